@@ -1,0 +1,34 @@
+"""The tables that are not views, as numbered steps that are applied once, in order."""
+
+from importlib.resources import files
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+_LOCK = 4_011_200_117  # any number will do, as long as every version uses the same
+
+
+def apply(conn: Connection[DictRow]) -> list[str]:
+    """Create or upgrade the tables in the transaction of `conn`; the steps that were new.
+
+    Waits for anybody who is doing the same.
+    """
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute(
+        """CREATE TABLE IF NOT EXISTS schema_steps (
+            name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"""
+    )
+    missing = missing_steps(conn)
+    for name in missing:
+        conn.execute((files(__name__) / name).read_bytes())
+        conn.execute("INSERT INTO schema_steps (name) VALUES (%s)", (name,))
+    return missing
+
+
+def missing_steps(conn: Connection[DictRow]) -> list[str]:
+    """The steps that this version knows and the database has not seen, in order."""
+    known = sorted(step.name for step in files(__name__).iterdir() if step.name.endswith(".sql"))
+    if conn.execute("SELECT to_regclass('schema_steps') AS steps").fetchone() == {"steps": None}:
+        return known
+    applied = {row["name"] for row in conn.execute("SELECT name FROM schema_steps")}
+    return [name for name in known if name not in applied]

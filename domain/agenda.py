@@ -1,0 +1,119 @@
+"""An owner's reserved time, one UTC day at a time."""
+
+from datetime import date, datetime, timedelta
+from typing import Self
+from uuid import UUID, uuid5
+
+from eventsourcing.domain import Aggregate, event
+
+from domain.errors import SlotTaken
+from domain.slot import Reservation, Slot
+
+
+class AgendaDay(Aggregate):
+    """What an owner has promised of one UTC day, across all calendars and links.
+
+    Two bookings that would clash always meet in the agenda of some day, because a
+    reservation is written to every day that its slot with its buffers touches; the
+    version check of that day's stream lets only one of them in.
+    """
+
+    TOPIC = "agenda"
+
+    class Created(Aggregate.Created):
+        """The library wants a topic here too; nothing triggers this one."""
+
+        TOPIC = "agenda.created"
+
+    class Opened(Created):
+        """Somebody books on this day for the first time."""
+
+        TOPIC = "agenda.opened"
+        owner_id: UUID
+        day: date
+        actor: str
+
+    class SlotReserved(Aggregate.Event):
+        """Buffers are minutes."""
+
+        TOPIC = "agenda.slot_reserved"
+        booking_id: UUID
+        slot_start: datetime
+        slot_end: datetime
+        buffer_before_minutes: int
+        buffer_after_minutes: int
+        actor: str
+
+    class SlotReleased(Aggregate.Event):
+        """The booking no longer needs its time on this day."""
+
+        TOPIC = "agenda.slot_released"
+        booking_id: UUID
+        actor: str
+
+    @event(Opened)
+    def __init__(self, owner_id: UUID, day: date) -> None:
+        self.owner_id = owner_id
+        self.day = day
+        self.reservations: dict[UUID, Reservation] = {}
+
+    @staticmethod
+    def id_for(owner_id: UUID, day: date) -> UUID:
+        """The one agenda of this owner's UTC day; known without reading anything."""
+        return uuid5(owner_id, day.isoformat())
+
+    @classmethod
+    def open(cls, owner_id: UUID, day: date, *, actor: str, now: datetime) -> Self:
+        """An agenda with nothing in it yet."""
+        return cls._create(
+            cls.Opened,
+            id=cls.id_for(owner_id, day),
+            owner_id=owner_id,
+            day=day,
+            actor=actor,
+            timestamp=now,
+        )
+
+    def reserve(
+        self, booking_id: UUID, reservation: Reservation, *, actor: str, now: datetime
+    ) -> None:
+        """Promise the slot to the booking, unless it clashes with another one's."""
+        for other_id, other in self.reservations.items():
+            if other_id != booking_id and reservation.clashes_with(other):
+                raise SlotTaken
+        if self.reservations.get(booking_id) == reservation:
+            return
+        self.trigger_event(
+            self.SlotReserved,
+            booking_id=booking_id,
+            slot_start=reservation.slot.start,
+            slot_end=reservation.slot.end,
+            buffer_before_minutes=reservation.buffer_before // timedelta(minutes=1),
+            buffer_after_minutes=reservation.buffer_after // timedelta(minutes=1),
+            actor=actor,
+            timestamp=now,
+        )
+
+    def release(self, booking_id: UUID, *, actor: str, now: datetime) -> None:
+        """Give the booking's time back. Again: quietly nothing."""
+        if booking_id in self.reservations:
+            self.trigger_event(self.SlotReleased, booking_id=booking_id, actor=actor, timestamp=now)
+
+    @event(SlotReserved)
+    def _slot_reserved(
+        self,
+        booking_id: UUID,
+        slot_start: datetime,
+        slot_end: datetime,
+        buffer_before_minutes: int,
+        buffer_after_minutes: int,
+    ) -> None:
+        self.reservations[booking_id] = Reservation(
+            Slot(slot_start, slot_end),
+            timedelta(minutes=buffer_before_minutes),
+            timedelta(minutes=buffer_after_minutes),
+        )
+
+    @event(SlotReleased)
+    def _slot_released(self, booking_id: UUID) -> None:
+        del self.reservations[booking_id]

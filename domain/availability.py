@@ -1,0 +1,181 @@
+"""When a calendar can be booked: hours, overrides, zone, limits and busy time make slots.
+
+A UTC minute is open when the wall clock of the calendar's zone then shows a date
+and a time inside one of that date's intervals. A slot is offered when all its
+minutes are open, its start lies on the grid of its interval, and notice, window
+and reserved time allow it. So a local time that a clock change skips is never
+offered, and one that occurs twice is offered as two instants.
+
+The calculation counts whole minutes since 1970 in UTC. A zone's offset is constant
+between clock changes; there, wall-clock intervals are intervals of UTC as well.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from domain.booking_rules import Availability, BookingRules
+from domain.slot import Reservation, Slot
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
+_MINUTE = timedelta(minutes=1)
+_DAY = 1440
+
+
+def offered_slots(
+    rules: BookingRules,
+    *,
+    now: datetime,
+    since: datetime,
+    until: datetime,
+    busy: Iterable[Reservation] = (),
+) -> list[Slot]:
+    """The slots that start in [since, until) and clash with nothing busy, in order.
+
+    `since` and `until` may be any instants in any zone; `now` is the present.
+    """
+    zone = ZoneInfo(rules.time_zone)
+    last_day = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
+    earliest = now.astimezone(UTC) + timedelta(minutes=rules.minimum_notice_minutes)
+    # Wherever the calendar is, its last day is over two days after it began in UTC.
+    latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
+    start = _minute_from(_clipped(since, earliest, latest))
+    stop = _minute_from(_clipped(until, earliest, latest))
+    if start >= stop:
+        return []
+
+    duration, increment = rules.duration_minutes, rules.start_increment_minutes
+    starts: set[int] = set()
+    for run, end in _runs(_openings(rules.availability, zone, start, stop + duration)):
+        for opening in run:
+            if opening.day <= last_day:
+                first = opening.start + (opening.grid - opening.start) % increment
+                starts.update(range(first, min(opening.end, stop, end - duration + 1), increment))
+
+    blocked = sorted(_blocked_starts(rules, busy))
+    length = timedelta(minutes=duration)
+    begins = (_EPOCH + timedelta(minutes=minute) for minute in _outside(blocked, sorted(starts)))
+    return [Slot(begin, begin + length) for begin in begins]
+
+
+def is_offered(rules: BookingRules, slot: Slot, *, now: datetime) -> bool:
+    """Whether the calendar's own rules offer this very slot, whatever is reserved."""
+    if slot.end - slot.start != timedelta(minutes=rules.duration_minutes):
+        return False
+    return slot in offered_slots(rules, now=now, since=slot.start, until=slot.start + _MINUTE)
+
+
+class _Opening(NamedTuple):
+    """A stretch of one interval of one local day, in UTC minutes, under one offset.
+
+    `grid` is the minute at which the interval would begin under that offset.
+    """
+
+    start: int
+    end: int
+    grid: int
+    day: date
+
+
+def _openings(
+    availability: Availability, zone: ZoneInfo, start: int, stop: int
+) -> Iterator[_Opening]:
+    """The open stretches of [start, stop), by start."""
+    for begin, end, offset in _segments(zone, start, stop):
+        for day_number in range((begin + offset) // _DAY, (end - 1 + offset) // _DAY + 1):
+            day = date.fromordinal(_EPOCH_DAY + day_number)
+            midnight = day_number * _DAY - offset
+            for opens, closes in sorted(availability.hours_on(day)):
+                grid = midnight + _minute_of_day(opens)
+                opening = _Opening(
+                    max(begin, grid), min(end, midnight + _minute_of_day(closes)), grid, day
+                )
+                if opening.start < opening.end:
+                    yield opening
+
+
+def _runs(openings: Iterable[_Opening]) -> Iterator[tuple[list[_Opening], int]]:
+    """Openings that touch one another, together with the minute at which the last one ends."""
+    run: list[_Opening] = []
+    end = 0
+    for opening in openings:
+        if run and opening.start > end:
+            yield run, end
+            run = []
+        end = max(end, opening.end) if run else opening.end
+        run.append(opening)
+    if run:
+        yield run, end
+
+
+def _segments(zone: ZoneInfo, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """[start, stop) cut where the zone's offset changes: (start, stop, offset in minutes).
+
+    Looks once a day, as no zone has changed its offset twice within three days.
+    """
+    begin, offset = start, _offset(zone, start)
+    for probe in range(start, stop, _DAY):
+        end = min(probe + _DAY, stop)
+        if _offset(zone, end) != offset:
+            change = _first_change(zone, probe, end)
+            yield begin, change, offset
+            begin, offset = change, _offset(zone, end)
+    if begin < stop:
+        yield begin, stop, offset
+
+
+def _first_change(zone: ZoneInfo, start: int, stop: int) -> int:
+    """The minute in (start, stop] from which the offset is no longer that of `start`."""
+    before = _offset(zone, start)
+    minutes = range(start, stop)
+    return start + bisect_left(minutes, True, key=lambda minute: _offset(zone, minute) != before)
+
+
+def _offset(zone: ZoneInfo, minute: int) -> int:
+    """Minutes from UTC to the wall clock; an old offset's odd seconds are rounded down."""
+    offset = (_EPOCH + timedelta(minutes=minute)).astimezone(zone).utcoffset()
+    return (offset or timedelta()) // _MINUTE
+
+
+def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterator[tuple[int, int]]:
+    """For each reservation, the half-open range of starts at which a slot would clash with it.
+
+    Of the two buffers that face each other across a gap, the larger one decides.
+    """
+    before = timedelta(minutes=rules.buffer_before_minutes)
+    after = timedelta(minutes=rules.buffer_after_minutes)
+    for reservation in busy:
+        # Measured from 1970 as durations, which reach beyond the years of a datetime.
+        start = reservation.slot.start - _EPOCH - max(after, reservation.buffer_before)
+        end = reservation.slot.end - _EPOCH + max(before, reservation.buffer_after)
+        yield start // _MINUTE - rules.duration_minutes + 1, -(-end // _MINUTE)
+
+
+def _outside(ranges: list[tuple[int, int]], minutes: list[int]) -> Iterator[int]:
+    """Those of the ascending `minutes` in none of the half-open `ranges`, sorted by start."""
+    passed, blocked_until = 0, min(minutes, default=0)
+    for minute in minutes:
+        while passed < len(ranges) and ranges[passed][0] <= minute:
+            blocked_until = max(blocked_until, ranges[passed][1])
+            passed += 1
+        if minute >= blocked_until:
+            yield minute
+
+
+def _clipped(moment: datetime, earliest: datetime, latest: datetime) -> datetime:
+    """`moment` in UTC, moved into [earliest, latest] before it is converted, which may overflow."""
+    if moment <= earliest:
+        return earliest
+    return latest if moment >= latest else moment.astimezone(UTC)
+
+
+def _minute_from(moment: datetime) -> int:
+    """The first whole minute since 1970 that isn't before `moment`."""
+    return -((_EPOCH - moment) // _MINUTE)
+
+
+def _minute_of_day(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:])

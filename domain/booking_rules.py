@@ -1,0 +1,156 @@
+"""What an owner decides about when a calendar can be booked, and what makes sense of it."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from zoneinfo import available_timezones
+
+from domain.errors import Invalid, SlotNotOffered
+from domain.slot import Reservation, Slot
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+Hours = tuple[tuple[str, str], ...]
+"""Half-open wall-clock intervals of one day, "HH:MM" from "00:00" to "24:00"."""
+
+MOST_INTERVALS_A_DAY = 48
+MOST_OVERRIDES = 1000
+
+_LIMITS = {
+    "duration_minutes": (1, 1440),
+    "start_increment_minutes": (1, 1440),
+    "buffer_before_minutes": (0, 1440),
+    "buffer_after_minutes": (0, 1440),
+    "minimum_notice_minutes": (0, 525_600),
+    "booking_window_days": (1, 365),
+}
+_TIME_OF_DAY = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Weekly hours by weekday, and by ISO date the hours that replace them.
+
+    A weekday left out is closed, and so is a date overridden with no hours.
+    Nothing is checked here: what is in the log must load under later rules too.
+    """
+
+    weekly: dict[str, Hours]
+    overrides: dict[str, Hours]
+
+    def hours_on(self, day: date) -> Hours:
+        """The hours of a local date."""
+        override = self.overrides.get(day.isoformat())
+        return self.weekly.get(WEEKDAYS[day.weekday()], ()) if override is None else override
+
+
+@dataclass(frozen=True)
+class BookingRules:
+    """What a calendar offers by itself, whatever is reserved. Checked on input, not here."""
+
+    time_zone: str
+    duration_minutes: int
+    availability: Availability
+    start_increment_minutes: int
+    buffer_before_minutes: int = 0
+    buffer_after_minutes: int = 0
+    minimum_notice_minutes: int = 240
+    booking_window_days: int = 60
+
+    def reservation(self, slot: Slot) -> Reservation:
+        """The slot with this calendar's buffers."""
+        return Reservation(
+            slot,
+            buffer_before=timedelta(minutes=self.buffer_before_minutes),
+            buffer_after=timedelta(minutes=self.buffer_after_minutes),
+        )
+
+    def slot_at(self, start: datetime) -> Slot:
+        """The slot of this calendar's duration at `start`, which may be in any zone.
+
+        Raises SlotNotOffered where the years that can be written end, and
+        ValueError for a start without a zone.
+        """
+        if start.utcoffset() is None:
+            raise ValueError("A slot starts in a time zone.")
+        try:
+            start = start.astimezone(UTC)
+            return Slot(start, start + timedelta(minutes=self.duration_minutes))
+        except OverflowError:
+            raise SlotNotOffered from None
+
+
+def check_rules(rules: BookingRules) -> None:
+    """Raises Invalid with everything that is wrong, by the dotted path of its field."""
+    errors: dict[str, list[str]] = {}
+    if not is_time_zone(rules.time_zone):
+        errors["time_zone"] = ["Must be the IANA name of a time zone, such as Europe/Berlin."]
+    for field, (least, most) in _LIMITS.items():
+        if not least <= getattr(rules, field) <= most:
+            errors[field] = [f"Must be between {least} and {most}."]
+
+    weekly, overrides = rules.availability.weekly, rules.availability.overrides
+    for weekday, hours in weekly.items():
+        known = [] if weekday in WEEKDAYS else ["Must be a weekday, monday to sunday."]
+        errors[f"availability.weekly.{weekday}"] = known + _faults_of_hours(hours)
+    if len(overrides) > MOST_OVERRIDES:
+        errors["availability.overrides"] = [f"Must not be more than {MOST_OVERRIDES} dates."]
+    for day, hours in overrides.items():
+        real = [] if _is_date(day) else ["Must be a date of the calendar, as YYYY-MM-DD."]
+        errors[f"availability.overrides.{day}"] = real + _faults_of_hours(hours)
+
+    errors = {field: sentences for field, sentences in errors.items() if sentences}
+    if errors:
+        raise Invalid(errors)
+
+
+def sorted_availability(availability: Availability) -> Availability:
+    """The same availability with weekdays, dates and each day's intervals in order."""
+    weekly, overrides = availability.weekly, availability.overrides
+    weekdays = sorted(weekly, key=lambda day: (WEEKDAYS.index(day) if day in WEEKDAYS else 7, day))
+    return Availability(
+        weekly={day: tuple(sorted(weekly[day])) for day in weekdays},
+        overrides={day: tuple(sorted(overrides[day])) for day in sorted(overrides)},
+    )
+
+
+@lru_cache(maxsize=1)
+def known_time_zones() -> frozenset[str]:
+    """The IANA names. A set, because asking for a zone by name would open a file by that name."""
+    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _faults_of_hours(hours: Hours) -> list[str]:
+    """What is wrong with one day's hours, in sentences that number the intervals as given."""
+    if len(hours) > MOST_INTERVALS_A_DAY:
+        return [f"Must not be more than {MOST_INTERVALS_A_DAY} intervals."]
+    faults = []
+    proper = []
+    for number, (opens, closes) in enumerate(hours, start=1):
+        if not (_TIME_OF_DAY.fullmatch(opens) and _TIME_OF_DAY.fullmatch(closes)):
+            faults.append(f"Interval {number}: times must be HH:MM, from 00:00 to 24:00.")
+        elif closes <= opens:
+            faults.append(f"Interval {number} must end after it starts.")
+        else:
+            proper.append((opens, closes))
+    faults += [
+        f"{first[0]}–{first[1]} and {second[0]}–{second[1]} must not overlap."
+        for first, second in pairwise(sorted(proper))
+        if second[0] < first[1]
+    ]
+    return faults
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether this is the IANA name of a time zone."""
+    return name in known_time_zones()

@@ -1,0 +1,113 @@
+"""A bookable kind of appointment of one owner."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from uuid import UUID, uuid4
+
+from eventsourcing.domain import Aggregate, event
+
+from domain.booking_rules import BookingRules, check_rules
+from domain.errors import CalendarArchived, Invalid, StaleVersion
+
+LONGEST_NAME = 200
+LONGEST_LOCATION = 500
+LONGEST_DESCRIPTION = 4000
+
+
+@dataclass(frozen=True)
+class CalendarTerms:
+    """All that an owner decides about a calendar: its words and its rules."""
+
+    name: str
+    rules: BookingRules
+    location: str = ""
+    description: str = ""
+
+    def check(self) -> None:
+        """Refuse nonsense, naming every field that is wrong."""
+        errors: dict[str, list[str]] = {}
+        if not self.name.strip():
+            errors["name"] = ["Must not be empty."]
+        for field, longest in (
+            ("name", LONGEST_NAME),
+            ("location", LONGEST_LOCATION),
+            ("description", LONGEST_DESCRIPTION),
+        ):
+            if len(getattr(self, field)) > longest:
+                errors[field] = [f"Must not be longer than {longest} characters."]
+        try:
+            check_rules(self.rules)
+        except Invalid as invalid:
+            errors |= {field: list(sentences) for field, sentences in invalid.errors.items()}
+        if errors:
+            raise Invalid(errors)
+
+
+class Calendar(Aggregate):
+    """When and how an owner can be booked. Links sent for it survive every change of it."""
+
+    TOPIC = "calendar"
+
+    class Created(Aggregate.Created):
+        """The terms as first decided."""
+
+        TOPIC = "calendar.created"
+        owner_id: UUID
+        terms: CalendarTerms
+        actor: str
+
+    class Changed(Aggregate.Event):
+        """The terms in full as they are from now on."""
+
+        TOPIC = "calendar.changed"
+        terms: CalendarTerms
+        actor: str
+
+    class Archived(Aggregate.Event):
+        """No new links from now on; those already sent still work until they end."""
+
+        TOPIC = "calendar.archived"
+        actor: str
+
+    @event(Created)
+    def __init__(self, owner_id: UUID, terms: CalendarTerms) -> None:
+        self.owner_id = owner_id
+        self.terms = terms
+        self.is_archived = False
+
+    @classmethod
+    def create(cls, *, owner_id: UUID, terms: CalendarTerms, actor: str, now: datetime) -> Self:
+        """A new calendar of `owner_id`."""
+        terms.check()
+        return cls._create(
+            cls.Created, id=uuid4(), owner_id=owner_id, terms=terms, actor=actor, timestamp=now
+        )
+
+    def must_take_links(self) -> None:
+        """Refuse when no link can be issued for this calendar any more."""
+        if self.is_archived:
+            raise CalendarArchived
+
+    def change(self, terms: CalendarTerms, *, version: int, actor: str, now: datetime) -> None:
+        """Decide anew, knowing `version`. To what it already is: quietly nothing."""
+        if self.is_archived:
+            raise CalendarArchived
+        if version != self.version:
+            raise StaleVersion
+        terms.check()
+        if terms != self.terms:
+            self.trigger_event(self.Changed, terms=terms, actor=actor, timestamp=now)
+
+    def archive(self, *, actor: str, now: datetime) -> None:
+        """Take no new links. Again: quietly nothing."""
+        if not self.is_archived:
+            self.trigger_event(self.Archived, actor=actor, timestamp=now)
+
+    @event(Changed)
+    def _changed(self, terms: CalendarTerms) -> None:
+        self.terms = terms
+
+    @event(Archived)
+    def _archived(self) -> None:
+        self.is_archived = True

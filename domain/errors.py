@@ -1,0 +1,121 @@
+"""Every way Admit One says no. Each docstring is the sentence people see.
+
+    AdmitOneError
+    ├── Invalid                   input that breaks a rule, told field by field
+    ├── NotFound
+    │   ├── CalendarNotFound
+    │   ├── LinkNotFound
+    │   └── BookingNotFound
+    ├── LinkEnded                 the link will never book again
+    │   ├── LinkRedeemed
+    │   ├── LinkExpired
+    │   └── LinkRevoked
+    ├── SlotRefused               the link is still active: pick another time
+    │   ├── SlotTaken
+    │   └── SlotNotOffered
+    ├── CalendarArchived
+    ├── BookingCancelled
+    ├── StaleVersion
+    ├── IdempotencyMismatch
+    └── Unavailable               nothing is wrong with the request: try again
+        ├── Busy
+        └── ViewBehind
+
+Status codes are not known here: they live in the problem mapper of the
+interface alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class AdmitOneError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or type(self).__doc__)
+
+    @property
+    def detail(self) -> str:
+        """The sentence for people: the class's own, unless a better one was given."""
+        return str(self)
+
+
+class Invalid(AdmitOneError):
+    """Some of the values given can't be used."""
+
+    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
+        """`errors` maps the dotted path of a field to the sentences about it."""
+        super().__init__()
+        self.errors = errors
+
+
+class NotFound(AdmitOneError):
+    """There is nothing here."""
+
+
+class CalendarNotFound(NotFound):
+    """There is no such calendar."""
+
+
+class LinkNotFound(NotFound):
+    """We couldn't find this link. Check it was copied in full."""
+
+
+class BookingNotFound(NotFound):
+    """There is no such booking."""
+
+
+class LinkEnded(AdmitOneError):
+    """This link no longer works."""
+
+
+class LinkRedeemed(LinkEnded):
+    """This link has already been used."""
+
+
+class LinkExpired(LinkEnded):
+    """This link has expired."""
+
+
+class LinkRevoked(LinkEnded):
+    """This link is no longer active."""
+
+
+class SlotRefused(AdmitOneError):
+    """That time can't be booked. Your link still works: pick another time."""
+
+
+class SlotTaken(SlotRefused):
+    """That time was just taken. Your link still works: pick another time."""
+
+
+class SlotNotOffered(SlotRefused):
+    """That time can no longer be booked."""
+
+
+class CalendarArchived(AdmitOneError):
+    """This calendar is archived: it takes no changes and no new links."""
+
+
+class BookingCancelled(AdmitOneError):
+    """This booking was cancelled."""
+
+
+class StaleVersion(AdmitOneError):
+    """Somebody changed this in the meantime: read it again, then repeat the change."""
+
+
+class IdempotencyMismatch(AdmitOneError):
+    """This Idempotency-Key was used for another booking with this link."""
+
+
+class Unavailable(AdmitOneError):
+    """The service can't answer right now. Try again shortly."""
+
+
+class Busy(Unavailable):
+    """Too many people are booking at this moment. Nothing is lost: try again shortly."""
+
+
+class ViewBehind(Unavailable):
+    """This view has not caught up with your last change yet. Try again shortly."""

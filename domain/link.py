@@ -1,0 +1,174 @@
+"""The invitation: it can be turned into one booking, once."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+from uuid import UUID, uuid4
+
+from eventsourcing.domain import Aggregate, event
+
+from domain.errors import Invalid, LinkExpired, LinkRedeemed, LinkRevoked
+from domain.slot import Slot
+
+LONGEST_LIFE = timedelta(days=365)
+
+
+class LinkStatus(StrEnum):
+    """The states of a link. Expired is a reading of the clock, not an event."""
+
+    ACTIVE = "active"
+    REDEEMED = "redeemed"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class SingleUseLink(Aggregate):
+    """An invitation that one person may turn into one booking, once.
+
+    Redeemed and revoked are final: whichever is recorded first stays true for ever.
+    """
+
+    TOPIC = "link"
+
+    class Created(Aggregate.Created):
+        """The library wants a topic here too; nothing triggers this one."""
+
+        TOPIC = "link.created"
+
+    class Issued(Created):
+        """`personal_data` commits to recipient and note, which stay outside the log."""
+
+        TOPIC = "link.issued"
+        owner_id: UUID
+        calendar_id: UUID
+        expires_at: datetime
+        personal_data: str | None
+        actor: str
+
+    class Redeemed(Aggregate.Event):
+        """`idempotency_key` is the SHA-256 of the key that the request carried, if any."""
+
+        TOPIC = "link.redeemed"
+        booking_id: UUID
+        slot_start: datetime
+        slot_end: datetime
+        idempotency_key: str | None
+        actor: str
+
+    class Revoked(Aggregate.Event):
+        """`personal_data` commits to the reason; `replaced_by` is the link issued instead."""
+
+        TOPIC = "link.revoked"
+        personal_data: str | None
+        replaced_by: UUID | None
+        actor: str
+
+    @event(Issued)
+    def __init__(self, owner_id: UUID, calendar_id: UUID, expires_at: datetime) -> None:
+        self.owner_id = owner_id
+        self.calendar_id = calendar_id
+        self.expires_at = expires_at
+        self.booking_id: UUID | None = None
+        self.idempotency_key: str | None = None
+        self.is_revoked = False
+        self.replaced_by: UUID | None = None
+
+    @classmethod
+    def issue(
+        cls,
+        *,
+        owner_id: UUID,
+        calendar_id: UUID,
+        expires_at: datetime,
+        personal_data: str | None,
+        actor: str,
+        now: datetime,
+        link_id: UUID | None = None,
+    ) -> Self:
+        """A new active link. `expires_at` must lie after `now`, by at most 365 days."""
+        if expires_at <= now:
+            raise Invalid({"expires_at": ["Must lie in the future."]})
+        if expires_at - now > LONGEST_LIFE:
+            raise Invalid({"expires_at": ["Must lie within 365 days."]})
+        return cls._create(
+            cls.Issued,
+            id=link_id or uuid4(),
+            owner_id=owner_id,
+            calendar_id=calendar_id,
+            expires_at=expires_at,
+            personal_data=personal_data,
+            actor=actor,
+            timestamp=now,
+        )
+
+    def status(self, now: datetime) -> LinkStatus:
+        """The state at `now`. A final state outranks the clock."""
+        if self.booking_id is not None:
+            return LinkStatus.REDEEMED
+        if self.is_revoked:
+            return LinkStatus.REVOKED
+        return LinkStatus.EXPIRED if now >= self.expires_at else LinkStatus.ACTIVE
+
+    def must_be_active(self, now: datetime) -> None:
+        """Refuse with the true reason when this link can no longer book."""
+        match self.status(now):
+            case LinkStatus.REDEEMED:
+                raise LinkRedeemed
+            case LinkStatus.REVOKED:
+                raise LinkRevoked
+            case LinkStatus.EXPIRED:
+                raise LinkExpired
+
+    def redeem(
+        self,
+        booking_id: UUID,
+        slot: Slot,
+        *,
+        idempotency_key: str | None,
+        actor: str,
+        now: datetime,
+    ) -> None:
+        """Use the link up. The slot may lie after the expiry, `now` may not."""
+        self.must_be_active(now)
+        self.trigger_event(
+            self.Redeemed,
+            booking_id=booking_id,
+            slot_start=slot.start,
+            slot_end=slot.end,
+            idempotency_key=idempotency_key,
+            actor=actor,
+            timestamp=now,
+        )
+
+    def revoke(
+        self,
+        *,
+        personal_data: str | None,
+        actor: str,
+        now: datetime,
+        replaced_by: UUID | None = None,
+    ) -> None:
+        """End the link before it is used; an expired one too. Again: quietly nothing."""
+        if self.booking_id is not None:
+            raise LinkRedeemed
+        if self.is_revoked:
+            if replaced_by is not None:
+                raise LinkRevoked
+            return
+        self.trigger_event(
+            self.Revoked,
+            personal_data=personal_data,
+            replaced_by=replaced_by,
+            actor=actor,
+            timestamp=now,
+        )
+
+    @event(Redeemed)
+    def _redeemed(self, booking_id: UUID, idempotency_key: str | None) -> None:
+        self.booking_id = booking_id
+        self.idempotency_key = idempotency_key
+
+    @event(Revoked)
+    def _revoked(self, replaced_by: UUID | None) -> None:
+        self.is_revoked = True
+        self.replaced_by = replaced_by

@@ -1,0 +1,54 @@
+"""Slots, and what they keep free around them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Slot:
+    """A half-open interval [start, end) in UTC that can be booked.
+
+    Both ends carry `datetime.UTC` itself: another zone that happens to agree
+    with it today would do its arithmetic on the wall clock.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is not UTC or self.end.tzinfo is not UTC:
+            raise ValueError("A slot starts and ends in UTC.")
+        if self.end <= self.start:
+            raise ValueError("A slot ends after it starts.")
+
+    def overlaps(self, other: "Slot") -> bool:
+        """Whether some instant lies in both; slots that merely touch don't overlap."""
+        return self.start < other.end and other.start < self.end
+
+    def widened(self, before: timedelta, after: timedelta) -> "Slot":
+        """This slot, starting `before` earlier and ending `after` later."""
+        return Slot(self.start - before, self.end + after)
+
+    def days(self) -> tuple[date, ...]:
+        """The UTC days touched, in order. An end at midnight doesn't touch the day it begins."""
+        first = self.start.date()
+        last = (self.end - timedelta.resolution).date()
+        return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A slot with the buffers that its calendar keeps free before and after it."""
+
+    slot: Slot
+    buffer_before: timedelta
+    buffer_after: timedelta
+
+    @property
+    def widened(self) -> Slot:
+        """The slot and its buffers together."""
+        return self.slot.widened(self.buffer_before, self.buffer_after)
+
+    def clashes_with(self, other: "Reservation") -> bool:
+        """Whether one's buffers meet the other's slot. Two buffers may share the same gap."""
+        return self.widened.overlaps(other.slot) or other.widened.overlaps(self.slot)

@@ -1,0 +1,48 @@
+"""Calls about bookings, for their owner."""
+
+from typing import Any
+from uuid import UUID
+
+from flask.views import MethodView
+
+from interface.api.calls import Blueprint, caller, requires, shows
+from interface.api.paging import cursor, start_and_id_of
+from interface.api.schemas import BookingOutput, BookingPage, BookingQuery
+from interface.current import services
+from projections import booking_calendar
+
+blueprint = Blueprint(
+    "bookings", __name__, url_prefix="/api/v1/bookings", description="What redeemed links made."
+)
+
+
+@blueprint.route("")
+class BookingList(MethodView):
+    """The owner's bookings."""
+
+    @requires("bookings")
+    @shows(booking_calendar.NAME)
+    @blueprint.arguments(BookingQuery, location="query")
+    @blueprint.response(200, BookingPage)
+    def get(self, query: dict[str, Any]) -> Any:
+        """List bookings by start."""
+        limit = query.pop("limit")
+        after = start_and_id_of(query.pop("cursor"))
+        rows = booking_calendar.bookings_of(
+            services().database, caller().account_id, limit=limit + 1, after=after, **query
+        )
+        page = rows[:limit]
+        more = len(rows) > len(page)
+        return {
+            "items": page,
+            "next_cursor": cursor(page[-1].start, page[-1].id) if more else None,
+        }
+
+
+@blueprint.route("/<uuid:booking_id>")
+@requires("bookings")
+@shows(booking_calendar.NAME)
+@blueprint.response(200, BookingOutput)
+def read(booking_id: UUID) -> Any:
+    """Read a booking."""
+    return booking_calendar.booking_of(services().database, caller().account_id, booking_id)

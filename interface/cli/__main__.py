@@ -1,0 +1,3 @@
+from interface.cli import main
+
+main()

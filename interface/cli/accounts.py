@@ -1,0 +1,43 @@
+"""`admitone accounts`: who may sign in."""
+
+import click
+
+from application.accounts import ROLES
+from interface.bootstrap import Services
+from interface.cli import session
+
+
+@click.group()
+def accounts() -> None:
+    """Who may sign in."""
+
+
+@accounts.command()
+@click.argument("email")
+@click.option("--name", help="What invitees read. Default: the part before the @.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="May be given several times. Default: owner.",
+)
+def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
+    """Create an account and print its one-time sign-in link."""
+    with session.services() as services:
+        account = services.accounts.create(email=email, name=name, roles=roles or ("owner",))
+        click.echo(sign_in_url(services, account.email))
+
+
+@accounts.command("sign-in-link")
+@click.argument("email")
+def sign_in_link(email: str) -> None:
+    """Print a new one-time sign-in link; earlier ones no longer work."""
+    with session.services() as services:
+        click.echo(sign_in_url(services, email))
+
+
+def sign_in_url(services: Services, email: str) -> str:
+    """Where the account signs in, once, within a day."""
+    account = services.accounts.by_email(email)
+    return f"{services.settings.public_url}/sign-in/{services.accounts.sign_in_token(account)}"

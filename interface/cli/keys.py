@@ -1,0 +1,51 @@
+"""`admitone keys`: API keys."""
+
+import click
+
+from application.accounts import ALL_SCOPES
+from interface.cli import session
+
+
+@click.group()
+def keys() -> None:
+    """API keys."""
+
+
+@keys.command()
+@click.option("--account", "email", required=True, help="Whom the key acts for.")
+@click.option("--name", default="", help="What the key is for.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(ALL_SCOPES),
+    help="May be given several times. Default: all that the account's roles allow.",
+)
+def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
+    """Create an API key and print it, once, alone on the last line."""
+    with session.services() as services:
+        account = services.accounts.by_email(email)
+        key = services.accounts.create_key(account, name=name, scopes=scopes)
+        click.echo(f"An API key for {account.email}. It is shown this once:", err=True)
+        click.echo(key)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List all API keys, newest first, without their secrets."""
+    with session.services() as services:
+        for key in services.accounts.api_keys():
+            used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
+            click.echo(
+                f"{key.prefix}  {key.email}  {key.name or '-'}  {','.join(key.scopes)}"
+                f"  last used: {used}{'  revoked' if key.revoked_at else ''}"
+            )
+
+
+@keys.command()
+@click.argument("prefix")
+def revoke(prefix: str) -> None:
+    """End the key that starts with ao_PREFIX_, at once."""
+    with session.services() as services:
+        services.accounts.revoke_key(prefix, now=services.now())
+        click.echo(f"Revoked {prefix}.")

@@ -1,0 +1,54 @@
+"""Is it alive, is it ready, and if not, why."""
+
+from flask import Blueprint, Flask, Response, jsonify
+
+from application import schema
+from application.deadline import deadline
+from domain.errors import Unavailable
+from interface.current import services
+from projections import positions
+from projections.catalogue import CATALOGUE
+
+READY_SECONDS = 2.0
+MOST_EVENTS_BEHIND = 1000
+
+blueprint = Blueprint("health", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Serve /healthz and /readyz to everybody."""
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """This process answers; nothing else is asked of anybody."""
+    return jsonify(status="alive")
+
+
+@blueprint.get("/readyz")
+def ready() -> tuple[Response, int]:
+    """Whether people can book now: 200, or 503 with the reasons why not."""
+    reasons = reasons_against_ready()
+    if reasons:
+        return jsonify(status="not ready", reasons=reasons), 503
+    return jsonify(status="ready"), 200
+
+
+def reasons_against_ready() -> list[str]:
+    """Sentences for an operator; none when all is well."""
+    current = services()
+    with deadline(READY_SECONDS):
+        try:
+            missing = current.database.repeat(schema.missing_steps)
+            if missing:
+                return [f"The schema lacks {', '.join(missing)}: run `admitone schema apply`."]
+            head = current.bookings.head()
+            seen = positions.all_positions(current.database)
+        except Unavailable:
+            return ["The database does not answer."]
+    return [
+        f"The view {projection.name} is behind: at {seen.get(projection.name)}, head {head}."
+        for projection in CATALOGUE
+        if seen.get(projection.name, -1) < head - MOST_EVENTS_BEHIND
+    ]

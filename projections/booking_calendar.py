@@ -1,0 +1,207 @@
+"""The owner's bookings by time, and which time they leave free."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import singledispatchmethod
+from uuid import UUID
+
+from eventsourcing.domain import DomainEventProtocol
+from psycopg.rows import DictRow
+
+from application.database import Database
+from application.personal_data import Invitee
+from domain.agenda import AgendaDay
+from domain.booking import Booking, BookingStatus
+from domain.errors import BookingNotFound
+from domain.slot import Reservation, Slot
+from projections.projection import Change, Projection, Recorded
+from projections.search import pattern
+
+NAME = "booking_calendar_v1"
+
+# The longest buffer of one booking, plus the longest slot and buffer of another.
+_REACH = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class BookingRow:
+    """A booking as it stands. Times are UTC. No invitee: forgotten."""
+
+    id: UUID
+    link_id: UUID
+    owner_id: UUID
+    calendar_id: UUID
+    start: datetime
+    end: datetime
+    status: BookingStatus
+    invitee: Invitee | None
+    notes: str | None
+
+
+class BookingCalendar(Projection):
+    """One row a booking. What was typed about people is joined from `personal_data` when read."""
+
+    name = NAME
+    tables = """
+        CREATE TABLE IF NOT EXISTS booking_calendar_v1 (
+            booking_id uuid PRIMARY KEY,
+            link_id uuid NOT NULL,
+            owner_id uuid NOT NULL,
+            calendar_id uuid NOT NULL,
+            slot_start timestamptz NOT NULL,
+            slot_end timestamptz NOT NULL,
+            buffer_before_minutes integer NOT NULL,
+            buffer_after_minutes integer NOT NULL,
+            status text NOT NULL
+        );
+        CREATE INDEX IF NOT EXISTS booking_calendar_v1_owner
+            ON booking_calendar_v1 (owner_id, slot_start, booking_id);
+        """
+
+    def changes(self, recorded: Recorded) -> Iterator[Change]:
+        """See `Projection.changes`."""
+        return self._changes(recorded.event)
+
+    @singledispatchmethod
+    def _changes(self, event: DomainEventProtocol[UUID]) -> Iterator[Change]:
+        yield from ()
+
+    @_changes.register
+    def _(self, event: Booking.Made) -> Iterator[Change]:
+        yield Change(
+            """INSERT INTO booking_calendar_v1
+                (booking_id, link_id, owner_id, calendar_id, slot_start, slot_end,
+                buffer_before_minutes, buffer_after_minutes, status)
+            VALUES (%s, %s, %s, %s, %s, %s, 0, 0, 'confirmed')""",
+            (
+                event.originator_id,
+                event.link_id,
+                event.owner_id,
+                event.calendar_id,
+                event.slot_start,
+                event.slot_end,
+            ),
+        )
+
+    @_changes.register
+    def _(self, event: AgendaDay.SlotReserved) -> Iterator[Change]:
+        yield Change(
+            """UPDATE booking_calendar_v1
+            SET buffer_before_minutes = %s, buffer_after_minutes = %s WHERE booking_id = %s""",
+            (event.buffer_before_minutes, event.buffer_after_minutes, event.booking_id),
+        )
+
+    @_changes.register
+    def _(self, event: Booking.Rescheduled) -> Iterator[Change]:
+        yield Change(
+            "UPDATE booking_calendar_v1 SET slot_start = %s, slot_end = %s WHERE booking_id = %s",
+            (event.slot_start, event.slot_end, event.originator_id),
+        )
+
+    @_changes.register
+    def _(self, event: Booking.Cancelled) -> Iterator[Change]:
+        yield Change(
+            "UPDATE booking_calendar_v1 SET status = 'cancelled' WHERE booking_id = %s",
+            (event.originator_id,),
+        )
+
+
+_SELECT = """
+    SELECT b.*, data FROM booking_calendar_v1 b
+    LEFT JOIN personal_data ON originator_id = booking_id AND originator_version = 1"""
+
+
+def bookings_of(
+    database: Database,
+    owner_id: UUID,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    calendar_id: UUID | None = None,
+    status: BookingStatus | None = None,
+    q: str | None = None,
+    after: tuple[datetime, UUID] | None = None,
+) -> list[BookingRow]:
+    """At most `limit` bookings of an owner that meet [since, until), by start.
+
+    `after` is start and id of the booking before the first one wanted. `q` is looked for
+    in the invitee's name, e-mail address and notes.
+    """
+    rows = database.fetch_all(
+        f"""{_SELECT}
+        WHERE owner_id = %(owner_id)s
+            AND (%(since)s::timestamptz IS NULL OR slot_end > %(since)s)
+            AND (%(until)s::timestamptz IS NULL OR slot_start < %(until)s)
+            AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
+            AND (%(status)s::text IS NULL OR status = %(status)s)
+            AND (%(q)s::text IS NULL
+                OR concat_ws(E'\\n', data->>'name', data->>'email', data->>'notes') ILIKE %(q)s)
+            AND (%(start)s::timestamptz IS NULL
+                OR (slot_start, booking_id) > (%(start)s, %(id)s::uuid))
+        ORDER BY slot_start, booking_id LIMIT %(limit)s""",
+        {
+            "owner_id": owner_id,
+            "since": since,
+            "until": until,
+            "calendar_id": calendar_id,
+            "status": status,
+            "q": pattern(q),
+            "start": after and after[0],
+            "id": after and after[1],
+            "limit": limit,
+        },
+    )
+    return [_row(row) for row in rows]
+
+
+def booking_of(database: Database, owner_id: UUID, booking_id: UUID) -> BookingRow:
+    """One booking of this owner. Raises `BookingNotFound`, for another owner's too."""
+    found = booking(database, booking_id)
+    if found.owner_id != owner_id:
+        raise BookingNotFound
+    return found
+
+
+def booking(database: Database, booking_id: UUID) -> BookingRow:
+    """One booking, whoever's it is. Raises `BookingNotFound`."""
+    row = database.fetch_one(f"{_SELECT} WHERE booking_id = %s", (booking_id,))
+    if row is None:
+        raise BookingNotFound
+    return _row(row)
+
+
+def reservations(
+    database: Database, owner_id: UUID, *, since: datetime, until: datetime
+) -> list[Reservation]:
+    """All that may clash with a slot of this owner that starts in [since, until)."""
+    rows = database.fetch_all(
+        """SELECT slot_start, slot_end, buffer_before_minutes, buffer_after_minutes
+        FROM booking_calendar_v1
+        WHERE owner_id = %s AND status = 'confirmed' AND slot_start < %s AND slot_start > %s""",
+        (owner_id, until + _REACH, since - _REACH),
+    )
+    return [
+        Reservation(
+            Slot(row["slot_start"], row["slot_end"]),
+            timedelta(minutes=row["buffer_before_minutes"]),
+            timedelta(minutes=row["buffer_after_minutes"]),
+        )
+        for row in rows
+    ]
+
+
+def _row(row: DictRow) -> BookingRow:
+    typed = row["data"]
+    return BookingRow(
+        id=row["booking_id"],
+        link_id=row["link_id"],
+        owner_id=row["owner_id"],
+        calendar_id=row["calendar_id"],
+        start=row["slot_start"],
+        end=row["slot_end"],
+        status=BookingStatus(row["status"]),
+        invitee=Invitee.from_data(typed),
+        notes=(typed or {}).get("notes"),
+    )

@@ -1,0 +1,231 @@
+"""The owner's list of links: what became of each, newest first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatchmethod
+from uuid import UUID
+
+from eventsourcing.domain import DomainEventProtocol
+from psycopg.rows import DictRow
+
+from application.database import Database
+from application.personal_data import Invitee
+from domain.booking import Booking, BookingStatus
+from domain.errors import LinkNotFound
+from domain.link import LinkStatus, SingleUseLink
+from projections.projection import Change, Projection, Recorded
+from projections.search import pattern
+
+NAME = "link_list_v1"
+
+
+@dataclass(frozen=True)
+class LinkBooking:
+    """What the owner sees of the booking behind a link. No invitee: forgotten."""
+
+    id: UUID
+    start: datetime
+    end: datetime
+    status: BookingStatus
+    invitee: Invitee | None
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """A link as it was at the moment it was asked for. Times are UTC."""
+
+    id: UUID
+    owner_id: UUID
+    calendar_id: UUID
+    position: int
+    status: LinkStatus
+    recipient: str | None
+    note: str | None
+    issued_at: datetime
+    expires_at: datetime
+    redeemed_at: datetime | None
+    revoked_at: datetime | None
+    replaced_by: UUID | None
+    booking: LinkBooking | None
+
+
+class LinkList(Projection):
+    """One row a link. What was typed about people is joined from `personal_data` when read."""
+
+    name = NAME
+    tables = """
+        CREATE TABLE IF NOT EXISTS link_list_v1 (
+            link_id uuid PRIMARY KEY,
+            owner_id uuid NOT NULL,
+            calendar_id uuid NOT NULL,
+            position bigint NOT NULL,
+            issued_at timestamptz NOT NULL,
+            expires_at timestamptz NOT NULL,
+            redeemed_at timestamptz,
+            revoked_at timestamptz,
+            replaced_by uuid,
+            booking_id uuid UNIQUE,
+            booking_start timestamptz,
+            booking_end timestamptz,
+            booking_status text
+        );
+        CREATE INDEX IF NOT EXISTS link_list_v1_owner ON link_list_v1 (owner_id, position DESC);
+        """
+
+    def changes(self, recorded: Recorded) -> Iterator[Change]:
+        """See `Projection.changes`."""
+        return self._changes(recorded.event, recorded.position)
+
+    @singledispatchmethod
+    def _changes(self, event: DomainEventProtocol[UUID], position: int) -> Iterator[Change]:
+        yield from ()
+
+    @_changes.register
+    def _(self, event: SingleUseLink.Issued, position: int) -> Iterator[Change]:
+        yield Change(
+            """INSERT INTO link_list_v1
+                (link_id, owner_id, calendar_id, position, issued_at, expires_at)
+            VALUES (%s, %s, %s, %s, %s, %s)""",
+            (
+                event.originator_id,
+                event.owner_id,
+                event.calendar_id,
+                position,
+                event.timestamp,
+                event.expires_at,
+            ),
+        )
+
+    @_changes.register
+    def _(self, event: SingleUseLink.Redeemed, position: int) -> Iterator[Change]:
+        yield Change(
+            """UPDATE link_list_v1 SET redeemed_at = %s, booking_id = %s, booking_start = %s,
+                booking_end = %s, booking_status = 'confirmed' WHERE link_id = %s""",
+            (
+                event.timestamp,
+                event.booking_id,
+                event.slot_start,
+                event.slot_end,
+                event.originator_id,
+            ),
+        )
+
+    @_changes.register
+    def _(self, event: SingleUseLink.Revoked, position: int) -> Iterator[Change]:
+        yield Change(
+            "UPDATE link_list_v1 SET revoked_at = %s, replaced_by = %s WHERE link_id = %s",
+            (event.timestamp, event.replaced_by, event.originator_id),
+        )
+
+    @_changes.register
+    def _(self, event: Booking.Rescheduled, position: int) -> Iterator[Change]:
+        yield Change(
+            "UPDATE link_list_v1 SET booking_start = %s, booking_end = %s WHERE booking_id = %s",
+            (event.slot_start, event.slot_end, event.originator_id),
+        )
+
+    @_changes.register
+    def _(self, event: Booking.Cancelled, position: int) -> Iterator[Change]:
+        yield Change(
+            "UPDATE link_list_v1 SET booking_status = 'cancelled' WHERE booking_id = %s",
+            (event.originator_id,),
+        )
+
+
+_STATUS = """CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
+    WHEN revoked_at IS NOT NULL THEN 'revoked'
+    WHEN expires_at <= %(now)s THEN 'expired' ELSE 'active' END"""
+
+_SELECT = f"""
+    SELECT l.*, {_STATUS} AS status, issued.data AS issued_data, made.data AS made_data
+    FROM link_list_v1 l
+    LEFT JOIN personal_data issued
+        ON issued.originator_id = link_id AND issued.originator_version = 1
+    LEFT JOIN personal_data made
+        ON made.originator_id = booking_id AND made.originator_version = 1"""  # noqa: S608
+
+
+def links_of(
+    database: Database,
+    owner_id: UUID,
+    *,
+    now: datetime,
+    limit: int,
+    status: LinkStatus | None = None,
+    calendar_id: UUID | None = None,
+    q: str | None = None,
+    before: int | None = None,
+) -> list[LinkRow]:
+    """At most `limit` links of an owner, newest first, from below position `before`.
+
+    `q` is looked for in recipient, note, and the invitee's name and e-mail address.
+    """
+    rows = database.fetch_all(
+        f"""{_SELECT}
+        WHERE owner_id = %(owner_id)s
+            AND (%(before)s::bigint IS NULL OR position < %(before)s)
+            AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
+            AND (%(status)s::text IS NULL OR {_STATUS} = %(status)s)
+            AND (%(q)s::text IS NULL
+                OR concat_ws(E'\\n', issued.data->>'recipient', issued.data->>'note',
+                    made.data->>'name', made.data->>'email') ILIKE %(q)s)
+        ORDER BY position DESC LIMIT %(limit)s""",
+        {
+            "owner_id": owner_id,
+            "now": now,
+            "limit": limit,
+            "status": status,
+            "calendar_id": calendar_id,
+            "q": pattern(q),
+            "before": before,
+        },
+    )
+    return [_row(row) for row in rows]
+
+
+def link(database: Database, link_id: UUID, *, now: datetime) -> LinkRow:
+    """One link, whoever's it is. Raises `LinkNotFound`."""
+    row = database.fetch_one(
+        f"{_SELECT} WHERE link_id = %(link_id)s", {"link_id": link_id, "now": now}
+    )
+    if row is None:
+        raise LinkNotFound
+    return _row(row)
+
+
+def link_of(database: Database, owner_id: UUID, link_id: UUID, *, now: datetime) -> LinkRow:
+    """One link of this owner. Raises `LinkNotFound`, for another owner's too."""
+    found = link(database, link_id, now=now)
+    if found.owner_id != owner_id:
+        raise LinkNotFound
+    return found
+
+
+def _row(row: DictRow) -> LinkRow:
+    typed = row["issued_data"] or {}
+    return LinkRow(
+        id=row["link_id"],
+        owner_id=row["owner_id"],
+        calendar_id=row["calendar_id"],
+        position=row["position"],
+        status=LinkStatus(row["status"]),
+        recipient=typed.get("recipient"),
+        note=typed.get("note"),
+        issued_at=row["issued_at"],
+        expires_at=row["expires_at"],
+        redeemed_at=row["redeemed_at"],
+        revoked_at=row["revoked_at"],
+        replaced_by=row["replaced_by"],
+        booking=_booking(row) if row["booking_id"] else None,
+    )
+
+
+def _booking(row: DictRow) -> LinkBooking:
+    return LinkBooking(
+        id=row["booking_id"],
+        start=row["booking_start"],
+        end=row["booking_end"],
+        status=BookingStatus(row["booking_status"]),
+        invitee=Invitee.from_data(row["made_data"]),
+    )

@@ -1,0 +1,192 @@
+"""A real PostgreSQL, services on it, and the whole service as a process of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+
+from application.accounts import Account
+from application.mapper import JSONMapper
+from interface.bootstrap import Services, apply_schema, build
+from interface.embedded_postgres import EmbeddedPostgres
+from interface.settings import Settings
+from interface.wsgi import create_app
+from projections.catalogue import CATALOGUE
+from projections.runner import Runner
+from tests.examples import NOW
+from tests.service import Service, running_service
+
+TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
+SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
+
+
+@dataclass
+class Clock:
+    """A clock that stands until it is moved."""
+
+    time: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **by: float) -> None:
+        self.time += timedelta(**by)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: the embedded one, or the one that `make test` was given."""
+    given = os.environ.get(TEST_DATABASE_URL)
+    if given:
+        yield given
+        return
+    with EmbeddedPostgres(tmp_path_factory.mktemp("server") / "postgres") as embedded:
+        yield embedded.conninfo
+
+
+@pytest.fixture(scope="session")
+def new_database(server: str) -> Iterator[Callable[[], str]]:
+    """Makes databases with all tables and no rows, each in some 50 ms."""
+    made: list[str] = []
+    with psycopg.connect(server, autocommit=True) as admin:
+
+        def create(template: str | None = None) -> str:
+            name = f"admitone_test_{os.getpid()}_{len(made)}"
+            statement = "CREATE DATABASE {} TEMPLATE {}" if template else "CREATE DATABASE {}"
+            names = [sql.Identifier(name)] + ([sql.Identifier(template)] if template else [])
+            admin.execute(sql.SQL(statement).format(*names))
+            made.append(name)
+            return name
+
+        template = create()
+        apply_schema(make_conninfo(server, dbname=template))
+        yield lambda: make_conninfo(server, dbname=create(template))
+        for name in made:
+            admin.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+@pytest.fixture(scope="session")
+def shared_database(new_database: Callable[[], str]) -> str:
+    """The database that most tests use one after the other."""
+    return new_database()
+
+
+@pytest.fixture
+def conninfo(shared_database: str) -> str:
+    """A database with no rows in it."""
+    with psycopg.connect(shared_database) as conn:
+        tables = [
+            name
+            for (name,) in conn.execute(
+                """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+                AND tablename NOT IN ('schema_steps', 'projection_positions')"""
+            )
+        ]
+        conn.execute(
+            sql.SQL("TRUNCATE {} RESTART IDENTITY").format(
+                sql.SQL(", ").join(map(sql.Identifier, tables))
+            )
+        )
+        conn.execute("UPDATE projection_positions SET position = 0")
+    return shared_database
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Stands at `examples.NOW`."""
+    return Clock()
+
+
+@pytest.fixture
+def services(conninfo: str, clock: Clock, tmp_path: Path) -> Iterator[Services]:
+    """Services on an empty database."""
+    settings = Settings(data=tmp_path, secret_keys=(SECRET,), public_url="https://book.example.org")
+    built = build(settings, conninfo, now=clock)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def catch_up(conninfo: str) -> Callable[[], None]:
+    """Applies what is in the log to all views, here and now."""
+
+    def apply() -> None:
+        runner = Runner(conninfo, CATALOGUE, JSONMapper())
+        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+            while runner.catch_up(conn):
+                pass
+
+    return apply
+
+
+@dataclass
+class Owner:
+    """An account with an API key, talking to the application without a network."""
+
+    account: Account
+    key: str
+    client: FlaskClient
+    catch_up: Callable[[], None]
+    headers: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.headers = {"Authorization": f"Bearer {self.key}"}
+
+    def get(self, path: str, **kwargs: Any) -> Any:
+        """GET below /api/v1, from views that have caught up."""
+        self.catch_up()
+        return self.client.get(f"/api/v1{path}", headers=self.headers, **kwargs)
+
+    def post(self, path: str, json: Any = None, **headers: str) -> Any:
+        """POST below /api/v1."""
+        return self.client.post(f"/api/v1{path}", json=json, headers=self.headers | headers)
+
+    def patch(self, path: str, json: Any, **headers: str) -> Any:
+        """PATCH below /api/v1."""
+        return self.client.patch(f"/api/v1{path}", json=json, headers=self.headers | headers)
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    """The web application on an empty database."""
+    return create_app(services)
+
+
+@pytest.fixture
+def new_owner(app: Flask, services: Services, catch_up: Callable[[], None]) -> Callable[..., Owner]:
+    """Makes accounts with an API key."""
+
+    def make(name: str = "Olivia Owner", roles: tuple[str, ...] = ("owner",)) -> Owner:
+        email = f"{name.split()[0].lower()}@example.org"
+        account = services.accounts.create(email=email, name=name, roles=roles)
+        key = services.accounts.create_key(account, name="tests")
+        return Owner(account, key, app.test_client(), catch_up)
+
+    return make
+
+
+@pytest.fixture
+def owner(new_owner: Callable[..., Owner]) -> Owner:
+    """An owner with an API key."""
+    return new_owner()
+
+
+@pytest.fixture(scope="session")
+def service(
+    new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """`admitone serve` as it is run, on a database of its own."""
+    with running_service(tmp_path_factory.mktemp("service"), new_database()) as running:
+        yield running

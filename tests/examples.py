@@ -1,0 +1,55 @@
+"""The people, times and terms that tests speak of. All times are UTC."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from application.personal_data import Invitee
+from domain.booking_rules import WEEKDAYS, Availability, BookingRules
+from domain.calendar import CalendarTerms
+from domain.slot import Slot
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday
+TOMORROW_AT_NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+TOMORROW_AT_TEN = TOMORROW_AT_NINE + timedelta(hours=1)
+TOMORROW = Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(minutes=30))
+IN_90_DAYS = NOW + timedelta(days=90)
+
+OWNER = UUID("0a11ce00-0000-4000-8000-000000000001")
+OTHER_OWNER = UUID("0b0b0000-0000-4000-8000-000000000002")
+CALENDAR = UUID("ca1e0da2-0000-4000-8000-000000000003")
+LINK = UUID("11110000-0000-4000-8000-000000000004")
+ACTOR = "key:0123abcd"
+
+ADA = Invitee("Ada Lovelace", "ada@example.org", "Europe/London")
+GRACE = Invitee("Grace Hopper", "grace@example.org", "America/New_York")
+
+OFFICE_HOURS = Availability(
+    weekly=dict.fromkeys(WEEKDAYS, (("09:00", "17:00"),)), overrides={"2026-12-24": ()}
+)
+RULES = BookingRules(
+    time_zone="UTC",
+    duration_minutes=30,
+    availability=OFFICE_HOURS,
+    start_increment_minutes=30,
+)
+TERMS = CalendarTerms(name="Intro call", rules=RULES, location="Room 1", description="Hello.")
+
+
+def calendar_json(**changes: Any) -> dict[str, Any]:
+    """A calendar as an owner posts it: every day from 9 to 5 UTC, half an hour each."""
+    return {
+        "name": "Intro call",
+        "time_zone": "UTC",
+        "duration_minutes": 30,
+        "availability": {"weekly": {day: [["09:00", "17:00"]] for day in WEEKDAYS}},
+        "minimum_notice_minutes": 0,
+    } | changes
+
+
+def redeem_json(start: str, **changes: Any) -> dict[str, Any]:
+    """A booking as an invitee posts it."""
+    return {
+        "start": start,
+        "invitee": {"name": "Ada Lovelace", "email": "ada@example.org"},
+    } | changes
