@@ -45,6 +45,8 @@ class Account:
     email: str
     name: str
     roles: tuple[str, ...]
+    time_zone: str | None
+    has_password: bool
     has_signed_in: bool
 
     @property
@@ -77,8 +79,10 @@ class Caller:
     actor: str
 
 
-_ACCOUNT = """SELECT id, email, name, roles, signed_in_at IS NOT NULL AS has_signed_in
-    FROM accounts"""
+_ACCOUNT = """SELECT id, email, name, roles, time_zone, password_hash IS NOT NULL AS has_password,
+    signed_in_at IS NOT NULL AS has_signed_in FROM accounts"""
+_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
+    FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
 
 class Accounts:
@@ -115,6 +119,15 @@ class Accounts:
     def by_id(self, account_id: UUID) -> Account:
         """Raises `AccountNotFound`."""
         return self._one(f"{_ACCOUNT} WHERE id = %s", account_id)
+
+    def change(self, account: Account, *, name: str, time_zone: str | None) -> Account:
+        """Another name, another IANA zone for times in the pages (None: none chosen yet)."""
+        with self._database.connection() as conn:
+            conn.execute(
+                "UPDATE accounts SET name = %s, time_zone = %s WHERE id = %s",
+                (name, time_zone, account.id),
+            )
+        return self.by_id(account.id)
 
     def first(self) -> Account | None:
         """The account that was created before all others."""
@@ -177,19 +190,23 @@ class Accounts:
         return f"{_KEY_START}_{prefix}_{secret}"
 
     def api_keys(self) -> list[ApiKey]:
-        """All keys, newest first."""
-        rows = self._database.fetch_all(
-            """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
-            FROM api_keys k JOIN accounts a ON a.id = account_id ORDER BY k.created_at DESC"""
-        )
-        return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+        """Everybody's keys, newest first."""
+        return self._keys(_KEYS)
 
-    def revoke_key(self, prefix: str, *, now: datetime) -> None:
-        """End a key at once. Again: quietly nothing. Raises `KeyNotFound`."""
+    def keys_of(self, account: Account) -> list[ApiKey]:
+        """The keys of one account, newest first."""
+        return self._keys(f"{_KEYS} WHERE account_id = %s", account.id)
+
+    def revoke_key(self, prefix: str, *, now: datetime, of: Account | None = None) -> None:
+        """End a key at once, whoever's it is unless `of` says. Again: quietly nothing.
+
+        Raises `KeyNotFound`, for another account's too.
+        """
         with self._database.connection() as conn:
             found = conn.execute(
-                "UPDATE api_keys SET revoked_at = coalesce(revoked_at, %s) WHERE prefix = %s",
-                (now, prefix),
+                """UPDATE api_keys SET revoked_at = coalesce(revoked_at, %s)
+                WHERE prefix = %s AND account_id = coalesce(%s, account_id)""",
+                (now, prefix, of and of.id),
             )
         if found.rowcount == 0:
             raise KeyNotFound
@@ -214,6 +231,10 @@ class Accounts:
                 )
             )
         return Caller(row["account_id"], frozenset(row["scopes"]), f"key:{prefix}")
+
+    def _keys(self, query: str, *values: object) -> list[ApiKey]:
+        rows = self._database.fetch_all(f"{query} ORDER BY k.created_at DESC, prefix", values)
+        return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
     def _one(self, query: str, value: object) -> Account:
         row = self._database.fetch_one(query, (value,))

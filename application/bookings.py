@@ -15,7 +15,7 @@ from application import personal_data
 from application.deadline import deadline
 from application.log import Log, Written
 from application.personal_data import Invitee
-from application.recorder import PersonalDataRow
+from application.recorder import PersonalDataRow, VersionConflict
 from domain.agenda import AgendaDay
 from domain.availability import is_offered
 from domain.booking import Booking
@@ -31,11 +31,15 @@ INVITEE = "invitee"
 
 @dataclass(frozen=True)
 class NewLink:
-    """The wish for a link. `expires_at` is UTC; None means 90 days from now."""
+    """The wish for a link. `expires_at` is UTC; None means 90 days from now.
+
+    A wish with a `link_id` is granted once: made again, it gets the same link.
+    """
 
     recipient: str | None = None
     note: str | None = None
     expires_at: datetime | None = None
+    link_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,19 @@ class Bookings(Log):
         calendar_id: UUID,
         owner_id: UUID,
         change: Callable[[CalendarTerms], CalendarTerms],
-        version: int,
+        version: int | None,
         actor: str,
         now: datetime,
     ) -> Written[Calendar]:
-        """Decide the terms anew, by `change`, from those of `version`.
+        """Decide the terms anew, by `change`, from those of `version`; None is any version.
 
         Raises `StaleVersion`, `CalendarArchived`, `Invalid` or `CalendarNotFound`.
         """
 
         def decide() -> Written[Calendar]:
             calendar = self.get_own(Calendar, calendar_id, owner_id)
-            calendar.change(change(calendar.terms), version=version, actor=actor, now=now)
+            known = calendar.version if version is None else version
+            calendar.change(change(calendar.terms), version=known, actor=actor, now=now)
             return self.write(calendar, calendar)
 
         return self.decided(decide)
@@ -119,7 +124,9 @@ class Bookings(Log):
             errors: dict[str, Sequence[str]] = {}
             for place, wish in enumerate(links):
                 try:
-                    link, row = _issue(calendar, wish, uuid4(), actor=actor, now=now)
+                    link, row = _issue(
+                        calendar, wish, wish.link_id or uuid4(), actor=actor, now=now
+                    )
                 except Invalid as invalid:
                     for field, sentences in invalid.errors.items():
                         errors[f"links.{place}.{field}"] = sentences
@@ -128,7 +135,13 @@ class Bookings(Log):
                     rows += row
             if errors:
                 raise Invalid(errors)
-            return self.write(issued, *issued, personal_data=rows)
+            try:
+                return self.write(issued, *issued, personal_data=rows)
+            except VersionConflict:
+                return Written(
+                    [self.get_own(SingleUseLink, link.id, owner_id) for link in issued],
+                    self.head(),
+                )
 
     def revoke_link(
         self,
@@ -145,7 +158,7 @@ class Bookings(Log):
             link = self.get_own(SingleUseLink, link_id, owner_id)
             rows, commitment = personal_data.row_for(link_id, link.version + 1, {"reason": reason})
             link.revoke(personal_data=commitment, actor=actor, now=now)
-            return self.write(link, link, personal_data=rows if link.pending_events else [])
+            return self.write(link, link, personal_data=rows)
 
         return self.decided(decide)
 

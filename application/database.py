@@ -1,28 +1,30 @@
 """Connections to PostgreSQL that keep to the deadline and heal by themselves."""
 
-import heapq
-import os
 import random
-import socket
+import select
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
-from threading import Condition, Thread
-from time import monotonic, sleep
+from contextlib import contextmanager
+from time import sleep
 from typing import Any, TypeVar
 
 import psycopg
-from eventsourcing.postgres import PostgresDatastore
+from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection
+from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
-from application.deadline import seconds_left
+from application.deadline import REQUEST_SECONDS, deadline, seconds_left
 from domain.errors import Unavailable
 
 T = TypeVar("T")
 
 IDLE_IN_TRANSACTION_SECONDS = 2
+# The part of a deadline to wait for a lock: the server has to say that it gave up while
+# somebody still listens, and nobody of ours waits on in the server afterwards.
+PATIENCE = 0.9
+RECONNECT_SECONDS = 0.5
+MOST_WAITING = 1000
 _DEFAULTS: dict[str, str | int] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -30,6 +32,15 @@ _DEFAULTS: dict[str, str | int] = {
     "tcp_user_timeout": 5000,
     "connect_timeout": 3,
 }
+
+# After these the same work may succeed on another connection.
+LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,  # a demoted primary
+    psycopg.errors.IdleInTransactionSessionTimeout,  # this process stood still for too long
+    psycopg.errors.TransactionTimeout,
+)
 
 
 def with_defaults(conninfo: str, *, application_name: str) -> str:
@@ -41,63 +52,89 @@ def with_defaults(conninfo: str, *, application_name: str) -> str:
 class Database(PostgresDatastore):
     """The library's datastore for any libpq connection string.
 
-    The library's own knows neither sslmode nor several hosts nor keepalives, and leaves
-    a dead connection in the pool until somebody trips over it.
+    The library's own knows neither sslmode nor several hosts nor keepalives, waits for a
+    silent server for ever and leaves dead connections for somebody to trip over.
     """
 
     def __init__(self, conninfo: str, *, pool_size: int = 1, max_pool_size: int = 10) -> None:
         """Connect lazily to the server that `conninfo` (a URL or key=value pairs) names."""
-        super().__init__(
-            dbname="",
-            host="",
-            port="",
-            user="",
-            password="",
-            pool_size=pool_size,
-            max_overflow=max_pool_size - pool_size,
-            idle_in_transaction_session_timeout=IDLE_IN_TRANSACTION_SECONDS,
+        super().__init__(dbname="", host="", port="", user="", password="")
+        self.pool: ConnectionPool[Connection[DictRow]] = _Pool(
+            with_defaults(conninfo, application_name="admitone"),
+            connection_class=_Connection,
+            kwargs={"row_factory": dict_row, "autocommit": True},
+            min_size=pool_size,
+            max_size=max_pool_size,
+            open=False,
+            configure=self.after_connect_func(),
+            # The pool forgets those who gave up waiting only when a connection comes.
+            max_waiting=MOST_WAITING,
+            reconnect_timeout=RECONNECT_SECONDS,
         )
-        self.pool.conninfo = with_defaults(conninfo, application_name="admitone")
-        self.pool.kwargs = {"row_factory": dict_row}
-        self._watchdog = _Watchdog()
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """As the library's, and times are read in UTC whatever the server's zone is."""
-        configure = super().after_connect_func()
+        """Times are read in UTC whatever the server's zone is, and no wait is for ever."""
 
         def after_connect(conn: Connection[Any]) -> None:
-            configure(conn)
-            conn.execute("SET TIME ZONE 'UTC'")
+            conn.execute(
+                """SELECT set_config('timezone', 'UTC', false),
+                    set_config('idle_in_transaction_session_timeout', %s, false),
+                    set_config('lock_timeout', %s, false)""",
+                (f"{IDLE_IN_TRANSACTION_SECONDS}s", f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms"),
+            )
 
         return after_connect
 
+    def register_type_adapters(self) -> None:
+        """Nothing: our statements need no types of the library's, nor a server at the start."""
+
+    @contextmanager
+    def attempt(self) -> Iterator[Connection[DictRow]]:
+        """A connection in autocommit mode, until the deadline. Raises psycopg's own errors."""
+        with deadline():
+            conn = self._take()
+            try:
+                with conn:
+                    yield conn
+            except psycopg.errors.ReadOnlySqlTransaction:
+                conn.close()  # so that the pool looks for the new primary
+                raise
+            finally:
+                self.pool.putconn(conn)
+
+    def _take(self) -> Connection[DictRow]:
+        self.pool.open(wait=False)
+        while has_hung_up(conn := self.pool.getconn(seconds_left())):
+            conn.close()
+            self.pool.putconn(conn)
+        return conn
+
     @contextmanager
     def connection(self) -> Iterator[Connection[DictRow]]:
-        """A connection in autocommit mode for as long as the deadline allows.
+        """A connection in autocommit mode, for work that must not be done twice.
 
-        Raises psycopg's own errors. When the deadline passes while the server is silent
-        the connection is cut, and what was going on ends in `psycopg.OperationalError`.
+        Raises `Unavailable` when the server could not be had before the deadline, or was
+        lost on the way: then the work may have been done or not.
         """
-        self.pool.open(wait=False)
-        with (
-            self.pool.connection(timeout=max(seconds_left(), 0.001)) as conn,
-            self._watchdog.watching(conn, seconds_left()),
-        ):
-            yield conn
+        try:
+            with self.attempt() as conn:
+                yield conn
+        except LOST as error:
+            raise Unavailable from error
 
     def repeat(self, work: Callable[[Connection[DictRow]], T]) -> T:
-        """`work` on a connection; again on another if that one was dead.
+        """`work` on a connection; again on another if that one was lost.
 
         Only for work that may be done twice. Raises `Unavailable` at the deadline.
         """
-        for pause in pauses():
-            try:
-                with self.connection() as conn:
-                    return work(conn)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self.heal()
-                if not take_pause(pause):
-                    raise Unavailable from error
+        with deadline():
+            for pause in pauses():
+                try:
+                    with self.attempt() as conn:
+                        return work(conn)
+                except LOST as error:
+                    if not take_pause(pause):
+                        raise Unavailable from error
         raise AssertionError("pauses() never ends")
 
     def fetch_all(self, query: Any, params: Any = None) -> list[DictRow]:
@@ -107,17 +144,6 @@ class Database(PostgresDatastore):
     def fetch_one(self, query: Any, params: Any = None) -> DictRow | None:
         """The first row of a query that may be asked twice, if there is one."""
         return self.repeat(lambda conn: conn.execute(query, params).fetchone())
-
-    def heal(self) -> None:
-        """Replace the pool's dead connections now, before others trip over them."""
-        with suppress(psycopg.OperationalError):
-            self.pool.check()
-
-    def close(self) -> None:
-        """Close all connections."""
-        super().close()
-        with suppress(AttributeError):  # the library also calls this from __del__
-            self._watchdog.stop()
 
 
 def pauses() -> Iterator[float]:
@@ -136,59 +162,36 @@ def take_pause(seconds: float) -> bool:
     return True
 
 
-class _Watchdog:
-    """Cuts connections that are still waiting for the server when their time is up.
+class _Connection(Connection[DictRow]):
+    """Waits for the server until the deadline; the pool then closes it.
 
-    psycopg waits for a silent server for ever. Shutting the socket down wakes the waiting
-    thread with an error and, unlike a cancel request, leaves the server's work alone: a
-    cancelled COMMIT that waits for a standby would report success.
+    Closes and does not cancel: a silent server would not hear of it, and a cancelled COMMIT
+    that waits for a standby would report success.
     """
 
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._queue: list[tuple[float, int]] = []
-        self._watched: dict[int, Connection[Any]] = {}
-        self._tickets = count()
-        self._thread: Thread | None = None
-        self._stopped = False
-
-    @contextmanager
-    def watching(self, conn: Connection[Any], seconds: float) -> Iterator[None]:
-        ticket = next(self._tickets)
-        with self._changed:
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="watchdog", daemon=True)
-                self._thread.start()
-            self._watched[ticket] = conn
-            heapq.heappush(self._queue, (monotonic() + seconds, ticket))
-            if self._queue[0][1] == ticket:
-                self._changed.notify()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._watched.pop(ticket, None)
-
-    def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._stopped:
-                while self._queue and self._queue[0][1] not in self._watched:
-                    heapq.heappop(self._queue)
-                if not self._queue:
-                    self._changed.wait()
-                    continue
-                ends_at, ticket = self._queue[0]
-                if (left := ends_at - monotonic()) > 0:
-                    self._changed.wait(left)
-                else:
-                    _cut(self._watched.pop(ticket))
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """As psycopg's, which would wait for ever."""
+        left = seconds_left()
+        return super().wait(gen, interval, left if timeout is None else min(left, timeout))
 
 
-def _cut(conn: Connection[Any]) -> None:
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(conn.fileno())) as twin:
-        twin.shutdown(socket.SHUT_RDWR)
+class _Pool(ConnectionPool[Connection[DictRow]]):
+    """Tries to connect at a steady pace, where the library's would pause for minutes."""
+
+    def reconnect_failed(self) -> None:
+        """Begin anew: `check()` makes the pool grow again."""
+        self.check()
+
+    @staticmethod
+    def check_connection(conn: Connection[DictRow]) -> None:
+        """Look without asking the server, which may be silent."""
+        if has_hung_up(conn):
+            conn.close()
+            raise psycopg.OperationalError("the server has hung up")
+
+
+def has_hung_up(conn: Connection[DictRow]) -> bool:
+    """Whether the server has said anything to an idle connection: only ever its goodbye."""
+    poll = select.poll()
+    poll.register(conn.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

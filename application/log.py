@@ -28,6 +28,7 @@ _MISSING: dict[type, type[NotFound]] = {
     SingleUseLink: LinkNotFound,
     Booking: BookingNotFound,
 }
+_REFUSED = LogFactory.POSTGRES_ENABLE_DB_FUNCTIONS
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,12 @@ class Log(Application[UUID]):
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
-        """The real environment, for the one library setting that must not be set."""
-        return Environment(name, env or os.environ)
+        """Nothing of the library's is set from outside: a cache would decide from old news.
+
+        Only what must not be set is handed on, for the factory to refuse.
+        """
+        given = os.environ if env is None else env
+        return Environment(name, {key: given[key] for key in given if key.endswith(_REFUSED)})
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
         """Our database and our recorder."""

@@ -21,29 +21,37 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
 from eventsourcing.utils import Environment, strtobool
 from psycopg.errors import Diagnostic
 from psycopg.types.json import Jsonb
-from psycopg_pool import PoolTimeout
 
-from application.database import Database, pauses, take_pause
-from application.deadline import seconds_left
+from application.database import LOST, PATIENCE, Database, pauses, take_pause
+from application.deadline import deadline, seconds_left
 from domain.errors import Busy, Unavailable
 
 CHANNEL = "stored_events"
 
-# Writers queue for this lock until they have committed: positions become visible in
-# order, so a reader that follows the log never passes one that is still to come.
-_LOCK = "LOCK TABLE stored_events IN EXCLUSIVE MODE"
+# Writers take turns until they have committed: positions become visible in order, so a
+# reader that follows the log never passes one that is still to come. An advisory lock and
+# not LOCK TABLE, which (auto)vacuum and index builds would hold up; and all in a single
+# statement, which the server begins when it has all of it and ends by itself: no client
+# that stops or vanishes half-way keeps the others waiting.
+TURN = 4_011_200_119
 
-_INSERT_EVENTS = """
-    INSERT INTO stored_events (originator_id, originator_version, topic, state)
-    SELECT originator_id, originator_version, topic, state
-    FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[])
-        WITH ORDINALITY AS event (originator_id, originator_version, topic, state, place)
-    ORDER BY place
-    RETURNING notification_id"""
-
-_INSERT_PERSONAL_DATA = """
-    INSERT INTO personal_data (originator_id, originator_version, salt, data)
-    SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[])"""
+_APPEND = f"""
+    WITH patience AS MATERIALIZED (
+        SELECT set_config('lock_timeout', %s, true)
+    ), turn AS MATERIALIZED (
+        SELECT pg_advisory_xact_lock({TURN}), pg_notify('{CHANNEL}', '') FROM patience
+    ), person AS (
+        INSERT INTO personal_data (originator_id, originator_version, salt, data)
+        SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row
+    ), event AS (
+        INSERT INTO stored_events (originator_id, originator_version, topic, state)
+        SELECT originator_id, originator_version, topic, state
+        FROM turn, unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[])
+            WITH ORDINALITY AS row (originator_id, originator_version, topic, state, place)
+        ORDER BY place
+        RETURNING notification_id
+    )
+    SELECT notification_id FROM event"""  # noqa: S608 - two constants
 
 _MAX_BIGINT = 2**63 - 1
 
@@ -89,72 +97,54 @@ class EventRecorder(PostgresApplicationRecorder):
         if not stored_events:
             return []
         outcome_is_open = False
-        for pause in pauses():
-            try:
-                return self._append(stored_events, personal_data)
-            except psycopg.errors.UniqueViolation as error:
-                # An append whose reply was lost may still have been committing when this
-                # one queued for the lock behind it. If the rows are ours, it was.
-                if outcome_is_open and (own := self._positions_if_recorded(stored_events)):
-                    return own
-                raise _conflict(error.diag) from error
-            except psycopg.errors.LockNotAvailable as error:
-                raise Busy from error
-            except (PoolTimeout, psycopg.errors.ReadOnlySqlTransaction) as error:
-                cause: Exception = error  # nothing was sent, or nothing was accepted
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                cause = error
-                outcome_is_open = True
-            self.datastore.heal()
-            if not take_pause(pause):
-                raise Unavailable from cause
+        with deadline():
+            for pause in pauses():
+                try:
+                    return self._append(stored_events, personal_data)
+                except psycopg.errors.UniqueViolation as error:
+                    # An append whose reply was lost may still have been committing when this
+                    # one queued for the lock behind it. If the rows are ours, it was.
+                    if outcome_is_open and (own := self._positions_if_recorded(stored_events)):
+                        return own
+                    raise _conflict(error.diag) from error
+                except psycopg.errors.LockNotAvailable as error:
+                    raise (Unavailable if outcome_is_open else Busy) from error
+                except LOST as error:
+                    outcome_is_open = True
+                    if not take_pause(pause):
+                        raise Unavailable from error
         raise AssertionError("pauses() never ends")
 
     def _append(
         self, stored_events: Sequence[StoredEvent], personal_data: Sequence[PersonalDataRow]
     ) -> list[int]:
-        """One transaction in one round trip, so that the lock is held for no client's sake."""
-        warnings: list[Diagnostic] = []
-        with self.datastore.connection() as conn:
-            conn.add_notice_handler(warnings.append)
+        """One transaction in one round trip."""
+        severities: list[str | None] = []
+
+        def note(notice: Diagnostic) -> None:  # which can be read only here
+            severities.append(notice.severity_nonlocalized)
+
+        with self.datastore.attempt() as conn:
+            conn.add_notice_handler(note)
             try:
-                with conn.pipeline():
-                    conn.execute("BEGIN")
-                    conn.execute(f"SET LOCAL lock_timeout = {_milliseconds_left()}")
-                    conn.execute(_LOCK, prepare=True)
-                    inserted = conn.execute(
-                        _INSERT_EVENTS,
-                        (
-                            [event.originator_id for event in stored_events],
-                            [event.originator_version for event in stored_events],
-                            [event.topic for event in stored_events],
-                            [event.state for event in stored_events],
-                        ),
-                        prepare=True,
-                    )
-                    if personal_data:
-                        conn.execute(
-                            _INSERT_PERSONAL_DATA,
-                            (
-                                [row.originator_id for row in personal_data],
-                                [row.originator_version for row in personal_data],
-                                [row.salt for row in personal_data],
-                                [Jsonb(row.data) for row in personal_data],
-                            ),
-                            prepare=True,
-                        )
-                    conn.execute(f"NOTIFY {CHANNEL}")
-                    conn.execute("COMMIT")
-            except psycopg.errors.ReadOnlySqlTransaction:
-                conn.close()  # a demoted primary: the pool has to look for the new one
-                raise
-            except psycopg.Error:
-                if not conn.broken:
-                    conn.rollback()
-                raise
+                inserted = conn.execute(
+                    _APPEND,
+                    (
+                        _lock_milliseconds(),
+                        [row.originator_id for row in personal_data],
+                        [row.originator_version for row in personal_data],
+                        [row.salt for row in personal_data],
+                        [Jsonb(row.data) for row in personal_data],
+                        [event.originator_id for event in stored_events],
+                        [event.originator_version for event in stored_events],
+                        [event.topic for event in stored_events],
+                        [event.state for event in stored_events],
+                    ),
+                    prepare=True,
+                )
             finally:
-                conn.remove_notice_handler(warnings.append)
-            if any(notice.severity_nonlocalized == "WARNING" for notice in warnings):
+                conn.remove_notice_handler(note)
+            if "WARNING" in severities:
                 # Somebody cancelled the wait for a synchronous standby: committed here,
                 # and perhaps nowhere else. Asking again would only see the local copy.
                 raise Unavailable
@@ -194,7 +184,7 @@ class EventRecorder(PostgresApplicationRecorder):
             SELECT originator_id, originator_version, topic, state FROM stored_events
             WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
             ORDER BY originator_version {"DESC" if desc else "ASC"} LIMIT %s""",  # noqa: S608
-            (originator_id, gt or 0, lte or _MAX_BIGINT, limit),
+            (originator_id, gt or 0, _MAX_BIGINT if lte is None else lte, limit),
         )
         return [
             StoredEvent(
@@ -223,7 +213,13 @@ class EventRecorder(PostgresApplicationRecorder):
             WHERE notification_id {">=" if inclusive_of_start else ">"} %s
                 AND notification_id <= %s AND (%s::text[] = '{{}}' OR topic = ANY(%s::text[]))
             ORDER BY notification_id LIMIT %s""",  # noqa: S608
-            (start or 0, stop or _MAX_BIGINT, list(topics), list(topics), limit),
+            (
+                start or 0,
+                _MAX_BIGINT if stop is None else stop,
+                list(topics),
+                list(topics),
+                limit,
+            ),
         )
         return [
             Notification(
@@ -259,13 +255,13 @@ class LogFactory(PostgresFactory):
         return EventRecorder(cast("Database", self.datastore))
 
 
-def _milliseconds_left() -> int:
-    return max(1, int(seconds_left() * 1000))
+def _lock_milliseconds() -> str:
+    return str(max(1, int(seconds_left() * 1000 * PATIENCE)))
 
 
 def _conflict(diagnostic: Diagnostic) -> IntegrityError:
     """Which row was in the way, read from the one part of the text that is not translated."""
     found = _CONFLICTING_KEY.search(diagnostic.message_detail or "")
-    if found is None:
+    if found is None or diagnostic.table_name != "stored_events":
         return IntegrityError(f"{diagnostic.constraint_name}: {diagnostic.message_detail}")
     return VersionConflict(UUID(found[1]), int(found[2]))

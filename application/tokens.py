@@ -8,9 +8,11 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer, TimestampSigner
+from itsdangerous.encoding import base64_decode, base64_encode
 
 _ID_LENGTH = 22  # 16 bytes in unpadded base64url
 
@@ -20,7 +22,7 @@ class InvalidToken(ValueError):
 
 
 class Tokens:
-    """Signs and reads the four kinds of token, each under a salt of its own.
+    """Signs and reads the three kinds of token, each under a salt of its own.
 
     Reading costs one signature check whatever is wrong with a token, so that the time an
     answer takes does not tell a malformed token from one that was never issued.
@@ -28,60 +30,63 @@ class Tokens:
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         """`secret_keys` newest first: the first one signs, all of them are accepted."""
-        oldest_first = list(reversed(secret_keys))
-        self._signers = {
-            kind: Signer(
-                oldest_first,
-                salt=f"admitone.{kind}",
-                key_derivation="hmac",
-                digest_method=hashlib.sha256,
-            )
-            for kind in ("link", "manage")
+        options: dict[str, Any] = {
+            "secret_key": list(reversed(secret_keys)),  # the library signs with the last one
+            "key_derivation": "hmac",
+            "digest_method": hashlib.sha256,
         }
-        self._sign_in = TimestampSigner(
-            oldest_first,
-            salt="admitone.sign-in",
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+        self._links = _ExactSigner(salt="admitone.link", **options)
+        self._bookings = _ExactSigner(salt="admitone.manage", **options)
+        self._sign_ins = _ExactTimestampSigner(salt="admitone.sign-in", **options)
 
     def for_link(self, link_id: UUID) -> str:
         """The token that lets its bearer redeem the link."""
-        return self._signers["link"].sign(_text(link_id)).decode()
+        return self._links.sign(_text(link_id)).decode()
 
     def link_id(self, token: str) -> UUID:
         """The link that the token opens. Raises `InvalidToken`."""
-        return self._read("link", token)
+        return _uuid(_unsigned(self._links, token))
 
     def for_managing(self, booking_id: UUID) -> str:
         """The invitee's token for their own booking."""
-        return self._signers["manage"].sign(_text(booking_id)).decode()
+        return self._bookings.sign(_text(booking_id)).decode()
 
     def booking_id(self, token: str) -> UUID:
         """The booking that the manage token opens. Raises `InvalidToken`."""
-        return self._read("manage", token)
+        return _uuid(_unsigned(self._bookings, token))
 
     def for_sign_in(self, account_id: UUID, nonce: UUID) -> str:
         """A token that is good until the account's nonce changes or its time is up."""
-        return self._sign_in.sign(_text(account_id) + _text(nonce)).decode()
+        return self._sign_ins.sign(_text(account_id) + _text(nonce)).decode()
 
     def sign_in(self, token: str, *, lifetime: timedelta) -> tuple[UUID, UUID]:
         """Account and nonce of a token not older than `lifetime`. Raises `InvalidToken`."""
-        try:
-            value = self._sign_in.unsign(
-                token.encode(errors="replace"), max_age=int(lifetime.total_seconds())
-            ).decode()
-        except BadSignature as error:
-            raise InvalidToken from error
+        value = _unsigned(self._sign_ins, token, max_age=int(lifetime.total_seconds()))
         return _uuid(value[:_ID_LENGTH]), _uuid(value[_ID_LENGTH:])
 
-    def _read(self, kind: str, token: str) -> UUID:
-        # itsdangerous skips the check for a token without a separator.
-        signed = token if "." in token else f".{token}"
-        try:
-            return _uuid(self._signers[kind].unsign(signed.encode(errors="replace")).decode())
-        except BadSignature as error:
-            raise InvalidToken from error
+
+class _ExactSigner(Signer):
+    """Accepts a signature in the one spelling that it was given out in.
+
+    base64 is read leniently: signs outside its alphabet are passed over, and the last
+    character has bits that mean nothing.
+    """
+
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        return super().verify_signature(value, sig) and base64_encode(base64_decode(sig)) == sig
+
+
+class _ExactTimestampSigner(_ExactSigner, TimestampSigner):
+    """As `_ExactSigner`, with the time of signing."""
+
+
+def _unsigned(signer: Signer, token: str, **how: Any) -> str:
+    # itsdangerous skips the check for a token without a separator.
+    signed = token if "." in token else f".{token}"
+    try:
+        return signer.unsign(signed.encode(errors="replace"), **how).decode()
+    except BadSignature as error:
+        raise InvalidToken from error
 
 
 def _text(value: UUID) -> str:

@@ -75,7 +75,7 @@ class Booking(Aggregate):
         self.owner_id = owner_id
         self.calendar_id = calendar_id
         self.calendar_version = calendar_version
-        self.slot = self.first_slot = Slot(slot_start, slot_end)
+        self.slot = Slot(slot_start, slot_end)
         self.personal_data = personal_data
         self.status = BookingStatus.CONFIRMED
 

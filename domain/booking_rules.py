@@ -18,7 +18,7 @@ Hours = tuple[tuple[str, str], ...]
 MOST_INTERVALS_A_DAY = 48
 MOST_OVERRIDES = 1000
 
-_LIMITS = {
+LIMITS = {
     "duration_minutes": (1, 1440),
     "start_increment_minutes": (1, 1440),
     "buffer_before_minutes": (0, 1440),
@@ -88,7 +88,7 @@ def check_rules(rules: BookingRules) -> None:
     errors: dict[str, list[str]] = {}
     if not is_time_zone(rules.time_zone):
         errors["time_zone"] = ["Must be the IANA name of a time zone, such as Europe/Berlin."]
-    for field, (least, most) in _LIMITS.items():
+    for field, (least, most) in LIMITS.items():
         if not least <= getattr(rules, field) <= most:
             errors[field] = [f"Must be between {least} and {most}."]
 

@@ -3,27 +3,40 @@
 import os
 import secrets
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
 
 from application import schema
-from application.accounts import Accounts
+from application.accounts import Account, Accounts
 from application.bookings import Bookings
-from application.database import Database
+from application.database import Database, with_defaults
+from application.sessions import Sessions
 from application.tokens import Tokens
-from interface.settings import Settings
-from projections.catalogue import create_views
+from domain.errors import AdmitOneError
+from interface.settings import Settings, SettingsError
+from projections.catalogue import create_views, missing_views
 
 POOL_SIZE = 8
+OLDEST_POSTGRES = 15
 
 # The pinned tzdata on every machine, whatever its system has: an auditor replays with the
 # same clocks that decided.
 zoneinfo.reset_tzpath(to=())
+
+
+class DatabaseTooOld(AdmitOneError):
+    """The database is too old."""
+
+
+class SchemaMissing(AdmitOneError):
+    """The database lacks tables: run `admitone schema apply`."""
 
 
 def utc_now() -> datetime:
@@ -39,8 +52,13 @@ class Services:
     database: Database
     tokens: Tokens
     accounts: Accounts
+    sessions: Sessions
     bookings: Bookings
     now: Callable[[], datetime] = utc_now
+
+    def sign_in_url(self, account: Account) -> str:
+        """Where the account signs in, once, within a day; earlier ones no longer work."""
+        return f"{self.settings.public_url}/sign-in/{self.accounts.sign_in_token(account)}"
 
     def close(self) -> None:
         """Give all connections back."""
@@ -51,25 +69,37 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     """Services on the database at `conninfo`. Call it after forking: it owns threads."""
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     tokens = Tokens(secret_keys(settings))
+    accounts = Accounts(database, tokens)
     return Services(
         settings=settings,
         database=database,
         tokens=tokens,
-        accounts=Accounts(database, tokens),
+        accounts=accounts,
+        sessions=Sessions(database, accounts),
         bookings=Bookings(database),
         now=now,
     )
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:
-    """The keys that sign tokens, newest first; made once where none are set."""
+    """The keys that sign tokens, newest first; made once where none are set.
+
+    Raises `SettingsError` when the file for them can't be used.
+    """
     if settings.secret_keys:
         return settings.secret_keys
-    settings.data.mkdir(parents=True, exist_ok=True)
     path = settings.data / "secret_keys"
-    if not path.exists():
-        _create_whole(path, secrets.token_urlsafe(48))
-    return tuple(path.read_text().split())
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _create_whole(path, secrets.token_urlsafe(48))
+        keys = tuple(path.read_text().split())
+    except OSError as error:
+        why = error.strerror
+        raise SettingsError(f"The secret keys can't be kept in {path}: {why}.") from error
+    if not keys:
+        raise SettingsError(f"There is no secret key in {path}.")
+    return keys
 
 
 def _create_whole(path: Path, text: str) -> None:
@@ -89,8 +119,43 @@ def _create_whole(path: Path, text: str) -> None:
 
 
 def apply_schema(conninfo: str) -> list[str]:
-    """Create or upgrade tables and views, all or nothing; the steps that were new."""
-    with psycopg.connect(conninfo, row_factory=dict_row) as conn:
+    """Create or upgrade tables and views, all or nothing; the steps that were new.
+
+    Where nothing is missing, no more rights are needed than those to read.
+    """
+    with _connection(conninfo) as conn:
+        if not _missing(conn):
+            return []
         steps = schema.apply(conn)
         create_views(conn)
         return steps
+
+
+def require_schema(conninfo: str) -> None:
+    """Raises `SchemaMissing` when tables or views of this version are not there."""
+    with _connection(conninfo) as conn:
+        if missing := _missing(conn):
+            raise SchemaMissing(
+                f"The database lacks {', '.join(missing)}: run `admitone schema apply`."
+            )
+
+
+def refuse_old_server(version: int) -> None:
+    """Raises `DatabaseTooOld`. `version` is PostgreSQL's number for itself: 150018 is 15.18."""
+    if version // 10000 < OLDEST_POSTGRES:
+        raise DatabaseTooOld(
+            f"The database is PostgreSQL {version // 10000}:"
+            f" Admit One needs PostgreSQL {OLDEST_POSTGRES} or newer."
+        )
+
+
+@contextmanager
+def _connection(conninfo: str) -> Iterator[Connection[DictRow]]:
+    completed = with_defaults(conninfo, application_name="admitone schema")
+    with psycopg.connect(completed, row_factory=dict_row) as conn:
+        refuse_old_server(conn.info.server_version)
+        yield conn
+
+
+def _missing(conn: Connection[DictRow]) -> list[str]:
+    return schema.missing_steps(conn) or missing_views(conn)

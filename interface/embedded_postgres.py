@@ -26,6 +26,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from interface.postgres_programs import (
+    AlreadyRuns,
     EmbeddedPostgresError,
     Identity,
     choose_identity,
@@ -186,7 +187,7 @@ class EmbeddedPostgres:
         if self._launcher_lock is None:
             pid = path.read_text().strip()
             whose = f"Another Admit One (process {pid})" if pid else "Another Admit One"
-            raise EmbeddedPostgresError(f"{whose} already runs on the data folder {self._data}.")
+            raise AlreadyRuns(f"{whose} already runs on the data folder {self._data}.")
         self._launcher_lock.truncate(0)
         self._launcher_lock.write(f"{os.getpid()}\n")
         self._launcher_lock.flush()

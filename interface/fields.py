@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -66,6 +66,23 @@ class Day(fields.Field[date]):
         raise ValidationError(
             f"Must be a date as in 2026-12-24, in the years {FIRST_YEAR} to {LAST_YEAR}."
         )
+
+
+class InstantOrDay(Instant):
+    """A moment, or a date that stands for the moment at which that day begins in UTC."""
+
+    def __init__(self, *, whole_day: bool = False, **kwargs: Any) -> None:
+        """`whole_day`: a date stands for the moment at which it is over."""
+        super().__init__(**kwargs)
+        self._days_after = timedelta(days=1 if whole_day else 0)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            day: date = Day().deserialize(value)
+            return datetime.combine(day, time(), UTC) + self._days_after
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Text(fields.String):

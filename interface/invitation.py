@@ -85,12 +85,27 @@ def free_slots(
         raise Invalid({"to": ["Must not lie before from."]})
     if (last - first).days >= MOST_DAYS:
         raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
-    since = _midnight(first, zone)
-    until = _midnight(last + timedelta(days=1), zone)
+    since = midnight(first, zone)
+    until = midnight(last + timedelta(days=1), zone)
     busy = booking_calendar.reservations(
         current.database, invited.link.owner_id, since=since, until=until
     )
     return offered_slots(rules, now=current.now(), since=since, until=until, busy=busy)
+
+
+def first_free_slot(invited: Invitation, *, since: date, time_zone: str) -> Slot | None:
+    """The first slot from the day `since` in `time_zone` on, as far as the calendar goes."""
+    rules = invited.calendar.terms.rules
+    now = services().now().astimezone(ZoneInfo(time_zone))
+    first = max(since, now.date())
+    # The last day ends up to a day later in other zones than the calendar's.
+    until = now.date() + timedelta(days=rules.booking_window_days + 1)
+    while first <= until:
+        last = min(until, first + timedelta(days=MOST_DAYS - 1))
+        for slot in free_slots(invited, first=first, last=last, time_zone=time_zone):
+            return slot
+        first = last + timedelta(days=1)
+    return None
 
 
 def redeem(
@@ -129,5 +144,6 @@ def confirmation(redemption: Redemption) -> dict[str, Any]:
     }
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When `day` begins in `zone`, in UTC."""
     return datetime.combine(day, time(), zone).astimezone(UTC)

@@ -18,6 +18,10 @@ class EmbeddedPostgresError(AdmitOneError):
     """The embedded PostgreSQL can't be started."""
 
 
+class AlreadyRuns(EmbeddedPostgresError):
+    """Another Admit One runs on this data folder."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """Whom PostgreSQL runs as: the command that becomes them, and what its files belong to."""

@@ -1,7 +1,9 @@
 """What an operator can set, all of it in the environment, checked before anything starts."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ class Settings:
     data: Path = Path("var")
     """ADMITONE_DATA: the folder for the embedded database and the secret."""
     host: str = "127.0.0.1"
-    """ADMITONE_HOST: the address to listen on."""
+    """ADMITONE_HOST: the IP address to listen on; 0.0.0.0 or :: for all."""
     port: int = 8000
     """ADMITONE_PORT: 1 to 65535."""
     workers: int = 2
@@ -36,10 +38,15 @@ class Settings:
     """ADMITONE_POSTGRES_BIN: the folder of other PostgreSQL programs than the embedded ones."""
 
     @property
+    def local_host(self) -> str:
+        """The address at which this machine itself reaches the service."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
+    @property
     def local_url(self) -> str:
         """How this machine itself reaches the service."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        host = f"[{self.local_host}]" if ":" in self.local_host else self.local_host
+        return f"http://{host}:{self.port}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -47,8 +54,8 @@ class Settings:
         reader = _Reader(environment)
         settings = cls(
             database_url=reader.database_url("DATABASE_URL"),
-            data=Path(reader.text("DATA") or cls.data).absolute(),
-            host=reader.text("HOST") or cls.host,
+            data=reader.data_folder("DATA", cls.data),
+            host=reader.ip_address("HOST", cls.host),
             port=reader.number("PORT", cls.port, lowest=1, highest=65535),
             workers=reader.number("WORKERS", cls.workers, lowest=1, highest=64),
             secret_keys=reader.secrets("SECRET_KEYS"),
@@ -66,6 +73,8 @@ def unused_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 class _Reader:
+    """Reads one setting at a time and remembers what was wrong with each."""
+
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._errors: list[str] = []
@@ -75,7 +84,11 @@ class _Reader:
             raise SettingsError("\n".join(self._errors))
 
     def text(self, name: str) -> str:
-        return self._environment.get(PREFIX + name, "").strip()
+        text = self._environment.get(PREFIX + name, "").strip()
+        if not text.isprintable():  # nor is a byte that is not UTF-8
+            self._refuse(name, "must be printable characters in UTF-8")
+            return ""
+        return text
 
     def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
         text = self.text(name)
@@ -84,18 +97,46 @@ class _Reader:
         if not (text.isascii() and text.isdigit() and lowest <= int(text[:9]) <= highest):
             self._refuse(name, f"must be a whole number from {lowest} to {highest}, not {text!r}")
             return default
-        return int(text)
+        return int(text[:9])
+
+    def ip_address(self, name: str, default: str) -> str:
+        text = self.text(name)
+        address = {"": default, "localhost": "127.0.0.1"}.get(text, text)
+        try:
+            known: IPv4Address | IPv6Address | None = ip_address(address)
+        except ValueError:
+            known = None
+        if known is None or "%" in text:  # the web server knows no scopes
+            self._refuse(name, f"must be an IP address of this machine, not {text!r}")
+            return default
+        return str(known)
 
     def database_url(self, name: str) -> str | None:
+        """The URL is never repeated: it may hold a password."""
         text = self.text(name)
-        if text and not text.startswith(("postgresql://", "postgres://")) and "=" not in text:
-            self._refuse(name, "must start with postgresql:// or be libpq's key=value pairs")
-        return text or None
+        if not text:
+            return None
+        # Not needed where the database is the embedded one, and slow to load.
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import conninfo_to_dict
+
+        try:
+            parts = conninfo_to_dict(text)
+        except ProgrammingError:
+            self._refuse(name, "must be a postgresql:// address or libpq's key=value pairs")
+            return None
+        if "@" in str(parts.get("host", "")):
+            self._refuse(name, "must have each @ of a password written as %40")
+        return text
 
     def web_address(self, name: str) -> str:
         text = self.text(name).rstrip("/")
-        parts = urlsplit(text)
-        if text and (parts.scheme not in ("http", "https") or not parts.hostname):
+        try:
+            parts = urlsplit(text)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if text and (not usable or any(sign in text for sign in " ?#@")):
             self._refuse(name, f"must be an http:// or https:// address, not {text!r}")
         return text
 
@@ -105,9 +146,15 @@ class _Reader:
             self._refuse(name, f"must be keys of at least {SHORTEST_SECRET} characters")
         return keys
 
+    def data_folder(self, name: str, default: Path) -> Path:
+        path = Path(self.text(name) or default).absolute()
+        if os.path.exists(path) and not os.path.isdir(path):
+            self._refuse(name, f"must be a folder, and {str(path)!r} is not")
+        return path
+
     def folder(self, name: str) -> Path | None:
         text = self.text(name)
-        if text and not Path(text).is_dir():
+        if text and not os.path.isdir(text):
             self._refuse(name, f"must be a folder, and {text!r} is not")
         return Path(text) if text else None
 

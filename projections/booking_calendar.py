@@ -123,12 +123,16 @@ def bookings_of(
     status: BookingStatus | None = None,
     q: str | None = None,
     after: tuple[datetime, UUID] | None = None,
+    over_by: datetime | None = None,
+    newest_first: bool = False,
 ) -> list[BookingRow]:
     """At most `limit` bookings of an owner that meet [since, until), by start.
 
     `after` is start and id of the booking before the first one wanted. `q` is looked for
-    in the invitee's name, e-mail address and notes.
+    in the invitee's name, e-mail address and notes. `over_by` leaves only those that have
+    ended by then.
     """
+    beyond, order = ("<", "DESC") if newest_first else (">", "ASC")
     rows = database.fetch_all(
         f"""{_SELECT}
         WHERE owner_id = %(owner_id)s
@@ -138,9 +142,10 @@ def bookings_of(
             AND (%(status)s::text IS NULL OR status = %(status)s)
             AND (%(q)s::text IS NULL
                 OR concat_ws(E'\\n', data->>'name', data->>'email', data->>'notes') ILIKE %(q)s)
+            AND (%(over_by)s::timestamptz IS NULL OR slot_end <= %(over_by)s)
             AND (%(start)s::timestamptz IS NULL
-                OR (slot_start, booking_id) > (%(start)s, %(id)s::uuid))
-        ORDER BY slot_start, booking_id LIMIT %(limit)s""",
+                OR (slot_start, booking_id) {beyond} (%(start)s, %(id)s::uuid))
+        ORDER BY slot_start {order}, booking_id {order} LIMIT %(limit)s""",
         {
             "owner_id": owner_id,
             "since": since,
@@ -148,6 +153,7 @@ def bookings_of(
             "calendar_id": calendar_id,
             "status": status,
             "q": pattern(q),
+            "over_by": over_by,
             "start": after and after[0],
             "id": after and after[1],
             "limit": limit,

@@ -15,3 +15,9 @@ def create_views(conn: Connection[DictRow]) -> None:
     """Make the views that are not there yet, empty, in the transaction of `conn`."""
     for projection in CATALOGUE:
         projection.create(conn)
+
+
+def missing_views(conn: Connection[DictRow]) -> list[str]:
+    """The views that this version knows and the database does not have."""
+    known = {row["name"] for row in conn.execute("SELECT name FROM projection_positions")}
+    return [projection.name for projection in CATALOGUE if projection.name not in known]

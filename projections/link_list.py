@@ -1,8 +1,9 @@
 """The owner's list of links: what became of each, newest first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import singledispatchmethod
 from uuid import UUID
 
@@ -18,6 +19,27 @@ from projections.projection import Change, Projection, Recorded
 from projections.search import pattern
 
 NAME = "link_list_v1"
+
+
+class LinkOrder(StrEnum):
+    """The orders in which links are listed."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    EXPIRING = "expiring"
+
+
+# By what, where a link stands in that (told by its position), and whether that ascends.
+_ORDERED_BY = {
+    LinkOrder.NEWEST: ("position", "%(place)s", False),
+    LinkOrder.OLDEST: ("position", "%(place)s", True),
+    LinkOrder.EXPIRING: (
+        "(expires_at, position)",
+        """(SELECT expires_at, position FROM link_list_v1
+            WHERE owner_id = %(owner_id)s AND position = %(place)s)""",
+        True,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -155,22 +177,33 @@ def links_of(
     status: LinkStatus | None = None,
     calendar_id: UUID | None = None,
     q: str | None = None,
+    ids: Collection[UUID] | None = None,
+    positions: tuple[int, int] | None = None,
+    order: LinkOrder = LinkOrder.NEWEST,
     before: int | None = None,
+    after: int | None = None,
 ) -> list[LinkRow]:
-    """At most `limit` links of an owner, newest first, from below position `before`.
+    """At most `limit` links of an owner, in `order`.
 
+    `before` is the position of the link before the first one wanted, `after` that of the
+    link after the last one wanted; `positions` are the first and last that may be listed.
     `q` is looked for in recipient, note, and the invitee's name and e-mail address.
     """
+    backwards = after is not None
+    columns, place, ascends = _ORDERED_BY[order]
+    direction, beyond = ("ASC", ">") if ascends is not backwards else ("DESC", "<")
     rows = database.fetch_all(
         f"""{_SELECT}
         WHERE owner_id = %(owner_id)s
-            AND (%(before)s::bigint IS NULL OR position < %(before)s)
+            AND (%(place)s::bigint IS NULL OR {columns} {beyond} {place})
+            AND (%(ids)s::uuid[] IS NULL OR link_id = ANY(%(ids)s))
+            AND (%(first)s::bigint IS NULL OR position BETWEEN %(first)s AND %(last)s)
             AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
             AND (%(status)s::text IS NULL OR {_STATUS} = %(status)s)
             AND (%(q)s::text IS NULL
                 OR concat_ws(E'\\n', issued.data->>'recipient', issued.data->>'note',
                     made.data->>'name', made.data->>'email') ILIKE %(q)s)
-        ORDER BY position DESC LIMIT %(limit)s""",
+        ORDER BY {columns} {direction} LIMIT %(limit)s""",
         {
             "owner_id": owner_id,
             "now": now,
@@ -178,10 +211,14 @@ def links_of(
             "status": status,
             "calendar_id": calendar_id,
             "q": pattern(q),
-            "before": before,
+            "ids": None if ids is None else list(ids),
+            "first": positions and positions[0],
+            "last": positions and positions[1],
+            "place": after if backwards else before,
         },
     )
-    return [_row(row) for row in rows]
+    found = [_row(row) for row in rows]
+    return found[::-1] if backwards else found
 
 
 def link(database: Database, link_id: UUID, *, now: datetime) -> LinkRow:

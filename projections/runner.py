@@ -8,10 +8,12 @@ advisory lock in the very session that it writes with, so losing one is losing b
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
 from random import uniform
 from threading import Event
 from uuid import UUID
 
+import msgspec
 import psycopg
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
@@ -19,6 +21,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
 from application.database import with_defaults
+from application.mapper import UnknownTopic
 from application.recorder import CHANNEL
 from projections.projection import Projection, Recorded
 
@@ -39,6 +42,7 @@ class Runner:
         self._conninfo = with_defaults(conninfo, application_name="admitone projector")
         self._projections = projections
         self._mapper = mapper
+        self.stuck: dict[str, str] = {}
 
     def run(self, stop: Event) -> None:
         """Work, or stand by while another runner works, until `stop` is set."""
@@ -52,8 +56,8 @@ class Runner:
                         self._keep_up(conn, stop)
                     else:
                         stop.wait(POLL_SECONDS)
-            except psycopg.OperationalError as error:
-                log.warning("lost the database, connecting again: %s", error)
+            except psycopg.Error as error:
+                log.warning("can't go on, connecting again: %s", error)
                 stop.wait(uniform(pause / 2, pause))  # noqa: S311 - not a secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -73,20 +77,60 @@ class Runner:
                     pass
 
     def catch_up(self, conn: Connection[DictRow]) -> int:
-        """Apply the next batch of events to every view; how many there were."""
+        """Apply the next events to every view; how many there were in all.
+
+        A view that can't go on stands still, for the reason in `stuck`, and the others
+        go on without it.
+        """
+        seen = {
+            row["name"]: row["position"]
+            for row in conn.execute("SELECT name, position FROM projection_positions")
+        }
+
+        def place(projection: Projection) -> int:
+            return seen.get(projection.name, 0)
+
+        count = 0
+        for position, projections in groupby(sorted(self._projections, key=place), key=place):
+            count += self._apply_next(conn, position, list(projections))
+        return count
+
+    def _apply_next(
+        self, conn: Connection[DictRow], position: int, projections: Sequence[Projection]
+    ) -> int:
         rows = conn.execute(
-            """SELECT * FROM stored_events
-            WHERE notification_id > (
-                SELECT min(position) FROM projection_positions WHERE name = ANY(%s))
+            """SELECT notification_id, originator_id, originator_version, topic, state
+            FROM stored_events WHERE notification_id > %s
             ORDER BY notification_id LIMIT %s""",
-            ([projection.name for projection in self._projections], BATCH_SIZE),
+            (position, BATCH_SIZE),
             prepare=True,
         ).fetchall()
-        batch = [Recorded(row["notification_id"], self._event(row)) for row in rows]
-        if batch:
-            for projection in self._projections:
-                projection.apply(conn, batch)
-        return len(batch)
+        batch = []
+        unreadable = None
+        for row in rows:
+            try:
+                batch.append(Recorded(row["notification_id"], self._event(row)))
+            except (UnknownTopic, msgspec.DecodeError) as error:
+                unreadable = f"can't read position {row['notification_id']}: {error!r}"
+                break
+        count = 0
+        for projection in projections:
+            reason = unreadable
+            try:
+                if batch:
+                    projection.apply(conn, batch)
+                    count += len(batch)
+            except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+                reason = f"can't apply what follows position {position}: {error}"
+            self._note(projection, reason)
+        return count
+
+    def _note(self, projection: Projection, reason: str | None) -> None:
+        if reason is None:
+            self.stuck.pop(projection.name, None)
+        elif self.stuck.get(projection.name) != reason:
+            self.stuck[projection.name] = reason
+            log.error("%s stands still: %s", projection.name, reason)
 
     def _event(self, row: DictRow) -> DomainEventProtocol[UUID]:
         return self._mapper.to_domain_event(

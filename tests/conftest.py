@@ -21,9 +21,11 @@ from interface.bootstrap import Services, apply_schema, build
 from interface.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from interface.wsgi import create_app
+from projections import positions
 from projections.catalogue import CATALOGUE
 from projections.runner import Runner
 from tests.examples import NOW
+from tests.pages import SignedIn, sign_in
 from tests.service import Service, running_service
 
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
@@ -127,6 +129,7 @@ def catch_up(conninfo: str) -> Callable[[], None]:
         with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
             while runner.catch_up(conn):
                 pass
+        assert runner.stuck == {}
 
     return apply
 
@@ -181,6 +184,20 @@ def new_owner(app: Flask, services: Services, catch_up: Callable[[], None]) -> C
 def owner(new_owner: Callable[..., Owner]) -> Owner:
     """An owner with an API key."""
     return new_owner()
+
+
+@pytest.fixture
+def person(
+    owner: Owner,
+    app: Flask,
+    services: Services,
+    catch_up: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> SignedIn:
+    """The owner, signed in at a browser. No projector runs: whoever waits for a view moves it."""
+    monkeypatch.setattr(positions, "wait_for", lambda *_: catch_up())
+    token = services.accounts.sign_in_token(owner.account)
+    return sign_in(app.test_client(), owner.account, token, catch_up)
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Barrier
 from time import monotonic, sleep
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tests.examples import calendar_json, redeem_json
+
+T = TypeVar("T")
 
 READY_SECONDS = 60
 
@@ -118,16 +120,24 @@ class Service:
         )
 
 
-def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
+def at_once(calls: list[Callable[[], T]]) -> list[T]:
     """Make all calls at the same moment, each in a thread of its own."""
     barrier = Barrier(len(calls))
 
-    def start(call: Callable[[], Answer]) -> Answer:
+    def start(call: Callable[[], T]) -> T:
         barrier.wait()
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(start, calls))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Look again and again. The limit is there to end a run that hangs."""
+    ends_at = monotonic() + seconds
+    while not condition():
+        assert monotonic() < ends_at, "it did not happen"
+        sleep(0.02)
 
 
 def free_port() -> int:
@@ -150,22 +160,30 @@ def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterat
 
 
 def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
-    """The process alone; it may not be ready yet."""
-    port = free_port()
+    """The process alone, in a process group of its own; it may not be ready yet."""
+    port = int(settings.get("ADMITONE_PORT") or free_port())
     inherited = {name: v for name, v in os.environ.items() if not name.startswith("ADMITONE_")}
     environment = inherited | {"ADMITONE_DATA": str(data), "ADMITONE_PORT": str(port)} | settings
     if conninfo is not None:
         environment["ADMITONE_DATABASE_URL"] = conninfo
-    log = open(data / "service.log", "a")  # noqa: SIM115 - the child writes it
-    process = subprocess.Popen(
-        [sys.executable, "-m", "interface.cli", "serve"],
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    log.close()
-    return Service(process, "127.0.0.1", port, environment)
+    return Service(_serve(environment), "127.0.0.1", port, environment)
+
+
+def start_again(service: Service) -> Service:
+    """A new process with the settings, and so with the data, of one that has ended."""
+    return replace(service, process=_serve(service.environment))
+
+
+def _serve(environment: dict[str, str]) -> subprocess.Popen[str]:
+    with open(Path(environment["ADMITONE_DATA"]) / "service.log", "a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "interface.cli", "serve"],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
 
 def wait_until_ready(service: Service) -> None:
@@ -178,7 +196,7 @@ def wait_until_ready(service: Service) -> None:
             answer = service.call("GET", "/readyz")
             if answer.status == 200 and "Admit One is at" in log_of(service):
                 return
-        except OSError:
+        except (OSError, HTTPException):
             pass
         sleep(0.02)
     raise AssertionError("the service did not get ready")
@@ -193,4 +211,4 @@ def stop_service(service: Service) -> None:
     """As Ctrl-C does."""
     if service.process.poll() is None:
         service.process.send_signal(signal.SIGINT)
-        service.process.wait(30)
+        assert service.process.wait(60) == 0, log_of(service)

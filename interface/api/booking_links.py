@@ -4,15 +4,22 @@ from typing import Any
 
 from flask import request
 
-from domain.errors import Invalid
-from interface.api.calls import Blueprint, written
-from interface.api.schemas import (
-    BookingLinkOutput,
-    RedeemInput,
-    RedemptionOutput,
-    SlotsOutput,
-    SlotsQuery,
+from domain.errors import (
+    Busy,
+    IdempotencyMismatch,
+    Invalid,
+    LinkExpired,
+    LinkNotFound,
+    LinkRedeemed,
+    LinkRevoked,
+    SlotNotOffered,
+    SlotTaken,
+    ViewBehind,
 )
+from interface.api.answers import BookingLinkOutput, RedemptionOutput, SlotsOutput
+from interface.api.calls import Blueprint, written
+from interface.api.document import LOG_POSITION, reads_header, refuses
+from interface.api.schemas import RedeemInput, SlotsQuery
 from interface.invitation import confirmation, free_slots, invitation, redeem
 
 blueprint = Blueprint(
@@ -23,9 +30,11 @@ blueprint = Blueprint(
 )
 
 LONGEST_IDEMPOTENCY_KEY = 255
+ENDED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked)
 
 
 @blueprint.route("/<token>")
+@refuses(*ENDED, ViewBehind)
 @blueprint.response(200, BookingLinkOutput)
 def read(token: str) -> Any:
     """Read an active link: what can be booked, and with whom."""
@@ -41,6 +50,7 @@ def read(token: str) -> Any:
 
 @blueprint.route("/<token>/slots")
 @blueprint.arguments(SlotsQuery, location="query")
+@refuses(*ENDED, ViewBehind)
 @blueprint.response(200, SlotsOutput)
 def slots(query: dict[str, Any], token: str) -> Any:
     """List the free slots."""
@@ -50,18 +60,14 @@ def slots(query: dict[str, Any], token: str) -> Any:
 
 
 @blueprint.route("/<token>/redeem", methods=["POST"])
-@blueprint.doc(
-    parameters=[
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "description": "A repeated key with the same body gets the first answer again.",
-            "schema": {"type": "string", "maxLength": LONGEST_IDEMPOTENCY_KEY},
-        }
-    ]
-)
 @blueprint.arguments(RedeemInput)
-@blueprint.response(201, RedemptionOutput)
+@reads_header(
+    "Idempotency-Key",
+    "A repeated key with the same body gets the first answer again.",
+    schema={"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
+)
+@refuses(*ENDED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
+@blueprint.response(201, RedemptionOutput, headers=LOG_POSITION)
 def redeem_link(given: dict[str, Any], token: str) -> Any:
     """Book a slot; the link is then used up for ever."""
     return confirmation(written(redeem(token, idempotency_key=_idempotency_key(), **given)))

@@ -5,9 +5,12 @@ from uuid import UUID
 
 from flask.views import MethodView
 
+from domain.errors import BookingNotFound
+from interface.api.answers import BookingOutput, BookingPage
 from interface.api.calls import Blueprint, caller, requires, shows
+from interface.api.document import refuses
 from interface.api.paging import cursor, start_and_id_of
-from interface.api.schemas import BookingOutput, BookingPage, BookingQuery
+from interface.api.schemas import BookingQuery
 from interface.current import services
 from projections import booking_calendar
 
@@ -42,6 +45,7 @@ class BookingList(MethodView):
 @blueprint.route("/<uuid:booking_id>")
 @requires("bookings")
 @shows(booking_calendar.NAME)
+@refuses(BookingNotFound)
 @blueprint.response(200, BookingOutput)
 def read(booking_id: UUID) -> Any:
     """Read a booking."""

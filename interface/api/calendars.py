@@ -1,6 +1,5 @@
 """Calls about calendars, for their owner."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -8,20 +7,20 @@ from flask import request, url_for
 from flask.views import MethodView
 
 from application.log import Written
-from domain.booking_rules import BookingRules, sorted_availability
-from domain.calendar import Calendar, CalendarTerms
-from domain.errors import StaleVersion
+from domain.calendar import Calendar
+from domain.errors import CalendarArchived, CalendarNotFound, StaleVersion
+from interface.api.answers import CalendarOutput, CalendarPage
 from interface.api.calls import Blueprint, caller, requires, shows, written
+from interface.api.document import ETAG, LOCATION, LOG_POSITION, reads_header, refuses
 from interface.api.problems import PreconditionRequired
-from interface.api.schemas import CalendarChange, CalendarInput, CalendarOutput, CalendarPage
+from interface.api.schemas import CalendarChange, CalendarInput, NoFields
 from interface.current import services
+from interface.terms import changed_terms, new_terms
 from projections import calendar_list
 
 blueprint = Blueprint(
     "calendars", __name__, url_prefix="/api/v1/calendars", description="What can be booked."
 )
-
-_WORDS = ("name", "location", "description")
 
 
 @blueprint.route("")
@@ -37,7 +36,7 @@ class Calendars(MethodView):
 
     @requires("calendars")
     @blueprint.arguments(CalendarInput)
-    @blueprint.response(201, CalendarOutput)
+    @blueprint.response(201, CalendarOutput, headers=LOG_POSITION | ETAG | LOCATION)
     def post(self, given: dict[str, Any]) -> Any:
         """Create a calendar."""
         current = services()
@@ -58,7 +57,8 @@ class OneCalendar(MethodView):
 
     @requires("calendars")
     @shows(calendar_list.NAME)
-    @blueprint.response(200, CalendarOutput)
+    @refuses(CalendarNotFound)
+    @blueprint.response(200, CalendarOutput, headers=ETAG)
     def get(self, calendar_id: UUID) -> Any:
         """Read a calendar; its ETag is what a change has to name."""
         found = calendar_list.calendar_of(services().database, caller().account_id, calendar_id)
@@ -66,15 +66,22 @@ class OneCalendar(MethodView):
 
     @requires("calendars")
     @blueprint.arguments(CalendarChange)
-    @blueprint.response(200, CalendarOutput)
+    @reads_header(
+        "If-Match",
+        "The ETag of the version that you know, or * for any.",
+        required=True,
+        schema={"type": "string"},
+    )
+    @refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion)
+    @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
     def patch(self, given: dict[str, Any], calendar_id: UUID) -> Any:
-        """Change what is given and leave the rest; If-Match names the version you know."""
+        """Change what is given and leave the rest."""
         current = services()
         changed = current.bookings.change_calendar(
             calendar_id=calendar_id,
             owner_id=caller().account_id,
             change=lambda terms: changed_terms(terms, given),
-            version=_version_in_if_match(),
+            version=_known_version(),
             actor=caller().actor,
             now=current.now(),
         )
@@ -83,7 +90,9 @@ class OneCalendar(MethodView):
 
 @blueprint.route("/<uuid:calendar_id>/archive", methods=["POST"])
 @requires("calendars")
-@blueprint.response(200, CalendarOutput)
+@blueprint.arguments(NoFields, required=False, as_kwargs=True)
+@refuses(CalendarNotFound)
+@blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
 def archive(calendar_id: UUID) -> Any:
     """Take no new links; those already sent still work until they end."""
     current = services()
@@ -96,32 +105,17 @@ def archive(calendar_id: UUID) -> Any:
     return _answer(archived)
 
 
-def new_terms(given: dict[str, Any]) -> CalendarTerms:
-    """Terms from all fields of a calendar; a slot starts every duration unless said otherwise."""
-    values = {"start_increment_minutes": given["duration_minutes"]} | given
-    words = {name: values.pop(name) for name in _WORDS if name in values}
-    values["availability"] = sorted_availability(values["availability"])
-    return CalendarTerms(rules=BookingRules(**values), **words)
-
-
-def changed_terms(terms: CalendarTerms, given: dict[str, Any]) -> CalendarTerms:
-    """Terms with the given fields instead of their own."""
-    words = {name: given[name] for name in _WORDS if name in given}
-    rules = {name: value for name, value in given.items() if name not in _WORDS}
-    if "availability" in rules:
-        rules["availability"] = sorted_availability(rules["availability"])
-    return replace(terms, rules=replace(terms.rules, **rules), **words)
-
-
 def _answer(result: Written[Calendar]) -> tuple[Calendar, dict[str, str]]:
     calendar = written(result)
     return calendar, {"ETag": f'"{calendar.version}"'}
 
 
-def _version_in_if_match() -> int:
+def _known_version() -> int | None:
+    """The version named in If-Match, the newest of several; None for *, which is any."""
     if "If-Match" not in request.headers:
         raise PreconditionRequired
-    tags = [tag for tag in request.if_match if tag.isascii() and tag.isdigit() and len(tag) < 19]
-    if len(tags) != 1:
-        raise StaleVersion  # a tag that was never given out matches no version
-    return int(tags[0])
+    if request.if_match.star_tag:
+        return None
+    # Weak tags are not in here: they never match. Neither does version 0.
+    tags = (tag for tag in request.if_match if tag.isascii() and tag.isdigit() and len(tag) < 19)
+    return max(map(int, tags), default=0)

@@ -6,13 +6,14 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import flask_smorest
 from flask import g, request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from application.accounts import Caller
-from application.deadline import deadline
 from application.log import Written
-from domain.errors import Invalid
+from domain.errors import Invalid, ViewBehind
+from interface.api.document import complete, note, reads_header, refuses
 from interface.api.parsing import StrictParser
-from interface.api.problems import Forbidden, Unauthorized
+from interface.api.problems import INVITEES_CALLS, Forbidden, Malformed, Unauthorized
 from interface.current import services
 from projections import positions
 
@@ -22,11 +23,28 @@ T = TypeVar("T")
 
 MAX_POSITION = 2**63 - 1
 
+_REFUSALS_OF_ARGUMENTS: dict[str, tuple[type[Exception], ...]] = {
+    "json": (Invalid, Malformed, RequestEntityTooLarge, UnsupportedMediaType),
+    "query": (Invalid,),
+}
+
 
 class Blueprint(flask_smorest.Blueprint):
-    """A group of calls, read strictly."""
+    """A group of calls, read strictly and documented in full."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(self._prepare_notes)
+
+    def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Any:
+        """As flask-smorest's, and the document tells how reading can fail."""
+        read = super().arguments(schema, location=location, **kwargs)
+        return lambda view: note(read(view), refusals=_REFUSALS_OF_ARGUMENTS[location])
+
+    def _prepare_notes(self, doc: Any, doc_info: Any, **_: Any) -> Any:
+        return complete(doc, doc_info, owner=self.name not in INVITEES_CALLS)
 
 
 def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -38,10 +56,8 @@ def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             g.caller = _authenticated(scope)
             return view(*args, **kwargs)
 
-        described = cast("Any", guarded)
-        described.scope = scope
-        described._apidoc = _with_manual_doc(view, {"security": [{"key": []}]})
-        return guarded
+        cast("Any", guarded).scope = scope
+        return note(guarded, security=[{"key": []}], refusals=[Unauthorized, Forbidden])
 
     return decorate
 
@@ -55,33 +71,21 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Wait until these views show what X-Min-Position names, then answer from them."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @reads_header(
+            "X-Min-Position",
+            "Wait (2 s at most) until the view shows this log position.",
+            schema={"type": "integer", "minimum": 0, "maximum": MAX_POSITION},
+        )
+        @refuses(Invalid, ViewBehind)
         @wraps(view)
         def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
             if (position := _min_position()) is not None:
                 positions.wait_for(services().database, views, position)
             return view(*args, **kwargs)
 
-        parameter = {
-            "in": "header",
-            "name": "X-Min-Position",
-            "description": "Wait (2 s at most) until the view shows this log position.",
-            "schema": {"type": "integer", "minimum": 0},
-        }
-        cast("Any", waiting)._apidoc = _with_manual_doc(view, {"parameters": [parameter]})
         return waiting
 
     return decorate
-
-
-def within_deadline(view: Callable[P, R]) -> Callable[P, R]:
-    """Answer before the deadline of a request, whatever the database does."""
-
-    @wraps(view)
-    def timed(*args: P.args, **kwargs: P.kwargs) -> R:
-        with deadline():
-            return view(*args, **kwargs)
-
-    return timed
 
 
 def written(result: Written[T]) -> T:
@@ -117,11 +121,3 @@ def _min_position() -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_POSITION):
         raise Invalid({"X-Min-Position": ["Must be a log position: a whole number."]})
     return int(text)
-
-
-def _with_manual_doc(view: object, doc: dict[str, Any]) -> dict[str, Any]:
-    known: dict[str, Any] = dict(getattr(view, "_apidoc", {}))
-    manual = dict(known.get("manual_doc", {}))
-    for name, value in doc.items():
-        manual[name] = [*manual.get(name, []), *value]
-    return known | {"manual_doc": manual}

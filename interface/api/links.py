@@ -10,19 +10,20 @@ from flask.views import MethodView
 
 from application import personal_data
 from application.bookings import NewLink
-from domain.errors import Invalid
-from domain.link import LinkStatus, SingleUseLink
-from interface.api.calls import Blueprint, caller, requires, shows, written
-from interface.api.paging import cursor, position_of
-from interface.api.schemas import (
-    LinkBatchInput,
-    LinkBatchOutput,
-    LinkInput,
-    LinkOutput,
-    LinkPage,
-    LinkQuery,
-    RevokeInput,
+from domain.errors import (
+    CalendarArchived,
+    CalendarNotFound,
+    Invalid,
+    LinkNotFound,
+    LinkRedeemed,
+    LinkRevoked,
 )
+from domain.link import LinkStatus, SingleUseLink
+from interface.api.answers import LinkBatchOutput, LinkOutput, LinkPage
+from interface.api.calls import Blueprint, caller, requires, shows, written
+from interface.api.document import LOCATION, LOG_POSITION, refuses
+from interface.api.paging import cursor, position_of
+from interface.api.schemas import LinkBatchInput, LinkInput, LinkQuery, NoFields, RevokeInput
 from interface.current import services
 from projections import link_list
 from projections.link_list import LinkRow
@@ -34,8 +35,9 @@ blueprint = Blueprint(
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links", methods=["POST"])
 @requires("links")
-@blueprint.arguments(LinkInput)
-@blueprint.response(201, LinkOutput)
+@blueprint.arguments(LinkInput, required=False)
+@refuses(CalendarNotFound, CalendarArchived)
+@blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
 def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a link."""
     try:
@@ -50,7 +52,8 @@ def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
 @requires("links")
 @blueprint.arguments(LinkBatchInput)
-@blueprint.response(201, LinkBatchOutput)
+@refuses(CalendarNotFound, CalendarArchived)
+@blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
 def issue_batch(given: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue up to 500 links, all or none."""
     return {"items": list(_issued(calendar_id, given["links"]))}
@@ -88,6 +91,7 @@ class Links(MethodView):
 @blueprint.route("/links/<uuid:link_id>")
 @requires("links")
 @shows(link_list.NAME)
+@refuses(LinkNotFound)
 @blueprint.response(200, LinkOutput)
 def read(link_id: UUID) -> Any:
     """Read a link."""
@@ -99,8 +103,9 @@ def read(link_id: UUID) -> Any:
 
 @blueprint.route("/links/<uuid:link_id>/revoke", methods=["POST"])
 @requires("links")
-@blueprint.arguments(RevokeInput)
-@blueprint.response(200, LinkOutput)
+@blueprint.arguments(RevokeInput, required=False)
+@refuses(LinkNotFound, LinkRedeemed)
+@blueprint.response(200, LinkOutput, headers=LOG_POSITION)
 def revoke(given: dict[str, Any], link_id: UUID) -> Any:
     """End a link before it is used. Again: unchanged."""
     current = services()
@@ -116,7 +121,9 @@ def revoke(given: dict[str, Any], link_id: UUID) -> Any:
 
 @blueprint.route("/links/<uuid:link_id>/replace", methods=["POST"])
 @requires("links")
-@blueprint.response(201, LinkOutput)
+@blueprint.arguments(NoFields, required=False, as_kwargs=True)
+@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived)
+@blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
 def replace(link_id: UUID) -> Any:
     """Revoke a link and issue one like it, with as long a life."""
     current = services()
@@ -149,7 +156,7 @@ def _issued(calendar_id: UUID, wishes: list[dict[str, Any]]) -> Iterator[dict[st
         current.bookings.issue_links(
             calendar_id=calendar_id,
             owner_id=caller().account_id,
-            links=[_wish(given, now, place) for place, given in enumerate(wishes)],
+            links=[_wish(given, now) for given in wishes],
             actor=caller().actor,
             now=now,
         )
@@ -158,11 +165,9 @@ def _issued(calendar_id: UUID, wishes: list[dict[str, Any]]) -> Iterator[dict[st
         yield _shown(link, recipient=given.get("recipient"), note=given.get("note"))
 
 
-def _wish(given: dict[str, Any], now: datetime, place: int) -> NewLink:
+def _wish(given: dict[str, Any], now: datetime) -> NewLink:
     expires_at = given.get("expires_at")
     if "expires_in_days" in given:
-        if expires_at is not None:
-            raise Invalid({f"links.{place}.expires_in_days": ["Give this or expires_at."]})
         expires_at = now + timedelta(days=given["expires_in_days"])
     return NewLink(given.get("recipient"), given.get("note"), expires_at)
 

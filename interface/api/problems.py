@@ -1,9 +1,9 @@
 """Refusals as RFC 9457 problems. Status codes of refusals exist only here."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from flask import Flask, Response, json, request
+from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from application.accounts import AccountNotFound
@@ -12,6 +12,9 @@ from domain.errors import AdmitOneError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
+
+# The calls by blueprint whose answers an invitee reads.
+INVITEES_CALLS = ("booking-links",)
 
 # What everybody is told, the invitee first of all.
 _ANSWERS: dict[type[AdmitOneError], tuple[int, str]] = {
@@ -78,14 +81,30 @@ _ANSWERS |= {
 }
 
 
+class Answer(NamedTuple):
+    """How a refusal is told."""
+
+    status: int
+    slug: str
+    sentence: str
+
+
+def described(kind: type[Exception], *, owner: bool) -> Answer:
+    """How refusals of this kind are told, to an owner or to an invitee."""
+    if issubclass(kind, HTTPException):
+        status = kind.code or 500
+        return Answer(status, _HTTP_SLUGS[status], str(kind.description))
+    for base in kind.__mro__:
+        for answers in (_ANSWERS_TO_OWNERS, _ANSWERS) if owner else (_ANSWERS,):
+            if base in answers:
+                return Answer(*answers[base], str(kind.__doc__).partition("\n")[0])
+    raise LookupError(f"nobody has said how {kind.__name__} is answered")
+
+
 def answer_to(error: AdmitOneError, *, owner: bool) -> tuple[int, str]:
-    """Status and slug for a refusal, as told to an owner or to anybody else."""
-    for kind in type(error).__mro__:
-        if owner and kind in _ANSWERS_TO_OWNERS:
-            return _ANSWERS_TO_OWNERS[kind]
-        if kind in _ANSWERS:
-            return _ANSWERS[kind]
-    raise error
+    """Status and slug for a refusal, as told to an owner or to an invitee."""
+    status, slug, _ = described(type(error), owner=owner)
+    return status, slug
 
 
 def problem(status: int, slug: str, title: str, detail: str, **members: object) -> Response:
@@ -101,7 +120,7 @@ def problem(status: int, slug: str, title: str, detail: str, **members: object) 
 
 def refused(error: AdmitOneError) -> Response:
     """The problem document for a refusal."""
-    status, slug = answer_to(error, owner=request.blueprint != "booking-links")
+    status, slug = answer_to(error, owner=request.blueprint not in INVITEES_CALLS)
     title = slug.replace("-", " ").capitalize()
     members = {}
     if isinstance(error, errors.Invalid):
@@ -120,11 +139,6 @@ def http_refused(error: HTTPException) -> Response:
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
     return response
-
-
-def init_app(app: Flask) -> None:
-    """Answer refusals of the domain with problems."""
-    app.register_error_handler(AdmitOneError, refused)
 
 
 def field_errors(messages: Mapping[Any, Any]) -> dict[str, list[str]]:

@@ -3,7 +3,6 @@
 import click
 
 from application.accounts import ROLES
-from interface.bootstrap import Services
 from interface.cli import session
 
 
@@ -26,7 +25,7 @@ def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
     """Create an account and print its one-time sign-in link."""
     with session.services() as services:
         account = services.accounts.create(email=email, name=name, roles=roles or ("owner",))
-        click.echo(sign_in_url(services, account.email))
+        click.echo(services.sign_in_url(account))
 
 
 @accounts.command("sign-in-link")
@@ -34,10 +33,4 @@ def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
 def sign_in_link(email: str) -> None:
     """Print a new one-time sign-in link; earlier ones no longer work."""
     with session.services() as services:
-        click.echo(sign_in_url(services, email))
-
-
-def sign_in_url(services: Services, email: str) -> str:
-    """Where the account signs in, once, within a day."""
-    account = services.accounts.by_email(email)
-    return f"{services.settings.public_url}/sign-in/{services.accounts.sign_in_token(account)}"
+        click.echo(services.sign_in_url(services.accounts.by_email(email)))

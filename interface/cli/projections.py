@@ -1,11 +1,11 @@
 """`admitone projections`: the views and the process that keeps them up."""
 
+import json
 import logging
 import signal
 from threading import Event
 
 import click
-from flask import json
 
 from application.mapper import JSONMapper
 from interface.cli import session

@@ -14,6 +14,6 @@ def schema() -> None:
 @schema.command()
 def apply() -> None:
     """Create or upgrade the tables, once, under a lock."""
-    with session.database() as conninfo:
+    with session.server() as conninfo:
         steps = bootstrap.apply_schema(conninfo)
     click.echo("\n".join(f"applied {step}" for step in steps) or "nothing to do")

@@ -1,0 +1,94 @@
+# Needs GNU make, a POSIX shell and Python 3.11 or newer, and nothing else.
+
+PYTHON =
+ARGS =
+VENV = .venv
+
+# Only from the command line: somebody's DATABASE_URL may be the one of a real service.
+ifeq ($(origin DATABASE_URL),command line)
+export ADMITONE_TEST_DATABASE_URL = $(DATABASE_URL)
+endif
+
+# A virtual environment whose Python is gone is made anew.
+ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || echo broken),)
+BROKEN = broken
+endif
+
+.PHONY: help run test check screenshots lock clean broken
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/run ## Install what is missing, then run the whole service. Ctrl-C stops it.
+	@exec $(VENV)/bin/admitone serve
+
+test: $(VENV)/dev ## Run the test suite; DATABASE_URL=... on that server, ARGS=... to pytest.
+	@exec $(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/dev ## Lint, format, types and tests: what has to pass.
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/python -m mypy
+	@exec $(VENV)/bin/python -m pytest $(ARGS)
+
+screenshots: $(VENV)/dev ## Every page in a browser, as pictures in var/screenshots.
+	@exec $(VENV)/bin/python -m tests.browser.screenshots
+
+lock: $(VENV)/dev ## Write the lock files anew from pyproject.toml.
+	$(VENV)/bin/python -m pip install -q uv==0.13.9
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --group dev -o requirements-dev.lock
+
+clean: ## Remove what was installed and cached. The data in var/ stays.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+COMPILE = $(VENV)/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+	pyproject.toml
+
+# Each stamp says which lock is installed. Both are installed in one place, and nothing is
+# ever removed from it: a service may be running there while the suite is installed.
+$(VENV)/run: requirements.lock $(BROKEN)
+	@$(call install,requirements.lock)
+	@touch $(VENV)/run
+
+$(VENV)/dev: requirements-dev.lock $(BROKEN)
+	@$(call install,requirements-dev.lock)
+	@touch $(VENV)/run $(VENV)/dev
+
+define install
+set -e; \
+if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \
+	$(find_python); \
+	"$$python" -m venv --clear $(VENV); \
+fi; \
+echo "Installing $(1) into $(VENV), once ..."; \
+$(VENV)/bin/python -m pip install -q --disable-pip-version-check \
+	--only-binary :all: --require-hashes -r $(1); \
+$(link_project)
+endef
+
+# The first Python that will do: the machine's own, else the newest.
+define find_python
+python=; without_venv=; \
+for candidate in $(or $(PYTHON),python3 python3.15 python3.14 python3.13 python3.12 python3.11); do \
+	"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then python=$$candidate; break; fi; \
+	: "$${without_venv:=$$candidate}"; \
+done; \
+if [ -z "$$python" ] && [ -n "$$without_venv" ]; then \
+	echo "$$without_venv can't make virtual environments: install its venv module" \
+		"(on Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; \
+elif [ -z "$$python" ]; then \
+	echo "Python 3.11 or newer is needed and none was found. PYTHON=... names one." >&2; exit 1; \
+fi
+endef
+
+# The checkout itself on Python's path, relative, so that it can be moved; and the command.
+define link_project
+echo ../../../.. > "$$(echo $(VENV)/lib/python3*/site-packages)/admitone.pth"; \
+printf '%s\n' '#!/bin/sh' \
+	'exec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m interface.cli "$$@"' \
+	> $(VENV)/bin/admitone; \
+chmod +x $(VENV)/bin/admitone
+endef

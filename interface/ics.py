@@ -1,0 +1,112 @@
+"""A booking as a file that calendar programs read."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard
+
+from domain.booking import BookingStatus
+from domain.slot import Slot
+
+MEDIA_TYPE = "text/calendar; charset=utf-8"
+_STATUS = {BookingStatus.CONFIRMED: "CONFIRMED", BookingStatus.CANCELLED: "CANCELLED"}
+_A_YEAR = timedelta(days=366)
+_A_DAY = timedelta(days=1)
+
+
+def calendar_file(
+    *,
+    booking_id: UUID,
+    slot: Slot,
+    status: BookingStatus,
+    sequence: int,
+    summary: str,
+    location: str,
+    description: str,
+    time_zone: str,
+    host: str,
+    now: datetime,
+) -> bytes:
+    """One appointment, in the calendar's own zone.
+
+    `host` is the name of this installation on the net, and `sequence` counts the changes of
+    the booking: by both a program knows which of its entries this file is the newest of.
+    """
+    zone = ZoneInfo(time_zone)
+    start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
+    file = Calendar()
+    file.add("PRODID", "-//Admit One//EN")
+    file.add("VERSION", "2.0")
+    event = Event()
+    event.add("UID", f"{booking_id}@{host}")
+    event.add("DTSTAMP", now.astimezone(UTC))
+    event.add("SUMMARY", summary)
+    if time_zone == "UTC" or start.fold or end.fold:
+        # A wall clock that shows the same time twice means the first one to everybody.
+        event.add("DTSTART", slot.start.astimezone(UTC))
+        event.add("DTEND", slot.end.astimezone(UTC))
+    else:
+        event.add("DTSTART", start)
+        event.add("DTEND", end)
+        file.add_component(_time_zone(zone, slot))
+    if location:
+        event.add("LOCATION", location)
+    event.add("DESCRIPTION", description)
+    event.add("STATUS", _STATUS[status])
+    event.add("SEQUENCE", sequence)
+    file.add_component(event)
+    written: bytes = file.to_ical()
+    return written
+
+
+def _time_zone(zone: ZoneInfo, slot: Slot) -> Timezone:
+    """The clock changes of the years around the slot.
+
+    icalendar's own generator begins most of them an hour late.
+    """
+    begin = slot.start - _A_YEAR
+    component = Timezone()
+    component.add("TZID", zone.key)
+    component.add_component(_observance(zone, begin, _offset(zone, begin)))
+    for change in _changes(zone, begin, slot.end + _A_YEAR):
+        component.add_component(_observance(zone, change, _offset(zone, change - _A_DAY)))
+    return component
+
+
+def _observance(
+    zone: ZoneInfo, begin: datetime, offset_before: timedelta
+) -> TimezoneStandard | TimezoneDaylight:
+    """What the clock shows from `begin`, an instant in UTC, told by the clock of before."""
+    local = begin.astimezone(zone)
+    observance = TimezoneDaylight() if local.dst() else TimezoneStandard()
+    observance.DTSTART = (begin + offset_before).replace(tzinfo=None)
+    observance.TZOFFSETFROM = offset_before
+    observance.TZOFFSETTO = local.utcoffset() or timedelta()
+    observance.add("TZNAME", local.tzname() or zone.key)
+    return observance
+
+
+def _changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """The instants of [begin, end) at which the zone's offset changes: never twice a day."""
+    day, offset = begin, _offset(zone, begin)
+    while day < end:
+        offset_after = _offset(zone, day + _A_DAY)
+        if offset_after != offset:
+            yield day + timedelta(minutes=_minutes_while(zone, day, offset))
+        day, offset = day + _A_DAY, offset_after
+
+
+def _minutes_while(zone: ZoneInfo, begin: datetime, offset: timedelta) -> int:
+    """How many minutes of the day from `begin` on go by until the offset is another."""
+
+    def has_changed(minutes: int) -> bool:
+        return _offset(zone, begin + timedelta(minutes=minutes)) != offset
+
+    return bisect_left(range(24 * 60), True, key=has_changed)
+
+
+def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()

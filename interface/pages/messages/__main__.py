@@ -1,0 +1,3 @@
+from interface.pages.messages import main
+
+main()

@@ -1,0 +1,59 @@
+"""Rows for the log, and what the log has."""
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from eventsourcing.persistence import StoredEvent
+
+from application.recorder import PersonalDataRow
+
+SALT = bytes(32)
+
+
+def stored(
+    originator_id: UUID | str | None = None,
+    version: int = 1,
+    *,
+    topic: str = "test.happened",
+    state: str = "{}",
+) -> StoredEvent:
+    """One event, of an aggregate of its own unless one is named."""
+    return StoredEvent(originator_id or uuid4(), version, topic, state.encode())
+
+
+def typed(event: StoredEvent) -> PersonalDataRow:
+    """The personal data behind an event."""
+    assert isinstance(event.originator_id, UUID)
+    return PersonalDataRow(event.originator_id, event.originator_version, SALT, {"name": "Ada"})
+
+
+def query(conninfo: str, statement: str, *params: Any) -> list[tuple[Any, ...]]:
+    """The rows of a statement on a connection of its own."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        found = conn.execute(statement.encode(), params)
+        return found.fetchall() if found.description else []
+
+
+def log(conninfo: str) -> list[tuple[int, UUID, int]]:
+    """Position, id and version of every event in the log, in order."""
+    return query(
+        conninfo,
+        """SELECT notification_id, originator_id, originator_version FROM stored_events
+        ORDER BY notification_id""",
+    )
+
+
+def personal_data(conninfo: str) -> list[tuple[UUID, int]]:
+    """Id and version of every row of personal data."""
+    return query(conninfo, "SELECT originator_id, originator_version FROM personal_data")
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    """Return when it is so. It will be, in a moment: a minute is for broken code."""
+    ends_at = monotonic() + 60
+    while not condition():
+        assert monotonic() < ends_at, "it did not happen"
+        sleep(0.005)

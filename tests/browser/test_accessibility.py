@@ -1,0 +1,194 @@
+"""Every page, for people who see, hear, point or type in their own way."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Page, expect
+from werkzeug.routing import Rule
+
+from interface.bootstrap import build
+from interface.settings import Settings
+from tests.browser.demo import BEGINNER, EMAIL, Demo, fill
+from tests.browser.places import NOT_PAGES, every_place, go
+from tests.browser.site import Site
+
+_AXE = Axe().axe_script
+# At another width or in other colours only these can come out differently.
+_LOOKS = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
+_WIDE, _NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def demo(site: Site) -> Iterator[Demo]:
+    """A lively owner at the site, and one who has nothing yet."""
+    service = site.service
+    settings = Settings.from_environment(service.environment)
+    services = build(settings, service.environment["ADMITONE_DATABASE_URL"])
+    try:
+        yield fill(services)
+    finally:
+        services.close()
+
+
+def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
+    pages = {
+        rule.endpoint for rule in app.url_map.iter_rules() if "GET" in _methods(rule)
+    } - _not_pages(app)
+    urls = app.url_map.bind("localhost")
+    visited = {
+        urls.match(place.path.partition("?")[0])[0]
+        for place in every_place(demo)
+        if place.name != "no-such-page"
+    }
+    assert visited == pages
+
+
+@pytest.mark.parametrize("who", [None, EMAIL, BEGINNER], ids=["nobody", "owner", "beginner"])
+def test_no_page_has_faults_that_axe_finds(
+    who: str | None, demo: Demo, site: Site, new_page: Callable[..., Page]
+) -> None:
+    page = new_page(reduced_motion="reduce")  # colours are as they will stay
+    if who is not None:
+        site.sign_in(page, who)
+    faults = []
+    for place in every_place(demo):
+        if place.who == who:
+            page.set_viewport_size(_WIDE)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme="light")
+            go(page, place)
+            faults += [f"{place.name}: {fault}" for fault in _faults_of(page)]
+    assert not faults, "\n".join(faults)
+
+
+def test_the_skip_link_is_first_and_leads_past_the_menu(demo: Demo, site: Site, page: Page) -> None:
+    site.sign_in(page, EMAIL)
+    page.goto("/links")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
+def test_whatever_has_the_focus_shows_it(demo: Demo, site: Site, page: Page) -> None:
+    site.sign_in(page, EMAIL)
+    for path in ("/settings/calendars", "/bookings?view=week", f"/links/{demo.active}"):
+        page.goto(path)
+        seen = []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            name, is_shown = page.evaluate(_FOCUS)
+            if name == "BODY":
+                break
+            seen.append((name, is_shown))
+        assert len(seen) > 5
+        assert [name for name, is_shown in seen if not is_shown] == []
+
+
+def test_the_menu_of_a_calendar_opens_and_closes_by_keyboard(
+    demo: Demo, site: Site, page: Page
+) -> None:
+    site.sign_in(page, EMAIL)
+    page.goto("/settings/calendars")
+    button = page.locator("button.dots").first
+    menu = page.locator("[popover].actions").first
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(menu).to_be_visible()
+    expect(menu.get_by_role("link", name="Share")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_a_link_is_shared_with_the_keyboard_alone(demo: Demo, site: Site, page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    site.sign_in(page, EMAIL)
+    page.goto("/")
+    _tab_to(page, "Calendars")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Calendars")
+    _tab_to(page, "Actions for Intro call")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Share").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Single-Use Link")).to_be_visible()
+    _tab_to(page, "Copy")
+    page.keyboard.press("Enter")
+    expect(page.locator("#copy-note")).to_have_text("Link copied. It works for one booking.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(f"{site.url}/b/")
+
+
+_FOCUS = """() => {
+    const element = document.activeElement;
+    const style = getComputedStyle(element);
+    const name = element.tagName + " " + element.textContent.trim().slice(0, 30);
+    const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    return [element === document.body ? "BODY" : name, outlined || style.boxShadow !== "none"];
+}"""
+
+
+def _faults_of(page: Page) -> list[str]:
+    """What is wrong, wide and narrow, light and dark, and with letters twice as large."""
+    page.evaluate(_AXE)
+    found = _violations(page, "light", {})
+    page.emulate_media(color_scheme="dark")
+    found += _violations(page, "dark", _LOOKS)
+    page.set_viewport_size(_NARROW)  # type: ignore[arg-type]
+    found += _violations(page, "dark, narrow", _LOOKS)
+    page.emulate_media(color_scheme="light")
+    found += _violations(page, "light, narrow", _LOOKS)
+    if _scrolls_sideways(page):
+        found.append("scrolls sideways at 360 px")
+    page.set_viewport_size(_WIDE)  # type: ignore[arg-type]
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    if _scrolls_sideways(page):
+        found.append("scrolls sideways with letters twice as large")
+    language = page.locator("html").get_attribute("lang")
+    if language != "en":
+        found.append(f"has the language {language}")
+    return found
+
+
+def _violations(page: Page, looks: str, options: dict[str, Any]) -> list[str]:
+    result = page.evaluate("options => axe.run(options)", {"resultTypes": ["violations"]} | options)
+    return [
+        f"{looks}: {violation['id']} at {node['html'][:160]}: {node['failureSummary']}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def _scrolls_sideways(page: Page) -> bool:
+    wider: bool = page.evaluate("document.scrollingElement.scrollWidth > innerWidth")
+    return wider
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Press Tab until what is so named has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        named = page.evaluate(
+            "[document.activeElement.getAttribute('aria-label'),"
+            " document.activeElement.textContent.trim()]"
+        )
+        if name in named:
+            return
+    raise AssertionError(f"Tab never comes to {name}")
+
+
+def _methods(rule: Rule) -> set[str]:
+    return rule.methods or set()
+
+
+def _not_pages(app: Flask) -> set[str]:
+    """Endpoints that answer programs, or with files."""
+    programs = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    return programs | NOT_PAGES

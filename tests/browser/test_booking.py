@@ -1,0 +1,261 @@
+"""The invitee's walk, from the link to the booking, in a real browser."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, Response, expect
+
+from domain.booking_rules import WEEKDAYS
+from tests.browser.site import Site, moment
+
+NEW_YORK = {"timezone_id": "America/New_York"}
+BOOKED = re.compile(r"/m/[^/]+$")
+USED = re.compile(r"^This link has already been used\. Ask .+ for a new one\.$")
+
+
+@pytest.fixture(scope="module")
+def calendar(site: Site) -> str:
+    """The id of a calendar that is open around the clock, of an owner who has no other."""
+    return site.new_calendar(
+        name="Intro call",
+        availability={"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}},
+        location="Room 1",
+    )
+
+
+def link_of(site: Site, calendar: str) -> dict[str, Any]:
+    (link,) = site.new_links(calendar, 1)
+    return link
+
+
+def free(site: Site, link: dict[str, Any], place: int) -> str:
+    """The start of the free slot in that place, beyond the next few hours."""
+    return site.slots(link["token"])[place + 60]
+
+
+def fill(page: Page, name: str = "Ada Lovelace") -> None:
+    page.get_by_label("Your name").fill(name)
+    page.get_by_label("E-mail address").fill("ada@example.org")
+
+
+def confirm(page: Page) -> None:
+    page.get_by_role("button", name="Confirm booking").click()
+
+
+def at_form(page: Page, link: dict[str, Any], start: str) -> None:
+    """Be at the form for that time, with a name and an address in it."""
+    page.goto(f"/b/{link['token']}?tz=Europe/Paris&start={start}")
+    fill(page)
+
+
+def expect_booked(page: Page) -> None:
+    expect(page).to_have_url(BOOKED)
+    expect(page.get_by_role("heading", level=1)).to_have_text("You're booked")
+
+
+def bookings(site: Site, calendar: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = site.owner("GET", f"/bookings?calendar_id={calendar}")["items"]
+    return items
+
+
+def test_an_invitee_in_another_zone_books_a_time_of_theirs(
+    new_page: Callable[..., Page], site: Site, calendar: str
+) -> None:
+    page = new_page(**NEW_YORK)
+    link = link_of(site, calendar)
+    page.goto(f"/b/{link['token']}")
+    expect(page.get_by_text("Times shown in America/New York")).to_be_visible()
+    later = page.get_by_role("link", name=re.compile("free times?$")).nth(2)
+    day = (later.get_attribute("aria-label") or "").rpartition(",")[0]
+    later.click()
+    times = page.get_by_role("heading", name=day)
+    expect(times).to_be_focused()
+    time = page.locator(".times a").nth(5)
+    clock = time.inner_text()
+    time.click()
+    fill(page)
+    page.get_by_label("Notes").fill("About engines.")
+    confirm(page)
+    expect_booked(page)
+    expect(page.get_by_role("heading", name=day)).to_be_visible()
+    ticket = page.get_by_role("article")
+    expect(ticket).to_contain_text(f"{clock}–")
+    expect(ticket).to_contain_text("America/New York")
+    expect(ticket).to_contain_text("(UTC)")
+    shown = [
+        booking
+        for booking in bookings(site, calendar)
+        if booking["link_id"] == link["id"] and booking["notes"] == "About engines."
+    ]
+    (booking,) = shown
+    local = moment(booking["start"]).astimezone(ZoneInfo("America/New_York"))
+    assert f"{local:%H:%M}" == clock
+    assert booking["invitee"]["time_zone"] == "America/New_York"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Add to calendar").click()
+    assert download.value.suggested_filename == "booking.ics"
+
+
+def test_the_zone_can_be_changed(page: Page, site: Site, calendar: str) -> None:
+    page.goto(f"/b/{link_of(site, calendar)['token']}")
+    expect(page.get_by_text("Times shown in Europe/Paris")).to_be_visible()
+    page.get_by_text("Change time zone").click()
+    page.get_by_label("Time zone", exact=True).fill("Tokyo")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("Times shown in Asia/Tokyo")).to_be_visible()
+
+
+def test_a_second_browser_is_told_that_the_link_was_used(
+    new_page: Callable[..., Page], site: Site, calendar: str
+) -> None:
+    first, second = new_page(), new_page()
+    link = link_of(site, calendar)
+    at_form(first, link, free(site, link, 0))
+    confirm(first)
+    expect_booked(first)
+    site.owner("GET", f"/links/{link['id']}")
+    answer = opened(second, link)
+    assert answer.status == 410
+    expect(second.get_by_role("heading", level=1)).to_have_text(USED)
+
+
+def opened(page: Page, link: dict[str, Any]) -> Response:
+    """What the browser gets for the link."""
+    answer = page.goto(f"/b/{link['token']}")
+    assert answer is not None
+    return answer
+
+
+def test_of_two_browsers_racing_for_one_link_one_books_and_one_hears_why(
+    new_page: Callable[..., Page], site: Site, calendar: str
+) -> None:
+    pages = [new_page(), new_page()]
+    link = link_of(site, calendar)
+    for place, page in enumerate(pages):
+        at_form(page, link, free(site, link, place))
+    for page in pages:  # both are under way before either is answered
+        page.evaluate("setTimeout(() => document.querySelector('form [type=submit]').click())")
+    headings = []
+    for page in pages:
+        heading = page.get_by_role("heading", level=1)
+        expect(heading).not_to_have_text("Intro call")
+        headings.append(heading.inner_text())
+    assert sorted(headings) == [
+        "Someone booked with this link while you were choosing.",
+        "You're booked",
+    ]
+    assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
+
+
+def test_a_lost_time_is_picked_anew_with_the_form_kept(
+    page: Page, site: Site, calendar: str
+) -> None:
+    link, rival = site.new_links(calendar, 2)
+    start = free(site, link, 0)
+    at_form(page, link, start)
+    assert site.redeem(rival["token"], start).status == 201
+    confirm(page)
+    expect(page.get_by_role("alert")).to_have_text(
+        "That time was just taken. Your link still works: pick another time."
+    )
+    expect(page.get_by_label("Your name")).to_have_value("Ada Lovelace")
+    page.get_by_role("radio").first.check()
+    confirm(page)
+    expect_booked(page)
+
+
+def test_a_link_revoked_while_somebody_chooses_is_no_longer_active(
+    page: Page, site: Site, calendar: str
+) -> None:
+    link = link_of(site, calendar)
+    at_form(page, link, free(site, link, 0))
+    site.owner("POST", f"/links/{link['id']}/revoke", {})
+    confirm(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer active.")
+
+
+def test_days_of_a_link_that_ended_lead_to_the_reason(
+    page: Page, site: Site, calendar: str
+) -> None:
+    link = link_of(site, calendar)
+    page.goto(f"/b/{link['token']}?tz=Europe/Paris")
+    site.owner("POST", f"/links/{link['id']}/revoke", {})
+    page.get_by_role("link", name=re.compile("free times?$")).nth(1).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer active.")
+
+
+def test_a_double_click_books_once(page: Page, site: Site, calendar: str) -> None:
+    link = link_of(site, calendar)
+    at_form(page, link, free(site, link, 0))
+    page.get_by_role("button", name="Confirm booking").dblclick()
+    expect_booked(page)
+    assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
+
+
+def test_going_back_after_booking_leads_to_the_booking(
+    page: Page, site: Site, calendar: str
+) -> None:
+    link = link_of(site, calendar)
+    at_form(page, link, free(site, link, 0))
+    confirm(page)
+    expect_booked(page)
+    booked = page.url
+    page.go_back()
+    page.reload()
+    expect(page).to_have_url(booked)
+    opened(page, link)
+    expect(page).to_have_url(booked)
+
+
+def test_the_whole_walk_works_without_javascript(
+    new_page: Callable[..., Page], site: Site, calendar: str
+) -> None:
+    page = new_page(java_script_enabled=False)
+    link, rival = site.new_links(calendar, 2)
+    opened(page, link)
+    expect(page.get_by_text("Times shown in UTC")).to_be_visible()
+    page.get_by_role("button", name="Later").click()
+    page.get_by_role("link", name=re.compile("free times?$")).nth(1).click()
+    page.locator(".times a").nth(3).click()
+    start = page.locator("input[name=start]").get_attribute("value") or ""
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    confirm(page)
+    expect(page.locator("#email-help")).to_have_text("Must not be empty.")
+    assert site.redeem(rival["token"], start).status == 201
+    fill(page)
+    confirm(page)
+    expect(page.get_by_role("alert")).to_contain_text("That time was just taken.")
+    page.get_by_role("radio").nth(1).check()
+    confirm(page)
+    expect_booked(page)
+    page.goto(f"/b/{link['token']}")
+    expect(page).to_have_url(BOOKED)
+
+
+def test_the_keyboard_is_enough(page: Page, site: Site, calendar: str) -> None:
+    page.goto(f"/b/{link_of(site, calendar)['token']}?tz=Europe/Paris")
+    tab_to(page, page.get_by_role("link", name=re.compile("free times?$")).nth(1))
+    page.keyboard.press("Enter")
+    expect(page.locator("#times")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".times a").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#details")).to_be_focused()
+    tab_to(page, page.get_by_label("Your name"))
+    page.keyboard.type("Ada Lovelace")
+    page.keyboard.press("Tab")
+    page.keyboard.type("ada@example.org")
+    page.keyboard.press("Enter")
+    expect_booked(page)
+
+
+def tab_to(page: Page, target: Any) -> None:
+    """Press Tab until `target` has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if target.evaluate("part => part === document.activeElement"):
+            return
+    raise AssertionError("it can't be reached with Tab")

@@ -1,0 +1,115 @@
+"""The list of links and what is done there, in a real browser."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.site import Site
+from tests.browser.test_share import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
+
+
+@pytest.fixture
+def owner_page(new_page: Callable[..., Page], site: Site) -> Callable[..., Page]:
+    """Opens the links of a calendar of the owner."""
+
+    def open_page(calendar_id: str, **options: object) -> Page:
+        page = new_page(**options)
+        site.sign_in(page)
+        page.goto(f"/links?calendar={calendar_id}")
+        return page
+
+    return open_page
+
+
+def test_a_link_is_copied_from_the_list(owner_page: Callable[..., Page], site: Site) -> None:
+    calendar_id = site.new_calendar()
+    link = site.new_link(calendar_id, recipient="Ada")
+    page = owner_page(calendar_id, permissions=CLIPBOARD)
+    page.get_by_role("link", name="Copy the link for Ada").click()
+    expect(page.locator("#announcements")).to_have_text(COPIED)
+    assert clipboard(page) == link["url"]
+    expect(page.get_by_role("link", name="Copy the link for Ada")).to_be_focused()
+
+
+def test_a_link_is_selected_in_the_list_where_there_is_no_clipboard(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar()
+    link = site.new_link(calendar_id, recipient="Ada")
+    page = owner_page(calendar_id)
+    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new DOMException('no'))")
+    page.get_by_role("link", name="Copy the link for Ada").click()
+    expect(page.locator("#announcements")).to_have_text(NOT_COPIED)
+    assert page.evaluate("getSelection().toString()") == link["url"]
+
+
+def test_all_links_of_a_page_are_revoked_at_once(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar()
+    site.new_links(calendar_id, 2)
+    site.new_link(calendar_id, recipient="Ada")
+    page = owner_page(calendar_id)
+    page.get_by_label("Choose all active links of this page").check()
+    page.get_by_role("button", name="Revoke chosen links").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoke 3 links?")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.locator(".notice")).to_have_text("Links revoked.")
+    assert site.owner("GET", f"/links?calendar_id={calendar_id}&status=active")["items"] == []
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_a_link_is_found_replaced_and_revoked(
+    owner_page: Callable[..., Page], site: Site, java_script_enabled: bool
+) -> None:
+    calendar_id = site.new_calendar()
+    site.new_link(calendar_id, recipient="Ada")
+    old = site.new_link(calendar_id, recipient="Grace")
+    page = owner_page(calendar_id, java_script_enabled=java_script_enabled)
+    page.get_by_label("Search").fill("grac")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.get_by_role("link", name="Replace Grace").click()
+    page.get_by_role("button", name="Replace").click()
+    new = site.owner("GET", f"/links?calendar_id={calendar_id}&q=Grace&status=active")["items"][0]
+    assert new["id"] != old["id"]
+    expect(page.get_by_label("Single-Use Link")).to_have_value(new["url"])
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_label("Reason").fill("No longer needed")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.locator(".notice")).to_have_text("Link revoked.")
+    expect(page.get_by_role("list").get_by_text("No longer needed")).to_be_visible()
+    page.get_by_role("button", name="Issue another").click()
+    expect(page.get_by_label("Recipient")).to_have_value("Grace")
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_links_are_accessible_and_fit(
+    new_page: Callable[..., Page], site: Site, color_scheme: str, width: int
+) -> None:
+    person = site.new_person(f"links-{color_scheme}-{width}@example.org", "Lin Ker")
+    page = new_page(color_scheme=color_scheme, viewport={"width": width, "height": 800})
+    person.sign_in(page, f"links-{color_scheme}-{width}@example.org")
+    page.goto("/links")
+    expect(page.get_by_text("No links yet")).to_be_visible()
+    must_be_accessible(page)
+    calendar_id = person.new_calendar(name="A calendar with a name that is not short at all")
+    booking = person.booked(calendar_id)
+    revoked, replaced, active = (
+        person.new_link(calendar_id, recipient=f"{name} <{'long' * 20}@example.org>")
+        for name in ("Ada", "Grace", "Alan")
+    )
+    person.owner("POST", f"/links/{revoked['id']}/revoke", {"reason": "Why " * 50})
+    person.owner("POST", f"/links/{replaced['id']}/replace")
+    used = person.owner("GET", f"/bookings/{booking['booking_id']}")["link_id"]
+    for path in (
+        "/links",
+        "/links?q=nobody",
+        *(f"/links/{link_id}" for link_id in (used, revoked["id"], replaced["id"], active["id"])),
+        f"/links/revoke?link={active['id']}",
+        f"/links/{active['id']}/replace",
+    ):
+        page.goto(path)
+        must_be_accessible(page)

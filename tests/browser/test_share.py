@@ -1,0 +1,236 @@
+"""The guide's five steps, in a real browser: from Settings to a link in the clipboard."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.site import Site
+
+COPIED = "Link copied. It works for one booking."
+NOT_COPIED = "Press Ctrl+C to copy the link. It works for one booking."
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+
+
+@pytest.fixture
+def owner_page(new_page: Callable[..., Page], site: Site) -> Callable[..., Page]:
+    """Opens the calendars of the owner."""
+
+    def open_page(**options: object) -> Page:
+        page = new_page(**options)
+        site.sign_in(page)
+        page.goto("/settings/calendars")
+        return page
+
+    return open_page
+
+
+def share(page: Page, name: str) -> None:
+    """Press ⋮ and then Share, as the guide says."""
+    page.get_by_role("button", name=f"Actions for {name}").click()
+    page.get_by_role("link", name="Share", exact=True).click()
+
+
+def issued(site: Site, calendar_id: str) -> list[str]:
+    """The addresses of the calendar's active links."""
+    items = site.owner("GET", f"/links?calendar_id={calendar_id}&status=active")["items"]
+    return [item["url"] for item in items]
+
+
+def clipboard(page: Page) -> str:
+    text: str = page.evaluate("navigator.clipboard.readText()")
+    return text
+
+
+def test_the_five_steps_of_the_guide_end_with_the_link_in_the_clipboard(
+    new_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar(name="Guided tour")
+    page = new_page(permissions=CLIPBOARD)
+    site.sign_in(page)
+    page.get_by_role("link", name="Calendars", exact=True).click()
+    share(page, "Guided tour")
+    dialog = page.get_by_role("dialog", name="Share Guided tour")
+    expect(dialog.get_by_role("heading", name="Single-Use Link")).to_be_visible()
+    dialog.get_by_label("Recipient").fill("Ada")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("status")).to_have_text(COPIED)
+    assert [clipboard(page)] == issued(site, calendar_id)
+    expect(dialog.get_by_label("Link for Ada")).to_have_value(clipboard(page))
+
+
+def test_the_dialog_is_left_by_key_and_by_button(owner_page: Callable[..., Page]) -> None:
+    page = owner_page()
+    opener = page.get_by_role("button", name=re.compile("^Share ")).first
+    for leave in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.get_by_role("button", name="Close").click(),
+    ):
+        opener.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        expect(page.get_by_label("Recipient")).to_be_focused()
+        leave()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(opener).to_be_focused()
+
+
+def test_without_a_clipboard_the_link_is_selected_and_the_way_is_told(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar(name="No clipboard")
+    page = owner_page()
+    page.context.add_init_script(
+        "navigator.clipboard.writeText = () => Promise.reject(new DOMException('no'))"
+    )
+    page.reload()
+    share(page, "No clipboard")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("status")).to_have_text(NOT_COPIED)
+    expect(dialog.get_by_label("Your link")).to_be_focused()
+    assert [page.evaluate("getSelection().toString()")] == issued(site, calendar_id)
+
+
+def test_a_double_click_issues_one_link_and_another_is_a_wish_of_its_own(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar(name="Double click")
+    page = owner_page(permissions=CLIPBOARD)
+    share(page, "Double click")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Copy").dblclick()
+    expect(dialog.get_by_role("status")).to_have_text(COPIED)
+    (first,) = issued(site, calendar_id)
+    page.evaluate("navigator.clipboard.writeText('something else')")
+    dialog.get_by_role("button", name="Copy again").click()
+    expect(dialog.get_by_role("button", name="Copy again")).to_be_focused()
+    assert clipboard(page) == first
+    assert issued(site, calendar_id) == [first]
+
+    dialog.get_by_role("button", name="Another link").click()
+    expect(dialog.get_by_role("status")).to_be_empty()
+    dialog.get_by_role("button", name="Copy", exact=True).click()
+    expect(dialog.get_by_role("status")).to_have_text(COPIED)
+    assert issued(site, calendar_id) == [clipboard(page), first]
+
+
+def test_what_is_wrong_is_said_inside_the_dialog(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar(name="Wrong days")
+    page = owner_page(permissions=CLIPBOARD)
+    share(page, "Wrong days")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Recipient").fill("Ada")
+    dialog.get_by_label("Works for (days)").fill("400")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_text("Must be 1 to 365.")).to_be_visible()
+    expect(dialog.get_by_label("Works for (days)")).to_be_focused()
+    expect(dialog.get_by_label("Recipient")).to_have_value("Ada")
+    dialog.get_by_label("Works for (days)").fill("7")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("status")).to_have_text(COPIED)
+    assert len(issued(site, calendar_id)) == 1
+
+
+def test_a_form_that_can_not_be_sent_says_so_and_can_be_sent_again(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar(name="Offline")
+    page = owner_page(permissions=CLIPBOARD)
+    share(page, "Offline")
+    dialog = page.get_by_role("dialog")
+
+    def answer_nothing(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(status=403, body="")
+        else:
+            route.continue_()
+
+    page.route("**/share", answer_nothing)
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("alert")).to_have_text(
+        "That didn't work. Check the connection and try again."
+    )
+    page.unroute("**/share")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("status")).to_have_text(COPIED)
+    assert len(issued(site, calendar_id)) == 1
+
+
+def test_without_javascript_the_same_steps_lead_to_the_link(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar(name="No script")
+    page = owner_page(java_script_enabled=False)
+    share(page, "No script")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Share No script")
+    page.get_by_label("Recipient").fill("Ada")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("noscript")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    (url,) = issued(site, calendar_id)
+    expect(page.get_by_label("Link for Ada")).to_have_value(url)
+    page.reload()
+    assert issued(site, calendar_id) == [url]
+
+
+def test_several_links_are_issued_and_downloaded(
+    owner_page: Callable[..., Page], site: Site, tmp_path: Path
+) -> None:
+    calendar_id = site.new_calendar(name="Several")
+    page = owner_page(permissions=CLIPBOARD)
+    share(page, "Several")
+    page.get_by_role("link", name="Issue several links at once").click()
+    page.get_by_label("Recipients").fill("Ada\nGrace\n\nAlan\n")
+    page.get_by_role("button", name="Issue links").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("3 new links")
+    page.get_by_role("button", name="Copy the link for Grace").click()
+    expect(page.locator("#announcements")).to_have_text(COPIED)
+    urls = issued(site, calendar_id)[::-1]
+    assert clipboard(page) == urls[1]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "links.csv")
+    text = (tmp_path / "links.csv").read_text(encoding="utf-8-sig")
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["recipient"], row["url"]) for row in found] == list(
+        zip(("Ada", "Grace", "Alan"), urls, strict=True)
+    )
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_sharing_is_accessible_and_fits(
+    owner_page: Callable[..., Page], site: Site, color_scheme: str, width: int
+) -> None:
+    calendar_id = site.new_calendar(name="Accessible")
+    options = {"color_scheme": color_scheme, "viewport": {"width": width, "height": 800}}
+    page = owner_page(**options)
+    page.get_by_role("button", name="Share Accessible").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    must_be_accessible(page)
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("button", name="Copy again")).to_be_visible()
+    must_be_accessible(page)
+    page.goto(f"/settings/calendars/{calendar_id}/share")
+    must_be_accessible(page)
+    page.get_by_role("link", name="Issue several links at once").click()
+    page.get_by_role("button", name="Issue links").click()
+    expect(page.get_by_text("Must not be empty.")).to_be_visible()
+    must_be_accessible(page)
+    page.get_by_label("Recipients").fill("Ada\nGrace")
+    page.get_by_role("button", name="Issue links").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 new links")
+    must_be_accessible(page)
+
+
+def must_be_accessible(page: Page) -> None:
+    assert [found["id"] for found in Axe().run(page).response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

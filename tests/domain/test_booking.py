@@ -1,0 +1,110 @@
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.booking import Booking, BookingStatus
+from domain.errors import BookingCancelled
+from domain.slot import Slot
+from tests.domain.replay import collected, copy_of
+from tests.examples import ACTOR, CALENDAR, LINK, NOW, OWNER, TOMORROW, TOMORROW_AT_TEN
+
+LATER = NOW + timedelta(hours=1)
+AT_TEN = Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + timedelta(minutes=30))
+COMMITMENT = "c0" * 32
+
+
+def made() -> Booking:
+    return Booking.make(
+        link_id=LINK,
+        owner_id=OWNER,
+        calendar_id=CALENDAR,
+        calendar_version=3,
+        slot=TOMORROW,
+        personal_data=COMMITMENT,
+        actor="invitee",
+        now=NOW,
+    )
+
+
+def cancel(booking: Booking) -> None:
+    booking.cancel(personal_data=None, actor=ACTOR, now=LATER)
+
+
+def cancelled() -> tuple[Booking, list[Any]]:
+    booking = made()
+    cancel(booking)
+    return booking, collected(booking)
+
+
+def test_a_booking_is_confirmed_and_remembers_what_the_invitee_agreed_to() -> None:
+    booking = made()
+    (event,) = collected(booking)
+    assert booking.status is BookingStatus.CONFIRMED
+    assert (booking.slot, booking.link_id, booking.owner_id) == (TOMORROW, LINK, OWNER)
+    assert (booking.calendar_id, booking.calendar_version) == (CALENDAR, 3)
+    assert booking.personal_data == COMMITMENT
+    assert (event.actor, event.timestamp) == ("invitee", NOW)
+
+
+def test_one_link_can_only_make_one_booking_because_the_id_follows_from_it() -> None:
+    assert made().id == made().id == Booking.id_for(LINK)
+    assert Booking.id_for(OWNER) != Booking.id_for(LINK)
+
+
+def test_the_id_of_a_links_booking_never_changes() -> None:
+    assert Booking.id_for(LINK) == UUID("8d7a5174-0eb9-560f-8cb2-76b468b6fe1c")
+
+
+def test_a_rescheduled_booking_is_the_same_one_at_another_time() -> None:
+    booking = made()
+    booking.reschedule(AT_TEN, actor="invitee", now=LATER)
+    event = collected(booking)[-1]
+    assert (booking.slot, booking.status) == (AT_TEN, BookingStatus.CONFIRMED)
+    assert (event.slot_start, event.slot_end) == (AT_TEN.start, AT_TEN.end)
+    assert (event.actor, event.timestamp) == ("invitee", LATER)
+
+
+def test_a_booking_rescheduled_to_where_it_is_stays_as_it_is() -> None:
+    booking = made()
+    history = collected(booking)
+    booking.reschedule(TOMORROW, actor="invitee", now=LATER)
+    assert collected(booking, history) == history
+
+
+def test_a_booking_can_move_back() -> None:
+    booking = made()
+    booking.reschedule(AT_TEN, actor="invitee", now=LATER)
+    booking.reschedule(TOMORROW, actor="invitee", now=LATER)
+    assert len(collected(booking)) == 3
+    assert booking.slot == TOMORROW
+
+
+def test_a_cancelled_booking_is_not_rescheduled() -> None:
+    booking, history = cancelled()
+    for slot in (AT_TEN, TOMORROW):
+        with pytest.raises(BookingCancelled):
+            booking.reschedule(slot, actor=ACTOR, now=LATER)
+    assert collected(booking, history) == history
+
+
+def test_a_cancelled_booking_keeps_its_slot_for_the_record() -> None:
+    booking, history = cancelled()
+    assert (booking.status, booking.slot) == (BookingStatus.CANCELLED, TOMORROW)
+    assert (history[-1].actor, history[-1].timestamp) == (ACTOR, LATER)
+
+
+def test_a_booking_cancelled_again_stays_as_it_is() -> None:
+    booking, history = cancelled()
+    booking.cancel(personal_data=COMMITMENT, actor="invitee", now=LATER)
+    assert collected(booking, history) == history
+
+
+def test_one_who_cancels_and_one_who_reschedules_at_once_claim_the_same_version() -> None:
+    history = collected(made())
+    one, other = copy_of(history), copy_of(history)
+    cancel(one)
+    other.reschedule(AT_TEN, actor="invitee", now=LATER)
+    (first,), (second,) = one.collect_events(), other.collect_events()
+    assert first.originator_version == second.originator_version == 2

@@ -1,0 +1,79 @@
+"""The part of JSON Schema that the API's document uses, for checking answers against it."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+FORMATS: dict[str, Callable[[str], object]] = {"uuid": UUID, "date-time": datetime.fromisoformat}
+KNOWN = {
+    *("$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "anyOf"),
+    *("format", "maxLength", "minItems", "maxItems", "example", "default"),
+}
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference names, or the schema itself."""
+    if "$ref" not in schema:
+        return schema
+    found: Any = document
+    for step in schema["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return resolved(document, found)
+
+
+def faults(
+    document: dict[str, Any], schema: dict[str, Any], value: Any, at: str = "$"
+) -> list[str]:
+    """Everything in which `value` is not as the schema says."""
+    schema = resolved(document, schema)
+    assert set(schema) <= KNOWN, f"this test does not understand {set(schema) - KNOWN}"
+    if "anyOf" in schema:
+        each = [faults(document, choice, value, at) for choice in schema["anyOf"]]
+        return [] if [] in each else [fault for found in each for fault in found]
+    found: list[str] = []
+    if "enum" in schema and value not in schema["enum"]:
+        found.append(f"{at}: {value!r} is none of {schema['enum']}")
+    if "type" in schema:
+        named = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        if not any(type(value) in TYPES[name] for name in named):
+            return [*found, f"{at}: {value!r} is not of {named}"]
+    if "format" in schema and value is not None:
+        try:
+            FORMATS[schema["format"]](value)
+        except ValueError:
+            found.append(f"{at}: {value!r} is no {schema['format']}")
+    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
+        found.append(f"{at} has {len(value)} characters")
+    if isinstance(value, dict):
+        known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
+        found += [
+            f"{at}.{name} is missing" for name in schema.get("required", ()) if name not in value
+        ]
+        for name, inner in value.items():
+            if name in known:
+                found += faults(document, known[name], inner, f"{at}.{name}")
+            elif more is False:
+                found.append(f"{at}.{name} is not in the document")
+            elif isinstance(more, dict):
+                found += faults(document, more, inner, f"{at}.{name}")
+    if isinstance(value, list):
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            found.append(f"{at} has {len(value)} items")
+        for place, inner in enumerate(value):
+            found += faults(document, schema.get("items", {}), inner, f"{at}[{place}]")
+    return found
+
+
+def slugs(response: dict[str, Any]) -> set[str]:
+    """The names of the problems that a documented response tells of."""
+    return set(re.findall(r"^\* `([a-z-]+)`: \S", response["description"], re.MULTILINE))

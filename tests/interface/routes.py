@@ -1,0 +1,48 @@
+"""All calls of the API, as the application itself lists them."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from flask import Flask
+
+from tests.interface.calls import unknown_id
+
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+
+# What needs no API key: the token, or the file's own address, is the right.
+PUBLIC = {
+    "api-docs.openapi_json",
+    "api-docs.openapi_rapidoc",
+    "booking-links.read",
+    "booking-links.slots",
+    "booking-links.redeem_link",
+}
+
+
+class Route(NamedTuple):
+    """A call, with an address at which there is nothing."""
+
+    method: str
+    rule: str
+    path: str
+    endpoint: str
+    scope: str | None
+
+
+def routes(app: Flask) -> Iterator[Route]:
+    """Every call below /api."""
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api/"):
+            for method in sorted((rule.methods or set()) & set(METHODS)):
+                arguments = {name: unknown_id() for name in rule.arguments}
+                with app.test_request_context():
+                    _, path = rule.build(arguments) or ("", "")
+                view: Any = app.view_functions[rule.endpoint]
+                if hasattr(view, "view_class"):
+                    view = getattr(view.view_class, method.lower())
+                yield Route(method, rule.rule, path, rule.endpoint, getattr(view, "scope", None))
+
+
+def guarded(app: Flask) -> list[Route]:
+    """The calls that need an API key."""
+    return [route for route in routes(app) if route.scope is not None]

@@ -1,0 +1,139 @@
+"""Alive, ready, and if not, why."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import psycopg
+import pytest
+from flask import Flask
+
+from interface import health
+from interface.bootstrap import Services
+from interface.readiness import why_not_ready
+from interface.settings import Settings
+from projections.catalogue import CATALOGUE
+from tests.conftest import Owner
+from tests.examples import calendar_json
+from tests.service import Service, free_port
+
+
+def test_it_is_alive_and_ready(app: Flask) -> None:
+    assert app.test_client().get("/healthz").json == {"status": "alive"}
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready"})
+
+
+def test_a_view_that_is_far_behind_is_a_reason_against_ready(
+    owner: Owner, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "MOST_EVENTS_BEHIND", 1)
+    client = app.test_client()
+    owner.post("/calendars", calendar_json())
+    assert client.get("/readyz").status_code == 200
+    owner.post("/calendars", calendar_json())
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json == {
+        "status": "not ready",
+        "reasons": [
+            f"The view {projection.name} is behind: at 0, head 2." for projection in CATALOGUE
+        ],
+    }
+    owner.catch_up()
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_missing_step_of_the_schema_is_a_reason_against_ready(
+    app: Flask, services: Services
+) -> None:
+    with psycopg.connect(services.database.pool.conninfo) as conn:
+        steps = conn.execute("DELETE FROM schema_steps RETURNING name, applied_at").fetchall()
+        conn.commit()
+        try:
+            answer = app.test_client().get("/readyz")
+        finally:
+            with conn.cursor() as cursor:
+                cursor.executemany("INSERT INTO schema_steps VALUES (%s, %s)", steps)
+    assert answer.status_code == 503
+    assert answer.json == {
+        "status": "not ready",
+        "reasons": [
+            f"The schema lacks {', '.join(sorted(name for name, _ in steps))}:"
+            " run `admitone schema apply`."
+        ],
+    }
+
+
+def test_the_service_says_itself_whether_it_is_ready(service: Service) -> None:
+    running = Settings(host=service.host, port=service.port)
+    assert why_not_ready(running) is None
+
+
+def test_a_service_that_does_not_answer_is_not_ready() -> None:
+    nobody = Settings(port=free_port())
+    assert why_not_ready(nobody) == f"{nobody.local_url} does not answer: Connection refused."
+
+
+@contextmanager
+def somebody(status: int, body: bytes) -> Iterator[Settings]:
+    """Who answers every request so, and the settings with which we would ask there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield Settings(port=server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_reasons_are_told_as_one_text() -> None:
+    reasons = b'{"status": "not ready", "reasons": ["No soup.", "No bread."]}'
+    with somebody(503, reasons) as settings:
+        assert why_not_ready(settings) == "No soup. No bread."
+
+
+@pytest.mark.parametrize(
+    "body", [b"<h1>Welcome to another server</h1>", b'{"status": "ok"}', b"[]", b"\xff"]
+)
+def test_another_server_on_our_port_is_not_us(body: bytes) -> None:
+    with somebody(200, body) as settings:
+        assert why_not_ready(settings) == (
+            f"What answers at {settings.local_url} is not Admit One."
+        )
+
+
+def test_what_does_not_speak_http_is_not_us() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-example\r\n")
+
+        thread = Thread(target=answer)
+        thread.start()
+        settings = Settings(port=server.getsockname()[1])
+        assert why_not_ready(settings) == f"What answers at {settings.local_url} is not Admit One."
+        thread.join()
+
+
+def test_a_proxy_that_the_environment_names_is_not_asked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    assert why_not_ready(Settings(host=service.host, port=service.port)) is None

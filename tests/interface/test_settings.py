@@ -1,0 +1,166 @@
+"""Settings: what is read from the environment, and what is said about wrong ones."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interface.bootstrap import secret_keys
+from interface.settings import PREFIX, Settings, SettingsError, unused_settings
+from tests.service import at_once
+
+READ = [PREFIX + name.upper() for name in Settings.__dataclass_fields__]
+
+
+def read(**environment: str) -> Settings:
+    return Settings.from_environment({PREFIX + name: value for name, value in environment.items()})
+
+
+def refusals(**environment: str) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        read(**environment)
+    return str(refused.value).splitlines()
+
+
+def test_without_any_setting_it_runs_on_this_machine_alone() -> None:
+    assert read() == Settings(data=Path.cwd() / "var", public_url="http://127.0.0.1:8000")
+
+
+def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
+    given = read(
+        DATABASE_URL="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
+        DATA=str(tmp_path),
+        HOST="0.0.0.0",  # noqa: S104
+        PORT="8080",
+        WORKERS="3",
+        SECRET_KEYS=f"{'n' * 32}, {'o' * 40}",
+        PUBLIC_URL="https://book.example.org/",
+        POSTGRES_BIN=str(tmp_path),
+    )
+    assert given == Settings(
+        database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
+        data=tmp_path,
+        host="0.0.0.0",  # noqa: S104
+        port=8080,
+        workers=3,
+        secret_keys=("n" * 32, "o" * 40),
+        public_url="https://book.example.org",
+        postgres_bin=tmp_path,
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104
+        ("::", "http://[::1]:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("localhost", "http://127.0.0.1:8000"),
+        ("192.0.2.7", "http://192.0.2.7:8000"),
+    ],
+)
+def test_where_people_reach_it_follows_from_where_it_listens(host: str, url: str) -> None:
+    assert read(HOST=host).local_url == url
+    assert read(HOST=host).public_url == url
+
+
+def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
+    assert Settings.from_environment(dict.fromkeys(READ, " ")) == read()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "db.example.org"),
+        ("DATABASE_URL", "mysql://db.example.org/admitone"),
+        ("DATABASE_URL", "postgresql://db.example.org/admitone?no_such_option=1"),
+        ("DATABASE_URL", "postgresql://ada:p@ss@db.example.org/admitone"),
+        ("DATA", __file__),
+        ("HOST", "book.example.org"),
+        ("HOST", "[::1]"),
+        ("HOST", "fe80::1%eth0"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "80a"),
+        ("PORT", "²"),
+        ("PORT", "9" * 5000),
+        ("WORKERS", "0"),
+        ("WORKERS", "65"),
+        ("WORKERS", "-1"),
+        ("SECRET_KEYS", f"{'n' * 32},{'o' * 31}"),
+        ("PUBLIC_URL", "book.example.org"),
+        ("PUBLIC_URL", "ftp://book.example.org"),
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://[book"),
+        ("PUBLIC_URL", "https://book.example.org:99999"),
+        ("PUBLIC_URL", "https://book.example.org/?a=b"),
+        ("POSTGRES_BIN", "/no/such/folder"),
+        ("DATA", os.fsdecode(b"/tmp/\xff")),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
+    (refusal,) = refusals(**{name: value})
+    assert refusal.startswith(f"{PREFIX}{name} must ")
+    assert refusal.endswith(".")
+
+
+@given(st.dictionaries(st.sampled_from(READ), st.text(), max_size=len(READ)))
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_set_is_read_or_refused_and_each_wrong_one_is_named(
+    environment: dict[str, str],
+) -> None:
+    def wrong(given: dict[str, str]) -> list[str]:
+        try:
+            Settings.from_environment(given)
+        except SettingsError as refusal:
+            return str(refusal).splitlines()
+        return []
+
+    alone = [line for name, value in environment.items() for line in wrong({name: value})]
+    assert sorted(wrong(environment)) == sorted(alone)
+    assert all(line.startswith(PREFIX) for line in alone)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://ada:s3cret@w0rd@db/x", "s3cret", "postgresql://ada:s3cret@db:port/x?y"],
+)
+def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
+    given = {"DATABASE_URL": url, "SECRET_KEYS": "s3cret"}
+    assert "s3cret" not in str(refusals(**given))
+
+
+def test_settings_of_ours_that_nobody_reads_are_found() -> None:
+    environment = {"ADMITONE_PROT": "80", "ADMITONE_PORT": "80", "PATH": "/bin"}
+    assert unused_settings(environment) == ["ADMITONE_PROT"]
+    assert unused_settings(dict.fromkeys(READ, "")) == []
+
+
+def test_a_secret_key_is_made_once_even_by_many_at_once_and_only_its_owner_reads_it(
+    tmp_path: Path,
+) -> None:
+    ours = Settings(data=tmp_path / "new")
+    made = set(at_once([partial(secret_keys, ours)] * 16))
+    assert made == {secret_keys(ours)}
+    (key,) = made.pop()
+    assert len(key) >= 32
+    (file,) = (tmp_path / "new").iterdir()
+    assert file.read_text() == f"{key}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_that_are_set_are_used_and_none_is_written(tmp_path: Path) -> None:
+    assert secret_keys(Settings(data=tmp_path, secret_keys=("a", "b"))) == ("a", "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_can_not_keep_keys_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"^The secret keys can't be kept in .*: \w.*\.$"):
+        secret_keys(Settings(data=tmp_path / "file" / "folder"))
+    (tmp_path / "secret_keys").touch()
+    with pytest.raises(SettingsError, match="There is no secret key in"):
+        secret_keys(Settings(data=tmp_path))

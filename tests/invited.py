@@ -1,0 +1,70 @@
+"""Somebody with a link, and the browser they opened it with."""
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from tests.conftest import Owner
+
+NINE = "2026-11-24T09:00:00Z"
+TEN = "2026-11-24T10:00:00Z"
+ADA = {"name": "Ada Lovelace", "email": "ada@example.org"}
+
+
+@dataclass
+class Invited:
+    """Somebody with a link, and the browser they opened it with."""
+
+    owner: Owner
+    link: dict[str, Any]
+    browser: FlaskClient
+
+    @property
+    def path(self) -> str:
+        return f"/b/{self.link['token']}"
+
+    def get(self, query: str = "") -> Any:
+        self.owner.catch_up()
+        return self.browser.get(f"{self.path}{query}")
+
+    def form(self, start: str = NINE, zone: str = "Europe/London") -> dict[str, str]:
+        """The form as the page for that time holds it, filled in."""
+        page = self.get(f"?tz={zone}&start={start}").get_data(as_text=True)
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+        assert hidden["start"] == start
+        return hidden | ADA
+
+    def post(self, form: dict[str, str], **headers: str) -> Any:
+        return self.browser.post(self.path, data=form, headers=headers)
+
+    def elsewhere(self) -> "Invited":
+        """The same link in another browser."""
+        return Invited(self.owner, self.link, self.browser.application.test_client())
+
+    def revoke(self) -> None:
+        assert self.owner.post(f"/links/{self.link['id']}/revoke", {}).status_code == 200
+
+    def bookings(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.owner.get("/bookings").json["items"]
+        return items
+
+
+def text_of(answer: Any) -> str:
+    """What people read of a page."""
+    page = re.sub(r"<head>.*?</head>", "", answer.get_data(as_text=True), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def manage_token(answer: Any) -> str:
+    path: str = answer.headers["Location"]
+    assert path.startswith("/m/")
+    return path.removeprefix("/m/")
+
+
+def tells_nothing(answer: Any) -> None:
+    page = answer.get_data(as_text=True)
+    for secret in ("Ada", "ada@example.org", "Intro call", "Room 1", "Hello.", "/m/"):
+        assert secret not in page

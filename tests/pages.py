@@ -1,0 +1,43 @@
+"""A person with a browser, without the browser: cookies and form tokens, no JavaScript."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from application.accounts import Account
+
+_FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
+
+
+@dataclass
+class SignedIn:
+    """Somebody who is signed in."""
+
+    account: Account
+    client: FlaskClient
+    form_token: str
+    catch_up: Callable[[], None]
+
+    def get(self, path: str, **kwargs: Any) -> Any:
+        """A page, from views that have caught up."""
+        self.catch_up()
+        return self.client.get(path, **kwargs)
+
+    def post(self, path: str, form: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """A form of one of our pages."""
+        self.catch_up()
+        return self.client.post(path, data={"form_token": self.form_token} | (form or {}), **kwargs)
+
+
+def sign_in(
+    client: FlaskClient, account: Account, token: str, catch_up: Callable[[], None]
+) -> SignedIn:
+    """Use a sign-in token up, as its bearer does."""
+    answer = client.post(f"/sign-in/{token}")
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    found = _FORM_TOKEN.search(client.get("/").get_data(as_text=True))
+    assert found is not None
+    return SignedIn(account, client, found[1], catch_up)

@@ -1,0 +1,89 @@
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from application.database import Database
+from domain.errors import ViewBehind
+from interface.bootstrap import Services
+from projections import positions
+from projections.catalogue import CATALOGUE
+
+ONE, OTHER = CATALOGUE[0].name, CATALOGUE[1].name
+
+
+@pytest.fixture
+def database(services: Services) -> Database:
+    return services.database
+
+
+@pytest.fixture
+def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What was waited, without waiting for it."""
+    waited: list[float] = []
+    monkeypatch.setattr(positions, "sleep", waited.append)
+    return waited
+
+
+def test_a_view_begins_with_having_seen_nothing(database: Database) -> None:
+    assert set(positions.all_positions(database)) == {each.name for each in CATALOGUE}
+    assert set(positions.all_positions(database).values()) == {0}
+
+
+def test_a_view_noted_again_stays_where_it_is(
+    database: Database, conn: Connection[DictRow]
+) -> None:
+    positions.advance(conn, ONE, 7)
+    positions.start(conn, ONE)
+    seen = positions.all_positions(database)
+    assert (seen[ONE], seen[OTHER]) == (7, 0)
+
+
+@pytest.mark.parametrize("position", [0, 6, 7])
+def test_who_asks_for_what_a_view_shows_already_does_not_wait(
+    database: Database, conn: Connection[DictRow], waits: list[float], position: int
+) -> None:
+    positions.advance(conn, ONE, 7)
+    positions.wait_for(database, [ONE], position, seconds=0)
+    assert waits == []
+
+
+def test_who_asks_for_more_waits_until_all_views_asked_for_show_it(
+    database: Database, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = [(ONE, 7), (OTHER, 6), (OTHER, 8)]
+
+    def meanwhile(_: float) -> None:
+        name, position = steps.pop(0)
+        positions.advance(conn, name, position)
+
+    monkeypatch.setattr(positions, "sleep", meanwhile)
+    positions.wait_for(database, [ONE, OTHER], 7, seconds=60)
+    assert steps == []
+
+
+@pytest.mark.parametrize(("names", "position"), [([ONE], 8), ([ONE, OTHER], 7), (["gone_v1"], 0)])
+def test_who_asks_for_what_a_view_does_not_show_in_time_is_told_that_it_is_behind(
+    database: Database, conn: Connection[DictRow], names: list[str], position: int
+) -> None:
+    positions.advance(conn, ONE, 7)
+    with pytest.raises(ViewBehind):
+        positions.wait_for(database, names, position, seconds=0.01)
+
+
+def test_while_one_moves_a_view_nobody_else_does(conninfo: str, conn: Connection[DictRow]) -> None:
+    with conn.transaction(), psycopg.connect(conninfo, row_factory=dict_row) as other:
+        assert positions.lock(conn, ONE) == 0
+        other.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            positions.lock(other, ONE)
+        other.rollback()
+        assert positions.lock(other, OTHER) == 0

@@ -1,0 +1,249 @@
+"""The runner keeps views up, whatever happens to it. Waits end early; their bounds are generous."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic, sleep
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from application.mapper import JSONMapper
+from application.recorder import CHANNEL
+from projections import positions, runner
+from projections.catalogue import CATALOGUE
+from projections.projection import Change, Projection, Recorded
+from projections.runner import Runner
+from tests.desk import Desk
+from tests.projections.story import everything_happens, view
+
+NAMES = [projection.name for projection in CATALOGUE]
+PATIENCE = 30.0
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait until it is true."""
+    ends_at = monotonic() + PATIENCE
+    while not true():
+        assert monotonic() < ends_at, "it never came true"
+        sleep(0.01)
+
+
+@contextmanager
+def running(conninfo: str) -> Iterator[Event]:
+    """A runner at work, and the means to stop it."""
+    stop = Event()
+    thread = Thread(target=Runner(conninfo, CATALOGUE, JSONMapper()).run, args=(stop,))
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def shown(desk: Desk) -> None:
+    """Return once all views show all that is in the log."""
+    head = desk.services.bookings.head()
+    positions.wait_for(desk.services.database, NAMES, head, seconds=PATIENCE)
+
+
+def projectors(desk: Desk, *, at_work: bool | None = None) -> list[int]:
+    """The server processes of runners: of the one at work, or of those that stand by."""
+    rows = desk.services.database.fetch_all(
+        """SELECT a.pid, bool_or(l.pid IS NOT NULL) AS at_work FROM pg_stat_activity a
+        LEFT JOIN pg_locks l ON l.pid = a.pid AND locktype = 'advisory' AND granted
+        WHERE application_name = 'admitone projector' AND datname = current_database()
+        GROUP BY a.pid"""
+    )
+    return [row["pid"] for row in rows if at_work in (None, row["at_work"])]
+
+
+@pytest.fixture
+def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
+    """A connection as the runner has one."""
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+def write_without_a_word(conn: Connection[DictRow], topic: str = "link.issued") -> int:
+    """Append a copy of an event, as another topic, without NOTIFY; its position."""
+    (row,) = conn.execute(
+        """INSERT INTO stored_events (originator_id, originator_version, topic, state)
+        SELECT gen_random_uuid(), 1, %s, state FROM stored_events WHERE topic = 'link.issued'
+        ORDER BY notification_id LIMIT 1 RETURNING notification_id""",
+        (topic,),
+    ).fetchall()
+    position: int = row["notification_id"]
+    return position
+
+
+# At work
+
+
+def test_a_runner_shows_what_was_there_before_it_and_what_comes_after(
+    desk: Desk, conninfo: str
+) -> None:
+    everything_happens(desk)
+    with running(conninfo):
+        shown(desk)
+        link_id = desk.new_link()
+        shown(desk)
+    assert link_id in [row["link_id"] for row in view(desk.services, "link_list_v1")]
+
+
+def test_a_log_longer_than_a_batch_is_shown_in_full(
+    desk: Desk,
+    conn: Connection[DictRow],
+    catch_up: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "BATCH_SIZE", 3)
+    everything_happens(desk)
+    catch_up()
+    by_three = [view(desk.services, name) for name in NAMES]
+    monkeypatch.undo()
+    for name in NAMES:
+        conn.execute(f"TRUNCATE {name}")
+        positions.advance(conn, name, 0)
+    catch_up()
+    assert [view(desk.services, name) for name in NAMES] == by_three
+
+
+def test_what_was_written_without_notify_is_found_by_polling(
+    desk: Desk, conn: Connection[DictRow], conninfo: str
+) -> None:
+    desk.new_link()
+    with running(conninfo):
+        shown(desk)
+        position = write_without_a_word(conn)
+        shown(desk)
+    assert positions.all_positions(desk.services.database)["link_list_v1"] == position
+
+
+def test_notify_shortens_the_wait(
+    desk: Desk, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "POLL_SECONDS", 10 * PATIENCE)
+    with running(conninfo) as stop:
+        desk.new_link()
+        shown(desk)
+        desk.new_link()
+        shown(desk)
+        stop.set()
+        conn.execute(f"NOTIFY {CHANNEL}")
+
+
+# Connections
+
+
+def test_a_runner_whose_connection_is_cut_connects_again_and_goes_on(
+    desk: Desk, conn: Connection[DictRow], conninfo: str
+) -> None:
+    with running(conninfo):
+        until(lambda: projectors(desk, at_work=True))
+        for _ in range(2):
+            (cut,) = projectors(desk, at_work=True)
+            conn.execute("SELECT pg_terminate_backend(%s)", (cut,))
+            desk.new_link()
+            shown(desk)
+            until(lambda: projectors(desk, at_work=True))
+            assert projectors(desk, at_work=True) != [cut]
+
+
+def test_a_runner_that_finds_no_server_keeps_trying_until_it_is_stopped(
+    conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(f"{conninfo} port=1"):
+        until(lambda: len(caplog.records) > 1)
+    assert "connecting again" in caplog.text
+
+
+def test_a_second_runner_stands_by_and_takes_over_when_the_first_ends(
+    desk: Desk, conninfo: str
+) -> None:
+    with running(conninfo) as stop_first:
+        until(lambda: projectors(desk, at_work=True))
+        (first,) = projectors(desk, at_work=True)
+        with running(conninfo):
+            until(lambda: projectors(desk, at_work=False))
+            desk.new_link()
+            shown(desk)
+            assert projectors(desk, at_work=True) == [first]
+            stop_first.set()
+            until(lambda: first not in projectors(desk))
+            desk.new_link()
+            shown(desk)
+            until(lambda: projectors(desk, at_work=True))
+        until(lambda: projectors(desk) == [])
+
+
+def test_runners_stop_at_work_and_standing_by(desk: Desk, conninfo: str) -> None:
+    with running(conninfo), running(conninfo):
+        until(lambda: projectors(desk, at_work=True) and projectors(desk, at_work=False))
+    until(lambda: projectors(desk) == [])
+
+
+# What cannot be applied
+
+
+class Refuses(Projection):
+    """A projection at fault: its statement fails until it is mended."""
+
+    name = "calendar_list_v1"
+    mended = False
+
+    def changes(self, recorded: Recorded) -> Iterator[Change]:
+        if not self.mended:
+            yield Change("SELECT 1 / %s", (0,))
+
+
+def test_a_view_that_cannot_go_on_stands_still_and_the_others_go_on(
+    desk: Desk, conn: Connection[DictRow], conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_fault = Refuses()
+    tried = Runner(conninfo, [at_fault, *CATALOGUE[1:]], JSONMapper())
+
+    def seen() -> list[int]:
+        while tried.catch_up(conn):
+            pass
+        now = positions.all_positions(desk.services.database)
+        return [now[projection.name] for projection in CATALOGUE]
+
+    everything_happens(desk)
+    head = desk.services.bookings.head()
+    assert seen() == [0, head, head]
+    assert list(tried.stuck) == [at_fault.name]
+    assert "division by zero" in tried.stuck[at_fault.name]
+    assert seen() == [0, head, head]
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "calendar_list_v1 stands still"
+    ]
+    at_fault.mended = True
+    assert seen() == [head, head, head]
+    assert tried.stuck == {}
+
+
+@pytest.mark.parametrize("topic", ["link.from_a_later_version", "calendar.created"])
+def test_views_wait_before_an_event_that_this_version_cannot_read(
+    desk: Desk, conn: Connection[DictRow], conninfo: str, topic: str
+) -> None:
+    desk.new_link()
+    readable = desk.services.bookings.head()
+    unreadable = write_without_a_word(conn, topic)
+    desk.new_link()
+    tried = Runner(conninfo, CATALOGUE, JSONMapper())
+    while tried.catch_up(conn):
+        pass
+    assert set(positions.all_positions(desk.services.database).values()) == {readable}
+    assert list(tried.stuck) == NAMES
+    assert all(f"position {unreadable}:" in reason for reason in tried.stuck.values())
+    conn.execute("DELETE FROM stored_events WHERE notification_id = %s", (unreadable,))
+    while tried.catch_up(conn):
+        pass
+    head = desk.services.bookings.head()
+    assert set(positions.all_positions(desk.services.database).values()) == {head}
+    assert tried.stuck == {}

@@ -1,0 +1,189 @@
+"""The house keeps its shape: who may know whom, who may read the clock, what lies where."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from fnmatch import fnmatch
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import projections
+from interface.settings import PREFIX, Settings
+from projections.catalogue import CATALOGUE
+from projections.projection import Projection
+
+ROOT = Path(__file__).parent.parent
+TOP_LEVEL = {
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "application",
+    "domain",
+    "interface",
+    "projections",
+    "pyproject.toml",
+    "requirements-dev.lock",
+    "requirements.lock",
+    "tests",
+}
+# Each folder may import itself, the folders before it, the standard library, and these.
+MAY_IMPORT = {
+    "domain": {"eventsourcing.domain"},
+    "application": {
+        "argon2",
+        "eventsourcing",
+        "itsdangerous",
+        "msgspec",
+        "psycopg",
+        "psycopg_pool",
+    },
+    "projections": {"eventsourcing", "msgspec", "psycopg"},
+    "interface": {
+        "apispec",
+        "babel",
+        "click",
+        "flask",
+        "flask_smorest",
+        "granian",
+        "icalendar",
+        "markupsafe",
+        "marshmallow",
+        "msgspec",
+        "psycopg",
+        "webargs",
+        "werkzeug",
+    },
+}
+TYPES_ONLY = {"_typeshed"}
+FOLDERS = list(MAY_IMPORT)
+LONGEST_FILE = 300
+LONGER_FILES = {"interface/embedded_postgres.py"}
+
+each_folder = pytest.mark.parametrize("folder", FOLDERS)
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def sources(folder: str) -> list[Path]:
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found
+    return found
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+ALL_MODULES = {module_name(file) for folder in FOLDERS for file in sources(folder)}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            assert node.module is not None
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in ALL_MODULES else node.module
+
+
+def is_within(module: str, allowed: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+@each_folder
+def test_imports_point_from_the_interface_to_the_domain_and_never_back(folder: str) -> None:
+    later = set(FOLDERS[FOLDERS.index(folder) + 1 :]) | {"tests"}
+    upwards = {
+        f"{module_name(file)} imports {module}"
+        for file in sources(folder)
+        for module in imports(file)
+        if is_within(module, later)
+    }
+    assert upwards == set()
+
+
+@each_folder
+def test_each_folder_uses_only_the_packages_that_are_its_business(folder: str) -> None:
+    allowed = MAY_IMPORT[folder] | set(FOLDERS) | sys.stdlib_module_names | TYPES_ONLY
+    used = {module for file in sources(folder) for module in imports(file)}
+    assert {module for module in used if not is_within(module, allowed)} == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        module_name(file): set(imports(file)) & ALL_MODULES
+        for folder in FOLDERS
+        for file in sources(folder)
+    }
+    assert len(list(TopologicalSorter(graph).static_order())) == len(ALL_MODULES)
+
+
+def clock_readings(file: Path) -> Iterator[str]:
+    """Expressions that ask what time it is; how long something took is no such question."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.ImportFrom) and node.module == "time":
+            names = {alias.name for alias in node.names}
+            yield from (f"time.{name}" for name in names - {"monotonic", "sleep"})
+        if isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+            if re.search(
+                r"\b(datetime|date)\.(now|utcnow|today)$|^time\.(?!monotonic|sleep)", text
+            ):
+                yield text
+
+
+def test_only_the_bootstrap_reads_the_clock() -> None:
+    readings = {
+        (module_name(file), reading)
+        for folder in FOLDERS
+        for file in sources(folder)
+        for reading in clock_readings(file)
+    }
+    assert readings == {("interface.bootstrap", "datetime.now")}
+
+
+def test_files_can_be_read_in_one_go() -> None:
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
+        for folder in FOLDERS
+        for file in sources(folder)
+    }
+    assert {name for name, lines in lengths.items() if lines > LONGEST_FILE} == LONGER_FILES
+
+
+def test_the_top_level_holds_only_what_was_agreed() -> None:
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text().split()}
+    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    found = {name for name in found if not any(fnmatch(name, pattern) for pattern in ignored)}
+    assert found == TOP_LEVEL
+
+
+def test_every_projection_is_in_the_catalogue_once() -> None:
+    for module in pkgutil.iter_modules(projections.__path__, "projections."):
+        importlib.import_module(module.name)
+    ours = [
+        kind
+        for kind in Projection.__subclasses__()
+        if kind.__module__.partition(".")[0] == "projections"
+    ]
+    assert {type(projection) for projection in CATALOGUE} == set(ours)
+    assert len({projection.name for projection in CATALOGUE}) == len(CATALOGUE) == len(ours)
+
+
+def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:
+    documented = set(re.findall(rf"`({PREFIX}\w+)`", (ROOT / "README.md").read_text()))
+    assert documented == {PREFIX + field.name.upper() for field in fields(Settings)}
