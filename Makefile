@@ -10,7 +10,7 @@ export ADMITONE_TEST_DATABASE_URL = $(DATABASE_URL)
 endif
 
 # A virtual environment whose Python is gone is made anew.
-ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || echo broken),)
+ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || echo broken),)
 BROKEN = broken
 endif
 
@@ -23,13 +23,13 @@ run: $(VENV)/run ## Install what is missing, then run the whole service. Ctrl-C 
 	@exec $(VENV)/bin/admitone serve
 
 test: $(VENV)/dev ## Run the test suite; DATABASE_URL=... on that server, ARGS=... to pytest.
-	@exec $(VENV)/bin/python -m pytest $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/dev ## Lint, format, types and tests: what has to pass.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/python -m mypy
-	@exec $(VENV)/bin/python -m pytest $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 screenshots: $(VENV)/dev ## Every page in a browser, as pictures in var/screenshots.
 	@exec $(VENV)/bin/python -m tests.browser.screenshots

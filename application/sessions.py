@@ -12,7 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from application.accounts import Account, Accounts
 from application.database import Database
-from domain.errors import AdmitOneError, Invalid
+from domain.errors import AdmitOneError, Invalid, Sentence
 
 SESSION_LIFETIME = timedelta(days=30)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
@@ -27,10 +27,14 @@ class WrongPassword(AdmitOneError):
 
 @dataclass(frozen=True)
 class Session:
-    """A browser in which somebody is signed in."""
+    """A browser in which somebody is signed in.
+
+    Whoever came `by_link` may set a new password without the old one: they forgot it.
+    """
 
     token: str
     account: Account
+    by_link: bool
 
 
 class Sessions:
@@ -44,25 +48,28 @@ class Sessions:
         # Checked for accounts that do not exist, so that they take as long.
         self._nobodys_hash: str | None = None
 
-    def start(self, account: Account, *, now: datetime) -> Session:
+    def start(self, account: Account, *, now: datetime, by_link: bool = False) -> Session:
         """Sign the account in at one browser, for 30 days."""
         token = secrets.token_urlsafe(32)
         with self._database.connection() as conn:
             conn.execute("DELETE FROM sessions WHERE expires_at <= %s", (now,))
             conn.execute(
-                """INSERT INTO sessions (token_sha256, account_id, created_at, expires_at)
-                VALUES (%s, %s, %s, %s)""",
-                (_sha256(token), account.id, now, now + SESSION_LIFETIME),
+                """INSERT INTO sessions (token_sha256, account_id, created_at, expires_at, by_link)
+                VALUES (%s, %s, %s, %s, %s)""",
+                (_sha256(token), account.id, now, now + SESSION_LIFETIME, by_link),
             )
-        return Session(token, account)
+        return Session(token, account, by_link)
 
     def find(self, token: str, *, now: datetime) -> Session | None:
         """The session behind a cookie, unless it has ended."""
         row = self._database.fetch_one(
-            "SELECT account_id FROM sessions WHERE token_sha256 = %s AND expires_at > %s",
+            """SELECT account_id, by_link FROM sessions
+            WHERE token_sha256 = %s AND expires_at > %s""",
             (_sha256(token), now),
         )
-        return None if row is None else Session(token, self._accounts.by_id(row["account_id"]))
+        if row is None:
+            return None
+        return Session(token, self._accounts.by_id(row["account_id"]), row["by_link"])
 
     def end(self, session: Session) -> None:
         """Sign out at this browser."""
@@ -91,7 +98,15 @@ class Sessions:
         """A new password; every browser but the next one to sign in is signed out."""
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise Invalid(
-                {"password": [f"Must be {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters."]}
+                {
+                    "password": [
+                        Sentence(
+                            "Must be {least} to {most} characters.",
+                            least=SHORTEST_PASSWORD,
+                            most=LONGEST_PASSWORD,
+                        )
+                    ]
+                }
             )
         with self._turn:
             hashed = self._hasher.hash(password)

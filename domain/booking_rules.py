@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import available_timezones
 
-from domain.errors import Invalid, SlotNotOffered
+from domain.errors import Invalid, Sentence, SlotNotOffered
 from domain.slot import Reservation, Slot
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -87,19 +87,25 @@ def check_rules(rules: BookingRules) -> None:
     """Raises Invalid with everything that is wrong, by the dotted path of its field."""
     errors: dict[str, list[str]] = {}
     if not is_time_zone(rules.time_zone):
-        errors["time_zone"] = ["Must be the IANA name of a time zone, such as Europe/Berlin."]
+        errors["time_zone"] = [
+            Sentence("Must be the IANA name of a time zone, such as Europe/Berlin.")
+        ]
     for field, (least, most) in LIMITS.items():
         if not least <= getattr(rules, field) <= most:
-            errors[field] = [f"Must be between {least} and {most}."]
+            errors[field] = [
+                Sentence("Must be between {least} and {most}.", least=least, most=most)
+            ]
 
     weekly, overrides = rules.availability.weekly, rules.availability.overrides
     for weekday, hours in weekly.items():
-        known = [] if weekday in WEEKDAYS else ["Must be a weekday, monday to sunday."]
+        known = [] if weekday in WEEKDAYS else [Sentence("Must be a weekday, monday to sunday.")]
         errors[f"availability.weekly.{weekday}"] = known + _faults_of_hours(hours)
     if len(overrides) > MOST_OVERRIDES:
-        errors["availability.overrides"] = [f"Must not be more than {MOST_OVERRIDES} dates."]
+        errors["availability.overrides"] = [
+            Sentence("Must not be more than {most} dates.", most=MOST_OVERRIDES)
+        ]
     for day, hours in overrides.items():
-        real = [] if _is_date(day) else ["Must be a date of the calendar, as YYYY-MM-DD."]
+        real = [] if _is_date(day) else [Sentence("Must be a date of the calendar, as YYYY-MM-DD.")]
         errors[f"availability.overrides.{day}"] = real + _faults_of_hours(hours)
 
     errors = {field: sentences for field, sentences in errors.items() if sentences}
@@ -133,18 +139,26 @@ def _is_date(text: str) -> bool:
 def _faults_of_hours(hours: Hours) -> list[str]:
     """What is wrong with one day's hours, in sentences that number the intervals as given."""
     if len(hours) > MOST_INTERVALS_A_DAY:
-        return [f"Must not be more than {MOST_INTERVALS_A_DAY} intervals."]
-    faults = []
+        return [Sentence("Must not be more than {most} intervals.", most=MOST_INTERVALS_A_DAY)]
+    faults: list[str] = []
     proper = []
     for number, (opens, closes) in enumerate(hours, start=1):
         if not (_TIME_OF_DAY.fullmatch(opens) and _TIME_OF_DAY.fullmatch(closes)):
-            faults.append(f"Interval {number}: times must be HH:MM, from 00:00 to 24:00.")
+            faults.append(
+                Sentence(
+                    "Interval {number}: times must be HH:MM, from 00:00 to 24:00.", number=number
+                )
+            )
         elif closes <= opens:
-            faults.append(f"Interval {number} must end after it starts.")
+            faults.append(Sentence("Interval {number} must end after it starts.", number=number))
         else:
             proper.append((opens, closes))
     faults += [
-        f"{first[0]}–{first[1]} and {second[0]}–{second[1]} must not overlap."
+        Sentence(
+            "{first} and {second} must not overlap.",
+            first="–".join(first),
+            second="–".join(second),
+        )
         for first, second in pairwise(sorted(proper))
         if second[0] < first[1]
     ]

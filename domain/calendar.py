@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from eventsourcing.domain import Aggregate, event
 
 from domain.booking_rules import BookingRules, check_rules
-from domain.errors import CalendarArchived, Invalid, StaleVersion
+from domain.errors import CalendarArchived, Invalid, Sentence, StaleVersion
 
 LONGEST_NAME = 200
 LONGEST_LOCATION = 500
@@ -28,14 +28,16 @@ class CalendarTerms:
         """Refuse nonsense, naming every field that is wrong."""
         errors: dict[str, list[str]] = {}
         if not self.name.strip():
-            errors["name"] = ["Must not be empty."]
+            errors["name"] = [Sentence("Must not be empty.")]
         for field, longest in (
             ("name", LONGEST_NAME),
             ("location", LONGEST_LOCATION),
             ("description", LONGEST_DESCRIPTION),
         ):
             if len(getattr(self, field)) > longest:
-                errors[field] = [f"Must not be longer than {longest} characters."]
+                errors[field] = [
+                    Sentence("Must not be longer than {most} characters.", most=longest)
+                ]
         try:
             check_rules(self.rules)
         except Invalid as invalid:

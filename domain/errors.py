@@ -28,6 +28,19 @@ interface alone.
 from collections.abc import Mapping, Sequence
 
 
+class Sentence(str):
+    """A sentence with its values kept apart, so that it can be said in another language."""
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, **values: object) -> "Sentence":
+        """`template` in the form of `str.format`."""
+        sentence = super().__new__(cls, template.format(**values))
+        sentence.template, sentence.values = template, values
+        return sentence
+
+
 class AdmitOneError(Exception):
     """Something went wrong."""
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.errors import Invalid, LinkExpired, LinkRedeemed, LinkRevoked
+from domain.errors import Invalid, LinkExpired, LinkRedeemed, LinkRevoked, Sentence
 from domain.slot import Slot
 
 LONGEST_LIFE = timedelta(days=365)
@@ -87,9 +87,9 @@ class SingleUseLink(Aggregate):
     ) -> Self:
         """A new active link. `expires_at` must lie after `now`, by at most 365 days."""
         if expires_at <= now:
-            raise Invalid({"expires_at": ["Must lie in the future."]})
+            raise Invalid({"expires_at": [Sentence("Must lie in the future.")]})
         if expires_at - now > LONGEST_LIFE:
-            raise Invalid({"expires_at": ["Must lie within 365 days."]})
+            raise Invalid({"expires_at": [Sentence("Must lie within 365 days.")]})
         return cls._create(
             cls.Issued,
             id=link_id or uuid4(),

@@ -3,7 +3,7 @@
 import os
 import secrets
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,7 +36,11 @@ class DatabaseTooOld(AdmitOneError):
 
 
 class SchemaMissing(AdmitOneError):
-    """The database lacks tables: run `admitone schema apply`."""
+    """The database lacks tables of this version."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        """`missing` names steps of the schema, or views."""
+        super().__init__(f"The database lacks {', '.join(missing)}: run `admitone schema apply`.")
 
 
 def utc_now() -> datetime:
@@ -124,20 +128,23 @@ def apply_schema(conninfo: str) -> list[str]:
     Where nothing is missing, no more rights are needed than those to read.
     """
     with _connection(conninfo) as conn:
-        if not _missing(conn):
+        if not missing_tables(conn):
             return []
         steps = schema.apply(conn)
         create_views(conn)
         return steps
 
 
+def missing_tables(conn: Connection[DictRow]) -> list[str]:
+    """The steps of the schema, or the views, that the database lacks."""
+    return schema.missing_steps(conn) or missing_views(conn)
+
+
 def require_schema(conninfo: str) -> None:
     """Raises `SchemaMissing` when tables or views of this version are not there."""
     with _connection(conninfo) as conn:
-        if missing := _missing(conn):
-            raise SchemaMissing(
-                f"The database lacks {', '.join(missing)}: run `admitone schema apply`."
-            )
+        if missing := missing_tables(conn):
+            raise SchemaMissing(missing)
 
 
 def refuse_old_server(version: int) -> None:
@@ -155,7 +162,3 @@ def _connection(conninfo: str) -> Iterator[Connection[DictRow]]:
     with psycopg.connect(completed, row_factory=dict_row) as conn:
         refuse_old_server(conn.info.server_version)
         yield conn
-
-
-def _missing(conn: Connection[DictRow]) -> list[str]:
-    return schema.missing_steps(conn) or missing_views(conn)

@@ -61,8 +61,6 @@ SETTINGS = {
     # Conflicts are everyday ERRORs here, and their texts can hold people's data.
     "log_min_messages": "log",
     "log_checkpoints": "off",
-    "fsync": "on",
-    "synchronous_commit": "on",
     # Memory: the service shares small machines with the server.
     "shared_buffers": "32MB",
     "huge_pages": "off",

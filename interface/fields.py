@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields
 
 from application.personal_data import looks_like_email
 from domain.booking_rules import is_time_zone
+from domain.errors import Sentence
 
 # Far enough from the ends of datetime that no zone or buffer can reach them.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -98,10 +99,12 @@ class Text(fields.String):
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n").strip()
         if len(text) > self.longest:
-            raise ValidationError(f"Must not be longer than {self.longest} characters.")
+            raise ValidationError(
+                Sentence("Must not be longer than {most} characters.", most=self.longest)
+            )
         for sign in text:
             if unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed:
-                raise ValidationError("Must not hold control characters.")
+                raise ValidationError(Sentence("Must not hold control characters."))
         return text
 
 
@@ -113,7 +116,7 @@ class Name(Text):
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not text:
-            raise ValidationError("Must not be empty.")
+            raise ValidationError(Sentence("Must not be empty."))
         return text
 
 
@@ -128,7 +131,7 @@ class Email(Name):
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not looks_like_email(text):
-            raise ValidationError("Not an e-mail address.")
+            raise ValidationError(Sentence("Not an e-mail address."))
         return text
 
 
@@ -140,5 +143,5 @@ class TimeZone(fields.String):
     ) -> str:
         name = super()._deserialize(value, attr, data, **kwargs)
         if not is_time_zone(name):
-            raise ValidationError("Must be an IANA time zone, as in Europe/Paris.")
+            raise ValidationError(Sentence("Must be an IANA time zone, as in Europe/Paris."))
         return name

@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from application import schema
 from application.deadline import deadline
 from domain.errors import Unavailable
+from interface.bootstrap import SchemaMissing, missing_tables
 from interface.current import services
 from projections import positions
 from projections.catalogue import CATALOGUE
@@ -40,15 +40,14 @@ def reasons_against_ready() -> list[str]:
     current = services()
     with deadline(READY_SECONDS):
         try:
-            missing = current.database.repeat(schema.missing_steps)
-            if missing:
-                return [f"The schema lacks {', '.join(missing)}: run `admitone schema apply`."]
+            if missing := current.database.repeat(missing_tables):
+                return [str(SchemaMissing(missing))]
             head = current.bookings.head()
             seen = positions.all_positions(current.database)
         except Unavailable:
             return ["The database does not answer."]
     return [
-        f"The view {projection.name} is behind: at {seen.get(projection.name)}, head {head}."
+        f"The view {projection.name} is behind: at {seen[projection.name]}, head {head}."
         for projection in CATALOGUE
-        if seen.get(projection.name, -1) < head - MOST_EVENTS_BEHIND
+        if seen[projection.name] < head - MOST_EVENTS_BEHIND
     ]

@@ -82,7 +82,7 @@ class Runner:
         A view that can't go on stands still, for the reason in `stuck`, and the others
         go on without it.
         """
-        seen = {
+        seen: dict[str, int] = {
             row["name"]: row["position"]
             for row in conn.execute("SELECT name, position FROM projection_positions")
         }

@@ -53,6 +53,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     with EmbeddedPostgres(tmp_path_factory.mktemp("server") / "postgres") as embedded:
+        with psycopg.connect(embedded.conninfo, autocommit=True) as admin:
+            # Only tests with servers of their own cut the power.
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
         yield embedded.conninfo
 
 

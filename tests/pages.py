@@ -38,6 +38,11 @@ def sign_in(
     """Use a sign-in token up, as its bearer does."""
     answer = client.post(f"/sign-in/{token}")
     assert answer.status_code == 303, answer.get_data(as_text=True)
+    return signed_in(client, account, catch_up)
+
+
+def signed_in(client: FlaskClient, account: Account, catch_up: Callable[[], None]) -> SignedIn:
+    """Somebody whose browser is signed in already."""
     found = _FORM_TOKEN.search(client.get("/").get_data(as_text=True))
     assert found is not None
     return SignedIn(account, client, found[1], catch_up)

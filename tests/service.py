@@ -39,6 +39,7 @@ class Service:
     host: str
     port: int
     environment: dict[str, str]
+    log_from: int = 0
     _key: list[str] = field(default_factory=list)
 
     @property
@@ -166,17 +167,21 @@ def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
     environment = inherited | {"ADMITONE_DATA": str(data), "ADMITONE_PORT": str(port)} | settings
     if conninfo is not None:
         environment["ADMITONE_DATABASE_URL"] = conninfo
-    return Service(_serve(environment), "127.0.0.1", port, environment)
+    process, log_from = _serve(environment)
+    return Service(process, "127.0.0.1", port, environment, log_from)
 
 
 def start_again(service: Service) -> Service:
     """A new process with the settings, and so with the data, of one that has ended."""
-    return replace(service, process=_serve(service.environment))
+    process, log_from = _serve(service.environment)
+    return replace(service, process=process, log_from=log_from)
 
 
-def _serve(environment: dict[str, str]) -> subprocess.Popen[str]:
+def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
+    """The process, and where in the log its own words begin."""
     with open(Path(environment["ADMITONE_DATA"]) / "service.log", "a") as log:
-        return subprocess.Popen(
+        log_from = log.tell()
+        process = subprocess.Popen(
             [sys.executable, "-m", "interface.cli", "serve"],
             env=environment,
             stdout=log,
@@ -184,6 +189,7 @@ def _serve(environment: dict[str, str]) -> subprocess.Popen[str]:
             text=True,
             start_new_session=True,
         )
+        return process, log_from
 
 
 def wait_until_ready(service: Service) -> None:
@@ -203,8 +209,9 @@ def wait_until_ready(service: Service) -> None:
 
 
 def log_of(service: Service) -> str:
-    """All that the service has printed."""
-    return (Path(service.environment["ADMITONE_DATA"]) / "service.log").read_text()
+    """All that the service has printed since it was started."""
+    log = (Path(service.environment["ADMITONE_DATA"]) / "service.log").read_bytes()
+    return log[service.log_from :].decode()
 
 
 def stop_service(service: Service) -> None:

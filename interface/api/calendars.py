@@ -8,7 +8,7 @@ from flask.views import MethodView
 
 from application.log import Written
 from domain.calendar import Calendar
-from domain.errors import CalendarArchived, CalendarNotFound, StaleVersion
+from domain.errors import Busy, CalendarArchived, CalendarNotFound, StaleVersion
 from interface.api.answers import CalendarOutput, CalendarPage
 from interface.api.calls import Blueprint, caller, requires, shows, written
 from interface.api.document import ETAG, LOCATION, LOG_POSITION, reads_header, refuses
@@ -36,6 +36,7 @@ class Calendars(MethodView):
 
     @requires("calendars")
     @blueprint.arguments(CalendarInput)
+    @refuses(Busy)
     @blueprint.response(201, CalendarOutput, headers=LOG_POSITION | ETAG | LOCATION)
     def post(self, given: dict[str, Any]) -> Any:
         """Create a calendar."""
@@ -72,7 +73,7 @@ class OneCalendar(MethodView):
         required=True,
         schema={"type": "string"},
     )
-    @refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion)
+    @refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion, Busy)
     @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
     def patch(self, given: dict[str, Any], calendar_id: UUID) -> Any:
         """Change what is given and leave the rest."""
@@ -91,7 +92,7 @@ class OneCalendar(MethodView):
 @blueprint.route("/<uuid:calendar_id>/archive", methods=["POST"])
 @requires("calendars")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
-@refuses(CalendarNotFound)
+@refuses(CalendarNotFound, Busy)
 @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
 def archive(calendar_id: UUID) -> Any:
     """Take no new links; those already sent still work until they end."""

@@ -11,6 +11,7 @@ from flask.views import MethodView
 from application import personal_data
 from application.bookings import NewLink
 from domain.errors import (
+    Busy,
     CalendarArchived,
     CalendarNotFound,
     Invalid,
@@ -36,7 +37,7 @@ blueprint = Blueprint(
 @blueprint.route("/calendars/<uuid:calendar_id>/links", methods=["POST"])
 @requires("links")
 @blueprint.arguments(LinkInput, required=False)
-@refuses(CalendarNotFound, CalendarArchived)
+@refuses(CalendarNotFound, CalendarArchived, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
 def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a link."""
@@ -52,7 +53,7 @@ def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
 @requires("links")
 @blueprint.arguments(LinkBatchInput)
-@refuses(CalendarNotFound, CalendarArchived)
+@refuses(CalendarNotFound, CalendarArchived, Busy)
 @blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
 def issue_batch(given: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue up to 500 links, all or none."""
@@ -104,7 +105,7 @@ def read(link_id: UUID) -> Any:
 @blueprint.route("/links/<uuid:link_id>/revoke", methods=["POST"])
 @requires("links")
 @blueprint.arguments(RevokeInput, required=False)
-@refuses(LinkNotFound, LinkRedeemed)
+@refuses(LinkNotFound, LinkRedeemed, Busy)
 @blueprint.response(200, LinkOutput, headers=LOG_POSITION)
 def revoke(given: dict[str, Any], link_id: UUID) -> Any:
     """End a link before it is used. Again: unchanged."""
@@ -122,7 +123,7 @@ def revoke(given: dict[str, Any], link_id: UUID) -> Any:
 @blueprint.route("/links/<uuid:link_id>/replace", methods=["POST"])
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
-@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived)
+@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
 def replace(link_id: UUID) -> Any:
     """Revoke a link and issue one like it, with as long a life."""

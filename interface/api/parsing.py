@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from flask import Request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from domain.errors import Invalid
 from interface.api.problems import Malformed, field_errors
@@ -19,6 +19,8 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as JSON. No body at all is one without fields."""
         body = req.get_data()
+        if _goes_on(req):
+            raise RequestEntityTooLarge
         if not body:
             return {}
         if not req.is_json:
@@ -40,6 +42,13 @@ class StrictParser(FlaskParser):
         for messages in error.messages.values():
             merged |= field_errors(messages if isinstance(messages, dict) else {"": messages})
         raise Invalid(merged)
+
+
+def _goes_on(req: Request) -> bool:
+    """Whether there is more of a body sent in chunks: werkzeug cuts it at the limit in silence."""
+    if req.content_length is not None or not req.environ.get("wsgi.input_terminated"):
+        return False
+    return bool(req.environ["wsgi.input"].read(1))
 
 
 def strict_json(body: bytes) -> Any:

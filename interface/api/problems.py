@@ -159,4 +159,4 @@ def _sentences(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]
         for inner in messages:
             yield from _sentences(inner, path)
     else:
-        yield ".".join(path), str(messages)
+        yield ".".join(path), messages if isinstance(messages, str) else str(messages)

@@ -8,7 +8,7 @@ from marshmallow import Schema
 from werkzeug.wrappers import Response
 
 from application.accounts import Account, ApiKey, KeyNotFound
-from application.sessions import LONGEST_PASSWORD, SHORTEST_PASSWORD, WrongPassword
+from application.sessions import LONGEST_PASSWORD, SHORTEST_PASSWORD, Session, WrongPassword
 from domain.errors import Invalid
 from interface.api.schemas import LONGEST_PERSON
 from interface.current import services
@@ -88,7 +88,7 @@ def change_password() -> ResponseReturnValue:
 def sign_out_everywhere() -> ResponseReturnValue:
     """End the sessions of all other browsers."""
     services().sessions.end_all(_account().id)
-    return _signed_in_anew("signed-out-everywhere")
+    return _signed_in_anew("signed-out-everywhere", by_link=must_session().by_link)
 
 
 @blueprint.post("/account/keys")
@@ -136,6 +136,7 @@ def _page(
     return render_template(
         "account/show.html",
         account=account,
+        ask_for_password=_knows_the_password(must_session()),
         typed={
             "name": account.name,
             "time_zone": account.time_zone,
@@ -155,7 +156,7 @@ def _page(
 def _password_errors(account: Account) -> Errors:
     """Whether it is they who ask, and whether they typed what they meant."""
     errors: Errors = {}
-    if account.has_password:
+    if _knows_the_password(must_session()):
         try:
             services().sessions.with_password(
                 account.email, request.form.get("current_password", "")
@@ -167,6 +168,11 @@ def _password_errors(account: Account) -> Errors:
     elif request.form.get("password") != request.form.get("password_again"):
         errors["password_again"] = [_NOT_THE_SAME]
     return errors
+
+
+def _knows_the_password(session: Session) -> bool:
+    """Whether to ask for it: somebody who came by a sign-in link has forgotten it."""
+    return session.account.has_password and not session.by_link
 
 
 def _empty(typed: dict[str, str], name: str) -> Errors:
@@ -188,7 +194,7 @@ def _back(notice: str) -> Response:
     return redirect(url_for("account.show", notice=notice), 303)
 
 
-def _signed_in_anew(notice: str) -> ResponseReturnValue:
+def _signed_in_anew(notice: str, *, by_link: bool = False) -> ResponseReturnValue:
     current = services()
-    started = current.sessions.start(_account(), now=current.now())
+    started = current.sessions.start(_account(), now=current.now(), by_link=by_link)
     return security.remember(_back(notice), started)

@@ -106,7 +106,7 @@ def nearest_slots(invited: Invitation, lost: datetime | None, *, time_zone: str)
     if not slots:
         found = first_free_slot(invited, since=last, time_zone=time_zone)
         slots = [found] if found else []
-    others = [slot for slot in slots if True]
+    others = [slot for slot in slots if slot.start != lost]
     nearest = sorted(others, key=lambda slot: abs(slot.start - near))[:_MOST_NEAR]
     return sorted(nearest, key=lambda slot: slot.start)
 

@@ -92,7 +92,7 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
         account = services_.accounts.sign_in(token, now=services_.now())
     except InvalidToken:
         return _link_is_used_up()
-    started = services_.sessions.start(account, now=services_.now())
+    started = services_.sessions.start(account, now=services_.now(), by_link=True)
     to = "home.start" if account.has_password else "account.show"
     return security.remember(redirect(url_for(to), 303), started)
 

@@ -13,6 +13,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, request
 
+from domain.errors import Sentence
+
 FOLDER = Path(__file__).parent / "messages"
 SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po")))
@@ -26,6 +28,7 @@ def init_app(app: Flask) -> None:
     )
     app.jinja_env.globals |= {
         "language": language,
+        "sentence": sentence,
         "day_text": day_text,
         "short_day_text": short_day_text,
         "date_text": date_text,
@@ -58,6 +61,13 @@ def language() -> str:
 def gettext(message: str) -> str:
     """The message in the reader's language."""
     return _catalogue(language()).gettext(message)
+
+
+def sentence(text: str) -> str:
+    """What is said about a value, in the reader's language."""
+    if isinstance(text, Sentence):
+        return gettext(text.template).format(**text.values)
+    return gettext(text)
 
 
 def ngettext(one: str, many: str, count: int) -> str:
@@ -173,6 +183,6 @@ def _catalogue(language_name: str) -> NullTranslations:
         return NullTranslations()
     compiled = BytesIO()
     with path.open("rb") as file:
-        write_mo(compiled, read_po(file))
+        write_mo(compiled, read_po(file, locale=language_name))
     compiled.seek(0)
     return GNUTranslations(compiled)

@@ -10,10 +10,11 @@ import msgspec
 from marshmallow import Schema, ValidationError, fields, validate
 
 from application.bookings import DEFAULT_LINK_LIFE, LARGEST_BATCH, NewLink
+from domain.errors import Sentence
 from domain.link import LONGEST_LIFE
 from interface.api.schemas import LONGEST_NOTE, LONGEST_PERSON
 from interface.fields import Day, Text
-from interface.pages.locale import gettext
+from interface.pages.locale import gettext, sentence
 
 DEFAULT_DAYS = DEFAULT_LINK_LIFE.days
 MOST_DAYS = LONGEST_LIFE.days
@@ -33,7 +34,7 @@ class Recipients(fields.Field[list[str]]):
             except ValidationError as error:
                 where = gettext("Line %(number)s:") % {"number": number}
                 raise ValidationError(
-                    [f"{where} {gettext(why)}" for why in error.messages]
+                    [f"{where} {sentence(why)}" for why in error.messages]
                 ) from None
         recipients = [recipient for recipient in found if recipient]
         if not recipients:
@@ -49,8 +50,8 @@ class ExpiryForm(Schema):
     """A number of days, or the last day. With both, the last day counts."""
 
     expires_in_days = fields.Integer(
-        validate=validate.Range(1, MOST_DAYS, error="Must be 1 to 365."),
-        error_messages={"invalid": "Must be 1 to 365."},
+        validate=validate.Range(1, MOST_DAYS, error=Sentence("Must be 1 to 365.")),
+        error_messages={"invalid": Sentence("Must be 1 to 365.")},
     )
     expires_on = Day()
 
@@ -65,7 +66,9 @@ class LinkForm(ExpiryForm):
 class BatchForm(ExpiryForm):
     """The wish for a link for each of several recipients."""
 
-    recipients = Recipients(required=True, error_messages={"required": "Must not be empty."})
+    recipients = Recipients(
+        required=True, error_messages={"required": Sentence("Must not be empty.")}
+    )
     note = Text(longest=LONGEST_NOTE, several_lines=True)
 
 

@@ -122,6 +122,7 @@ def _wrong_password(page: Page) -> None:
     page.get_by_label("Password").fill("not the password")
     with page.expect_navigation():
         page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("E-mail address or password is wrong.")).to_be_visible()
 
 
 def _open_menu(page: Page) -> None:

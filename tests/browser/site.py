@@ -1,7 +1,7 @@
 """The running service as people reach it with a browser."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,14 +37,7 @@ class Site:
         """Another owner, with nothing yet: the same service, seen by them."""
         self._printed("accounts", "create", email, "--name", name)
         key = self._printed("keys", "create", "--account", email)
-        other = Service(
-            self.service.process,
-            self.service.host,
-            self.service.port,
-            self.service.environment,
-            [key],
-        )
-        return Site(other)
+        return Site(replace(self.service, _key=[key]))
 
     def new_calendar(self, **changes: Any) -> str:
         """The id of a new calendar, open every day from 9 to 5 UTC, half an hour each."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain import errors
-from domain.errors import AdmitOneError, Invalid
+from domain.errors import AdmitOneError, Invalid, Sentence
 
 BRANCH = re.compile(r"(?P<indent>(?:│   |    )*)(?:├── |└── )(?P<name>\w+)")
 
@@ -56,3 +56,10 @@ def test_invalid_input_is_told_field_by_field() -> None:
     refusal = Invalid({"name": ["Must not be empty."]})
     assert refusal.errors == {"name": ["Must not be empty."]}
     assert refusal.detail == Invalid.__doc__
+
+
+def test_a_sentence_keeps_its_values_apart_so_that_it_can_be_said_in_another_language() -> None:
+    sentence = Sentence("Must be between {least} and {most}.", least=1, most=9)
+    assert sentence == "Must be between 1 and 9."
+    assert sentence.template.format(**sentence.values) == sentence
+    assert sentence.values == {"least": 1, "most": 9}

@@ -1,12 +1,16 @@
-"""People with links, at the pages."""
+"""People with links at the pages, and people at the command line."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import Owner
+from interface import cli
+from tests.commands import Command, Done
+from tests.conftest import SECRET, Owner
 from tests.examples import calendar_json
 from tests.invited import Invited
 
@@ -28,3 +32,27 @@ def new_invited(app: Flask, owner: Owner) -> Callable[..., Invited]:
 def invited(new_invited: Callable[..., Invited]) -> Invited:
     """Somebody with a link for the example's calendar."""
     return new_invited(location="Room 1", description="Hello.")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `admitone` with these arguments, as its script does."""
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def admitone(
+    run: Command, monkeypatch: pytest.MonkeyPatch, conninfo: str, tmp_path: Path
+) -> Command:
+    """Runs `admitone` on an empty database."""
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", conninfo)
+    monkeypatch.setenv("ADMITONE_SECRET_KEYS", SECRET)
+    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
+    return run

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -126,6 +127,22 @@ def test_a_body_of_exactly_64_kib_is_read(owner: Owner, calls: list[Call]) -> No
         assert answer.status_code in (200, 201), (call.name, answer.json)
 
 
+def test_a_body_of_no_declared_length_has_the_same_limit(owner: Owner, calls: list[Call]) -> None:
+    for call in calls:
+        whole = json.dumps(call.body).encode()
+        for size, taken in ((LARGEST_BODY + 1, False), (LARGEST_BODY, True)):
+            answer = owner.client.open(
+                f"/api/v1{call.path}",
+                method=call.method,
+                input_stream=BytesIO(whole.ljust(size)),
+                content_type="application/json",
+                environ_overrides={"wsgi.input_terminated": True},
+                headers=owner.headers | {"If-Match": "*", "Transfer-Encoding": "chunked"},
+            )
+            assert (answer.status_code in (200, 201)) == taken, (call.name, size)
+            assert taken or refusal(answer) == (413, "too-large"), (call.name, size)
+
+
 @pytest.mark.usefixtures("nothing_is_left")
 def test_a_day_that_is_none_is_refused_by_name(owner: Owner) -> None:
     for half, days in (("weekly", NO_WEEKDAYS), ("overrides", NO_DATES)):
@@ -162,7 +179,7 @@ ANYTHING = st.recursive(
 def test_no_value_whatsoever_of_any_field_is_a_fault(owner: Owner, calls: list[Call]) -> None:
     fields = [(call, field) for call in calls for field in call.kinds]
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(which=st.sampled_from(fields), value=ANYTHING)
     def check(which: tuple[Call, str], value: Any) -> None:
         call, field = which

@@ -86,7 +86,7 @@ def test_no_value_whatsoever_of_any_parameter_is_a_fault(owner: Owner) -> None:
     all_of_them = [(path, name) for path, names in WRONG.items() for name in names]
     values = st.text().filter(lambda text: HALF not in text) | st.binary()
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(which=st.sampled_from(all_of_them), value=values)
     def check(which: tuple[str, str], value: Any) -> None:
         path, name = which

@@ -170,6 +170,13 @@ def test_text_is_utf_8_and_folds_beyond_ascii(data: Path) -> None:
         assert connection.execute("SELECT lower('ÀÉ'), 'Z' < 'a'").fetchone() == ("àé", True)
 
 
+def test_what_is_committed_is_on_the_disk(data: Path) -> None:
+    with EmbeddedPostgres(data) as server, psycopg.connect(server.conninfo) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            shown = connection.execute("SELECT current_setting(%s)", [setting])
+            assert shown.fetchone() == ("on",), setting
+
+
 def test_only_the_user_who_runs_it_can_reach_the_socket_and_read_the_files(data: Path) -> None:
     with EmbeddedPostgres(data):
         for path in (data / "socket", data / "cluster", data / "server.log"):
@@ -252,7 +259,7 @@ def test_of_two_simultaneous_first_starts_one_wins_and_the_other_says_who(
     assert f"Another Admit One (process {winner}) already runs" in refusal
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["init", "ours"])
 def test_a_stale_pid_file_whose_number_is_somebody_elses_by_now_is_no_hindrance(
     data: Path, pid: int
 ) -> None:

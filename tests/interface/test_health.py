@@ -9,9 +9,9 @@ from threading import Thread
 import psycopg
 import pytest
 from flask import Flask
+from psycopg import sql
 
 from interface import health
-from interface.bootstrap import Services
 from interface.readiness import why_not_ready
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
@@ -46,25 +46,28 @@ def test_a_view_that_is_far_behind_is_a_reason_against_ready(
     assert client.get("/readyz").status_code == 200
 
 
-def test_a_missing_step_of_the_schema_is_a_reason_against_ready(
-    app: Flask, services: Services
+@pytest.mark.parametrize("table", ["schema_steps", "projection_positions"])
+def test_what_the_database_lacks_is_a_reason_against_ready(
+    app: Flask, conninfo: str, table: str
 ) -> None:
-    with psycopg.connect(services.database.pool.conninfo) as conn:
-        steps = conn.execute("DELETE FROM schema_steps RETURNING name, applied_at").fetchall()
-        conn.commit()
+    everything = sql.Identifier(table)
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        rows = conn.execute(sql.SQL("SELECT * FROM {} ORDER BY name").format(everything)).fetchall()
+        conn.execute(sql.SQL("DELETE FROM {}").format(everything))
         try:
             answer = app.test_client().get("/readyz")
         finally:
-            with conn.cursor() as cursor:
-                cursor.executemany("INSERT INTO schema_steps VALUES (%s, %s)", steps)
-    assert answer.status_code == 503
-    assert answer.json == {
-        "status": "not ready",
-        "reasons": [
-            f"The schema lacks {', '.join(sorted(name for name, _ in steps))}:"
-            " run `admitone schema apply`."
-        ],
-    }
+            back = sql.SQL("INSERT INTO {} VALUES (%s, %s)").format(everything)
+            conn.cursor().executemany(back, rows)
+    views = [projection.name for projection in CATALOGUE]
+    names = views if table == "projection_positions" else [name for name, _ in rows]
+    assert (answer.status_code, answer.json) == (
+        503,
+        {
+            "status": "not ready",
+            "reasons": [f"The database lacks {', '.join(names)}: run `admitone schema apply`."],
+        },
+    )
 
 
 def test_the_service_says_itself_whether_it_is_ready(service: Service) -> None:

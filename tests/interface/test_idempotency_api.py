@@ -15,8 +15,6 @@ from tests.interface.calls import (
     wrong_fields,
 )
 
-NO_SUCH_LINK = (404, "link-not-found")
-
 
 def test_the_same_key_with_the_same_wish_gets_the_same_answer(
     owner: Owner, services: Services, clock: Clock

@@ -18,6 +18,7 @@ BODY = {
     413: {"too-large"},
     415: {"unsupported-media-type"},
     422: {"validation"},
+    503: {"busy", "unavailable"},
 }
 ENDED = {410: {"link-redeemed", "link-expired", "link-revoked"}, 404: {"link-not-found"}}
 VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
@@ -53,7 +54,6 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | {
         409: {"slot-taken"},
         422: {"validation", "slot-not-offered", "idempotency-mismatch"},
-        503: {"busy", "unavailable"},
     },
 }
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from interface.bootstrap import Services
 from tests.conftest import Owner
-from tests.pages import SignedIn, sign_in
+from tests.pages import SignedIn, sign_in, signed_in
 
 PASSWORD = "correct horse battery"  # noqa: S105
 NEW_PASSWORD = "staple correct horse"  # noqa: S105
@@ -38,8 +38,9 @@ def signs_in(app: Flask, person: SignedIn, password: str) -> FlaskClient | None:
 def with_password(person: SignedIn, services: Services) -> SignedIn:
     """Signed in, with a password."""
     services.sessions.set_password(person.account, PASSWORD)
-    token = services.accounts.sign_in_token(person.account)
-    return sign_in(person.client, person.account, token, person.catch_up)
+    form = {"email": person.account.email, "password": PASSWORD}
+    assert person.client.post("/", data=form).status_code == 303
+    return signed_in(person.client, person.account, person.catch_up)
 
 
 def test_name_and_time_zone_are_changed(person: SignedIn, services: Services) -> None:
@@ -78,6 +79,18 @@ def test_somebody_without_a_password_is_told_why_to_have_one(
     assert "Password changed." in page
     assert "You have no password yet." not in page
     assert signs_in(app, person, NEW_PASSWORD)
+
+
+def test_a_forgotten_password_is_replaced_by_way_of_a_sign_in_link(
+    with_password: SignedIn, app: Flask, services: Services
+) -> None:
+    token = services.accounts.sign_in_token(with_password.account)
+    came = sign_in(app.test_client(), with_password.account, token, with_password.catch_up)
+    assert 'name="current_password"' not in text(came.get("/account"))
+    form = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
+    assert came.post("/account/password", form).status_code == 303
+    assert signs_in(app, with_password, NEW_PASSWORD)
+    assert 'name="current_password"' in text(came.get("/account"))
 
 
 def test_a_new_password_signs_all_other_browsers_out(with_password: SignedIn, app: Flask) -> None:

@@ -2,8 +2,13 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+import pytest
+
+from application.bookings import Bookings
+from domain.agenda import AgendaDay
 from domain.booking import Booking
 from interface.bootstrap import Services
 from tests.conftest import Clock, Owner
@@ -20,8 +25,6 @@ from tests.interface.calls import (
     redeem,
     refusal,
 )
-
-NO_SUCH_LINK = (404, "link-not-found")
 
 
 def test_a_redemption_answers_with_the_booking_and_its_own_links(
@@ -77,6 +80,24 @@ def test_a_slot_lost_to_somebody_else_leaves_the_link_active(
     assert recorded(services) == before
     assert owner.get(f"/links/{second['id']}").json["status"] == "active"
     booked(owner, second, HALF_PAST_NINE)
+
+
+def test_who_loses_both_link_and_slot_meanwhile_hears_of_the_link(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar_id = new_calendar(owner)
+    link, other = new_link(owner, calendar_id), new_link(owner, calendar_id)
+    rivals = [(link, TEN), (other, NINE)]
+    find: Any = Bookings.find
+
+    def find_after_the_rivals(bookings: Bookings, kind: type, *args: Any, **kwargs: Any) -> Any:
+        while kind is AgendaDay and rivals:
+            booked(owner, *rivals.pop())
+        return find(bookings, kind, *args, **kwargs)
+
+    monkeypatch.setattr(Bookings, "find", find_after_the_rivals)
+    assert refusal(redeem(owner, link, NINE)) == (410, "link-redeemed")
+    assert rivals == []
 
 
 def test_a_slot_is_taken_across_calendars_and_buffers_count(owner: Owner) -> None:

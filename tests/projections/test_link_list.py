@@ -202,10 +202,10 @@ def test_links_can_be_picked_by_id_and_by_where_they_are_in_the_log(
 def test_links_are_listed_by_what_became_of_them(
     desk: Desk, listed: Callable[..., list[UUID]]
 ) -> None:
-    active, redeemed, revoked = (desk.new_link() for _ in range(3))
+    active, redeemed, revoked = (desk.new_link(recipient=f"Guest {n}") for n in range(3))
     expired = desk.new_link(expires_at=NOW + timedelta(days=1))
     desk.redeem(redeemed)
-    desk.revoke(revoked)
+    desk.revoke(revoked, reason="Wrong person")
     in_a_day = NOW + timedelta(days=1)
     by_status = {status: listed(status=status, now=in_a_day) for status in LinkStatus}
     assert by_status == {

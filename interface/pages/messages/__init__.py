@@ -1,7 +1,7 @@
 """`python -m interface.pages.messages`: collects all texts of the pages into the catalogues.
 
-Texts come from the templates, from `_()` and `gettext()` in the pages' modules, and from
-the refusals and field checks, whose sentences are written elsewhere and shown in pages.
+Texts come from the templates, from `_()` and `gettext()` in the pages' modules, from every
+`Sentence` about a value, and from the refusals, whose docstrings are what people read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,24 +14,34 @@ from babel.messages.pofile import read_po, write_po
 from domain.errors import AdmitOneError
 
 FOLDER = Path(__file__).parent
-PAGES = FOLDER.parent
-INTERFACE = PAGES.parent
+ROOT = FOLDER.parent.parent.parent
 
-_METHODS = [("**/templates/**.html", "jinja2.ext:babel_extract"), ("pages/**.py", "python")]
-_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
-_OPTIONS = {"**/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
+_METHODS = [
+    ("interface/pages/templates/**.html", "jinja2.ext:babel_extract"),
+    ("interface/**.py", "python"),
+    ("application/**.py", "python"),
+    ("domain/**.py", "python"),
+]
+_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "Sentence": None}
+_OPTIONS = {"interface/pages/templates/**.html": {"trimmed": "true", "newstyle_gettext": "true"}}
 
 
 def template() -> Catalog:
     """Every message there is, without translations."""
     catalog = Catalog(project="Admit One", charset="utf-8")
     for name, line, message, comments, _context in extract_from_dir(
-        str(INTERFACE), _METHODS, _OPTIONS, _KEYWORDS
+        str(ROOT), _METHODS, _OPTIONS, _KEYWORDS, directory_filter=_is_ours
     ):
         catalog.add(message, locations=[(name, line)], auto_comments=comments)
     for sentence in _sentences_of_refusals(AdmitOneError):
         catalog.add(sentence)
     return catalog
+
+
+def _is_ours(folder: str) -> bool:
+    """Whether texts may lie in or below this folder."""
+    parts = Path(folder).relative_to(ROOT).parts
+    return not parts or parts[0] in ("interface", "application", "domain")
 
 
 def update(language: str) -> Catalog:
@@ -58,7 +68,8 @@ def _is_translated(message: object) -> bool:
 
 
 def _sentences_of_refusals(kind: type[AdmitOneError]) -> Iterator[str]:
-    yield str(kind.__doc__)
+    if not kind.__module__.startswith("interface."):  # those are for programs and operators
+        yield str(kind.__doc__)
     for narrower in kind.__subclasses__():
         yield from _sentences_of_refusals(narrower)
 
@@ -68,7 +79,7 @@ def main(languages: Iterable[str] = ("de",)) -> None:
     for language in languages:
         catalog = update(language)
         with (FOLDER / f"{language}.po").open("wb") as file:
-            write_po(file, catalog, width=100, omit_header=False, no_location=True)
+            write_po(file, catalog, width=100, omit_header=True, no_location=True)
         lacking = missing(catalog)
         print(f"{language}: {len(catalog)} messages, {len(lacking)} without words")  # noqa: T201
         for message in lacking:

@@ -20,6 +20,8 @@ async function copyField(field, copier) {
     if (copier) copier.focus();
   } catch {
     text = field.dataset.notCopied;
+    field.closest(".visually-hidden")?.classList.remove("visually-hidden");
+    field.select();
   }
   const isSpoken = note && note.getAttribute("role") === "status";
   if (note && !isSpoken) note.textContent = text;
@@ -113,6 +115,11 @@ document.addEventListener("beforetoggle", (event) => {
     menu.querySelector("a, button").focus();
   });
 }, true);
+
+// It does not stay behind when the window changes.
+addEventListener("resize", () => {
+  document.querySelector(".actions:popover-open")?.hidePopover();
+});
 
 // Times are shown in the reader's zone, once it is known and unless another was chosen.
 const zoned = document.querySelector("[data-ask-zone]");
