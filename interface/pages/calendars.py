@@ -59,6 +59,10 @@ def save_new() -> ResponseReturnValue:
     created = current.bookings.create_calendar(
         owner_id=_owner_id(), terms=form.reading.terms, actor=security.actor(), now=current.now()
     )
+    account = security.must_session().account
+    if account.time_zone is None:  # until they choose another, they live where they are booked
+        zone = form.reading.terms.rules.time_zone
+        current.accounts.change(account, name=account.name, time_zone=zone)
     return _to_index(created, "calendar-created")
 
 

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from domain.booking_rules import WEEKDAYS
+from interface.bootstrap import Services
 from tests.conftest import Owner
 from tests.examples import calendar_json
 from tests.interface.reading_pages import error_at, filled_in, text, the_calendar, words
@@ -77,6 +78,15 @@ def test_a_new_calendar_needs_only_a_name_and_a_zone(person: SignedIn, owner: Ow
     assert calendar["booking_window_days"] == 60
     nine_to_five = {day: [["09:00", "17:00"]] for day in WEEKDAYS[:5]}
     assert calendar["availability"] == {"weekly": nine_to_five, "overrides": {}}
+
+
+def test_the_first_calendars_zone_becomes_the_owners_until_they_choose_one(
+    person: SignedIn, owner: Owner, services: Services
+) -> None:
+    for zone in ("Europe/Paris", "Asia/Tokyo"):
+        form = filled_in(person.get(NEW)) | {"name": zone, "time_zone": zone}
+        assert person.post(NEW, form).status_code == 303
+        assert services.accounts.by_id(owner.account.id).time_zone == "Europe/Paris"
 
 
 def test_hours_are_read_as_people_write_them(person: SignedIn, owner: Owner) -> None:
