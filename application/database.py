@@ -61,7 +61,7 @@ class Database(PostgresDatastore):
         super().__init__(dbname="", host="", port="", user="", password="")
         self.pool: ConnectionPool[Connection[DictRow]] = _Pool(
             with_defaults(conninfo, application_name="admitone"),
-            connection_class=_Connection,
+            connection_class=PatientConnection,
             kwargs={"row_factory": dict_row, "autocommit": True},
             min_size=pool_size,
             max_size=max_pool_size,
@@ -162,8 +162,8 @@ def take_pause(seconds: float) -> bool:
     return True
 
 
-class _Connection(Connection[DictRow]):
-    """Waits for the server until the deadline; the pool then closes it.
+class PatientConnection(Connection[DictRow]):
+    """Waits for the server until the deadline; whoever holds it then has to close it.
 
     Closes and does not cancel: a silent server would not hear of it, and a cancelled COMMIT
     that waits for a standby would report success.

@@ -1,12 +1,9 @@
 """The owner's bookings by time, and which time they leave free."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import singledispatchmethod
 from uuid import UUID
 
-from eventsourcing.domain import DomainEventProtocol
 from psycopg.rows import DictRow
 
 from application.database import Database
@@ -15,8 +12,9 @@ from domain.agenda import AgendaDay
 from domain.booking import Booking, BookingStatus
 from domain.errors import BookingNotFound
 from domain.slot import Reservation, Slot
-from projections.projection import Change, Projection, Recorded
+from projections.projection import Projection, applies
 from projections.search import pattern
+from projections.tables import Rows, Table
 
 NAME = "booking_calendar_v1"
 
@@ -39,72 +37,66 @@ class BookingRow:
     notes: str | None
 
 
+BOOKINGS = Table(
+    NAME,
+    key="booking_id",
+    columns={
+        "booking_id": "uuid",
+        "link_id": "uuid",
+        "owner_id": "uuid",
+        "calendar_id": "uuid",
+        "slot_start": "timestamptz",
+        "slot_end": "timestamptz",
+        "buffer_before_minutes": "integer",
+        "buffer_after_minutes": "integer",
+        "status": "text",
+    },
+    indexes={"owner": "(owner_id, slot_start, booking_id)"},
+)
+
+
 class BookingCalendar(Projection):
     """One row a booking. What was typed about people is joined from `personal_data` when read."""
 
     name = NAME
-    tables = """
-        CREATE TABLE IF NOT EXISTS booking_calendar_v1 (
-            booking_id uuid PRIMARY KEY,
-            link_id uuid NOT NULL,
-            owner_id uuid NOT NULL,
-            calendar_id uuid NOT NULL,
-            slot_start timestamptz NOT NULL,
-            slot_end timestamptz NOT NULL,
-            buffer_before_minutes integer NOT NULL,
-            buffer_after_minutes integer NOT NULL,
-            status text NOT NULL
-        );
-        CREATE INDEX IF NOT EXISTS booking_calendar_v1_owner
-            ON booking_calendar_v1 (owner_id, slot_start, booking_id);
-        """
+    tables = (BOOKINGS,)
 
-    def changes(self, recorded: Recorded) -> Iterator[Change]:
-        """See `Projection.changes`."""
-        return self._changes(recorded.event)
-
-    @singledispatchmethod
-    def _changes(self, event: DomainEventProtocol[UUID]) -> Iterator[Change]:
-        yield from ()
-
-    @_changes.register
-    def _(self, event: Booking.Made) -> Iterator[Change]:
-        yield Change(
-            """INSERT INTO booking_calendar_v1
-                (booking_id, link_id, owner_id, calendar_id, slot_start, slot_end,
-                buffer_before_minutes, buffer_after_minutes, status)
-            VALUES (%s, %s, %s, %s, %s, %s, 0, 0, 'confirmed')""",
-            (
-                event.originator_id,
-                event.link_id,
-                event.owner_id,
-                event.calendar_id,
-                event.slot_start,
-                event.slot_end,
-            ),
+    @applies(Booking.Made)
+    def _made(self, event: Booking.Made, position: int, rows: Rows) -> None:
+        rows.insert(
+            BOOKINGS,
+            booking_id=event.originator_id,
+            link_id=event.link_id,
+            owner_id=event.owner_id,
+            calendar_id=event.calendar_id,
+            slot_start=event.slot_start,
+            slot_end=event.slot_end,
+            buffer_before_minutes=0,
+            buffer_after_minutes=0,
+            status=BookingStatus.CONFIRMED.value,
         )
 
-    @_changes.register
-    def _(self, event: AgendaDay.SlotReserved) -> Iterator[Change]:
-        yield Change(
-            """UPDATE booking_calendar_v1
-            SET buffer_before_minutes = %s, buffer_after_minutes = %s WHERE booking_id = %s""",
-            (event.buffer_before_minutes, event.buffer_after_minutes, event.booking_id),
+    @applies(AgendaDay.SlotReserved)
+    def _reserved(self, event: AgendaDay.SlotReserved, position: int, rows: Rows) -> None:
+        rows.update(
+            BOOKINGS,
+            event.booking_id,
+            buffer_before_minutes=event.buffer_before_minutes,
+            buffer_after_minutes=event.buffer_after_minutes,
         )
 
-    @_changes.register
-    def _(self, event: Booking.Rescheduled) -> Iterator[Change]:
-        yield Change(
-            "UPDATE booking_calendar_v1 SET slot_start = %s, slot_end = %s WHERE booking_id = %s",
-            (event.slot_start, event.slot_end, event.originator_id),
+    @applies(Booking.Rescheduled)
+    def _rescheduled(self, event: Booking.Rescheduled, position: int, rows: Rows) -> None:
+        rows.update(
+            BOOKINGS,
+            event.originator_id,
+            slot_start=event.slot_start,
+            slot_end=event.slot_end,
         )
 
-    @_changes.register
-    def _(self, event: Booking.Cancelled) -> Iterator[Change]:
-        yield Change(
-            "UPDATE booking_calendar_v1 SET status = 'cancelled' WHERE booking_id = %s",
-            (event.originator_id,),
-        )
+    @applies(Booking.Cancelled)
+    def _cancelled(self, event: Booking.Cancelled, position: int, rows: Rows) -> None:
+        rows.update(BOOKINGS, event.originator_id, status=BookingStatus.CANCELLED.value)
 
 
 _SELECT = """

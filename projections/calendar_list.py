@@ -1,19 +1,16 @@
 """The owner's calendars, and what an invitee sees of one."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import singledispatchmethod
 from uuid import UUID
 
 import msgspec
-from eventsourcing.domain import DomainEventProtocol
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from application.database import Database
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarNotFound
-from projections.projection import Change, Projection, Recorded
+from projections.projection import Projection, applies
+from projections.tables import Rows, Table
 
 NAME = "calendar_list_v1"
 
@@ -29,58 +26,52 @@ class CalendarRow:
     terms: CalendarTerms
 
 
+CALENDARS = Table(
+    NAME,
+    key="calendar_id",
+    columns={
+        "calendar_id": "uuid",
+        "owner_id": "uuid",
+        "position": "bigint",
+        "version": "bigint",
+        "is_archived": "boolean",
+        "terms": "jsonb",
+    },
+    indexes={"owner": "(owner_id, position)"},
+)
+
+
 class CalendarList(Projection):
     """One row a calendar."""
 
     name = NAME
-    tables = """
-        CREATE TABLE IF NOT EXISTS calendar_list_v1 (
-            calendar_id uuid PRIMARY KEY,
-            owner_id uuid NOT NULL,
-            position bigint NOT NULL,
-            version bigint NOT NULL,
-            is_archived boolean NOT NULL,
-            terms jsonb NOT NULL
-        );
-        CREATE INDEX IF NOT EXISTS calendar_list_v1_owner
-            ON calendar_list_v1 (owner_id, position);
-        """
+    tables = (CALENDARS,)
 
-    def changes(self, recorded: Recorded) -> Iterator[Change]:
-        """See `Projection.changes`."""
-        return self._changes(recorded.event, recorded.position)
-
-    @singledispatchmethod
-    def _changes(self, event: DomainEventProtocol[UUID], position: int) -> Iterator[Change]:
-        yield from ()
-
-    @_changes.register
-    def _(self, event: Calendar.Created, position: int) -> Iterator[Change]:
-        yield Change(
-            """INSERT INTO calendar_list_v1
-                (calendar_id, owner_id, position, version, is_archived, terms)
-            VALUES (%s, %s, %s, %s, false, %s)""",
-            (
-                event.originator_id,
-                event.owner_id,
-                position,
-                event.originator_version,
-                _json(event.terms),
-            ),
+    @applies(Calendar.Created)
+    def _created(self, event: Calendar.Created, position: int, rows: Rows) -> None:
+        rows.insert(
+            CALENDARS,
+            calendar_id=event.originator_id,
+            owner_id=event.owner_id,
+            position=position,
+            version=event.originator_version,
+            is_archived=False,
+            terms=msgspec.to_builtins(event.terms),
         )
 
-    @_changes.register
-    def _(self, event: Calendar.Changed, position: int) -> Iterator[Change]:
-        yield Change(
-            "UPDATE calendar_list_v1 SET version = %s, terms = %s WHERE calendar_id = %s",
-            (event.originator_version, _json(event.terms), event.originator_id),
+    @applies(Calendar.Changed)
+    def _changed(self, event: Calendar.Changed, position: int, rows: Rows) -> None:
+        rows.update(
+            CALENDARS,
+            event.originator_id,
+            version=event.originator_version,
+            terms=msgspec.to_builtins(event.terms),
         )
 
-    @_changes.register
-    def _(self, event: Calendar.Archived, position: int) -> Iterator[Change]:
-        yield Change(
-            "UPDATE calendar_list_v1 SET version = %s, is_archived = true WHERE calendar_id = %s",
-            (event.originator_version, event.originator_id),
+    @applies(Calendar.Archived)
+    def _archived(self, event: Calendar.Archived, position: int, rows: Rows) -> None:
+        rows.update(
+            CALENDARS, event.originator_id, version=event.originator_version, is_archived=True
         )
 
 
@@ -108,10 +99,6 @@ def calendar_of(database: Database, owner_id: UUID, calendar_id: UUID) -> Calend
     if found.owner_id != owner_id:
         raise CalendarNotFound
     return found
-
-
-def _json(terms: CalendarTerms) -> Jsonb:
-    return Jsonb(msgspec.to_builtins(terms))
 
 
 def _row(row: DictRow) -> CalendarRow:

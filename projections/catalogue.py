@@ -3,12 +3,25 @@
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from domain.errors import NotFound
 from projections.booking_calendar import BookingCalendar
 from projections.calendar_list import CalendarList
 from projections.link_list import LinkList
 from projections.projection import Projection
 
 CATALOGUE: tuple[Projection, ...] = (CalendarList(), LinkList(), BookingCalendar())
+
+
+class ViewNotFound(NotFound):
+    """There is no such view."""
+
+
+def view_named(name: str) -> Projection:
+    """The projection of that name, with or without its version. Raises `ViewNotFound`."""
+    for projection in CATALOGUE:
+        if name in (projection.name, projection.name.rpartition("_v")[0]):
+            return projection
+    raise ViewNotFound
 
 
 def create_views(conn: Connection[DictRow]) -> None:

@@ -1,13 +1,11 @@
 """The owner's list of links: what became of each, newest first."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import singledispatchmethod
 from uuid import UUID
 
-from eventsourcing.domain import DomainEventProtocol
 from psycopg.rows import DictRow
 
 from application.database import Database
@@ -15,10 +13,11 @@ from application.personal_data import Invitee
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
-from projections.projection import Change, Projection, Recorded
+from projections.projection import Projection, applies
 from projections.search import pattern
+from projections.tables import Rows, Table
 
-NAME = "link_list_v1"
+NAME = "link_list_v2"
 
 
 class LinkOrder(StrEnum):
@@ -35,7 +34,7 @@ _ORDERED_BY = {
     LinkOrder.OLDEST: ("position", "%(place)s", True),
     LinkOrder.EXPIRING: (
         "(expires_at, position)",
-        """(SELECT expires_at, position FROM link_list_v1
+        """(SELECT expires_at, position FROM link_list_v2
             WHERE owner_id = %(owner_id)s AND position = %(place)s)""",
         True,
     ),
@@ -72,87 +71,89 @@ class LinkRow:
     booking: LinkBooking | None
 
 
+LINKS = Table(
+    NAME,
+    key="link_id",
+    columns={
+        "link_id": "uuid",
+        "owner_id": "uuid",
+        "calendar_id": "uuid",
+        "position": "bigint",
+        "issued_at": "timestamptz",
+        "expires_at": "timestamptz",
+        "redeemed_at": "timestamptz",
+        "booking_id": "uuid",
+        "revoked_at": "timestamptz",
+        "replaced_by": "uuid",
+    },
+    nullable=frozenset({"redeemed_at", "booking_id", "revoked_at", "replaced_by"}),
+    indexes={"owner": "(owner_id, position DESC)"},
+)
+# What becomes of a booking is told by the booking's id alone.
+BOOKINGS = Table(
+    "link_list_v2_bookings",
+    key="booking_id",
+    columns={
+        "booking_id": "uuid",
+        "booking_start": "timestamptz",
+        "booking_end": "timestamptz",
+        "booking_status": "text",
+    },
+)
+
+
 class LinkList(Projection):
     """One row a link. What was typed about people is joined from `personal_data` when read."""
 
     name = NAME
-    tables = """
-        CREATE TABLE IF NOT EXISTS link_list_v1 (
-            link_id uuid PRIMARY KEY,
-            owner_id uuid NOT NULL,
-            calendar_id uuid NOT NULL,
-            position bigint NOT NULL,
-            issued_at timestamptz NOT NULL,
-            expires_at timestamptz NOT NULL,
-            redeemed_at timestamptz,
-            revoked_at timestamptz,
-            replaced_by uuid,
-            booking_id uuid UNIQUE,
-            booking_start timestamptz,
-            booking_end timestamptz,
-            booking_status text
-        );
-        CREATE INDEX IF NOT EXISTS link_list_v1_owner ON link_list_v1 (owner_id, position DESC);
-        """
+    tables = (LINKS, BOOKINGS)
 
-    def changes(self, recorded: Recorded) -> Iterator[Change]:
-        """See `Projection.changes`."""
-        return self._changes(recorded.event, recorded.position)
-
-    @singledispatchmethod
-    def _changes(self, event: DomainEventProtocol[UUID], position: int) -> Iterator[Change]:
-        yield from ()
-
-    @_changes.register
-    def _(self, event: SingleUseLink.Issued, position: int) -> Iterator[Change]:
-        yield Change(
-            """INSERT INTO link_list_v1
-                (link_id, owner_id, calendar_id, position, issued_at, expires_at)
-            VALUES (%s, %s, %s, %s, %s, %s)""",
-            (
-                event.originator_id,
-                event.owner_id,
-                event.calendar_id,
-                position,
-                event.timestamp,
-                event.expires_at,
-            ),
+    @applies(SingleUseLink.Issued)
+    def _issued(self, event: SingleUseLink.Issued, position: int, rows: Rows) -> None:
+        rows.insert(
+            LINKS,
+            link_id=event.originator_id,
+            owner_id=event.owner_id,
+            calendar_id=event.calendar_id,
+            position=position,
+            issued_at=event.timestamp,
+            expires_at=event.expires_at,
         )
 
-    @_changes.register
-    def _(self, event: SingleUseLink.Redeemed, position: int) -> Iterator[Change]:
-        yield Change(
-            """UPDATE link_list_v1 SET redeemed_at = %s, booking_id = %s, booking_start = %s,
-                booking_end = %s, booking_status = 'confirmed' WHERE link_id = %s""",
-            (
-                event.timestamp,
-                event.booking_id,
-                event.slot_start,
-                event.slot_end,
-                event.originator_id,
-            ),
+    @applies(SingleUseLink.Redeemed)
+    def _redeemed(self, event: SingleUseLink.Redeemed, position: int, rows: Rows) -> None:
+        rows.update(
+            LINKS,
+            event.originator_id,
+            redeemed_at=event.timestamp,
+            booking_id=event.booking_id,
+        )
+        rows.insert(
+            BOOKINGS,
+            booking_id=event.booking_id,
+            booking_start=event.slot_start,
+            booking_end=event.slot_end,
+            booking_status=BookingStatus.CONFIRMED.value,
         )
 
-    @_changes.register
-    def _(self, event: SingleUseLink.Revoked, position: int) -> Iterator[Change]:
-        yield Change(
-            "UPDATE link_list_v1 SET revoked_at = %s, replaced_by = %s WHERE link_id = %s",
-            (event.timestamp, event.replaced_by, event.originator_id),
+    @applies(SingleUseLink.Revoked)
+    def _revoked(self, event: SingleUseLink.Revoked, position: int, rows: Rows) -> None:
+        rows.update(
+            LINKS, event.originator_id, revoked_at=event.timestamp, replaced_by=event.replaced_by
         )
 
-    @_changes.register
-    def _(self, event: Booking.Rescheduled, position: int) -> Iterator[Change]:
-        yield Change(
-            "UPDATE link_list_v1 SET booking_start = %s, booking_end = %s WHERE booking_id = %s",
-            (event.slot_start, event.slot_end, event.originator_id),
+    @applies(Booking.Rescheduled)
+    def _rescheduled(self, event: Booking.Rescheduled, position: int, rows: Rows) -> None:
+        rows.update(
+            BOOKINGS,
+            event.originator_id,
+            booking_start=event.slot_start,
+            booking_end=event.slot_end,
         )
 
-    @_changes.register
-    def _(self, event: Booking.Cancelled, position: int) -> Iterator[Change]:
-        yield Change(
-            "UPDATE link_list_v1 SET booking_status = 'cancelled' WHERE booking_id = %s",
-            (event.originator_id,),
-        )
+    @applies(Booking.Cancelled)
+    def _cancelled(self, event: Booking.Cancelled, position: int, rows: Rows) -> None:
+        rows.update(BOOKINGS, event.originator_id, booking_status=BookingStatus.CANCELLED.value)
 
 
 _STATUS = """CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
@@ -160,8 +161,10 @@ _STATUS = """CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
     WHEN expires_at <= %(now)s THEN 'expired' ELSE 'active' END"""
 
 _SELECT = f"""
-    SELECT l.*, {_STATUS} AS status, issued.data AS issued_data, made.data AS made_data
-    FROM link_list_v1 l
+    SELECT l.*, booking_start, booking_end, booking_status, {_STATUS} AS status,
+        issued.data AS issued_data, made.data AS made_data
+    FROM link_list_v2 l
+    LEFT JOIN link_list_v2_bookings USING (booking_id)
     LEFT JOIN personal_data issued
         ON issued.originator_id = link_id AND issued.originator_version = 1
     LEFT JOIN personal_data made

@@ -37,10 +37,15 @@ def advance(conn: Connection[DictRow], name: str, position: int) -> None:
     conn.execute("UPDATE projection_positions SET position = %s WHERE name = %s", (position, name))
 
 
-def all_positions(database: Database) -> dict[str, int]:
+def positions_of(conn: Connection[DictRow]) -> dict[str, int]:
     """The position of every view there is."""
-    rows = database.fetch_all("SELECT name, position FROM projection_positions ORDER BY name")
+    rows = conn.execute("SELECT name, position FROM projection_positions", prepare=True)
     return {row["name"]: row["position"] for row in rows}
+
+
+def all_positions(database: Database) -> dict[str, int]:
+    """As `positions_of`."""
+    return database.repeat(positions_of)
 
 
 def wait_for(

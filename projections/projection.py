@@ -1,62 +1,54 @@
 """What a projection is: events in the order of the log, turned into rows of one view."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, LiteralString, NamedTuple
-from uuid import UUID
+from abc import ABC
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar, cast
 
-from eventsourcing.domain import DomainEventProtocol
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.reading import Recorded
 from projections import positions
+from projections.tables import Rows, Table
+
+Handler = Callable[[Any, Any, int, Rows], None]
+H = TypeVar("H", bound=Callable[..., None])
 
 
-class Recorded(NamedTuple):
-    """An event with its place in the log."""
+def applies(event_class: type[Any]) -> Callable[[H], H]:
+    """Mark the method of a projection that says what such an event means for its rows."""
 
-    position: int
-    event: DomainEventProtocol[UUID]
+    def mark(method: H) -> H:
+        cast("Any", method).topic = event_class.TOPIC
+        return method
 
-
-class Change(NamedTuple):
-    """One statement against the view."""
-
-    statement: LiteralString
-    values: Sequence[object]
+    return mark
 
 
 class Projection(ABC):
     """Applies events to a view of its own. A fact is never rejected.
 
     The name ends in the version of the view's shape: another shape takes a new name and
-    is built from the log beside the old one.
+    is built from the log beside the old one. Its methods marked with `@applies` get the
+    event, its position, and the rows to change; other events mean nothing to the view.
     """
 
     name: ClassVar[str]
-    tables: ClassVar[LiteralString]
+    tables: ClassVar[Sequence[Table]]
+    handlers: ClassVar[dict[str, Handler]] = {}
 
-    @abstractmethod
-    def changes(self, recorded: Recorded) -> Iterable[Change]:
-        """What the event means for the view: nothing, for one that it does not know."""
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        marked = (value for value in vars(cls).values() if hasattr(value, "topic"))
+        cls.handlers = cls.handlers | {method.topic: method for method in marked}
 
     def create(self, conn: Connection[DictRow]) -> None:
         """Make the empty view, unless it is there, in the transaction of `conn`."""
-        conn.execute(self.tables)
+        for table in self.tables:
+            table.create(conn)
+            table.create_indexes(conn)
         positions.start(conn, self.name)
 
-    def apply(self, conn: Connection[DictRow], batch: Sequence[Recorded]) -> None:
-        """Rows and position, in one transaction. What the view has seen is passed over."""
-        with conn.transaction():
-            seen = positions.lock(conn, self.name)
-            new = [recorded for recorded in batch if recorded.position > seen]
-            if not new:
-                return
-            with conn.pipeline():
-                for change in self._all_changes(new):
-                    conn.execute(change.statement, change.values, prepare=True)
-                positions.advance(conn, self.name, new[-1].position)
-
-    def _all_changes(self, batch: Iterable[Recorded]) -> Iterator[Change]:
-        for recorded in batch:
-            yield from self.changes(recorded)
+    def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[Recorded]) -> None:
+        """Write what the `batch` did to the rows, in the transaction of `conn`."""
+        rows.write(conn)

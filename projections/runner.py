@@ -8,40 +8,62 @@ advisory lock in the very session that it writes with, so losing one is losing b
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import groupby
 from random import uniform
 from threading import Event
-from uuid import UUID
+from time import monotonic
 
-import msgspec
 import psycopg
-from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import Mapper, StoredEvent
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.database import with_defaults
-from application.mapper import UnknownTopic
+from application.database import PatientConnection, with_defaults
+from application.deadline import deadline
+from application.mapper import JSONMapper
+from application.reading import Recorded, read
 from application.recorder import CHANNEL
-from projections.projection import Projection, Recorded
+from projections import lag, parking, positions
+from projections.applying import apply, retry
+from projections.folding import fold
+from projections.projection import Projection
+from projections.tables import FAULTS, Rows
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-BATCH_SIZE = 500
-_LOCK = 4_011_200_118
-_LONGEST_PAUSE_SECONDS = 5.0
+SMALLEST_BATCH = 500
+LARGEST_BATCH = 8_000
+LOCK = 4_011_200_118
+# What one round may take. A server that is silent for longer is given up for another.
+ROUND_SECONDS = 3.0
+_LONGEST_PAUSE_SECONDS = 2.0
+# The server must not keep the lock for a runner that stands still or cannot be reached: one
+# that works says something every second.
+_SESSION = {
+    "timezone": "UTC",
+    "idle_session_timeout": "3s",
+    "idle_in_transaction_session_timeout": "3s",
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "2",
+}
+# A view with one of these can't go on, and no event is to blame: its tables are not there, or
+# not ours to write.
+_STANDS_STILL = (psycopg.ProgrammingError, LookupError)
 
 
 class Runner:
     """Applies the log to all projections until it is told to stop."""
 
     def __init__(
-        self, conninfo: str, projections: Sequence[Projection], mapper: Mapper[UUID]
+        self, conninfo: str, projections: Sequence[Projection], mapper: JSONMapper
     ) -> None:
         self._conninfo = with_defaults(conninfo, application_name="admitone projector")
         self._projections = projections
         self._mapper = mapper
+        self._batch_size = SMALLEST_BATCH
+        self.is_at_work = Event()
         self.stuck: dict[str, str] = {}
 
     def run(self, stop: Event) -> None:
@@ -49,43 +71,65 @@ class Runner:
         pause = 0.1
         while not stop.is_set():
             try:
-                with self._connect() as conn:
+                with closing(self._connect()) as conn:
                     if self._is_alone(conn):
                         log.info("keeping %d views up", len(self._projections))
                         pause = 0.1
                         self._keep_up(conn, stop)
-                    else:
-                        stop.wait(POLL_SECONDS)
+                stop.wait(POLL_SECONDS)
             except psycopg.Error as error:
                 log.warning("can't go on, connecting again: %s", error)
+                self._batch_size = SMALLEST_BATCH
                 stop.wait(uniform(pause / 2, pause))  # noqa: S311 - not a secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            finally:
+                self.is_at_work.clear()
 
     def _connect(self) -> Connection[DictRow]:
-        return psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
+        with deadline(ROUND_SECONDS):
+            conn: Connection[DictRow] = PatientConnection.connect(
+                self._conninfo, autocommit=True, row_factory=dict_row
+            )
+            for name, value in _SESSION.items():
+                conn.execute("SELECT set_config(%s, %s, false)", (name, value))
+            return conn
 
     def _is_alone(self, conn: Connection[DictRow]) -> bool:
-        return conn.execute("SELECT pg_try_advisory_lock(%s) AS got", (_LOCK,)).fetchone() == {
-            "got": True
-        }
+        with deadline(ROUND_SECONDS):
+            return conn.execute("SELECT pg_try_advisory_lock(%s) AS got", (LOCK,)).fetchone() == {
+                "got": True
+            }
 
     def _keep_up(self, conn: Connection[DictRow], stop: Event) -> None:
-        conn.execute(f"LISTEN {CHANNEL}")
+        self.is_at_work.set()
+        with deadline(ROUND_SECONDS):
+            conn.execute(f"LISTEN {CHANNEL}")
+            self._retry_parked(conn)
+        sampled_at = 0.0
         while not stop.is_set():
-            if not self.catch_up(conn):
+            with deadline(ROUND_SECONDS):
+                applied = self.catch_up(conn)
+                if monotonic() - sampled_at > lag.SAMPLE_SECONDS:
+                    lag.sample(conn, [projection.name for projection in self._projections])
+                    sampled_at = monotonic()
+            if not applied:
                 for _ in conn.notifies(timeout=POLL_SECONDS, stop_after=1):
                     pass
+
+    def _retry_parked(self, conn: Connection[DictRow]) -> None:
+        """A runner that has just begun may be the one with the mended projection."""
+        for projection in self._projections:
+            if parking.parked(conn, projection.name):
+                taken, left = retry(conn, projection, self._mapper)
+                log.info("%s: %d parked events taken, %d left", projection.name, taken, left)
 
     def catch_up(self, conn: Connection[DictRow]) -> int:
         """Apply the next events to every view; how many there were in all.
 
-        A view that can't go on stands still, for the reason in `stuck`, and the others
-        go on without it.
+        An event that a view can't take is parked. A view that can't go on at all stands
+        still, for the reason in `stuck`, and the others go on without it.
         """
-        seen: dict[str, int] = {
-            row["name"]: row["position"]
-            for row in conn.execute("SELECT name, position FROM projection_positions")
-        }
+        seen = positions.positions_of(conn)
 
         def place(projection: Projection) -> int:
             return seen.get(projection.name, 0)
@@ -98,32 +142,31 @@ class Runner:
     def _apply_next(
         self, conn: Connection[DictRow], position: int, projections: Sequence[Projection]
     ) -> int:
-        rows = conn.execute(
-            """SELECT notification_id, originator_id, originator_version, topic, state
-            FROM stored_events WHERE notification_id > %s
-            ORDER BY notification_id LIMIT %s""",
-            (position, BATCH_SIZE),
-            prepare=True,
-        ).fetchall()
-        batch = []
-        unreadable = None
-        for row in rows:
-            try:
-                batch.append(Recorded(row["notification_id"], self._event(row)))
-            except (UnknownTopic, msgspec.DecodeError) as error:
-                unreadable = f"can't read position {row['notification_id']}: {error!r}"
-                break
+        batch = read(conn, position, self._batch_size)
+        if not batch:
+            return 0
+        # More at a time while there is more to do.
+        full = len(batch) == self._batch_size
+        self._batch_size = min(2 * self._batch_size, LARGEST_BATCH) if full else SMALLEST_BATCH
         count = 0
-        for projection in projections:
-            reason = unreadable
+        for projection, rows in zip(projections, self._folded(projections, batch), strict=True):
+            reason = None
             try:
-                if batch:
-                    projection.apply(conn, batch)
-                    count += len(batch)
-            except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
-                reason = f"can't apply what follows position {position}: {error}"
+                apply(conn, projection, batch, self._mapper, rows=rows)
+                count += len(batch)
+            except _STANDS_STILL as error:
+                reason = f"can't go on after position {position}: {parking.reason(error)}"
             self._note(projection, reason)
         return count
+
+    def _folded(
+        self, projections: Sequence[Projection], batch: Sequence[Recorded]
+    ) -> Sequence[Rows | None]:
+        """What the batch does to each view; nothing is known while some event can't be taken."""
+        try:
+            return fold(projections, batch, self._mapper)
+        except FAULTS:
+            return [None] * len(projections)
 
     def _note(self, projection: Projection, reason: str | None) -> None:
         if reason is None:
@@ -131,13 +174,3 @@ class Runner:
         elif self.stuck.get(projection.name) != reason:
             self.stuck[projection.name] = reason
             log.error("%s stands still: %s", projection.name, reason)
-
-    def _event(self, row: DictRow) -> DomainEventProtocol[UUID]:
-        return self._mapper.to_domain_event(
-            StoredEvent(
-                originator_id=row["originator_id"],
-                originator_version=row["originator_version"],
-                topic=row["topic"],
-                state=bytes(row["state"]),
-            )
-        )

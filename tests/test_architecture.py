@@ -57,6 +57,7 @@ MAY_IMPORT = {
         "marshmallow",
         "msgspec",
         "psycopg",
+        "rich",
         "webargs",
         "werkzeug",
     },

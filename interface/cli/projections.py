@@ -1,18 +1,30 @@
 """`admitone projections`: the views and the process that keeps them up."""
 
+import gc
 import json
 import logging
 import signal
+import sys
 from threading import Event
+from typing import Any
 
 import click
 
 from application.mapper import JSONMapper
+from interface import rebuilding
 from interface.cli import session
+from interface.cli.progress import Progress
 from interface.lifeline import end_with_parent
-from projections.catalogue import CATALOGUE
-from projections.positions import all_positions
+from projections import generations, sampling
+from projections.applying import retry as retry_parked
+from projections.catalogue import CATALOGUE, view_named
+from projections.generations import REBUILD, VERIFY, Generation, RebuildRunning
+from projections.projection import Projection
+from projections.rebuild import Rebuild
 from projections.runner import Runner
+from projections.status import ViewStatus, is_projector_at_work, statuses
+
+ALREADY_RUNNING = 3
 
 
 @click.group()
@@ -29,30 +41,163 @@ def run() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with session.database() as conninfo:
-        Runner(conninfo, CATALOGUE, JSONMapper()).run(stop)
+        runner = Runner(conninfo, CATALOGUE, JSONMapper())
+        with rebuilding.on_request(conninfo, runner.is_at_work, stop):
+            runner.run(stop)
 
 
 @projections.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def status(as_json: bool) -> None:
-    """Show how far each view has come: position, head of the log, lag in events' positions."""
+    """Show how far each view has come: position, head of the log, lag, state."""
     with session.services() as services:
-        head = services.bookings.head()
-        seen = all_positions(services.database)
-    rows = []
-    for projection in CATALOGUE:
-        position = seen.get(projection.name, 0)
-        rows.append(
-            {
-                "name": projection.name,
-                "position": position,
-                "head": head,
-                "lag": head - position,
-                "state": "live" if position == head else "behind",
-            }
-        )
+        found = statuses(services.database, CATALOGUE)
+        at_work = is_projector_at_work(services.database)
     if as_json:
-        click.echo(json.dumps(rows))
+        click.echo(json.dumps([_as_json(view) for view in found]))
         return
-    for row in rows:
-        click.echo("{name}  position {position}  head {head}  lag {lag}  {state}".format(**row))
+    for view in found:
+        click.echo(_in_words(view))
+    if not at_work:
+        click.echo("No projector is at work: run `admitone serve` or `admitone projections run`.")
+
+
+def _as_json(view: ViewStatus) -> dict[str, Any]:
+    return {
+        "name": view.name,
+        "position": view.position,
+        "head": view.head,
+        "lag": view.lag_events,
+        "lag_seconds": round(view.lag_seconds, 3),
+        "state": view.state,
+        "parked": view.parked,
+        "waiting": view.waiting,
+    }
+
+
+def _in_words(view: ViewStatus) -> str:
+    words = f"{view.name}  position {view.position}  head {view.head}  lag {view.lag_events}"
+    if view.lag_events:
+        words += f" ({view.lag_seconds:.1f} s)"
+    words += f"  {view.state}"
+    if view.parked:
+        words += f": {view.parked} events could not be applied, {view.waiting} wait behind them"
+    if view.rebuild is not None:
+        words += f"  {_rebuild_in_words(view.rebuild)}"
+    return words
+
+
+def _rebuild_in_words(found: Generation) -> str:
+    if found.finished_at is not None:
+        return f"last {found.kind} {found.finished_at:%Y-%m-%d %H:%M} UTC"
+    return f"{found.kind} {found.state}, {found.progress:.0%}"
+
+
+@projections.command()
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="All views, in one pass over the log.")
+def rebuild(name: str | None, every: bool) -> None:
+    """Build a view anew beside the live one, compare, then switch. Exit 3 if one is running.
+
+    One that was interrupted is gone on with. Readers see the old view until the switch; it is
+    kept until `projections prune`.
+    """
+    for done in _rebuilt(REBUILD, _chosen(name, every)):
+        if done.differing is None:
+            what = "not compared: the live view was too far behind"
+        else:
+            what = f"{done.differing} rows were not as in the view before"
+        click.echo(
+            f"{done.name} is rebuilt: {done.events} events in {done.seconds:.1f} s"
+            f" ({_rate(done):,.0f} events/s), {done.rows or 0} rows, {what}."
+        )
+        _tell_differences(done)
+
+
+@projections.command()
+@click.argument("name", required=False)
+@click.option("--all", "every", is_flag=True, help="All views, in one pass over the log.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1, 100_000),
+    help="Only so many links and calendars, chosen by chance: cheap enough for every night.",
+)
+def verify(name: str | None, every: bool, sample: int | None) -> None:
+    """Build a view aside and compare it with the live one, row by row. Exit 1 if they differ."""
+    chosen = _chosen(name, every)
+    if sample is not None:
+        _verify_sample(chosen, sample)
+        return
+    differ = False
+    for done in _rebuilt(VERIFY, chosen):
+        if done.differing is None:
+            click.echo(f"{done.name} could not be compared: it is too far behind the log.")
+        elif done.differing:
+            click.echo(f"{done.name}: {done.differing} of {done.rows} rows differ.")
+            _tell_differences(done)
+        else:
+            click.echo(f"{done.name} is right: {done.rows} rows, {done.events} events.")
+        differ = differ or done.differing != 0
+    sys.exit(1 if differ else 0)
+
+
+def _verify_sample(chosen: list[Projection], sample: int) -> None:
+    differ = False
+    with session.services() as services, services.database.connection() as conn:
+        for projection in chosen:
+            found = sampling.verify(conn, projection, JSONMapper(), sample)
+            click.echo(
+                f"{projection.name}: {found.differing} of {found.rows} rows looked at differ."
+            )
+            for difference in found.differences:
+                click.echo(json.dumps(difference))
+            differ = differ or found.differing > 0
+    sys.exit(1 if differ else 0)
+
+
+@projections.command()
+@click.argument("name")
+def retry(name: str) -> None:
+    """Apply the parked events of a view again. Exit 1 if some can't be applied still."""
+    projection = view_named(name)
+    with session.services() as services, services.database.connection() as conn:
+        taken, left = retry_parked(conn, projection, JSONMapper())
+    click.echo(f"{projection.name}: {taken} events applied, {left} still parked.")
+    sys.exit(1 if left else 0)
+
+
+@projections.command()
+def prune() -> None:
+    """Drop the views that rebuilds or newer versions have replaced."""
+    with session.services() as services, services.database.connection() as conn:
+        dropped = generations.prune(conn, CATALOGUE)
+    click.echo("\n".join(f"dropped {name}" for name in dropped) or "nothing to drop")
+
+
+def _chosen(name: str | None, every: bool) -> list[Projection]:
+    if every == (name is not None):
+        raise click.UsageError("Name one view, or give --all.")
+    return list(CATALOGUE) if name is None else [view_named(name)]
+
+
+def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
+    # Millions of objects come and go, none of them in circles.
+    gc.freeze()
+    gc.disable()
+    with session.database() as conninfo, Progress() as progress:
+        try:
+            return Rebuild(conninfo, chosen, JSONMapper(), kind=kind, report=progress.show).run()
+        except RebuildRunning as refusal:
+            click.echo(str(refusal), err=True)
+            sys.exit(ALREADY_RUNNING)
+
+
+def _tell_differences(done: Generation) -> None:
+    for difference in done.differences or ():
+        click.echo(json.dumps(difference))
+    if done.differing and done.differing > len(done.differences or ()):
+        click.echo(f"and {done.differing - len(done.differences or ())} more")
+
+
+def _rate(done: Generation) -> float:
+    return done.events / done.seconds if done.seconds else 0.0

@@ -104,17 +104,21 @@ def test_the_status_of_projections_tells_how_far_each_has_come(
 ) -> None:
     def rows() -> list[dict[str, object]]:
         read: list[dict[str, object]] = json.loads(admitone("projections", "status", "--json").out)
+        assert all(row.pop("lag_seconds") == pytest.approx(0, abs=60) for row in read)
         return read
 
     names = [projection.name for projection in CATALOGUE]
-    empty = {"position": 0, "head": 0, "lag": 0, "state": "live"}
+    empty = {"position": 0, "head": 0, "lag": 0, "state": "live", "parked": 0, "waiting": 0}
     assert rows() == [{"name": name} | empty for name in names]
     owner.post("/calendars", calendar_json())
-    behind = {"position": 0, "head": 1, "lag": 1, "state": "behind"}
-    assert rows() == [{"name": name} | behind for name in names]
+    behind = {"head": 1, "lag": 1, "state": "behind"}
+    assert rows() == [{"name": name} | empty | behind for name in names]
     owner.catch_up()
     lines = admitone("projections", "status").out.splitlines()
-    assert lines == [f"{name}  position 1  head 1  lag 0  live" for name in names]
+    assert lines == [
+        *(f"{name}  position 1  head 1  lag 0  live" for name in names),
+        "No projector is at work: run `admitone serve` or `admitone projections run`.",
+    ]
 
 
 @pytest.fixture

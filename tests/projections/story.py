@@ -7,12 +7,11 @@ from uuid import UUID
 
 from psycopg import sql
 
-from application.mapper import JSONMapper
+from application.reading import Recorded, read
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.slot import Reservation, Slot
 from interface.bootstrap import Services
-from projections.projection import Recorded
 from tests.desk import ALL_DAY, Desk, minutes
 from tests.examples import GRACE, NOW, OTHER_OWNER, OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 
@@ -61,11 +60,8 @@ def everything_happens(desk: Desk) -> None:
 
 def recorded(services: Services, after: int = 0) -> list[Recorded]:
     """The log after a position, as a projection is given it."""
-    mapper = JSONMapper()
-    notifications = services.bookings.recorder.select_notifications(
-        after, 1000, inclusive_of_start=False
-    )
-    return [Recorded(each.id, mapper.to_domain_event(each)) for each in notifications]
+    with services.database.connection() as conn:
+        return read(conn, after, 1000)
 
 
 def view(services: Services, name: str) -> Sequence[dict[str, Any]]:

@@ -14,12 +14,12 @@ from application.mapper import JSONMapper
 from application.recorder import CHANNEL
 from projections import positions, runner
 from projections.catalogue import CATALOGUE
-from projections.projection import Change, Projection, Recorded
 from projections.runner import Runner
 from tests.desk import Desk
 from tests.projections.story import everything_happens, view
 
 NAMES = [projection.name for projection in CATALOGUE]
+TABLES = [table.name for projection in CATALOGUE for table in projection.tables]
 PATIENCE = 30.0
 
 
@@ -92,7 +92,7 @@ def test_a_runner_shows_what_was_there_before_it_and_what_comes_after(
         shown(desk)
         link_id = desk.new_link()
         shown(desk)
-    assert link_id in [row["link_id"] for row in view(desk.services, "link_list_v1")]
+    assert link_id in [row["link_id"] for row in view(desk.services, "link_list_v2")]
 
 
 def test_a_log_longer_than_a_batch_is_shown_in_full(
@@ -101,16 +101,17 @@ def test_a_log_longer_than_a_batch_is_shown_in_full(
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runner, "BATCH_SIZE", 3)
+    monkeypatch.setattr(runner, "SMALLEST_BATCH", 3)
     everything_happens(desk)
     catch_up()
-    by_three = [view(desk.services, name) for name in NAMES]
+    by_three = [view(desk.services, name) for name in TABLES]
     monkeypatch.undo()
-    for name in NAMES:
+    for name in TABLES:
         conn.execute(f"TRUNCATE {name}")
+    for name in NAMES:
         positions.advance(conn, name, 0)
     catch_up()
-    assert [view(desk.services, name) for name in NAMES] == by_three
+    assert [view(desk.services, name) for name in TABLES] == by_three
 
 
 def test_what_was_written_without_notify_is_found_by_polling(
@@ -121,7 +122,7 @@ def test_what_was_written_without_notify_is_found_by_polling(
         shown(desk)
         position = write_without_a_word(conn)
         shown(desk)
-    assert positions.all_positions(desk.services.database)["link_list_v1"] == position
+    assert positions.all_positions(desk.services.database)["link_list_v2"] == position
 
 
 def test_notify_shortens_the_wait(
@@ -190,22 +191,10 @@ def test_runners_stop_at_work_and_standing_by(desk: Desk, conninfo: str) -> None
 # What cannot be applied
 
 
-class Refuses(Projection):
-    """A projection at fault: its statement fails until it is mended."""
-
-    name = "calendar_list_v1"
-    mended = False
-
-    def changes(self, recorded: Recorded) -> Iterator[Change]:
-        if not self.mended:
-            yield Change("SELECT 1 / %s", (0,))
-
-
-def test_a_view_that_cannot_go_on_stands_still_and_the_others_go_on(
+def test_a_view_whose_table_is_gone_stands_still_and_the_others_go_on(
     desk: Desk, conn: Connection[DictRow], conninfo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    at_fault = Refuses()
-    tried = Runner(conninfo, [at_fault, *CATALOGUE[1:]], JSONMapper())
+    tried = Runner(conninfo, CATALOGUE, JSONMapper())
 
     def seen() -> list[int]:
         while tried.catch_up(conn):
@@ -213,37 +202,19 @@ def test_a_view_that_cannot_go_on_stands_still_and_the_others_go_on(
         now = positions.all_positions(desk.services.database)
         return [now[projection.name] for projection in CATALOGUE]
 
-    everything_happens(desk)
-    head = desk.services.bookings.head()
-    assert seen() == [0, head, head]
-    assert list(tried.stuck) == [at_fault.name]
-    assert "division by zero" in tried.stuck[at_fault.name]
-    assert seen() == [0, head, head]
-    assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "calendar_list_v1 stands still"
-    ]
-    at_fault.mended = True
+    conn.execute("ALTER TABLE calendar_list_v1 RENAME TO mislaid")
+    try:
+        everything_happens(desk)
+        head = desk.services.bookings.head()
+        assert seen() == [0, head, head]
+        assert list(tried.stuck) == ["calendar_list_v1"]
+        assert "does not exist" in tried.stuck["calendar_list_v1"]
+        assert seen() == [0, head, head]
+        assert [record.message.partition(":")[0] for record in caplog.records] == [
+            "calendar_list_v1 stands still"
+        ]
+    finally:
+        conn.execute("ALTER TABLE mislaid RENAME TO calendar_list_v1")
     assert seen() == [head, head, head]
     assert tried.stuck == {}
-
-
-@pytest.mark.parametrize("topic", ["link.from_a_later_version", "calendar.created"])
-def test_views_wait_before_an_event_that_this_version_cannot_read(
-    desk: Desk, conn: Connection[DictRow], conninfo: str, topic: str
-) -> None:
-    desk.new_link()
-    readable = desk.services.bookings.head()
-    unreadable = write_without_a_word(conn, topic)
-    desk.new_link()
-    tried = Runner(conninfo, CATALOGUE, JSONMapper())
-    while tried.catch_up(conn):
-        pass
-    assert set(positions.all_positions(desk.services.database).values()) == {readable}
-    assert list(tried.stuck) == NAMES
-    assert all(f"position {unreadable}:" in reason for reason in tried.stuck.values())
-    conn.execute("DELETE FROM stored_events WHERE notification_id = %s", (unreadable,))
-    while tried.catch_up(conn):
-        pass
-    head = desk.services.bookings.head()
-    assert set(positions.all_positions(desk.services.database).values()) == {head}
-    assert tried.stuck == {}
+    assert conn.execute("SELECT FROM parked_events").fetchall() == []

@@ -1,0 +1,130 @@
+"""A batch of the log into one view: all at once, and only in need event by event."""
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.mapper import JSONMapper
+from application.reading import Recorded, read_at
+from projections import parking, positions
+from projections.folding import fold
+from projections.projection import Projection
+from projections.tables import FAULTS, Rows
+
+log = logging.getLogger(__name__)
+
+
+def apply(
+    conn: Connection[DictRow],
+    projection: Projection,
+    batch: Sequence[Recorded],
+    mapper: JSONMapper,
+    *,
+    rows: Rows | None = None,
+) -> None:
+    """Rows and position of the live view, in one transaction. What it has seen is passed over.
+
+    `rows` is what the whole batch does, if that is known already.
+    """
+    with conn.transaction():
+        seen = positions.lock(conn, projection.name)
+        new = [recorded for recorded in batch if recorded.position > seen]
+        if new:
+            known = rows if len(new) == len(batch) else None
+            write(conn, projection, projection.name, new, mapper, rows=known)
+            positions.advance(conn, projection.name, new[-1].position)
+
+
+def write(
+    conn: Connection[DictRow],
+    projection: Projection,
+    generation: str,
+    batch: Sequence[Recorded],
+    mapper: JSONMapper,
+    *,
+    rows: Rows | None = None,
+) -> None:
+    """Write a batch within the caller's transaction; what can't be written is parked.
+
+    `generation` names the tables that the search path leads to: the live view, or a rebuild.
+    """
+    _Careful(conn, projection, generation, mapper).write(batch, rows)
+
+
+def retry(conn: Connection[DictRow], projection: Projection, mapper: JSONMapper) -> tuple[int, int]:
+    """Apply what is parked again: how many events the view took, and how many stay."""
+    with conn.transaction():
+        positions.lock(conn, projection.name)
+        waiting = parking.parked(conn, projection.name)
+        careful = _Careful(conn, projection, projection.name, mapper, standing=set())
+        careful.write(read_at(conn, waiting), None)
+        taken = [position for position in waiting if position not in careful.parked]
+        parking.release(conn, projection.name, taken)
+    return len(taken), len(waiting) - len(taken)
+
+
+class _Careful:
+    """Writes a batch by halves where it can't be written as a whole."""
+
+    def __init__(
+        self,
+        conn: Connection[DictRow],
+        projection: Projection,
+        generation: str,
+        mapper: JSONMapper,
+        *,
+        standing: set[UUID] | None = None,
+    ) -> None:
+        self._conn = conn
+        self._projection = projection
+        self._generation = generation
+        self._mapper = mapper
+        self._standing = parking.stories(conn, generation) if standing is None else standing
+        self.parked: set[int] = set()
+
+    def write(self, batch: Sequence[Recorded], rows: Rows | None) -> None:
+        """All of it, but for what has to wait; `rows` are what the whole batch does, if known."""
+        able = self._able(batch)
+        if not able:
+            return
+        try:
+            with self._conn.transaction():
+                if rows is None or len(able) < len(batch):
+                    (rows,) = fold([self._projection], able, self._mapper)
+                self._projection.write(self._conn, rows, able)
+        except FAULTS as error:
+            if len(able) == 1:
+                self._park(able[0], error)
+            else:
+                middle = len(able) // 2
+                self.write(able[:middle], None)
+                self.write(able[middle:], None)
+
+    def _able(self, batch: Sequence[Recorded]) -> Sequence[Recorded]:
+        """The events whose stories don't stand still; the others wait from now on."""
+        if not self._standing:
+            return batch
+        able = []
+        for recorded in batch:
+            story = parking.story_of(recorded, self._mapper)
+            if story in self._standing and recorded.topic in self._projection.handlers:
+                parking.park(self._conn, self._generation, recorded, story, None)
+                self.parked.add(recorded.position)
+            else:
+                able.append(recorded)
+        return able
+
+    def _park(self, recorded: Recorded, error: Exception) -> None:
+        story = parking.story_of(recorded, self._mapper)
+        parking.park(self._conn, self._generation, recorded, story, error)
+        self._standing.add(story)
+        self.parked.add(recorded.position)
+        log.error(
+            "%s: parked position %d: %s",
+            self._generation,
+            recorded.position,
+            parking.reason(error),
+        )

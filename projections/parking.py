@@ -1,0 +1,90 @@
+"""Events that a view could not take: kept aside with the reason, never skipped in silence.
+
+What happens to a link is one story: the link's own events, its booking's, and those of the
+agenda about that booking. The events of a story that come after a parked one wait behind it;
+all other stories go on.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from msgspec import MsgspecError
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.mapper import JSONMapper, UnknownTopic
+from application.reading import Recorded
+from domain.booking import Booking
+
+LONGEST_ERROR = 500
+
+
+def story_of(recorded: Recorded, mapper: JSONMapper) -> UUID:
+    """Whose story an event belongs to: that of a link is told by its booking's id."""
+    if recorded.topic.startswith("link."):
+        return Booking.id_for(recorded.originator_id)
+    if recorded.topic.startswith("agenda."):
+        try:
+            event = mapper.event(*recorded[1:5])
+        except (UnknownTopic, MsgspecError):
+            return recorded.originator_id
+        booking_id: UUID = getattr(event, "booking_id", recorded.originator_id)
+        return booking_id
+    return recorded.originator_id
+
+
+def stories(conn: Connection[DictRow], generation: str) -> set[UUID]:
+    """The stories that stand still in a view."""
+    rows = conn.execute(
+        "SELECT DISTINCT story FROM parked_events WHERE generation = %s",
+        (generation,),
+        prepare=True,
+    )
+    return {row["story"] for row in rows}
+
+
+def park(
+    conn: Connection[DictRow],
+    generation: str,
+    recorded: Recorded,
+    story: UUID,
+    error: Exception | None,
+) -> None:
+    """Keep an event aside: for `error`, or because its story stands still already."""
+    conn.execute(
+        """INSERT INTO parked_events (generation, position, story, error)
+        VALUES (%s, %s, %s, %s) ON CONFLICT (generation, position)
+        DO UPDATE SET error = excluded.error, attempts = parked_events.attempts + 1""",
+        (generation, recorded.position, story, error and reason(error)),
+    )
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:LONGEST_ERROR]
+
+
+def parked(conn: Connection[DictRow], generation: str) -> list[int]:
+    """The positions of all that is parked, in order."""
+    rows = conn.execute(
+        "SELECT position FROM parked_events WHERE generation = %s ORDER BY position",
+        (generation,),
+    )
+    return [row["position"] for row in rows]
+
+
+def release(conn: Connection[DictRow], generation: str, taken: Collection[int]) -> None:
+    """Forget what the view has taken after all."""
+    conn.execute(
+        "DELETE FROM parked_events WHERE generation = %s AND position = ANY(%s)",
+        (generation, list(taken)),
+    )
+
+
+def rename(conn: Connection[DictRow], generation: str, name: str) -> None:
+    """The view of a rebuild becomes the live one, with what it parked."""
+    conn.execute("DELETE FROM parked_events WHERE generation = %s", (name,))
+    conn.execute(
+        "UPDATE parked_events SET generation = %s WHERE generation = %s", (name, generation)
+    )

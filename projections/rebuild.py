@@ -1,0 +1,257 @@
+"""Builds views anew beside the live ones, compares, and puts them in their place.
+
+Several views take one pass over the log. How far each has come is noted with its rows, in the
+same transaction: a rebuild that was killed is gone on with. Readers see the old view until
+the transaction that switches, and from then on the new one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from time import monotonic, sleep
+from typing import Any
+
+import psycopg
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import DictRow, dict_row
+
+from application.database import with_defaults
+from application.mapper import JSONMapper
+from application.reading import Recorded, read
+from domain.errors import Unavailable
+from projections import generations, parking, positions
+from projections.applying import write
+from projections.comparison import compare
+from projections.folding import fold
+from projections.generations import REBUILD, VERIFY, Generation
+from projections.projection import Projection
+from projections.tables import FAULTS, Rows
+
+BATCH_SIZE = 20_000
+# Behind the live view by so few events that it can wait while they are applied.
+_NEARLY_THERE = 200
+COMPARE_SECONDS = 10.0  # for the live view to come as far as the new one
+SWITCH_SECONDS = 60.0
+LOCK_TIMEOUT = "500ms"
+
+Report = Callable[[Sequence[Generation]], None]
+
+
+class NotSwitched(Unavailable):
+    """The new view is complete, but readers would not let go of the old one. Try again."""
+
+
+@dataclass
+class _Job:
+    projection: Projection
+    generation: Generation
+
+
+class Rebuild:
+    """One pass over the log for some views, to replace the live ones or to be compared."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        projections: Sequence[Projection],
+        mapper: JSONMapper,
+        *,
+        kind: str = REBUILD,
+        report: Report = lambda _: None,
+    ) -> None:
+        self._conninfo = with_defaults(conninfo, application_name=f"admitone {kind}")
+        self._projections = projections
+        self._mapper = mapper
+        self._kind = kind
+        self._report = report
+
+    def run(self) -> list[Generation]:
+        """Do all of it. Raises `RebuildRunning`, `NotSwitched` or psycopg's errors."""
+        with ExitStack() as stack:
+            self._conn, self._other, live = (
+                stack.enter_context(closing(self._connect())) for _ in range(3)
+            )
+            for projection in self._projections:
+                generations.lock(self._conn, projection.name)
+            self._jobs = [
+                _Job(projection, generations.begin(self._conn, projection, self._kind))
+                for projection in self._projections
+            ]
+            self._build()
+            for job in self._jobs:
+                self._complete(job)
+                self._compare(job, live)
+            for job in self._jobs:
+                if self._kind == VERIFY:
+                    self._end_verification(job)
+                else:
+                    self._switch(job)
+            return [job.generation for job in self._jobs]
+
+    def _connect(self) -> Connection[DictRow]:
+        conn = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
+        # What a crash of the server takes away is built again: rows and position go together.
+        conn.execute("SET synchronous_commit = off; SET timezone = 'UTC'")
+        return conn
+
+    def _build(self) -> None:
+        """To the end of the log: one batch is read and one written while one is folded."""
+        begun = monotonic()
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+            position = min(job.generation.position for job in self._jobs)
+            batch = read(self._other, position, BATCH_SIZE)
+            written: Future[None] | None = None
+            while batch:
+                following = reader.submit(read, self._other, batch[-1].position, BATCH_SIZE)
+                folded = self._fold(batch)
+                if written is not None:
+                    written.result()
+                written = writer.submit(self._write, batch, folded, monotonic() - begun)
+                begun = monotonic()
+                batch = following.result()
+            if written is not None:
+                written.result()
+
+    def _fold(self, batch: Sequence[Recorded]) -> Sequence[Rows | None]:
+        try:
+            return fold([job.projection for job in self._jobs], batch, self._mapper)
+        except FAULTS:
+            return [None] * len(self._jobs)
+
+    def _write(
+        self, batch: Sequence[Recorded], folded: Sequence[Rows | None], seconds: float
+    ) -> None:
+        with self._conn.transaction():
+            advanced = [
+                self._advanced(job, batch, rows, seconds)
+                for job, rows in zip(self._jobs, folded, strict=True)
+            ]
+        for job, generation in zip(self._jobs, advanced, strict=True):
+            job.generation = generation
+        self._report(advanced)
+
+    def _advanced(
+        self,
+        job: _Job,
+        batch: Sequence[Recorded],
+        rows: Rows | None = None,
+        seconds: float = 0.0,
+    ) -> Generation:
+        """The generation after the batch, in the caller's transaction."""
+        old = job.generation
+        new = [recorded for recorded in batch if recorded.position > old.position]
+        if not new:
+            return old
+        generations.enter(self._conn, old)
+        known = rows if len(new) == len(batch) else None
+        write(self._conn, job.projection, old.schema, new, self._mapper, rows=known)
+        changes: dict[str, Any] = {
+            "position": new[-1].position,
+            "events": old.events + len(new),
+            "seconds": old.seconds + seconds,
+        }
+        generations.note(self._conn, old, **changes)
+        return replace(old, **changes)
+
+    def _complete(self, job: _Job) -> None:
+        """Give the tables what readers need, and come as near to the live view as can be."""
+        begun = monotonic()
+        with self._conn.transaction():
+            generations.enter(self._conn, job.generation)
+            for table in job.projection.tables:
+                table.create_indexes(self._conn)
+                self._conn.execute(f"ANALYZE {table.name}".encode())
+        job.generation = replace(
+            job.generation, seconds=job.generation.seconds + monotonic() - begun, state="comparing"
+        )
+        generations.note(
+            self._conn, job.generation, seconds=job.generation.seconds, state="comparing"
+        )
+        self._report([job.generation])
+        while self._catch_up(job) > _NEARLY_THERE:
+            pass
+
+    def _catch_up(self, job: _Job, until: int | None = None) -> int:
+        """The next batch; how many events it had."""
+        batch = read(self._conn, job.generation.position, BATCH_SIZE, until=until)
+        with self._conn.transaction():
+            advanced = self._advanced(job, batch)
+        job.generation = advanced
+        return len(batch)
+
+    def _compare(self, job: _Job, live: Connection[DictRow]) -> None:
+        """Compare with the live view at the same position; not at all if it is too far behind."""
+        with self._snapshot(job, live) as is_at_same_position:
+            if not is_at_same_position:
+                return
+            found = compare(self._other, job.projection, job.generation.schema)
+        changes: dict[str, Any] = found._asdict()
+        generations.note(self._conn, job.generation, **changes)
+        job.generation = replace(job.generation, **changes)
+
+    @contextmanager
+    def _snapshot(self, job: _Job, live: Connection[DictRow]) -> Iterator[bool]:
+        """Let the other connection see both at one position, for as long as it likes.
+
+        The live view stands still only until the snapshot is taken.
+        """
+        ends_at = monotonic() + COMPARE_SECONDS
+        self._other.isolation_level = IsolationLevel.REPEATABLE_READ
+        try:
+            with ExitStack() as stack:
+                while True:
+                    with live.transaction():
+                        seen = positions.lock(live, job.projection.name)
+                        if job.generation.position <= seen:
+                            while self._catch_up(job, until=seen):
+                                pass
+                            stack.enter_context(self._other.transaction())
+                            self._other.execute("SELECT FROM rebuilds LIMIT 1")
+                            break
+                    if monotonic() > ends_at:
+                        break
+                    sleep(0.02)
+                yield job.generation.position <= seen
+        finally:
+            self._other.isolation_level = None
+
+    def _end_verification(self, job: _Job) -> None:
+        with self._conn.transaction():
+            generations.drop(self._conn, job.generation)
+            generations.finish(self._conn, job.generation)
+        self._finished(job)
+
+    def _switch(self, job: _Job) -> None:
+        """Put the new view in the place of the live one, in one transaction."""
+        generations.note(self._conn, job.generation, state="switching")
+        ends_at = monotonic() + SWITCH_SECONDS
+        while True:
+            while self._catch_up(job) > _NEARLY_THERE:
+                pass
+            try:
+                with self._conn.transaction():
+                    self._switch_now(job)
+                break
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                # Readers wait behind us meanwhile: better to let them through and ask again.
+                if monotonic() > ends_at:
+                    raise NotSwitched from error
+                sleep(0.1)
+        self._finished(job)
+
+    def _switch_now(self, job: _Job) -> None:
+        name, generation = job.projection.name, job.generation
+        self._conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+        seen = positions.lock(self._conn, name)
+        while batch := read(self._conn, generation.position, BATCH_SIZE, until=seen):
+            generation = self._advanced(_Job(job.projection, generation), batch)
+        generations.leave(self._conn)
+        parking.rename(self._conn, generation.schema, name)
+        generations.switch(self._conn, job.projection, generation)
+        positions.advance(self._conn, name, max(seen, generation.position))
+        generations.finish(self._conn, generation)
+
+    def _finished(self, job: _Job) -> None:
+        job.generation = generations.find(self._conn, job.generation.id)
+        self._report([job.generation])
