@@ -147,8 +147,8 @@ def parse_checkpoint(text: str) -> Checkpoint:
         hashed, moment = b64decode(root), datetime.fromisoformat(time[len("time ") :])
         numbers = int(size), int(position[len("position ") :])
         checkpoint = Checkpoint(origin, numbers[0], hashed, numbers[1], moment)
-        is_whole = origin != "" and len(hashed) == 32 and min(numbers) >= 0
-        require(is_whole and checkpoint.text() == text, "not as written")
+        require(len(hashed) == 32 and min(numbers) >= 0, "out of range")
+        require(checkpoint.text() == text, "not as written")
     except (ValueError, OverflowError) as error:
         raise ProofError("the checkpoint is not origin, size, root, position and time") from error
     return checkpoint

@@ -111,6 +111,13 @@ def test_a_key_with_any_bit_changed_is_refused() -> None:
             verify_checkpoint(CHECKPOINT, changed)
 
 
+@pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}=", f" {KEY}", KEY.replace("+A", "+!A")])
+def test_a_key_has_one_spelling(key: str) -> None:
+    assert key != KEY
+    with pytest.raises(ProofError, match="not name"):
+        parse_key(key)
+
+
 def test_a_private_key_with_any_bit_changed_is_refused_and_not_repeated() -> None:
     for changed in with_each_bit_changed(signer.private_key()):
         with pytest.raises(ProofError) as refusal:
@@ -162,6 +169,12 @@ def test_the_log_signs_under_its_own_origin_only() -> None:
     text = Checkpoint("another.example.org", 7, ROOT, 12, NOW).text()
     with pytest.raises(ProofError, match="another log"):
         verify_checkpoint(signer.sign_note(text), KEY)
+
+
+@pytest.mark.parametrize("control", ["\0", "\t", "\v", "\r", "\x1f"])
+def test_a_note_has_no_control_characters(control: str) -> None:
+    with pytest.raises(ProofError, match="not a signed note"):
+        open_note(signer.sign_note(f"one{control}\n"), KEY)
 
 
 BODY = CHECKPOINT.partition("\n\n")[0] + "\n"

@@ -126,6 +126,17 @@ def test_a_proof_of_consistency_holds_for_its_two_trees_alone_and_only_whole(siz
                 verify_consistency(old, old_root, size, root, changed)
 
 
+def test_a_proof_for_a_larger_tree_than_was_said_is_too_long() -> None:
+    left, right = leaves(2)
+    with pytest.raises(ProofError, match="too long"):
+        verify_inclusion(right, 0, 1, [left], root_by_definition(leaves(2)))
+
+
+def test_a_proof_of_consistency_cannot_be_left_out() -> None:
+    with pytest.raises(ProofError, match="too short"):
+        verify_consistency(3, root_by_definition(leaves(3)), 4, root_by_definition(leaves(4)), [])
+
+
 def test_the_empty_tree_begins_every_tree_without_proof() -> None:
     root = root_by_definition(leaves(3))
     verify_consistency(0, EMPTY_ROOT, 3, root, [])
