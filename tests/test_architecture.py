@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "domain": {"eventsourcing.domain"},
     "application": {
         "argon2",
+        "cryptography",
         "eventsourcing",
         "itsdangerous",
         "msgspec",
