@@ -49,6 +49,7 @@ class Redemption:
     booking: Booking
     calendar: Calendar
     invitee: Invitee
+    is_repeat: bool = False
 
 
 class Bookings(Log):
@@ -265,7 +266,7 @@ class Bookings(Log):
         ):
             raise IdempotencyMismatch
         calendar = self.get(Calendar, made.calendar_id, version=made.calendar_version)
-        return Written(Redemption(made, calendar, invitee), self.head())
+        return Written(Redemption(made, calendar, invitee, is_repeat=True), self.head())
 
     def _agenda(
         self, owner_id: UUID, reservation: Reservation, *, now: datetime

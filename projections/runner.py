@@ -20,7 +20,7 @@ from eventsourcing.persistence import Mapper, StoredEvent
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.database import with_defaults
+from application.database import Database, with_defaults
 from application.mapper import UnknownTopic
 from application.recorder import CHANNEL
 from projections.projection import Projection, Recorded
@@ -31,6 +31,17 @@ POLL_SECONDS = 1.0
 BATCH_SIZE = 500
 _LOCK = 4_011_200_118
 _LONGEST_PAUSE_SECONDS = 5.0
+
+
+def is_running(database: Database) -> bool:
+    """Whether a runner works on this database, wherever it runs."""
+    row = database.fetch_one(
+        """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND classid::bigint << 32 | objid::bigint = %s
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        (_LOCK,),
+    )
+    return row is not None
 
 
 class Runner:

@@ -56,6 +56,7 @@ MAY_IMPORT = {
         "markupsafe",
         "marshmallow",
         "msgspec",
+        "prometheus_client",
         "psycopg",
         "webargs",
         "werkzeug",

@@ -1,13 +1,13 @@
 """`admitone projections`: the views and the process that keeps them up."""
 
 import json
-import logging
 import signal
 from threading import Event
 
 import click
 
 from application.mapper import JSONMapper
+from interface import logs
 from interface.cli import session
 from interface.lifeline import end_with_parent
 from projections.catalogue import CATALOGUE
@@ -23,7 +23,7 @@ def projections() -> None:
 @projections.command()
 def run() -> None:
     """Keep all views up with the log until stopped; stand by while another one does."""
-    logging.basicConfig(level=logging.INFO, format="projector: %(message)s")
+    logs.configure(session.settings().log)
     end_with_parent()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
