@@ -7,7 +7,7 @@ domain then says why not.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -49,7 +49,7 @@ class Redemption:
     booking: Booking
     calendar: Calendar
     invitee: Invitee
-    is_repeat: bool = False
+    is_repeat: bool = field(default=False, compare=False)
 
 
 class Bookings(Log):
