@@ -7,7 +7,7 @@ domain then says why not.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -49,6 +49,7 @@ class Redemption:
     booking: Booking
     calendar: Calendar
     invitee: Invitee
+    is_repeat: bool = field(default=False, compare=False)
 
 
 class Bookings(Log):
@@ -265,7 +266,7 @@ class Bookings(Log):
         ):
             raise IdempotencyMismatch
         calendar = self.get(Calendar, made.calendar_id, version=made.calendar_version)
-        return Written(Redemption(made, calendar, invitee), self.head())
+        return Written(Redemption(made, calendar, invitee, is_repeat=True), self.head())
 
     def _agenda(
         self, owner_id: UUID, reservation: Reservation, *, now: datetime

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from flask import g
+
 from application.bookings import Redemption
 from application.log import Written
 from application.personal_data import Invitee
@@ -118,7 +120,7 @@ def redeem(
 ) -> Written[Redemption]:
     """Book. Raises as `Bookings.redeem_link`."""
     current = services()
-    return current.bookings.redeem_link(
+    written = current.bookings.redeem_link(
         link_id=link_id_in(token),
         start=start,
         invitee=invitee,
@@ -126,6 +128,8 @@ def redeem(
         idempotency_key=idempotency_key,
         now=current.now(),
     )
+    g.redemption = "repeated" if written.value.is_repeat else "booked"  # for the metrics
+    return written
 
 
 def confirmation(redemption: Redemption) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Settings:
     """ADMITONE_PUBLIC_URL: how people reach the service. Unset: host and port."""
     postgres_bin: Path | None = None
     """ADMITONE_POSTGRES_BIN: the folder of other PostgreSQL programs than the embedded ones."""
+    log: str | None = None
+    """ADMITONE_LOG: `json` or `text`. Unset: text on a terminal, else JSON."""
 
     @property
     def local_host(self) -> str:
@@ -61,6 +63,7 @@ class Settings:
             secret_keys=reader.secrets("SECRET_KEYS"),
             public_url=reader.web_address("PUBLIC_URL"),
             postgres_bin=reader.folder("POSTGRES_BIN"),
+            log=reader.choice("LOG", "json", "text"),
         )
         reader.raise_errors()
         return replace(settings, public_url=settings.public_url or settings.local_url)
@@ -98,6 +101,12 @@ class _Reader:
             self._refuse(name, f"must be a whole number from {lowest} to {highest}, not {text!r}")
             return default
         return int(text[:9])
+
+    def choice(self, name: str, *allowed: str) -> str | None:
+        text = self.text(name)
+        if text and text not in allowed:
+            self._refuse(name, f"must be {' or '.join(allowed)}, not {text!r}")
+        return text or None
 
     def ip_address(self, name: str, default: str) -> str:
         text = self.text(name)

@@ -6,9 +6,11 @@ the requests in flight), projector, database.
 
 import errno
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 from time import monotonic
 from types import FrameType
@@ -20,7 +22,7 @@ from interface.child import Child
 from interface.embedded_postgres import EmbeddedPostgres
 from interface.lifeline import for_children
 from interface.readiness import why_not_ready
-from interface.settings import PREFIX, Settings
+from interface.settings import PREFIX, Settings, SettingsError
 
 WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two looks while it starts
@@ -95,6 +97,7 @@ class Supervisor:
             f"{PREFIX}DATA": str(self._settings.data),
             f"{PREFIX}SECRET_KEYS": ",".join(secret_keys(self._settings)),
             f"{PREFIX}PUBLIC_URL": self._settings.public_url,
+            "PROMETHEUS_MULTIPROC_DIR": str(self._empty_metrics_folder()),
         }
         projector = ("interface.cli", "projections", "run")
         self._children = [
@@ -103,6 +106,17 @@ class Supervisor:
         ]
         for child in self._children:
             child.start()
+
+    def _empty_metrics_folder(self) -> Path:
+        """Where web workers count. Named after the port: whoever holds that has no rival there."""
+        folder = self._settings.data / "metrics" / str(self._settings.port)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise SettingsError(f"Nothing can be counted in {folder}: {error.strerror}.") from error
+        return folder
 
     def _is_ready(self) -> bool:
         """Wait until people can book; False when told to stop before."""

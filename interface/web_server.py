@@ -8,18 +8,21 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from interface import lifeline
+from interface import lifeline, logs
 from interface.settings import Settings
 
 BLOCKING_THREADS = 4  # with one, a plain request would wait behind a slow one
 RESPAWN_SECONDS = 0.5
 KILL_SECONDS = 10  # for requests in flight when told to stop
+# What the server says goes the way of all other lines.
+LOG_CONFIG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
     """Serve until SIGTERM; a worker that dies is replaced."""
     settings = Settings.from_environment(os.environ)
+    logs.configure(settings.log)
     lifeline.end_with_parent()
     os.environ |= lifeline.for_children(os.environ)
     _prepare_forks()
@@ -33,6 +36,7 @@ def main() -> None:
         blocking_threads=BLOCKING_THREADS,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=LOG_CONFIG,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
         workers_kill_timeout=KILL_SECONDS,

@@ -1,9 +1,9 @@
 """The web application: the JSON API, its documentation, and the pages."""
 
-import logging
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from application.deadline import deadline
 from domain.errors import AdmitOneError
-from interface import api, health, pages
+from interface import api, current, health, logs, metrics, pages
 from interface.api import problems
 from interface.bootstrap import Services, build
 from interface.lifeline import end_with_parent
@@ -31,8 +31,13 @@ class WebApplication(Flask):
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """As Flask's."""
+        environ[current.BEGAN] = monotonic()
         with deadline():
             return super().wsgi_app(environ, start_response)
+
+    def log_exception(self, exc_info: Any) -> None:
+        """As Flask's, without the path, which may hold a token."""
+        logs.unexpected(exc_info)
 
 
 def create_app(services: Services | None = None) -> Flask:
@@ -42,7 +47,7 @@ def create_app(services: Services | None = None) -> Flask:
         settings = Settings.from_environment(os.environ)
         if settings.database_url is None:
             raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        logs.configure(settings.log)
         services = build(settings, settings.database_url)
     app = WebApplication(
         "interface", static_folder="pages/static", template_folder="pages/templates"
@@ -50,6 +55,8 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["admitone"] = services
+    logs.init_app(app)
+    metrics.init_app(app, services)
     health.init_app(app)
     api.init_app(app)
     pages.init_app(app)

@@ -67,7 +67,7 @@ class Generation:
     @property
     def is_finished(self) -> bool:
         """Whether nothing will change any more."""
-        return self.state in ("done", "failed")
+        return self.state == "done"
 
     @property
     def progress(self) -> float:
@@ -125,7 +125,7 @@ def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> Gener
         if found.position == 0:
             drop(conn, found)
             conn.execute(
-                """UPDATE rebuilds SET state = 'building', head =
+                """UPDATE rebuilds SET head =
                 (SELECT coalesce(max(notification_id), 0) FROM stored_events) WHERE id = %s""",
                 (found.id,),
             )
@@ -133,6 +133,7 @@ def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> Gener
             enter(conn, found)
             for table in projection.tables:
                 table.create(conn)
+        note(conn, found, state="building", error=None)
     return find(conn, found.id)
 
 
@@ -239,11 +240,11 @@ def newest(conn: Connection[DictRow]) -> dict[str, Generation]:
 
 def waiting(conn: Connection[DictRow]) -> list[Generation]:
     """What the projector is to work on."""
-    return _fetch(conn, "WHERE by_projector AND state NOT IN ('done', 'failed')")
+    return _fetch(conn, "WHERE by_projector AND state <> 'done'")
 
 
 def _unfinished(conn: Connection[DictRow], name: str) -> Generation | None:
-    found = _fetch(conn, "WHERE name = %s AND state NOT IN ('done', 'failed')", name)
+    found = _fetch(conn, "WHERE name = %s AND state <> 'done'", name)
     return found[0] if found else None
 
 

@@ -8,6 +8,7 @@ all other stories go on.
 from collections.abc import Collection
 from uuid import UUID
 
+import psycopg
 from msgspec import MsgspecError
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -60,8 +61,9 @@ def park(
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line."""
-    text = " ".join(str(error).split())
+    """What went wrong, in one line; without the row that PostgreSQL would quote."""
+    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    text = " ".join((told or str(error)).split())
     return f"{type(error).__name__}: {text}"[:LONGEST_ERROR]
 
 

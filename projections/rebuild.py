@@ -7,7 +7,7 @@ the transaction that switches, and from then on the new one.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
 from typing import Any
@@ -32,6 +32,7 @@ BATCH_SIZE = 20_000
 # Behind the live view by so few events that it can wait while they are applied.
 _NEARLY_THERE = 200
 COMPARE_SECONDS = 10.0  # for the live view to come as far as the new one
+STANDING_SECONDS = 1.5  # in which a live view that somebody keeps up would have moved
 SWITCH_SECONDS = 60.0
 LOCK_TIMEOUT = "500ms"
 
@@ -78,16 +79,32 @@ class Rebuild:
                 _Job(projection, generations.begin(self._conn, projection, self._kind))
                 for projection in self._projections
             ]
-            self._build()
-            for job in self._jobs:
-                self._complete(job)
-                self._compare(job, live)
-            for job in self._jobs:
-                if self._kind == VERIFY:
-                    self._end_verification(job)
-                else:
-                    self._switch(job)
+            try:
+                self._work(live)
+            except (psycopg.Error, NotSwitched) as error:
+                self._note_failure(error)
+                raise
             return [job.generation for job in self._jobs]
+
+    def _work(self, live: Connection[DictRow]) -> None:
+        self._build()
+        for job in self._jobs:
+            self._complete(job)
+            self._compare(job, live)
+        for job in self._jobs:
+            if self._kind == VERIFY:
+                self._end_verification(job)
+            else:
+                self._switch(job)
+
+    def _note_failure(self, error: Exception) -> None:
+        """For whoever looks; on another connection, as this one may be what was lost."""
+        with suppress(psycopg.Error), closing(self._connect()) as conn:
+            for job in self._jobs:
+                if not job.generation.is_finished:
+                    generations.note(
+                        conn, job.generation, state="failed", error=parking.reason(error)
+                    )
 
     def _connect(self) -> Connection[DictRow]:
         conn = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
@@ -197,6 +214,7 @@ class Rebuild:
         The live view stands still only until the snapshot is taken.
         """
         ends_at = monotonic() + COMPARE_SECONDS
+        moved_at, moved_to = monotonic(), -1
         self._other.isolation_level = IsolationLevel.REPEATABLE_READ
         try:
             with ExitStack() as stack:
@@ -209,7 +227,9 @@ class Rebuild:
                             stack.enter_context(self._other.transaction())
                             self._other.execute("SELECT FROM rebuilds LIMIT 1")
                             break
-                    if monotonic() > ends_at:
+                    if seen != moved_to:
+                        moved_at, moved_to = monotonic(), seen
+                    if monotonic() > min(ends_at, moved_at + STANDING_SECONDS):
                         break
                     sleep(0.02)
                 yield job.generation.position <= seen

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.database import PatientConnection, with_defaults
+from application.database import Database, PatientConnection, with_defaults
 from application.deadline import deadline
 from application.mapper import JSONMapper
 from application.reading import Recorded, read
@@ -53,6 +53,17 @@ _SESSION = {
 _STANDS_STILL = (psycopg.ProgrammingError, LookupError)
 
 
+def is_running(database: Database) -> bool:
+    """Whether a runner works on this database, wherever it runs."""
+    row = database.fetch_one(
+        """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND classid::bigint << 32 | objid::bigint = %s
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        (LOCK,),
+    )
+    return row is not None
+
+
 class Runner:
     """Applies the log to all projections until it is told to stop."""
 
@@ -78,7 +89,9 @@ class Runner:
                         self._keep_up(conn, stop)
                 stop.wait(POLL_SECONDS)
             except psycopg.Error as error:
-                log.warning("can't go on, connecting again: %s", error)
+                log.warning(
+                    "can't go on, connecting again: %s", error.diag.message_primary or error
+                )
                 self._batch_size = SMALLEST_BATCH
                 stop.wait(uniform(pause / 2, pause))  # noqa: S311 - not a secret
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

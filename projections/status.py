@@ -1,6 +1,5 @@
 """What an operator wants to know of the views, at a glance."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -8,9 +7,8 @@ from psycopg.rows import DictRow
 
 from application.database import Database
 from projections import generations, lag
+from projections.catalogue import CATALOGUE
 from projections.generations import Generation
-from projections.projection import Projection
-from projections.runner import LOCK
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,13 @@ class ViewStatus:
         return "behind" if self.lag_events else "live"
 
 
-def statuses(database: Database, projections: Sequence[Projection]) -> list[ViewStatus]:
-    """The status of each view, in the order given."""
-    return database.repeat(lambda conn: _statuses(conn, projections))
+def statuses(database: Database) -> list[ViewStatus]:
+    """The status of each view of this version, in the order of the catalogue."""
+    return database.repeat(_statuses)
 
 
-def _statuses(conn: Connection[DictRow], projections: Sequence[Projection]) -> list[ViewStatus]:
-    names = [projection.name for projection in projections]
+def _statuses(conn: Connection[DictRow]) -> list[ViewStatus]:
+    names = [projection.name for projection in CATALOGUE]
     newest = generations.newest(conn)
     # Parked events carry their error; those that wait behind them do not.
     rows = conn.execute(
@@ -71,14 +69,3 @@ def _statuses(conn: Connection[DictRow], projections: Sequence[Projection]) -> l
         for row in rows
     }
     return [found[name] for name in names if name in found]
-
-
-def is_projector_at_work(database: Database) -> bool:
-    """Whether somebody keeps the views up."""
-    row = database.fetch_one(
-        """SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND classid = 0 AND objid = %s::bigint::oid AND objsubid = 1) AS is_at_work""",
-        (LOCK,),
-    )
-    return row is not None and bool(row["is_at_work"])

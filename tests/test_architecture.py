@@ -57,6 +57,7 @@ MAY_IMPORT = {
         "markupsafe",
         "marshmallow",
         "msgspec",
+        "prometheus_client",
         "psycopg",
         "rich",
         "webargs",

@@ -11,7 +11,8 @@ CREATE TABLE parked_events (
     PRIMARY KEY (generation, position)
 );
 
--- Views being made anew beside the live ones, or only to be compared with them.
+-- Views being made anew beside the live ones, or only to be compared with them. One that failed
+-- or was killed is gone on with.
 CREATE TABLE rebuilds (
     id uuid PRIMARY KEY,
     name text NOT NULL,
@@ -32,9 +33,9 @@ CREATE TABLE rebuilds (
     finished_at timestamptz,
     pruned_at timestamptz
 );
--- One at a time of each view; a killed one is gone on with.
+-- One at a time of each view.
 CREATE UNIQUE INDEX rebuilds_unfinished ON rebuilds (name)
-    WHERE state NOT IN ('done', 'failed');
+    WHERE state <> 'done';
 
 -- The last hour of each view's lag, for the eye.
 CREATE TABLE lag_samples (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flask import Response, json, request
+from flask import Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
 from application.accounts import AccountNotFound
@@ -43,6 +43,7 @@ _ANSWERS_TO_OWNERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.LinkRevoked: (409, "link-revoked"),
 }
 
+# What a status says where no refusal of ours was told with it.
 _HTTP_SLUGS = {
     400: "malformed",
     401: "unauthorized",
@@ -51,6 +52,7 @@ _HTTP_SLUGS = {
     405: "method-not-allowed",
     413: "too-large",
     415: "unsupported-media-type",
+    422: "validation",
     428: "precondition-required",
     429: "too-many-requests",
     500: "internal",
@@ -102,9 +104,15 @@ def described(kind: type[Exception], *, owner: bool) -> Answer:
 
 
 def answer_to(error: AdmitOneError, *, owner: bool) -> tuple[int, str]:
-    """Status and slug for a refusal, as told to an owner or to an invitee."""
+    """Status and slug for a refusal that is told now, to an owner or to an invitee."""
     status, slug, _ = described(type(error), owner=owner)
+    g.refusal = slug  # for the metrics
     return status, slug
+
+
+def slug_of(status: int) -> str:
+    """The name of a refusal that has no other than its status."""
+    return _HTTP_SLUGS.get(status, "error")
 
 
 def problem(status: int, slug: str, title: str, detail: str, **members: object) -> Response:
@@ -133,8 +141,7 @@ def http_refused(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]
     status = error.code or 500
-    slug = _HTTP_SLUGS.get(status, "error")
-    response = problem(status, slug, error.name, error.description or error.name)
+    response = problem(status, slug_of(status), error.name, error.description or error.name)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import signal
 import sys
 from threading import Event
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from application.mapper import JSONMapper
-from interface import rebuilding
+from interface import logs, rebuilding
 from interface.cli import session
 from interface.cli.progress import Progress
 from interface.lifeline import end_with_parent
@@ -21,8 +20,8 @@ from projections.catalogue import CATALOGUE, view_named
 from projections.generations import REBUILD, VERIFY, Generation, RebuildRunning
 from projections.projection import Projection
 from projections.rebuild import Rebuild
-from projections.runner import Runner
-from projections.status import ViewStatus, is_projector_at_work, statuses
+from projections.runner import Runner, is_running
+from projections.status import ViewStatus, statuses
 
 ALREADY_RUNNING = 3
 
@@ -35,7 +34,7 @@ def projections() -> None:
 @projections.command()
 def run() -> None:
     """Keep all views up with the log until stopped; stand by while another one does."""
-    logging.basicConfig(level=logging.INFO, format="projector: %(message)s")
+    logs.configure(session.settings().log)
     end_with_parent()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,8 +50,8 @@ def run() -> None:
 def status(as_json: bool) -> None:
     """Show how far each view has come: position, head of the log, lag, state."""
     with session.services() as services:
-        found = statuses(services.database, CATALOGUE)
-        at_work = is_projector_at_work(services.database)
+        found = statuses(services.database)
+        at_work = is_running(services.database)
     if as_json:
         click.echo(json.dumps([_as_json(view) for view in found]))
         return

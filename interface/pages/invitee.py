@@ -86,8 +86,9 @@ def book(token: str) -> ResponseReturnValue:
         )
         return page, status
     except Unavailable as busy:
+        status, _ = answer_to(busy, owner=False)
         page = steps.form(invited, token, start=start, given=given, errors={}, refusal=busy)
-        return page, 503, {"Retry-After": RETRY_AFTER_SECONDS}
+        return page, status, {"Retry-After": RETRY_AFTER_SECONDS}
 
 
 @blueprint.errorhandler(AdmitOneError)

@@ -12,6 +12,7 @@ from application import personal_data
 from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, LinkRedeemed
 from domain.link import LinkStatus
 from interface.api.paging import LARGEST_PAGE
+from interface.api.problems import answer_to
 from interface.api.schemas import RevokeInput
 from interface.current import services
 from interface.fields import Text
@@ -103,7 +104,8 @@ def revoke() -> ResponseReturnValue:
             used = refusal
     if len(links) == 1:
         if used:
-            return _shown(links[0].id, used.detail), 409
+            status, _ = answer_to(used, owner=True)
+            return _shown(links[0].id, used.detail), status
         return redirect(
             url_for("links_pages.show", link_id=links[0].id, notice="link-revoked"), 303
         )
@@ -132,7 +134,8 @@ def replace(link_id: UUID) -> ResponseReturnValue:
             now=current.now(),
         )
     except (LinkEnded, CalendarArchived) as refusal:
-        return _shown(link_id, refusal.detail), 409
+        status, _ = answer_to(refusal, owner=True)
+        return _shown(link_id, refusal.detail), status
     new = seen(result, link_list.NAME)
     return redirect(url_for("links_pages.show", link_id=new.id, notice="link-replaced"), 303)
 

@@ -34,6 +34,7 @@ def test_the_first_answer_is_given_again_after_all_that_happened_since(desk: Des
     desk.services.bookings.save(booking)
     again = desk.redeem(link_id, key="k-1")
     assert again.value == first.value
+    assert (first.value.is_repeat, again.value.is_repeat) == (False, True)
     assert again.value.calendar.terms == terms()
 
 

@@ -7,7 +7,14 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.demo import BEGINNER, EMAIL, Demo
 
-NOT_PAGES = {"static", "health.alive", "health.ready", "invitee.ics", "share_several.batch_csv"}
+NOT_PAGES = {
+    "static",
+    "health.alive",
+    "health.ready",
+    "metrics",
+    "invitee.ics",
+    "share_several.batch_csv",
+}
 """Endpoints outside the API that answer programs, or with files."""
 
 
