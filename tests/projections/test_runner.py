@@ -18,6 +18,7 @@ from projections.projection import Change, Projection, Recorded
 from projections.runner import Runner
 from tests.desk import Desk
 from tests.projections.story import everything_happens, view
+from tests.unlocked import unlock_log
 
 NAMES = [projection.name for projection in CATALOGUE]
 PATIENCE = 30.0
@@ -241,7 +242,9 @@ def test_views_wait_before_an_event_that_this_version_cannot_read(
     assert set(positions.all_positions(desk.services.database).values()) == {readable}
     assert list(tried.stuck) == NAMES
     assert all(f"position {unreadable}:" in reason for reason in tried.stuck.values())
-    conn.execute("DELETE FROM stored_events WHERE notification_id = %s", (unreadable,))
+    with conn.transaction():
+        unlock_log(conn)
+        conn.execute("DELETE FROM stored_events WHERE notification_id = %s", (unreadable,))
     while tried.catch_up(conn):
         pass
     head = desk.services.bookings.head()
