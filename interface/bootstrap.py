@@ -17,6 +17,7 @@ from application import schema
 from application.accounts import Account, Accounts
 from application.bookings import Bookings
 from application.database import Database, with_defaults
+from application.privacy import Privacy
 from application.sessions import Sessions
 from application.tokens import Tokens
 from domain.errors import AdmitOneError
@@ -58,6 +59,7 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     bookings: Bookings
+    privacy: Privacy
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -74,13 +76,15 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     tokens = Tokens(secret_keys(settings))
     accounts = Accounts(database, tokens)
+    bookings = Bookings(database)
     return Services(
         settings=settings,
         database=database,
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),
-        bookings=Bookings(database),
+        bookings=bookings,
+        privacy=Privacy(bookings, accounts),
         now=now,
     )
 
