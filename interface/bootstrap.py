@@ -139,6 +139,14 @@ def apply_schema(conninfo: str) -> list[str]:
         return steps
 
 
+def apply_roles(conninfo: str) -> None:
+    """Create the roles where they are missing and grant what each may do."""
+    with _connection(conninfo) as conn:
+        if missing := missing_tables(conn):
+            raise SchemaMissing(missing)
+        schema.apply_roles(conn)
+
+
 def missing_tables(conn: Connection[DictRow]) -> list[str]:
     """The steps of the schema, or the views, that the database lacks."""
     return schema.missing_steps(conn) or missing_views(conn)

@@ -11,6 +11,7 @@ READMES = [
     ROOT / name
     for name in (
         "README.md",
+        "application/README.md",
         "interface/README.md",
         "projections/README.md",
     )
