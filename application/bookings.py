@@ -20,7 +20,7 @@ from domain.agenda import AgendaDay
 from domain.availability import is_offered
 from domain.booking import Booking
 from domain.calendar import Calendar, CalendarTerms
-from domain.errors import IdempotencyMismatch, Invalid, SlotNotOffered
+from domain.errors import IdempotencyMismatch, Invalid, LinkRedeemed, SlotNotOffered
 from domain.link import SingleUseLink
 from domain.slot import Reservation
 
@@ -255,14 +255,16 @@ class Bookings(Log):
         invitee: Invitee,
         typed: dict[str, str | None],
     ) -> Written[Redemption]:
-        """The first answer again, for the same slot and the same person."""
-        made = self.find(Booking, booking_id, version=1)
+        """The first answer again, for the same slot and the same person.
+
+        Once the invitee is forgotten nobody can be told from them: the link is used.
+        """
+        made = self.get(Booking, booking_id, version=1)
         row = personal_data.find(self.database, booking_id)
-        if (
-            made is None
-            or row is None
-            or made.slot.start != start
-            or not personal_data.is_what_was_given(row, made.personal_data, typed)
+        if row is None:
+            raise LinkRedeemed
+        if made.slot.start != start or not personal_data.is_what_was_given(
+            row, made.personal_data, typed
         ):
             raise IdempotencyMismatch
         calendar = self.get(Calendar, made.calendar_id, version=made.calendar_version)

@@ -89,10 +89,17 @@ class Log(Application[UUID]):
         return found
 
     def write(
-        self, value: T, *aggregates: Any, personal_data: Sequence[PersonalDataRow] = ()
+        self,
+        value: T,
+        *aggregates: Any,
+        personal_data: Sequence[PersonalDataRow] = (),
+        forgotten: Sequence[UUID] = (),
     ) -> Written[T]:
-        """Save what the aggregates decided, all or nothing. Raises `VersionConflict`."""
-        recordings = self.save(*aggregates, personal_data=personal_data)
+        """Save what the aggregates decided, all or nothing. Raises `VersionConflict`.
+
+        `forgotten` as in `EventRecorder.insert_events`.
+        """
+        recordings = self.save(*aggregates, personal_data=personal_data, forgotten=forgotten)
         if not recordings:
             return Written(value, self.head())
         return Written(value, recordings[-1].notification.id)

@@ -31,6 +31,7 @@ EVENT_CLASSES: tuple[type[Any], ...] = (
     Booking.Made,
     Booking.Rescheduled,
     Booking.Cancelled,
+    Booking.InviteeForgotten,
 )
 
 _IN_COLUMNS = {"originator_id", "originator_version", "originator_topic"}

@@ -43,6 +43,8 @@ _APPEND = f"""
     ), person AS (
         INSERT INTO personal_data (originator_id, originator_version, salt, data)
         SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row
+    ), forgotten AS (
+        DELETE FROM personal_data USING turn WHERE originator_id = ANY(%s::uuid[])
     ), event AS (
         INSERT INTO stored_events (originator_id, originator_version, topic, state)
         SELECT originator_id, originator_version, topic, state
@@ -86,9 +88,15 @@ class EventRecorder(PostgresApplicationRecorder):
         stored_events: Sequence[StoredEvent],
         *,
         personal_data: Sequence[PersonalDataRow] = (),
+        forgotten: Sequence[UUID] = (),
         **_: Any,
     ) -> Sequence[int]:
         """Record all events and the personal data behind them, or nothing.
+
+        With them goes all personal data of the aggregates that are `forgotten`. One that
+        somebody may still write to has to be among those that the events are of: the
+        rows to delete are looked up before this append has its turn, and only a
+        conflict of versions tells of rows that came since.
 
         Returns their positions. Raises `VersionConflict` when another writer was first;
         `Busy` when the lock, and `Unavailable` when the server or the outcome could not
@@ -100,7 +108,7 @@ class EventRecorder(PostgresApplicationRecorder):
         with deadline():
             for pause in pauses():
                 try:
-                    return self._append(stored_events, personal_data)
+                    return self._append(stored_events, personal_data, forgotten)
                 except psycopg.errors.UniqueViolation as error:
                     # An append whose reply was lost may still have been committing when this
                     # one queued for the lock behind it. If the rows are ours, it was.
@@ -116,7 +124,10 @@ class EventRecorder(PostgresApplicationRecorder):
         raise AssertionError("pauses() never ends")
 
     def _append(
-        self, stored_events: Sequence[StoredEvent], personal_data: Sequence[PersonalDataRow]
+        self,
+        stored_events: Sequence[StoredEvent],
+        personal_data: Sequence[PersonalDataRow],
+        forgotten: Sequence[UUID],
     ) -> list[int]:
         """One transaction in one round trip."""
         severities: list[str | None] = []
@@ -135,6 +146,7 @@ class EventRecorder(PostgresApplicationRecorder):
                         [row.originator_version for row in personal_data],
                         [row.salt for row in personal_data],
                         [Jsonb(row.data) for row in personal_data],
+                        list(forgotten),
                         [event.originator_id for event in stored_events],
                         [event.originator_version for event in stored_events],
                         [event.topic for event in stored_events],

@@ -60,6 +60,12 @@ class Booking(Aggregate):
         personal_data: str | None
         actor: str
 
+    class InviteeForgotten(Aggregate.Event):
+        """What was typed about the invitee is erased, the link's recipient and note too."""
+
+        TOPIC = "booking.invitee_forgotten"
+        actor: str
+
     @event(Made)
     def __init__(
         self,
@@ -78,6 +84,7 @@ class Booking(Aggregate):
         self.slot = Slot(slot_start, slot_end)
         self.personal_data = personal_data
         self.status = BookingStatus.CONFIRMED
+        self.is_invitee_forgotten = False
 
     @staticmethod
     def id_for(link_id: UUID) -> UUID:
@@ -132,6 +139,11 @@ class Booking(Aggregate):
                 self.Cancelled, personal_data=personal_data, actor=actor, timestamp=now
             )
 
+    def forget_invitee(self, *, actor: str, now: datetime) -> None:
+        """Remember nothing about who booked. Again: quietly nothing."""
+        if not self.is_invitee_forgotten:
+            self.trigger_event(self.InviteeForgotten, actor=actor, timestamp=now)
+
     @event(Rescheduled)
     def _rescheduled(self, slot_start: datetime, slot_end: datetime) -> None:
         self.slot = Slot(slot_start, slot_end)
@@ -139,3 +151,7 @@ class Booking(Aggregate):
     @event(Cancelled)
     def _cancelled(self) -> None:
         self.status = BookingStatus.CANCELLED
+
+    @event(InviteeForgotten)
+    def _invitee_forgotten(self) -> None:
+        self.is_invitee_forgotten = True

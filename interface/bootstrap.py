@@ -17,6 +17,7 @@ from application import schema
 from application.accounts import Account, Accounts
 from application.bookings import Bookings
 from application.database import Database, with_defaults
+from application.privacy import Privacy
 from application.sessions import Sessions
 from application.tokens import Tokens
 from domain.errors import AdmitOneError
@@ -58,6 +59,7 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     bookings: Bookings
+    privacy: Privacy
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -74,13 +76,15 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     tokens = Tokens(secret_keys(settings))
     accounts = Accounts(database, tokens)
+    bookings = Bookings(database)
     return Services(
         settings=settings,
         database=database,
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),
-        bookings=Bookings(database),
+        bookings=bookings,
+        privacy=Privacy(bookings, accounts),
         now=now,
     )
 
@@ -133,6 +137,14 @@ def apply_schema(conninfo: str) -> list[str]:
         steps = schema.apply(conn)
         create_views(conn)
         return steps
+
+
+def apply_roles(conninfo: str) -> None:
+    """Create the roles where they are missing and grant what each may do."""
+    with _connection(conninfo) as conn:
+        if missing := missing_tables(conn):
+            raise SchemaMissing(missing)
+        schema.apply_roles(conn)
 
 
 def missing_tables(conn: Connection[DictRow]) -> list[str]:

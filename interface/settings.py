@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
+
+N = TypeVar("N", int, None)
 
 
 class SettingsError(ValueError):
@@ -39,6 +42,10 @@ class Settings:
     log: str | None = None
     """ADMITONE_LOG: `json` or `text`. Unset: text on a terminal, else JSON."""
 
+    forget_after_days: int | None = None
+    """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
+    1 to 36500. Unset: kept until somebody says so."""
+
     @property
     def local_host(self) -> str:
         """The address at which this machine itself reaches the service."""
@@ -64,6 +71,7 @@ class Settings:
             public_url=reader.web_address("PUBLIC_URL"),
             postgres_bin=reader.folder("POSTGRES_BIN"),
             log=reader.choice("LOG", "json", "text"),
+            forget_after_days=reader.number("FORGET_AFTER_DAYS", None, lowest=1, highest=36500),
         )
         reader.raise_errors()
         return replace(settings, public_url=settings.public_url or settings.local_url)
@@ -93,7 +101,7 @@ class _Reader:
             return ""
         return text
 
-    def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
+    def number(self, name: str, default: N, *, lowest: int, highest: int) -> int | N:
         text = self.text(name)
         if not text:
             return default

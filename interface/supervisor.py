@@ -104,6 +104,9 @@ class Supervisor:
             Child("projector", *projector, environment=environment),
             Child("web server", "interface.web_server", environment=environment),
         ]
+        if self._settings.forget_after_days is not None:
+            retention = ("interface.cli", "privacy", "retention", "--keep-on")
+            self._children.append(Child("retention", *retention, environment=environment))
         for child in self._children:
             child.start()
 

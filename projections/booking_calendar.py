@@ -190,6 +190,24 @@ def reservations(
     ]
 
 
+def ended_with_invitee(
+    database: Database, *, by: datetime, limit: int, after: tuple[datetime, UUID] | None = None
+) -> list[tuple[datetime, UUID]]:
+    """End and id of bookings that had ended `by` then and whose invitee is known, by end.
+
+    `after` is end and id of the booking before the first one wanted.
+    """
+    rows = database.fetch_all(
+        """SELECT slot_end, booking_id FROM booking_calendar_v1
+        JOIN personal_data ON originator_id = booking_id AND originator_version = 1
+        WHERE slot_end <= %(by)s AND (%(end)s::timestamptz IS NULL
+            OR (slot_end, booking_id) > (%(end)s, %(id)s::uuid))
+        ORDER BY slot_end, booking_id LIMIT %(limit)s""",
+        {"by": by, "end": after and after[0], "id": after and after[1], "limit": limit},
+    )
+    return [(row["slot_end"], row["booking_id"]) for row in rows]
+
+
 def _row(row: DictRow) -> BookingRow:
     typed = row["data"]
     return BookingRow(

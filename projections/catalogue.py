@@ -8,8 +8,14 @@ from projections.booking_calendar import BookingCalendar
 from projections.calendar_list import CalendarList
 from projections.link_list import LinkList
 from projections.projection import Projection
+from projections.transparency_log import TransparencyLog
 
-CATALOGUE: tuple[Projection, ...] = (CalendarList(), LinkList(), BookingCalendar())
+CATALOGUE: tuple[Projection, ...] = (
+    CalendarList(),
+    LinkList(),
+    BookingCalendar(),
+    TransparencyLog(),
+)
 
 
 class ViewNotFound(NotFound):

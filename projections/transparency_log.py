@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.merkle import HASH, WIDTH, Growth, ReadTile
-from application.proofs import leaf_bytes, leaf_hash
+from application.proofs import Event, leaf_bytes, leaf_hash
 from application.reading import Recorded
 from projections.projection import Projection
 from projections.tables import Rows, Table
@@ -37,7 +37,7 @@ class TransparencyLog(Projection):
         """Grow the tree by the whole batch, whatever its events say."""
         size = tree_size(conn)
         tree = Growth.of(size, tile_reader(conn))
-        changed = tree.append([leaf_hash(leaf_bytes(*_event(recorded))) for recorded in batch])
+        changed = tree.append([leaf_of(recorded) for recorded in batch])
         firsts = {
             index: batch[index * WIDTH - size].position
             for level, index in changed
@@ -102,5 +102,12 @@ def index_of(conn: Connection[DictRow], position: int) -> int | None:
     return int(row["tile"] * WIDTH + row["place"] - 1)
 
 
-def _event(recorded: Recorded) -> tuple:  # type: ignore[type-arg]
-    return recorded
+def leaf_of(recorded: Recorded) -> bytes:
+    """The leaf hash of an event as stored."""
+    return leaf_hash(leaf_bytes(*event_of(recorded)))
+
+
+def event_of(recorded: Recorded) -> Event:
+    """The event as proofs speak of it."""
+    position, originator_id, version, topic, state, recorded_at = recorded
+    return position, originator_id, version, topic, recorded_at, state

@@ -27,6 +27,7 @@ from projections.runner import Runner
 from tests.examples import NOW
 from tests.pages import SignedIn, sign_in
 from tests.service import Service, running_service
+from tests.unlocked import unlock_log
 
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
 SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
@@ -100,6 +101,7 @@ def conninfo(shared_database: str) -> str:
                 AND tablename NOT IN ('schema_steps', 'projection_positions')"""
             )
         ]
+        unlock_log(conn)
         conn.execute(
             sql.SQL("TRUNCATE {} RESTART IDENTITY").format(
                 sql.SQL(", ").join(map(sql.Identifier, tables))
@@ -128,14 +130,16 @@ def services(conninfo: str, clock: Clock, tmp_path: Path) -> Iterator[Services]:
 def catch_up(conninfo: str) -> Callable[[], None]:
     """Applies what is in the log to all views, here and now."""
 
-    def apply() -> None:
-        runner = Runner(conninfo, CATALOGUE, JSONMapper())
-        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-            while runner.catch_up(conn):
-                pass
-        assert runner.stuck == {}
+    return lambda: apply_log(conninfo)
 
-    return apply
+
+def apply_log(conninfo: str) -> None:
+    """Apply what is in the log to all views, here and now."""
+    runner = Runner(conninfo, CATALOGUE, JSONMapper())
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+        while runner.catch_up(conn):
+            pass
+    assert runner.stuck == {}
 
 
 @dataclass

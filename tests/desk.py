@@ -9,6 +9,7 @@ from uuid import UUID
 from application.bookings import NewLink, Redemption
 from application.log import Written
 from application.personal_data import Invitee
+from domain.booking import Booking
 from domain.booking_rules import WEEKDAYS, Availability
 from domain.calendar import CalendarTerms
 from domain.link import SingleUseLink
@@ -108,6 +109,14 @@ class Desk:
             notes=notes,
             idempotency_key=key,
             now=now,
+        )
+
+    def forget(
+        self, booking_id: UUID, *, owner_id: UUID | None = OWNER, now: datetime = NOW
+    ) -> Written[Booking]:
+        """Forget an invitee."""
+        return self.services.privacy.forget(
+            booking_id=booking_id, owner_id=owner_id, actor=ACTOR, now=now
         )
 
     def link(self, link_id: UUID) -> SingleUseLink:

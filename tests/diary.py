@@ -118,12 +118,13 @@ class Diary:
         self.services.bookings.write(booking, booking)
 
     def forget(self, booking_id: UUID) -> None:
-        """Erase what is known of the invitee: the booking's words and the link's."""
-        link_id = self.services.bookings.get(Booking, booking_id).link_id
-        with self.services.database.connection() as conn:
-            conn.execute(
-                "DELETE FROM personal_data WHERE originator_id = ANY(%s)", ([booking_id, link_id],)
-            )
+        """Forget an invitee."""
+        self.services.privacy.forget(
+            booking_id=booking_id,
+            owner_id=self.owner.id,
+            actor=self._actor,
+            now=self.services.now(),
+        )
 
     @property
     def _actor(self) -> str:

@@ -25,9 +25,15 @@ def apply(conn: Connection[DictRow]) -> list[str]:
     return missing
 
 
+def apply_roles(conn: Connection[DictRow]) -> None:
+    """Create the roles where they are missing and grant what each may do; see `roles.sql`."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute((files(__name__) / "roles.sql").read_bytes())
+
+
 def missing_steps(conn: Connection[DictRow]) -> list[str]:
     """The steps that this version knows and the database has not seen, in order."""
-    known = sorted(step.name for step in files(__name__).iterdir() if step.name.endswith(".sql"))
+    known = sorted(file.name for file in files(__name__).iterdir() if file.name[0].isdigit())
     if conn.execute("SELECT to_regclass('schema_steps') AS steps").fetchone() == {"steps": None}:
         return known
     applied = {row["name"] for row in conn.execute("SELECT name FROM schema_steps")}

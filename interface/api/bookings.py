@@ -5,12 +5,12 @@ from uuid import UUID
 
 from flask.views import MethodView
 
-from domain.errors import BookingNotFound
+from domain.errors import BookingNotFound, Busy
 from interface.api.answers import BookingOutput, BookingPage
-from interface.api.calls import Blueprint, caller, requires, shows
-from interface.api.document import refuses
+from interface.api.calls import Blueprint, caller, requires, shows, written
+from interface.api.document import LOG_POSITION, refuses
 from interface.api.paging import cursor, start_and_id_of
-from interface.api.schemas import BookingQuery
+from interface.api.schemas import BookingQuery, NoFields
 from interface.current import services
 from projections import booking_calendar
 
@@ -50,3 +50,31 @@ class BookingList(MethodView):
 def read(booking_id: UUID) -> Any:
     """Read a booking."""
     return booking_calendar.booking_of(services().database, caller().account_id, booking_id)
+
+
+@blueprint.route("/<uuid:booking_id>/forget-invitee", methods=["POST"])
+@requires("bookings")
+@blueprint.arguments(NoFields, required=False, as_kwargs=True)
+@refuses(BookingNotFound, Busy)
+@blueprint.response(200, BookingOutput, headers=LOG_POSITION)
+def forget_invitee(booking_id: UUID) -> Any:
+    """Erase what was typed about the invitee, for ever. Again: unchanged."""
+    current = services()
+    booking = written(
+        current.privacy.forget(
+            booking_id=booking_id,
+            owner_id=caller().account_id,
+            actor=caller().actor,
+            now=current.now(),
+        )
+    )
+    return {
+        "id": booking.id,
+        "link_id": booking.link_id,
+        "calendar_id": booking.calendar_id,
+        "start": booking.slot.start,
+        "end": booking.slot.end,
+        "status": booking.status,
+        "invitee": None,
+        "notes": None,
+    }

@@ -8,8 +8,8 @@ from flask import Flask, url_for
 
 from interface.pages import (
     account,
-    bookings,
     calendars,
+    forgetting,
     home,
     invitee,
     links,
@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"asset": _asset, "notice": notices.notice}
-    for module in (home, calendars, share, share_several, links, bookings, account, invitee):
+    for module in (home, calendars, share, share_several, links, forgetting, account, invitee):
         app.register_blueprint(module.blueprint)
 
 

@@ -19,6 +19,7 @@ NOTICES = {
     "nothing-to-revoke": _("Choose active links to revoke: others have ended already."),
     "link-revoked": _("Link revoked."),
     "link-replaced": _("Link replaced. The old one no longer works: send the new one."),
+    "invitee-forgotten": _("Forgotten. Nothing that this person typed is left."),
     "account-changed": _("Changes saved."),
     "password-changed": _("Password changed. All other browsers are signed out."),
     "key-revoked": _("API key revoked."),

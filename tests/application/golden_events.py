@@ -121,4 +121,5 @@ EVENTS: dict[str, Any] = {
     "booking.cancelled": _later(
         Booking.Cancelled, BOOKING, 3, personal_data=COMMITMENT, actor=ACTOR
     ),
+    "booking.invitee_forgotten": _later(Booking.InviteeForgotten, BOOKING, 4, actor=ACTOR),
 }

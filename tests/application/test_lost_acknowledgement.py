@@ -20,7 +20,17 @@ from domain.errors import LinkRedeemed, Unavailable
 from domain.link import SingleUseLink
 from interface.bootstrap import Services
 from tests.application.stored import log, personal_data, query, stored, typed
-from tests.examples import ACTOR, ADA, GRACE, NOW, OWNER, TERMS, TOMORROW_AT_NINE, TOMORROW_AT_TEN
+from tests.examples import (
+    ACTOR,
+    ADA,
+    GRACE,
+    LINK,
+    NOW,
+    OWNER,
+    TERMS,
+    TOMORROW_AT_NINE,
+    TOMORROW_AT_TEN,
+)
 from tests.proxy import Loss, Proxy
 
 TIMES = 100
@@ -102,6 +112,18 @@ def test_whatever_is_lost_an_append_is_recorded_once(
         (positions[1], events[1].originator_id, 1),
     ]
     assert (events[1].originator_id, 1) in personal_data(conninfo)
+
+
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY])
+def test_whatever_is_lost_somebody_is_forgotten_once(
+    loss: Loss, recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    made, other = stored(LINK), stored()
+    recorder.insert_events([made, other], personal_data=[typed(made), typed(other)])
+    proxy.lose([loss, loss])
+    positions = recorder.insert_events([stored(LINK, 2)], forgotten=[LINK])
+    assert log(conninfo)[2:] == [(positions[0], LINK, 2)]
+    assert personal_data(conninfo) == [(other.originator_id, 1)]
 
 
 def test_a_rival_who_came_first_while_the_request_was_lost_is_told(

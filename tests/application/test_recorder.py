@@ -136,6 +136,18 @@ def test_a_conflict_names_its_row_and_nothing_is_recorded(
     assert personal_data(conninfo) == []
 
 
+def test_whoever_forgets_after_a_rival_wrote_deletes_nothing(
+    recorder: EventRecorder, conninfo: str
+) -> None:
+    made, rivals = stored(LINK), stored(LINK, 2)
+    recorder.insert_events([made, rivals], personal_data=[typed(made), typed(rivals)])
+    with pytest.raises(VersionConflict):
+        recorder.insert_events([stored(LINK, 2)], forgotten=[LINK])
+    assert len(personal_data(conninfo)) == 2
+    recorder.insert_events([stored(LINK, 3)], forgotten=[LINK])
+    assert personal_data(conninfo) == []
+
+
 def test_personal_data_in_the_way_is_no_conflict_of_versions(
     recorder: EventRecorder, conninfo: str
 ) -> None:

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, dict_row
 from application import schema
 from interface.bootstrap import apply_schema
 
-STEPS = sorted(step.name for step in files(schema).iterdir() if step.name.endswith(".sql"))
+STEPS = sorted(file.name for file in files(schema).iterdir() if file.name.startswith("0"))
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("bookings-month", "/bookings?view=month"),
         Place("bookings-none-match", "/bookings?q=nothing-like-this"),
         Place("booking", f"/bookings/{demo.booking}"),
+        Place("booking-forget", f"/bookings/{demo.booking}/forget"),
         Place("booking-elsewhere", f"/bookings/{demo.elsewhere}"),
         Place("booking-cancelled", f"/bookings/{demo.cancelled}"),
         Place("booking-forgotten", f"/bookings/{demo.forgotten}"),

@@ -101,6 +101,33 @@ def test_a_booking_cancelled_again_stays_as_it_is() -> None:
     assert collected(booking, history) == history
 
 
+def test_an_invitee_is_forgotten_by_somebody_at_some_time_and_the_booking_stays() -> None:
+    booking = made()
+    booking.forget_invitee(actor=ACTOR, now=LATER)
+    event = collected(booking)[-1]
+    assert booking.is_invitee_forgotten
+    assert (booking.slot, booking.status) == (TOMORROW, BookingStatus.CONFIRMED)
+    assert (event.actor, event.timestamp) == (ACTOR, LATER)
+
+
+def test_an_invitee_who_is_forgotten_again_was_forgotten_once() -> None:
+    booking = made()
+    booking.forget_invitee(actor=ACTOR, now=NOW)
+    history = collected(booking)
+    booking.forget_invitee(actor="invitee", now=LATER)
+    assert collected(booking, history) == history
+
+
+def test_the_booking_of_a_forgotten_invitee_is_still_moved_and_cancelled() -> None:
+    booking = made()
+    booking.forget_invitee(actor=ACTOR, now=LATER)
+    booking.reschedule(AT_TEN, actor=ACTOR, now=LATER)
+    cancel(booking)
+    collected(booking)
+    assert (booking.slot, booking.status) == (AT_TEN, BookingStatus.CANCELLED)
+    assert booking.is_invitee_forgotten
+
+
 def test_one_who_cancels_and_one_who_reschedules_at_once_claim_the_same_version() -> None:
     history = collected(made())
     one, other = copy_of(history), copy_of(history)

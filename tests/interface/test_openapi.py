@@ -47,6 +47,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | {409: {"link-redeemed", "link-revoked", "calendar-archived"}},
     "GET /bookings": KEY | VIEW,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
+    "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
     "GET /booking-links/{token}": ENDED | {503: VIEW[503]},
     "GET /booking-links/{token}/slots": ENDED | VIEW,
     "POST /booking-links/{token}/redeem": ENDED
@@ -189,7 +190,7 @@ def test_lists_tell_of_their_filters(document: dict[str, Any]) -> None:
 
 def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) -> None:
     for call, operation in operations(document).items():
-        optional = call.endswith(("/links", "/revoke", "/replace", "/archive"))
+        optional = call.endswith(("/links", "/revoke", "/replace", "/archive", "/forget-invitee"))
         if "requestBody" in operation:
             assert operation["requestBody"].get("required", False) != optional, call
         else:

@@ -40,6 +40,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         PUBLIC_URL="https://book.example.org/",
         POSTGRES_BIN=str(tmp_path),
         LOG="json",
+        FORGET_AFTER_DAYS="30",
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
@@ -51,6 +52,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         public_url="https://book.example.org",
         postgres_bin=tmp_path,
         log="json",
+        forget_after_days=30,
     )
 
 
@@ -87,6 +89,8 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "80a"),
+        ("FORGET_AFTER_DAYS", "0"),
+        ("FORGET_AFTER_DAYS", "never"),
         ("PORT", "²"),
         ("PORT", "9" * 5000),
         ("WORKERS", "0"),

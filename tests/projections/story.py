@@ -50,6 +50,7 @@ def everything_happens(desk: Desk) -> None:
     twelve = TOMORROW_AT_NINE + 6 * ONE_HOUR
     reschedule(desk, Booking.id_for(moved), Slot(twelve, twelve + minutes(30)))
     cancel(desk, Booking.id_for(cancelled))
+    desk.forget(Booking.id_for(cancelled))
     desk.revoke(desk.new_link(calendar_id), reason="Wrong person")
     desk.replace(desk.new_link(calendar_id, note="VIP"))
     desk.change(calendar_id, duration_minutes=60)

@@ -23,6 +23,7 @@ from tests.projections.story import everything_happens, recorded, view
 
 NAMES = [projection.name for projection in CATALOGUE]
 TABLES = [table.name for projection in CATALOGUE for table in projection.tables]
+OF_SOME_EVENTS = [projection for projection in CATALOGUE if projection.handlers]
 each_projection = pytest.mark.parametrize("projection", CATALOGUE, ids=NAMES)
 mapper = JSONMapper()
 
@@ -76,7 +77,7 @@ def test_views_thrown_away_and_built_again_come_out_row_for_row_the_same(
     everything_happens(desk)
     catch_up()
     live = views(desk)
-    assert all(len(rows) > 3 for rows in live[0])
+    assert all(live[0])
     begin_again(conn)
     assert views(desk) == ([[]] * len(TABLES), [0] * len(NAMES))
     catch_up()
@@ -127,7 +128,7 @@ def test_rows_and_position_move_together_or_not_at_all(
         assert position_of(desk, projection.name) == desk.services.bookings.head()
 
 
-@each_projection
+@pytest.mark.parametrize("projection", OF_SOME_EVENTS, ids=lambda one: one.name)
 def test_an_event_that_a_view_does_not_show_only_moves_its_position(
     desk: Desk, conn: Connection[DictRow], projection: Projection
 ) -> None:

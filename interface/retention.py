@@ -1,0 +1,31 @@
+"""Invitees are forgotten when their booking is long over, where the operator set so."""
+
+from datetime import timedelta
+from threading import Event
+
+from interface.bootstrap import Services
+from projections import booking_calendar
+
+PAGE = 500
+
+
+def forget_due(services: Services, *, days: int, stop: Event) -> int:
+    """Forget the invitees whose bookings ended `days` days ago or longer; how many.
+
+    Ends early, after some hundreds, once `stop` is set.
+    """
+    now = services.now()
+    by = now - timedelta(days=days)
+    count = 0
+    after = None
+    while not stop.is_set() and (
+        page := booking_calendar.ended_with_invitee(
+            services.database, by=by, after=after, limit=PAGE
+        )
+    ):
+        count += sum(
+            services.privacy.forget_if_ended(booking_id=booking_id, by=by, now=now)
+            for _, booking_id in page
+        )
+        after = page[-1]
+    return count
