@@ -1,13 +1,10 @@
 """Settings to services: the only place where the parts are put together."""
 
-import os
-import secrets
 import zoneinfo
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 from psycopg import Connection
@@ -21,7 +18,8 @@ from application.privacy import Privacy
 from application.sessions import Sessions
 from application.tokens import Tokens
 from domain.errors import AdmitOneError
-from interface.settings import Settings, SettingsError
+from interface.keys_kept import secret_keys
+from interface.settings import Settings
 from projections.catalogue import create_views, missing_views
 
 POOL_SIZE = 8
@@ -87,43 +85,6 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         privacy=Privacy(bookings, accounts),
         now=now,
     )
-
-
-def secret_keys(settings: Settings) -> tuple[str, ...]:
-    """The keys that sign tokens, newest first; made once where none are set.
-
-    Raises `SettingsError` when the file for them can't be used.
-    """
-    if settings.secret_keys:
-        return settings.secret_keys
-    path = settings.data / "secret_keys"
-    try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            _create_whole(path, secrets.token_urlsafe(48))
-        keys = tuple(path.read_text().split())
-    except OSError as error:
-        why = error.strerror
-        raise SettingsError(f"The secret keys can't be kept in {path}: {why}.") from error
-    if not keys:
-        raise SettingsError(f"There is no secret key in {path}.")
-    return keys
-
-
-def _create_whole(path: Path, text: str) -> None:
-    """Create a file of mode 0600 with all its text, unless somebody was first."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def apply_schema(conninfo: str) -> list[str]:

@@ -35,6 +35,11 @@ class Settings:
     secret_keys: tuple[str, ...] = ()
     """ADMITONE_SECRET_KEYS: comma-separated, newest first, 32 characters or more each.
     Unset: made once and kept in the data folder."""
+    audit_key: str = ""
+    """ADMITONE_AUDIT_KEY: the private key that signs heads of the log, in the form of
+    sumdb/note. Unset: made once and kept in the data folder."""
+    checkpoints: Path | None = None
+    """ADMITONE_CHECKPOINTS: the folder for signed heads. Unset: in `data`."""
     public_url: str = ""
     """ADMITONE_PUBLIC_URL: how people reach the service. Unset: host and port."""
     postgres_bin: Path | None = None
@@ -57,17 +62,24 @@ class Settings:
         host = f"[{self.local_host}]" if ":" in self.local_host else self.local_host
         return f"http://{host}:{self.port}"
 
+    @property
+    def heads_folder(self) -> Path:
+        """Where signed heads are kept."""
+        return self.checkpoints or self.data / "checkpoints"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read and check all settings. Raises `SettingsError`, naming every wrong one."""
         reader = _Reader(environment)
         settings = cls(
             database_url=reader.database_url("DATABASE_URL"),
-            data=reader.data_folder("DATA", cls.data),
+            data=reader.own_folder("DATA") or cls.data.absolute(),
             host=reader.ip_address("HOST", cls.host),
             port=reader.number("PORT", cls.port, lowest=1, highest=65535),
             workers=reader.number("WORKERS", cls.workers, lowest=1, highest=64),
             secret_keys=reader.secrets("SECRET_KEYS"),
+            audit_key=reader.text("AUDIT_KEY"),
+            checkpoints=reader.own_folder("CHECKPOINTS"),
             public_url=reader.web_address("PUBLIC_URL"),
             postgres_bin=reader.folder("POSTGRES_BIN"),
             log=reader.choice("LOG", "json", "text"),
@@ -163,11 +175,12 @@ class _Reader:
             self._refuse(name, f"must be keys of at least {SHORTEST_SECRET} characters")
         return keys
 
-    def data_folder(self, name: str, default: Path) -> Path:
-        path = Path(self.text(name) or default).absolute()
-        if os.path.exists(path) and not os.path.isdir(path):
-            self._refuse(name, f"must be a folder, and {str(path)!r} is not")
-        return path
+    def own_folder(self, name: str) -> Path | None:
+        """A folder that is made where it is not there yet."""
+        text = self.text(name)
+        if text and os.path.exists(text) and not os.path.isdir(text):
+            self._refuse(name, f"must be a folder, and {text!r} is not")
+        return Path(text).absolute() if text else None
 
     def folder(self, name: str) -> Path | None:
         text = self.text(name)

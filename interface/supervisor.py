@@ -17,9 +17,10 @@ from types import FrameType
 
 from application.accounts import Account
 from domain.errors import AdmitOneError, Invalid, Unavailable
-from interface.bootstrap import Services, apply_schema, build, secret_keys
+from interface.bootstrap import Services, apply_schema, build
 from interface.child import Child
 from interface.embedded_postgres import EmbeddedPostgres
+from interface.keys_kept import secret_keys
 from interface.lifeline import for_children
 from interface.readiness import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError

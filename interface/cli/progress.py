@@ -1,6 +1,7 @@
 """How far a rebuild has come: a bar on a terminal, a line now and then elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -78,6 +79,18 @@ class Progress:
             f" {_rate(found):,.0f} events/s, {left:.0f} s left",
             err=True,
         )
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many are done, of how many, on a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    with Bars(BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _rate(found: Generation) -> float:

@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from application.mapper import JSONMapper
-from interface import logs, rebuilding
+from interface import keys_kept, logs, rebuilding
+from interface.bootstrap import utc_now
 from interface.cli import session
 from interface.cli.progress import Progress
+from interface.heads import HeadsKept, signed_at_work
 from interface.lifeline import end_with_parent
 from projections import generations, sampling
 from projections.applying import retry as retry_parked
@@ -34,14 +36,20 @@ def projections() -> None:
 @projections.command()
 def run() -> None:
     """Keep all views up with the log until stopped; stand by while another one does."""
-    logs.configure(session.settings().log)
+    settings = session.settings()
+    logs.configure(settings.log)
     end_with_parent()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with session.database() as conninfo:
         runner = Runner(conninfo, CATALOGUE, JSONMapper())
-        with rebuilding.on_request(conninfo, runner.is_at_work, stop):
+        signer = keys_kept.signer(settings)
+        kept = HeadsKept(settings.heads_folder, signer.verifier_key())
+        with (
+            rebuilding.on_request(conninfo, runner.is_at_work, stop),
+            signed_at_work(conninfo, signer, kept, runner.is_at_work, stop, now=utc_now),
+        ):
             runner.run(stop)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interface.bootstrap import secret_keys
+from interface.keys_kept import secret_keys
 from interface.settings import PREFIX, Settings, SettingsError, unused_settings
 from tests.service import at_once
 
@@ -40,6 +40,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         PUBLIC_URL="https://book.example.org/",
         POSTGRES_BIN=str(tmp_path),
         LOG="json",
+        AUDIT_KEY="PRIVATE+KEY+…",
+        CHECKPOINTS=str(tmp_path),
         FORGET_AFTER_DAYS="30",
     )
     assert given == Settings(
@@ -52,6 +54,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         public_url="https://book.example.org",
         postgres_bin=tmp_path,
         log="json",
+        audit_key="PRIVATE+KEY+…",
+        checkpoints=tmp_path,
         forget_after_days=30,
     )
 

@@ -1,0 +1,40 @@
+"""Who read the audit, and what: written down before they get it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from application.database import Database
+
+
+@dataclass(frozen=True)
+class Access:
+    """One reading of the audit. `at` is UTC by the database's clock."""
+
+    id: int
+    at: datetime
+    actor: str
+    what: str
+
+
+def record(database: Database, *, actor: str, what: str) -> None:
+    """Note that `actor` is about to read `what`. Raises `Unavailable`: then nothing is read."""
+    with database.connection() as conn:
+        conn.execute("INSERT INTO audit_accesses (actor, what) VALUES (%s, %s)", (actor, what))
+
+
+def newest(database: Database, *, limit: int, before: int | None = None) -> list[Access]:
+    """At most `limit` accesses, newest first; `before` is the id of the one before them."""
+
+    def read(conn):  # type: ignore[no-untyped-def]
+        with conn.cursor(row_factory=class_row(Access)) as cursor:
+            return cursor.execute(
+                """SELECT id, at, actor, what FROM audit_accesses
+                WHERE %(before)s::bigint IS NULL OR id < %(before)s
+                ORDER BY id DESC LIMIT %(limit)s""",
+                {"before": before, "limit": limit},
+            ).fetchall()
+
+    found: list[Access] = database.repeat(read)
+    return found

@@ -1,0 +1,35 @@
+"""Histories in the form that the API and the command line answer."""
+
+from typing import Any
+
+from application.audit import History, Step
+from application.proofs import leaf_bytes, leaf_hash, time_text
+
+
+def history_json(found: History) -> dict[str, Any]:
+    """All events with the state after each, and the state at the end."""
+    return {
+        "id": str(found.id),
+        "events": [step_json(step) | {"state": step.state} for step in found.steps],
+        "state": found.state,
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """One event."""
+    position, originator_id, version, topic, state, recorded_at = step.recorded
+    leaf = leaf_hash(leaf_bytes(position, originator_id, version, topic, recorded_at, state))
+    return {
+        "position": position,
+        "type": topic,
+        "id": str(originator_id),
+        "version": version,
+        "recorded_at": time_text(recorded_at),
+        "decided_at": None if step.decided_at is None else time_text(step.decided_at),
+        "actor": step.actor,
+        "data": step.data,
+        "typed": step.typed,
+        "commitment": step.commitment,
+        "fault": step.fault,
+        "leaf_hash": leaf.hex(),
+    }
