@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 from uuid import UUID
 
+from msgspec import MsgspecError
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.mapper import JSONMapper
+from application.mapper import JSONMapper, UnknownTopic
 from application.reading import Recorded, read_streams
 from domain.agenda import AgendaDay
 from domain.booking import Booking
@@ -20,7 +21,7 @@ _LONGEST_BUFFER = timedelta(minutes=LIMITS["buffer_before_minutes"][1])
 def link_behind(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMapper) -> UUID | None:
     """The link that made this booking."""
     for recorded in read_streams(conn, [booking_id])[:1]:
-        event = mapper.event(*recorded[1:5])
+        event = _event(recorded, mapper)
         if isinstance(event, Booking.Made):
             return event.link_id
     return None
@@ -35,7 +36,7 @@ def of_link(
     days: set[date] = set()
     owner_id: UUID | None = None
     for recorded in own:
-        event = mapper.event(*recorded[1:5])
+        event = _event(recorded, mapper)
         if isinstance(event, Booking.Made):
             owner_id = event.owner_id
         if isinstance(event, Booking.Made | Booking.Rescheduled):
@@ -48,6 +49,14 @@ def of_link(
         for recorded in read_streams(
             conn, [AgendaDay.id_for(owner_id, day) for day in days], until=until
         )
-        if getattr(mapper.event(*recorded[1:5]), "booking_id", None) == booking_id
+        if getattr(_event(recorded, mapper), "booking_id", None) == booking_id
     ]
     return sorted([*own, *agenda])
+
+
+def _event(recorded: Recorded, mapper: JSONMapper) -> object:
+    """The event; None for one that can't be read, which an auditor has to see all the same."""
+    try:
+        return mapper.event(*recorded[1:5])
+    except (UnknownTopic, MsgspecError):
+        return None

@@ -77,7 +77,7 @@ def _judge(
         wanted = None if head is None else head.size - tree.size
         while leaves := list(islice(found, STRETCH if wanted is None else min(wanted, STRETCH))):
             if differs is None:
-                differs = _first_difference(leaves, expected)
+                differs = _first_difference(tree.size, leaves, expected)
             tree.append([leaf for _, leaf in leaves])
             last = leaves[-1][0]
             if wanted is not None:
@@ -87,41 +87,50 @@ def _judge(
         if tree.size < head.size or tree.root() != head.root:
             missing = None if differs else next(expected, None)
             if missing is not None and tree.size < head.size:
-                differs = _Difference(missing[0] or last + 1, "the log ends before this position")
+                differs = _missing(tree.size, missing[0] or last + 1)
             return _broken(tree.size, good, head, differs, last)
         good = head
     missing = next(expected, None) if differs is None else None
     if missing is not None:
-        differs = _Difference(missing[0] or last + 1, "the log ends before this position")
+        differs = _missing(tree.size, missing[0] or last + 1)
     signed = good.size if good else 0
     if differs is None:
         return Verdict(tree.size, signed, None, None)
-    if good is not None and differs.position <= good.position:
+    if differs.leaf < signed:
         fault = f"the log is as it was signed, but what was kept of it is not: {differs.what}"
         return Verdict(tree.size, signed, differs.position, fault)
     return Verdict(tree.size, signed, differs.position, differs.what)
 
 
 class _Difference(NamedTuple):
+    """The first leaf, counted from 0, that is not what it should be."""
+
+    leaf: int
     position: int
     what: str
 
 
 def _first_difference(
-    leaves: Sequence[tuple[int, bytes]], expected: Iterator[Leaf]
+    size: int, leaves: Sequence[tuple[int, bytes]], expected: Iterator[Leaf]
 ) -> _Difference | None:
-    for position, leaf in leaves:
+    """Among leaves that follow the first `size`."""
+    for index, (position, leaf) in enumerate(leaves, size):
         was = next(expected, None)
         if was is None:
             return None  # newer than all that is known
         was_position, was_leaf = was
         if was_position is not None and was_position < position:
-            return _Difference(was_position, "the event at this position is missing")
+            return _Difference(index, was_position, "the event at this position is missing")
         if was_position is not None and was_position > position:
-            return _Difference(position, "there was no event at this position")
+            return _Difference(index, position, "there was no event at this position")
         if was_leaf != leaf:
-            return _Difference(position, "the event at this position is not what was recorded")
+            what = "the event at this position is not what was recorded"
+            return _Difference(index, position, what)
     return None
+
+
+def _missing(index: int, position: int) -> _Difference:
+    return _Difference(index, position, "the log ends before this position")
 
 
 def _broken(
@@ -134,7 +143,7 @@ def _broken(
     """The log does not lead to a head that was signed."""
     signed = good.size if good else 0
     after = good.position if good else 0
-    if differs is not None and differs.position > after:
+    if differs is not None and differs.leaf >= signed:
         return Verdict(size, signed, differs.position, differs.what)
     if size < head.size:
         fault = f"the log ends after position {last}: it had {head.size} events up to position"
@@ -159,6 +168,9 @@ def _hashed(
     conninfo: str, stretches: Sequence[tuple[int, int]], report: Callable[[int, int], None]
 ) -> Iterator[Iterator[tuple[int, bytes]]]:
     """Positions and leaf hashes, stretch by stretch, a few of them ahead of who asks."""
+    if len(stretches) == 1:
+        yield _unpacked(_hash(conninfo, *stretches[0]))  # sooner done than a process begun
+        return
     workers = os.cpu_count() or 1
     total = len(stretches) * STRETCH
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
