@@ -42,6 +42,8 @@ _LONGEST_PAUSE_SECONDS = 2.0
 # that works says something every second.
 _SESSION = {
     "timezone": "UTC",
+    # A crash of the server takes rows and position away together, and both come again.
+    "synchronous_commit": "off",
     "idle_session_timeout": "3s",
     "idle_in_transaction_session_timeout": "3s",
     "tcp_keepalives_idle": "2",
@@ -162,14 +164,16 @@ class Runner:
         full = len(batch) == self._batch_size
         self._batch_size = min(2 * self._batch_size, LARGEST_BATCH) if full else SMALLEST_BATCH
         count = 0
-        for projection, rows in zip(projections, self._folded(projections, batch), strict=True):
-            reason = None
-            try:
-                apply(conn, projection, batch, self._mapper, rows=rows)
-                count += len(batch)
-            except _STANDS_STILL as error:
-                reason = f"can't go on after position {position}: {parking.reason(error)}"
-            self._note(projection, reason)
+        folded = self._folded(projections, batch)
+        with conn.transaction():  # one for all of them, so that they wait for one commit
+            for projection, rows in zip(projections, folded, strict=True):
+                reason = None
+                try:
+                    apply(conn, projection, batch, self._mapper, rows=rows)
+                    count += len(batch)
+                except _STANDS_STILL as error:
+                    reason = f"can't go on after position {position}: {parking.reason(error)}"
+                self._note(projection, reason)
         return count
 
     def _folded(

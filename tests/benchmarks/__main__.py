@@ -27,8 +27,8 @@ from interface.bootstrap import apply_schema, build
 from interface.embedded_postgres import EmbeddedPostgres
 from interface.heads import HeadsKept, sign_due
 from interface.settings import Settings
+from projections import positions
 from projections.catalogue import CATALOGUE
-from projections.runner import Runner
 from projections.transparency_log import tile_reader, tree_size
 from projections.verification import verify
 from tests.benchmarks import library_runner
@@ -158,16 +158,15 @@ def proofs(conninfo: str, folder: Path) -> None:
 
 
 @contextmanager
-def running(conninfo: str) -> Iterator[None]:
-    """A runner at work."""
-    stop = Event()
-    thread = Thread(target=Runner(conninfo, CATALOGUE, JSONMapper()).run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def running(conninfo: str, folder: Path) -> Iterator[None]:
+    """`admitone projections run`, as a process of its own."""
+    environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(folder)}
+    command = [sys.executable, "-m", "interface.cli", "projections", "run"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as runner:
+        try:
+            yield
+        finally:
+            runner.terminate()
 
 
 def lag(conninfo: str, folder: Path) -> None:
@@ -190,8 +189,9 @@ def lag(conninfo: str, folder: Path) -> None:
                 sleep(0.0005)
 
     watcher = Thread(target=watch)
-    with running(conninfo):
+    with running(conninfo, folder):
         watcher.start()
+        positions.wait_for(services.database, VIEWS, 1, seconds=60)
         begun = perf_counter()
         for number in range(LAG_EVENTS):
             sleep(max(0.0, begun + number / LAG_RATE - perf_counter()))
