@@ -1,0 +1,100 @@
+"""A thousand ways to change the log, and a thousand logs that nobody changed."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+import pytest
+
+from application.mapper import JSONMapper
+from domain.errors import LinkEnded, SlotRefused
+from interface.bootstrap import Services
+from projections.rebuild import Rebuild
+from projections.transparency_log import TransparencyLog
+from tests.desk import Desk
+from tests.examples import TOMORROW_AT_NINE
+from tests.projections.story import everything_happens
+from tests.projections.tampering import CHANGES, Vault
+
+CANNOT_BE_HASHED = ("no time of this world", "a topic too long to be one")
+COUNT = int(os.environ.get("FAULTS_MUTATIONS", "1000"))
+
+
+@pytest.fixture
+def desk(services: Services) -> Desk:
+    return Desk(services)
+
+
+def something_happens(desk: Desk, random: Random, calendar_id: UUID, links: list[UUID]) -> None:
+    """Any of what people do, or an append that left a gap."""
+    match random.randrange(6):
+        case 0 | 1:
+            links.append(desk.new_link(calendar_id, recipient="Countess"))
+        case 2 | 3 if links:
+            start = TOMORROW_AT_NINE + timedelta(days=random.randrange(20))
+            try:
+                made = desk.redeem(random.choice(links), start)
+            except (LinkEnded, SlotRefused):
+                return
+            if random.random() < 0.3:
+                desk.forget(made.value.booking.id)
+        case 4:
+            with desk.services.database.connection() as conn:
+                conn.execute("SELECT nextval('stored_events_notification_id_seq')")
+        case 5 if links:
+            try:
+                desk.revoke(random.choice(links))
+            except LinkEnded:
+                return
+
+
+def test_all_of_a_thousand_changes_are_found_and_their_position_is_named(
+    desk: Desk, conninfo: str, tmp_path: Path, catch_up: Callable[[], None]
+) -> None:
+    everything_happens(desk)
+    random = Random(1)
+    calendar_id, links = desk.new_calendar(), list[UUID]()
+    for _ in range(60):
+        something_happens(desk, random, calendar_id, links)
+    catch_up()
+    vault = Vault.of(conninfo, tmp_path / "heads")
+    names = sorted(CHANGES)
+    found = named = 0
+    for seed in range(COUNT):
+        random = Random(seed)
+        name = random.choice(names)
+        rewrite_tree = seed % 5 == 0 and name not in CANNOT_BE_HASHED
+        place = vault.change(CHANGES[name], random, rewrite_tree=rewrite_tree)
+        verdict = vault.verdict()
+        found += verdict.fault is not None
+        named += verdict.position == place
+        vault.restore()
+    vault.close()
+    print(f"\n{COUNT} changes: {found} found, {named} named by their position")  # noqa: T201
+    assert (found, named) == (COUNT, COUNT)
+
+
+def test_none_of_a_thousand_honest_logs_raises_an_alarm(
+    desk: Desk, conninfo: str, tmp_path: Path, catch_up: Callable[[], None]
+) -> None:
+    """Each is the one before and a little more, under one head more now and then."""
+    everything_happens(desk)
+    random = Random(2)
+    calendar_id, links = desk.new_calendar(), list[UUID]()
+    vault = None
+    for number in range(COUNT):
+        something_happens(desk, random, calendar_id, links)
+        if random.random() < 0.5:
+            catch_up()
+        if number % 50 == 0:
+            catch_up()
+            Rebuild(conninfo, [TransparencyLog()], JSONMapper()).run()
+        if vault is None or random.random() < 0.2:
+            catch_up()
+            vault = Vault.of(conninfo, tmp_path / "heads")
+        verdict = vault.verdict()
+        assert verdict.fault is None, (number, verdict)
+    print(f"\n{COUNT} honest logs: no alarm")  # noqa: T201
