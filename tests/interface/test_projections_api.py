@@ -16,9 +16,11 @@ from projections.generations import REBUILD, VERIFY
 from projections.link_list import LinkList
 from projections.rebuild import Rebuild
 from tests.conftest import Owner
+from tests.examples import IN_90_DAYS
 from tests.interface.calls import new_link, refusal, together, unknown_id
-from tests.poison import EXPIRY, poison
+from tests.poison import poison
 from tests.projecting import at_work
+from tests.service import wait_until
 
 REBUILDS = f"/projections/{link_list.NAME}/rebuilds"
 RETRY = f"/projections/{link_list.NAME}/retry"
@@ -31,16 +33,23 @@ def operator(new_owner: Callable[..., Owner]) -> Owner:
 
 
 @pytest.fixture
-def work(conninfo: str) -> Iterator[Callable[..., None]]:
-    """Rebuilds or verifies the list of links; what was replaced is dropped in the end."""
-    yield lambda kind=REBUILD: Rebuild(conninfo, [LinkList()], JSONMapper(), kind=kind).run()
+def work(conninfo: str) -> Iterator[Callable[[], object]]:
+    """Rebuilds the list of links; what was replaced is dropped in the end."""
+
+    def work() -> None:
+        Rebuild(conninfo, [LinkList()], JSONMapper()).run()
+        # The server takes a moment to see that whoever held the lock has gone.
+        with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+            wait_until(lambda: not generations.is_running(conn, link_list.NAME))
+
+    yield work
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         generations.prune(conn, CATALOGUE)
 
 
 def views(operator: Owner) -> dict[str, Any]:
     """Each view by name, as it is without catching up first."""
-    answer = operator.client.get("/api/v1/projections", headers=operator.headers)
+    answer: Any = operator.client.get("/api/v1/projections", headers=operator.headers)
     assert answer.status_code == 200
     return {view["name"]: view for view in answer.json["items"]}
 
@@ -79,7 +88,7 @@ def test_it_is_told_whether_a_projector_is_at_work(operator: Owner, conninfo: st
 
 @pytest.mark.parametrize("name", [link_list.NAME, "link_list"])
 def test_a_rebuild_is_asked_for_followed_and_done(
-    owner: Owner, operator: Owner, work: Callable[..., None], name: str
+    owner: Owner, operator: Owner, work: Callable[[], object], name: str
 ) -> None:
     new_link(owner)
     owner.catch_up()
@@ -103,7 +112,7 @@ def test_a_rebuild_is_asked_for_followed_and_done(
 
 
 def test_rows_that_were_not_as_the_log_says_are_told(
-    owner: Owner, operator: Owner, services: Services, work: Callable[..., None]
+    owner: Owner, operator: Owner, services: Services, work: Callable[[], object]
 ) -> None:
     link, missing = new_link(owner), new_link(owner)
     owner.catch_up()
@@ -130,7 +139,7 @@ def test_rows_that_were_not_as_the_log_says_are_told(
 
 
 def test_a_rebuild_that_is_asked_for_twice_runs_once(
-    operator: Owner, work: Callable[..., None]
+    operator: Owner, work: Callable[[], object]
 ) -> None:
     first = operator.post(REBUILDS).json
     assert refusal(operator.post(REBUILDS)) == (409, "rebuild-running")
@@ -161,7 +170,7 @@ def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
 
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
 def test_what_a_killed_command_left_behind_is_gone_on_with(
-    owner: Owner, operator: Owner, conninfo: str, work: Callable[..., None], kind: str
+    owner: Owner, operator: Owner, conninfo: str, work: Callable[[], object], kind: str
 ) -> None:
     new_link(owner)
     owner.catch_up()
@@ -193,8 +202,8 @@ def test_parked_events_are_applied_once_they_can_be(
     owner: Owner, operator: Owner, services: Services
 ) -> None:
     assert operator.post(RETRY).json == {"applied": 0, "parked": 0}
-    with poison(services.database):
-        link = new_link(owner, expires_at=EXPIRY.isoformat())
+    with poison(services.database, IN_90_DAYS):
+        link = new_link(owner, expires_at=IN_90_DAYS.isoformat())
         owner.post(f"/links/{link['id']}/revoke")
         owner.catch_up()
         view = views(operator)[link_list.NAME]
