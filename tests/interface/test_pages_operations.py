@@ -200,6 +200,7 @@ def test_parked_events_are_shown_with_their_error_and_retried(
         assert "Events parked" in told(text(page))
         assert "1 event could not be applied. 1 later event of the same story" in words(page)
         assert "2 link.issued CheckViolation: " in words(page)
+        assert "link.revoked" not in words(page)
         assert f'action="{retry}"' in text(page)
         answer = operator.post(retry)
         assert answer.status_code == 303

@@ -10,6 +10,7 @@ from projections.runner import is_running
 from projections.status import statuses
 from tests.desk import Desk
 from tests.projecting import at_work
+from tests.service import wait_until
 
 NAMES = [projection.name for projection in CATALOGUE]
 
@@ -62,4 +63,4 @@ def test_whether_a_projector_runs_is_known_to_everybody(services: Services, conn
     assert not is_running(services.database)
     with at_work(conninfo):
         assert is_running(services.database)
-    assert not is_running(services.database)
+    wait_until(lambda: not is_running(services.database))  # once the server has seen it leave
