@@ -2,15 +2,18 @@
 
 from flask import Blueprint, Flask, Response, jsonify
 
+from application.database import Database
 from application.deadline import deadline
 from domain.errors import Unavailable
 from interface.bootstrap import SchemaMissing, missing_tables
 from interface.current import services
-from projections import positions
+from projections import lag, positions
 from projections.catalogue import CATALOGUE
+from projections.runner import is_running
 
 READY_SECONDS = 2.0
 MOST_EVENTS_BEHIND = 1000
+MOST_SECONDS_BEHIND = 10.0  # without a projector
 
 blueprint = Blueprint("health", __name__)
 
@@ -44,10 +47,19 @@ def reasons_against_ready() -> list[str]:
                 return [str(SchemaMissing(missing))]
             head = current.bookings.head()
             seen = positions.all_positions(current.database)
+            stands_still = _stands_still(current.database)
         except Unavailable:
             return ["The database does not answer."]
-    return [
+    reasons = ["No projector is at work: lists stand still."] if stands_still else []
+    return reasons + [
         f"The view {projection.name} is behind: at {seen[projection.name]}, head {head}."
         for projection in CATALOGUE
         if seen[projection.name] < head - MOST_EVENTS_BEHIND
     ]
+
+
+def _stands_still(database: Database) -> bool:
+    """Whether nobody takes the views on. None is at work for a moment at a start or takeover."""
+    names = [projection.name for projection in CATALOGUE]
+    has_waited = lag.longest_seconds(database, names) > MOST_SECONDS_BEHIND
+    return has_waited and not is_running(database)

@@ -15,17 +15,23 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, class_row
 from psycopg.types.json import Jsonb
 
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, NotFound
 from projections import positions
 from projections.projection import Projection
 
 REBUILD = "rebuild"
 VERIFY = "verify"
+KINDS = (REBUILD, VERIFY)
+STATES = ("waiting", "building", "comparing", "switching", "done", "failed")
 _LOCKS = 4_011_200
 
 
 class RebuildRunning(AdmitOneError):
     """This view is being rebuilt or verified already."""
+
+
+class RebuildNotFound(NotFound):
+    """There is no such rebuild."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,10 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
         unfinished = _unfinished(conn, name)
         if unfinished is None:
             return _insert(conn, name, REBUILD, by_projector=True)
-        if unfinished.by_projector or unfinished.kind != REBUILD:
+        if unfinished.by_projector:
             raise RebuildRunning(f"{name} is being rebuilt or verified already.")
-        conn.execute("UPDATE rebuilds SET by_projector = true WHERE id = %s", (unfinished.id,))
+        # A verification that was killed has built the same tables: they will do.
+        note(conn, unfinished, by_projector=True, kind=REBUILD)
         return find(conn, unfinished.id)
 
 
@@ -227,10 +234,10 @@ def _drop_view(conn: Connection[DictRow], name: str) -> None:
 
 
 def find(conn: Connection[DictRow], generation_id: UUID) -> Generation:
-    """Raises `LookupError`."""
+    """Raises `RebuildNotFound`."""
     for found in _fetch(conn, "WHERE id = %s", generation_id):
         return found
-    raise LookupError(f"there is no rebuild {generation_id}")
+    raise RebuildNotFound
 
 
 def newest(conn: Connection[DictRow]) -> dict[str, Generation]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.database import Database
+
 SAMPLE_SECONDS = 15.0
 KEPT = timedelta(hours=1)
 # More is told as this many: an operator has to act either way.
@@ -23,12 +25,26 @@ LAG = f"""
     FROM projection_positions p WHERE p.name = ANY(%s)"""  # noqa: S608 - a constant
 
 
+# The oldest event that one of these views has not seen; an index leads to it.
+_LONGEST = """
+    SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 AS seconds
+    FROM stored_events WHERE notification_id >
+        (SELECT min(position) FROM projection_positions WHERE name = ANY(%s))
+    ORDER BY notification_id LIMIT 1"""
+
+
 class Sample(NamedTuple):
     """The lag of a view at a moment (UTC): unseen events, and the age of the oldest of them."""
 
     at: datetime
     events: int
     seconds: float
+
+
+def longest_seconds(database: Database, names: Sequence[str]) -> float:
+    """The age of the oldest event that one of these views has not seen, without counting any."""
+    row = database.fetch_one(_LONGEST, (list(names),))
+    return row["seconds"] if row else 0.0
 
 
 def sample(conn: Connection[DictRow], names: Sequence[str]) -> None:

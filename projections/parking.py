@@ -6,6 +6,8 @@ all other stories go on.
 """
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -18,6 +20,7 @@ from application.reading import Recorded
 from domain.booking import Booking
 
 LONGEST_ERROR = 500
+MOST_TOLD = 20
 
 
 def story_of(recorded: Recorded, mapper: JSONMapper) -> UUID:
@@ -74,6 +77,27 @@ def parked(conn: Connection[DictRow], generation: str) -> list[int]:
         (generation,),
     )
     return [row["position"] for row in rows]
+
+
+class ParkedEvent(NamedTuple):
+    """An event that a view could not take. Times are UTC."""
+
+    position: int
+    topic: str
+    error: str
+    parked_at: datetime
+    attempts: int
+
+
+def first_parked(conn: Connection[DictRow], generation: str) -> list[ParkedEvent]:
+    """The first of those that could not be applied, without the ones that wait behind them."""
+    rows = conn.execute(
+        """SELECT position, topic, error, parked_at, attempts
+        FROM parked_events JOIN stored_events ON notification_id = position
+        WHERE generation = %s AND error IS NOT NULL ORDER BY position LIMIT %s""",
+        (generation, MOST_TOLD),
+    )
+    return [ParkedEvent(**row) for row in rows]
 
 
 def release(conn: Connection[DictRow], generation: str, taken: Collection[int]) -> None:

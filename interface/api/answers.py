@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.api.schemas import AvailabilitySchema, InviteeSchema
 from interface.fields import Instant
+from projections.generations import KINDS, STATES
 
 
 class Answer(Schema):
@@ -154,3 +155,61 @@ class RedemptionOutput(Answer):
     invitee = fields.Nested(InviteeSchema)
     manage_url = fields.String()
     ics_url = fields.String()
+
+
+class DifferenceOutput(Answer):
+    """A row that was not alike: the columns that differ, or null for a row that is not there."""
+
+    table = fields.String()
+    key = fields.String()
+    live = fields.Dict(keys=fields.String(), allow_none=True)
+    built = fields.Dict(keys=fields.String(), allow_none=True)
+
+
+class RebuildOutput(Answer):
+    """A rebuild or verification. `progress` is the part of the log that it has seen, 0 to 1.
+
+    `differing` counts the rows that were not as in the live view, and `differences` are the
+    first of them; both are null until they were compared.
+    """
+
+    id = fields.UUID()
+    kind = fields.String(validate=validate.OneOf(KINDS))
+    state = fields.String(validate=validate.OneOf(STATES))
+    progress = fields.Float()
+    events = fields.Integer()
+    seconds = fields.Float()
+    rows = fields.Integer(allow_none=True)
+    differing = fields.Integer(allow_none=True)
+    differences = fields.List(fields.Nested(DifferenceOutput), allow_none=True)
+    error = fields.String(allow_none=True)
+    requested_at = Instant()
+    finished_at = Instant(allow_none=True)
+
+
+class ProjectionOutput(Answer):
+    """A view. `parked` events could not be applied, `waiting` ones stand behind those."""
+
+    name = fields.String()
+    position = fields.Integer()
+    head = fields.Integer()
+    lag_events = fields.Integer()
+    lag_seconds = fields.Float()
+    state = fields.String(validate=validate.OneOf(("live", "behind", "parked")))
+    parked = fields.Integer()
+    waiting = fields.Integer()
+    rebuild = fields.Nested(RebuildOutput, allow_none=True)
+
+
+class ProjectionPage(Answer):
+    """All views of this version, and whether a projector keeps them up."""
+
+    items = fields.List(fields.Nested(ProjectionOutput))
+    projector_at_work = fields.Boolean()
+
+
+class RetryOutput(Answer):
+    """What became of the parked events, and of those that waited behind them."""
+
+    applied = fields.Integer()
+    parked = fields.Integer()

@@ -15,6 +15,7 @@ from interface.pages import (
     links,
     locale,
     notices,
+    operations,
     security,
     share,
     share_several,
@@ -30,7 +31,17 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"asset": _asset, "notice": notices.notice}
-    for module in (home, calendars, share, share_several, links, forgetting, account, invitee):
+    for module in (
+        home,
+        calendars,
+        share,
+        share_several,
+        links,
+        forgetting,
+        account,
+        invitee,
+        operations,
+    ):
         app.register_blueprint(module.blueprint)
 
 

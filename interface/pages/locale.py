@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError, dates, units
+from babel import Locale, UnknownLocaleError, dates, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, request
@@ -42,6 +42,9 @@ def init_app(app: Flask) -> None:
         "slot_text": slot_text,
         "zone_text": zone_text,
         "duration_text": duration_text,
+        "number_text": number_text,
+        "percent_text": percent_text,
+        "seconds_text": seconds_text,
     }
 
 
@@ -152,6 +155,24 @@ def duration_text(minutes: int) -> str:
     if rest or not hours:
         parts.append(units.format_unit(rest, "duration-minute", locale=locale()))
     return " ".join(parts)
+
+
+def number_text(number: int) -> str:
+    """As in 12,345."""
+    return numbers.format_decimal(number, locale=locale())
+
+
+def percent_text(part: float) -> str:
+    """As in 42%."""
+    return numbers.format_percent(part, locale=locale())
+
+
+def seconds_text(seconds: float) -> str:
+    """As in 0.4 sec or 3 hr: roughly how long something took, or how old it is."""
+    if seconds < 60:
+        rounded = round(seconds, 1) if seconds < 10 else round(seconds)
+        return units.format_unit(rounded, "duration-second", "short", locale=locale())
+    return dates.format_timedelta(timedelta(seconds=seconds), format="short", locale=locale())
 
 
 def week_start(day: date) -> date:

@@ -23,6 +23,9 @@ NOTICES = {
     "account-changed": _("Changes saved."),
     "password-changed": _("Password changed. All other browsers are signed out."),
     "key-revoked": _("API key revoked."),
+    "rebuild-asked": _("The rebuild was asked for."),
+    "parked-applied": _("Nothing is parked any more."),
+    "parked-left": _("Some events still can't be applied."),
     "signed-out-everywhere": _("Signed out everywhere else."),
 }
 

@@ -7,13 +7,14 @@ from functools import wraps
 from typing import ParamSpec
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as AnyResponse
 
 from application.sessions import SESSION_LIFETIME, Session
 from interface.current import services
+from interface.pages.locale import gettext
 
 P = ParamSpec("P")
 
@@ -28,7 +29,11 @@ _DOCS_POLICY = _PAGE_POLICY.replace("object-src", "style-src 'self' 'unsafe-inli
 def init_app(app: Flask) -> None:
     """Protect all answers of the application."""
     app.after_request(_protect)
-    app.jinja_env.globals |= {"current_session": current_session, "form_token": form_token}
+    app.jinja_env.globals |= {
+        "current_session": current_session,
+        "form_token": form_token,
+        "is_operator": is_operator,
+    }
 
 
 def guard(blueprint: Blueprint) -> None:
@@ -68,6 +73,26 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
         return view(*args, **kwargs)
 
     guarded.for_people_signed_in = True  # type: ignore[attr-defined]
+    return guarded
+
+
+def is_operator() -> bool:
+    """Whether the person at the browser may see and do what operators do."""
+    current = current_session()
+    return current is not None and "projections" in current.account.scopes
+
+
+def for_operators(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """As `signed_in`, and others than operators are told that the page is not for them."""
+
+    @signed_in
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        if not is_operator():
+            title = gettext("This page is for those who operate the service.")
+            return render_template("message.html", title=title), 403
+        return view(*args, **kwargs)
+
     return guarded
 
 

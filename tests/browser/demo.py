@@ -10,12 +10,13 @@ from application.personal_data import Invitee
 from domain.booking import Booking
 from domain.booking_rules import Availability
 from interface.bootstrap import Services
-from projections import positions
-from projections.catalogue import CATALOGUE
+from tests.browser import trouble
+from tests.browser.trouble import shown
 from tests.diary import Diary
 
 EMAIL, NAME = "olivia@example.org", "Olivia Owner"
 BEGINNER = "nils@example.org"
+OPERATOR = "otto@example.org"
 ZONE = "Europe/Paris"
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -79,6 +80,7 @@ class Demo:
 def fill(services: Services) -> Demo:
     """Make it, and return when the pages show it; and somebody who has nothing yet."""
     services.accounts.create(email=BEGINNER, name="Nils Beginner", roles=("owner",))
+    services.accounts.create(email=OPERATOR, name="Otto Operator", roles=("operator",))
     account = services.accounts.create(email=EMAIL, name=NAME, roles=("owner",))
     diary = Diary(services, services.accounts.change(account, name=NAME, time_zone=ZONE))
     now = services.now()
@@ -129,12 +131,8 @@ def fill(services: Services) -> Demo:
     forgotten = bookings[-3, 1]
     diary.forget(forgotten)
     links = _links(diary, calendars["intro"], calendars["review"], now)
-    positions.wait_for(
-        services.database,
-        [projection.name for projection in CATALOGUE],
-        services.bookings.head(),
-        seconds=30,
-    )
+    trouble.brew(diary, calendars["intro"])
+    shown(services)
     services.accounts.create_key(account, name="Website")
     key = services.accounts.create_key(account, name="The spreadsheet of the front desk")
     tokens = {state: services.tokens.for_link(link) for state, link in links.items()}

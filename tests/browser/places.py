@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.demo import BEGINNER, EMAIL, Demo
+from projections import link_list
+from tests.browser.demo import BEGINNER, EMAIL, OPERATOR, Demo
 
 NOT_PAGES = {
     "static",
@@ -32,7 +33,7 @@ class Place:
 
 def every_place(demo: Demo) -> list[Place]:
     """All of them, in the order in which people come by."""
-    return [*_outside(), *_owner(demo), *_beginner(), *_invitee(demo)]
+    return [*_outside(), *_owner(demo), *_beginner(), *_operator(), *_invitee(demo)]
 
 
 def go(page: Page, place: Place) -> None:
@@ -93,6 +94,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("account", "/account"),
         Place("account-revoke-key", f"/account/keys/{demo.api_key}/revoke"),
         Place("no-such-booking", f"/bookings/{demo.calendar}", status=404),
+        Place("operations-not-yours", "/operations", status=403),
     ]
 
 
@@ -106,6 +108,14 @@ def _beginner() -> list[Place]:
         Place("empty-bookings-week", "/bookings?view=week", BEGINNER),
         Place("empty-bookings-month", "/bookings?view=month", BEGINNER),
         Place("empty-account", "/account", BEGINNER),
+    ]
+
+
+def _operator() -> list[Place]:
+    rebuild = f"/operations/{link_list.NAME}/rebuild"
+    return [
+        Place("operations", "/operations", OPERATOR),
+        Place("operations-rebuild", rebuild, OPERATOR),
     ]
 
 

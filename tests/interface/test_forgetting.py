@@ -97,7 +97,8 @@ def test_views_that_are_built_anew_show_that_somebody_was_forgotten(
     owner.post(f"/bookings/{booking_id}/forget-invitee")
     before = [owner.get(path).json for path in ("/bookings", "/links", "/calendars")]
     for projection in CATALOGUE:
-        query(conninfo, f"TRUNCATE {projection.name}")
+        for table in projection.tables:
+            query(conninfo, f"TRUNCATE {table.name}")
     query(conninfo, "UPDATE projection_positions SET position = 0")
     after = [owner.get(path).json for path in ("/bookings", "/links", "/calendars")]
     assert after == before

@@ -12,12 +12,17 @@ from flask import Flask
 from psycopg import sql
 
 from interface import health
+from interface.bootstrap import Services
 from interface.readiness import why_not_ready
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
+from projections.runner import LOCK
+from projections.status import statuses
 from tests.conftest import Owner
-from tests.examples import calendar_json
-from tests.service import Service, free_port
+from tests.examples import IN_90_DAYS, calendar_json
+from tests.interface.calls import new_link
+from tests.poison import poison
+from tests.service import Service, free_port, wait_until
 
 
 def test_it_is_alive_and_ready(app: Flask) -> None:
@@ -44,6 +49,66 @@ def test_a_view_that_is_far_behind_is_a_reason_against_ready(
     }
     owner.catch_up()
     assert client.get("/readyz").status_code == 200
+
+
+def make_the_oldest_event_older(conninfo: str, seconds: float) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+        conn.execute(
+            "UPDATE stored_events SET recorded_at = recorded_at - make_interval(secs => %s)"
+            " WHERE notification_id = (SELECT min(notification_id) FROM stored_events)",
+            (seconds,),
+        )
+        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
+
+
+def test_lists_that_stand_still_because_no_projector_works_are_a_reason_against_ready(
+    owner: Owner, app: Flask, conninfo: str
+) -> None:
+    client = app.test_client()
+    owner.post("/calendars", calendar_json())
+    assert client.get("/readyz").status_code == 200  # one may be about to begin
+    make_the_oldest_event_older(conninfo, health.MOST_SECONDS_BEHIND)
+    owner.post("/calendars", calendar_json())
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "not ready", "reasons": ["No projector is at work: lists stand still."]},
+    )
+    owner.catch_up()
+    assert client.get("/readyz").status_code == 200  # nothing waits for one
+
+
+def test_a_projector_that_has_much_to_do_is_no_reason_against_ready(
+    owner: Owner, app: Flask, conninfo: str
+) -> None:
+    owner.post("/calendars", calendar_json())
+    make_the_oldest_event_older(conninfo, 3600)
+    with psycopg.connect(conninfo, autocommit=True) as projector:
+        projector.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        assert app.test_client().get("/readyz").status_code == 200
+    wait_until(lambda: app.test_client().get("/readyz").status_code == 503)
+
+
+def test_one_view_that_stands_still_is_enough(owner: Owner, app: Flask, conninfo: str) -> None:
+    owner.post("/calendars", calendar_json())
+    owner.catch_up()
+    make_the_oldest_event_older(conninfo, 3600)
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(
+            "UPDATE projection_positions SET position = 0 WHERE name = %s", (CATALOGUE[-1].name,)
+        )
+    assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_parked_events_are_no_reason_against_ready(
+    owner: Owner, app: Flask, services: Services
+) -> None:
+    with poison(services.database, IN_90_DAYS):
+        new_link(owner, expires_at=IN_90_DAYS.isoformat())
+        owner.catch_up()
+    assert [view.state for view in statuses(services.database)].count("parked") == 1
+    assert app.test_client().get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("table", ["schema_steps", "projection_positions"])

@@ -1,5 +1,6 @@
 """The OpenAPI document tells the truth: every call, every refusal, every header, every field."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ ENDED = {410: {"link-redeemed", "link-expired", "link-revoked"}, 404: {"link-not
 VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
 UNKNOWN = {404: {"not-found"}}
 ARCHIVED = {409: {"calendar-archived"}}
+# What operators call writes nothing to the log and waits for no view.
+OPERATORS = "/projections"
 
 # What the contract says of each call, beside success.
 REFUSALS: dict[str, dict[int, set[str]]] = {
@@ -48,6 +51,13 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /bookings": KEY | VIEW,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
     "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
+    "GET /projections": KEY,
+    "POST /projections/{name}/rebuilds": KEY
+    | UNKNOWN
+    | BODY
+    | {409: {"rebuild-running"}, 503: {"unavailable"}},
+    "GET /projections/{name}/rebuilds/{rebuild_id}": KEY | UNKNOWN,
+    "POST /projections/{name}/retry": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
     "GET /booking-links/{token}": ENDED | {503: VIEW[503]},
     "GET /booking-links/{token}/slots": ENDED | VIEW,
     "POST /booking-links/{token}/redeem": ENDED
@@ -161,9 +171,10 @@ def test_a_call_needs_a_key_where_the_document_says_so(
 def test_every_header_that_is_read_or_answered_is_told(document: dict[str, Any]) -> None:
     for call, operation in operations(document).items():
         read, answered = headers_read(operation), success(operation).get("headers", {})
-        is_write = not call.startswith("GET")
+        is_of_log = not call.split(" ")[1].startswith(OPERATORS)
+        is_write = is_of_log and not call.startswith("GET")
         assert ("X-Log-Position" in answered) == is_write, call
-        waits = call.startswith("GET") and "security" in operation
+        waits = is_of_log and call.startswith("GET") and "security" in operation
         assert ("X-Min-Position" in read) == waits, call
         assert ("If-Match" in read) == call.startswith("PATCH"), call
         assert ("Idempotency-Key" in read) == call.endswith("/redeem"), call
@@ -190,14 +201,26 @@ def test_lists_tell_of_their_filters(document: dict[str, Any]) -> None:
 
 def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) -> None:
     for call, operation in operations(document).items():
-        optional = call.endswith(("/links", "/revoke", "/replace", "/archive", "/forget-invitee"))
+        optional = call.endswith(
+            (
+                "/links",
+                "/revoke",
+                "/replace",
+                "/archive",
+                "/forget-invitee",
+                "/rebuilds",
+                "/retry",
+            )
+        )
         if "requestBody" in operation:
             assert operation["requestBody"].get("required", False) != optional, call
         else:
             assert call.startswith("GET"), call
 
 
-def test_answers_are_as_the_document_says(owner: Owner, document: dict[str, Any]) -> None:
+def test_answers_are_as_the_document_says(
+    owner: Owner, new_owner: Callable[..., Owner], document: dict[str, Any]
+) -> None:
     told = operations(document)
 
     def check(call: str, answer: Any) -> Any:
@@ -234,6 +257,15 @@ def test_answers_are_as_the_document_says(owner: Owner, document: dict[str, Any]
     change = owner.patch(path, {"name": "X"}, **{"If-Match": "*"})
     check("PATCH /calendars/{calendar_id}", change)
     check("POST /calendars/{calendar_id}/archive", owner.post(f"{path}/archive"))
+
+    operator = new_owner("Otto Operator", roles=("operator",))
+    rebuilds = "/projections/link_list/rebuilds"
+    rebuild = check("POST /projections/{name}/rebuilds", operator.post(rebuilds))
+    check("POST /projections/{name}/rebuilds", operator.post(rebuilds))
+    read = operator.get(f"{rebuilds}/{rebuild['id']}")
+    check("GET /projections/{name}/rebuilds/{rebuild_id}", read)
+    check("GET /projections", operator.get("/projections"))
+    check("POST /projections/{name}/retry", operator.post("/projections/link_list/retry"))
 
     check("POST /calendars", owner.post("/calendars", {"name": ""}))
     check("PATCH /calendars/{calendar_id}", owner.patch(path, {}))

@@ -14,6 +14,8 @@ from domain.errors import AdmitOneError
 from interface.api import problems
 from interface.bootstrap import Services
 from projections import booking_calendar, calendar_list, link_list
+from projections.catalogue import ViewNotFound
+from projections.generations import RebuildNotFound, RebuildRunning
 from tests.conftest import Clock, Owner
 from tests.examples import calendar_json
 from tests.interface.calls import new_link, recorded, redeem, refusal
@@ -56,6 +58,9 @@ def test_every_refusal_that_there_is_has_an_answer_and_a_sentence() -> None:
         (errors.Invalid, True, (422, "validation")),
         (errors.Busy, False, (503, "busy")),
         (errors.ViewBehind, True, (503, "view-behind")),
+        (RebuildRunning, True, (409, "rebuild-running")),
+        (RebuildNotFound, True, (404, "not-found")),
+        (ViewNotFound, True, (404, "not-found")),
         (problems.PreconditionRequired, True, (428, "precondition-required")),
         (problems.Malformed, True, (400, "malformed")),
         (problems.Unauthorized, True, (401, "unauthorized")),

@@ -1,16 +1,15 @@
 """How every view stands beside the log."""
 
 from collections.abc import Callable
-from threading import Event, Thread
 
 import psycopg
 
-from application.mapper import JSONMapper
 from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
-from projections.runner import Runner, is_running
+from projections.runner import is_running
 from projections.status import statuses
 from tests.desk import Desk
+from tests.projecting import at_work
 from tests.service import wait_until
 
 NAMES = [projection.name for projection in CATALOGUE]
@@ -62,12 +61,6 @@ def test_views_of_other_versions_are_not_told_of(services: Services, conninfo: s
 
 def test_whether_a_projector_runs_is_known_to_everybody(services: Services, conninfo: str) -> None:
     assert not is_running(services.database)
-    stop = Event()
-    projector = Thread(target=Runner(conninfo, CATALOGUE, JSONMapper()).run, args=(stop,))
-    projector.start()
-    try:
-        wait_until(lambda: is_running(services.database))
-    finally:
-        stop.set()
-        projector.join()
-    assert not is_running(services.database)
+    with at_work(conninfo):
+        assert is_running(services.database)
+    wait_until(lambda: not is_running(services.database))  # once the server has seen it leave

@@ -68,7 +68,8 @@ def _is_translated(message: object) -> bool:
 
 
 def _sentences_of_refusals(kind: type[AdmitOneError]) -> Iterator[str]:
-    if not kind.__module__.startswith("interface."):  # those are for programs and operators
+    # Those of the interface and of rebuilds are for programs and at the command line.
+    if not kind.__module__.startswith(("interface.", "projections.rebuild")):
         yield str(kind.__doc__)
     for narrower in kind.__subclasses__():
         yield from _sentences_of_refusals(narrower)

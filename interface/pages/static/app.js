@@ -50,6 +50,11 @@ const goOn = (part) => part.querySelector("[data-focus]")?.focus();
 goOn(document);
 document.addEventListener("htmx:afterSettle", (event) => goOn(event.target));
 
+// What has come to an end while the page looked on.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.target.dataset?.announce) announce(event.target.dataset.announce);
+});
+
 // A link that was issued a moment ago is copied at once: that is what the button said.
 document.addEventListener("htmx:afterSettle", (event) => {
   const field = event.target.querySelector("[data-copy-now]");
