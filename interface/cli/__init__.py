@@ -9,7 +9,7 @@ from domain.errors import AdmitOneError, Invalid
 from interface.settings import SettingsError
 
 # Each is the name of a module here and of the command in it.
-COMMANDS = ("accounts", "health", "keys", "privacy", "projections", "schema", "serve")
+COMMANDS = ("accounts", "audit", "health", "keys", "privacy", "projections", "schema", "serve")
 
 
 class _Commands(click.Group):

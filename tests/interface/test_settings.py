@@ -40,6 +40,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         PUBLIC_URL="https://book.example.org/",
         POSTGRES_BIN=str(tmp_path),
         LOG="json",
+        ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
     )
     assert given == Settings(
@@ -52,6 +53,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         public_url="https://book.example.org",
         postgres_bin=tmp_path,
         log="json",
+        attempts_days=7,
         forget_after_days=30,
     )
 
@@ -89,6 +91,7 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "80a"),
+        ("ATTEMPTS_DAYS", "0"),
         ("FORGET_AFTER_DAYS", "0"),
         ("FORGET_AFTER_DAYS", "never"),
         ("PORT", "²"),
