@@ -42,6 +42,10 @@ _KEPT_WITH = """
     )
     SELECT id FROM link UNION SELECT unnest(%(ids)s::uuid[])"""
 
+_ERASE = """
+    WITH attempts AS (DELETE FROM refused_attempts WHERE link_id = ANY(%(ids)s::uuid[]))
+    DELETE FROM personal_data WHERE originator_id = ANY(%(ids)s::uuid[])"""
+
 _RECORDED = f"""
     SELECT notification_id, originator_id FROM stored_events
     WHERE topic = '{Booking.InviteeForgotten.TOPIC}' AND notification_id > %s
@@ -149,12 +153,7 @@ class Privacy:
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
         return self.log.database.repeat(
-            lambda conn: (
-                conn.execute(
-                    "DELETE FROM personal_data WHERE originator_id = ANY(%s)",
-                    (list(originator_ids),),
-                ).rowcount
-            )
+            lambda conn: conn.execute(_ERASE, {"ids": list(originator_ids)}).rowcount
         )
 
     def _everything(self) -> Iterator[DictRow]:

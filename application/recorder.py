@@ -45,6 +45,8 @@ _APPEND = f"""
         SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row
     ), forgotten AS (
         DELETE FROM personal_data USING turn WHERE originator_id = ANY(%s::uuid[])
+    ), forgotten_attempts AS (
+        DELETE FROM refused_attempts USING turn WHERE link_id = ANY(%s::uuid[])
     ), event AS (
         INSERT INTO stored_events (originator_id, originator_version, topic, state)
         SELECT originator_id, originator_version, topic, state
@@ -93,7 +95,8 @@ class EventRecorder(PostgresApplicationRecorder):
     ) -> Sequence[int]:
         """Record all events and the personal data behind them, or nothing.
 
-        With them goes all personal data of the aggregates that are `forgotten`. One that
+        With them goes all personal data of the aggregates that are `forgotten`, and the
+        refused attempts with those that are links. One that
         somebody may still write to has to be among those that the events are of: the
         rows to delete are looked up before this append has its turn, and only a
         conflict of versions tells of rows that came since.
@@ -146,6 +149,7 @@ class EventRecorder(PostgresApplicationRecorder):
                         [row.originator_version for row in personal_data],
                         [row.salt for row in personal_data],
                         [Jsonb(row.data) for row in personal_data],
+                        list(forgotten),
                         list(forgotten),
                         [event.originator_id for event in stored_events],
                         [event.originator_version for event in stored_events],

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow, dict_row
 
 from application import schema
 from application.accounts import Account, Accounts
+from application.attempts import Attempts
 from application.bookings import Bookings
 from application.database import Database, with_defaults
 from application.privacy import Privacy
@@ -58,6 +59,7 @@ class Services:
     sessions: Sessions
     bookings: Bookings
     privacy: Privacy
+    attempts: Attempts
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -72,7 +74,8 @@ class Services:
 def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = utc_now) -> Services:
     """Services on the database at `conninfo`. Call it after forking: it owns threads."""
     database = Database(conninfo, max_pool_size=POOL_SIZE)
-    tokens = Tokens(secret_keys(settings))
+    keys = secret_keys(settings)
+    tokens = Tokens(keys)
     accounts = Accounts(database, tokens)
     bookings = Bookings(database)
     return Services(
@@ -83,6 +86,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         sessions=Sessions(database, accounts),
         bookings=bookings,
         privacy=Privacy(bookings, accounts),
+        attempts=Attempts(database, keys[0]),
         now=now,
     )
 

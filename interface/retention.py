@@ -1,4 +1,4 @@
-"""Invitees are forgotten when their booking is long over, where the operator set so."""
+"""What is kept only for a time: refused attempts, and invitees where the operator set so."""
 
 from datetime import timedelta
 from threading import Event
@@ -7,6 +7,12 @@ from interface.bootstrap import Services
 from projections import booking_calendar
 
 PAGE = 500
+
+
+def sweep_attempts(services: Services) -> int:
+    """Delete the refused attempts that are too old; how many."""
+    days = services.settings.attempts_days
+    return services.attempts.sweep(before=services.now() - timedelta(days=days))
 
 
 def forget_due(services: Services, *, days: int, stop: Event) -> int:

@@ -46,7 +46,8 @@ class Settings:
     """ADMITONE_POSTGRES_BIN: the folder of other PostgreSQL programs than the embedded ones."""
     log: str | None = None
     """ADMITONE_LOG: `json` or `text`. Unset: text on a terminal, else JSON."""
-
+    attempts_days: int = 90
+    """ADMITONE_ATTEMPTS_DAYS: days for which refused attempts to book are kept, 1 to 36500."""
     forget_after_days: int | None = None
     """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
     1 to 36500. Unset: kept until somebody says so."""
@@ -83,6 +84,9 @@ class Settings:
             public_url=reader.web_address("PUBLIC_URL"),
             postgres_bin=reader.folder("POSTGRES_BIN"),
             log=reader.choice("LOG", "json", "text"),
+            attempts_days=reader.number(
+                "ATTEMPTS_DAYS", cls.attempts_days, lowest=1, highest=36500
+            ),
             forget_after_days=reader.number("FORGET_AFTER_DAYS", None, lowest=1, highest=36500),
         )
         reader.raise_errors()

@@ -101,13 +101,12 @@ class Supervisor:
             "PROMETHEUS_MULTIPROC_DIR": str(self._empty_metrics_folder()),
         }
         projector = ("interface.cli", "projections", "run")
+        retention = ("interface.cli", "privacy", "retention", "--keep-on")
         self._children = [
+            Child("retention", *retention, environment=environment),
             Child("projector", *projector, environment=environment),
             Child("web server", "interface.web_server", environment=environment),
         ]
-        if self._settings.forget_after_days is not None:
-            retention = ("interface.cli", "privacy", "retention", "--keep-on")
-            self._children.append(Child("retention", *retention, environment=environment))
         for child in self._children:
             child.start()
 

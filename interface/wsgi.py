@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from application.deadline import deadline
 from domain.errors import AdmitOneError
-from interface import api, current, health, logs, metrics, pages
+from interface import api, attempts, current, health, logs, metrics, pages
 from interface.api import problems
 from interface.bootstrap import Services, build
 from interface.lifeline import end_with_parent
@@ -57,6 +57,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.extensions["admitone"] = services
     logs.init_app(app)
     metrics.init_app(app, services)
+    attempts.init_app(app)
     health.init_app(app)
     api.init_app(app)
     pages.init_app(app)

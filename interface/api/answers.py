@@ -75,6 +75,19 @@ class LinkOutput(Answer):
     booking = fields.Nested(LinkBookingOutput, allow_none=True)
 
 
+class RefusedAttempt(Answer):
+    """Somebody tried to book; `reason` is the name of the problem they were told."""
+
+    at = Instant()
+    reason = fields.String()
+
+
+class RefusedAttempts(Answer):
+    """Attempts with one link, newest first."""
+
+    items = fields.List(fields.Nested(RefusedAttempt))
+
+
 class LinkBatchOutput(Answer):
     """The links that were issued, in the order of the wishes."""
 

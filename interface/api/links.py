@@ -20,7 +20,7 @@ from domain.errors import (
     LinkRevoked,
 )
 from domain.link import LinkStatus, SingleUseLink
-from interface.api.answers import LinkBatchOutput, LinkOutput, LinkPage
+from interface.api.answers import LinkBatchOutput, LinkOutput, LinkPage, RefusedAttempts
 from interface.api.calls import Blueprint, caller, requires, shows, written
 from interface.api.document import LOCATION, LOG_POSITION, refuses
 from interface.api.paging import cursor, position_of
@@ -96,10 +96,17 @@ class Links(MethodView):
 @blueprint.response(200, LinkOutput)
 def read(link_id: UUID) -> Any:
     """Read a link."""
-    current = services()
-    return shown_row(
-        link_list.link_of(current.database, caller().account_id, link_id, now=current.now())
-    )
+    return shown_row(_own(link_id))
+
+
+@blueprint.route("/links/<uuid:link_id>/refused-attempts")
+@requires("links")
+@shows(link_list.NAME)
+@refuses(LinkNotFound)
+@blueprint.response(200, RefusedAttempts)
+def refused_attempts(link_id: UUID) -> Any:
+    """List the attempts to book with a link that were refused: the newest 100, for a time."""
+    return {"items": services().attempts.newest(_own(link_id).id)}
 
 
 @blueprint.route("/links/<uuid:link_id>/revoke", methods=["POST"])
@@ -148,6 +155,11 @@ def shown_row(row: LinkRow) -> dict[str, Any]:
     """A link of the list, as an owner sees it."""
     shown = {name: getattr(row, name) for name in row.__dataclass_fields__}
     return shown | _right_to_book(row.id, row.status)
+
+
+def _own(link_id: UUID) -> LinkRow:
+    current = services()
+    return link_list.link_of(current.database, caller().account_id, link_id, now=current.now())
 
 
 def _issued(calendar_id: UUID, wishes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

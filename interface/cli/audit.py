@@ -1,35 +1,28 @@
 """`admitone audit`: what happened, and the proof that nothing else did."""
 
-import getpass
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import click
-from psycopg import Connection
-from psycopg.rows import DictRow
 
 from application import accesses
 from application import audit as replays
 from application.audit import AsOf, History
-from application.deadline import deadline
 from application.mapper import JSONMapper
-from application.proofs import Checkpoint, ProofError, verify_checkpoint, verify_export
+from application.proofs import ProofError, verify_checkpoint, verify_export
 from domain.errors import AdmitOneError
 from interface import exports, keys_kept
-from interface.bootstrap import Services
 from interface.cli import session
+from interface.cli.audit_report import report
+from interface.cli.auditing import reading, signed_now
 from interface.cli.progress import counted
-from interface.heads import HeadsKept, NoHead, sign_due
+from interface.heads import HeadsKept, NoHead
 from interface.history_json import history_json
 from interface.settings import Settings
 from projections.verification import verify as verify_log
-
-LONGEST_SECONDS = 3600.0
 
 
 @click.group()
@@ -59,7 +52,7 @@ class _AsOf(click.ParamType[AsOf]):
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as the API answers.")
 def replay(subject: UUID, as_of: AsOf | None, as_json: bool) -> None:
     """Show the history of a link, booking, calendar or agenda, with the state after each event."""
-    with _reading(f"replay {subject} as of {as_of or 'now'}") as (services, conn):
+    with reading(f"replay {subject} as of {as_of or 'now'}") as (services, conn):
         found = replays.replay(conn, subject, JSONMapper(), now=services.now(), as_of=as_of)
     if as_json:
         click.echo(json.dumps(history_json(found)))
@@ -100,7 +93,7 @@ def _tell(found: History) -> None:
 @click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="Public key.")
 def verify(file: Path | None, key_file: Path | None) -> None:
     """Compute every hash of the log anew. Exit 1 names the first position at fault."""
-    with _reading(f"verify against {file or 'all checkpoints'}") as (services, _):
+    with reading(f"verify against {file or 'all checkpoints'}") as (services, _):
         key = _public_key(services.settings, key_file)
         kept = HeadsKept(services.settings.heads_folder, key)
         try:
@@ -134,8 +127,8 @@ class Unproved(AdmitOneError):
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
 def checkpoint(out: Path | None) -> None:
     """Sign the log as it is, if anything is new, and give out the newest signed head."""
-    with _reading("checkpoint") as (services, conn):
-        text, _ = _signed_now(services, conn)
+    with reading("checkpoint") as (services, conn):
+        text, _ = signed_now(services, conn)
     if out is None:
         click.echo(text, nl=False)
     else:
@@ -155,8 +148,8 @@ def key() -> None:
 @click.option("--to", "last", type=click.IntRange(min=1), help="Last position.")
 def export(out: Path, first: int | None, last: int | None) -> None:
     """Write events with their proofs, and beside them the signed head, as FILE.checkpoint."""
-    with _reading(f"export {first or 'start'} to {last or 'end'}") as (services, conn):
-        text, head = _signed_now(services, conn)
+    with reading(f"export {first or 'start'} to {last or 'end'}") as (services, conn):
+        text, head = signed_now(services, conn)
         with out.open("wb") as file:
             count = exports.write(conn, file, head, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
@@ -183,32 +176,15 @@ def verify_an_export(file: Path, head: Path, key_file: Path) -> None:
 @click.option("--limit", default=100, type=click.IntRange(1, 10_000))
 def list_accesses(limit: int) -> None:
     """List who read the audit, newest first."""
-    with _reading("accesses") as (services, _):
+    with reading("accesses") as (services, _):
         for one in accesses.newest(services.database, limit=limit):
             click.echo(f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {one.actor}  {one.what}")
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[tuple[Services, Connection[DictRow]]]:
-    """Services and a connection, once it is written down who reads what."""
-    with session.services() as services, deadline(LONGEST_SECONDS):
-        accesses.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
-        with services.database.connection() as conn:
-            yield services, conn
-
-
-def _signed_now(services: Services, conn: Connection[DictRow]) -> tuple[str, Checkpoint]:
-    signer = keys_kept.signer(services.settings)
-    kept = HeadsKept(services.settings.heads_folder, signer.verifier_key())
-    while sign_due(conn, signer, kept, now=services.now()):
-        pass
-    text, head = kept.newest_text(), kept.newest()
-    if text is None or head is None:
-        raise NoHead
-    return text, head
 
 
 def _public_key(settings: Settings, file: Path | None) -> str:
     if file is not None:
         return file.read_text().strip()
     return keys_kept.signer(settings).verifier_key()
+
+
+audit.add_command(report)

@@ -3,6 +3,7 @@
 import json
 import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -11,11 +12,11 @@ import click
 
 from application.privacy import OPERATOR
 from domain.errors import Unavailable
+from interface import logs
 from interface.bootstrap import Services
 from interface.cli import session
 from interface.lifeline import end_with_parent
-from interface.retention import forget_due
-from interface.settings import PREFIX, SettingsError
+from interface.retention import forget_due, sweep_attempts
 
 HOUR, MINUTE = 3600, 60
 
@@ -67,34 +68,43 @@ def export(email: str, out: Path | None) -> None:
 @privacy.command()
 @click.option("--keep-on", is_flag=True, help="Once an hour, until stopped.")
 def retention(keep_on: bool) -> None:
-    """Forget the invitees whose booking ended ADMITONE_FORGET_AFTER_DAYS ago or longer."""
-    days = session.settings().forget_after_days
-    if days is None:
-        raise SettingsError(f"{PREFIX}FORGET_AFTER_DAYS is not set: invitees are kept.")
+    """Delete what was kept long enough.
+
+    Refused attempts of ADMITONE_ATTEMPTS_DAYS ago or longer; and, where that is set, the
+    invitees whose booking ended ADMITONE_FORGET_AFTER_DAYS ago or longer.
+    """
     if not keep_on:
         with session.services() as services:
-            click.echo(_told(forget_due(services, days=days, stop=Event())))
+            for _, sentence in _done_now(services, stop=Event()):
+                click.echo(sentence)
         return
-    logging.basicConfig(level=logging.INFO, format="retention: %(message)s")
+    logs.configure(session.settings().log)
     end_with_parent()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with session.services() as services:
         while not stop.is_set():
-            stop.wait(_forget_now(services, days=days, stop=stop))
+            stop.wait(_next_in(services, stop=stop))
 
 
-def _forget_now(services: Services, *, days: int, stop: Event) -> float:
-    """In how many seconds to do it again."""
+def _next_in(services: Services, *, stop: Event) -> float:
+    """Do it, and tell in how many seconds to do it again."""
     try:
-        if count := forget_due(services, days=days, stop=stop):
-            log.info(_told(count))
+        for count, sentence in _done_now(services, stop=stop):
+            if count:
+                log.info(sentence)
     except Unavailable as error:
         log.warning("trying again in a minute: %s", error)
         return MINUTE
     return HOUR
 
 
-def _told(count: int) -> str:
-    return f"Forgot {count} {'invitee' if count == 1 else 'invitees'}."
+def _done_now(services: Services, *, stop: Event) -> Iterator[tuple[int, str]]:
+    """How much was deleted, and that in a sentence."""
+    count = sweep_attempts(services)
+    yield count, f"Deleted {count} refused {'attempt' if count == 1 else 'attempts'}."
+    days = services.settings.forget_after_days
+    if days is not None:
+        count = forget_due(services, days=days, stop=stop)
+        yield count, f"Forgot {count} {'invitee' if count == 1 else 'invitees'}."

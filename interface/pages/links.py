@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
 from application import personal_data
+from application.attempts import MOST_KEPT
 from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, LinkRedeemed
 from domain.link import LinkStatus
 from interface.api.paging import LARGEST_PAGE
@@ -174,6 +175,7 @@ def _shown(link_id: UUID, refusal: str | None = None) -> str:
     link = own_link(link_id)
     reason = personal_data.find(services().database, link_id, _REVOKED_BY)
     ended_at = link.redeemed_at or link.revoked_at or services().now()
+    attempts = services().attempts.counts(link_id)
     return render_template(
         "links/show.html",
         link=link,
@@ -181,6 +183,8 @@ def _shown(link_id: UUID, refusal: str | None = None) -> str:
         calendar=own_calendar(link.calendar_id),
         expired=link.expires_at <= ended_at,
         reason=reason and reason.data.get("reason"),
+        attempts=attempts,
+        most_attempts=MOST_KEPT,
         refusal=refusal,
         zone=own_zone(),
     )

@@ -1,9 +1,15 @@
+import json
+from datetime import datetime
+
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from application.accounts import Account, Accounts
+from application.single_use import report
 from interface.bootstrap import Services
+from tests.application.proving import LATER, Prove, Report
 from tests.desk import Desk
 
 
@@ -11,6 +17,26 @@ from tests.desk import Desk
 def desk(services: Services) -> Desk:
     """Gives commands to services on an empty database."""
     return Desk(services)
+
+
+@pytest.fixture
+def prove(conninfo: str) -> Prove:
+    """The proof of single use for the log as it is, a year later unless a time is named."""
+
+    def make(
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        now: datetime = LATER,
+        checkpoint: str | None = None,
+    ) -> Report:
+        with psycopg.connect(conninfo, row_factory=dict_row) as conn:
+            found = report(conn, since=since, until=until, now=now, checkpoint=checkpoint)
+        told: Report = json.loads(json.dumps(found))
+        assert told == found
+        return told
+
+    return make
 
 
 @pytest.fixture

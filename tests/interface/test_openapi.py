@@ -43,6 +43,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "POST /calendars/{calendar_id}/links/batch": KEY | UNKNOWN | ARCHIVED | BODY,
     "GET /links": KEY | VIEW,
     "GET /links/{link_id}": KEY | UNKNOWN | VIEW,
+    "GET /links/{link_id}/refused-attempts": KEY | UNKNOWN | VIEW,
     "POST /links/{link_id}/revoke": KEY | UNKNOWN | BODY | {409: {"link-redeemed"}},
     "POST /links/{link_id}/replace": KEY
     | UNKNOWN
@@ -250,6 +251,9 @@ def test_answers_are_as_the_document_says(
     check("GET /links", owner.get("/links"))
     check("GET /links/{link_id}", owner.get(f"/links/{link['id']}"))
     check("GET /links/{link_id}", owner.get(f"/links/{second['id']}"))
+    assert redeem(owner, link).status_code == 410
+    attempts = owner.get(f"/links/{link['id']}/refused-attempts")
+    assert check("GET /links/{link_id}/refused-attempts", attempts)["items"]
     check("GET /bookings", owner.get("/bookings"))
     check("GET /bookings/{booking_id}", owner.get(f"/bookings/{redeemed['booking_id']}"))
     check("GET /calendars", owner.get("/calendars"))

@@ -1,12 +1,14 @@
 """What each database role may do, and that it may do nothing else."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from application import single_use
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections import booking_calendar, link_list
@@ -139,6 +141,9 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     desk.forget(booking_id)
     assert booking_calendar.booking(service.database, booking_id).invitee is None
     assert service.privacy.reapply() == 0
+    service.attempts.record(link_id, reason="link-redeemed", address="", now=NOW)
+    assert service.attempts.counts(link_id)[0].times == 1
+    assert service.attempts.sweep(before=NOW + timedelta(days=1)) == 1
 
 
 def test_the_projector_builds_views_anew_in_a_schema_of_its_own_and_the_others_can_read_them(
@@ -177,6 +182,9 @@ def test_the_auditor_reads_the_log_and_checks_commitments_against_it(
         assert line["data"]["personal_data"] == recomputed(row)
         assert line["data"]["actor"] == ACTOR
         assert conn.execute("SELECT count(*) AS n FROM stored_events").fetchone() != {"n": 0}
+        proof = single_use.report(conn, since=None, until=None, now=NOW)
+        assert proof["holds"]
+        assert proof["head"]["size"] > 0
 
 
 @pytest.mark.parametrize("role", ALL)

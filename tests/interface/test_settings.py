@@ -42,6 +42,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         LOG="json",
         AUDIT_KEY="PRIVATE+KEY+…",
         CHECKPOINTS=str(tmp_path),
+        ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
     )
     assert given == Settings(
@@ -56,6 +57,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         log="json",
         audit_key="PRIVATE+KEY+…",
         checkpoints=tmp_path,
+        attempts_days=7,
         forget_after_days=30,
     )
 
@@ -93,6 +95,7 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "80a"),
+        ("ATTEMPTS_DAYS", "0"),
         ("FORGET_AFTER_DAYS", "0"),
         ("FORGET_AFTER_DAYS", "never"),
         ("PORT", "²"),

@@ -68,8 +68,7 @@ def _is_translated(message: object) -> bool:
 
 
 def _sentences_of_refusals(kind: type[AdmitOneError]) -> Iterator[str]:
-    # Those of the interface and of rebuilds are for programs and at the command line.
-    if not kind.__module__.startswith(("interface.", "projections.rebuild")):
+    if kind.__module__.startswith(("domain.", "application.")):  # others are for operators
         yield str(kind.__doc__)
     for narrower in kind.__subclasses__():
         yield from _sentences_of_refusals(narrower)
