@@ -86,8 +86,13 @@ def lock(conn: Connection[DictRow], name: str) -> None:
 
 def is_running(conn: Connection[DictRow], name: str) -> bool:
     """Whether somebody is at work on a generation of this view."""
-    with conn.transaction(force_rollback=True):
-        return not _try_lock(conn, name, "pg_try_advisory_xact_lock")
+    row = conn.execute(
+        """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND classid::bigint = %s AND objid = hashtext(%s)::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        (_LOCKS, name),
+    ).fetchone()
+    return row is not None
 
 
 def _try_lock(conn: Connection[DictRow], name: str, function: str = "pg_try_advisory_lock") -> bool:
@@ -103,10 +108,10 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
     with conn.transaction():
         if not _try_lock(conn, name, "pg_try_advisory_xact_lock"):
             raise RebuildRunning(f"{name} is being rebuilt or verified already.")
-        unfinished = _unfinished(conn, name)
+        unfinished = _interrupted(conn, name, REBUILD)
         if unfinished is None:
             return _insert(conn, name, REBUILD, by_projector=True)
-        if unfinished.by_projector or unfinished.kind != REBUILD:
+        if unfinished.by_projector:
             raise RebuildRunning(f"{name} is being rebuilt or verified already.")
         conn.execute("UPDATE rebuilds SET by_projector = true WHERE id = %s", (unfinished.id,))
         return find(conn, unfinished.id)
@@ -115,13 +120,9 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
 def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> Generation:
     """The generation that was interrupted, or a new one with empty tables. Hold the lock."""
     with conn.transaction():
-        found = _unfinished(conn, projection.name)
-        if found is not None and found.kind != kind:
-            drop(conn, found)
-            conn.execute("DELETE FROM rebuilds WHERE id = %s", (found.id,))
-            found = None
-        if found is None:
-            found = _insert(conn, projection.name, kind, by_projector=False)
+        found = _interrupted(conn, projection.name, kind) or _insert(
+            conn, projection.name, kind, by_projector=False
+        )
         if found.position == 0:
             drop(conn, found)
             conn.execute(
@@ -195,8 +196,9 @@ def prune(conn: Connection[DictRow], projections: Sequence[Projection]) -> list[
             conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
             conn.execute("UPDATE rebuilds SET pruned_at = now() WHERE id = %s", (old.id,))
             dropped.append(f"{old.name} as it was before {old.finished_at:%Y-%m-%d %H:%M} UTC")
-        for name in sorted(positions.positions_of(conn)):
-            if any(_is_older(name, projection.name) for projection in projections):
+        kept = {projection.name for projection in projections}
+        for name in sorted(positions.positions_of(conn).keys() - kept):
+            if any(_is_older(name, current) for current in kept):
                 _drop_view(conn, name)
                 dropped.append(name)
     return dropped
@@ -243,9 +245,14 @@ def waiting(conn: Connection[DictRow]) -> list[Generation]:
     return _fetch(conn, "WHERE by_projector AND state <> 'done'")
 
 
-def _unfinished(conn: Connection[DictRow], name: str) -> Generation | None:
-    found = _fetch(conn, "WHERE name = %s AND state <> 'done'", name)
-    return found[0] if found else None
+def _interrupted(conn: Connection[DictRow], name: str, kind: str) -> Generation | None:
+    """What to go on with; one of another kind is thrown away. Hold the lock."""
+    for found in _fetch(conn, "WHERE name = %s AND state <> 'done'", name):
+        if found.kind == kind:
+            return found
+        drop(conn, found)
+        conn.execute("DELETE FROM rebuilds WHERE id = %s", (found.id,))
+    return None
 
 
 def _insert(conn: Connection[DictRow], name: str, kind: str, *, by_projector: bool) -> Generation:

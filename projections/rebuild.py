@@ -34,7 +34,14 @@ _NEARLY_THERE = 200
 COMPARE_SECONDS = 10.0  # for the live view to come as far as the new one
 STANDING_SECONDS = 1.5  # in which a live view that somebody keeps up would have moved
 SWITCH_SECONDS = 60.0
-LOCK_TIMEOUT = "500ms"
+# Readers queue behind a wait for their tables: it has to be short, and rare.
+TABLES_WAIT = "100ms"
+PAUSE_SECONDS = 0.5
+# The projector and readers must not wait for a rebuild that stands still or can't be reached.
+_SESSION = """SET timezone = 'UTC'; SET synchronous_commit = off;
+    SET idle_in_transaction_session_timeout = '10s';
+    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 2;
+    SET tcp_user_timeout = 3000"""
 
 Report = Callable[[Sequence[Generation]], None]
 
@@ -109,7 +116,7 @@ class Rebuild:
     def _connect(self) -> Connection[DictRow]:
         conn = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
         # What a crash of the server takes away is built again: rows and position go together.
-        conn.execute("SET synchronous_commit = off; SET timezone = 'UTC'")
+        conn.execute(_SESSION)
         return conn
 
     def _build(self) -> None:
@@ -254,19 +261,18 @@ class Rebuild:
                     self._switch_now(job)
                 break
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-                # Readers wait behind us meanwhile: better to let them through and ask again.
                 if monotonic() > ends_at:
                     raise NotSwitched from error
-                sleep(0.1)
+                sleep(PAUSE_SECONDS)
         self._finished(job)
 
     def _switch_now(self, job: _Job) -> None:
         name, generation = job.projection.name, job.generation
-        self._conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
         seen = positions.lock(self._conn, name)
         while batch := read(self._conn, generation.position, BATCH_SIZE, until=seen):
             generation = self._advanced(_Job(job.projection, generation), batch)
         generations.leave(self._conn)
+        self._conn.execute("SELECT set_config('lock_timeout', %s, true)", (TABLES_WAIT,))
         parking.rename(self._conn, generation.schema, name)
         generations.switch(self._conn, job.projection, generation)
         positions.advance(self._conn, name, max(seen, generation.position))

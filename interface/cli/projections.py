@@ -4,11 +4,17 @@ import gc
 import json
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
 import click
+import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
 
+from application.database import with_defaults
 from application.mapper import JSONMapper
 from interface import logs, rebuilding
 from interface.cli import session
@@ -142,7 +148,7 @@ def verify(name: str | None, every: bool, sample: int | None) -> None:
 
 def _verify_sample(chosen: list[Projection], sample: int) -> None:
     differ = False
-    with session.services() as services, services.database.connection() as conn:
+    with _connection() as conn:
         for projection in chosen:
             found = sampling.verify(conn, projection, JSONMapper(), sample)
             click.echo(
@@ -159,7 +165,7 @@ def _verify_sample(chosen: list[Projection], sample: int) -> None:
 def retry(name: str) -> None:
     """Apply the parked events of a view again. Exit 1 if some can't be applied still."""
     projection = view_named(name)
-    with session.services() as services, services.database.connection() as conn:
+    with _connection() as conn:
         taken, left = retry_parked(conn, projection, JSONMapper())
     click.echo(f"{projection.name}: {taken} events applied, {left} still parked.")
     sys.exit(1 if left else 0)
@@ -168,9 +174,19 @@ def retry(name: str) -> None:
 @projections.command()
 def prune() -> None:
     """Drop the views that rebuilds or newer versions have replaced."""
-    with session.services() as services, services.database.connection() as conn:
+    with _connection() as conn:
         dropped = generations.prune(conn, CATALOGUE)
     click.echo("\n".join(f"dropped {name}" for name in dropped) or "nothing to drop")
+
+
+@contextmanager
+def _connection() -> Iterator[Connection[DictRow]]:
+    """For as long as the command takes, where a request has a deadline."""
+    with session.database() as conninfo:
+        completed = with_defaults(conninfo, application_name="admitone projections")
+        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
+            conn.execute("SET timezone = 'UTC'; SET lock_timeout = '5s'")
+            yield conn
 
 
 def _chosen(name: str | None, every: bool) -> list[Projection]:
