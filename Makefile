@@ -14,7 +14,7 @@ ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || 
 BROKEN = broken
 endif
 
-.PHONY: help run test check screenshots lock clean broken
+.PHONY: help run test check faults screenshots lock clean broken
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ check: $(VENV)/dev ## Lint, format, types and tests: what has to pass.
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/python -m mypy
 	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+faults: $(VENV)/dev ## Kill rebuilds and projectors under load, for minutes; prints its figures.
+	@exec $(VENV)/bin/python -m pytest tests/faults -s $(ARGS)
 
 screenshots: $(VENV)/dev ## Every page in a browser, as pictures in var/screenshots.
 	@exec $(VENV)/bin/python -m tests.browser.screenshots

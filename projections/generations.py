@@ -8,6 +8,7 @@ their own. Switching moves tables between schemas, in one transaction.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +23,7 @@ from projections.projection import Projection
 REBUILD = "rebuild"
 VERIFY = "verify"
 _LOCKS = 4_011_200
+LOCK_SECONDS = 1.0  # the server needs a moment to notice that the one before has ended
 
 
 class RebuildRunning(AdmitOneError):
@@ -80,8 +82,7 @@ def lock(conn: Connection[DictRow], name: str) -> None:
 
     Raises `RebuildRunning`.
     """
-    if not _try_lock(conn, name):
-        raise RebuildRunning(f"{name} is being rebuilt or verified already.")
+    _lock(conn, name, "pg_try_advisory_lock")
 
 
 def is_running(conn: Connection[DictRow], name: str) -> bool:
@@ -95,9 +96,13 @@ def is_running(conn: Connection[DictRow], name: str) -> bool:
     return row is not None
 
 
-def _try_lock(conn: Connection[DictRow], name: str, function: str = "pg_try_advisory_lock") -> bool:
+def _lock(conn: Connection[DictRow], name: str, function: str) -> None:
     statement = sql.SQL("SELECT {}(%s, hashtext(%s)) AS got").format(sql.Identifier(function))
-    return conn.execute(statement, (_LOCKS, name)).fetchone() == {"got": True}
+    ends_at = monotonic() + LOCK_SECONDS
+    while conn.execute(statement, (_LOCKS, name)).fetchone() != {"got": True}:
+        if monotonic() > ends_at:
+            raise RebuildRunning(f"{name} is being rebuilt or verified already.")
+        sleep(0.05)
 
 
 def request(conn: Connection[DictRow], name: str) -> Generation:
@@ -106,8 +111,7 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
     Raises `RebuildRunning`.
     """
     with conn.transaction():
-        if not _try_lock(conn, name, "pg_try_advisory_xact_lock"):
-            raise RebuildRunning(f"{name} is being rebuilt or verified already.")
+        _lock(conn, name, "pg_try_advisory_xact_lock")
         unfinished = _interrupted(conn, name, REBUILD)
         if unfinished is None:
             return _insert(conn, name, REBUILD, by_projector=True)

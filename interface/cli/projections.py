@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from projections.runner import Runner, is_running
 from projections.status import ViewStatus, statuses
 
 ALREADY_RUNNING = 3
+NICENESS = 10
 
 
 @click.group()
@@ -195,7 +197,14 @@ def _chosen(name: str | None, every: bool) -> list[Projection]:
     return list(CATALOGUE) if name is None else [view_named(name)]
 
 
+def _give_way() -> None:
+    """To those who book and read: a rebuild takes what they leave of the processors."""
+    if sys.platform != "win32":
+        os.nice(NICENESS)
+
+
 def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
+    _give_way()
     # Millions of objects come and go, none of them in circles.
     gc.freeze()
     gc.disable()
