@@ -198,16 +198,16 @@ def _chosen(name: str | None, every: bool) -> list[Projection]:
 
 
 def _give_way() -> None:
-    """To those who book and read: a rebuild takes what they leave of the processors."""
+    """To those who book and read; and take no time for what this process does not need."""
     if sys.platform != "win32":
         os.nice(NICENESS)
+    # Millions of objects come and go, none of them in circles.
+    gc.freeze()
+    gc.disable()
 
 
 def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
     _give_way()
-    # Millions of objects come and go, none of them in circles.
-    gc.freeze()
-    gc.disable()
     with session.database() as conninfo, Progress() as progress:
         try:
             return Rebuild(conninfo, chosen, JSONMapper(), kind=kind, report=progress.show).run()
