@@ -1,8 +1,8 @@
 """`admitone projections`: what operators are told, and with which exit status."""
 
 import json
-import sys
 from collections.abc import Callable
+from importlib import import_module
 
 import psycopg
 import pytest
@@ -22,7 +22,7 @@ NAMES = [projection.name for projection in CATALOGUE]
 @pytest.fixture(autouse=True)
 def _no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands run in the process of the tests, which goes on."""
-    monkeypatch.setattr(sys.modules["interface.cli.projections"], "_give_way", lambda: None)
+    monkeypatch.setattr(import_module("interface.cli.projections"), "_give_way", lambda: None)
 
 
 @pytest.fixture
