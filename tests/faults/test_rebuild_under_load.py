@@ -134,7 +134,7 @@ def test_a_rebuild_that_is_killed_anywhere_leaves_the_view_alone_and_is_finished
                 kills += 1
                 point = at_work_on(data)
                 points[point] = points.get(point, 0) + 1
-        wait_until(lambda: rebuilding(service).wait() == 0)
+        finished(rebuilding(service))
     assert load.faults == []
     print(f"\nkilled {kills} times, at {points}; {completed} finished in between")
     print(f"{len(load.reads)} reads and {len(load.writes)} writes meanwhile, none failed")
