@@ -14,7 +14,7 @@ ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || 
 BROKEN = broken
 endif
 
-.PHONY: help run test check bench screenshots lock clean broken
+.PHONY: help run test check bench faults screenshots lock clean broken
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ check: $(VENV)/dev ## Lint, format, types and tests: what has to pass.
 
 bench: $(VENV)/dev ## How fast views are rebuilt, kept up and proved; ratios. BENCH_EVENTS=... smaller.
 	@exec $(VENV)/bin/python -m tests.benchmarks
+
+faults: $(VENV)/dev ## Kill rebuilds and projectors under load, for minutes; prints its figures.
+	@exec $(VENV)/bin/python -m pytest tests/faults -s $(ARGS)
 
 screenshots: $(VENV)/dev ## Every page in a browser, as pictures in var/screenshots.
 	@exec $(VENV)/bin/python -m tests.browser.screenshots

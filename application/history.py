@@ -1,9 +1,12 @@
 """All that the log says of one link: its own events, its booking's, and the agenda's about it."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
-from msgspec import MsgspecError
+import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -18,12 +21,34 @@ from domain.slot import Slot
 _LONGEST_BUFFER = timedelta(minutes=LIMITS["buffer_before_minutes"][1])
 
 
+class _About(msgspec.Struct):
+    booking_id: UUID | None = None
+
+
+_about = msgspec.json.Decoder(_About).decode
+
+
+def story_of(recorded: Recorded) -> UUID:
+    """Whose story an event belongs to, whatever else is wrong with it.
+
+    A link's story is told by its booking's id. An agenda's event that does not even say which
+    booking it is about belongs to its day.
+    """
+    if recorded.topic.startswith("link."):
+        return Booking.id_for(recorded.originator_id)
+    if recorded.topic.startswith("agenda."):
+        try:
+            return _about(recorded.state).booking_id or recorded.originator_id
+        except msgspec.MsgspecError:
+            return recorded.originator_id
+    return recorded.originator_id
+
+
 def link_behind(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMapper) -> UUID | None:
     """The link that made this booking."""
-    for recorded in read_streams(conn, [booking_id])[:1]:
-        event = _event(recorded, mapper)
-        if isinstance(event, Booking.Made):
-            return event.link_id
+    for event in _of_topics(read_streams(conn, [booking_id])[:1], mapper, Booking.Made.TOPIC):
+        link_id: UUID = event.link_id
+        return link_id
     return None
 
 
@@ -35,13 +60,10 @@ def of_link(
     own = read_streams(conn, [link_id, booking_id], until=until)
     days: set[date] = set()
     owner_id: UUID | None = None
-    for recorded in own:
-        event = _event(recorded, mapper)
-        if isinstance(event, Booking.Made):
-            owner_id = event.owner_id
-        if isinstance(event, Booking.Made | Booking.Rescheduled):
-            slot = Slot(event.slot_start - _LONGEST_BUFFER, event.slot_end + _LONGEST_BUFFER)
-            days |= set(slot.days())
+    for event in _of_topics(own, mapper, Booking.Made.TOPIC, Booking.Rescheduled.TOPIC):
+        owner_id = getattr(event, "owner_id", owner_id)
+        slot = Slot(event.slot_start - _LONGEST_BUFFER, event.slot_end + _LONGEST_BUFFER)
+        days |= set(slot.days())
     if owner_id is None:
         return own
     agenda = [
@@ -49,14 +71,14 @@ def of_link(
         for recorded in read_streams(
             conn, [AgendaDay.id_for(owner_id, day) for day in days], until=until
         )
-        if getattr(_event(recorded, mapper), "booking_id", None) == booking_id
+        if story_of(recorded) == booking_id
     ]
     return sorted([*own, *agenda])
 
 
-def _event(recorded: Recorded, mapper: JSONMapper) -> object:
-    """The event; None for one that can't be read, which an auditor has to see all the same."""
-    try:
-        return mapper.event(*recorded[1:5])
-    except (UnknownTopic, MsgspecError):
-        return None
+def _of_topics(events: Iterable[Recorded], mapper: JSONMapper, *topics: str) -> Iterator[Any]:
+    """Those that can be read: whoever is given the story finds the others in it."""
+    for recorded in events:
+        if recorded.topic in topics:
+            with suppress(UnknownTopic, msgspec.MsgspecError):
+                yield mapper.event(*recorded[1:5])

@@ -6,7 +6,7 @@ a row with psql.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypedDict, get_type_hints
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -57,8 +57,12 @@ def _form(event_class: type[Any]) -> _Form:
     hints = get_type_hints(event_class)
     # Sorted, so that the bytes do not depend on the order in which a class was written.
     fields = tuple(sorted(set(event_class.__dataclass_fields__) - _IN_COLUMNS))
-    shape: Any = TypedDict(event_class.__name__, {name: hints[name] for name in fields})  # type: ignore[misc]
     version: int = getattr(event_class, "class_version", 1)
+    annotations = {name: hints[name] for name in fields}
+    if version == 1:
+        # Never written; what a later version of Admit One wrote must not be taken for ours.
+        annotations["class_version"] = NotRequired[Literal[1]]
+    shape: Any = TypedDict(event_class.__name__, annotations)  # type: ignore[misc]
     decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(shape)
     aggregate_topic = event_class.TOPIC.partition(".")[0]
     creates = "originator_topic" in event_class.__dataclass_fields__
@@ -79,6 +83,9 @@ def _upcasting(
 ) -> Callable[[bytes], dict[str, Any]]:
     """Reads every shape that the event ever had: one step a version, as its class says."""
     written_as = msgspec.json.Decoder(_VersionOnly).decode
+    steps: list[Callable[[dict[str, Any]], None]] = [
+        getattr(event_class, f"upcast_v{old}_v{old + 1}") for old in range(1, version)
+    ]
 
     def read(state: bytes) -> dict[str, Any]:
         found = written_as(state).class_version
@@ -87,8 +94,8 @@ def _upcasting(
         if not 1 <= found < version:
             raise msgspec.ValidationError(f"{event_class.TOPIC} has no version {found}")
         values = msgspec.json.decode(state)
-        for old in range(found, version):
-            getattr(event_class, f"upcast_v{old}_v{old + 1}")(values)
+        for step in steps[found - 1 :]:
+            step(values)
         upcast: dict[str, Any] = msgspec.convert(values, shape)
         return upcast
 

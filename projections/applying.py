@@ -7,6 +7,8 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.deadline import deadline
+from application.history import story_of
 from application.mapper import JSONMapper
 from application.reading import Recorded, read_at
 from projections import parking, positions
@@ -15,6 +17,9 @@ from projections.projection import Projection
 from projections.tables import FAULTS, Rows
 
 log = logging.getLogger(__name__)
+
+RETRY_BATCH = 500
+RETRY_SECONDS = 5.0
 
 
 def apply(
@@ -51,19 +56,28 @@ def write(
 
     `generation` names the tables that the search path leads to: the live view, or a rebuild.
     """
-    _Careful(conn, projection, generation, mapper).write(batch, rows)
+    standing = parking.stories(conn, generation)
+    _Careful(conn, projection, generation, mapper, standing).write(batch, rows)
 
 
 def retry(conn: Connection[DictRow], projection: Projection, mapper: JSONMapper) -> tuple[int, int]:
-    """Apply what is parked again: how many events the view took, and how many stay."""
-    with conn.transaction():
-        positions.lock(conn, projection.name)
-        waiting = parking.parked(conn, projection.name)
-        careful = _Careful(conn, projection, projection.name, mapper, standing=set())
-        careful.write(read_at(conn, waiting), None)
-        taken = [position for position in waiting if position not in careful.parked]
-        parking.release(conn, projection.name, taken)
-    return len(taken), len(waiting) - len(taken)
+    """Apply what is parked again: how many events the view took, and how many stay.
+
+    A batch in a transaction, each with a deadline of its own.
+    """
+    taken = left = last = 0
+    standing: set[UUID] = set()
+    while True:
+        with deadline(RETRY_SECONDS), conn.transaction():
+            positions.lock(conn, projection.name)
+            waiting = parking.parked(conn, projection.name, last, RETRY_BATCH)
+            if not waiting:
+                return taken, left
+            careful = _Careful(conn, projection, projection.name, mapper, standing)
+            careful.write(read_at(conn, waiting), None)
+            able = [position for position in waiting if position not in careful.parked]
+            parking.release(conn, projection.name, able)
+        taken, left, last = taken + len(able), left + len(careful.parked), waiting[-1]
 
 
 class _Careful:
@@ -75,14 +89,13 @@ class _Careful:
         projection: Projection,
         generation: str,
         mapper: JSONMapper,
-        *,
-        standing: set[UUID] | None = None,
+        standing: set[UUID],
     ) -> None:
         self._conn = conn
         self._projection = projection
         self._generation = generation
         self._mapper = mapper
-        self._standing = parking.stories(conn, generation) if standing is None else standing
+        self._standing = standing
         self.parked: set[int] = set()
 
     def write(self, batch: Sequence[Recorded], rows: Rows | None) -> None:
@@ -109,22 +122,20 @@ class _Careful:
             return batch
         able = []
         for recorded in batch:
-            story = parking.story_of(recorded, self._mapper)
-            if story in self._standing and recorded.topic in self._projection.handlers:
-                parking.park(self._conn, self._generation, recorded, story, None)
-                self.parked.add(recorded.position)
+            if recorded.topic in self._projection.handlers and self._stands_still(recorded):
+                self._park(recorded)
             else:
                 able.append(recorded)
         return able
 
-    def _park(self, recorded: Recorded, error: Exception) -> None:
-        story = parking.story_of(recorded, self._mapper)
-        parking.park(self._conn, self._generation, recorded, story, error)
-        self._standing.add(story)
+    def _stands_still(self, recorded: Recorded) -> bool:
+        """By its story, or by its day where an event before it did not say whose it was."""
+        return story_of(recorded) in self._standing or recorded.originator_id in self._standing
+
+    def _park(self, recorded: Recorded, error: Exception | None = None) -> None:
+        parking.park(self._conn, self._generation, recorded, error)
+        self._standing.add(story_of(recorded))
         self.parked.add(recorded.position)
-        log.error(
-            "%s: parked position %d: %s",
-            self._generation,
-            recorded.position,
-            parking.reason(error),
-        )
+        if error is not None:
+            reason = parking.reason(error)
+            log.error("%s: parked position %d: %s", self._generation, recorded.position, reason)

@@ -8,6 +8,7 @@ their own. Switching moves tables between schemas, in one transaction.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ VERIFY = "verify"
 KINDS = (REBUILD, VERIFY)
 STATES = ("waiting", "building", "comparing", "switching", "done", "failed")
 _LOCKS = 4_011_200
+LOCK_SECONDS = 1.0  # the server needs a moment to notice that the one before has ended
 
 
 class RebuildRunning(AdmitOneError):
@@ -86,19 +88,27 @@ def lock(conn: Connection[DictRow], name: str) -> None:
 
     Raises `RebuildRunning`.
     """
-    if not _try_lock(conn, name):
-        raise RebuildRunning(f"{name} is being rebuilt or verified already.")
+    _lock(conn, name, "pg_try_advisory_lock")
 
 
 def is_running(conn: Connection[DictRow], name: str) -> bool:
     """Whether somebody is at work on a generation of this view."""
-    with conn.transaction(force_rollback=True):
-        return not _try_lock(conn, name, "pg_try_advisory_xact_lock")
+    row = conn.execute(
+        """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND classid::bigint = %s AND objid = hashtext(%s)::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+        (_LOCKS, name),
+    ).fetchone()
+    return row is not None
 
 
-def _try_lock(conn: Connection[DictRow], name: str, function: str = "pg_try_advisory_lock") -> bool:
+def _lock(conn: Connection[DictRow], name: str, function: str) -> None:
     statement = sql.SQL("SELECT {}(%s, hashtext(%s)) AS got").format(sql.Identifier(function))
-    return conn.execute(statement, (_LOCKS, name)).fetchone() == {"got": True}
+    ends_at = monotonic() + LOCK_SECONDS
+    while conn.execute(statement, (_LOCKS, name)).fetchone() != {"got": True}:
+        if monotonic() > ends_at:
+            raise RebuildRunning(f"{name} is being rebuilt or verified already.")
+        sleep(0.05)
 
 
 def request(conn: Connection[DictRow], name: str) -> Generation:
@@ -107,9 +117,8 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
     Raises `RebuildRunning`.
     """
     with conn.transaction():
-        if not _try_lock(conn, name, "pg_try_advisory_xact_lock"):
-            raise RebuildRunning(f"{name} is being rebuilt or verified already.")
-        unfinished = _unfinished(conn, name)
+        _lock(conn, name, "pg_try_advisory_xact_lock")
+        unfinished = _interrupted(conn, name, REBUILD)
         if unfinished is None:
             return _insert(conn, name, REBUILD, by_projector=True)
         if unfinished.by_projector:
@@ -122,13 +131,9 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
 def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> Generation:
     """The generation that was interrupted, or a new one with empty tables. Hold the lock."""
     with conn.transaction():
-        found = _unfinished(conn, projection.name)
-        if found is not None and found.kind != kind:
-            drop(conn, found)
-            conn.execute("DELETE FROM rebuilds WHERE id = %s", (found.id,))
-            found = None
-        if found is None:
-            found = _insert(conn, projection.name, kind, by_projector=False)
+        found = _interrupted(conn, projection.name, kind) or _insert(
+            conn, projection.name, kind, by_projector=False
+        )
         if found.position == 0:
             drop(conn, found)
             conn.execute(
@@ -202,8 +207,9 @@ def prune(conn: Connection[DictRow], projections: Sequence[Projection]) -> list[
             conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
             conn.execute("UPDATE rebuilds SET pruned_at = now() WHERE id = %s", (old.id,))
             dropped.append(f"{old.name} as it was before {old.finished_at:%Y-%m-%d %H:%M} UTC")
-        for name in sorted(positions.positions_of(conn)):
-            if any(_is_older(name, projection.name) for projection in projections):
+        kept = {projection.name for projection in projections}
+        for name in sorted(positions.positions_of(conn).keys() - kept):
+            if any(_is_older(name, current) for current in kept):
                 _drop_view(conn, name)
                 dropped.append(name)
     return dropped
@@ -250,9 +256,14 @@ def waiting(conn: Connection[DictRow]) -> list[Generation]:
     return _fetch(conn, "WHERE by_projector AND state <> 'done'")
 
 
-def _unfinished(conn: Connection[DictRow], name: str) -> Generation | None:
-    found = _fetch(conn, "WHERE name = %s AND state <> 'done'", name)
-    return found[0] if found else None
+def _interrupted(conn: Connection[DictRow], name: str, kind: str) -> Generation | None:
+    """What to go on with; one of another kind is thrown away. Hold the lock."""
+    for found in _fetch(conn, "WHERE name = %s AND state <> 'done'", name):
+        if found.kind == kind:
+            return found
+        drop(conn, found)
+        conn.execute("DELETE FROM rebuilds WHERE id = %s", (found.id,))
+    return None
 
 
 def _insert(conn: Connection[DictRow], name: str, kind: str, *, by_projector: bool) -> Generation:

@@ -11,30 +11,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from msgspec import MsgspecError
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.mapper import JSONMapper, UnknownTopic
+from application.history import story_of
 from application.reading import Recorded
-from domain.booking import Booking
 
 LONGEST_ERROR = 500
 MOST_TOLD = 20
-
-
-def story_of(recorded: Recorded, mapper: JSONMapper) -> UUID:
-    """Whose story an event belongs to: that of a link is told by its booking's id."""
-    if recorded.topic.startswith("link."):
-        return Booking.id_for(recorded.originator_id)
-    if recorded.topic.startswith("agenda."):
-        try:
-            event = mapper.event(*recorded[1:5])
-        except (UnknownTopic, MsgspecError):
-            return recorded.originator_id
-        booking_id: UUID = getattr(event, "booking_id", recorded.originator_id)
-        return booking_id
-    return recorded.originator_id
 
 
 def stories(conn: Connection[DictRow], generation: str) -> set[UUID]:
@@ -51,15 +35,14 @@ def park(
     conn: Connection[DictRow],
     generation: str,
     recorded: Recorded,
-    story: UUID,
-    error: Exception | None,
+    error: Exception | None = None,
 ) -> None:
     """Keep an event aside: for `error`, or because its story stands still already."""
     conn.execute(
         """INSERT INTO parked_events (generation, position, story, error)
         VALUES (%s, %s, %s, %s) ON CONFLICT (generation, position)
         DO UPDATE SET error = excluded.error, attempts = parked_events.attempts + 1""",
-        (generation, recorded.position, story, error and reason(error)),
+        (generation, recorded.position, story_of(recorded), error and reason(error)),
     )
 
 
@@ -70,11 +53,12 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"[:LONGEST_ERROR]
 
 
-def parked(conn: Connection[DictRow], generation: str) -> list[int]:
-    """The positions of all that is parked, in order."""
+def parked(conn: Connection[DictRow], generation: str, after: int, limit: int) -> list[int]:
+    """At most `limit` positions of what is parked, after a position, in order."""
     rows = conn.execute(
-        "SELECT position FROM parked_events WHERE generation = %s ORDER BY position",
-        (generation,),
+        """SELECT position FROM parked_events WHERE generation = %s AND position > %s
+        ORDER BY position LIMIT %s""",
+        (generation, after, limit),
     )
     return [row["position"] for row in rows]
 

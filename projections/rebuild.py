@@ -25,16 +25,24 @@ from projections.applying import write
 from projections.comparison import compare
 from projections.folding import fold
 from projections.generations import REBUILD, VERIFY, Generation
+from projections.pace import BATCH_SIZE, Pace
 from projections.projection import Projection
 from projections.tables import FAULTS, Rows
 
-BATCH_SIZE = 20_000
 # Behind the live view by so few events that it can wait while they are applied.
 _NEARLY_THERE = 200
 COMPARE_SECONDS = 10.0  # for the live view to come as far as the new one
 STANDING_SECONDS = 1.5  # in which a live view that somebody keeps up would have moved
 SWITCH_SECONDS = 60.0
-LOCK_TIMEOUT = "500ms"
+# Readers queue behind a wait for their tables: it has to be short, and rare.
+TABLES_WAIT = "100ms"
+PAUSE_SECONDS = 0.5
+# The projector and readers must not wait for a rebuild that stands still or can't be reached.
+_SESSION = """SET timezone = 'UTC'; SET synchronous_commit = off;
+    SET idle_in_transaction_session_timeout = '10s';
+    SET max_parallel_workers_per_gather = 0; SET max_parallel_maintenance_workers = 0;
+    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 2;
+    SET tcp_user_timeout = 3000"""
 
 Report = Callable[[Sequence[Generation]], None]
 
@@ -87,7 +95,7 @@ class Rebuild:
             return [job.generation for job in self._jobs]
 
     def _work(self, live: Connection[DictRow]) -> None:
-        self._build()
+        self._build(live)
         for job in self._jobs:
             self._complete(job)
             self._compare(job, live)
@@ -109,24 +117,33 @@ class Rebuild:
     def _connect(self) -> Connection[DictRow]:
         conn = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
         # What a crash of the server takes away is built again: rows and position go together.
-        conn.execute("SET synchronous_commit = off; SET timezone = 'UTC'")
+        conn.execute(_SESSION)
         return conn
 
-    def _build(self) -> None:
+    def _build(self, live: Connection[DictRow]) -> None:
         """To the end of the log: one batch is read and one written while one is folded."""
+        pace = Pace(live)
         begun = monotonic()
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
             position = min(job.generation.position for job in self._jobs)
-            batch = read(self._other, position, BATCH_SIZE)
+            size = pace.batch_size
+            batch = read(self._other, position, size)
             written: Future[None] | None = None
             while batch:
-                following = reader.submit(read, self._other, batch[-1].position, BATCH_SIZE)
+                # A short batch is the end: more will have come, and always would.
+                following: Future[list[Recorded]] | None = None
+                if len(batch) == size:
+                    size = pace.batch_size
+                    following = reader.submit(read, self._other, batch[-1].position, size)
                 folded = self._fold(batch)
                 if written is not None:
                     written.result()
                 written = writer.submit(self._write, batch, folded, monotonic() - begun)
-                begun = monotonic()
-                batch = following.result()
+                worked_since, begun = begun, monotonic()
+                batch = following.result() if following else []
+                if pace.is_busy():
+                    written.result()
+                    pace.rest(worked_since)
             if written is not None:
                 written.result()
 
@@ -254,19 +271,18 @@ class Rebuild:
                     self._switch_now(job)
                 break
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-                # Readers wait behind us meanwhile: better to let them through and ask again.
                 if monotonic() > ends_at:
                     raise NotSwitched from error
-                sleep(0.1)
+                sleep(PAUSE_SECONDS)
         self._finished(job)
 
     def _switch_now(self, job: _Job) -> None:
         name, generation = job.projection.name, job.generation
-        self._conn.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
         seen = positions.lock(self._conn, name)
         while batch := read(self._conn, generation.position, BATCH_SIZE, until=seen):
             generation = self._advanced(_Job(job.projection, generation), batch)
         generations.leave(self._conn)
+        self._conn.execute("SELECT set_config('lock_timeout', %s, true)", (TABLES_WAIT,))
         parking.rename(self._conn, generation.schema, name)
         generations.switch(self._conn, job.projection, generation)
         positions.advance(self._conn, name, max(seen, generation.position))

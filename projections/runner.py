@@ -49,6 +49,7 @@ _SESSION = {
     "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "3000",
 }
 # A view with one of these can't go on, and no event is to blame: its tables are not there, or
 # not ours to write.
@@ -119,7 +120,7 @@ class Runner:
         self.is_at_work.set()
         with deadline(ROUND_SECONDS):
             conn.execute(f"LISTEN {CHANNEL}")
-            self._retry_parked(conn)
+        self._retry_parked(conn)
         sampled_at = 0.0
         while not stop.is_set():
             with deadline(ROUND_SECONDS):
@@ -134,8 +135,12 @@ class Runner:
     def _retry_parked(self, conn: Connection[DictRow]) -> None:
         """A runner that has just begun may be the one with the mended projection."""
         for projection in self._projections:
-            if parking.parked(conn, projection.name):
+            try:
                 taken, left = retry(conn, projection, self._mapper)
+            except _STANDS_STILL as error:
+                self._note(projection, f"can't go on: {parking.reason(error)}")
+                continue
+            if taken or left:
                 log.info("%s: %d parked events taken, %d left", projection.name, taken, left)
 
     def catch_up(self, conn: Connection[DictRow]) -> int:

@@ -10,6 +10,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from domain.errors import AdmitOneError
+
 
 class RowMissing(LookupError):
     """An event speaks of a row that the view does not have."""
@@ -130,10 +132,12 @@ def _update(
 # What a fault of an event or of a projection raises; anything else (a lost connection, a full
 # disk, a table that is not there) is no event's fault, and trying again may help.
 FAULTS = (
+    AdmitOneError,
     ArithmeticError,
     AssertionError,
     AttributeError,
     LookupError,
+    RuntimeError,
     TypeError,
     ValueError,
     msgspec.MsgspecError,

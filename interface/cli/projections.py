@@ -2,13 +2,20 @@
 
 import gc
 import json
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
 import click
+import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
 
+from application.database import with_defaults
 from application.mapper import JSONMapper
 from interface import keys_kept, logs, rebuilding
 from interface.bootstrap import utc_now
@@ -26,6 +33,7 @@ from projections.runner import Runner, is_running
 from projections.status import ViewStatus, statuses
 
 ALREADY_RUNNING = 3
+NICENESS = 10
 
 
 @click.group()
@@ -150,7 +158,7 @@ def verify(name: str | None, every: bool, sample: int | None) -> None:
 
 def _verify_sample(chosen: list[Projection], sample: int) -> None:
     differ = False
-    with session.services() as services, services.database.connection() as conn:
+    with _connection() as conn:
         for projection in chosen:
             found = sampling.verify(conn, projection, JSONMapper(), sample)
             click.echo(
@@ -167,7 +175,7 @@ def _verify_sample(chosen: list[Projection], sample: int) -> None:
 def retry(name: str) -> None:
     """Apply the parked events of a view again. Exit 1 if some can't be applied still."""
     projection = view_named(name)
-    with session.services() as services, services.database.connection() as conn:
+    with _connection() as conn:
         taken, left = retry_parked(conn, projection, JSONMapper())
     click.echo(f"{projection.name}: {taken} events applied, {left} still parked.")
     sys.exit(1 if left else 0)
@@ -176,9 +184,19 @@ def retry(name: str) -> None:
 @projections.command()
 def prune() -> None:
     """Drop the views that rebuilds or newer versions have replaced."""
-    with session.services() as services, services.database.connection() as conn:
+    with _connection() as conn:
         dropped = generations.prune(conn, CATALOGUE)
     click.echo("\n".join(f"dropped {name}" for name in dropped) or "nothing to drop")
+
+
+@contextmanager
+def _connection() -> Iterator[Connection[DictRow]]:
+    """For as long as the command takes, where a request has a deadline."""
+    with session.database() as conninfo:
+        completed = with_defaults(conninfo, application_name="admitone projections")
+        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
+            conn.execute("SET timezone = 'UTC'; SET lock_timeout = '5s'")
+            yield conn
 
 
 def _chosen(name: str | None, every: bool) -> list[Projection]:
@@ -187,10 +205,17 @@ def _chosen(name: str | None, every: bool) -> list[Projection]:
     return list(CATALOGUE) if name is None else [view_named(name)]
 
 
-def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
+def _give_way() -> None:
+    """To those who book and read; and take no time for what this process does not need."""
+    if sys.platform != "win32":
+        os.nice(NICENESS)
     # Millions of objects come and go, none of them in circles.
     gc.freeze()
     gc.disable()
+
+
+def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
+    _give_way()
     with session.database() as conninfo, Progress() as progress:
         try:
             return Rebuild(conninfo, chosen, JSONMapper(), kind=kind, report=progress.show).run()

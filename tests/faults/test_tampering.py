@@ -73,7 +73,7 @@ def test_all_of_a_thousand_changes_are_found_and_their_position_is_named(
         named += verdict.position == place
         vault.restore()
     vault.close()
-    print(f"\n{COUNT} changes: {found} found, {named} named by their position")  # noqa: T201
+    print(f"\n{COUNT} changes: {found} found, {named} named by their position")
     assert (found, named) == (COUNT, COUNT)
 
 
@@ -97,4 +97,4 @@ def test_none_of_a_thousand_honest_logs_raises_an_alarm(
             vault = Vault.of(conninfo, tmp_path / "heads")
         verdict = vault.verdict()
         assert verdict.fault is None, (number, verdict)
-    print(f"\n{COUNT} honest logs: no alarm")  # noqa: T201
+    print(f"\n{COUNT} honest logs: no alarm")

@@ -1,13 +1,12 @@
 """What all projections have in common, on real tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from psycopg import Connection, sql
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from application.mapper import EVENT_CLASSES, JSONMapper
 from application.reading import Recorded
@@ -26,13 +25,6 @@ TABLES = [table.name for projection in CATALOGUE for table in projection.tables]
 OF_SOME_EVENTS = [projection for projection in CATALOGUE if projection.handlers]
 each_projection = pytest.mark.parametrize("projection", CATALOGUE, ids=NAMES)
 mapper = JSONMapper()
-
-
-@pytest.fixture
-def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
-    """A connection as the runner has one."""
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
 
 
 def position_of(desk: Desk, name: str) -> int:

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from time import monotonic, sleep
 
-import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from application.mapper import JSONMapper
 from application.recorder import CHANNEL
@@ -60,13 +59,6 @@ def projectors(desk: Desk, *, at_work: bool | None = None) -> list[int]:
         GROUP BY a.pid"""
     )
     return [row["pid"] for row in rows if at_work in (None, row["at_work"])]
-
-
-@pytest.fixture
-def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
-    """A connection as the runner has one."""
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
 
 
 def write_without_a_word(conn: Connection[DictRow], topic: str = "link.issued") -> int:
