@@ -10,18 +10,18 @@ BATCH_SIZE = 20_000
 GENTLE_BATCH_SIZE = 2_000
 REST = 1.0  # of what the work took
 LONGEST_REST_SECONDS = 0.2
-# A service that nobody uses does some ten transactions a second.
-BUSY_RATE = 40.0
-LOOK_SECONDS = 1.5  # the server counts a second late
+LOOK_SECONDS = 0.5
+# One connection alone is somebody's health check.
+FEW = 1
 
 
 class Pace:
-    """Looks now and then how much else the database is asked to do."""
+    """Looks now and then who else has asked the database for something in the last second."""
 
     def __init__(self, conn: Connection[DictRow]) -> None:
         """`conn` is used for nothing else meanwhile."""
         self._conn = conn
-        self._count, self._at = self._transactions(), monotonic()
+        self._looked_at = 0.0
         self._is_busy = True
 
     @property
@@ -30,12 +30,10 @@ class Pace:
         return GENTLE_BATCH_SIZE if self.is_busy() else BATCH_SIZE
 
     def is_busy(self) -> bool:
-        """Whether people are about; so it is taken to be until it was looked."""
-        seconds = monotonic() - self._at
-        if seconds > LOOK_SECONDS:
-            count = self._transactions()
-            self._is_busy = (count - self._count) / seconds > BUSY_RATE
-            self._count, self._at = count, monotonic()
+        """Whether people are about."""
+        if monotonic() - self._looked_at > LOOK_SECONDS:
+            self._is_busy = self._others() > FEW
+            self._looked_at = monotonic()
         return self._is_busy
 
     def rest(self, begun: float) -> None:
@@ -43,11 +41,15 @@ class Pace:
         if self.is_busy():
             sleep(min(LONGEST_REST_SECONDS, REST * (monotonic() - begun)))
 
-    def _transactions(self) -> int:
-        """All that were ever done in this database."""
+    def _others(self) -> int:
+        """The service's connections at work; those that may not be looked at are taken to be."""
         (row,) = self._conn.execute(
-            """SELECT xact_commit + xact_rollback AS count FROM pg_stat_database
-            WHERE datname = current_database()"""
+            """SELECT count(*) AS count FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend'
+                AND coalesce(application_name NOT LIKE 'admitone _%', true)
+                AND coalesce(state_change > clock_timestamp() - interval '1 second', true)
+                AND pid <> pg_backend_pid()""",
+            prepare=True,
         ).fetchall()
         count: int = row["count"]
         return count
