@@ -9,6 +9,8 @@ from werkzeug.exceptions import HTTPException
 from application.accounts import AccountNotFound
 from domain import errors
 from domain.errors import AdmitOneError
+from interface.auditing import HeadSpoiled
+from interface.heads import NoHead
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -34,6 +36,8 @@ _ANSWERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.ViewBehind: (503, "view-behind"),
     errors.Unavailable: (503, "unavailable"),
     AccountNotFound: (404, "not-found"),
+    NoHead: (404, "no-head"),
+    HeadSpoiled: (503, "head-spoiled"),
 }
 
 # An owner acts on links by id: one that has ended is in conflict with the wish, not gone.

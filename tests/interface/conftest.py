@@ -9,9 +9,11 @@ import pytest
 from flask import Flask
 
 from interface import cli
+from tests.auditor import Story
 from tests.commands import Command, Done
 from tests.conftest import SECRET, Owner
 from tests.examples import calendar_json
+from tests.interface.calls import booked, new_link
 from tests.invited import Invited
 
 
@@ -32,6 +34,20 @@ def new_invited(app: Flask, owner: Owner) -> Callable[..., Invited]:
 def invited(new_invited: Callable[..., Invited]) -> Invited:
     """Somebody with a link for the example's calendar."""
     return new_invited(location="Room 1", description="Hello.")
+
+
+@pytest.fixture
+def auditor(new_owner: Callable[..., Owner]) -> Owner:
+    """Somebody with a key whose only scope is `audit`."""
+    return new_owner("Audrey Auditor", roles=("auditor",))
+
+
+@pytest.fixture
+def story(owner: Owner) -> Story:
+    """A link that was used, and all that it took."""
+    link = new_link(owner, recipient="Ada", note="Met in Lyon")
+    booking = booked(owner, link)
+    return Story(link["id"], booking["booking_id"], link["calendar_id"], str(owner.account.id))
 
 
 @pytest.fixture
