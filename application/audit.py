@@ -154,7 +154,7 @@ def search(conn: Connection[DictRow], text: str) -> list[UUID]:
     return [subject] if read_streams(conn, [subject])[:1] else []
 
 
-def differences(before: History, after: History) -> dict[str, dict[str, Any]]:
+def differences(before: History | Step, after: History | Step) -> dict[str, dict[str, Any]]:
     """What changed in the state between two moments: each name with its old and new value."""
     changed: dict[str, dict[str, Any]] = {}
     for name in before.state.keys() | after.state.keys():

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
+from flask import request
 from marshmallow import ValidationError, fields
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.accesses import record
 from application.audit import AsOf, History, HistoryNotFound, replay
 from application.mapper import JSONMapper
 from application.merkle import inclusion_proof
@@ -26,6 +29,7 @@ T = TypeVar("T")
 
 MAPPER = JSONMapper()
 LAST_POSITION = 2**63 - 1
+_LONGEST_NOTED = 2000
 
 
 class NotUnderHead(NotFound):
@@ -65,6 +69,18 @@ class Proof:
     index: int
     leaf_hash: bytes
     path: list[bytes]
+
+
+def note_access(actor: str, found: str = "") -> None:
+    """Write down who reads what, before they get it. Raises `Unavailable`: then they do not.
+
+    An address that somebody searches for is left out: it would outlast its being forgotten.
+    """
+    asked = [(name, value) for name, value in request.args.items(multi=True) if name != "q"]
+    what = "?".join(part for part in (f"GET {request.path}", urlencode(asked)) if part)
+    if "q" in request.args:
+        what += " (a search)"
+    record(services().database, actor=actor, what=f"{what}{found}"[:_LONGEST_NOTED])
 
 
 def public_key() -> str:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from datetime import date
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
-from urllib.parse import quote
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from marshmallow import ValidationError
 
 from application import accesses
@@ -36,6 +35,7 @@ from interface.auditing import (
     history_of,
     in_snapshot,
     newest_head,
+    note_access,
     proof_of,
     public_key,
 )
@@ -47,7 +47,6 @@ from interface.history_json import history_json, step_json
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_LONGEST_NOTED = 1000
 _TEXT = {"type": "string"}
 
 blueprint = Blueprint(
@@ -64,10 +63,7 @@ def audited(view: Callable[P, R]) -> Callable[P, R]:
     @requires("audit")
     @wraps(view)
     def noted(*args: P.args, **kwargs: P.kwargs) -> R:
-        what = f"{request.path}?{quote(request.query_string, safe='=&%+:')}".removesuffix("?")
-        accesses.record(
-            services().database, actor=caller().actor, what=f"GET {what}"[:_LONGEST_NOTED]
-        )
+        note_access(caller().actor)
         return view(*args, **kwargs)
 
     cast("Any", noted).is_audited = True

@@ -8,6 +8,7 @@ from flask import Flask, url_for
 
 from interface.pages import (
     account,
+    audit,
     calendars,
     forgetting,
     home,
@@ -30,7 +31,17 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"asset": _asset, "notice": notices.notice}
-    for module in (home, calendars, share, share_several, links, forgetting, account, invitee):
+    for module in (
+        home,
+        calendars,
+        share,
+        share_several,
+        links,
+        forgetting,
+        audit,
+        account,
+        invitee,
+    ):
         app.register_blueprint(module.blueprint)
 
 

@@ -7,13 +7,14 @@ from functools import wraps
 from typing import ParamSpec
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as AnyResponse
 
 from application.sessions import SESSION_LIFETIME, Session
 from interface.current import services
+from interface.pages.locale import gettext
 
 P = ParamSpec("P")
 
@@ -28,7 +29,11 @@ _DOCS_POLICY = _PAGE_POLICY.replace("object-src", "style-src 'self' 'unsafe-inli
 def init_app(app: Flask) -> None:
     """Protect all answers of the application."""
     app.after_request(_protect)
-    app.jinja_env.globals |= {"current_session": current_session, "form_token": form_token}
+    app.jinja_env.globals |= {
+        "current_session": current_session,
+        "form_token": form_token,
+        "has_role": has_role,
+    }
 
 
 def guard(blueprint: Blueprint) -> None:
@@ -69,6 +74,31 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
     guarded.for_people_signed_in = True  # type: ignore[attr-defined]
     return guarded
+
+
+def has_role(role: str) -> bool:
+    """Whether the person at the browser has this role, or may do everything."""
+    current = current_session()
+    return current is not None and not {role, "admin"}.isdisjoint(current.account.roles)
+
+
+def for_role(
+    role: str,
+) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
+    """As `signed_in`, and others than people with this role are told that it is not for them."""
+
+    def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+        @signed_in
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            if not has_role(role):
+                title = gettext("Your account has no access to this page.")
+                return render_template("message.html", title=title), 403
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
 
 
 def remember(response: AnyResponse, started: Session) -> AnyResponse:
