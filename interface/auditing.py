@@ -117,13 +117,13 @@ def proof_of(position: int, head: Checkpoint) -> Proof:
 
 
 def history_of(subject_id: UUID, *, as_of: AsOf | None = None, kind: str = "") -> History:
-    """The story of a subject, which has to be of that kind, as in `link`.
+    """The story of a subject; if a kind is given, as in `link.`, that of such a subject only.
 
-    Raises `HistoryNotFound`, also when it was not known at `as_of` yet.
+    Raises `HistoryNotFound`, also when at `as_of` nothing was known yet; of a kind: not itself.
     """
     now = services().now()
     found = in_snapshot(lambda conn: replay(conn, subject_id, MAPPER, now=now, as_of=as_of))
-    if not any(
+    if kind and not any(
         step.recorded.originator_id == subject_id and step.recorded.topic.startswith(kind)
         for step in found.steps
     ):

@@ -8,7 +8,7 @@ from flask import Flask, url_for
 
 from interface.pages import (
     account,
-    audit,
+    audit_head,
     calendars,
     forgetting,
     home,
@@ -38,7 +38,7 @@ def init_app(app: Flask) -> None:
         share_several,
         links,
         forgetting,
-        audit,
+        audit_head,
         account,
         invitee,
     ):

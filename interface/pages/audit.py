@@ -1,4 +1,4 @@
-"""What compliance staff see: the log, the story of one thing, who read it, and its signed head.
+"""What compliance staff see: the log, the story of one thing, and who read them.
 
 Each page is written down, with who asked for it, before it is shown.
 """
@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
@@ -21,16 +21,12 @@ from interface.auditing import (
     LAST_POSITION,
     MAPPER,
     AsOfField,
-    HeadSpoiled,
     history_of,
     in_snapshot,
-    newest_head,
     note_access,
-    public_key,
 )
 from interface.current import services
 from interface.fields import LocalInstant, Text
-from interface.heads import NoHead
 from interface.pages import security
 from interface.pages.audit_story import (
     TITLES,
@@ -180,42 +176,6 @@ def list_accesses() -> ResponseReturnValue:
     )
 
 
-@blueprint.get("/audit/head")
-@audited
-def head() -> ResponseReturnValue:
-    """The newest signed head, and how to check the log against it."""
-    newest, is_spoiled = None, False
-    try:
-        newest = newest_head()
-    except NoHead:
-        pass
-    except HeadSpoiled:
-        is_spoiled = True
-    return render_template(
-        "audit/head.html",
-        head=newest,
-        is_spoiled=is_spoiled,
-        key=public_key(),
-        folder=services().settings.heads_folder,
-        zone=own_zone(),
-    )
-
-
-@blueprint.get("/audit/head/checkpoint")
-@audited
-def checkpoint() -> ResponseReturnValue:
-    """The signed head as a file, to keep elsewhere."""
-    newest = newest_head()
-    return _file(newest.text, f"{newest.signed.size}.checkpoint")
-
-
-@blueprint.get("/audit/head/key")
-@audited
-def key() -> ResponseReturnValue:
-    """The public key as a file."""
-    return _file(public_key() + "\n", "audit-key.txt")
-
-
 def _searched(text: str) -> ResponseReturnValue:
     """The one thing that was found, or a list; what was found is written down as well."""
     first_events = in_snapshot(lambda conn: _first_events(read_streams(conn, search(conn, text))))
@@ -250,9 +210,3 @@ def _compared(whole: History, first: AsOf | None, last: AsOf | None) -> Comparis
     before = 0 if first is None else first
     after = whole.steps[-1].recorded.position if last is None else last
     return Comparison(before, after, changes(_as_of(whole.id, before), _as_of(whole.id, after)))
-
-
-def _file(text: str, name: str) -> Response:
-    response = Response(text, content_type="text/plain; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

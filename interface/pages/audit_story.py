@@ -45,6 +45,7 @@ _KINDS = {
 # Fields whose value is the id of something that has a history.
 _SUBJECTS = frozenset({"link_id", "booking_id", "calendar_id", "replaced_by"})
 _INSTANT = Instant()
+_LONGEST_LINE = 60
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def nothing(subject_id: UUID) -> History:
 def changes(before: History | Step, after: History | Step) -> list[Changed]:
     """What is different in the state after, aggregate by aggregate."""
     found = []
-    for name, fields in sorted(differences(before, after).items()):
+    for name, fields in sorted(differences(_flattened(before), _flattened(after)).items()):
         kind, _, its_id = name.partition(":")
         is_new = name not in before.state
         found.append(
@@ -151,8 +152,23 @@ def state_of(state: dict[str, dict[str, Any]]) -> list[tuple[str, str, list[tupl
     ]
 
 
+def _flattened(then: History | Step) -> History:
+    """The state alone, with fields of fields by their dotted paths."""
+    return History(
+        UUID(int=0), None, [], {name: dict(_flat(of)) for name, of in then.state.items()}
+    )
+
+
+def _flat(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
 def _values(fields: dict[str, Any]) -> list[tuple[str, Value]]:
-    return [(name, _value(name, value)) for name, value in fields.items()]
+    return [(name, _value(name, value)) for name, value in _flat(fields)]
 
 
 def _value(name: str, value: Any) -> Value:
@@ -161,10 +177,10 @@ def _value(name: str, value: Any) -> Value:
     if isinstance(value, bool):
         return Value(gettext("yes") if value else gettext("no"))
     if not isinstance(value, str):
-        is_plain = isinstance(value, int)
+        short = json.dumps(value, ensure_ascii=False)
+        is_long = len(short) > _LONGEST_LINE
         return Value(
-            json.dumps(value, ensure_ascii=False, indent=None if is_plain else 2),
-            is_code=not is_plain,
+            json.dumps(value, ensure_ascii=False, indent=2) if is_long else short, is_code=is_long
         )
     try:
         return Value(value, moment=_INSTANT.deserialize(value))

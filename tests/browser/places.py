@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.demo import BEGINNER, EMAIL, Demo
+from tests.browser.demo import AUDITOR, BEGINNER, EMAIL, Demo
 
 NOT_PAGES = {
     "static",
@@ -14,6 +15,8 @@ NOT_PAGES = {
     "metrics",
     "invitee.ics",
     "share_several.batch_csv",
+    "audit_pages.checkpoint",
+    "audit_pages.key",
 }
 """Endpoints outside the API that answer programs, or with files."""
 
@@ -32,7 +35,7 @@ class Place:
 
 def every_place(demo: Demo) -> list[Place]:
     """All of them, in the order in which people come by."""
-    return [*_outside(), *_owner(demo), *_beginner(), *_invitee(demo)]
+    return [*_outside(), *_owner(demo), *_beginner(), *_auditor(demo), *_invitee(demo)]
 
 
 def go(page: Page, place: Place) -> None:
@@ -93,6 +96,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("account", "/account"),
         Place("account-revoke-key", f"/account/keys/{demo.api_key}/revoke"),
         Place("no-such-booking", f"/bookings/{demo.calendar}", status=404),
+        Place("audit-not-yours", "/audit", status=403),
     ]
 
 
@@ -106,6 +110,28 @@ def _beginner() -> list[Place]:
         Place("empty-bookings-week", "/bookings?view=week", BEGINNER),
         Place("empty-bookings-month", "/bookings?view=month", BEGINNER),
         Place("empty-account", "/account", BEGINNER),
+    ]
+
+
+def _auditor(demo: Demo) -> list[Place]:
+    used, forgotten = f"/audit/history/{demo.used}", f"/audit/history/{demo.forgotten}"
+    return [
+        Place("audit", "/audit", AUDITOR),
+        Place("audit-none-match", "/audit?actor=nobody", AUDITOR),
+        Place("audit-wrong-filter", "/audit?since=yesterday", AUDITOR, 422),
+        Place("audit-found", "/audit?q=grace.hopper@navy.example", AUDITOR),
+        Place("audit-not-found", "/audit?q=nobody@example.org", AUDITOR),
+        Place("audit-story", used, AUDITOR),
+        Place("audit-story-then", f"{used}?position=100000", AUDITOR),
+        Place("audit-story-before", f"{used}?position=0", AUDITOR),
+        Place("audit-story-compared", f"{used}?from=0", AUDITOR),
+        Place("audit-story-wrong", f"{used}?at=then&to=x", AUDITOR, 422),
+        Place("audit-story-forgotten", forgotten, AUDITOR),
+        Place("audit-calendar", f"/audit/history/{demo.calendar}", AUDITOR),
+        Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
+        Place("audit-accesses", "/audit/accesses", AUDITOR),
+        Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),
+        Place("audit-head", "/audit/head", AUDITOR),
     ]
 
 

@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from interface.bootstrap import build
 from interface.settings import Settings
-from tests.browser.demo import BEGINNER, EMAIL, Demo, fill
+from tests.browser.demo import AUDITOR, BEGINNER, EMAIL, Demo, fill
 from tests.browser.places import NOT_PAGES, every_place, go
 from tests.browser.site import Site
 
@@ -47,7 +47,11 @@ def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
     assert visited == pages
 
 
-@pytest.mark.parametrize("who", [None, EMAIL, BEGINNER], ids=["nobody", "owner", "beginner"])
+@pytest.mark.parametrize(
+    "who",
+    [None, EMAIL, BEGINNER, AUDITOR],
+    ids=["nobody", "owner", "beginner", "auditor"],
+)
 def test_no_page_has_faults_that_axe_finds(
     who: str | None, demo: Demo, site: Site, new_page: Callable[..., Page]
 ) -> None:
