@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from psycopg.rows import class_row
 
 from application.database import Database
+from domain.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,11 @@ class Access:
 
 def record(database: Database, *, actor: str, what: str) -> None:
     """Note that `actor` is about to read `what`. Raises `Unavailable`: then nothing is read."""
-    with database.connection() as conn:
-        conn.execute("INSERT INTO audit_accesses (actor, what) VALUES (%s, %s)", (actor, what))
+    try:
+        with database.connection() as conn:
+            conn.execute("INSERT INTO audit_accesses (actor, what) VALUES (%s, %s)", (actor, what))
+    except psycopg.Error as error:
+        raise Unavailable from error
 
 
 def newest(database: Database, *, limit: int, before: int | None = None) -> list[Access]:

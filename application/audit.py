@@ -107,12 +107,12 @@ def listed(
     limit: int,
     topic: str | None = None,
     actor: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    last: int | None = None,
 ) -> list[Step]:
-    """The log in order, from after a position: events of a topic, an actor, a time [since, until).
+    """The log in order, after a position and up to the `last`: events of a topic, of an actor.
 
-    Each event as it is, without the state after it.
+    Each event as it is, without the state after it. All positions up to `last` may have to be
+    looked at: `application.finding` bounds them.
     """
     with conn.cursor() as cursor:
         found = cursor.execute(
@@ -120,16 +120,14 @@ def listed(
             WHERE notification_id > %(after)s
                 AND (%(topic)s::text IS NULL OR topic = %(topic)s)
                 AND (%(actor)s::bytea IS NULL OR position(%(actor)s in state) > 0)
-                AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
-                AND (%(until)s::timestamptz IS NULL OR recorded_at < %(until)s)
+                AND (%(last)s::bigint IS NULL OR notification_id <= %(last)s)
             ORDER BY notification_id LIMIT %(limit)s""",
             {
                 "after": after,
                 "topic": topic,
                 # As the mapper writes it: a search of bytes, which takes no parsing.
                 "actor": actor and b'"actor":' + msgspec.json.encode(actor),
-                "since": since,
-                "until": until,
+                "last": last,
                 "limit": limit,
             },
         )
@@ -156,7 +154,7 @@ def search(conn: Connection[DictRow], text: str) -> list[UUID]:
     return [subject] if read_streams(conn, [subject])[:1] else []
 
 
-def differences(before: History, after: History) -> dict[str, dict[str, Any]]:
+def differences(before: History | Step, after: History | Step) -> dict[str, dict[str, Any]]:
     """What changed in the state between two moments: each name with its old and new value."""
     changed: dict[str, dict[str, Any]] = {}
     for name in before.state.keys() | after.state.keys():

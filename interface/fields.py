@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
 
@@ -19,6 +20,7 @@ LONGEST_EMAIL = 254
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+_WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -48,6 +50,26 @@ class Instant(fields.Field[datetime]):
 def in_utc(moment: datetime) -> str:
     """RFC 3339 with Z; fractions only where there are any."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class LocalInstant(Instant):
+    """A moment as a browser's field for day and time gives it, by the wall clock of a zone."""
+
+    def __init__(self, zone: Callable[[], str], **kwargs: Any) -> None:
+        """`zone` gives the name of the zone when a value is read."""
+        super().__init__(**kwargs)
+        self._zone = zone
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        if isinstance(value, str) and _WALL_CLOCK.fullmatch(value):
+            try:
+                moment = datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(self._zone()))
+                return super()._deserialize(moment.isoformat(), attr, data, **kwargs)
+            except (ValueError, OverflowError):
+                pass
+        raise ValidationError(Sentence("Must be a day and a time."))
 
 
 class Day(fields.Field[date]):

@@ -50,17 +50,23 @@ class HeadsKept:
 
     def newest_text(self) -> str | None:
         """The newest checkpoint as it was signed; None while there is none."""
-        files = self._files()
-        return files[-1].read_text() if files else None
+        for day in sorted(self._folder.glob("*-*-*"), reverse=True):
+            if files := sorted(day.glob("*.checkpoint")):
+                return files[-1].read_text()
+        return None
 
     def newest(self) -> Checkpoint | None:
         """Raises `ProofError` when it is not as it was signed."""
         text = self.newest_text()
-        return None if text is None else verify_checkpoint(text, self._key)
+        return None if text is None else self.verified(text)
+
+    def verified(self, text: str) -> Checkpoint:
+        """What a checkpoint says. Raises `ProofError` when it is not as it was signed."""
+        return verify_checkpoint(text, self._key)
 
     def all(self) -> list[Checkpoint]:
         """All checkpoints, rising in size. Raises `ProofError`."""
-        return [verify_checkpoint(file.read_text(), self._key) for file in self._files()]
+        return [self.verified(file.read_text()) for file in self._files()]
 
     def leaves(self) -> Iterator[tuple[int, bytes]]:
         """Position and hash of every leaf under the newest head, in order."""

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from interface.api import booking_links, bookings, calendars, links, projections
+from interface.api import audit, booking_links, bookings, calendars, links, projections
 from interface.api.calls import log_position_header
 from interface.api.document import Api
 
@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
         bookings.blueprint,
         booking_links.blueprint,
         projections.blueprint,
+        audit.blueprint,
     ):
         api.register_blueprint(blueprint)
         app.after_request_funcs.setdefault(blueprint.name, []).append(log_position_header)

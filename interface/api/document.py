@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 
 from domain.errors import Unavailable
 from interface.api import problems
+from interface.auditing import AsOfField
 from interface.fields import Day, Instant
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -67,6 +68,7 @@ class Api(flask_smorest.Api):
         super().__init__(app)
         self.register_field(Instant, "string", "date-time")
         self.register_field(Day, "string", "date")
+        self.register_field(AsOfField, "string", None)
         self.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
 
     def _register_responses(self) -> None:

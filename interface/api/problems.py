@@ -9,6 +9,8 @@ from werkzeug.exceptions import HTTPException
 from application.accounts import AccountNotFound
 from domain import errors
 from domain.errors import AdmitOneError
+from interface.auditing import HeadSpoiled
+from interface.heads import NoHead
 from projections.generations import RebuildRunning
 
 MEDIA_TYPE = "application/problem+json"
@@ -36,6 +38,8 @@ _ANSWERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Unavailable: (503, "unavailable"),
     AccountNotFound: (404, "not-found"),
     RebuildRunning: (409, "rebuild-running"),
+    NoHead: (404, "no-head"),
+    HeadSpoiled: (503, "head-spoiled"),
 }
 
 # An owner acts on links by id: one that has ended is in conflict with the wish, not gone.

@@ -147,13 +147,18 @@ class InviteeSchema(Body):
         return Invitee(**data)
 
 
-class PageQuery(Query):
+class LimitedQuery(Query):
     """Which part of a long list."""
 
     limit = fields.Integer(
         load_default=DEFAULT_PAGE,
         validate=validate.Range(1, LARGEST_PAGE, error=f"Must be 1 to {LARGEST_PAGE}."),
     )
+
+
+class PageQuery(LimitedQuery):
+    """Which part of an owner's list."""
+
     cursor = fields.String(load_default=None)
     q = Text(longest=200, load_default=None)
     calendar_id = fields.UUID(load_default=None)

@@ -8,6 +8,7 @@ from flask import Flask, url_for
 
 from interface.pages import (
     account,
+    audit_head,
     calendars,
     forgetting,
     home,
@@ -38,9 +39,10 @@ def init_app(app: Flask) -> None:
         share_several,
         links,
         forgetting,
+        audit_head,
+        operations,
         account,
         invitee,
-        operations,
     ):
         app.register_blueprint(module.blueprint)
 

@@ -39,6 +39,7 @@ def init_app(app: Flask) -> None:
         "month_text": month_text,
         "time_text": time_text,
         "moment_text": moment_text,
+        "exact_text": exact_text,
         "slot_text": slot_text,
         "zone_text": zone_text,
         "duration_text": duration_text,
@@ -129,6 +130,11 @@ def moment_text(moment: datetime, zone: str) -> str:
     return dates.format_datetime(_local(moment, zone), "medium", locale=locale()).replace(
         f":{moment.second:02d}", "", 1
     )
+
+
+def exact_text(moment: datetime, zone: str) -> str:
+    """Day and wall clock in `zone` to the second, as in 24 Nov 2026, 09:30:00."""
+    return dates.format_datetime(_local(moment, zone), "medium", locale=locale())
 
 
 def slot_text(start: datetime, end: datetime, zone: str) -> str:

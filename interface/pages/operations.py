@@ -16,7 +16,7 @@ from interface.current import services
 from interface.pages import security
 from interface.pages.lag_chart import LagChart, lag_chart
 from interface.pages.locale import gettext
-from interface.pages.security import for_operators, own_zone
+from interface.pages.security import for_role, own_zone
 from projections import lag, parking
 from projections.catalogue import CATALOGUE, view_named
 from projections.generations import RebuildRunning
@@ -31,14 +31,14 @@ _NAMES = [projection.name for projection in CATALOGUE]
 
 
 @blueprint.get("/operations")
-@for_operators
+@for_role("operator")
 def index() -> ResponseReturnValue:
     """All views: how far each has come, its last hour, and what needs somebody to act."""
     return _page()
 
 
 @blueprint.get("/operations/<name>/rebuild")
-@for_operators
+@for_role("operator")
 def ask_to_rebuild(name: str) -> ResponseReturnValue:
     """Say first what a rebuild does, and how long the last one took."""
     view = view_named(name).name
@@ -47,7 +47,7 @@ def ask_to_rebuild(name: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/operations/<name>/rebuild")
-@for_operators
+@for_role("operator")
 def rebuild(name: str) -> ResponseReturnValue:
     """Ask the projector for it."""
     try:
@@ -59,7 +59,7 @@ def rebuild(name: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/operations/<name>/retry")
-@for_operators
+@for_role("operator")
 def retry(name: str) -> ResponseReturnValue:
     """Apply what is parked again."""
     _, left = retry_parked(name)

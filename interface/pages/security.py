@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals |= {
         "current_session": current_session,
         "form_token": form_token,
-        "is_operator": is_operator,
+        "has_role": has_role,
     }
 
 
@@ -76,24 +76,29 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     return guarded
 
 
-def is_operator() -> bool:
-    """Whether the person at the browser may see and do what operators do."""
+def has_role(role: str) -> bool:
+    """Whether the person at the browser has this role, or may do everything."""
     current = current_session()
-    return current is not None and "projections" in current.account.scopes
+    return current is not None and not {role, "admin"}.isdisjoint(current.account.roles)
 
 
-def for_operators(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """As `signed_in`, and others than operators are told that the page is not for them."""
+def for_role(
+    role: str,
+) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
+    """As `signed_in`, and others than people with this role are told that it is not for them."""
 
-    @signed_in
-    @wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if not is_operator():
-            title = gettext("This page is for those who operate the service.")
-            return render_template("message.html", title=title), 403
-        return view(*args, **kwargs)
+    def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+        @signed_in
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            if not has_role(role):
+                title = gettext("Your account has no access to this page.")
+                return render_template("message.html", title=title), 403
+            return view(*args, **kwargs)
 
-    return guarded
+        return guarded
+
+    return decorate
 
 
 def remember(response: AnyResponse, started: Session) -> AnyResponse:

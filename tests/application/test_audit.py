@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row
 
 from application import audit
 from application.audit import HistoryNotFound
+from application.finding import find_events
 from application.mapper import JSONMapper
 from domain.agenda import AgendaDay
 from domain.booking import Booking
@@ -224,7 +225,8 @@ def test_the_log_is_listed_in_order_by_topic_actor_and_time(
 
     def listed(**wish: Any) -> list[int]:
         wanted = {"after": 0, "limit": 1000} | wish
-        return [step.recorded.position for step in audit.listed(conn, MAPPER, **wanted)]
+        found = find_events(conn, MAPPER, **wanted)
+        return [step.recorded.position for step in found.steps]
 
     positions = [line["position"] for line in log]
     assert listed() == positions

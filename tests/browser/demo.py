@@ -17,6 +17,7 @@ from tests.diary import Diary
 EMAIL, NAME = "olivia@example.org", "Olivia Owner"
 BEGINNER = "nils@example.org"
 OPERATOR = "otto@example.org"
+AUDITOR = "audrey@example.org"
 ZONE = "Europe/Paris"
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -81,6 +82,8 @@ def fill(services: Services) -> Demo:
     """Make it, and return when the pages show it; and somebody who has nothing yet."""
     services.accounts.create(email=BEGINNER, name="Nils Beginner", roles=("owner",))
     services.accounts.create(email=OPERATOR, name="Otto Operator", roles=("operator",))
+    auditor = services.accounts.create(email=AUDITOR, name="Audrey Auditor", roles=("auditor",))
+    services.accounts.change(auditor, name=auditor.name, time_zone=ZONE)
     account = services.accounts.create(email=EMAIL, name=NAME, roles=("owner",))
     diary = Diary(services, services.accounts.change(account, name=NAME, time_zone=ZONE))
     now = services.now()

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
 from projections import link_list
-from tests.browser.demo import BEGINNER, EMAIL, OPERATOR, Demo
+from tests.browser.demo import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo
 
 NOT_PAGES = {
     "static",
@@ -15,6 +16,8 @@ NOT_PAGES = {
     "metrics",
     "invitee.ics",
     "share_several.batch_csv",
+    "audit_pages.checkpoint",
+    "audit_pages.key",
 }
 """Endpoints outside the API that answer programs, or with files."""
 
@@ -33,7 +36,14 @@ class Place:
 
 def every_place(demo: Demo) -> list[Place]:
     """All of them, in the order in which people come by."""
-    return [*_outside(), *_owner(demo), *_beginner(), *_operator(), *_invitee(demo)]
+    return [
+        *_outside(),
+        *_owner(demo),
+        *_beginner(),
+        *_auditor(demo),
+        *_operator(),
+        *_invitee(demo),
+    ]
 
 
 def go(page: Page, place: Place) -> None:
@@ -95,6 +105,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("account-revoke-key", f"/account/keys/{demo.api_key}/revoke"),
         Place("no-such-booking", f"/bookings/{demo.calendar}", status=404),
         Place("operations-not-yours", "/operations", status=403),
+        Place("audit-not-yours", "/audit", status=403),
     ]
 
 
@@ -116,6 +127,28 @@ def _operator() -> list[Place]:
     return [
         Place("operations", "/operations", OPERATOR),
         Place("operations-rebuild", rebuild, OPERATOR),
+    ]
+
+
+def _auditor(demo: Demo) -> list[Place]:
+    used, forgotten = f"/audit/history/{demo.used}", f"/audit/history/{demo.forgotten}"
+    return [
+        Place("audit", "/audit", AUDITOR),
+        Place("audit-none-match", "/audit?actor=nobody", AUDITOR),
+        Place("audit-wrong-filter", "/audit?since=yesterday", AUDITOR, 422),
+        Place("audit-found", "/audit?q=grace.hopper@navy.example", AUDITOR),
+        Place("audit-not-found", "/audit?q=nobody@example.org", AUDITOR),
+        Place("audit-story", used, AUDITOR),
+        Place("audit-story-then", f"{used}?position=100000", AUDITOR),
+        Place("audit-story-before", f"{used}?position=0", AUDITOR),
+        Place("audit-story-compared", f"{used}?from=0", AUDITOR),
+        Place("audit-story-wrong", f"{used}?at=then&to=x", AUDITOR, 422),
+        Place("audit-story-forgotten", forgotten, AUDITOR),
+        Place("audit-calendar", f"/audit/history/{demo.calendar}", AUDITOR),
+        Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
+        Place("audit-accesses", "/audit/accesses", AUDITOR),
+        Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),
+        Place("audit-head", "/audit/head", AUDITOR),
     ]
 
 

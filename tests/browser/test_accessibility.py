@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from interface.bootstrap import build
 from interface.settings import Settings
-from tests.browser.demo import BEGINNER, EMAIL, OPERATOR, Demo, fill
+from tests.browser.demo import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo, fill
 from tests.browser.places import NOT_PAGES, every_place, go
 from tests.browser.site import Site
 
@@ -49,8 +49,8 @@ def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
 
 @pytest.mark.parametrize(
     "who",
-    [None, EMAIL, BEGINNER, OPERATOR],
-    ids=["nobody", "owner", "beginner", "operator"],
+    [None, EMAIL, BEGINNER, AUDITOR, OPERATOR],
+    ids=["nobody", "owner", "beginner", "auditor", "operator"],
 )
 def test_no_page_has_faults_that_axe_finds(
     who: str | None, demo: Demo, site: Site, new_page: Callable[..., Page]

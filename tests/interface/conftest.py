@@ -9,10 +9,14 @@ import pytest
 from flask import Flask
 
 from interface import cli
+from interface.bootstrap import Services
+from tests.auditor import Story
 from tests.commands import Command, Done
 from tests.conftest import SECRET, Owner
 from tests.examples import calendar_json
+from tests.interface.calls import booked, new_link
 from tests.invited import Invited
+from tests.pages import SignedIn, sign_in
 
 
 @pytest.fixture
@@ -32,6 +36,39 @@ def new_invited(app: Flask, owner: Owner) -> Callable[..., Invited]:
 def invited(new_invited: Callable[..., Invited]) -> Invited:
     """Somebody with a link for the example's calendar."""
     return new_invited(location="Room 1", description="Hello.")
+
+
+@pytest.fixture
+def auditor(new_owner: Callable[..., Owner]) -> Owner:
+    """Somebody with a key whose only scope is `audit`."""
+    return new_owner("Audrey Auditor", roles=("auditor",))
+
+
+@pytest.fixture
+def story(owner: Owner) -> Story:
+    """A link that was used, and all that it took."""
+    link = new_link(owner, recipient="Ada", note="Met in Lyon")
+    booking = booked(owner, link)
+    return Story(link["id"], booking["booking_id"], link["calendar_id"], str(owner.account.id))
+
+
+@pytest.fixture
+def enter(app: Flask, new_owner: Callable[..., Owner], services: Services) -> Callable[..., Any]:
+    """Signs somebody new in, who has these roles."""
+
+    def enter(*roles: str, name: str = "Ines Inspector") -> SignedIn:
+        account = new_owner(name, roles=roles).account
+        services.accounts.change(account, name=name, time_zone="Europe/Paris")
+        token = services.accounts.sign_in_token(account)
+        return sign_in(app.test_client(), account, token, lambda: None)
+
+    return enter
+
+
+@pytest.fixture
+def inspector(enter: Callable[..., SignedIn]) -> SignedIn:
+    """An auditor at a browser, whose zone is Paris."""
+    return enter("auditor")
 
 
 @pytest.fixture

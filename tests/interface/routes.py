@@ -18,6 +18,9 @@ PUBLIC = {
     "booking-links.redeem_link",
 }
 
+# What is no id, with a value that nothing has.
+NOTHING_AT = {"position": 4_000_000_000, "day": "2099-12-31"}
+
 
 class Route(NamedTuple):
     """A call, with an address at which there is nothing."""
@@ -34,7 +37,7 @@ def routes(app: Flask) -> Iterator[Route]:
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/"):
             for method in sorted((rule.methods or set()) & set(METHODS)):
-                arguments = {name: unknown_id() for name in rule.arguments}
+                arguments = {name: NOTHING_AT.get(name) or unknown_id() for name in rule.arguments}
                 with app.test_request_context():
                     _, path = rule.build(arguments) or ("", "")
                 view: Any = app.view_functions[rule.endpoint]

@@ -236,7 +236,7 @@ def test_the_page_is_not_for_others(
         other.post(f"/operations/{link_list.NAME}/retry"),
     ):
         assert answer.status_code == 403
-        assert "This page is for those who operate the service." in words(answer)
+        assert "Your account has no access to this page." in words(answer)
         assert link_list.NAME not in text(answer)
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
 
