@@ -123,8 +123,7 @@ def request(conn: Connection[DictRow], name: str) -> Generation:
             return _insert(conn, name, REBUILD, by_projector=True)
         if unfinished.by_projector:
             raise RebuildRunning(f"{name} is being rebuilt or verified already.")
-        # A verification that was killed has built the same tables: they will do.
-        note(conn, unfinished, by_projector=True, kind=REBUILD)
+        note(conn, unfinished, by_projector=True)
         return find(conn, unfinished.id)
 
 

@@ -88,9 +88,12 @@ def _from_view(
 ) -> Iterator[Subject]:
     for place in range(count):
         table = projection.tables[place % len(projection.tables)]
+        # By turns the next and the one before, so that no row is hidden close behind another.
+        beyond, order = (">=", "ASC") if place // len(projection.tables) % 2 else ("<=", "DESC")
         row = conn.execute(
             sql.SQL(
-                "SELECT {key} AS key FROM {table} WHERE {key} >= %s ORDER BY {key} LIMIT 1"
+                f"SELECT {{key}} AS key FROM {{table}} WHERE {{key}} {beyond} %s"
+                f" ORDER BY {{key}} {order} LIMIT 1"
             ).format(key=sql.Identifier(table.key), table=sql.Identifier(table.name)),
             (uuid4(),),
         ).fetchone()

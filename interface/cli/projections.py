@@ -160,6 +160,9 @@ def _verify_sample(chosen: list[Projection], sample: int) -> None:
     differ = False
     with _connection() as conn:
         for projection in chosen:
+            if not projection.handlers:
+                click.echo(f"{projection.name} has no stories to choose from: `audit verify` it.")
+                continue
             found = sampling.verify(conn, projection, JSONMapper(), sample)
             click.echo(
                 f"{projection.name}: {found.differing} of {found.rows} rows looked at differ."

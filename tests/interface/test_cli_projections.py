@@ -54,7 +54,7 @@ def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
     assert done == (3, "", "link_list_v2 is being rebuilt or verified already.\n")
 
 
-@pytest.mark.parametrize("how", [(), ("--sample", "1000")])
+@pytest.mark.parametrize("how", [(), ("--sample", "3000")])
 @pytest.mark.parametrize(
     ("fault", "sides"),
     [

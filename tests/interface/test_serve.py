@@ -170,6 +170,7 @@ def test_with_a_database_of_ones_own_the_embedded_one_is_never_touched(
     with running_service(tmp_path / "own", new_database(), **path):
         pass
     assert sorted(file.name for file in (tmp_path / "own").iterdir()) == [
+        "audit_key",
         "metrics",
         "secret_keys",
         "service.log",

@@ -16,13 +16,13 @@ from application.mapper import JSONMapper
 from domain.booking import Booking
 from projections import applying, parking, runner
 from projections.applying import retry
-from projections.catalogue import CATALOGUE, view_named
+from projections.catalogue import view_named
 from projections.projection import Projection
 from projections.status import statuses
 from tests.desk import Desk
 from tests.projections.poison import (
     GARBLED,
-    NAMES,
+    VIEWS,
     apply_all,
     begin_again,
     expected,
@@ -37,7 +37,7 @@ LINKS = view_named("link_list")
 CALENDARS = view_named("calendar_list")
 HANDLED = [
     pytest.param(projection, topic, id=f"{projection.name} {topic}")
-    for projection in CATALOGUE
+    for projection in VIEWS
     for topic in projection.handlers
 ]
 mapper = JSONMapper()
@@ -84,7 +84,7 @@ def test_an_event_that_cannot_be_read_waits_with_the_rest_of_its_story_until_it_
             assert [row for row in rows(conn)[table.name] if row in of_others] == of_others
         assert retry(conn, projection, mapper) == (0, len(waits))
         assert parked(conn, projection.name) == waits
-    for each in CATALOGUE:
+    for each in VIEWS:
         retry(conn, each, mapper)
     assert (rows(conn), parked(conn, projection.name)) == (right, {})
 
@@ -118,16 +118,16 @@ def test_whatever_cannot_be_read_in_whatever_batches_all_else_is_shown_and_the_r
     # What an agenda's event is about can't be known when nothing of it can be read.
     spoilable = [p for p in log if not topic_at(conn, p).startswith("agenda.")]
     poison = data.draw(st.sets(st.sampled_from(spoilable), min_size=1, max_size=6))
-    waits = {each.name: expected(conn, each, poison) for each in CATALOGUE}
+    waits = {each.name: expected(conn, each, poison) for each in VIEWS}
     with monkeypatch.context() as sized, spoiled(conn, poison):
         sized.setattr(runner, "SMALLEST_BATCH", data.draw(st.sampled_from([1, 3, 500])))
         sized.setattr(applying, "RETRY_BATCH", data.draw(st.sampled_from([1, 500])))
         apply_all(conn)
-        assert {name: parked(conn, name) for name in NAMES} == waits
-        for each in CATALOGUE:
+        assert {each.name: parked(conn, each.name) for each in VIEWS} == waits
+        for each in VIEWS:
             assert retry(conn, each, mapper) == (0, len(waits[each.name]))
-        assert {name: parked(conn, name) for name in NAMES} == waits
-    for each in CATALOGUE:
+        assert {each.name: parked(conn, each.name) for each in VIEWS} == waits
+    for each in VIEWS:
         assert retry(conn, each, mapper) == (len(waits[each.name]), 0)
     assert rows(conn) == right
 
