@@ -92,9 +92,14 @@ def _from_view(
         beyond, order = (">=", "ASC") if place // len(projection.tables) % 2 else ("<=", "DESC")
         row = conn.execute(
             sql.SQL(
-                f"SELECT {{key}} AS key FROM {{table}} WHERE {{key}} {beyond} %s"
-                f" ORDER BY {{key}} {order} LIMIT 1"
-            ).format(key=sql.Identifier(table.key), table=sql.Identifier(table.name)),
+                "SELECT {key} AS key FROM {table} WHERE {key} {beyond} %s"
+                " ORDER BY {key} {order} LIMIT 1"
+            ).format(
+                key=sql.Identifier(table.key),
+                table=sql.Identifier(table.name),
+                beyond=sql.SQL(beyond),
+                order=sql.SQL(order),
+            ),
             (uuid4(),),
         ).fetchone()
         if row is None:

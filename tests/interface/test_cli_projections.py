@@ -54,7 +54,7 @@ def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
     assert done == (3, "", "link_list_v2 is being rebuilt or verified already.\n")
 
 
-@pytest.mark.parametrize("how", [(), ("--sample", "3000")])
+@pytest.mark.parametrize("how", [(), ("--sample", "200")])
 @pytest.mark.parametrize(
     ("fault", "sides"),
     [
@@ -62,7 +62,7 @@ def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
         ("DELETE FROM link_list_v2", {"live": False, "built": True}),
         (
             """INSERT INTO link_list_v2 SELECT gen_random_uuid(), owner_id, calendar_id, 1,
-            now(), now() FROM link_list_v2 LIMIT 1""",
+            now(), now() FROM link_list_v2 LIMIT 10""",
             {"live": True, "built": False},
         ),
     ],
