@@ -23,13 +23,13 @@ run: $(VENV)/run ## Install what is missing, then run the whole service. Ctrl-C 
 	@exec $(VENV)/bin/admitone serve
 
 test: $(VENV)/dev ## Run the test suite; DATABASE_URL=... on that server, ARGS=... to pytest.
-	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev ## Lint, format, types and tests: what has to pass.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/python -m mypy
-	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/dev ## How fast views are rebuilt, kept up and proved; ratios. BENCH_EVENTS=... smaller.
 	@exec $(VENV)/bin/python -m tests.benchmarks

@@ -1,7 +1,12 @@
 """The runner keeps views up, whatever happens to it. Waits end early; their bounds are generous."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
 
@@ -16,6 +21,7 @@ from projections.catalogue import CATALOGUE
 from projections.runner import Runner
 from tests.desk import Desk
 from tests.projections.story import everything_happens, view
+from tests.proxy import Proxy
 
 NAMES = [projection.name for projection in CATALOGUE]
 TABLES = [table.name for projection in CATALOGUE for table in projection.tables]
@@ -145,6 +151,43 @@ def test_a_runner_whose_connection_is_cut_connects_again_and_goes_on(
             shown(desk)
             until(lambda: projectors(desk, at_work=True))
             assert projectors(desk, at_work=True) != [cut]
+
+
+def test_a_runner_whose_network_falls_silent_connects_again_and_catches_up(
+    desk: Desk, conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy = Proxy(conninfo)
+    try:
+        with running(proxy.conninfo):
+            until(lambda: projectors(desk, at_work=True))
+            before = projectors(desk, at_work=True)
+            with proxy.silence():
+                desk.new_link()
+                until(lambda: "connecting again" in caplog.text)
+            shown(desk)
+            until(lambda: projectors(desk, at_work=True) not in ([], before))
+    finally:
+        proxy.close()
+
+
+def test_a_runner_that_stands_still_loses_its_place_to_one_that_stands_by(
+    desk: Desk, conninfo: str, tmp_path: Path
+) -> None:
+    environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(tmp_path)}
+    command = [sys.executable, "-m", "interface.cli", "projections", "run"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as first:
+        try:
+            until(lambda: projectors(desk, at_work=True))
+            before = projectors(desk, at_work=True)
+            desk.new_link()
+            shown(desk)
+            first.send_signal(signal.SIGSTOP)
+            with running(conninfo):
+                until(lambda: projectors(desk, at_work=True) not in ([], before))
+                desk.new_link()
+                shown(desk)
+        finally:
+            first.kill()
 
 
 def test_a_runner_that_finds_no_server_keeps_trying_until_it_is_stopped(
