@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from psycopg.rows import class_row
 
 from application.database import Database
 from domain.errors import Unavailable
@@ -31,15 +30,10 @@ def record(database: Database, *, actor: str, what: str) -> None:
 
 def newest(database: Database, *, limit: int, before: int | None = None) -> list[Access]:
     """At most `limit` accesses, newest first; `before` is the id of the one before them."""
-
-    def read(conn):  # type: ignore[no-untyped-def]
-        with conn.cursor(row_factory=class_row(Access)) as cursor:
-            return cursor.execute(
-                """SELECT id, at, actor, what FROM audit_accesses
-                WHERE %(before)s::bigint IS NULL OR id < %(before)s
-                ORDER BY id DESC LIMIT %(limit)s""",
-                {"before": before, "limit": limit},
-            ).fetchall()
-
-    found: list[Access] = database.repeat(read)
-    return found
+    rows = database.fetch_all(
+        """SELECT id, at, actor, what FROM audit_accesses
+        WHERE %(before)s::bigint IS NULL OR id < %(before)s
+        ORDER BY id DESC LIMIT %(limit)s""",
+        {"before": before, "limit": limit},
+    )
+    return [Access(**row) for row in rows]

@@ -3,7 +3,8 @@
 from typing import Any
 
 from application.audit import History, Step
-from application.proofs import leaf_bytes, leaf_hash, time_text
+from application.proofs import time_text
+from projections.transparency_log import leaf_of
 
 
 def history_json(found: History) -> dict[str, Any]:
@@ -17,19 +18,18 @@ def history_json(found: History) -> dict[str, Any]:
 
 def step_json(step: Step) -> dict[str, Any]:
     """One event."""
-    position, originator_id, version, topic, state, recorded_at = step.recorded
-    leaf = leaf_hash(leaf_bytes(position, originator_id, version, topic, recorded_at, state))
+    recorded = step.recorded
     return {
-        "position": position,
-        "type": topic,
-        "id": str(originator_id),
-        "version": version,
-        "recorded_at": time_text(recorded_at),
+        "position": recorded.position,
+        "type": recorded.topic,
+        "id": str(recorded.originator_id),
+        "version": recorded.originator_version,
+        "recorded_at": time_text(recorded.recorded_at),
         "decided_at": None if step.decided_at is None else time_text(step.decided_at),
         "actor": step.actor,
         "data": step.data,
         "typed": step.typed,
         "commitment": step.commitment,
         "fault": step.fault,
-        "leaf_hash": leaf.hex(),
+        "leaf_hash": leaf_of(recorded).hex(),
     }

@@ -78,6 +78,11 @@ class Generation:
         return self.state == "done"
 
     @property
+    def rate(self) -> float:
+        """Events a second of work; 0 before any."""
+        return self.events / self.seconds if self.seconds else 0.0
+
+    @property
     def progress(self) -> float:
         """The part of the log that it has seen, 0 to 1."""
         return 1.0 if self.state == "done" else min(1.0, self.position / max(1, self.head))

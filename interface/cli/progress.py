@@ -65,7 +65,7 @@ class Progress:
             self._tasks[found.name],
             completed=found.progress,
             description=f"{found.name} {found.state}",
-            rate=f"{_rate(found):,.0f} events/s",
+            rate=f"{found.rate:,.0f} events/s",
         )
 
     def _show_line(self, found: Generation) -> None:
@@ -76,7 +76,7 @@ class Progress:
         left = found.seconds * (1 / found.progress - 1) if found.progress else 0.0
         click.echo(
             f"{found.name} {found.state}: {found.progress:.0%}, {found.events} events,"
-            f" {_rate(found):,.0f} events/s, {left:.0f} s left",
+            f" {found.rate:,.0f} events/s, {left:.0f} s left",
             err=True,
         )
 
@@ -91,7 +91,3 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
     with Bars(BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bars:
         task = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
-
-
-def _rate(found: Generation) -> float:
-    return found.events / found.seconds if found.seconds else 0.0

@@ -124,7 +124,7 @@ def rebuild(name: str | None, every: bool) -> None:
             what = f"{done.differing} rows were not as in the view before"
         click.echo(
             f"{done.name} is rebuilt: {done.events} events in {done.seconds:.1f} s"
-            f" ({_rate(done):,.0f} events/s), {done.rows or 0} rows, {what}."
+            f" ({done.rate:,.0f} events/s), {done.rows or 0} rows, {what}."
         )
         _tell_differences(done)
 
@@ -232,7 +232,3 @@ def _tell_differences(done: Generation) -> None:
         click.echo(json.dumps(difference))
     if done.differing and done.differing > len(done.differences or ()):
         click.echo(f"and {done.differing - len(done.differences or ())} more")
-
-
-def _rate(done: Generation) -> float:
-    return done.events / done.seconds if done.seconds else 0.0
