@@ -1,4 +1,4 @@
-"""Settings to services: the only place where the parts are put together."""
+"""The composition root: settings in, services out. Nothing else puts the parts together."""
 
 import zoneinfo
 from collections.abc import Callable, Iterator, Sequence
@@ -11,15 +11,19 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
 from application import schema
-from application.accounts import Account, Accounts
-from application.attempts import Attempts
-from application.bookings import Bookings
-from application.database import Database, with_defaults
-from application.privacy import Privacy
-from application.sessions import Sessions
-from application.tokens import Tokens
+from application.commands.calendars import CalendarCommands
+from application.commands.erasure import ErasureCommands
+from application.commands.links import LinkCommands
+from application.commands.redemption import RedemptionCommands
+from application.eventstore.conninfo import with_defaults
+from application.eventstore.database import Database
+from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.people.accounts import Account, Accounts
+from application.people.authentication import Sessions
+from application.people.refused_attempts import RefusedAttempts
+from application.people.tokens import Tokens
 from domain.errors import AdmitOneError
-from interface.keys_kept import secret_keys
+from interface.runtime.key_store import secret_keys
 from interface.settings import Settings
 from projections.catalogue import create_views, missing_views
 
@@ -44,55 +48,61 @@ class SchemaMissing(AdmitOneError):
 
 
 def utc_now() -> datetime:
-    """The clock of the service."""
+    """Returns the current time: the only reading of the clock in the service."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class Services:
-    """All that an entrance (web, command line, test) calls."""
+    """Everything that an entrance (web, command line, test) calls."""
 
     settings: Settings
     database: Database
     tokens: Tokens
     accounts: Accounts
     sessions: Sessions
-    bookings: Bookings
-    privacy: Privacy
-    attempts: Attempts
+    event_store: EventSourcedApplication
+    calendars: CalendarCommands
+    links: LinkCommands
+    redemptions: RedemptionCommands
+    erasure: ErasureCommands
+    refused_attempts: RefusedAttempts
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
-        """Where the account signs in, once, within a day; earlier ones no longer work."""
+        """Returns where the account signs in, once, within a day; ends earlier such links."""
         return f"{self.settings.public_url}/sign-in/{self.accounts.sign_in_token(account)}"
 
     def close(self) -> None:
-        """Give all connections back."""
-        self.bookings.close()
+        """Closes all connections."""
+        self.event_store.close()
 
 
 def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = utc_now) -> Services:
-    """Services on the database at `conninfo`. Call it after forking: it owns threads."""
+    """Builds the services on the database at `conninfo`, after forking: they own threads."""
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     keys = secret_keys(settings)
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens)
-    bookings = Bookings(database)
+    event_store = EventSourcedApplication(database)
     return Services(
         settings=settings,
         database=database,
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),
-        bookings=bookings,
-        privacy=Privacy(bookings, accounts),
-        attempts=Attempts(database, keys[0]),
+        event_store=event_store,
+        calendars=CalendarCommands(event_store, accounts),
+        links=LinkCommands(event_store),
+        redemptions=RedemptionCommands(event_store),
+        erasure=ErasureCommands(event_store, accounts),
+        refused_attempts=RefusedAttempts(database, keys[0]),
         now=now,
     )
 
 
 def apply_schema(conninfo: str) -> list[str]:
-    """Create or upgrade tables and views, all or nothing; the steps that were new.
+    """Creates or upgrades tables and views, all or nothing, and returns the new steps.
 
     Where nothing is missing, no more rights are needed than those to read.
     """
@@ -105,7 +115,7 @@ def apply_schema(conninfo: str) -> list[str]:
 
 
 def apply_roles(conninfo: str) -> None:
-    """Create the roles where they are missing and grant what each may do."""
+    """Creates the roles where they are missing and grants what each may do."""
     with _connection(conninfo) as conn:
         if missing := missing_tables(conn):
             raise SchemaMissing(missing)
@@ -113,7 +123,7 @@ def apply_roles(conninfo: str) -> None:
 
 
 def missing_tables(conn: Connection[DictRow]) -> list[str]:
-    """The steps of the schema, or the views, that the database lacks."""
+    """Returns the steps of the schema, or the views, that the database lacks."""
     return schema.missing_steps(conn) or missing_views(conn)
 
 
@@ -125,7 +135,7 @@ def require_schema(conninfo: str) -> None:
 
 
 def refuse_old_server(version: int) -> None:
-    """Raises `DatabaseTooOld`. `version` is PostgreSQL's number for itself: 150018 is 15.18."""
+    """Raises `DatabaseTooOld`. `version` is PostgreSQL's own number: 150018 is 15.18."""
     if version // 10000 < OLDEST_POSTGRES:
         raise DatabaseTooOld(
             f"The database is PostgreSQL {version // 10000}:"

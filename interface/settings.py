@@ -64,7 +64,7 @@ class Settings:
         return f"http://{host}:{self.port}"
 
     @property
-    def heads_folder(self) -> Path:
+    def checkpoints_folder(self) -> Path:
         """Where signed heads are kept."""
         return self.checkpoints or self.data / "checkpoints"
 
@@ -150,16 +150,13 @@ class _Reader:
         if not text:
             return None
         # Not needed where the database is the embedded one, and slow to load.
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict
+        from application.eventstore import conninfo
 
         try:
-            parts = conninfo_to_dict(text)
-        except ProgrammingError:
-            self._refuse(name, "must be a postgresql:// address or libpq's key=value pairs")
+            conninfo.check(text)
+        except conninfo.InvalidConninfo as error:
+            self._refuse(name, str(error))
             return None
-        if "@" in str(parts.get("host", "")):
-            self._refuse(name, "must have each @ of a password written as %40")
         return text
 
     def web_address(self, name: str) -> str:

@@ -9,14 +9,16 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from application.deadline import deadline
+from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
-from interface import api, attempts, current, health, logs, metrics, pages
-from interface.api import problems
+from interface import api, pages
 from interface.bootstrap import Services, build
-from interface.lifeline import end_with_parent
-from interface.pages import answers
+from interface.observability import health, logs, metrics
+from interface.observability.request_facts import BEGAN
+from interface.pages.shared import error_pages
+from interface.runtime.parent_watchdog import end_with_parent
 from interface.settings import Settings
+from interface.web import problems
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -25,23 +27,23 @@ LARGEST_BODY = 64 * 1024
 
 
 class WebApplication(Flask):
-    """Flask, with one deadline for all that a request does."""
+    """Flask, with one deadline for everything that a request does."""
 
     def wsgi_app(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """As Flask's."""
-        environ[current.BEGAN] = monotonic()
+        """Answers one request within its deadline."""
+        environ[BEGAN] = monotonic()
         with deadline():
             return super().wsgi_app(environ, start_response)
 
     def log_exception(self, exc_info: Any) -> None:
-        """As Flask's, without the path, which may hold a token."""
+        """Logs an unexpected error without the path, which may hold a token."""
         logs.unexpected(exc_info)
 
 
 def create_app(services: Services | None = None) -> Flask:
-    """The application on `services`; without them, on what the environment names."""
+    """Builds the application on `services`, or else on what the environment names."""
     if services is None:
         end_with_parent()
         settings = Settings.from_environment(os.environ)
@@ -56,9 +58,8 @@ def create_app(services: Services | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["admitone"] = services
     logs.init_app(app)
-    metrics.init_app(app, services)
-    attempts.init_app(app)
-    health.init_app(app)
+    metrics.init_app(app, services, refusal_of=problems.slug_of)
+    health.init_app(app, services)
     api.init_app(app)
     pages.init_app(app)
     app.register_error_handler(AdmitOneError, _refused)
@@ -67,12 +68,12 @@ def create_app(services: Services | None = None) -> Flask:
 
 
 def _refused(error: AdmitOneError) -> ResponseReturnValue:
-    """Problems for programs, pages for people."""
-    return problems.refused(error) if _is_api() else answers.refused(error)
+    """Answers programs with problems, and people with pages."""
+    return problems.refused(error) if _is_api() else error_pages.refused(error)
 
 
 def _http_refused(error: HTTPException) -> ResponseReturnValue:
-    return problems.http_refused(error) if _is_api() else answers.http_refused(error)
+    return problems.http_refused(error) if _is_api() else error_pages.http_refused(error)
 
 
 def _is_api() -> bool:

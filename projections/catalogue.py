@@ -4,11 +4,11 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.errors import NotFound
-from projections.booking_calendar import BookingCalendar
-from projections.calendar_list import CalendarList
-from projections.link_list import LinkList
-from projections.projection import Projection
-from projections.transparency_log import TransparencyLog
+from projections.engine.projection import Projection
+from projections.views.booking_calendar import BookingCalendar
+from projections.views.calendar_list import CalendarList
+from projections.views.link_list import LinkList
+from projections.views.transparency_log import TransparencyLog
 
 CATALOGUE: tuple[Projection, ...] = (
     CalendarList(),
@@ -22,7 +22,7 @@ class ViewNotFound(NotFound):
     """There is no such view."""
 
 
-def view_named(name: str) -> Projection:
+def projection_named(name: str) -> Projection:
     """The projection of that name, with or without its version. Raises `ViewNotFound`."""
     for projection in CATALOGUE:
         if name in (projection.name, projection.name.rpartition("_v")[0]):

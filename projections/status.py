@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.database import Database
-from projections import generations, lag
+from application.eventstore.database import Database
 from projections.catalogue import CATALOGUE
-from projections.generations import Generation
+from projections.engine import lag
+from projections.rebuild import jobs
+from projections.rebuild.jobs import RebuildJob
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ViewStatus:
     lag_seconds: float
     parked: int
     waiting: int
-    rebuild: Generation | None
+    rebuild: RebuildJob | None
 
     @property
     def state(self) -> str:
@@ -39,12 +40,12 @@ class ViewStatus:
 
 def statuses(database: Database) -> list[ViewStatus]:
     """The status of each view of this version, in the order of the catalogue."""
-    return database.repeat(_statuses)
+    return database.run_idempotent(_statuses)
 
 
 def _statuses(conn: Connection[DictRow]) -> list[ViewStatus]:
     names = [projection.name for projection in CATALOGUE]
-    newest = generations.newest(conn)
+    newest = jobs.newest(conn)
     # Parked events carry their error; those that wait behind them do not.
     rows = conn.execute(
         f"""SELECT lag.*,

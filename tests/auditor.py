@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import dict_row
 
-from application.proofs import Checkpoint
-from interface import keys_kept
+from application.proofs.verifier import Checkpoint
 from interface.bootstrap import Services
-from interface.heads import HeadsKept, sign_due
+from interface.runtime import key_store
+from projections.evidence.checkpoint_store import CheckpointStore, sign_due
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Story:
 
 def sign_head(services: Services, conninfo: str) -> Checkpoint:
     """Sign what is in the tree. Views have to have caught up."""
-    signer = keys_kept.signer(services.settings)
-    kept = HeadsKept(services.settings.heads_folder, signer.verifier_key())
+    signer = key_store.checkpoint_signer(services.settings)
+    kept = CheckpointStore(services.settings.checkpoints_folder, signer.verifier_key())
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         head = sign_due(conn, signer, kept, now=services.now())
     assert head is not None

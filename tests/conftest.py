@@ -15,15 +15,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from application.accounts import Account
-from application.mapper import JSONMapper
+from application.eventstore.mapper import JSONMapper
+from application.people.accounts import Account
 from interface.bootstrap import Services, apply_schema, build
-from interface.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from interface.wsgi import create_app
-from projections import positions
 from projections.catalogue import CATALOGUE
-from projections.runner import Runner
+from projections.engine import positions
+from projections.engine.runner import Runner
 from tests.examples import NOW
 from tests.pages import SignedIn, sign_in
 from tests.service import Service, running_service

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.bookings import NewLink, Redemption
-from application.log import Written
-from application.personal_data import Invitee
+from application.commands.links import NewLink
+from application.commands.redemption import Redemption
+from application.eventstore.event_sourced_application import Written
+from application.people.personal_data import Invitee
 from domain.booking import Booking
 from domain.booking_rules import WEEKDAYS, Availability
 from domain.calendar import CalendarTerms
@@ -32,14 +33,14 @@ class Desk:
 
     def new_calendar(self, *, owner_id: UUID = OWNER, **rules: Any) -> UUID:
         """The id of a new calendar."""
-        written = self.services.bookings.create_calendar(
+        written = self.services.calendars.create(
             owner_id=owner_id, terms=terms(**rules), actor=ACTOR, now=NOW
         )
         return written.value.id
 
     def change(self, calendar_id: UUID, version: int | None = 1, **rules: Any) -> Written[Any]:
         """Give a calendar other rules."""
-        return self.services.bookings.change_calendar(
+        return self.services.calendars.change(
             calendar_id=calendar_id,
             owner_id=OWNER,
             change=lambda _: terms(**rules),
@@ -50,7 +51,7 @@ class Desk:
 
     def archive(self, calendar_id: UUID, owner_id: UUID = OWNER) -> Written[Any]:
         """Archive a calendar."""
-        return self.services.bookings.archive_calendar(
+        return self.services.calendars.archive(
             calendar_id=calendar_id, owner_id=owner_id, actor=ACTOR, now=NOW
         )
 
@@ -58,7 +59,7 @@ class Desk:
         self, calendar_id: UUID, *links: NewLink, owner_id: UUID = OWNER, now: datetime = NOW
     ) -> Written[list[SingleUseLink]]:
         """Issue links."""
-        return self.services.bookings.issue_links(
+        return self.services.links.issue(
             calendar_id=calendar_id, owner_id=owner_id, links=links, actor=ACTOR, now=now
         )
 
@@ -79,7 +80,7 @@ class Desk:
         now: datetime = NOW,
     ) -> Written[SingleUseLink]:
         """Revoke a link."""
-        return self.services.bookings.revoke_link(
+        return self.services.links.revoke(
             link_id=link_id, owner_id=owner_id, reason=reason, actor=ACTOR, now=now
         )
 
@@ -87,9 +88,7 @@ class Desk:
         self, link_id: UUID, *, owner_id: UUID = OWNER, now: datetime = NOW
     ) -> Written[SingleUseLink]:
         """Replace a link."""
-        return self.services.bookings.replace_link(
-            link_id=link_id, owner_id=owner_id, actor=ACTOR, now=now
-        )
+        return self.services.links.replace(link_id=link_id, owner_id=owner_id, actor=ACTOR, now=now)
 
     def redeem(
         self,
@@ -102,7 +101,7 @@ class Desk:
         now: datetime = NOW,
     ) -> Written[Redemption]:
         """Redeem a link."""
-        return self.services.bookings.redeem_link(
+        return self.services.redemptions.redeem(
             link_id=link_id,
             start=start,
             invitee=invitee,
@@ -115,13 +114,13 @@ class Desk:
         self, booking_id: UUID, *, owner_id: UUID | None = OWNER, now: datetime = NOW
     ) -> Written[Booking]:
         """Forget an invitee."""
-        return self.services.privacy.forget(
+        return self.services.erasure.forget(
             booking_id=booking_id, owner_id=owner_id, actor=ACTOR, now=now
         )
 
     def link(self, link_id: UUID) -> SingleUseLink:
         """The link as the log has it."""
-        return self.services.bookings.get(SingleUseLink, link_id)
+        return self.services.event_store.get(SingleUseLink, link_id)
 
     def log(self, after: int = 0) -> list[dict[str, Any]]:
         """All events after a position, as an auditor reads them, with their transactions."""
@@ -144,15 +143,15 @@ class Desk:
 
     def let_first(self, rival: Callable[[], object]) -> None:
         """Let a rival act after the next decision is taken and before it is saved."""
-        bookings = self.services.bookings
-        save = bookings.save
+        event_store = self.services.event_store
+        save = event_store.save
 
         def save_too_late(*aggregates: Any, **more: Any) -> Any:
-            del vars(bookings)["save"]
+            del vars(event_store)["save"]
             rival()
             return save(*aggregates, **more)
 
-        vars(bookings)["save"] = save_too_late
+        vars(event_store)["save"] = save_too_late
 
 
 def minutes(count: int) -> timedelta:

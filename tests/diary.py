@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.accounts import Account
-from application.bookings import NewLink
-from application.personal_data import Invitee
+from application.commands.links import NewLink
+from application.people.accounts import Account
+from application.people.personal_data import Invitee
 from domain.booking import Booking
 from domain.booking_rules import WEEKDAYS, Availability, BookingRules
 from domain.calendar import CalendarTerms
@@ -48,7 +48,7 @@ class Diary:
             location=location,
             description=description,
         )
-        made = self.services.bookings.create_calendar(
+        made = self.services.calendars.create(
             owner_id=self.owner.id,
             terms=terms,
             actor=self._actor,
@@ -71,7 +71,7 @@ class Diary:
 
     def links(self, calendar_id: UUID, *wishes: NewLink, now: datetime | None = None) -> list[UUID]:
         """The ids of links that are issued together."""
-        made = self.services.bookings.issue_links(
+        made = self.services.links.issue(
             calendar_id=calendar_id,
             owner_id=self.owner.id,
             links=wishes,
@@ -82,7 +82,7 @@ class Diary:
 
     def revoke(self, link_id: UUID, reason: str | None = None) -> None:
         """End a link."""
-        self.services.bookings.revoke_link(
+        self.services.links.revoke(
             link_id=link_id,
             owner_id=self.owner.id,
             reason=reason,
@@ -101,7 +101,7 @@ class Diary:
     ) -> UUID:
         """The id of a booking, made ten days before it starts."""
         link_id = self.link(calendar_id, recipient, now=start - AHEAD)
-        made = self.services.bookings.redeem_link(
+        made = self.services.redemptions.redeem(
             link_id=link_id,
             start=start,
             invitee=invitee,
@@ -113,13 +113,13 @@ class Diary:
 
     def cancel(self, booking_id: UUID) -> None:
         """Call a booking off."""
-        booking = self.services.bookings.get(Booking, booking_id)
+        booking = self.services.event_store.get(Booking, booking_id)
         booking.cancel(personal_data=None, actor=self._actor, now=self.services.now())
-        self.services.bookings.write(booking, booking)
+        self.services.event_store.write(booking)
 
     def forget(self, booking_id: UUID) -> None:
         """Forget an invitee."""
-        self.services.privacy.forget(
+        self.services.erasure.forget(
             booking_id=booking_id,
             owner_id=self.owner.id,
             actor=self._actor,

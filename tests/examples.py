@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.personal_data import Invitee
+from application.people.personal_data import Invitee
 from domain.booking_rules import WEEKDAYS, Availability, BookingRules
 from domain.calendar import CalendarTerms
 from domain.slot import Slot

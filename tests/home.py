@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from interface.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from tests.processes import Process, family
 from tests.service import Service, start_again, start_service, stop_service, wait_until_ready
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from application.database import Database
-from projections import link_list
+from application.eventstore.database import Database
+from projections.views import link_list
 
 
 @contextmanager

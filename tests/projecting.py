@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from application.mapper import JSONMapper
+from application.eventstore.mapper import JSONMapper
 from projections.catalogue import CATALOGUE
-from projections.runner import Runner
+from projections.engine.runner import Runner
 from tests.service import wait_until
 
 

@@ -17,7 +17,7 @@ import pytest
 import projections
 from interface.settings import PREFIX, Settings
 from projections.catalogue import CATALOGUE
-from projections.projection import Projection
+from projections.engine.projection import Projection
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
@@ -54,6 +54,7 @@ MAY_IMPORT = {
         "flask_smorest",
         "granian",
         "icalendar",
+        "jinja2",
         "markupsafe",
         "marshmallow",
         "msgspec",
@@ -66,8 +67,7 @@ MAY_IMPORT = {
 }
 TYPES_ONLY = {"_typeshed"}
 FOLDERS = list(MAY_IMPORT)
-LONGEST_FILE = 300
-LONGER_FILES = {"interface/embedded_postgres.py"}
+SQL = re.compile(r"\s*(SELECT\b.*\bFROM|INSERT INTO|UPDATE\b.*\bSET|DELETE FROM|WITH)\b", re.S)
 
 each_folder = pytest.mark.parametrize("folder", FOLDERS)
 
@@ -159,13 +159,35 @@ def test_only_the_bootstrap_reads_the_clock() -> None:
     assert readings == {("interface.bootstrap", "datetime.now")}
 
 
-def test_files_can_be_read_in_one_go() -> None:
-    lengths = {
-        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
-        for folder in FOLDERS
-        for file in sources(folder)
+ENTRANCES = ("interface.api", "interface.pages", "interface.cli")
+
+
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_api_pages_and_command_line_never_import_each_other(entrance: str) -> None:
+    others = set(ENTRANCES) - {entrance}
+    crossings = {
+        f"{module_name(file)} imports {module}"
+        for file in sources(entrance.replace(".", "/"))
+        for module in imports(file)
+        if is_within(module, others)
     }
-    assert {name for name, lines in lengths.items() if lines > LONGEST_FILE} == LONGER_FILES
+    assert crossings == set()
+
+
+def test_the_database_is_used_below_the_interface_and_by_its_processes_only() -> None:
+    allowed = {"interface.bootstrap", "interface.runtime"}
+    for file in sources("interface"):
+        if is_within(module_name(file), allowed):
+            continue
+        assert not any(
+            is_within(module, {"psycopg", "psycopg_pool"}) for module in imports(file)
+        ), file
+        texts = [
+            node.value
+            for node in ast.walk(tree(file))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        assert not any(SQL.match(text) for text in texts), file
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:

@@ -3,15 +3,15 @@
 from flask import Flask
 
 from interface.api import audit, booking_links, bookings, calendars, links, projections
-from interface.api.calls import log_position_header
-from interface.api.document import Api
+from interface.api.openapi import Api
+from interface.version import version
 
 
 def init_app(app: Flask) -> None:
     """Serve the calls, /api/openapi.json and its page /api/docs."""
     app.config |= {
         "API_TITLE": "Admit One",
-        "API_VERSION": "v1",
+        "API_VERSION": version(),
         "OPENAPI_VERSION": "3.1.0",
         "OPENAPI_URL_PREFIX": "/api",
         "OPENAPI_JSON_PATH": "openapi.json",
@@ -29,4 +29,3 @@ def init_app(app: Flask) -> None:
         audit.blueprint,
     ):
         api.register_blueprint(blueprint)
-        app.after_request_funcs.setdefault(blueprint.name, []).append(log_position_header)

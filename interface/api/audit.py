@@ -1,6 +1,6 @@
-"""Calls for compliance staff: what happened, and the proof that nothing else did.
+"""Endpoints for compliance staff: what happened, and the proof that nothing else did.
 
-Each call is written down before it is answered; where that fails, nothing is told.
+Each access is recorded before it is answered; where that fails, there is no answer.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from uuid import UUID
 from flask import Response
 from marshmallow import ValidationError
 
-from application import accesses
-from application.audit import HistoryNotFound
-from application.finding import find_events
+from application.audit.event_search import find_events
+from application.audit.replay import HistoryNotFound
+from application.people import access_log
 from domain.agenda import AgendaDay
 from domain.errors import Invalid
-from interface.api.audit_shapes import (
+from interface.api.audit_schemas import (
     AccessPage,
     AccessQuery,
     EventPage,
@@ -26,23 +26,20 @@ from interface.api.audit_shapes import (
     HistoryQuery,
     ProofOutput,
 )
-from interface.api.calls import Blueprint, caller, requires
-from interface.api.document import refuses
-from interface.auditing import (
+from interface.api.decorators import Blueprint, caller, requires
+from interface.api.openapi import refuses
+from interface.web.audit_queries import (
     MAPPER,
-    HeadSpoiled,
-    NotUnderHead,
+    checkpoint_store,
     history_of,
-    in_snapshot,
-    newest_head,
-    note_access,
-    proof_of,
     public_key,
+    record_access,
 )
-from interface.current import services
-from interface.fields import Day
-from interface.heads import NoHead
-from interface.history_json import history_json, step_json
+from interface.web.fields import Day
+from interface.web.history_json import history_json, step_json
+from interface.web.request_context import services
+from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
+from projections.evidence.event_proof import NotUnderCheckpoint, prove_event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,17 +50,17 @@ blueprint = Blueprint(
     "audit",
     __name__,
     url_prefix="/api/v1/audit",
-    description="What happened, and the proof. Every call is written down before it is answered.",
+    description="What happened, and the proof. Every access is recorded before it is answered.",
 )
 
 
 def audited(view: Callable[P, R]) -> Callable[P, R]:
-    """Answer keys with the scope `audit`, once it is written down who asks and for what."""
+    """Serves keys with the scope `audit`, once it is on record who asks and for what."""
 
     @requires("audit")
     @wraps(view)
     def noted(*args: P.args, **kwargs: P.kwargs) -> R:
-        note_access(caller().actor)
+        record_access(caller().actor)
         return view(*args, **kwargs)
 
     cast("Any", noted).is_audited = True
@@ -76,7 +73,7 @@ def audited(view: Callable[P, R]) -> Callable[P, R]:
 @refuses(HistoryNotFound)
 @blueprint.response(200, HistoryOutput)
 def link(query: dict[str, Any], link_id: UUID) -> Any:
-    """The history of a link and its booking, with the state after each event."""
+    """Read the history of a link and its booking, with the state after each event."""
     return history_json(history_of(link_id, kind="link.", **query))
 
 
@@ -86,7 +83,7 @@ def link(query: dict[str, Any], link_id: UUID) -> Any:
 @refuses(HistoryNotFound)
 @blueprint.response(200, HistoryOutput)
 def booking(query: dict[str, Any], booking_id: UUID) -> Any:
-    """The history of a booking, its link's included."""
+    """Read the history of a booking, its link's included."""
     return history_json(history_of(booking_id, kind="booking.", **query))
 
 
@@ -96,7 +93,7 @@ def booking(query: dict[str, Any], booking_id: UUID) -> Any:
 @refuses(HistoryNotFound)
 @blueprint.response(200, HistoryOutput)
 def calendar(query: dict[str, Any], calendar_id: UUID) -> Any:
-    """The history of a calendar."""
+    """Read the history of a calendar."""
     return history_json(history_of(calendar_id, kind="calendar.", **query))
 
 
@@ -106,7 +103,7 @@ def calendar(query: dict[str, Any], calendar_id: UUID) -> Any:
 @refuses(HistoryNotFound, Invalid)
 @blueprint.response(200, HistoryOutput)
 def agenda(query: dict[str, Any], owner_id: UUID, day: str) -> Any:
-    """The history of an owner's reserved time on a day (UTC), as in 2026-12-24."""
+    """Read the history of an owner's reserved time on a day (UTC), as in 2026-12-24."""
     return history_json(history_of(AgendaDay.id_for(owner_id, _day(day)), kind="agenda.", **query))
 
 
@@ -115,42 +112,43 @@ def agenda(query: dict[str, Any], owner_id: UUID, day: str) -> Any:
 @blueprint.arguments(EventQuery, location="query")
 @blueprint.response(200, EventPage)
 def events(query: dict[str, Any]) -> Any:
-    """The log in order. A page looks at 100,000 positions at most: it may be short, or empty."""
-    found = in_snapshot(lambda conn: find_events(conn, MAPPER, **query))
-    return {"items": [step_json(step) for step in found.steps], "next_after": found.next_after}
+    """List the log in order. A page scans 100,000 positions at most, so it may be short."""
+    page = services().database.in_snapshot(lambda conn: find_events(conn, MAPPER, **query))
+    return {"items": [step_json(step) for step in page.steps], "next_after": page.next_after}
 
 
 @blueprint.route("/checkpoint")
 @audited
-@refuses(NoHead, HeadSpoiled)
+@refuses(NoCheckpoint, CheckpointDamaged)
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def checkpoint() -> Any:
-    """The newest signed head of the log, to keep elsewhere."""
-    return Response(newest_head().text, content_type="text/plain; charset=utf-8")
+    """Read the newest signed checkpoint of the log, to store elsewhere."""
+    newest = checkpoint_store().require_newest()
+    return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.route("/key")
 @audited
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def key() -> Any:
-    """The public key with which heads are checked. Have it confirmed by another way."""
+    """Read the public key of the checkpoints. Have it confirmed through another channel."""
     return Response(public_key() + "\n", content_type="text/plain; charset=utf-8")
 
 
 @blueprint.route("/events/<int:position>/proof")
 @audited
-@refuses(NoHead, NotUnderHead, HeadSpoiled)
+@refuses(NoCheckpoint, NotUnderCheckpoint, CheckpointDamaged)
 @blueprint.response(200, ProofOutput)
 def proof(position: int) -> Any:
-    """Proof (RFC 9162) that an event is under the newest signed head. Hashes are hexadecimal."""
-    head = newest_head()
-    found = proof_of(position, head.signed)
+    """Prove (RFC 9162) that an event is under the newest checkpoint. Hashes are hexadecimal."""
+    newest = checkpoint_store().require_newest()
+    proved = prove_event(services().database, position, newest.signed)
     return {
-        "index": found.index,
-        "size": head.signed.size,
-        "leaf_hash": found.leaf_hash.hex(),
-        "proof": [node.hex() for node in found.path],
-        "checkpoint": head.text,
+        "index": proved.index,
+        "size": newest.signed.size,
+        "leaf_hash": proved.leaf_hash.hex(),
+        "proof": [node.hex() for node in proved.path],
+        "checkpoint": newest.text,
     }
 
 
@@ -159,11 +157,11 @@ def proof(position: int) -> Any:
 @blueprint.arguments(AccessQuery, location="query")
 @blueprint.response(200, AccessPage)
 def list_accesses(query: dict[str, Any]) -> Any:
-    """Who read the audit, and what, newest first: this very call is the first."""
+    """List who read the audit, and what, newest first: this very call is the first."""
     limit = query["limit"]
-    found = accesses.newest(services().database, limit=limit + 1, before=query["before"])
-    page = found[:limit]
-    return {"items": page, "next_before": page[-1].id if len(found) > limit else None}
+    accesses = access_log.newest(services().database, limit=limit + 1, before=query["before"])
+    page = accesses[:limit]
+    return {"items": page, "next_before": page[-1].id if len(accesses) > limit else None}
 
 
 def _day(text: str) -> date:

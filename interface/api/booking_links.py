@@ -1,6 +1,8 @@
-"""Calls of the invitee: no account, the token is the right."""
+"""Endpoints for invitees; the token is the only credential."""
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import request
 
@@ -14,13 +16,19 @@ from domain.errors import (
     LinkRevoked,
     SlotNotOffered,
     SlotTaken,
-    ViewBehind,
 )
-from interface.api.answers import BookingLinkOutput, RedemptionOutput, SlotsOutput
-from interface.api.calls import Blueprint, written
-from interface.api.document import LOG_POSITION, reads_header, refuses
-from interface.api.schemas import RedeemInput, SlotsQuery
-from interface.invitation import confirmation, free_slots, invitation, redeem
+from domain.link import LinkStatus
+from interface.api.decorators import Blueprint, with_log_position
+from interface.api.openapi import LOG_POSITION, reads_header, refuses
+from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
+from interface.web.invitation import (
+    active_invitation,
+    confirmation,
+    counting_refusals,
+    recording_refusals,
+    redeem,
+)
+from interface.web.request_schemas import RedeemInput, SlotsQuery
 
 blueprint = Blueprint(
     "booking-links",
@@ -30,18 +38,19 @@ blueprint = Blueprint(
 )
 
 LONGEST_IDEMPOTENCY_KEY = 255
+MOST_DAYS = 62
+DEFAULT_DAYS = 14
 ENDED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked)
 
 
 @blueprint.route("/<token>")
-@refuses(*ENDED, ViewBehind)
+@refuses(*ENDED)
 @blueprint.response(200, BookingLinkOutput)
 def read(token: str) -> Any:
     """Read an active link: what can be booked, and with whom."""
-    invited = invitation(token)
-    invited.must_be_active()
+    invited = active_invitation(token)
     return {
-        "status": invited.link.status,
+        "status": LinkStatus.ACTIVE,
         "calendar": invited.calendar.terms,
         "host": {"name": invited.host_name},
         "expires_at": invited.link.expires_at,
@@ -50,27 +59,36 @@ def read(token: str) -> Any:
 
 @blueprint.route("/<token>/slots")
 @blueprint.arguments(SlotsQuery, location="query")
-@refuses(*ENDED, ViewBehind)
+@refuses(*ENDED)
 @blueprint.response(200, SlotsOutput)
 def slots(query: dict[str, Any], token: str) -> Any:
-    """List the free slots."""
-    invited = invitation(token)
-    invited.must_be_active()
-    return {"slots": free_slots(invited, **query)}
+    """List the free slots, by default those of two weeks from today."""
+    open_slots = active_invitation(token).open_slots
+    time_zone = query["time_zone"] or open_slots.rules.time_zone
+    first = query["first"] or open_slots.now.astimezone(ZoneInfo(time_zone)).date()
+    last = query["last"] or first + timedelta(days=DEFAULT_DAYS - 1)
+    if last < first:
+        raise Invalid({"to": ["Must not lie before from."]})
+    if (last - first).days >= MOST_DAYS:
+        raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
+    return {"slots": open_slots.on_days(first, last, time_zone)}
 
 
 @blueprint.route("/<token>/redeem", methods=["POST"])
+@counting_refusals
 @blueprint.arguments(RedeemInput)
 @reads_header(
     "Idempotency-Key",
-    "A repeated key with the same body gets the first answer again.",
+    "A repeated key with the same body gets the first response again.",
     schema={"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
 )
 @refuses(*ENDED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
 @blueprint.response(201, RedemptionOutput, headers=LOG_POSITION)
 def redeem_link(given: dict[str, Any], token: str) -> Any:
     """Book a slot; the link is then used up for ever."""
-    return confirmation(written(redeem(token, idempotency_key=_idempotency_key(), **given)))
+    with recording_refusals(token):
+        redeemed = redeem(token, idempotency_key=_idempotency_key(), **given)
+    return confirmation(redeemed.value), with_log_position(redeemed)
 
 
 def _idempotency_key() -> str | None:

@@ -6,13 +6,13 @@ from uuid import UUID
 from flask.views import MethodView
 
 from domain.errors import BookingNotFound, Busy
-from interface.api.answers import BookingOutput, BookingPage
-from interface.api.calls import Blueprint, caller, requires, shows, written
-from interface.api.document import LOG_POSITION, refuses
-from interface.api.paging import cursor, start_and_id_of
-from interface.api.schemas import BookingQuery, NoFields
-from interface.current import services
-from projections import booking_calendar
+from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
+from interface.api.openapi import LOG_POSITION, refuses
+from interface.api.response_schemas import BookingOutput, BookingPage
+from interface.web.pagination import cursor, start_and_id_of
+from interface.web.request_context import services
+from interface.web.request_schemas import BookingQuery, NoFields
+from projections.views import booking_calendar
 
 blueprint = Blueprint(
     "bookings", __name__, url_prefix="/api/v1/bookings", description="What redeemed links made."
@@ -60,15 +60,14 @@ def read(booking_id: UUID) -> Any:
 def forget_invitee(booking_id: UUID) -> Any:
     """Erase what was typed about the invitee, for ever. Again: unchanged."""
     current = services()
-    booking = written(
-        current.privacy.forget(
-            booking_id=booking_id,
-            owner_id=caller().account_id,
-            actor=caller().actor,
-            now=current.now(),
-        )
+    forgotten = current.erasure.forget(
+        booking_id=booking_id,
+        owner_id=caller().account_id,
+        actor=caller().actor,
+        now=current.now(),
     )
-    return {
+    booking = forgotten.value
+    shown = {
         "id": booking.id,
         "link_id": booking.link_id,
         "calendar_id": booking.calendar_id,
@@ -78,3 +77,4 @@ def forget_invitee(booking_id: UUID) -> Any:
         "invitee": None,
         "notes": None,
     }
+    return shown, with_log_position(forgotten)

@@ -6,17 +6,17 @@ from uuid import UUID
 from flask import request, url_for
 from flask.views import MethodView
 
-from application.log import Written
+from application.eventstore.event_sourced_application import Written
 from domain.calendar import Calendar
 from domain.errors import Busy, CalendarArchived, CalendarNotFound, StaleVersion
-from interface.api.answers import CalendarOutput, CalendarPage
-from interface.api.calls import Blueprint, caller, requires, shows, written
-from interface.api.document import ETAG, LOCATION, LOG_POSITION, reads_header, refuses
-from interface.api.problems import PreconditionRequired
-from interface.api.schemas import CalendarChange, CalendarInput, NoFields
-from interface.current import services
-from interface.terms import changed_terms, new_terms
-from projections import calendar_list
+from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
+from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, reads_header, refuses
+from interface.api.response_schemas import CalendarOutput, CalendarPage
+from interface.web.calendar_mapping import changed_terms, new_terms
+from interface.web.problems import PreconditionRequired
+from interface.web.request_context import services
+from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields
+from projections.views import calendar_list
 
 blueprint = Blueprint(
     "calendars", __name__, url_prefix="/api/v1/calendars", description="What can be booked."
@@ -41,14 +41,14 @@ class Calendars(MethodView):
     def post(self, given: dict[str, Any]) -> Any:
         """Create a calendar."""
         current = services()
-        created = current.bookings.create_calendar(
+        created = current.calendars.create(
             owner_id=caller().account_id,
             terms=new_terms(given),
             actor=caller().actor,
             now=current.now(),
         )
-        calendar, headers = _answer(created)
-        location = url_for("calendars.OneCalendar", calendar_id=calendar.id)
+        location = url_for("calendars.OneCalendar", calendar_id=created.value.id)
+        calendar, headers = _response(created)
         return calendar, headers | {"Location": location}
 
 
@@ -76,9 +76,9 @@ class OneCalendar(MethodView):
     @refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion, Busy)
     @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
     def patch(self, given: dict[str, Any], calendar_id: UUID) -> Any:
-        """Change what is given and leave the rest."""
+        """Change the fields that are given; the others stay."""
         current = services()
-        changed = current.bookings.change_calendar(
+        changed = current.calendars.change(
             calendar_id=calendar_id,
             owner_id=caller().account_id,
             change=lambda terms: changed_terms(terms, given),
@@ -86,7 +86,7 @@ class OneCalendar(MethodView):
             actor=caller().actor,
             now=current.now(),
         )
-        return _answer(changed)
+        return _response(changed)
 
 
 @blueprint.route("/<uuid:calendar_id>/archive", methods=["POST"])
@@ -95,20 +95,19 @@ class OneCalendar(MethodView):
 @refuses(CalendarNotFound, Busy)
 @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
 def archive(calendar_id: UUID) -> Any:
-    """Take no new links; those already sent still work until they end."""
+    """Archive a calendar: no new links; those already sent work until they end."""
     current = services()
-    archived = current.bookings.archive_calendar(
+    archived = current.calendars.archive(
         calendar_id=calendar_id,
         owner_id=caller().account_id,
         actor=caller().actor,
         now=current.now(),
     )
-    return _answer(archived)
+    return _response(archived)
 
 
-def _answer(result: Written[Calendar]) -> tuple[Calendar, dict[str, str]]:
-    calendar = written(result)
-    return calendar, {"ETag": f'"{calendar.version}"'}
+def _response(result: Written[Calendar]) -> tuple[Calendar, dict[str, str]]:
+    return result.value, with_log_position(result, {"ETag": f'"{result.value.version}"'})
 
 
 def _known_version() -> int | None:

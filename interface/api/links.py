@@ -1,6 +1,5 @@
-"""Calls about links, for their owner."""
+"""Endpoints about links, for their owner."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,8 +7,9 @@ from uuid import UUID
 from flask import url_for
 from flask.views import MethodView
 
-from application import personal_data
-from application.bookings import NewLink
+from application.commands.links import NewLink
+from application.eventstore.event_sourced_application import Written
+from application.people import personal_data
 from domain.errors import (
     Busy,
     CalendarArchived,
@@ -19,15 +19,30 @@ from domain.errors import (
     LinkRedeemed,
     LinkRevoked,
 )
-from domain.link import LinkStatus, SingleUseLink
-from interface.api.answers import LinkBatchOutput, LinkOutput, LinkPage, RefusedAttempts
-from interface.api.calls import Blueprint, caller, requires, shows, written
-from interface.api.document import LOCATION, LOG_POSITION, refuses
-from interface.api.paging import cursor, position_of
-from interface.api.schemas import LinkBatchInput, LinkInput, LinkQuery, NoFields, RevokeInput
-from interface.current import services
-from projections import link_list
-from projections.link_list import LinkRow
+from domain.link import SingleUseLink
+from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
+from interface.api.openapi import LOCATION, LOG_POSITION, refuses
+from interface.api.response_schemas import (
+    BulkRevocationOutput,
+    LinkBatchOutput,
+    LinkOutput,
+    LinkPage,
+    RefusedAttemptList,
+)
+from interface.web.link_presenter import present_link
+from interface.web.pagination import cursor, position_of
+from interface.web.problems import problem_of
+from interface.web.request_context import services
+from interface.web.request_schemas import (
+    BulkRevokeInput,
+    LinkBatchInput,
+    LinkInput,
+    LinkQuery,
+    NoFields,
+    RevokeInput,
+)
+from projections.views import link_list
+from projections.views.link_list import LinkRow
 
 blueprint = Blueprint(
     "links", __name__, url_prefix="/api/v1", description="Invitations, each for one booking."
@@ -42,12 +57,13 @@ blueprint = Blueprint(
 def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a link."""
     try:
-        (link,) = _issued(calendar_id, [given])
+        issued = _issue(calendar_id, [given])
     except Invalid as invalid:
         raise Invalid(
             {field.removeprefix("links.0."): why for field, why in invalid.errors.items()}
         ) from None
-    return link, {"Location": url_for("links.read", link_id=link["id"])}
+    (link,) = issued.value
+    return _present(link, given), with_log_position(issued, _location(link))
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
@@ -57,7 +73,9 @@ def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
 @blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
 def issue_batch(given: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue up to 500 links, all or none."""
-    return {"items": list(_issued(calendar_id, given["links"]))}
+    issued = _issue(calendar_id, given["links"])
+    links = zip(issued.value, given["links"], strict=True)
+    return {"items": [_present(link, typed) for link, typed in links]}, with_log_position(issued)
 
 
 @blueprint.route("/links")
@@ -84,7 +102,7 @@ class Links(MethodView):
         page = rows[: query["limit"]]
         more = len(rows) > len(page)
         return {
-            "items": [shown_row(row) for row in page],
+            "items": [present_link(row) for row in page],
             "next_cursor": cursor(page[-1].position) if more else None,
         }
 
@@ -96,17 +114,39 @@ class Links(MethodView):
 @blueprint.response(200, LinkOutput)
 def read(link_id: UUID) -> Any:
     """Read a link."""
-    return shown_row(_own(link_id))
+    return present_link(_own(link_id))
 
 
 @blueprint.route("/links/<uuid:link_id>/refused-attempts")
 @requires("links")
 @shows(link_list.NAME)
 @refuses(LinkNotFound)
-@blueprint.response(200, RefusedAttempts)
+@blueprint.response(200, RefusedAttemptList)
 def refused_attempts(link_id: UUID) -> Any:
-    """List the attempts to book with a link that were refused: the newest 100, for a time."""
-    return {"items": services().attempts.newest(_own(link_id).id)}
+    """List refused attempts to book with a link: the newest 100, stored for a limited time."""
+    return {"items": services().refused_attempts.newest(_own(link_id).id)}
+
+
+@blueprint.route("/links/revoke", methods=["POST"])
+@requires("links")
+@blueprint.arguments(BulkRevokeInput)
+@refuses(Busy)
+@blueprint.response(200, BulkRevocationOutput, headers=LOG_POSITION)
+def revoke_many(given: dict[str, Any]) -> Any:
+    """Revoke up to 500 links, each on its own; those that can't be are named with the reason."""
+    current = services()
+    result = current.links.revoke_many(
+        link_ids=given["ids"],
+        owner_id=caller().account_id,
+        reason=given["reason"],
+        actor=caller().actor,
+        now=current.now(),
+    )
+    unchanged = [
+        {"id": link_id, "reason": problem_of(type(refusal), owner=True).slug}
+        for link_id, refusal in result.value.unchanged.items()
+    ]
+    return {"revoked": result.value.revoked, "unchanged": unchanged}, with_log_position(result)
 
 
 @blueprint.route("/links/<uuid:link_id>/revoke", methods=["POST"])
@@ -115,16 +155,16 @@ def refused_attempts(link_id: UUID) -> Any:
 @refuses(LinkNotFound, LinkRedeemed, Busy)
 @blueprint.response(200, LinkOutput, headers=LOG_POSITION)
 def revoke(given: dict[str, Any], link_id: UUID) -> Any:
-    """End a link before it is used. Again: unchanged."""
+    """Revoke a link before it is used. A revoked link stays as it is."""
     current = services()
-    revoked = current.bookings.revoke_link(
+    revoked = current.links.revoke(
         link_id=link_id,
         owner_id=caller().account_id,
         reason=given["reason"],
         actor=caller().actor,
         now=current.now(),
     )
-    return _shown(written(revoked), **_typed(link_id))
+    return _present(revoked.value, _typed(link_id)), with_log_position(revoked)
 
 
 @blueprint.route("/links/<uuid:link_id>/replace", methods=["POST"])
@@ -133,28 +173,16 @@ def revoke(given: dict[str, Any], link_id: UUID) -> Any:
 @refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
 def replace(link_id: UUID) -> Any:
-    """Revoke a link and issue one like it, with as long a life."""
+    """Revoke a link and issue one like it, valid for as long."""
     current = services()
-    link = written(
-        current.bookings.replace_link(
-            link_id=link_id,
-            owner_id=caller().account_id,
-            actor=caller().actor,
-            now=current.now(),
-        )
+    replaced = current.links.replace(
+        link_id=link_id,
+        owner_id=caller().account_id,
+        actor=caller().actor,
+        now=current.now(),
     )
-    return _shown(link, **_typed(link.id)), {"Location": url_for("links.read", link_id=link.id)}
-
-
-def link_url(token: str) -> str:
-    """Where the bearer of a link's token books."""
-    return f"{services().settings.public_url}/b/{token}"
-
-
-def shown_row(row: LinkRow) -> dict[str, Any]:
-    """A link of the list, as an owner sees it."""
-    shown = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    return shown | _right_to_book(row.id, row.status)
+    new = replaced.value
+    return _present(new, _typed(new.id)), with_log_position(replaced, _location(new))
 
 
 def _own(link_id: UUID) -> LinkRow:
@@ -162,55 +190,34 @@ def _own(link_id: UUID) -> LinkRow:
     return link_list.link_of(current.database, caller().account_id, link_id, now=current.now())
 
 
-def _issued(calendar_id: UUID, wishes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _issue(calendar_id: UUID, links: list[dict[str, Any]]) -> Written[list[SingleUseLink]]:
     current = services()
     now = current.now()
-    issued = written(
-        current.bookings.issue_links(
-            calendar_id=calendar_id,
-            owner_id=caller().account_id,
-            links=[_wish(given, now) for given in wishes],
-            actor=caller().actor,
-            now=now,
-        )
+    return current.links.issue(
+        calendar_id=calendar_id,
+        owner_id=caller().account_id,
+        links=[_new_link(given, now) for given in links],
+        actor=caller().actor,
+        now=now,
     )
-    for link, given in zip(issued, wishes, strict=True):
-        yield _shown(link, recipient=given.get("recipient"), note=given.get("note"))
 
 
-def _wish(given: dict[str, Any], now: datetime) -> NewLink:
+def _new_link(given: dict[str, Any], now: datetime) -> NewLink:
     expires_at = given.get("expires_at")
     if "expires_in_days" in given:
         expires_at = now + timedelta(days=given["expires_in_days"])
     return NewLink(given.get("recipient"), given.get("note"), expires_at)
 
 
-def _typed(link_id: UUID) -> dict[str, str | None]:
+def _typed(link_id: UUID) -> dict[str, str]:
     row = personal_data.find(services().database, link_id)
-    data = row.data if row else {}
-    return {"recipient": data.get("recipient"), "note": data.get("note")}
+    return row.data if row else {}
 
 
-def _shown(link: SingleUseLink, *, recipient: str | None, note: str | None) -> dict[str, Any]:
-    """A link that was just written. None of these has a booking: they are no longer revocable."""
-    status = link.status(services().now())
-    return {
-        "id": link.id,
-        "status": status,
-        "calendar_id": link.calendar_id,
-        "recipient": recipient or None,
-        "note": note or None,
-        "issued_at": link.created_on,
-        "expires_at": link.expires_at,
-        "redeemed_at": None,
-        "revoked_at": link.modified_on if link.is_revoked else None,
-        "replaced_by": link.replaced_by,
-        "booking": None,
-    } | _right_to_book(link.id, status)
+def _present(link: SingleUseLink, typed: dict[str, Any]) -> dict[str, Any]:
+    """Presents a link that was just written. None of these has a booking."""
+    return present_link(link_list.details_of(link, typed, now=services().now()))
 
 
-def _right_to_book(link_id: UUID, status: LinkStatus) -> dict[str, str]:
-    if status is not LinkStatus.ACTIVE:
-        return {}
-    token = services().tokens.for_link(link_id)
-    return {"url": link_url(token), "token": token}
+def _location(link: SingleUseLink) -> dict[str, str]:
+    return {"Location": url_for("links.read", link_id=link.id)}

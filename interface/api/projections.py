@@ -1,20 +1,20 @@
-"""Calls about the views, for operators."""
+"""Endpoints about the views, for operators."""
 
 from typing import Any
 from uuid import UUID
 
 from flask import url_for
 
-from application.mapper import JSONMapper
-from interface.api.answers import ProjectionPage, RebuildOutput, RetryOutput
-from interface.api.calls import Blueprint, requires
-from interface.api.document import LOCATION, refuses
-from interface.api.schemas import NoFields
-from interface.current import services
-from projections import applying, generations
-from projections.catalogue import ViewNotFound, view_named
-from projections.generations import Generation, RebuildNotFound, RebuildRunning
-from projections.runner import is_running
+from interface.api.decorators import Blueprint, requires
+from interface.api.openapi import LOCATION, refuses
+from interface.api.response_schemas import ProjectionPage, RebuildOutput, RetryOutput
+from interface.web.request_context import services
+from interface.web.request_schemas import NoFields
+from projections.catalogue import ViewNotFound, projection_named
+from projections.engine.batch import retry_parked
+from projections.engine.runner import is_running
+from projections.rebuild import jobs
+from projections.rebuild.jobs import RebuildNotFound, RebuildRunning, request_rebuild
 from projections.status import statuses
 
 blueprint = Blueprint(
@@ -40,10 +40,10 @@ def index() -> Any:
 @refuses(ViewNotFound, RebuildRunning)
 @blueprint.response(202, RebuildOutput, headers=LOCATION)
 def rebuild(name: str) -> Any:
-    """Ask the projector to build a view anew. One that was interrupted is gone on with."""
-    asked = request_rebuild(name)
-    address = url_for("projections.read_rebuild", name=asked.name, rebuild_id=asked.id)
-    return asked, {"Location": address}
+    """Ask the projector to rebuild a view. An interrupted rebuild is resumed."""
+    job = request_rebuild(services().database, projection_named(name))
+    address = url_for("projections.read_rebuild", name=job.name, rebuild_id=job.id)
+    return job, {"Location": address}
 
 
 @blueprint.route("/<name>/rebuilds/<uuid:rebuild_id>")
@@ -52,11 +52,11 @@ def rebuild(name: str) -> Any:
 @blueprint.response(200, RebuildOutput)
 def read_rebuild(name: str, rebuild_id: UUID) -> Any:
     """Read how far a rebuild or verification has come, or how it ended."""
-    projection = view_named(name)
-    found = services().database.repeat(lambda conn: generations.find(conn, rebuild_id))
-    if found.name != projection.name:
+    projection = projection_named(name)
+    job = services().database.run_idempotent(lambda conn: jobs.find(conn, rebuild_id))
+    if job.name != projection.name:
         raise RebuildNotFound
-    return found
+    return job
 
 
 @blueprint.route("/<name>/retry", methods=["POST"])
@@ -66,19 +66,5 @@ def read_rebuild(name: str, rebuild_id: UUID) -> Any:
 @blueprint.response(200, RetryOutput)
 def retry(name: str) -> Any:
     """Apply the parked events of a view again: how many it took, how many stay parked."""
-    applied, left = retry_parked(name)
+    applied, left = retry_parked(services().database, projection_named(name))
     return {"applied": applied, "parked": left}
-
-
-def request_rebuild(name: str) -> Generation:
-    """Ask for a rebuild of the view. Raises `ViewNotFound` or `RebuildRunning`."""
-    projection = view_named(name)
-    with services().database.connection() as conn:
-        return generations.request(conn, projection.name)
-
-
-def retry_parked(name: str) -> tuple[int, int]:
-    """How many parked events the view took now, and how many stay. Raises `ViewNotFound`."""
-    projection = view_named(name)
-    with services().database.connection() as conn:
-        return applying.retry(conn, projection, JSONMapper())

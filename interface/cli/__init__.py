@@ -7,6 +7,7 @@ import click
 
 from domain.errors import AdmitOneError, Invalid
 from interface.settings import SettingsError
+from interface.version import version
 
 # Each is the name of a module here and of the command in it.
 COMMANDS = ("accounts", "audit", "health", "keys", "privacy", "projections", "schema", "serve")
@@ -26,6 +27,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(), prog_name="admitone", message="%(prog)s %(version)s")
 def commands() -> None:
     """Single-use booking links with a ledger."""
 

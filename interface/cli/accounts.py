@@ -2,8 +2,8 @@
 
 import click
 
-from application.accounts import ROLES
-from interface.cli import session
+from application.people.accounts import ROLES
+from interface.cli import context
 
 
 @click.group()
@@ -23,7 +23,7 @@ def accounts() -> None:
 )
 def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
     """Create an account and print its one-time sign-in link."""
-    with session.services() as services:
+    with context.services() as services:
         account = services.accounts.create(email=email, name=name, roles=roles or ("owner",))
         click.echo(services.sign_in_url(account))
 
@@ -32,5 +32,5 @@ def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
 @click.argument("email")
 def sign_in_link(email: str) -> None:
     """Print a new one-time sign-in link; earlier ones no longer work."""
-    with session.services() as services:
+    with context.services() as services:
         click.echo(services.sign_in_url(services.accounts.by_email(email)))

@@ -2,71 +2,71 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
 
-from application import accesses
-from application import audit as replays
-from application.audit import AsOf, History
-from application.mapper import JSONMapper
-from application.proofs import ProofError, verify_checkpoint, verify_export
+from application.audit.replay import AsOf, History, HistoryNotFound, replay
+from application.eventstore.mapper import JSONMapper
+from application.people import access_log
+from application.proofs.verifier import ProofError, verify_checkpoint, verify_export
 from domain.errors import AdmitOneError
-from interface import exports, keys_kept
-from interface.cli import session
-from interface.cli.audit_report import report
-from interface.cli.auditing import reading, signed_now
-from interface.cli.progress import counted
-from interface.heads import HeadsKept, NoHead
-from interface.history_json import history_json
+from interface.cli import context
+from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.field_type import FieldType
+from interface.cli.progress import progress_of
+from interface.cli.single_use_report import report
+from interface.runtime import command_database, key_store
 from interface.settings import Settings
-from projections.verification import verify as verify_log
+from interface.web.fields import AsOfField
+from interface.web.history_json import history_json
+from projections.evidence import log_export
+from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
+from projections.evidence.log_verification import verify as verify_log
+
+
+class Unproved(AdmitOneError):
+    """It can't be proved."""
 
 
 @click.group()
 def audit() -> None:
-    """What happened, and the proof that nothing else did."""
+    """Replay what happened, and prove that nothing else did."""
 
 
-class _AsOf(click.ParamType[AsOf]):
-    name = "time|position"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> AsOf:
-        text = str(value)
-        if text.isascii() and text.isdigit():
-            return int(text)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is neither a time (RFC 3339) nor a position.", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-@audit.command()
-@click.argument("subject", metavar="ID", type=click.UUID)
-@click.option("--as-of", type=_AsOf(), help="A time (UTC unless it says otherwise) or a position.")
+@audit.command("replay")
+@click.argument("aggregate_id", metavar="ID", type=click.UUID)
+@click.option(
+    "--as-of",
+    type=FieldType(AsOfField(), "time|position"),
+    help="A time with an offset, a date (its start in UTC), or a log position.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as the API answers.")
-def replay(subject: UUID, as_of: AsOf | None, as_json: bool) -> None:
+def replay_history(aggregate_id: UUID, as_of: AsOf | None, as_json: bool) -> None:
     """Show the history of a link, booking, calendar or agenda, with the state after each event."""
-    with reading(f"replay {subject} as of {as_of or 'now'}") as (services, conn):
-        found = replays.replay(conn, subject, JSONMapper(), now=services.now(), as_of=as_of)
+    with recorded_access(f"replay {aggregate_id} as of {as_of or 'now'}") as services:
+        history = services.database.in_snapshot(
+            lambda conn: replay(conn, aggregate_id, JSONMapper(), now=services.now())
+        )
+    if as_of is not None:
+        history = history.as_of(as_of)
+    if not history.steps:
+        raise HistoryNotFound
     if as_json:
-        click.echo(json.dumps(history_json(found)))
+        click.echo(json.dumps(history_json(history)))
     else:
-        _tell(found)
+        _print_history(history)
 
 
-def _tell(found: History) -> None:
-    before: dict[str, dict[str, object]] = {}
-    for step in found.steps:
-        told = step.recorded
+def _print_history(history: History) -> None:
+    before: dict[str, dict[str, Any]] = {}
+    for step in history.steps:
+        event = step.recorded
         click.echo(
-            f"{told.position}  {told.recorded_at:%Y-%m-%d %H:%M:%S.%f} UTC  {told.topic}"
-            f"  version {told.originator_version}  by {step.actor or 'nobody known'}"
+            f"{event.position}  {event.recorded_at:%Y-%m-%d %H:%M:%S.%f} UTC  {event.topic}"
+            f"  version {event.originator_version}  by {step.actor or 'unknown'}"
         )
         if step.fault:
             click.echo(f"    can't be applied: {step.fault}")
@@ -88,58 +88,59 @@ def _tell(found: History) -> None:
     "--checkpoint",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A signed head that was kept elsewhere. Default: all in the checkpoints folder.",
+    help="A signed checkpoint from elsewhere. Default: all in the checkpoints folder.",
 )
 @click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="Public key.")
 def verify(file: Path | None, key_file: Path | None) -> None:
-    """Compute every hash of the log anew. Exit 1 names the first position at fault."""
-    with reading(f"verify against {file or 'all checkpoints'}") as (services, _):
+    """Recompute every hash of the log. Exit status 1 names the first bad position."""
+    with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
         key = _public_key(services.settings, key_file)
-        kept = HeadsKept(services.settings.heads_folder, key)
+        store = CheckpointStore(services.settings.checkpoints_folder, key)
         try:
-            heads = kept.all()
-            leaves = kept.leaves()
+            checkpoints = store.all()
+            leaves = store.leaves()
             if file is not None:
-                head = verify_checkpoint(file.read_text(), key)
-                heads = [*(one for one in heads if one.size < head.size), head]
+                given = verify_checkpoint(file.read_text(), key)
+                smaller = (stored for stored in checkpoints if stored.size < given.size)
+                checkpoints = [*smaller, given]
         except (ProofError, OSError) as error:
-            raise Unproved(f"The kept heads can't be used: {error}.") from error
-        if not heads:
-            raise NoHead
-        with session.server() as conninfo, counted("events") as report:
-            found = verify_log(conninfo, heads, leaves, report=report)
-    if found.fault is None:
-        newest = heads[-1]
+            raise Unproved(f"The stored checkpoints can't be used: {error}.") from error
+        if not checkpoints:
+            raise NoCheckpoint
+        with (
+            command_database.server(services.settings) as conninfo,
+            progress_of("events") as report_progress,
+        ):
+            verdict = verify_log(conninfo, checkpoints, leaves, report=report_progress)
+    if verdict.fault is None:
+        newest = checkpoints[-1]
         click.echo(
-            f"The log is as it was recorded: {found.events} events, {found.signed} of them under"
-            f" {len(heads)} heads, the last signed at {newest.time:%Y-%m-%d %H:%M:%S} UTC."
+            f"The log is as it was recorded: {verdict.events} events, {verdict.signed} of them"
+            f" under {len(checkpoints)} checkpoints, the last signed at"
+            f" {newest.time:%Y-%m-%d %H:%M:%S} UTC."
         )
         return
-    click.echo(f"NOT AS RECORDED: position {found.position}: {found.fault}.")
+    click.echo(f"NOT AS RECORDED: position {verdict.position}: {verdict.fault}.")
     sys.exit(1)
-
-
-class Unproved(AdmitOneError):
-    """It can't be proved."""
 
 
 @audit.command()
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
 def checkpoint(out: Path | None) -> None:
-    """Sign the log as it is, if anything is new, and give out the newest signed head."""
-    with reading("checkpoint") as (services, conn):
-        text, _ = signed_now(services, conn)
+    """Sign new events, if there are any, and print the newest checkpoint."""
+    with recorded_access("checkpoint") as services:
+        newest = newest_checkpoint(services)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(newest.text, nl=False)
     else:
-        out.write_text(text)
+        out.write_text(newest.text)
         click.echo(f"Wrote {out}.")
 
 
 @audit.command()
 def key() -> None:
-    """Print the public key with which heads are checked: give it to auditors by another way."""
-    click.echo(keys_kept.signer(session.settings()).verifier_key())
+    """Print the public key of the checkpoints. Give it to auditors through another channel."""
+    click.echo(key_store.checkpoint_signer(context.settings()).verifier_key())
 
 
 @audit.command()
@@ -147,25 +148,29 @@ def key() -> None:
 @click.option("--from", "first", type=click.IntRange(min=1), help="First position. Default: all.")
 @click.option("--to", "last", type=click.IntRange(min=1), help="Last position.")
 def export(out: Path, first: int | None, last: int | None) -> None:
-    """Write events with their proofs, and beside them the signed head, as FILE.checkpoint."""
-    with reading(f"export {first or 'start'} to {last or 'end'}") as (services, conn):
-        text, head = signed_now(services, conn)
-        with out.open("wb") as file:
-            count = exports.write(conn, file, head, first=first, last=last)
+    """Write events with their proofs, and beside them the checkpoint, as FILE.checkpoint."""
+    with recorded_access(f"export {first or 'start'} to {last or 'end'}") as services:
+        newest = newest_checkpoint(services)
+        with services.database.connection() as conn, out.open("wb") as file:
+            count = log_export.write(conn, file, newest.signed, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
-    beside.write_text(text)
-    click.echo(f"Wrote {count} events to {out}, and the head that proves them to {beside}.")
+    beside.write_text(newest.text)
+    click.echo(f"Wrote {count} events to {out}, and the checkpoint that proves them to {beside}.")
 
 
 @audit.command("verify-export")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--checkpoint", "head", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--checkpoint", "signed_file", required=True, type=click.Path(exists=True, path_type=Path)
+)
 @click.option("--key", "key_file", required=True, type=click.Path(exists=True, path_type=Path))
-def verify_an_export(file: Path, head: Path, key_file: Path) -> None:
-    """Check an export; needs no database. (application/proofs.py alone does the same.)"""
+def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
+    """Check an export; needs no database. (application/proofs/verifier.py alone does the same.)"""
     try:
         with file.open("rb") as lines:
-            signed, indices = verify_export(lines, head.read_text(), key_file.read_text().strip())
+            signed, indices = verify_export(
+                lines, signed_file.read_text(), key_file.read_text().strip()
+            )
     except (ProofError, UnicodeDecodeError) as error:
         click.echo(f"NOT PROVED: {error}")
         sys.exit(1)
@@ -176,15 +181,15 @@ def verify_an_export(file: Path, head: Path, key_file: Path) -> None:
 @click.option("--limit", default=100, type=click.IntRange(1, 10_000))
 def list_accesses(limit: int) -> None:
     """List who read the audit, newest first."""
-    with reading("accesses") as (services, _):
-        for one in accesses.newest(services.database, limit=limit):
-            click.echo(f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {one.actor}  {one.what}")
+    with recorded_access("accesses") as services:
+        for access in access_log.newest(services.database, limit=limit):
+            click.echo(f"{access.at:%Y-%m-%d %H:%M:%S} UTC  {access.actor}  {access.what}")
 
 
 def _public_key(settings: Settings, file: Path | None) -> str:
     if file is not None:
         return file.read_text().strip()
-    return keys_kept.signer(settings).verifier_key()
+    return key_store.checkpoint_signer(settings).verifier_key()
 
 
 audit.add_command(report)

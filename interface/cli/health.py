@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from interface.readiness import why_not_ready
+from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings
 
 

@@ -2,8 +2,8 @@
 
 import click
 
-from application.accounts import ALL_SCOPES
-from interface.cli import session
+from application.people.accounts import ALL_SCOPES
+from interface.cli import context
 
 
 @click.group()
@@ -23,7 +23,7 @@ def keys() -> None:
 )
 def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
     """Create an API key and print it, once, alone on the last line."""
-    with session.services() as services:
+    with context.services() as services:
         account = services.accounts.by_email(email)
         key = services.accounts.create_key(account, name=name, scopes=scopes)
         click.echo(f"An API key for {account.email}. It is shown this once:", err=True)
@@ -33,7 +33,7 @@ def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
 @keys.command("list")
 def list_keys() -> None:
     """List all API keys, newest first, without their secrets."""
-    with session.services() as services:
+    with context.services() as services:
         for key in services.accounts.api_keys():
             used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
             click.echo(
@@ -46,6 +46,6 @@ def list_keys() -> None:
 @click.argument("prefix")
 def revoke(prefix: str) -> None:
     """End the key that starts with ao_PREFIX_, at once."""
-    with session.services() as services:
+    with context.services() as services:
         services.accounts.revoke_key(prefix, now=services.now())
         click.echo(f"Revoked {prefix}.")

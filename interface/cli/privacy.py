@@ -4,19 +4,20 @@ import json
 import logging
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from uuid import UUID
 
 import click
 
-from application.privacy import OPERATOR
+from application.commands.erasure import OPERATOR
 from domain.errors import Unavailable
-from interface import logs
 from interface.bootstrap import Services
-from interface.cli import session
-from interface.lifeline import end_with_parent
-from interface.retention import forget_due, sweep_attempts
+from interface.cli import context
+from interface.observability import logs
+from interface.runtime.parent_watchdog import end_with_parent
+from projections.retention import forget_due_invitees
 
 HOUR, MINUTE = 3600, 60
 
@@ -32,8 +33,8 @@ def privacy() -> None:
 @click.argument("booking_id", type=click.UUID)
 def forget(booking_id: UUID) -> None:
     """Erase what was typed about the invitee of a booking, for ever."""
-    with session.services() as services:
-        services.privacy.forget(
+    with context.services() as services:
+        services.erasure.forget(
             booking_id=booking_id, owner_id=None, actor=OPERATOR, now=services.now()
         )
     click.echo(f"Forgot the invitee of booking {booking_id}.")
@@ -42,8 +43,8 @@ def forget(booking_id: UUID) -> None:
 @privacy.command()
 def reapply() -> None:
     """Erase again all who were forgotten: after personal data came back from a backup."""
-    with session.services() as services:
-        erased = services.privacy.reapply()
+    with context.services() as services:
+        erased = services.erasure.reapply()
     click.echo(f"Erased {erased} {'row' if erased == 1 else 'rows'} that had come back.")
 
 
@@ -52,8 +53,8 @@ def reapply() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="A file, instead of the terminal.")
 def export(email: str, out: Path | None) -> None:
     """Write all that is held about an e-mail address, as JSON."""
-    with session.services() as services:
-        held = services.privacy.held_about(email)
+    with context.services() as services:
+        held = services.erasure.personal_data_about(email)
     text = json.dumps(held, indent=2, ensure_ascii=False) + "\n"
     if out is None:
         click.echo(text, nl=False)
@@ -74,16 +75,16 @@ def retention(keep_on: bool) -> None:
     invitees whose booking ended ADMITONE_FORGET_AFTER_DAYS ago or longer.
     """
     if not keep_on:
-        with session.services() as services:
+        with context.services() as services:
             for _, sentence in _done_now(services, stop=Event()):
                 click.echo(sentence)
         return
-    logs.configure(session.settings().log)
+    logs.configure(context.settings().log)
     end_with_parent()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with session.services() as services:
+    with context.services() as services:
         while not stop.is_set():
             stop.wait(_next_in(services, stop=stop))
 
@@ -102,9 +103,17 @@ def _next_in(services: Services, *, stop: Event) -> float:
 
 def _done_now(services: Services, *, stop: Event) -> Iterator[tuple[int, str]]:
     """How much was deleted, and that in a sentence."""
-    count = sweep_attempts(services)
+    now = services.now()
+    too_old = now - timedelta(days=services.settings.attempts_days)
+    count = services.refused_attempts.sweep(before=too_old)
     yield count, f"Deleted {count} refused {'attempt' if count == 1 else 'attempts'}."
     days = services.settings.forget_after_days
     if days is not None:
-        count = forget_due(services, days=days, stop=stop)
+        count = forget_due_invitees(
+            services.database,
+            services.erasure,
+            ended_by=now - timedelta(days=days),
+            now=now,
+            stop=stop,
+        )
         yield count, f"Forgot {count} {'invitee' if count == 1 else 'invitees'}."

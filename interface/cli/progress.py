@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from projections.generations import Generation
+from projections.rebuild.jobs import RebuildJob
 
 LINE_SECONDS = 2.0
 
@@ -50,7 +50,7 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def show(self, found: Sequence[Generation]) -> None:
+    def show(self, found: Sequence[RebuildJob]) -> None:
         """How far these have come."""
         for generation in found:
             if self._bars is not None:
@@ -58,7 +58,7 @@ class Progress:
             else:
                 self._show_line(generation)
 
-    def _show_bar(self, bars: Bars, found: Generation) -> None:
+    def _show_bar(self, bars: Bars, found: RebuildJob) -> None:
         if found.name not in self._tasks:
             self._tasks[found.name] = bars.add_task(found.name, total=1.0, rate="")
         bars.update(
@@ -68,7 +68,7 @@ class Progress:
             rate=f"{found.rate:,.0f} events/s",
         )
 
-    def _show_line(self, found: Generation) -> None:
+    def _show_line(self, found: RebuildJob) -> None:
         now = monotonic()
         if found.state == "building" and now - self._told_at.get(found.name, 0) < LINE_SECONDS:
             return
@@ -82,8 +82,8 @@ class Progress:
 
 
 @contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many are done, of how many, on a terminal; nothing elsewhere."""
+def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a callback that shows how many of how many are done, on a terminal only."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda done, total: None

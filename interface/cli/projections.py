@@ -5,31 +5,26 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
 import click
-import psycopg
-from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
 
-from application.database import with_defaults
-from application.mapper import JSONMapper
-from interface import keys_kept, logs, rebuilding
+from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import utc_now
-from interface.cli import session
+from interface.cli import context
 from interface.cli.progress import Progress
-from interface.heads import HeadsKept, signed_at_work
-from interface.lifeline import end_with_parent
-from projections import generations, sampling
-from projections.applying import retry as retry_parked
-from projections.catalogue import CATALOGUE, view_named
-from projections.generations import REBUILD, VERIFY, Generation, RebuildRunning
-from projections.projection import Projection
-from projections.rebuild import Rebuild
-from projections.runner import Runner, is_running
+from interface.observability import logs
+from interface.runtime import command_database, key_store, rebuild_launcher
+from interface.runtime.checkpoint_loop import sign_periodically
+from interface.runtime.parent_watchdog import end_with_parent
+from projections.catalogue import CATALOGUE, projection_named
+from projections.engine.batch import retry as retry_parked
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner, is_running
+from projections.rebuild import jobs, spot_check
+from projections.rebuild.jobs import REBUILD, VERIFY, RebuildJob, RebuildRunning
+from projections.rebuild.rebuild import Rebuild
 from projections.status import ViewStatus, statuses
 
 ALREADY_RUNNING = 3
@@ -44,19 +39,19 @@ def projections() -> None:
 @projections.command()
 def run() -> None:
     """Keep all views up with the log until stopped; stand by while another one does."""
-    settings = session.settings()
+    settings = context.settings()
     logs.configure(settings.log)
     end_with_parent()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with session.database() as conninfo:
+    with command_database.database(context.settings()) as conninfo:
         runner = Runner(conninfo, CATALOGUE, JSONMapper())
-        signer = keys_kept.signer(settings)
-        kept = HeadsKept(settings.heads_folder, signer.verifier_key())
+        signer = key_store.checkpoint_signer(settings)
+        store = key_store.checkpoint_store(settings)
         with (
-            rebuilding.on_request(conninfo, runner.is_at_work, stop),
-            signed_at_work(conninfo, signer, kept, runner.is_at_work, stop, now=utc_now),
+            rebuild_launcher.on_request(conninfo, runner.is_at_work, stop),
+            sign_periodically(conninfo, signer, store, runner.is_at_work, stop, now=utc_now),
         ):
             runner.run(stop)
 
@@ -65,7 +60,7 @@ def run() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def status(as_json: bool) -> None:
     """Show how far each view has come: position, head of the log, lag, state."""
-    with session.services() as services:
+    with context.services() as services:
         found = statuses(services.database)
         at_work = is_running(services.database)
     if as_json:
@@ -102,7 +97,7 @@ def _in_words(view: ViewStatus) -> str:
     return words
 
 
-def _rebuild_in_words(found: Generation) -> str:
+def _rebuild_in_words(found: RebuildJob) -> str:
     if found.finished_at is not None:
         return f"last {found.kind} {found.finished_at:%Y-%m-%d %H:%M} UTC"
     return f"{found.kind} {found.state}, {found.progress:.0%}"
@@ -158,12 +153,12 @@ def verify(name: str | None, every: bool, sample: int | None) -> None:
 
 def _verify_sample(chosen: list[Projection], sample: int) -> None:
     differ = False
-    with _connection() as conn:
+    with command_database.connection(context.settings()) as conn:
         for projection in chosen:
             if not projection.handlers:
                 click.echo(f"{projection.name} has no stories to choose from: `audit verify` it.")
                 continue
-            found = sampling.verify(conn, projection, JSONMapper(), sample)
+            found = spot_check.verify(conn, projection, JSONMapper(), sample)
             click.echo(
                 f"{projection.name}: {found.differing} of {found.rows} rows looked at differ."
             )
@@ -177,8 +172,8 @@ def _verify_sample(chosen: list[Projection], sample: int) -> None:
 @click.argument("name")
 def retry(name: str) -> None:
     """Apply the parked events of a view again. Exit 1 if some can't be applied still."""
-    projection = view_named(name)
-    with _connection() as conn:
+    projection = projection_named(name)
+    with command_database.connection(context.settings()) as conn:
         taken, left = retry_parked(conn, projection, JSONMapper())
     click.echo(f"{projection.name}: {taken} events applied, {left} still parked.")
     sys.exit(1 if left else 0)
@@ -187,25 +182,15 @@ def retry(name: str) -> None:
 @projections.command()
 def prune() -> None:
     """Drop the views that rebuilds or newer versions have replaced."""
-    with _connection() as conn:
-        dropped = generations.prune(conn, CATALOGUE)
+    with command_database.connection(context.settings()) as conn:
+        dropped = jobs.prune(conn, CATALOGUE)
     click.echo("\n".join(f"dropped {name}" for name in dropped) or "nothing to drop")
-
-
-@contextmanager
-def _connection() -> Iterator[Connection[DictRow]]:
-    """For as long as the command takes, where a request has a deadline."""
-    with session.database() as conninfo:
-        completed = with_defaults(conninfo, application_name="admitone projections")
-        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
-            conn.execute("SET timezone = 'UTC'; SET lock_timeout = '5s'")
-            yield conn
 
 
 def _chosen(name: str | None, every: bool) -> list[Projection]:
     if every == (name is not None):
         raise click.UsageError("Name one view, or give --all.")
-    return list(CATALOGUE) if name is None else [view_named(name)]
+    return list(CATALOGUE) if name is None else [projection_named(name)]
 
 
 def _give_way() -> None:
@@ -217,9 +202,9 @@ def _give_way() -> None:
     gc.disable()
 
 
-def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
+def _rebuilt(kind: str, chosen: list[Projection]) -> list[RebuildJob]:
     _give_way()
-    with session.database() as conninfo, Progress() as progress:
+    with command_database.database(context.settings()) as conninfo, Progress() as progress:
         try:
             return Rebuild(conninfo, chosen, JSONMapper(), kind=kind, report=progress.show).run()
         except RebuildRunning as refusal:
@@ -227,7 +212,7 @@ def _rebuilt(kind: str, chosen: list[Projection]) -> list[Generation]:
             sys.exit(ALREADY_RUNNING)
 
 
-def _tell_differences(done: Generation) -> None:
+def _tell_differences(done: RebuildJob) -> None:
     for difference in done.differences or ():
         click.echo(json.dumps(difference))
     if done.differing and done.differing > len(done.differences or ()):

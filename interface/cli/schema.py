@@ -3,7 +3,8 @@
 import click
 
 from interface import bootstrap
-from interface.cli import session
+from interface.cli import context
+from interface.runtime import command_database
 
 
 @click.group()
@@ -14,7 +15,7 @@ def schema() -> None:
 @schema.command()
 def apply() -> None:
     """Create or upgrade the tables, once, under a lock."""
-    with session.server() as conninfo:
+    with command_database.server(context.settings()) as conninfo:
         steps = bootstrap.apply_schema(conninfo)
     click.echo("\n".join(f"applied {step}" for step in steps) or "nothing to do")
 
@@ -25,6 +26,6 @@ def roles() -> None:
 
     As the owner of the tables; again after every `schema apply`.
     """
-    with session.server() as conninfo:
+    with command_database.server(context.settings()) as conninfo:
         bootstrap.apply_roles(conninfo)
     click.echo("The roles have what they need, and no more.")

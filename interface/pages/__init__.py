@@ -6,49 +6,44 @@ from pathlib import Path
 
 from flask import Flask, url_for
 
-from interface.pages import (
-    account,
-    audit_head,
-    calendars,
-    forgetting,
-    home,
-    invitee,
-    links,
-    locale,
-    notices,
-    operations,
-    security,
-    share,
-    share_several,
-)
+from interface.pages.auditor import audit_log, checkpoint
+from interface.pages.invitee import booking_confirmation, booking_page
+from interface.pages.operator import operations
+from interface.pages.owner import bookings, calendars, erasure, links, share_batch, share_link
+from interface.pages.shared import account, auth, csrf, flash_messages, headers, i18n, sign_in
 
 _STATIC = Path(__file__).parent / "static"
 
 
 def init_app(app: Flask) -> None:
-    """Serve the pages."""
-    locale.init_app(app)
-    security.init_app(app)
+    """Registers the pages."""
+    i18n.init_app(app)
+    auth.init_app(app)
+    csrf.init_app(app)
+    headers.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals |= {"asset": _asset, "notice": notices.notice}
+    app.jinja_env.globals |= {"asset": _asset, "notice": flash_messages.notice}
     for module in (
-        home,
+        sign_in,
         calendars,
-        share,
-        share_several,
+        share_link,
+        share_batch,
         links,
-        forgetting,
-        audit_head,
+        bookings,
+        erasure,
+        audit_log,
+        checkpoint,
         operations,
         account,
-        invitee,
+        booking_page,
+        booking_confirmation,
     ):
         app.register_blueprint(module.blueprint)
 
 
 def _asset(name: str) -> str:
-    """The address of a static file. It changes with the text, so that browsers may keep it."""
+    """Returns the address of a static file. It changes with the content: browsers may cache it."""
     return url_for("static", filename=name, v=_fingerprint(name))
 
 

@@ -6,8 +6,8 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from application.accounts import Account, Accounts
-from application.single_use import report
+from application.audit.single_use_report import report
+from application.people.accounts import Account, Accounts
 from interface.bootstrap import Services
 from tests.application.proving import LATER, Prove, Report
 from tests.desk import Desk

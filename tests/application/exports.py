@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from application.checkpoints import Signer
-from application.merkle import Growth, inclusion_proofs
-from application.proofs import Event, export_event, export_header, leaf_bytes, leaf_hash
+from application.proofs.checkpoint_signer import CheckpointSigner
+from application.proofs.merkle import Growth, inclusion_proofs
+from application.proofs.verifier import Event, export_event, export_header, leaf_bytes, leaf_hash
 from tests.application.trees import reader
 from tests.examples import LINK, NOW
 
-SIGNER = Signer("admitone.example.org", b"s" * 32)
-OTHER = Signer("admitone.example.org", b"o" * 32)
+SIGNER = CheckpointSigner("admitone.example.org", b"s" * 32)
+OTHER = CheckpointSigner("admitone.example.org", b"o" * 32)
 KEY = SIGNER.verifier_key()
 STATES = ['{"note":"Zoë says \\"hi\\""}', "{}", "\u2028\u007f\n\t\\ 🎟"]
 

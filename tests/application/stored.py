@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 from eventsourcing.persistence import StoredEvent
 
-from application.recorder import PersonalDataRow
+from application.eventstore.recorder import PersonalDataRow
 
 SALT = bytes(32)
 

@@ -5,14 +5,14 @@ from uuid import uuid4
 import pytest
 from itsdangerous import TimestampSigner
 
-from application.accounts import (
+from application.people.accounts import (
     ALL_SCOPES,
     SIGN_IN_LIFETIME,
     Account,
     AccountNotFound,
     Accounts,
 )
-from application.tokens import InvalidToken
+from application.people.tokens import InvalidToken
 from domain.errors import Invalid
 from tests.application.conftest import rows_of
 from tests.examples import NOW

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.accounts import Account, Accounts, KeyNotFound
+from application.people.accounts import Account, Accounts, KeyNotFound
 from domain.errors import Invalid
 from tests.application.conftest import rows_of
 from tests.examples import NOW

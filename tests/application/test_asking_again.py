@@ -26,11 +26,11 @@ def test_the_first_answer_is_given_again_after_all_that_happened_since(desk: Des
     link_id = desk.new_link(calendar_id)
     first = desk.redeem(link_id, key="k-1")
     desk.change(calendar_id, duration_minutes=60)
-    booking = desk.services.bookings.get(Booking, first.value.booking.id)
+    booking = desk.services.event_store.get(Booking, first.value.booking.id)
     moved = Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + minutes(30))
     booking.reschedule(moved, actor="invitee", now=NOW)
     booking.cancel(personal_data=None, actor="invitee", now=NOW)
-    desk.services.bookings.save(booking)
+    desk.services.event_store.save(booking)
     again = desk.redeem(link_id, key="k-1")
     assert again.value == first.value
     assert (first.value.is_repeat, again.value.is_repeat) == (False, True)

@@ -9,9 +9,15 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from application import attempts as module
-from application.attempts import MOST_KEPT, Attempt, AttemptCount, Attempts, by_reason
-from application.database import Database
+from application.eventstore.database import Database
+from application.people import refused_attempts as module
+from application.people.refused_attempts import (
+    MOST_KEPT,
+    RefusedAttempt,
+    RefusedAttemptCount,
+    RefusedAttempts,
+    by_reason,
+)
 from domain.booking import Booking
 from domain.errors import Unavailable
 from interface.bootstrap import Services
@@ -25,13 +31,13 @@ HOME, WORK = "2001:db8::17", "192.0.2.7"
 
 
 @pytest.fixture
-def attempts(services: Services) -> Attempts:
+def attempts(services: Services) -> RefusedAttempts:
     """None was made yet."""
-    return services.attempts
+    return services.refused_attempts
 
 
 def tries(
-    attempts: Attempts,
+    attempts: RefusedAttempts,
     link_id: UUID = LINK,
     reason: str = "link-redeemed",
     address: str = HOME,
@@ -49,28 +55,28 @@ def kept(conninfo: str, link_id: UUID = LINK) -> int:
     return int(count)
 
 
-def test_an_attempt_is_kept_with_its_time_and_reason(attempts: Attempts) -> None:
+def test_an_attempt_is_kept_with_its_time_and_reason(attempts: RefusedAttempts) -> None:
     tries(attempts)
     tries(attempts, reason="slot-taken", after=timedelta(minutes=1))
     tries(attempts, link_id=CALENDAR)
     assert attempts.newest(LINK) == [
-        Attempt(NOW + timedelta(minutes=1), "slot-taken"),
-        Attempt(NOW, "link-redeemed"),
+        RefusedAttempt(NOW + timedelta(minutes=1), "slot-taken"),
+        RefusedAttempt(NOW, "link-redeemed"),
     ]
 
 
-def test_attempts_are_counted_by_reason_and_addresses_told_apart(attempts: Attempts) -> None:
+def test_attempts_are_counted_by_reason_and_addresses_told_apart(attempts: RefusedAttempts) -> None:
     for minute, address in enumerate((HOME, WORK, HOME)):
         tries(attempts, address=address, after=timedelta(minutes=minute))
     tries(attempts, reason="slot-taken", after=-timedelta(minutes=1))
     tries(attempts, link_id=CALENDAR)
     assert attempts.counts(LINK) == [
-        AttemptCount("slot-taken", 1, NOW - timedelta(minutes=1), 1),
-        AttemptCount("link-redeemed", 3, NOW + timedelta(minutes=2), 2),
+        RefusedAttemptCount("slot-taken", 1, NOW - timedelta(minutes=1), 1),
+        RefusedAttemptCount("link-redeemed", 3, NOW + timedelta(minutes=2), 2),
     ]
 
 
-def test_of_each_link_the_newest_are_kept(attempts: Attempts, conninfo: str) -> None:
+def test_of_each_link_the_newest_are_kept(attempts: RefusedAttempts, conninfo: str) -> None:
     tries(attempts, link_id=CALENDAR)
     for minute in range(MOST_KEPT + 3):
         tries(attempts, after=timedelta(minutes=minute))
@@ -83,7 +89,7 @@ def test_of_each_link_the_newest_are_kept(attempts: Attempts, conninfo: str) -> 
 
 
 def test_many_at_once_are_all_kept_and_then_no_more_than_the_newest(
-    attempts: Attempts, conninfo: str
+    attempts: RefusedAttempts, conninfo: str
 ) -> None:
     together(40, partial(tries, attempts))
     assert kept(conninfo) == 40
@@ -96,10 +102,10 @@ def test_many_at_once_are_all_kept_and_then_no_more_than_the_newest(
 
 
 def test_the_address_is_not_stored_and_its_hash_needs_the_key(
-    attempts: Attempts, services: Services, conninfo: str
+    attempts: RefusedAttempts, services: Services, conninfo: str
 ) -> None:
     tries(attempts, address=WORK)
-    tries(Attempts(services.database, "another key of the same service"), address=WORK)
+    tries(RefusedAttempts(services.database, "another key of the same service"), address=WORK)
     stored = rows_of(conninfo, "refused_attempts")
     assert WORK not in stored
     assert WORK.encode().hex() not in stored
@@ -109,7 +115,7 @@ def test_the_address_is_not_stored_and_its_hash_needs_the_key(
 
 
 def test_what_is_too_old_is_swept(
-    attempts: Attempts, conninfo: str, monkeypatch: pytest.MonkeyPatch
+    attempts: RefusedAttempts, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SWEEP", module._SWEEP.replace("5000", "2"))
     for minute in range(7):
@@ -122,7 +128,7 @@ def test_what_is_too_old_is_swept(
     assert attempts.sweep(before=NOW + timedelta(minutes=5)) == 0
 
 
-def test_attempts_of_a_time_are_counted_by_reason(attempts: Attempts, conninfo: str) -> None:
+def test_attempts_of_a_time_are_counted_by_reason(attempts: RefusedAttempts, conninfo: str) -> None:
     for minute, reason in enumerate(("slot-taken", "link-redeemed", "link-redeemed")):
         tries(attempts, reason=reason, after=timedelta(minutes=minute))
     first, last = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
@@ -133,7 +139,7 @@ def test_attempts_of_a_time_are_counted_by_reason(attempts: Attempts, conninfo: 
 
 
 def test_forgetting_an_invitee_deletes_the_attempts_with_their_links(
-    desk: Desk, attempts: Attempts, conninfo: str
+    desk: Desk, attempts: RefusedAttempts, conninfo: str
 ) -> None:
     other = desk.new_link()
     replaced = desk.new_link()
@@ -149,7 +155,7 @@ def test_forgetting_an_invitee_deletes_the_attempts_with_their_links(
     "again", [lambda desk, link: desk.forget(Booking.id_for(link)), lambda desk, _: reapply(desk)]
 )
 def test_attempts_that_came_back_from_a_backup_are_deleted_again(
-    desk: Desk, attempts: Attempts, conninfo: str, again: Callable[[Desk, UUID], None]
+    desk: Desk, attempts: RefusedAttempts, conninfo: str, again: Callable[[Desk, UUID], None]
 ) -> None:
     link_id = desk.new_link()
     desk.forget(desk.redeem(link_id).value.booking.id)
@@ -160,11 +166,11 @@ def test_attempts_that_came_back_from_a_backup_are_deleted_again(
 
 def reapply(desk: Desk) -> None:
     """Erase again; no row of personal data has come back."""
-    assert desk.services.privacy.reapply() == 0
+    assert desk.services.erasure.reapply() == 0
 
 
 def test_a_forgetting_that_is_refused_deletes_no_attempts(
-    desk: Desk, attempts: Attempts, conninfo: str
+    desk: Desk, attempts: RefusedAttempts, conninfo: str
 ) -> None:
     booking_id = desk.redeem(link_id := desk.new_link()).value.booking.id
     tries(attempts, link_id)
@@ -191,5 +197,5 @@ def test_a_database_that_is_away_is_told_within_a_moment(
     monkeypatch.setattr(module, "RECORD_SECONDS", 0.05)
     database = Database("host=127.0.0.1 port=1 user=nobody dbname=none")
     with pytest.raises(Unavailable):
-        tries(Attempts(database, "the key of a service"))
+        tries(RefusedAttempts(database, "the key of a service"))
     database.close()

@@ -12,10 +12,10 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application import audit
-from application.audit import HistoryNotFound
-from application.finding import find_events
-from application.mapper import JSONMapper
+from application.audit import replay
+from application.audit.event_search import find_aggregates, find_events
+from application.audit.replay import HistoryNotFound
+from application.eventstore.mapper import JSONMapper
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.errors import LinkEnded, SlotRefused
@@ -34,7 +34,7 @@ def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
         yield connection
 
 
-def topics(found: audit.History) -> list[str]:
+def topics(found: replay.History) -> list[str]:
     return [step.recorded.topic for step in found.steps]
 
 
@@ -55,7 +55,7 @@ def test_a_links_history_is_its_own_its_bookings_and_the_agendas_about_it(
     desk.redeem(desk.new_link(calendar_id), TOMORROW_AT_NINE + timedelta(hours=3))
     booking_id = desk.redeem(link_id).value.booking.id
     cancel(desk, booking_id)
-    found = audit.replay(conn, link_id, MAPPER, now=NOW)
+    found = replay.replay(conn, link_id, MAPPER, now=NOW)
     assert topics(found) == [
         "link.issued",
         "link.redeemed",
@@ -79,7 +79,7 @@ def test_a_links_history_is_its_own_its_bookings_and_the_agendas_about_it(
         *["cancelled"] * 2,
     ]
     assert found.state == found.steps[-1].state
-    assert audit.replay(conn, booking_id, MAPPER, now=NOW).steps == found.steps
+    assert replay.replay(conn, booking_id, MAPPER, now=NOW).steps == found.steps
 
 
 def test_calendars_and_agendas_have_histories_of_their_own(
@@ -88,7 +88,7 @@ def test_calendars_and_agendas_have_histories_of_their_own(
     calendar_id = desk.new_calendar()
     desk.change(calendar_id, duration_minutes=60)
     desk.redeem(desk.new_link(calendar_id))
-    found = audit.replay(conn, calendar_id, MAPPER, now=NOW)
+    found = replay.replay(conn, calendar_id, MAPPER, now=NOW)
     assert topics(found) == ["calendar.created", "calendar.changed"]
     durations = [
         step.state[f"calendar:{calendar_id}"]["terms"]["rules"]["duration_minutes"]
@@ -96,7 +96,7 @@ def test_calendars_and_agendas_have_histories_of_their_own(
     ]
     assert durations == [30, 60]
     agenda = AgendaDay.id_for(OWNER, TOMORROW.start.date())
-    assert topics(audit.replay(conn, agenda, MAPPER, now=NOW)) == [
+    assert topics(replay.replay(conn, agenda, MAPPER, now=NOW)) == [
         "agenda.opened",
         "agenda.slot_reserved",
     ]
@@ -106,16 +106,15 @@ def test_what_was_known_at_a_time_or_a_position_is_answered(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link()
-    issued = desk.services.bookings.head()
+    issued = desk.services.event_store.head()
     desk.redeem(link_id)
     for moment in (issued, recorded_at(conn, issued)):
-        found = audit.replay(conn, link_id, MAPPER, now=NOW, as_of=moment)
+        found = replay.replay(conn, link_id, MAPPER, now=NOW).as_of(moment)
         assert topics(found) == ["link.issued"]
         assert found.state[f"link:{link_id}"]["booking_id"] is None
+    assert replay.replay(conn, link_id, MAPPER, now=NOW).as_of(issued - 1).steps == []
     with pytest.raises(HistoryNotFound):
-        audit.replay(conn, link_id, MAPPER, now=NOW, as_of=issued - 1)
-    with pytest.raises(HistoryNotFound):
-        audit.replay(conn, uuid4(), MAPPER, now=NOW)
+        replay.replay(conn, uuid4(), MAPPER, now=NOW)
 
 
 def test_whether_a_link_had_expired_is_told_for_the_moment_asked_for(
@@ -123,9 +122,9 @@ def test_whether_a_link_had_expired_is_told_for_the_moment_asked_for(
 ) -> None:
     link_id = desk.new_link(expires_at=NOW + timedelta(days=1))
     key = f"link:{link_id}"
-    later = audit.replay(conn, link_id, MAPPER, now=NOW + timedelta(days=1))
+    later = replay.replay(conn, link_id, MAPPER, now=NOW + timedelta(days=1))
     assert later.state[key]["status"] == "expired"
-    before = audit.replay(conn, link_id, MAPPER, now=NOW + timedelta(hours=23))
+    before = replay.replay(conn, link_id, MAPPER, now=NOW + timedelta(hours=23))
     assert before.state[key]["status"] == "active"
 
 
@@ -133,7 +132,7 @@ def test_as_of_replay_equals_the_state_that_was_saved_then(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     saved: list[tuple[int, UUID, dict[str, Any]]] = []
-    bookings = desk.services.bookings
+    bookings = desk.services.event_store
     save = bookings.save
 
     def noting(*aggregates: Any, **more: Any) -> Any:
@@ -148,7 +147,7 @@ def test_as_of_replay_equals_the_state_that_was_saved_then(
     at_random(desk, Random(4))
     assert len(saved) > 150
     for position, aggregate_id, state in saved:
-        found = audit.replay(conn, aggregate_id, MAPPER, now=NOW, as_of=position).state
+        found = replay.replay(conn, aggregate_id, MAPPER, now=NOW).as_of(position).state
         (replayed,) = [told for name, told in found.items() if name.endswith(str(aggregate_id))]
         replayed.pop("status", None)
         state.pop("status", None)
@@ -183,7 +182,7 @@ def test_a_forgotten_persons_events_stay_and_their_words_are_gone(
     link_id = desk.new_link(recipient="Countess")
     booking_id = desk.redeem(link_id).value.booking.id
     desk.forget(booking_id)
-    found = audit.replay(conn, link_id, MAPPER, now=NOW)
+    found = replay.replay(conn, link_id, MAPPER, now=NOW)
     assert [step.typed for step in found.steps] == [None] * len(found.steps)
     assert [step.commitment for step in found.steps if step.commitment] == ["gone", "gone"]
     assert topics(found)[-1] == "booking.invitee_forgotten"
@@ -192,7 +191,7 @@ def test_a_forgotten_persons_events_stay_and_their_words_are_gone(
 def test_words_that_are_not_what_was_given_are_told(desk: Desk, conn: Connection[DictRow]) -> None:
     link_id = desk.new_link(recipient="Countess")
     conn.execute("""UPDATE personal_data SET data = '{"recipient": "Duchess"}'""")
-    (issued,) = audit.replay(conn, link_id, MAPPER, now=NOW).steps
+    (issued,) = replay.replay(conn, link_id, MAPPER, now=NOW).steps
     assert (issued.commitment, issued.fault) == ("changed", None)
 
 
@@ -207,7 +206,7 @@ def test_an_event_that_cannot_be_read_or_applied_is_told_and_the_rest_replayed(
             "UPDATE stored_events SET originator_version = 7 WHERE topic = 'link.redeemed'"
         )
         conn.execute("UPDATE stored_events SET state = '{}' WHERE topic = 'booking.made'")
-    found = audit.replay(conn, link_id, MAPPER, now=NOW)
+    found = replay.replay(conn, link_id, MAPPER, now=NOW)
     faults = {step.recorded.topic: step.fault for step in found.steps}
     assert faults["link.issued"] is None
     assert "OriginatorVersionError" in str(faults["link.redeemed"])
@@ -247,24 +246,24 @@ def test_a_search_finds_by_id_and_by_the_address_of_an_invitee_while_it_is_kept(
 ) -> None:
     link_id = desk.new_link()
     booking_id = desk.redeem(link_id).value.booking.id
-    assert audit.search(conn, str(link_id).upper()) == [link_id]
-    assert audit.search(conn, f" {ADA.email.upper()} ") == [booking_id]
-    assert audit.search(conn, str(uuid4())) == []
-    assert audit.search(conn, "Ada") == []
+    assert find_aggregates(conn, str(link_id).upper()) == [link_id]
+    assert find_aggregates(conn, f" {ADA.email.upper()} ") == [booking_id]
+    assert find_aggregates(conn, str(uuid4())) == []
+    assert find_aggregates(conn, "Ada") == []
     desk.forget(booking_id)
-    assert audit.search(conn, ADA.email) == []
+    assert find_aggregates(conn, ADA.email) == []
 
 
 def test_what_changed_between_two_moments_is_told(desk: Desk, conn: Connection[DictRow]) -> None:
     link_id = desk.new_link()
-    issued = desk.services.bookings.head()
+    issued = desk.services.event_store.head()
     booking_id = Booking.id_for(link_id)
     desk.redeem(link_id)
-    before = audit.replay(conn, link_id, MAPPER, now=NOW, as_of=issued)
-    after = audit.replay(conn, link_id, MAPPER, now=NOW)
-    changed = audit.differences(before, after)
+    after = replay.replay(conn, link_id, MAPPER, now=NOW)
+    before = after.as_of(issued)
+    changed = replay.differences(before.state, after.state)
     assert changed[f"link:{link_id}"]["status"] == {"before": "active", "after": "redeemed"}
     assert changed[f"link:{link_id}"]["booking_id"] == {"before": None, "after": str(booking_id)}
     assert "calendar_id" not in changed[f"link:{link_id}"]
     assert changed[f"booking:{booking_id}"]["status"] == {"before": None, "after": "confirmed"}
-    assert audit.differences(after, after) == {}
+    assert replay.differences(after.state, after.state) == {}

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.bookings import NewLink
+from application.commands.links import NewLink
 from domain.errors import (
     AdmitOneError,
     CalendarArchived,
@@ -36,7 +36,7 @@ def test_a_link_is_issued_for_ninety_days_unless_it_is_said_otherwise(desk: Desk
 
 def test_many_links_are_issued_in_one_transaction_in_the_order_asked_for(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     written = desk.issue(calendar_id, *[NewLink(recipient=f"Guest {n}") for n in range(500)])
     lines = desk.log(after=head)
     assert [line["id"] for line in lines] == [link.id for link in written.value]
@@ -52,7 +52,7 @@ def test_a_wish_made_again_gets_the_links_it_got_before(desk: Desk) -> None:
     first = desk.issue(calendar_id, *wish)
     assert [link.id for link in first.value] == [each.link_id for each in wish]
     desk.revoke(first.value[0].id)
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     again = desk.issue(calendar_id, *wish, now=LATER)
     assert [desk.link(link.id) for link in first.value] == again.value
     assert again.value[0].status(NOW) is LinkStatus.REVOKED
@@ -99,7 +99,7 @@ def test_an_archived_calendar_takes_no_links(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     link_id = desk.new_link(calendar_id)
     desk.archive(calendar_id)
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     with pytest.raises(CalendarArchived):
         desk.new_link(calendar_id)
     with pytest.raises(CalendarArchived):
@@ -155,7 +155,7 @@ def test_a_link_that_is_revoked_at_the_last_moment_is_revoked_once(desk: Desk) -
 def test_what_is_not_a_link_of_this_owner_does_not_exist(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     foreign = desk.new_link(owner_id=OTHER_OWNER)
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     for link_id in (foreign, calendar_id, uuid4()):
         for command in (desk.revoke, desk.replace):
             with pytest.raises(LinkNotFound):
@@ -168,7 +168,7 @@ def test_what_is_not_a_link_of_this_owner_does_not_exist(desk: Desk) -> None:
 
 def test_a_replaced_link_is_revoked_and_one_like_it_issued_in_one_transaction(desk: Desk) -> None:
     old = desk.new_link(recipient="Ada", note="VIP", expires_at=NOW + timedelta(days=7))
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     written = desk.replace(old, now=LATER)
     new = written.value
     assert new == desk.link(new.id)

@@ -11,13 +11,11 @@ from tests.examples import ACTOR, NOW, OTHER_OWNER, OWNER
 
 
 def calendar_in_log(desk: Desk, calendar_id: UUID) -> Calendar:
-    return desk.services.bookings.get(Calendar, calendar_id)
+    return desk.services.event_store.get(Calendar, calendar_id)
 
 
 def test_a_created_calendar_is_in_the_log_at_the_position_answered(desk: Desk) -> None:
-    written = desk.services.bookings.create_calendar(
-        owner_id=OWNER, terms=terms(), actor=ACTOR, now=NOW
-    )
+    written = desk.services.calendars.create(owner_id=OWNER, terms=terms(), actor=ACTOR, now=NOW)
     (line,) = desk.log()
     assert (line["topic"], line["id"], line["position"]) == (
         "calendar.created",
@@ -44,7 +42,7 @@ def test_a_changed_calendar_has_its_new_terms_from_then_on(desk: Desk) -> None:
 def test_a_change_starts_from_the_terms_as_they_are(desk: Desk) -> None:
     calendar_id = desk.new_calendar(duration_minutes=45)
     seen = []
-    desk.services.bookings.change_calendar(
+    desk.services.calendars.change(
         calendar_id=calendar_id,
         owner_id=OWNER,
         change=lambda now: seen.append(now) or now,  # type: ignore[func-returns-value]
@@ -59,7 +57,7 @@ def test_a_change_to_what_a_calendar_already_is_records_nothing(desk: Desk) -> N
     calendar_id = desk.new_calendar()
     written = desk.change(calendar_id)
     assert desk.topics() == ["calendar.created"]
-    assert (written.value.version, written.position) == (1, desk.services.bookings.head())
+    assert (written.value.version, written.position) == (1, desk.services.event_store.head())
 
 
 def test_a_change_of_an_old_version_is_refused(desk: Desk) -> None:
@@ -105,7 +103,7 @@ def test_a_calendar_that_changes_at_the_last_moment_is_archived_all_the_same(des
 
 def test_what_is_not_a_calendar_of_this_owner_does_not_exist(desk: Desk) -> None:
     link_id = desk.new_link()
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     for calendar_id in (desk.new_calendar(owner_id=OTHER_OWNER), link_id, uuid4()):
         for command in (desk.change, desk.archive, desk.new_link):
             with pytest.raises(CalendarNotFound):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from application import proofs
+from application.proofs import verifier
 from tests.application.exports import KEY, exported
 
 PART = exported(range(2, 5))
@@ -17,7 +17,7 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        shutil.copy(proofs.__file__, folder)
+        shutil.copy(verifier.__file__, folder)
         self.export, self.checkpoint, self.key = (folder / name for name in ("e", "c", "k"))
         self.export.write_bytes(b"".join(PART.lines))
         self.checkpoint.write_bytes(PART.checkpoint.encode())
@@ -27,7 +27,7 @@ class Files:
         return [str(self.export), "--checkpoint", str(self.checkpoint), "--key", str(self.key)]
 
     def check(self) -> tuple[int, str]:
-        command = [sys.executable, "-I", "proofs.py", *self.arguments()]
+        command = [sys.executable, "-I", "verifier.py", *self.arguments()]
         done = subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=60
         )
@@ -40,7 +40,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def test_the_checker_imports_nothing_of_ours() -> None:
-    tree = ast.parse(Path(proofs.__file__).read_text())
+    tree = ast.parse(Path(verifier.__file__).read_text())
     imported = {
         name.partition(".")[0]
         for node in ast.walk(tree)
@@ -78,9 +78,9 @@ def test_the_checker_tells_a_file_that_it_cannot_read_from_a_false_one(files: Fi
 
 
 def test_the_checker_wants_all_three_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["proofs.py", "e", "--key", "k"])
+    monkeypatch.setattr(sys, "argv", ["verifier.py", "e", "--key", "k"])
     with pytest.raises(SystemExit) as ended:
-        proofs.main()
+        verifier.main()
     assert ended.value.code == 2
 
 
@@ -92,15 +92,15 @@ def test_a_file_of_nonsense_proves_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     getattr(files, name).write_bytes(b"\xff\xfe\n\n")
-    monkeypatch.setattr(sys, "argv", ["proofs.py", *files.arguments()])
-    assert proofs.main() == 1
+    monkeypatch.setattr(sys, "argv", ["verifier.py", *files.arguments()])
+    assert verifier.main() == 1
     assert capsys.readouterr().out.startswith("NOT PROVED: ")
 
 
 def test_a_line_without_end_is_not_read_to_its_end(
     files: Files, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["proofs.py", *files.arguments()])
-    monkeypatch.setattr(proofs, "LONGEST_LINE", len(max(PART.lines)) - 1)
-    assert proofs.main() == 1
+    monkeypatch.setattr(sys, "argv", ["verifier.py", *files.arguments()])
+    monkeypatch.setattr(verifier, "LONGEST_LINE", len(max(PART.lines)) - 1)
+    assert verifier.main() == 1
     assert "cut off" in capsys.readouterr().out

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.checkpoints import Signer
-from application.proofs import (
+from application.proofs.checkpoint_signer import CheckpointSigner
+from application.proofs.verifier import (
     EMPTY_ROOT,
     Checkpoint,
     ProofError,
@@ -28,8 +28,8 @@ from tests.examples import NOW
 
 NAME = "admitone.example.org/log"
 ROOT = bytes(range(32))
-signer = Signer(NAME, b"s" * 32)
-other = Signer(NAME, b"o" * 32)
+signer = CheckpointSigner(NAME, b"s" * 32)
+other = CheckpointSigner(NAME, b"o" * 32)
 KEY = signer.verifier_key()
 CHECKPOINT = signer.sign(7, ROOT, 12, NOW)
 
@@ -57,7 +57,7 @@ def test_a_time_of_another_zone_is_signed_as_that_moment_in_utc() -> None:
 
 
 def test_notes_and_keys_are_those_of_go() -> None:
-    go = Signer.parse(GO_PRIVATE_KEY)
+    go = CheckpointSigner.parse(GO_PRIVATE_KEY)
     assert go.private_key() == GO_PRIVATE_KEY
     assert go.verifier_key() == GO_KEY
     assert go.sign_note(GO_TEXT) == GO_NOTE
@@ -69,14 +69,14 @@ def test_a_checkpoint_that_sum_golang_org_signed_is_read() -> None:
 
 
 def test_a_key_is_read_from_the_text_it_is_written_as() -> None:
-    assert Signer.parse(signer.private_key()).sign(7, ROOT, 12, NOW) == CHECKPOINT
+    assert CheckpointSigner.parse(signer.private_key()).sign(7, ROOT, 12, NOW) == CHECKPOINT
     assert parse_key(KEY)[0] == NAME
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a+b", "a\nb", "tab\t", "\u00a0", "é", "\x7f"])
 def test_a_name_that_would_confuse_notes_is_refused(name: str) -> None:
     with pytest.raises(ProofError, match="cannot name a key"):
-        Signer(name, b"s" * 32)
+        CheckpointSigner(name, b"s" * 32)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_key_has_one_spelling(key: str) -> None:
 def test_a_private_key_with_any_bit_changed_is_refused_and_not_repeated() -> None:
     for changed in with_each_bit_changed(signer.private_key()):
         with pytest.raises(ProofError) as refusal:
-            Signer.parse(changed)
+            CheckpointSigner.parse(changed)
         assert changed.rpartition("+")[2] not in str(refusal.value)
 
 
@@ -140,7 +140,7 @@ def test_any_other_text_is_neither_checkpoint_nor_key(text: str) -> None:
     for read in (
         lambda: verify_checkpoint(text, KEY),
         lambda: parse_key(text),
-        lambda: Signer.parse(text),
+        lambda: CheckpointSigner.parse(text),
     ):
         with pytest.raises(ProofError):
             read()
@@ -153,7 +153,8 @@ def test_the_key_of_another_is_refused_even_under_the_same_name() -> None:
 
 def test_signatures_of_others_are_passed_over() -> None:
     witnessed = CHECKPOINT + "".join(
-        f"{Signer(name, b'w' * 32).sign_note('').lstrip()}" for name in (NAME, "witness.example")
+        f"{CheckpointSigner(name, b'w' * 32).sign_note('').lstrip()}"
+        for name in (NAME, "witness.example")
     )
     assert witnessed.count("— ") == 3
     assert verify_checkpoint(witnessed, KEY).size == 7

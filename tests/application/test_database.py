@@ -10,9 +10,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from application.database import Database, has_hung_up, with_defaults
-from application.deadline import REQUEST_SECONDS, deadline, seconds_left
-from application.recorder import EventRecorder
+from application.eventstore.conninfo import with_defaults
+from application.eventstore.database import Database, has_hung_up
+from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
+from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from tests.application.stored import log, query, stored, wait_until
 

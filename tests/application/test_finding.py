@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application import finding
-from application.bookings import NewLink
-from application.finding import Found, find_events
-from application.mapper import JSONMapper
+from application.audit import event_search
+from application.audit.event_search import EventPage, find_events
+from application.commands.links import NewLink
+from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import Services
 from tests.desk import Desk
 from tests.examples import NOW
@@ -23,7 +23,7 @@ from tests.unlocked import unlock_log
 def test_a_page_looks_at_so_many_events_and_says_where_to_go_on(
     desk: Desk, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding, "MOST_LOOKED_AT", 4)
+    monkeypatch.setattr(event_search, "MOST_SCANNED", 4)
     calendar = desk.new_calendar()
     desk.issue(calendar, *[NewLink()] * 9)
     desk.archive(calendar)
@@ -32,7 +32,7 @@ def test_a_page_looks_at_so_many_events_and_says_where_to_go_on(
             find_events(conn, JSONMapper(), after=after, limit=5, topic="calendar.archived")
             for after in (0, 4, 8)
         )
-    assert (first, second) == (Found([], 4), Found([], 8))
+    assert (first, second) == (EventPage([], 4), EventPage([], 8))
     assert [step.recorded.position for step in third.steps] == [11]
     assert third.next_after is None
 
@@ -69,7 +69,7 @@ def test_all_pages_together_are_what_was_asked_for(
     limit: int,
     most: int,
 ) -> None:
-    monkeypatch.setattr(finding, "MOST_LOOKED_AT", most)
+    monkeypatch.setattr(event_search, "MOST_SCANNED", most)
     found: list[int] = []
     go_on: int | None = after
     while go_on is not None:

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application.bookings import Bookings, NewLink
-from application.database import Database
-from application.deadline import deadline
-from application.personal_data import find, is_what_was_given
-from application.recorder import EventRecorder, VersionConflict
+from application.commands.links import NewLink
+from application.commands.redemption import RedemptionCommands
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.recorder import EventRecorder, VersionConflict
+from application.people.personal_data import commitment, find, without_empty
 from domain.booking import Booking
 from domain.errors import LinkRedeemed, Unavailable
 from domain.link import SingleUseLink
@@ -60,18 +62,16 @@ def rival(conninfo: str) -> Iterator[EventRecorder]:
 
 
 @pytest.fixture
-def bookings(proxy: Proxy) -> Iterator[Bookings]:
+def redemptions(proxy: Proxy) -> Iterator[RedemptionCommands]:
     """The commands, through the proxy."""
-    bookings = Bookings(Database(proxy.conninfo, max_pool_size=1))
-    yield bookings
-    bookings.close()
+    event_store = EventSourcedApplication(Database(proxy.conninfo, max_pool_size=1))
+    yield RedemptionCommands(event_store)
+    event_store.close()
 
 
 def new_links(services: Services, count: int) -> list[SingleUseLink]:
-    calendar = services.bookings.create_calendar(
-        owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW
-    ).value
-    return services.bookings.issue_links(
+    calendar = services.calendars.create(owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW).value
+    return services.links.issue(
         calendar_id=calendar.id,
         owner_id=OWNER,
         links=[NewLink()] * count,
@@ -222,11 +222,11 @@ def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
 
 
 def test_whoever_redeemed_a_link_is_told_so_though_the_reply_was_lost(
-    services: Services, bookings: Bookings, proxy: Proxy, conninfo: str
+    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
 ) -> None:
     for place, link in enumerate(new_links(services, 40)):
         proxy.lose([Loss.REPLY])
-        redemption = bookings.redeem_link(
+        redemption = redemptions.redeem(
             link_id=link.id,
             start=TOMORROW_AT_NINE + timedelta(days=place // 10, minutes=place % 10 * 30),
             invitee=ADA,
@@ -234,26 +234,23 @@ def test_whoever_redeemed_a_link_is_told_so_though_the_reply_was_lost(
             idempotency_key=None,
             now=NOW,
         ).value
-        assert redemption.booking.id == services.bookings.get(SingleUseLink, link.id).booking_id
+        assert redemption.booking.id == services.event_store.get(SingleUseLink, link.id).booking_id
         row = find(services.database, redemption.booking.id)
         assert row is not None
-        assert is_what_was_given(
-            row,
-            redemption.booking.personal_data,
-            {"name": ADA.name, "email": ADA.email, "time_zone": ADA.time_zone},
-        )
+        typed = {"name": ADA.name, "email": ADA.email, "time_zone": ADA.time_zone}
+        assert commitment(row.salt, without_empty(typed)) == redemption.booking.personal_data
     made = query(conninfo, "SELECT count(*) FROM stored_events WHERE topic = 'booking.made'")
     assert made == [(40,)]
     assert len(personal_data(conninfo)) == 40
 
 
 def test_whoever_lost_a_link_while_their_request_was_lost_is_told_so(
-    services: Services, bookings: Bookings, proxy: Proxy, conninfo: str
+    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
 ) -> None:
     [link] = new_links(services, 1)
 
     def grace_is_first() -> Iterator[Loss]:
-        services.bookings.redeem_link(
+        services.redemptions.redeem(
             link_id=link.id,
             start=TOMORROW_AT_TEN,
             invitee=GRACE,
@@ -265,7 +262,7 @@ def test_whoever_lost_a_link_while_their_request_was_lost_is_told_so(
 
     proxy.lose(grace_is_first())
     with pytest.raises(LinkRedeemed):
-        bookings.redeem_link(
+        redemptions.redeem(
             link_id=link.id,
             start=TOMORROW_AT_NINE,
             invitee=ADA,
@@ -273,19 +270,19 @@ def test_whoever_lost_a_link_while_their_request_was_lost_is_told_so(
             idempotency_key=None,
             now=NOW,
         )
-    booking = services.bookings.get(Booking, Booking.id_for(link.id))
+    booking = services.event_store.get(Booking, Booking.id_for(link.id))
     assert booking.slot.start == TOMORROW_AT_TEN
     assert personal_data(conninfo) == [(booking.id, 1)]
 
 
 def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
-    services: Services, bookings: Bookings, proxy: Proxy, conninfo: str
+    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
 ) -> None:
     [link] = new_links(services, 1)
     key = str(uuid4())
 
     def redeem() -> Booking:
-        return bookings.redeem_link(
+        return redemptions.redeem(
             link_id=link.id,
             start=TOMORROW_AT_NINE,
             invitee=ADA,
@@ -302,5 +299,5 @@ def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
     with deadline(0.5), pytest.raises(Unavailable):
         redeem()
     proxy.accept()
-    assert redeem() == services.bookings.get(Booking, Booking.id_for(link.id))
+    assert redeem() == services.event_store.get(Booking, Booking.id_for(link.id))
     assert len(personal_data(conninfo)) == 1

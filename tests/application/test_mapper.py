@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from application.mapper import EVENT_CLASSES, JSONMapper, UnknownTopic
+from application.eventstore.mapper import EVENT_CLASSES, JSONMapper, UnknownTopic
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.calendar import Calendar
@@ -220,7 +220,7 @@ def test_an_auditor_reads_the_log_with_psql(services: Services, conninfo: str) -
     )
     with psycopg.connect(conninfo, row_factory=dict_row, autocommit=True) as conn:
         (before,) = conn.execute("SELECT clock_timestamp() AS now").fetchall()
-        services.bookings.save(link)
+        services.event_store.save(link)
         (line,) = conn.execute("SELECT *, clock_timestamp() AS now FROM log").fetchall()
     assert (line["topic"], line["id"], line["version"]) == ("link.issued", LINK, 1)
     assert line["data"] == {
@@ -231,5 +231,5 @@ def test_an_auditor_reads_the_log_with_psql(services: Services, conninfo: str) -
         "personal_data": COMMITMENT,
         "timestamp": "2026-11-23T08:00:00Z",
     }
-    assert line["position"] == services.bookings.head()
+    assert line["position"] == services.event_store.head()
     assert before["now"] <= line["recorded_at"] <= line["now"]  # the database's clock, not ours

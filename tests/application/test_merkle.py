@@ -5,14 +5,14 @@ from pymerkle import InmemoryTree
 from pymerkle import verify_consistency as verify_with_pymerkle
 from pymerkle.proof import ConsistencyProof
 
-from application.merkle import (
+from application.proofs.merkle import (
     Growth,
     consistency_proof,
     inclusion_proof,
     inclusion_proofs,
     root_of,
 )
-from application.proofs import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
+from application.proofs.verifier import EMPTY_ROOT, leaf_hash, verify_consistency, verify_inclusion
 from tests.application.trees import (
     Tiles,
     consistency_by_definition,

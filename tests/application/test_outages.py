@@ -8,12 +8,12 @@ from time import monotonic
 
 import pytest
 
-from application import database as database_module
-from application import recorder as recorder_module
-from application.bookings import Bookings
-from application.database import Database
-from application.deadline import deadline
-from application.recorder import EventRecorder
+from application.eventstore import database as database_module
+from application.eventstore import recorder as recorder_module
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from tests.application.stored import query, stored, wait_until
 from tests.proxy import Proxy
@@ -183,7 +183,7 @@ def test_without_a_deadline_around_it_a_request_still_ends(
 
 def test_services_can_be_built_while_the_server_is_away(proxy: Proxy) -> None:
     proxy.refuse()
-    bookings = Bookings(Database(proxy.conninfo))
+    bookings = EventSourcedApplication(Database(proxy.conninfo))
     with deadline(SECONDS), pytest.raises(Unavailable):
         bookings.head()
     proxy.accept()

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from application import privacy
-from application.accounts import Account
-from application.personal_data import Invitee, commitment, find, row_for
-from application.recorder import PersonalDataRow
+from application.commands import erasure
+from application.eventstore.recorder import PersonalDataRow
+from application.people.accounts import Account
+from application.people.personal_data import Invitee, commitment, find, row_for
 from domain.booking import Booking, BookingStatus
 from domain.errors import BookingNotFound, LinkRedeemed
 from domain.link import LinkStatus
@@ -35,11 +35,11 @@ def booked(desk: Desk, calendar_id: UUID | None = None, **redemption: Any) -> UU
 
 def cancelled(desk: Desk, booking_id: UUID, reason: str = "Ada fell ill") -> None:
     """Call a booking off, with a reason."""
-    bookings = desk.services.bookings
+    bookings = desk.services.event_store
     booking = bookings.get(Booking, booking_id)
     rows, commit = row_for(booking_id, booking.version + 1, {"reason": reason})
     booking.cancel(personal_data=commit, actor=ACTOR, now=NOW)
-    bookings.write(booking, booking, personal_data=rows)
+    bookings.write(booking, personal_data=rows)
 
 
 def backup(desk: Desk) -> list[PersonalDataRow]:
@@ -59,14 +59,14 @@ def restore(desk: Desk, rows: list[PersonalDataRow]) -> None:
 
 def held(desk: Desk, email: str) -> Any:
     """What is held about an address, by way of JSON."""
-    return json.loads(json.dumps(desk.services.privacy.held_about(email)))
+    return json.loads(json.dumps(desk.services.erasure.personal_data_about(email)))
 
 
 def test_all_that_was_typed_about_an_invitee_goes_with_the_event_that_says_so(desk: Desk) -> None:
     booking_id = booked(desk)
     cancelled(desk, booking_id)
     assert len(desk.personal_rows()) == 3
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     written = desk.forget(booking_id, now=LATER)
     assert desk.personal_rows() == []
     (line,) = desk.log(after=head)
@@ -106,7 +106,7 @@ def test_nobody_else_is_forgotten(desk: Desk) -> None:
     data = [row["data"] for row in desk.personal_rows()]
     assert len(data) == 3
     assert sorted(words.get("name", "") for words in data) == ["", "", GRACE.name]
-    assert not desk.services.bookings.get(Booking, stays).is_invitee_forgotten
+    assert not desk.services.event_store.get(Booking, stays).is_invitee_forgotten
 
 
 def test_the_links_that_a_link_replaced_are_about_the_same_person(desk: Desk) -> None:
@@ -147,7 +147,7 @@ def test_another_owners_booking_is_not_there_to_forget(desk: Desk) -> None:
         {"booking_id": booking_id, "owner_id": OTHER_OWNER},
         {"booking_id": uuid4()},
         {"booking_id": uuid4(), "owner_id": None},
-        {"booking_id": desk.services.bookings.get(Booking, booking_id).link_id},
+        {"booking_id": desk.services.event_store.get(Booking, booking_id).link_id},
     ):
         with pytest.raises(BookingNotFound):
             desk.forget(**wish)
@@ -163,7 +163,7 @@ def test_an_operator_forgets_whoevers_booking_it_is(desk: Desk) -> None:
 def test_replay_goes_on_and_shows_that_somebody_was_forgotten(desk: Desk) -> None:
     booking_id = booked(desk)
     desk.forget(booking_id)
-    booking = desk.services.bookings.get(Booking, booking_id)
+    booking = desk.services.event_store.get(Booking, booking_id)
     assert (booking.slot, booking.status) == (TOMORROW, BookingStatus.CONFIRMED)
     assert booking.is_invitee_forgotten
     link = desk.link(booking.link_id)
@@ -178,7 +178,7 @@ def test_the_commitment_no_longer_tells_whether_it_was_about_somebody(
     booking_id = booked(desk)
     row = find(desk.services.database, booking_id)
     assert row is not None
-    recorded = desk.services.bookings.get(Booking, booking_id).personal_data
+    recorded = desk.services.event_store.get(Booking, booking_id).personal_data
     assert commitment(row.salt, row.data) == recorded
     desk.forget(booking_id)
     assert recorded in str(desk.log())
@@ -222,27 +222,27 @@ def test_a_request_that_is_repeated_while_its_invitee_is_forgotten_writes_nothin
 def test_all_recorded_erasures_are_applied_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(privacy, "_RECORDED", privacy._RECORDED.replace("LIMIT 1000", "LIMIT 2"))
+    monkeypatch.setattr(erasure, "_RECORDED", erasure._RECORDED.replace("LIMIT 1000", "LIMIT 2"))
     calendar_id = desk.new_calendar()
     starts = [TOMORROW.start + timedelta(minutes=30 * n) for n in range(6)]
     bookings = [booked(desk, calendar_id, start=start) for start in starts]
     rows = backup(desk)
     for booking_id in bookings[:5]:
         desk.forget(booking_id)
-    assert desk.services.privacy.reapply() == 0
+    assert desk.services.erasure.reapply() == 0
     left = backup(desk)
     restore(desk, rows)
-    head = desk.services.bookings.head()
-    assert desk.services.privacy.reapply() == 10
+    head = desk.services.event_store.head()
+    assert desk.services.erasure.reapply() == 10
     assert backup(desk) == left
     assert {row.originator_id for row in left} > {bookings[5]}
-    assert desk.services.bookings.head() == head
-    assert desk.services.privacy.reapply() == 0
+    assert desk.services.event_store.head() == head
+    assert desk.services.erasure.reapply() == 0
 
 
 def test_only_a_booking_that_had_ended_is_forgotten_by_the_clock(desk: Desk) -> None:
     booking_id = booked(desk)
-    forget = partial(desk.services.privacy.forget_if_ended, booking_id=booking_id)
+    forget = partial(desk.services.erasure.forget_if_ended, booking_id=booking_id)
     assert not forget(by=TOMORROW.end - timedelta(seconds=1), now=LATER)
     assert len(desk.personal_rows()) == 2
     assert forget(by=TOMORROW.end, now=LATER)
@@ -252,16 +252,16 @@ def test_only_a_booking_that_had_ended_is_forgotten_by_the_clock(desk: Desk) -> 
 
 def test_a_booking_that_was_just_moved_is_not_forgotten_by_the_clock(desk: Desk) -> None:
     booking_id = booked(desk)
-    bookings = desk.services.bookings
+    bookings = desk.services.event_store
 
     def move() -> None:
         booking = bookings.get(Booking, booking_id)
         later = type(TOMORROW)(TOMORROW.start + timedelta(days=9), TOMORROW.end + timedelta(days=9))
         booking.reschedule(later, actor="invitee", now=NOW)
-        bookings.write(booking, booking)
+        bookings.write(booking)
 
     desk.let_first(move)
-    assert not desk.services.privacy.forget_if_ended(
+    assert not desk.services.erasure.forget_if_ended(
         booking_id=booking_id, by=TOMORROW.end, now=LATER
     )
     assert len(desk.personal_rows()) == 2
@@ -323,8 +323,8 @@ def test_an_address_within_a_longer_one_is_somebody_elses(
 def test_everything_is_looked_through_a_page_at_a_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = privacy._EVERYTHING.replace("LIMIT 1000", "LIMIT 2")
-    monkeypatch.setattr(privacy, "_EVERYTHING", page)
+    page = erasure._EVERYTHING.replace("LIMIT 1000", "LIMIT 2")
+    monkeypatch.setattr(erasure, "_EVERYTHING", page)
     calendar_id = desk.new_calendar()
     for number in range(7):
         desk.new_link(calendar_id, recipient="ada@example.org" if number % 2 else "Grace")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.proofs import (
+from application.proofs.verifier import (
     EMPTY_ROOT,
     ProofError,
     leaf_bytes,

@@ -10,9 +10,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from application import log
-from application.deadline import REQUEST_SECONDS, deadline
-from application.recorder import TURN, VersionConflict
+from application.eventstore import event_sourced_application
+from application.eventstore.deadline import REQUEST_SECONDS, deadline
+from application.eventstore.recorder import TURN, VersionConflict
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.errors import AdmitOneError, Busy, LinkRedeemed, SlotTaken, Unavailable
@@ -47,7 +47,7 @@ def test_of_many_who_redeem_the_same_link_one_books_and_the_others_hear_it_is_us
         at_ten = outcome(partial(desk.redeem, link_id, TOMORROW_AT_TEN))
         answers = at_once([at_nine, at_ten] * (MANY // 2))
         assert Counter(answers) == {"done": 1, "LinkRedeemed": MANY - 1}
-        booking = desk.services.bookings.get(Booking, Booking.id_for(link_id))
+        booking = desk.services.event_store.get(Booking, Booking.id_for(link_id))
         assert desk.link(link_id).booking_id == booking.id
         free_again(desk, booking)
     assert desk.topics().count("booking.made") == 3
@@ -57,9 +57,9 @@ def test_of_many_who_redeem_the_same_link_one_books_and_the_others_hear_it_is_us
 def free_again(desk: Desk, booking: Booking) -> None:
     """Release a booking's slot for the next round."""
     day_id = AgendaDay.id_for(OWNER, booking.slot.start.date())
-    day = desk.services.bookings.get(AgendaDay, day_id)
+    day = desk.services.event_store.get(AgendaDay, day_id)
     day.release(booking.id, actor="invitee", now=NOW)
-    desk.services.bookings.save(day)
+    desk.services.event_store.save(day)
 
 
 def test_of_many_links_for_one_slot_one_books_and_the_others_stay_active(desk: Desk) -> None:
@@ -84,7 +84,7 @@ def test_many_links_for_as_many_slots_of_one_day_all_book(desk: Desk) -> None:
     )
     assert Counter(answers) == {"done": MANY}
     day_id = AgendaDay.id_for(OWNER, TOMORROW_AT_NINE.date())
-    assert len(desk.services.bookings.get(AgendaDay, day_id).reservations) == MANY
+    assert len(desk.services.event_store.get(AgendaDay, day_id).reservations) == MANY
 
 
 def test_the_same_request_sent_many_times_at_once_gets_one_answer(desk: Desk) -> None:
@@ -131,7 +131,7 @@ def test_a_slot_beside_one_just_taken_is_decided_anew_and_booked(desk: Desk) -> 
     desk.let_first(lambda: desk.redeem(rival, TOMORROW_AT_TEN))
     desk.redeem(link_id)
     day_id = AgendaDay.id_for(OWNER, TOMORROW_AT_NINE.date())
-    assert len(desk.services.bookings.get(AgendaDay, day_id).reservations) == 2
+    assert len(desk.services.event_store.get(AgendaDay, day_id).reservations) == 2
 
 
 # No time left: try again later, and never a refusal that is not true
@@ -177,7 +177,7 @@ def test_who_is_late_again_and_again_is_told_so_at_the_deadline(
         raise VersionConflict(link_id, 2)
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.services.bookings, "save", save_too_late)
+        patch.setattr(desk.services.event_store, "save", save_too_late)
         with deadline(0.3), pytest.raises(Unavailable):
             command()
     assert (desk.log(), desk.personal_rows()) == (before, [])
@@ -193,7 +193,7 @@ def test_with_no_time_for_another_attempt_the_answer_is_busy(
     def save_too_late(*_: object, **__: object) -> None:
         raise VersionConflict(link_id, 2)
 
-    monkeypatch.setattr(desk.services.bookings, "save", save_too_late)
-    monkeypatch.setattr(log, "pauses", lambda: repeat(REQUEST_SECONDS))
+    monkeypatch.setattr(desk.services.event_store, "save", save_too_late)
+    monkeypatch.setattr(event_sourced_application, "pauses", lambda: repeat(REQUEST_SECONDS))
     with pytest.raises(Busy):
         desk.redeem(link_id)

@@ -11,12 +11,12 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from application import recorder as recorder_module
-from application.bookings import Bookings
-from application.database import Database
-from application.deadline import deadline
-from application.mapper import UnknownTopic
-from application.recorder import CHANNEL, TURN, EventRecorder, VersionConflict
+from application.eventstore import recorder as recorder_module
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.mapper import UnknownTopic
+from application.eventstore.recorder import CHANNEL, TURN, EventRecorder, VersionConflict
 from domain.errors import Busy
 from domain.link import SingleUseLink
 from tests.application.stored import log, personal_data, query, stored, typed, wait_until
@@ -248,7 +248,7 @@ def test_an_unknown_topic_is_refused_and_nothing_is_imported(
     (tmp_path / "imported_by_a_row.py").write_text("class Event:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     recorder.insert_events([stored(LINK, topic="imported_by_a_row:Event")])
-    bookings = Bookings(Database(conninfo))
+    bookings = EventSourcedApplication(Database(conninfo))
     with pytest.raises(UnknownTopic, match="imported_by_a_row"):
         bookings.find(SingleUseLink, LINK)
     bookings.close()
@@ -256,13 +256,13 @@ def test_an_unknown_topic_is_refused_and_nothing_is_imported(
 
 
 @pytest.mark.parametrize(
-    "name", ["POSTGRES_ENABLE_DB_FUNCTIONS", "BOOKINGS_POSTGRES_ENABLE_DB_FUNCTIONS"]
+    "name", ["POSTGRES_ENABLE_DB_FUNCTIONS", "EVENTSOURCEDAPPLICATION_POSTGRES_ENABLE_DB_FUNCTIONS"]
 )
 def test_the_librarys_way_of_writing_without_a_lock_is_refused_at_the_start(
     name: str, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "yes")
     with pytest.raises(RuntimeError, match="POSTGRES_ENABLE_DB_FUNCTIONS is set"):
-        Bookings(Database(conninfo))
+        EventSourcedApplication(Database(conninfo))
     monkeypatch.setenv(name, "no")
-    Bookings(Database(conninfo)).close()
+    EventSourcedApplication(Database(conninfo)).close()

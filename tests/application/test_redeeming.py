@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from application.personal_data import Invitee
+from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
 from domain.booking import Booking, BookingStatus
 from domain.calendar import Calendar
@@ -39,7 +39,7 @@ MIDNIGHT = datetime(2026, 11, 25, tzinfo=NOW.tzinfo)
 
 
 def agenda(desk: Desk, *days: date) -> list[AgendaDay | None]:
-    bookings = desk.services.bookings
+    bookings = desk.services.event_store
     return [bookings.find(AgendaDay, AgendaDay.id_for(OWNER, day)) for day in days]
 
 
@@ -56,7 +56,7 @@ def test_a_redeemed_link_books_the_slot_for_the_invitee(desk: Desk) -> None:
     assert (booking.link_id, booking.owner_id) == (link_id, OWNER)
     assert (booking.calendar_id, booking.calendar_version) == (calendar.id, calendar.version)
     assert written.value.invitee == ADA
-    bookings = desk.services.bookings
+    bookings = desk.services.event_store
     assert bookings.get(Booking, Booking.id_for(link_id)) == booking
     assert bookings.get(Calendar, calendar.id) == calendar
     assert desk.link(link_id).booking_id == booking.id
@@ -65,7 +65,7 @@ def test_a_redeemed_link_books_the_slot_for_the_invitee(desk: Desk) -> None:
 
 def test_link_booking_agenda_and_what_was_typed_are_saved_in_one_transaction(desk: Desk) -> None:
     link_id = desk.new_link()
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     desk.redeem(link_id)
     lines, (row,) = desk.log(after=head), desk.personal_rows()
     assert [line["topic"] for line in lines] == [
@@ -151,7 +151,7 @@ def test_slots_that_clash_across_midnight_do_not_pass_each_other(desk: Desk) -> 
 def test_a_taken_slot_is_refused_across_calendars_and_the_link_stays_active(desk: Desk) -> None:
     desk.redeem(desk.new_link())
     link_id = desk.new_link()
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     with pytest.raises(SlotTaken):
         desk.redeem(link_id)
     assert desk.log(after=head) == []

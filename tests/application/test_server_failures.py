@@ -9,12 +9,12 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import conninfo_to_dict
 
-from application.database import Database
-from application.deadline import deadline
-from application.recorder import EventRecorder
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from interface.bootstrap import apply_schema
-from interface.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from tests.application.stored import log, query, stored, wait_until
 
 CONNECTIONS = 5

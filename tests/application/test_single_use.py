@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application import single_use
+from application.audit import single_use_report
 from domain.booking import Booking
 from domain.errors import BookingCancelled, BookingNotFound, LinkEnded, SlotRefused
 from domain.slot import Slot
@@ -70,7 +70,7 @@ def test_it_reads_a_long_log_in_parts(
 ) -> None:
     everything_happens(desk)
     whole = prove()
-    monkeypatch.setattr(single_use, "BATCH", 3)
+    monkeypatch.setattr(single_use_report, "BATCH", 3)
     assert prove() == whole
 
 
@@ -84,7 +84,7 @@ def test_what_happened_is_counted_in_a_period_and_checked_in_the_whole_log(
     desk.redeem(links[1], TOMORROW_AT_TEN, now=noon)
     desk.revoke(links[2], now=noon)
     for reason, moment in (("link-redeemed", NOW), ("slot-taken", noon)):
-        desk.services.attempts.record(links[0], reason=reason, address="", now=moment)
+        desk.services.refused_attempts.record(links[0], reason=reason, address="", now=moment)
     second = forger.repeat(forger.positions("link.redeemed")[0], timestamp="2026-11-23T15:00:00Z")
     morning = prove(until=noon)
     assert morning["period"] == {"from": None, "to": "2026-11-23T12:00:00Z"}

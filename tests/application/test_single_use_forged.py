@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.single_use import MOST_SHOWN
+from application.audit.single_use_report import MOST_SHOWN
 from domain.booking import Booking
 from tests.application.forger import Forger
 from tests.application.proving import (

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.taken_time import TakenTime
+from application.audit.interval_index import IntervalIndex
 from tests.examples import TOMORROW_AT_NINE
 
 HOLDERS = st.sampled_from([b"ada", b"grace", b"joan", b"mary"])
@@ -23,7 +23,7 @@ def at(hour: int) -> datetime:
 @settings(deadline=None, max_examples=300)
 @given(st.lists(TAKE | MOVE | RELEASE, max_size=30))
 def test_time_is_free_when_nobody_else_in_the_place_holds_a_part_of_it(steps: list) -> None:  # type: ignore[type-arg]
-    taken = TakenTime()
+    taken = IntervalIndex()
     held: dict[bytes, tuple[bytes, int, int]] = {}
     for what, who, place, start, end in steps:
         known = held.pop(who, None)
@@ -45,7 +45,7 @@ def test_time_is_free_when_nobody_else_in_the_place_holds_a_part_of_it(steps: li
 
 
 def test_spans_that_touch_are_free() -> None:
-    taken = TakenTime()
+    taken = IntervalIndex()
     spans = ((1, 2), (0, 1), (2, 3))
     assert [taken.take(b"here", bytes(span), at(span[0]), at(span[1])) for span in spans] == [
         True

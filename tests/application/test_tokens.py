@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from itsdangerous import TimestampSigner
 
-from application.tokens import InvalidToken, Tokens
+from application.people.tokens import InvalidToken, Tokens
 from tests.examples import LINK, OWNER
 
 OLD, NEW, FOREIGN = (name * 32 for name in ("o", "n", "f"))

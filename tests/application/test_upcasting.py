@@ -15,7 +15,7 @@ import pytest
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import StoredEvent
 
-from application.mapper import EVENT_CLASSES, JSONMapper
+from application.eventstore.mapper import EVENT_CLASSES, JSONMapper
 from tests.application.golden_events import EVENTS
 from tests.examples import NOW
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 
-from application.merkle import Growth, ReadTile
+from application.proofs.merkle import Growth, ReadTile
 
 Tiles = dict[tuple[int, int], bytes]
 

@@ -18,19 +18,19 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from application.bookings import NewLink
-from application.checkpoints import Signer
-from application.mapper import JSONMapper
-from application.merkle import inclusion_proof
-from application.reading import read
+from application.commands.links import NewLink
+from application.eventstore.event_log import read
+from application.eventstore.mapper import JSONMapper
+from application.proofs.checkpoint_signer import CheckpointSigner
+from application.proofs.merkle import inclusion_proof
 from interface.bootstrap import apply_schema, build
-from interface.embedded_postgres import EmbeddedPostgres
-from interface.heads import HeadsKept, sign_due
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
-from projections import positions
 from projections.catalogue import CATALOGUE
-from projections.transparency_log import tile_reader, tree_size
-from projections.verification import verify
+from projections.engine import positions
+from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.log_verification import verify
+from projections.views.transparency_log import tile_reader, tree_size
 from tests.benchmarks import library_runner
 from tests.benchmarks.history import fill
 from tests.conftest import SECRET
@@ -138,8 +138,8 @@ def rebuilds(conninfo: str, library: float) -> None:
 
 def proofs(conninfo: str, folder: Path) -> None:
     """Signing, verifying and proving."""
-    signer = Signer("bench.example.org", bytes(32))
-    kept = HeadsKept(folder / "heads", signer.verifier_key())
+    signer = CheckpointSigner("bench.example.org", bytes(32))
+    kept = CheckpointStore(folder / "heads", signer.verifier_key())
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         while sign_due(conn, signer, kept, now=NOW):
             pass

@@ -10,10 +10,10 @@ from eventsourcing.projection import ProjectionRunner
 from eventsourcing.utils import EnvType
 from psycopg.conninfo import conninfo_to_dict
 
-from application.database import Database
-from application.log import Log
+from application.eventstore.database import Database
+from application.eventstore.event_sourced_application import EventSourcedApplication
 from projections.catalogue import CATALOGUE
-from projections.tables import Rows
+from projections.engine.tables import Rows
 
 VIEWS = [projection for projection in CATALOGUE if projection.handlers]
 
@@ -46,7 +46,7 @@ def rate(conninfo: str, count: int) -> float:
     """Events a second, over the first `count` events of the log, into tables that are empty."""
     parts = conninfo_to_dict(conninfo)
 
-    class OurLog(Log):
+    class OurLog(EventSourcedApplication):
         def __init__(self, env: EnvType | None = None) -> None:
             super().__init__(Database(conninfo))
 

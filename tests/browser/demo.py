@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from application.bookings import NewLink
-from application.personal_data import Invitee
+from application.commands.links import NewLink
+from application.people.personal_data import Invitee
 from domain.booking import Booking
 from domain.booking_rules import Availability
 from interface.bootstrap import Services
@@ -115,7 +115,7 @@ def fill(services: Services) -> Demo:
         ),
         "old": diary.calendar("Consulting hour", minutes=90, now=long_ago),
     }
-    services.bookings.archive_calendar(
+    services.calendars.archive(
         calendar_id=calendars["old"], owner_id=account.id, actor="demo", now=now
     )
     bookings = {
@@ -176,13 +176,13 @@ def _links(diary: Diary, intro: UUID, review: UUID, now: datetime) -> dict[str, 
     diary.link(review, _INVITEES["long"].name, note="Asked twice already; be kind.")
     diary.link(review, None, note="For whoever answers the newsletter first")
     diary.link(intro)
-    diary.services.bookings.replace_link(
+    diary.services.links.replace(
         link_id=diary.link(intro, "Hedy Lamarr"), owner_id=diary.owner.id, actor="demo", now=now
     )
     booking = diary.booking(
         intro, _at(now, 1, 3, "11:00"), _INVITEES["ada"], recipient="Ada's assistant"
     )
-    used = diary.services.bookings.get(Booking, booking).link_id
+    used = diary.services.event_store.get(Booking, booking).link_id
     return found | {"used": used}
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from playwright.sync_api import Page, expect
 
-from projections import link_list
+from projections.views import link_list
 from tests.browser.demo import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo
 
 NOT_PAGES = {
@@ -14,10 +14,10 @@ NOT_PAGES = {
     "health.alive",
     "health.ready",
     "metrics",
-    "invitee.ics",
+    "booking_confirmation.ics",
     "share_several.batch_csv",
-    "audit_pages.checkpoint",
-    "audit_pages.key",
+    "checkpoint_pages.download",
+    "checkpoint_pages.key",
 }
 """Endpoints outside the API that answer programs, or with files."""
 
@@ -148,7 +148,7 @@ def _auditor(demo: Demo) -> list[Place]:
         Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
         Place("audit-accesses", "/audit/accesses", AUDITOR),
         Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),
-        Place("audit-head", "/audit/head", AUDITOR),
+        Place("audit-checkpoint", "/audit/checkpoint", AUDITOR),
     ]
 
 

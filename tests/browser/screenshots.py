@@ -14,7 +14,7 @@ import click
 from playwright.sync_api import Browser, sync_playwright
 
 from interface.bootstrap import apply_schema, build
-from interface.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from tests.browser import chromium, demo
 from tests.browser.places import every_place, go

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from projections import booking_calendar
+from projections.views import booking_calendar
 from tests.browser.site import Site
 
 VIEW = booking_calendar.NAME

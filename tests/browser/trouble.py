@@ -7,8 +7,9 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from interface.bootstrap import Services
-from projections import booking_calendar, calendar_list, link_list, positions
 from projections.catalogue import CATALOGUE
+from projections.engine import positions
+from projections.views import booking_calendar, calendar_list, link_list
 from tests.diary import Diary
 from tests.poison import poison
 
@@ -61,4 +62,4 @@ def brew(diary: Diary, calendar: UUID) -> None:
 def shown(services: Services) -> None:
     """Return when the views show all that is in the log."""
     names = [projection.name for projection in CATALOGUE]
-    positions.wait_for(services.database, names, services.bookings.head(), seconds=30)
+    positions.wait_for(services.database, names, services.event_store.head(), seconds=30)

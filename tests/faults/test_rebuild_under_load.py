@@ -14,7 +14,7 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 
-from interface.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from projections.catalogue import CATALOGUE
 from tests.benchmarks.history import fill
 from tests.faults.load import Load

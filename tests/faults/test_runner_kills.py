@@ -15,11 +15,11 @@ from time import monotonic, sleep
 
 import psycopg
 
-from application.database import Database
-from application.recorder import CHANNEL, TURN
+from application.eventstore.database import Database
+from application.eventstore.recorder import CHANNEL, TURN
 from projections.catalogue import CATALOGUE
-from projections.positions import all_positions
-from projections.runner import is_running
+from projections.engine.positions import all_positions
+from projections.engine.runner import is_running
 from tests.benchmarks.history import History
 from tests.service import wait_until
 

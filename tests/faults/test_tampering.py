@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from application.mapper import JSONMapper
+from application.eventstore.mapper import JSONMapper
 from domain.errors import LinkEnded, SlotRefused
 from interface.bootstrap import Services
-from projections.rebuild import Rebuild
-from projections.transparency_log import TransparencyLog
+from projections.rebuild.rebuild import Rebuild
+from projections.views.transparency_log import TransparencyLog
 from tests.desk import Desk
 from tests.examples import TOMORROW_AT_NINE
 from tests.projections.story import everything_happens

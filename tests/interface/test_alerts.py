@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from interface.metrics import OUTCOMES
+from interface.observability.metrics import OUTCOMES
 from tests.service import Service
 
-INTERFACE = Path(__file__).parents[2] / "interface"
-ALERTS = (INTERFACE / "alerts.yml").read_text()
-DASHBOARD = json.loads((INTERFACE / "dashboard.json").read_text())
+OBSERVABILITY = Path(__file__).parents[2] / "interface/observability"
+ALERTS = (OBSERVABILITY / "alerts.yml").read_text()
+DASHBOARD = json.loads((OBSERVABILITY / "dashboard.json").read_text())
 METRIC = re.compile(r"\b(admitone_\w+)(?:\{([^}]*)\})?")
 
 

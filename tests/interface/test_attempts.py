@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 
 from domain.errors import Unavailable
 from interface.bootstrap import Services
-from interface.retention import sweep_attempts
 from tests.application.conftest import rows_of
 from tests.application.stored import query
 from tests.conftest import Clock, Owner
@@ -162,10 +161,10 @@ def test_an_attempt_that_cannot_be_kept_changes_no_answer(
     link = new_link(owner)
     booked(owner, link)
     expected = redeem(owner, link)
-    monkeypatch.setattr(services.attempts, "record", fail)
+    monkeypatch.setattr(services.refused_attempts, "record", fail)
     answer = redeem(owner, link)
     assert (answer.status_code, answer.data) == (410, expected.data)
-    (line,) = [each for each in caplog.records if each.name == "interface.attempts"]
+    (line,) = [each for each in caplog.records if each.name == "interface.web.invitation"]
     assert line.levelno == logging.WARNING
     monkeypatch.undo()
     assert reasons(owner, link) == ["link-redeemed"]
@@ -223,7 +222,7 @@ def test_the_owners_page_says_that_there_may_have_been_more(
 ) -> None:
     link = new_link(owner)
     for reason in ("link-expired", "link-revoked", "slot-not-offered", "idempotency-mismatch") * 25:
-        services.attempts.record(UUID(link["id"]), reason=reason, address="", now=NOW)
+        services.refused_attempts.record(UUID(link["id"]), reason=reason, address="", now=NOW)
     page = words(person.get(f"/links/{link['id']}"))
     for sentence in (
         "Tried 25 times after it had expired",
@@ -242,6 +241,16 @@ def test_attempts_are_kept_for_a_time(services: Services, owner: Owner, clock: C
     clock.advance(minutes=1)
     redeem(owner, link)
     clock.time = NOW + timedelta(days=services.settings.attempts_days, seconds=1)
-    assert sweep_attempts(services) == 1
+    assert (
+        services.refused_attempts.sweep(
+            before=clock.time - timedelta(days=services.settings.attempts_days)
+        )
+        == 1
+    )
     assert len(attempts(owner, link)) == 1
-    assert sweep_attempts(services) == 0
+    assert (
+        services.refused_attempts.sweep(
+            before=clock.time - timedelta(days=services.settings.attempts_days)
+        )
+        == 0
+    )

@@ -6,7 +6,6 @@ import pytest
 from flask import Flask
 
 from domain.errors import Unavailable
-from interface import auditing
 from interface.bootstrap import Services
 from tests.auditor import Story, no_access_can_be_noted, noted
 from tests.conftest import Owner
@@ -48,8 +47,8 @@ def test_it_is_written_down_before_anything_is_read(
         asked.append("access")
         raise Unavailable
 
-    monkeypatch.setattr(auditing, "record", refuse)
-    for reader in ("history_of", "in_snapshot", "newest_head", "proof_of", "public_key"):
+    monkeypatch.setattr("application.people.access_log.record", refuse)
+    for reader in ("history_of", "find_events", "checkpoint_store", "prove_event", "public_key"):
         monkeypatch.setattr(f"interface.api.audit.{reader}", lambda *_, **__: asked.append("read"))
     for route in audit_calls(app):
         auditor.client.get(route.path, headers=auditor.headers)

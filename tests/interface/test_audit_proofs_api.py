@@ -1,6 +1,6 @@
 """Signed heads and proofs, checked with nothing but what the API gives."""
 
-from application.proofs import parse_key, verify_checkpoint, verify_inclusion
+from application.proofs.verifier import parse_key, verify_checkpoint, verify_inclusion
 from interface.bootstrap import Services
 from tests.auditor import Story, sign_head
 from tests.conftest import Owner
@@ -8,8 +8,8 @@ from tests.interface.calls import new_link, refusal
 
 
 def test_without_a_signed_head_there_is_none_and_no_proof(auditor: Owner, story: Story) -> None:
-    assert refusal(auditor.get("/audit/checkpoint")) == (404, "no-head")
-    assert refusal(auditor.get("/audit/events/1/proof")) == (404, "no-head")
+    assert refusal(auditor.get("/audit/checkpoint")) == (404, "no-checkpoint")
+    assert refusal(auditor.get("/audit/events/1/proof")) == (404, "no-checkpoint")
 
 
 def test_every_event_under_the_head_is_proved_with_what_the_api_gives_alone(
@@ -48,7 +48,7 @@ def test_a_head_that_was_changed_is_not_given_out(
 ) -> None:
     auditor.catch_up()
     sign_head(services, conninfo)
-    (file,) = services.settings.heads_folder.glob("*/*.checkpoint")
+    (file,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     file.write_text(file.read_text().replace("\n6\n", "\n5\n"))
     for path in ("/audit/checkpoint", "/audit/events/1/proof"):
-        assert refusal(auditor.get(path)) == (503, "head-spoiled")
+        assert refusal(auditor.get(path)) == (503, "checkpoint-damaged")

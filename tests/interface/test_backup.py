@@ -114,7 +114,7 @@ def test_from_the_log_and_three_tables_everything_comes_back(
         assert caller.account_id == account.id
         assert conninfo_to_dict(conninfo)["dbname"] != conninfo_to_dict(empty_database)["dbname"]
         calendars = [Desk(services).new_calendar() for services in (original, restored)]
-        assert restored.bookings.head() == original.bookings.head()
+        assert restored.event_store.head() == original.event_store.head()
         assert Desk(restored).log()[-1]["id"] == calendars[1]
     finally:
         original.close()

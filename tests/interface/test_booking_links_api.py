@@ -1,15 +1,11 @@
 """Booking links over HTTP: what the bearer of a token sees, without an account."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
-from application.tokens import Tokens
+from application.people.tokens import Tokens
 from domain.booking import Booking
 from interface.bootstrap import Services
-from projections import positions
 from tests.conftest import Owner
 from tests.interface.calls import (
     HALF_PAST_NINE,
@@ -152,26 +148,14 @@ def test_a_token_with_any_one_character_changed_opens_nothing(owner: Owner) -> N
             assert refusal(answer) == NO_SUCH_LINK, (place, other)
 
 
-def test_a_link_that_no_view_knows_yet_is_waited_for(
-    owner: Owner, catch_up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waited.append(seconds)
-        catch_up()
-
-    monkeypatch.setattr(positions, "sleep", sleep)
+def test_what_a_bearer_is_told_of_their_link_is_never_older_than_the_log(owner: Owner) -> None:
+    """No view is ever brought up to date here: `owner.client` reads as the service would."""
     link = new_link(owner)
-    seen = owner.client.get(f"/api/v1/booking-links/{link['token']}")
-    assert (seen.status_code, len(waited)) == (200, 1)
-
-
-def test_a_link_that_no_view_gets_to_know_in_time_is_not_called_unknown(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(positions, "monotonic", iter(range(0, 100, 2)).__next__)
-    link = new_link(owner)
-    answer = owner.client.get(f"/api/v1/booking-links/{link['token']}")
-    assert refusal(answer) == (503, "view-behind")
-    assert answer.headers["Retry-After"] == "1"
+    path = f"/api/v1/booking-links/{link['token']}"
+    opened: Any = owner.client.get(path)
+    assert (opened.status_code, opened.json["status"]) == (200, "active")
+    slots: Any = owner.client.get(f"{path}/slots")
+    assert NINE in [slot["start"] for slot in slots.json["slots"]]
+    booked(owner, link, NINE)
+    for address in (path, f"{path}/slots"):
+        assert refusal(owner.client.get(address)) == (410, "link-redeemed")

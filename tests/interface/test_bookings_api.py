@@ -39,19 +39,19 @@ def book_all(owner: Owner, *starts: str, **changes: Any) -> list[str]:
 
 def cancel(services: Services, booking_id: str) -> None:
     """Call a booking off, so that its slot is free for another one."""
-    booking = services.bookings.get(Booking, UUID(booking_id))
+    booking = services.event_store.get(Booking, UUID(booking_id))
     day = AgendaDay.id_for(booking.owner_id, booking.slot.start.date())
-    agenda = services.bookings.get(AgendaDay, day)
+    agenda = services.event_store.get(AgendaDay, day)
     booking.cancel(personal_data=None, actor=ACTOR, now=NOW)
     agenda.release(booking.id, actor=ACTOR, now=NOW)
-    services.bookings.write(booking, booking, agenda)
+    services.event_store.record(booking, agenda)
 
 
 def test_a_booking_is_shown_with_all_that_was_said(owner: Owner, services: Services) -> None:
     link = new_link(owner)
     invitee = {"name": "Ada 🙂", "email": "ada@example.org", "time_zone": "Europe/London"}
     answer = redeem(owner, link, NINE, invitee=invitee, notes="Line 1\r\nLine 2")
-    assert answer.headers["X-Log-Position"] == str(services.bookings.head())
+    assert answer.headers["X-Log-Position"] == str(services.event_store.head())
     booking_id = answer.json["booking_id"]
     shown = owner.get(f"/bookings/{booking_id}")
     assert shown.status_code == 200

@@ -39,7 +39,7 @@ def test_a_calendar_is_created_with_all_that_was_said(owner: Owner, services: Se
     assert created.json == given | {"id": calendar_id, "archived": False}
     assert created.headers["Location"] == f"/api/v1/calendars/{calendar_id}"
     assert created.headers["ETag"] == '"1"'
-    assert created.headers["X-Log-Position"] == str(services.bookings.head())
+    assert created.headers["X-Log-Position"] == str(services.event_store.head())
 
     read = owner.get(f"/calendars/{calendar_id}")
     assert (read.status_code, read.json) == (200, created.json)
@@ -113,7 +113,7 @@ def test_a_change_to_what_already_is_records_nothing(owner: Owner, services: Ser
     for change in ({}, {"name": "Intro call"}):
         changed = owner.patch(path, change, **{"If-Match": '"1"'})
         assert (changed.status_code, changed.headers["ETag"]) == (200, '"1"')
-        assert changed.headers["X-Log-Position"] == str(services.bookings.head())
+        assert changed.headers["X-Log-Position"] == str(services.event_store.head())
     assert recorded(services) == before
 
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from application.accounts import ALL_SCOPES
-from application.tokens import InvalidToken
+from application.people.accounts import ALL_SCOPES
+from application.people.tokens import InvalidToken
 from interface.bootstrap import Services
 from tests.commands import Command, refusal
 from tests.conftest import Owner

@@ -14,9 +14,9 @@ from psycopg.conninfo import make_conninfo
 
 from interface import bootstrap
 from interface.bootstrap import DatabaseTooOld, Services, apply_schema, refuse_old_server
-from interface.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import EmbeddedPostgres
 from projections.catalogue import CATALOGUE
-from projections.positions import all_positions
+from projections.engine.positions import all_positions
 from tests.commands import Command, refusal
 from tests.conftest import Owner
 from tests.examples import calendar_json
@@ -143,7 +143,7 @@ def test_one_projector_works_another_stands_by_and_each_stops_when_told(
         return row == {"n": 2}
 
     def caught_up() -> bool:
-        return set(all_positions(services.database).values()) == {services.bookings.head()}
+        return set(all_positions(services.database).values()) == {services.event_store.head()}
 
     wait_until(both_are_there)
     for number, projector in zip((signal.SIGTERM, signal.SIGINT), projectors, strict=True):

@@ -9,8 +9,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from interface.bootstrap import Services
-from projections import generations
 from projections.catalogue import CATALOGUE
+from projections.rebuild import jobs
 from tests.commands import Command
 from tests.desk import Desk
 from tests.projections.poison import spoiled
@@ -47,9 +47,9 @@ def test_a_rebuild_tells_rates_and_rows_and_its_progress_in_plain_lines(
 def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
     admitone: Command, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generations, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "LOCK_SECONDS", 0.0)
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        generations.lock(conn, "link_list_v2")
+        jobs.lock(conn, "link_list_v2")
         done = admitone("projections", "rebuild", "link_list")
     assert done == (3, "", "link_list_v2 is being rebuilt or verified already.\n")
 

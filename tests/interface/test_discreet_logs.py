@@ -145,7 +145,8 @@ def database_fails(running: Service, network: Proxy, token: str, start: str) -> 
     (server,) = [
         process
         for process in processes
-        if "interface.web_server" in process.command and process.parent == running.process.pid
+        if "interface.runtime.web_server" in process.command
+        and process.parent == running.process.pid
     ]
     next(process for process in processes if process.parent == server.pid).kill()
     wait_until(lambda: "_granian" in log_of(running))
@@ -165,7 +166,7 @@ def test_nothing_secret_or_personal_is_logged(busy_service: Service, secrets: li
 def test_all_that_happened_is_logged(busy_service: Service, secrets: list[str]) -> None:
     lines = logged(busy_service)
     loggers = {line["logger"] for line in lines}
-    assert loggers == {"interface.logs", "projections.runner", "_granian"}
+    assert loggers == {"interface.observability.logs", "projections.engine.runner", "_granian"}
     (fault,) = [line for line in lines if "exception" in line]
     assert fault["exception"].endswith("RaiseException: P0001")
     (answered,) = [line for line in lines if line.get("status") == 500]

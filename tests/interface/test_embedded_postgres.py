@@ -10,17 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from interface.embedded_postgres import (
-    LONGEST_SOCKET_PATH,
-    SOCKET,
-    EmbeddedPostgres,
-)
-from interface.postgres_programs import (
+from interface.runtime.embedded_postgres import LONGEST_SOCKET_PATH, SOCKET, EmbeddedPostgres
+from interface.runtime.postgres_binaries import (
     EmbeddedPostgresError,
     as_nobody,
     find_binaries,
@@ -37,8 +34,8 @@ LAUNCHER = """
 import os, sys
 from pathlib import Path
 import psycopg
-from interface.embedded_postgres import EmbeddedPostgres
-from interface.postgres_programs import EmbeddedPostgresError
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.postgres_binaries import EmbeddedPostgresError
 data, uid = Path(sys.argv[1]), int(sys.argv[2])
 if uid != os.geteuid():
     os.setgroups([])
@@ -215,7 +212,7 @@ def test_a_server_that_has_stopped_listening_to_signals_is_killed(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brisk = tuple((number, 0.2) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL))
-    monkeypatch.setattr("interface.embedded_postgres.SHUTDOWN", brisk)
+    monkeypatch.setattr("interface.runtime.embedded_postgres.SHUTDOWN", brisk)
     server = EmbeddedPostgres(data)
     server.start()
     session = server_pid(data)
@@ -277,7 +274,8 @@ def test_after_a_kill_of_everything_the_committed_rows_are_there(
     launcher = launch(data)
     write_row(EmbeddedPostgres(data).conninfo, "committed")
     for pid in [launcher.pid, *processes(server_pid(data))]:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # one that has ended with another already
+            os.kill(pid, signal.SIGKILL)
     with EmbeddedPostgres(data) as server:
         assert rows(server.conninfo) == ["committed"]
 

@@ -8,11 +8,12 @@ from threading import Event
 
 import pytest
 
+from application.people.refused_attempts import RefusedAttempts
 from domain.errors import Unavailable
-from interface import retention
 from interface.bootstrap import Services, build
 from interface.cli import privacy as privacy_commands
 from interface.settings import Settings
+from projections import retention
 from projections.catalogue import CATALOGUE
 from tests.application.stored import personal_data, query
 from tests.commands import Command, refusal
@@ -192,6 +193,17 @@ def test_an_operator_exports_what_is_held_about_an_address(
     assert json.loads(admitone("privacy", "export", "nobody@example.org").out)["typed"] == []
 
 
+def forget_due(services: Services, *, days: int, stop: Event) -> int:
+    now = services.now()
+    return retention.forget_due_invitees(
+        services.database,
+        services.erasure,
+        ended_by=now - timedelta(days=days),
+        now=now,
+        stop=stop,
+    )
+
+
 def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_days(
     diary: Diary,
     services: Services,
@@ -206,13 +218,13 @@ def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_day
     ids = [diary.booking(calendar, start) for start in starts]
     diary.cancel(ids[1])
     catch_up()
-    assert retention.forget_due(services, days=30, stop=Event()) == 0
+    assert forget_due(services, days=30, stop=Event()) == 0
     clock.time = starts[4] + timedelta(days=30, minutes=29)
-    assert retention.forget_due(services, days=30, stop=Event()) == 4
+    assert forget_due(services, days=30, stop=Event()) == 4
     assert {row[0] for row in personal_data(conninfo)} == set(ids[4:])
     clock.advance(minutes=1)
-    assert retention.forget_due(services, days=30, stop=Event()) == 1
-    assert retention.forget_due(services, days=30, stop=Event()) == 0
+    assert forget_due(services, days=30, stop=Event()) == 1
+    assert forget_due(services, days=30, stop=Event()) == 0
     assert forgetters(conninfo) == ["retention"] * 5
 
 
@@ -223,8 +235,8 @@ def test_what_is_stopped_forgets_no_more(
     catch_up()
     stop = Event()
     stop.set()
-    assert retention.forget_due(services, days=1, stop=stop) == 0
-    assert retention.forget_due(services, days=1, stop=Event()) == 1
+    assert forget_due(services, days=1, stop=stop) == 0
+    assert forget_due(services, days=1, stop=Event()) == 1
 
 
 def test_an_operator_applies_the_setting_by_command(
@@ -256,7 +268,7 @@ def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
 
     again = privacy_commands._next_in
     assert again(services, stop=Event()) == privacy_commands.HOUR
-    monkeypatch.setattr(privacy_commands, "sweep_attempts", unavailable)
+    monkeypatch.setattr(RefusedAttempts, "sweep", unavailable)
     assert again(services, stop=Event()) == privacy_commands.MINUTE
 
 

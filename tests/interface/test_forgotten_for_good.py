@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from interface.bootstrap import build
-from interface.embedded_postgres import EmbeddedPostgres
-from interface.postgres_programs import find_binaries
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.postgres_binaries import find_binaries
 from interface.settings import Settings
 from tests.application.test_privacy import cancelled
 from tests.desk import Desk

@@ -10,19 +10,25 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.checkpoints import Signer
-from application.merkle import Growth
-from application.proofs import leaf_bytes, leaf_hash
-from application.reading import read
-from interface import heads
+from application.eventstore.event_log import read
+from application.proofs.checkpoint_signer import CheckpointSigner
+from application.proofs.merkle import Growth
+from application.proofs.verifier import leaf_bytes, leaf_hash
 from interface.bootstrap import Services
-from interface.heads import HeadsKept, HistoryChanged, sign_due, signed_at_work
-from projections.transparency_log import event_of
+from interface.runtime import checkpoint_loop
+from interface.runtime.checkpoint_loop import sign_periodically
+from projections.evidence import checkpoint_store
+from projections.evidence.checkpoint_store import (
+    CheckpointStore,
+    HistoryChanged,
+    sign_due,
+)
+from projections.views.transparency_log import event_of
 from tests.desk import Desk
 from tests.examples import NOW
 from tests.service import wait_until
 
-SIGNER = Signer("book.example.org", bytes(32))
+SIGNER = CheckpointSigner("book.example.org", bytes(32))
 
 
 @pytest.fixture
@@ -38,12 +44,12 @@ def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> HeadsKept:
-    return HeadsKept(tmp_path / "heads", SIGNER.verifier_key())
+def kept(tmp_path: Path) -> CheckpointStore:
+    return CheckpointStore(tmp_path / "heads", SIGNER.verifier_key())
 
 
 def test_a_head_is_the_tree_over_every_event_and_is_kept_with_its_leaves(
-    desk: Desk, conn: Connection[DictRow], kept: HeadsKept, catch_up: Callable[[], None]
+    desk: Desk, conn: Connection[DictRow], kept: CheckpointStore, catch_up: Callable[[], None]
 ) -> None:
     assert sign_due(conn, SIGNER, kept, now=NOW) is None
     desk.redeem(desk.new_link())
@@ -66,11 +72,11 @@ def test_a_head_is_the_tree_over_every_event_and_is_kept_with_its_leaves(
 def test_a_long_stretch_gets_several_heads(
     desk: Desk,
     conn: Connection[DictRow],
-    kept: HeadsKept,
+    kept: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(heads, "MOST_LEAVES", 3)
+    monkeypatch.setattr(checkpoint_store, "MOST_LEAVES", 3)
     desk.redeem(desk.new_link())
     catch_up()
     while sign_due(conn, SIGNER, kept, now=NOW):
@@ -82,7 +88,7 @@ def test_a_long_stretch_gets_several_heads(
 def test_a_head_that_was_killed_half_way_is_made_anew(
     desk: Desk,
     conn: Connection[DictRow],
-    kept: HeadsKept,
+    kept: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -114,7 +120,7 @@ def test_a_head_that_was_killed_half_way_is_made_anew(
 def test_a_tree_that_did_not_grow_out_of_the_last_head_is_not_signed(
     desk: Desk,
     conn: Connection[DictRow],
-    kept: HeadsKept,
+    kept: CheckpointStore,
     catch_up: Callable[[], None],
     damage: str,
 ) -> None:
@@ -130,15 +136,15 @@ def test_a_tree_that_did_not_grow_out_of_the_last_head_is_not_signed(
 def test_heads_are_signed_by_themselves_while_the_projector_is_at_work(
     desk: Desk,
     conninfo: str,
-    kept: HeadsKept,
+    kept: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(heads, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(checkpoint_loop, "EVERY_SECONDS", 0.01)
     at_work, stop = Event(), Event()
     desk.new_link()
     catch_up()
-    with signed_at_work(conninfo, SIGNER, kept, at_work, stop, now=lambda: NOW):
+    with sign_periodically(conninfo, SIGNER, kept, at_work, stop, now=lambda: NOW):
         at_work.set()
         wait_until(lambda: len(kept.all()) == 1)
         desk.new_link()

@@ -11,12 +11,13 @@ import pytest
 from flask import Flask
 from psycopg import sql
 
-from interface import health
 from interface.bootstrap import Services
-from interface.readiness import why_not_ready
+from interface.observability import health
+from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings
+from interface.version import version
 from projections.catalogue import CATALOGUE
-from projections.runner import LOCK
+from projections.engine.runner import LOCK
 from projections.status import statuses
 from tests.conftest import Owner
 from tests.examples import IN_90_DAYS, calendar_json
@@ -26,7 +27,7 @@ from tests.service import Service, free_port, wait_until
 
 
 def test_it_is_alive_and_ready(app: Flask) -> None:
-    assert app.test_client().get("/healthz").json == {"status": "alive"}
+    assert app.test_client().get("/healthz").json == {"status": "alive", "version": version()}
     answer = app.test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (200, {"status": "ready"})
 
@@ -73,7 +74,10 @@ def test_lists_that_stand_still_because_no_projector_works_are_a_reason_against_
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json) == (
         503,
-        {"status": "not ready", "reasons": ["No projector is at work: lists stand still."]},
+        {
+            "status": "not ready",
+            "reasons": ["No projector is running: lists are not being updated."],
+        },
     )
     owner.catch_up()
     assert client.get("/readyz").status_code == 200  # nothing waits for one

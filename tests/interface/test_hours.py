@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.booking_rules import Hours
-from interface.hours import UnreadableHours, hours_text, read_hours
-from interface.zones import zone_meant, zones_to_choose
+from interface.web.opening_hours import UnreadableHours, hours_text, parse_hours
+from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
 
 TIMES = st.integers(0, 1440).map(lambda minute: f"{minute // 60:02d}:{minute % 60:02d}")
 DAYS = st.lists(TIMES, max_size=12, unique=True).map(
@@ -17,7 +17,7 @@ DAYS = st.lists(TIMES, max_size=12, unique=True).map(
 @given(DAYS)
 @settings(deadline=None)
 def test_hours_come_back_from_their_own_text(hours: Hours) -> None:
-    assert read_hours(hours_text(hours)) == hours
+    assert parse_hours(hours_text(hours)) == hours
 
 
 @pytest.mark.parametrize(
@@ -33,57 +33,59 @@ def test_hours_come_back_from_their_own_text(hours: Hours) -> None:
     ],
 )
 def test_many_spellings_mean_the_same_hours(text: str) -> None:
-    assert read_hours(text) == (("09:00", "12:00"), ("13:00", "17:00"))
+    assert parse_hours(text) == (("09:00", "12:00"), ("13:00", "17:00"))
 
 
 @pytest.mark.parametrize("text", ["", "  ", "closed", "Closed.", "-", "–", "zu"])
 def test_a_day_may_be_closed(text: str) -> None:
-    assert read_hours(text, closed=("closed", "zu")) == ()
+    assert parse_hours(text, closed=("closed", "zu")) == ()
 
 
 @pytest.mark.parametrize("text", ["18-24", "18:00 – 00:00", "6pm-12am", "18-0"])
 def test_a_day_may_end_at_midnight(text: str) -> None:
-    assert read_hours(text) == (("18:00", "24:00"),)
+    assert parse_hours(text) == (("18:00", "24:00"),)
 
 
 def test_noon_and_midnight_are_told_apart() -> None:
-    assert read_hours("12am-12pm") == (("00:00", "12:00"),)
+    assert parse_hours("12am-12pm") == (("00:00", "12:00"),)
 
 
 def test_whether_hours_make_sense_is_left_to_the_domain() -> None:
-    assert read_hours("17-9, 25-26") == (("17:00", "09:00"), ("25:00", "26:00"))
+    assert parse_hours("17-9, 25-26") == (("17:00", "09:00"), ("25:00", "26:00"))
 
 
 @pytest.mark.parametrize("text", ["lunch", "9", "9-", "9-12 13-17", "9-12, x", "13pm-2pm", "٩-١٢"])
 def test_what_names_no_hours_is_refused(text: str) -> None:
     with pytest.raises(UnreadableHours):
-        read_hours(text)
+        parse_hours(text)
 
 
 @given(st.text(max_size=40))
 @settings(deadline=None)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        hours = read_hours(text)
+        hours = parse_hours(text)
     except UnreadableHours:
         return
-    assert read_hours(hours_text(hours)) == hours
+    assert parse_hours(hours_text(hours)) == hours
 
 
 def test_a_zone_is_found_by_its_city_in_any_spelling() -> None:
-    assert zone_meant(" paris ") == "Europe/Paris"
-    assert zone_meant("new york") == "America/New_York"
-    assert zone_meant("europe/berlin") == "Europe/Berlin"
-    assert zone_meant("Utc") == "UTC"
-    assert zone_meant("US/Pacific") == "US/Pacific"
+    assert resolve_time_zone(" paris ") == "Europe/Paris"
+    assert resolve_time_zone("new york") == "America/New_York"
+    assert resolve_time_zone("europe/berlin") == "Europe/Berlin"
+    assert resolve_time_zone("Utc") == "UTC"
+    assert resolve_time_zone("US/Pacific") == "US/Pacific"
 
 
 def test_a_city_in_two_zones_and_one_in_none_are_left_as_typed() -> None:
-    assert zone_meant("Buenos Aires") == "Buenos Aires"  # two names for one place
-    assert zone_meant("Atlantis") == "Atlantis"
+    assert resolve_time_zone("Buenos Aires") == "Buenos Aires"  # two names for one place
+    assert resolve_time_zone("Atlantis") == "Atlantis"
 
 
 def test_zones_to_choose_are_places() -> None:
-    assert "Europe/Paris" in zones_to_choose()
-    assert "UTC" in zones_to_choose()
-    assert not [zone for zone in zones_to_choose() if zone.startswith(("Etc/", "posix", "EST"))]
+    assert "Europe/Paris" in selectable_time_zones()
+    assert "UTC" in selectable_time_zones()
+    assert not [
+        zone for zone in selectable_time_zones() if zone.startswith(("Etc/", "posix", "EST"))
+    ]

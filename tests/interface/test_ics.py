@@ -10,7 +10,7 @@ from icalendar import Calendar, Timezone
 
 from domain.booking import BookingStatus
 from domain.slot import Slot
-from interface.ics import calendar_file
+from interface.web.icalendar_file import calendar_file
 from tests.examples import LINK, NOW, TOMORROW
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from domain.errors import LinkNotFound
 from interface.bootstrap import Services
-from interface.fields import in_utc
+from interface.web.fields import in_utc
 from tests.conftest import Owner
 from tests.examples import NOW
 from tests.interface.calls import (
@@ -40,7 +40,7 @@ def test_a_link_is_issued_with_all_that_was_said(owner: Owner, services: Service
         "booking": None,
     }
     assert issued.headers["Location"] == f"/api/v1/links/{issued.json['id']}"
-    assert issued.headers["X-Log-Position"] == str(services.bookings.head())
+    assert issued.headers["X-Log-Position"] == str(services.event_store.head())
     read = owner.get(f"/links/{issued.json['id']}")
     assert (read.status_code, read.json) == (200, issued.json)
     assert owner.get("/links").json == {"items": [issued.json], "next_cursor": None}
@@ -103,7 +103,7 @@ def test_a_batch_holds_1_to_500_links(owner: Owner, services: Services) -> None:
         before = recorded(services)
         issued = owner.post(path, {"links": [{"recipient": "Ada"}] * count})
         assert len(issued.json["items"]) == count
-        assert issued.headers["X-Log-Position"] == str(services.bookings.head())
+        assert issued.headers["X-Log-Position"] == str(services.event_store.head())
         assert recorded(services) == (before[0] + count, before[1] + count)
     before = recorded(services)
     for count in (0, 501):

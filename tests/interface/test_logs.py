@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from flask import Flask
 
-from application.bookings import Bookings
-from interface import logs
-from interface.logs import JSONLines, TextLines
-from interface.pages import home
+from application.commands.calendars import CalendarCommands
+from interface.observability import logs
+from interface.observability.logs import JSONLines, TextLines
+from interface.pages.shared import sign_in
 from tests.conftest import Owner
 from tests.examples import calendar_json
 from tests.interface.calls import new_link, redeem
@@ -63,7 +63,7 @@ def test_every_request_is_one_line_with_its_route_and_its_outcome(
     assert message.startswith("POST /api/v1/booking-links/<token>/redeem 201 in ")
     assert line == {
         "level": "info",
-        "logger": "interface.logs",
+        "logger": "interface.observability.logs",
         "request_id": answer.headers["X-Request-Id"],
         "method": "POST",
         "route": "/api/v1/booking-links/<token>/redeem",
@@ -116,7 +116,7 @@ def test_a_fault_of_ours_is_logged_with_where_it_happened_and_not_with_its_words
         except KeyError as cause:
             raise ValueError(words) from cause
 
-    monkeypatch.setattr(Bookings, "create_calendar", fail)
+    monkeypatch.setattr(CalendarCommands, "create", fail)
     answer = owner.post("/calendars", calendar_json())
     assert answer.status_code == 500
     fault, access = lines(written)
@@ -141,7 +141,7 @@ def test_a_page_that_fails_is_logged_without_its_address(
     def fail(*_: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(home, "services", fail)
+    monkeypatch.setattr(sign_in, "services", fail)
     answer = app.test_client().get("/sign-in/a-token?and=more")
     assert answer.status_code == 500
     assert lines(written)[0]["message"] == "unexpected error in GET /sign-in/<token>"
@@ -175,7 +175,8 @@ def test_why_the_database_can_not_be_reached_is_told(written: io.StringIO) -> No
 def test_for_people_a_line_is_short(app: Flask, text: io.StringIO) -> None:
     app.test_client().get("/", headers={"X-Request-Id": "abc"})
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d INFO interface\.logs \[abc\]: GET / 200 in \d+\.\d ms\n", text.getvalue()
+        r"\d\d:\d\d:\d\d INFO interface\.observability\.logs \[abc\]: GET / 200 in \d+\.\d ms\n",
+        text.getvalue(),
     )
 
 

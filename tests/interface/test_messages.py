@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from interface.pages import messages
-from interface.pages.locale import LANGUAGES
+from interface.pages.shared.i18n import LANGUAGES
 from tests.pages import SignedIn
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")

@@ -48,7 +48,8 @@ def workers(service: Service) -> list[Process]:
     (server,) = [
         process
         for process in processes
-        if "interface.web_server" in process.command and process.parent == service.process.pid
+        if "interface.runtime.web_server" in process.command
+        and process.parent == service.process.pid
     ]
     return [process for process in processes if process.parent == server.pid]
 

@@ -29,7 +29,7 @@ ARCHIVED = {409: {"calendar-archived"}}
 # What operators call writes nothing to the log and waits for no view.
 OPERATORS = "/projections"
 
-NO_HEAD = {404: {"no-head"}, 503: {"unavailable", "head-spoiled"}}
+NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
 AUDIT = "/audit"
 
@@ -49,6 +49,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /links": KEY | VIEW,
     "GET /links/{link_id}": KEY | UNKNOWN | VIEW,
     "GET /links/{link_id}/refused-attempts": KEY | UNKNOWN | VIEW,
+    "POST /links/revoke": KEY | BODY,
     "POST /links/{link_id}/revoke": KEY | UNKNOWN | BODY | {409: {"link-redeemed"}},
     "POST /links/{link_id}/replace": KEY
     | UNKNOWN
@@ -74,12 +75,14 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
         KEY | UNKNOWN | {422: {"validation"}},
     ),
     "GET /audit/events": KEY | {422: {"validation"}},
-    "GET /audit/checkpoint": KEY | NO_HEAD,
+    "GET /audit/checkpoint": KEY | NO_CHECKPOINT,
     "GET /audit/key": KEY,
-    "GET /audit/events/{position}/proof": KEY | NO_HEAD | {404: {"not-found", "no-head"}},
+    "GET /audit/events/{position}/proof": KEY
+    | NO_CHECKPOINT
+    | {404: {"not-found", "no-checkpoint"}},
     "GET /audit/accesses": KEY | {422: {"validation"}},
-    "GET /booking-links/{token}": ENDED | {503: VIEW[503]},
-    "GET /booking-links/{token}/slots": ENDED | VIEW,
+    "GET /booking-links/{token}": ENDED,
+    "GET /booking-links/{token}/slots": ENDED | {422: {"validation"}},
     "POST /booking-links/{token}/redeem": ENDED
     | BODY
     | {
@@ -234,7 +237,7 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
         optional = call.endswith(
             (
                 "/links",
-                "/revoke",
+                "}/revoke",
                 "/replace",
                 "/archive",
                 "/forget-invitee",

@@ -18,7 +18,7 @@ from tests.pages import SignedIn
 def audit_pages(app: Flask) -> list[str]:
     found = [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/audit")]
     assert len(found) >= 6
-    return [rule.replace("<uuid:subject_id>", unknown_id()) for rule in found]
+    return [rule.replace("<uuid:aggregate_id>", unknown_id()) for rule in found]
 
 
 def test_every_page_is_for_auditors_and_admins_only(
@@ -166,36 +166,36 @@ def test_what_is_not_there_is_not_found(inspector: SignedIn) -> None:
 
 def test_accesses_are_shown_page_by_page(inspector: SignedIn) -> None:
     for _ in range(50):
-        inspector.get("/audit/head/key")
+        inspector.get("/audit/checkpoint/key")
     page = text(inspector.get("/audit/accesses"))
-    assert page.count("GET /audit/head/key") == 49
+    assert page.count("GET /audit/checkpoint/key") == 49
     (following,) = re.findall(r'<a href="([^"]+)" rel="next">', page)
-    assert text(inspector.get(following)).count("GET /audit/head/key") == 1
+    assert text(inspector.get(following)).count("GET /audit/checkpoint/key") == 1
     assert inspector.get("/audit/accesses?before=x").status_code == 200
 
 
 def test_the_signed_head_is_shown_and_given_out(
     inspector: SignedIn, owner: Owner, story: Story, services: Services, conninfo: str
 ) -> None:
-    assert "No head has been signed yet" in words(inspector.get("/audit/head"))
-    assert inspector.get("/audit/head/checkpoint").status_code == 404
+    assert "No checkpoint has been signed yet" in words(inspector.get("/audit/checkpoint"))
+    assert inspector.get("/audit/checkpoint/file").status_code == 404
     owner.catch_up()
     head = sign_head(services, conninfo)
-    page = words(inspector.get("/audit/head"))
+    page = words(inspector.get("/audit/checkpoint"))
     for said in (
         head.root.hex(),
-        "Events under it 6",
+        "Events covered 6",
         "admitone audit verify",
         "Signed Nov 23, 2026, 9:00:00",
     ):
         assert said in page, said
-    file = inspector.get("/audit/head/checkpoint")
+    file = inspector.get("/audit/checkpoint/file")
     assert file.headers["Content-Disposition"] == 'attachment; filename="6.checkpoint"'
-    (kept,) = services.settings.heads_folder.glob("*/*.checkpoint")
+    (kept,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     assert file.get_data(as_text=True) == kept.read_text()
-    assert inspector.get("/audit/head/key").get_data(as_text=True).strip() in text(
-        inspector.get("/audit/head")
+    assert inspector.get("/audit/checkpoint/key").get_data(as_text=True).strip() in text(
+        inspector.get("/audit/checkpoint")
     )
     kept.write_text(kept.read_text().replace("\n6\n", "\n5\n"))
-    assert "not as it was signed" in words(inspector.get("/audit/head"))
-    assert inspector.get("/audit/head/checkpoint").status_code == 503
+    assert "not as it was signed" in words(inspector.get("/audit/checkpoint"))
+    assert inspector.get("/audit/checkpoint/file").status_code == 503

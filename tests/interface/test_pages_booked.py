@@ -86,14 +86,14 @@ def test_a_cancelled_booking_is_shown_as_such(
     invited: Invited, services: Services, clock: Clock
 ) -> None:
     answer = invited.post(invited.form())
-    booking = services.bookings.get(Booking, services.tokens.booking_id(manage_token(answer)))
+    booking = services.event_store.get(Booking, services.tokens.booking_id(manage_token(answer)))
     booking.reschedule(
         Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + timedelta(minutes=30)),
         actor="invitee",
         now=clock(),
     )
     booking.cancel(personal_data=None, actor="invitee", now=clock())
-    services.bookings.save(booking)
+    services.event_store.save(booking)
     path = answer.headers["Location"]
     page = invited.browser.get(path)
     assert page.status_code == 200

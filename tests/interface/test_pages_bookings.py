@@ -7,9 +7,9 @@ from html import unescape
 
 import pytest
 
-from application.personal_data import Invitee
+from application.people.personal_data import Invitee
 from interface.bootstrap import Services
-from interface.pages.bookings import PAGE
+from interface.pages.owner.bookings import PAGE
 from tests.conftest import Clock, Owner
 from tests.diary import Diary
 from tests.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE

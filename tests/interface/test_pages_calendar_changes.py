@@ -17,7 +17,7 @@ PREVIEW = f"{CALENDARS}/preview"
 
 @pytest.fixture(autouse=True)
 def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.positions.wait_for", lambda *_: catch_up())
+    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
 
 
 @pytest.fixture

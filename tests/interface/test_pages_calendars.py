@@ -19,7 +19,7 @@ NEW = f"{CALENDARS}/new"
 
 @pytest.fixture(autouse=True)
 def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.positions.wait_for", lambda *_: catch_up())
+    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from application.database import Database
+from application.eventstore.database import Database
 from interface.bootstrap import Services
 from tests.conftest import Clock
 from tests.invited import ADA, NINE, TEN, Invited, manage_token, tells_nothing, text_of
@@ -163,12 +163,12 @@ def test_previews_and_strangers_learn_nothing(invited: Invited) -> None:
 
 
 def test_looking_never_leaves_a_trace(invited: Invited, services: Services) -> None:
-    before = services.bookings.head()
+    before = services.event_store.head()
     for query in ("", "?day=2026-11-24", f"?start={NINE}"):
         answer = invited.get(query)
         assert "Set-Cookie" not in answer.headers
         assert invited.browser.head(invited.path + query).status_code == 200
-    assert services.bookings.head() == before
+    assert services.event_store.head() == before
 
 
 def test_the_first_paint_is_small(invited: Invited) -> None:
@@ -195,11 +195,11 @@ def test_a_page_asks_the_database_no_more_than_the_api_does(
 
 def count_queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
-    repeat = Database.repeat
+    run = Database.run_idempotent
 
     def counted(self: Database, work: Callable[..., Any]) -> Any:
         asked.append("")
-        return repeat(self, work)
+        return run(self, work)
 
-    monkeypatch.setattr(Database, "repeat", counted)
+    monkeypatch.setattr(Database, "run_idempotent", counted)
     return asked

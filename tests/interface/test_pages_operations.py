@@ -10,8 +10,9 @@ from flask import Flask
 from psycopg.types.json import Jsonb
 
 from interface.bootstrap import Services
-from projections import generations, link_list
 from projections.catalogue import CATALOGUE
+from projections.rebuild import jobs
+from projections.views import link_list
 from tests.conftest import Owner
 from tests.examples import IN_90_DAYS
 from tests.interface.calls import new_link, together
@@ -55,7 +56,7 @@ def told(page: str, name: str = link_list.NAME) -> str:
 def note(services: Services, **changes: Any) -> None:
     """Let the newest rebuild have come so far."""
     with services.database.connection() as conn:
-        generations.note(conn, generations.newest(conn)[link_list.NAME], **changes)
+        jobs.note(conn, jobs.newest(conn)[link_list.NAME], **changes)
 
 
 def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> None:
@@ -134,8 +135,8 @@ def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
     assert "Failed 42% · 41,234 events DiskFull: no space left" in told(page)
     assert POLLS in row(page)  # the projector tries again
     with services.database.connection() as conn:
-        done = generations.newest(conn)[link_list.NAME]
-        generations.finish(conn, done, events=98_765, seconds=75.0, rows=10, differing=0)
+        done = jobs.newest(conn)[link_list.NAME]
+        jobs.finish(conn, done, events=98_765, seconds=75.0, rows=10, differing=0)
     page = text(operator.get("/operations"))
     assert re.search(r"Rebuilt .* 98,765 events in 1 min · no differences", told(page))
     assert POLLS not in row(page)

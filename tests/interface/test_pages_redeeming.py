@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from application.commands.redemption import RedemptionCommands
 from domain.errors import Busy
 from interface.bootstrap import Services
 from tests.examples import redeem_json
@@ -151,11 +152,11 @@ def test_when_too_many_book_the_form_is_kept_for_another_try(
 ) -> None:
     form = invited.form()
 
-    def busy(**_: Any) -> None:
+    def busy(*_: Any, **__: Any) -> None:
         raise Busy
 
     with monkeypatch.context() as patched:
-        patched.setattr(services.bookings, "redeem_link", busy)
+        patched.setattr(RedemptionCommands, "redeem", busy)
         answer = invited.post(form)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interface.bootstrap import Services
-from interface.pages.share_several import spreadsheet_cell
+from interface.pages.owner.share_batch import spreadsheet_cell
 from tests.conftest import Clock, Owner
 from tests.examples import calendar_json
 from tests.pages import SignedIn

@@ -1,21 +1,28 @@
 """How the API says no: who may not, what is not there, what went wrong on our side."""
 
+import importlib
+import pkgutil
 from typing import Any
 
 import pytest
 from flask import Flask
 from psycopg.sql import SQL, Identifier
 
-from application import deadline
-from application.accounts import ALL_SCOPES, Accounts, Caller
-from application.bookings import Bookings
+import application
+import domain
+import interface
+import projections
+from application.commands.calendars import CalendarCommands
+from application.commands.redemption import RedemptionCommands
+from application.eventstore import deadline
+from application.people.accounts import ALL_SCOPES, Accounts, Caller
 from domain import errors
 from domain.errors import AdmitOneError
-from interface.api import problems
 from interface.bootstrap import Services
-from projections import booking_calendar, calendar_list, link_list
+from interface.web import problems
 from projections.catalogue import ViewNotFound
-from projections.generations import RebuildNotFound, RebuildRunning
+from projections.rebuild.jobs import RebuildNotFound, RebuildRunning
+from projections.views import booking_calendar, calendar_list, link_list
 from tests.conftest import Clock, Owner
 from tests.examples import calendar_json
 from tests.interface.calls import new_link, recorded, redeem, refusal
@@ -26,15 +33,45 @@ def subclasses(kind: type[AdmitOneError]) -> list[type[AdmitOneError]]:
     return [kind, *(leaf for child in kind.__subclasses__() for leaf in subclasses(child))]
 
 
-def test_every_refusal_that_there_is_has_an_answer_and_a_sentence() -> None:
-    families = (AdmitOneError, errors.LinkEnded, errors.SlotRefused)  # never raised themselves
+NEVER_OVER_HTTP = {
+    # Families, never raised themselves.
+    "domain.errors.AdmitOneError",
+    "domain.errors.LinkEnded",
+    "domain.errors.SlotRefused",
+    # Told at the field of a form that asks for the password.
+    "application.people.authentication.WrongPassword",
+    # Told to operators when the service or a command starts.
+    "interface.bootstrap.DatabaseTooOld",
+    "interface.bootstrap.SchemaMissing",
+    "interface.runtime.command_database.DatabaseRefused",
+    "interface.runtime.postgres_binaries.AlreadyRuns",
+    "interface.runtime.postgres_binaries.EmbeddedPostgresError",
+    "interface.runtime.supervisor.AddressInUse",
+    # Told by commands, or in the log of the projector.
+    "interface.cli.audit.Unproved",
+    "projections.evidence.checkpoint_store.HistoryChanged",
+}
+
+
+def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
+    for folder in (domain, application, projections, interface):
+        for module in pkgutil.walk_packages(folder.__path__, f"{folder.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    without = set()
     for kind in subclasses(AdmitOneError):
-        if kind not in families and kind.__module__.startswith(("domain", "interface.api")):
-            for owner in (True, False):
-                status, slug, sentence = problems.described(kind, owner=owner)
+        if kind.__module__.startswith("tests."):
+            continue
+        for owner in (True, False):
+            try:
+                status, slug, sentence = problems.problem_of(kind, owner=owner)
+            except LookupError:
+                without.add(f"{kind.__module__}.{kind.__qualname__}")
+            else:
                 assert 400 <= status < 500 or status == 503, kind
                 assert slug
                 assert sentence.endswith("."), kind
+    assert without == NEVER_OVER_HTTP
 
 
 @pytest.mark.parametrize(
@@ -70,7 +107,7 @@ def test_every_refusal_that_there_is_has_an_answer_and_a_sentence() -> None:
 def test_a_refusal_has_the_status_and_name_of_the_contract(
     kind: type[AdmitOneError], owner: bool, answer: tuple[int, str]
 ) -> None:
-    assert problems.described(kind, owner=owner)[:2] == answer
+    assert problems.problem_of(kind, owner=owner)[:2] == answer
 
 
 def test_every_call_demands_a_scope_or_is_known_to_be_public(app: Flask) -> None:
@@ -228,7 +265,7 @@ def test_who_is_asked_to_come_back_is_told_when(
     def refuse(*_: Any, **__: Any) -> None:
         raise kind
 
-    monkeypatch.setattr(Bookings, "redeem_link", refuse)
+    monkeypatch.setattr(RedemptionCommands, "redeem", refuse)
     link = new_link(owner)
     answer = redeem(owner, link)
     assert refusal(answer) == (503, slug)
@@ -241,7 +278,7 @@ def test_a_fault_of_ours_is_a_problem_that_tells_no_inner_matters(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("an inner matter")
 
-    monkeypatch.setattr(Bookings, "create_calendar", fail)
+    monkeypatch.setattr(CalendarCommands, "create", fail)
     answer = owner.post("/calendars", calendar_json())
     assert refusal(answer) == (500, "internal")
     assert "inner matter" not in answer.get_data(as_text=True)
@@ -264,6 +301,6 @@ def test_all_that_a_request_does_shares_one_deadline(
 
     monkeypatch.setattr(deadline, "monotonic", lambda: time[0])
     monkeypatch.setattr(Accounts, "caller", slowly)
-    monkeypatch.setattr(Bookings, "create_calendar", create)
+    monkeypatch.setattr(CalendarCommands, "create", create)
     assert refusal(owner.post("/calendars", calendar_json())) == (503, "unavailable")
     assert left == [deadline.REQUEST_SECONDS - 4]

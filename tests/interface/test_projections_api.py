@@ -8,13 +8,14 @@ import pytest
 from flask import Flask
 from psycopg.rows import dict_row
 
-from application.mapper import JSONMapper
+from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import Services
-from projections import generations, link_list
 from projections.catalogue import CATALOGUE
-from projections.generations import REBUILD, VERIFY
-from projections.link_list import LinkList
-from projections.rebuild import Rebuild
+from projections.rebuild import jobs
+from projections.rebuild.jobs import REBUILD, VERIFY
+from projections.rebuild.rebuild import Rebuild
+from projections.views import link_list
+from projections.views.link_list import LinkList
 from tests.conftest import Owner
 from tests.examples import IN_90_DAYS
 from tests.interface.calls import new_link, refusal, together, unknown_id
@@ -40,11 +41,11 @@ def work(conninfo: str) -> Iterator[Callable[[], object]]:
         Rebuild(conninfo, [LinkList()], JSONMapper()).run()
         # The server takes a moment to see that whoever held the lock has gone.
         with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-            wait_until(lambda: not generations.is_running(conn, link_list.NAME))
+            wait_until(lambda: not jobs.is_running(conn, link_list.NAME))
 
     yield work
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        generations.prune(conn, CATALOGUE)
+        jobs.prune(conn, CATALOGUE)
 
 
 def views(operator: Owner) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
     operator: Owner, conninfo: str
 ) -> None:
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        generations.lock(conn, link_list.NAME)
+        jobs.lock(conn, link_list.NAME)
         assert refusal(operator.post(REBUILDS)) == (409, "rebuild-running")
     assert views(operator)[link_list.NAME]["rebuild"] is None
 
@@ -175,7 +176,7 @@ def test_what_a_killed_command_left_behind_is_gone_on_with(
     new_link(owner)
     owner.catch_up()
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        left = generations.begin(conn, LinkList(), kind)
+        left = jobs.begin(conn, LinkList(), kind)
     answer = operator.post(REBUILDS)
     assert answer.status_code == 202
     # What a verification has built is thrown away: it may be of another version.

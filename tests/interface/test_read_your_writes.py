@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from interface.bootstrap import Services
-from projections import positions
+from projections.engine import positions
 from tests.conftest import Owner
 from tests.examples import calendar_json, redeem_json
 from tests.interface.calls import NINE, booked, new_link, refusal, unknown_id, wrong_fields
@@ -40,7 +40,7 @@ def test_every_write_says_where_the_log_ended_with_it(owner: Owner, services: Se
     ]
     seen = [int(write.headers["X-Log-Position"]) for write in writes]
     assert len(set(seen)) == len(writes)
-    assert max(seen) == seen[-1] == services.bookings.head()
+    assert max(seen) == seen[-1] == services.event_store.head()
 
 
 def test_a_read_waits_until_its_view_shows_the_position(
@@ -58,7 +58,7 @@ def test_a_read_waits_until_its_view_shows_the_position(
     monkeypatch.setattr(positions, "sleep", sleep)
     for read in range(6):
         link = new_link(owner)
-        headers = owner.headers | {"X-Min-Position": str(services.bookings.head())}
+        headers = owner.headers | {"X-Min-Position": str(services.event_store.head())}
         path = waiting_reads(link["id"])[read]
         assert owner.client.get(f"/api/v1{path}", headers=headers).status_code in (200, 404)
         assert len(waited) == read + 1, path
@@ -70,7 +70,7 @@ def test_a_read_shows_the_write_whose_position_it_names(
     monkeypatch.setattr(positions, "sleep", lambda _: catch_up())
     link = new_link(owner)
     booking_id = booked(owner, link)["booking_id"]
-    headers = owner.headers | {"X-Min-Position": str(services.bookings.head())}
+    headers = owner.headers | {"X-Min-Position": str(services.event_store.head())}
     booking = owner.client.get(f"/api/v1/bookings/{booking_id}", headers=headers)
     shown = owner.client.get(f"/api/v1/links/{link['id']}", headers=headers)
     assert booking.status_code == 200
@@ -82,7 +82,7 @@ def test_a_view_that_does_not_come_so_far_in_time_is_said_to_be_behind(
 ) -> None:
     monkeypatch.setattr(positions, "monotonic", iter(range(0, 1000, 2)).__next__)
     owner.catch_up()
-    for position in (services.bookings.head() + 1, 2**63 - 1):
+    for position in (services.event_store.head() + 1, 2**63 - 1):
         for path in waiting_reads(unknown_id()):
             headers = owner.headers | {"X-Min-Position": str(position)}
             answer = owner.client.get(f"/api/v1{path}", headers=headers)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from application.bookings import Bookings
+from application.eventstore.event_sourced_application import EventSourcedApplication
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from interface.bootstrap import Services
@@ -34,7 +34,7 @@ def test_a_redemption_answers_with_the_booking_and_its_own_links(
     invitee = {"name": "Ada Lovelace", "email": "ada@example.org", "time_zone": "Europe/London"}
     answer = redeem(owner, link, "2026-11-24T10:00:00+01:00", invitee=invitee, notes=None)
     assert answer.status_code == 201
-    assert answer.headers["X-Log-Position"] == str(services.bookings.head())
+    assert answer.headers["X-Log-Position"] == str(services.event_store.head())
     booking_id = Booking.id_for(UUID(link["id"]))
     manage_url = f"https://book.example.org/m/{services.tokens.for_managing(booking_id)}"
     assert answer.json == {
@@ -88,14 +88,16 @@ def test_who_loses_both_link_and_slot_meanwhile_hears_of_the_link(
     calendar_id = new_calendar(owner)
     link, other = new_link(owner, calendar_id), new_link(owner, calendar_id)
     rivals = [(link, TEN), (other, NINE)]
-    find: Any = Bookings.find
+    find: Any = EventSourcedApplication.find
 
-    def find_after_the_rivals(bookings: Bookings, kind: type, *args: Any, **kwargs: Any) -> Any:
+    def find_after_the_rivals(
+        bookings: EventSourcedApplication, kind: type, *args: Any, **kwargs: Any
+    ) -> Any:
         while kind is AgendaDay and rivals:
             booked(owner, *rivals.pop())
         return find(bookings, kind, *args, **kwargs)
 
-    monkeypatch.setattr(Bookings, "find", find_after_the_rivals)
+    monkeypatch.setattr(EventSourcedApplication, "find", find_after_the_rivals)
     assert refusal(redeem(owner, link, NINE)) == (410, "link-redeemed")
     assert rivals == []
 

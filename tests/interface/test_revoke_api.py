@@ -1,11 +1,12 @@
 """Links over HTTP: the two ways in which an owner ends one, revoking and replacing."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from application import personal_data
+from application.people import personal_data
 from interface.bootstrap import Services
-from interface.fields import in_utc
+from interface.web.fields import in_utc
 from tests.conftest import Clock, Owner
 from tests.examples import NOW
 from tests.interface.calls import (
@@ -15,6 +16,8 @@ from tests.interface.calls import (
     redeem,
     refusal,
     together,
+    unknown_id,
+    wrong_fields,
 )
 
 IN_A_WEEK = in_utc(NOW + timedelta(days=7))
@@ -37,7 +40,7 @@ def test_a_revoked_link_stays_revoked_and_says_so(owner: Owner, services: Servic
     assert revoked.status_code == 200
     ended = {"status": "revoked", "revoked_at": in_utc(NOW)}
     assert revoked.json == {k: v for k, v in link.items() if k not in ("url", "token")} | ended
-    assert revoked.headers["X-Log-Position"] == str(services.bookings.head())
+    assert revoked.headers["X-Log-Position"] == str(services.event_store.head())
     assert owner.get(f"/links/{link['id']}").json == revoked.json
     assert refusal(opened(owner, link)) == (410, "link-revoked")
     assert refusal(redeem(owner, link)) == (410, "link-revoked")
@@ -63,7 +66,7 @@ def test_revoking_again_changes_nothing(owner: Owner, services: Services, clock:
     for body in (None, {}, {"reason": "Another one"}):
         again = owner.post(f"/links/{link['id']}/revoke", body)
         assert (again.status_code, again.json) == (200, first.json)
-        assert again.headers["X-Log-Position"] == str(services.bookings.head())
+        assert again.headers["X-Log-Position"] == str(services.event_store.head())
     assert recorded(services) == before
 
 
@@ -108,7 +111,7 @@ def test_a_replaced_link_ends_and_one_like_it_begins(
     assert new["issued_at"] == in_utc(clock())
     assert new["expires_at"] == in_utc(clock() + timedelta(days=10))
     assert replaced.headers["Location"] == f"/api/v1/links/{new['id']}"
-    assert replaced.headers["X-Log-Position"] == str(services.bookings.head())
+    assert replaced.headers["X-Log-Position"] == str(services.event_store.head())
 
     shown = owner.get(f"/links/{old['id']}").json
     assert (shown["status"], shown["replaced_by"]) == ("revoked", new["id"])
@@ -143,3 +146,32 @@ def test_of_many_who_replace_a_link_at_once_one_does(owner: Owner, services: Ser
     assert refused == [(409, "link-revoked")] * 7
     assert topics(services, link["id"]) == ["link.issued", "link.revoked"]
     assert {item["id"] for item in owner.get("/links").json["items"]} == {link["id"], new["id"]}
+
+
+def test_many_links_are_revoked_and_the_others_named_with_the_reason(
+    owner: Owner, new_owner: Callable[..., Owner], services: Services
+) -> None:
+    calendar_id = new_link(owner)["calendar_id"]
+    active, used = (new_link(owner, calendar_id) for _ in range(2))
+    theirs = new_link(new_owner("Oscar Other"))
+    booked(owner, used)
+    ids = [active["id"], used["id"], theirs["id"]]
+    answer = owner.post("/links/revoke", {"ids": ids, "reason": "Wrong list"})
+    assert answer.status_code == 200
+    assert answer.json == {
+        "revoked": [active["id"]],
+        "unchanged": [
+            {"id": used["id"], "reason": "link-redeemed"},
+            {"id": theirs["id"], "reason": "not-found"},
+        ],
+    }
+    assert answer.headers["X-Log-Position"] == str(services.event_store.head())
+    assert topics(services, active["id"]) == ["link.issued", "link.revoked"]
+    again = owner.post("/links/revoke", {"ids": [active["id"]]})
+    assert again.json["unchanged"] == [{"id": active["id"], "reason": "link-revoked"}]
+
+
+def test_none_too_many_or_no_ids_at_all_are_refused(owner: Owner) -> None:
+    for ids in ([], [unknown_id() for _ in range(501)], ["nonsense"], None):
+        assert wrong_fields(owner.post("/links/revoke", {"ids": ids}))
+    assert wrong_fields(owner.post("/links/revoke", {})) == {"ids"}

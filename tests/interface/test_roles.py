@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from application import single_use
+from application.audit import single_use_report
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
-from projections import booking_calendar, link_list
 from projections.catalogue import CATALOGUE
+from projections.views import booking_calendar, link_list
 from tests.application.test_personal_data import recomputed
 from tests.commands import Command
 from tests.conftest import SECRET, apply_log
@@ -140,10 +140,10 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert link_list.link(service.database, link_id, now=NOW).recipient == "Countess"
     desk.forget(booking_id)
     assert booking_calendar.booking(service.database, booking_id).invitee is None
-    assert service.privacy.reapply() == 0
-    service.attempts.record(link_id, reason="link-redeemed", address="", now=NOW)
-    assert service.attempts.counts(link_id)[0].times == 1
-    assert service.attempts.sweep(before=NOW + timedelta(days=1)) == 1
+    assert service.erasure.reapply() == 0
+    service.refused_attempts.record(link_id, reason="link-redeemed", address="", now=NOW)
+    assert service.refused_attempts.counts(link_id)[0].times == 1
+    assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
 
 
 def test_the_projector_builds_views_anew_in_a_schema_of_its_own_and_the_others_can_read_them(
@@ -182,7 +182,7 @@ def test_the_auditor_reads_the_log_and_checks_commitments_against_it(
         assert line["data"]["personal_data"] == recomputed(row)
         assert line["data"]["actor"] == ACTOR
         assert conn.execute("SELECT count(*) AS n FROM stored_events").fetchone() != {"n": 0}
-        proof = single_use.report(conn, since=None, until=None, now=NOW)
+        proof = single_use_report.report(conn, since=None, until=None, now=NOW)
         assert proof["holds"]
         assert proof["head"]["size"] > 0
 

@@ -90,7 +90,9 @@ def test_it_stops_cleanly_and_the_next_start_has_all_data(
 
 @needs_proc
 @pytest.mark.parametrize(
-    ("newest", "count"), [("bin/postgres", 1), ("interface.web_server", 3)], ids=["early", "late"]
+    ("newest", "count"),
+    [("bin/postgres", 1), ("interface.runtime.web_server", 3)],
+    ids=["early", "late"],
 )
 def test_it_can_be_stopped_while_it_starts(home: Home, newest: str, count: int) -> None:
     stop_service(home.service)

@@ -42,7 +42,7 @@ def insist(ask: Callable[[], Answer], status: int) -> Answer:
 
 def test_killed_web_workers_are_replaced(home: Home) -> None:
     running = home.running()
-    server = home.process("interface.web_server")
+    server = home.process("interface.runtime.web_server")
     workers = [p for p in home.processes() if p.parent == server.pid]
     assert len(workers) == 2
     for worker in workers:
@@ -54,7 +54,7 @@ def test_killed_web_workers_are_replaced(home: Home) -> None:
 
 def test_a_killed_web_server_is_replaced_and_its_workers_end(home: Home) -> None:
     running = home.running()
-    server = home.process("interface.web_server")
+    server = home.process("interface.runtime.web_server")
     workers = [p for p in home.processes() if p.parent == server.pid]
     server.kill()
     wait_until(lambda: not any(worker.alive for worker in workers))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interface.keys_kept import secret_keys
+from interface.runtime.key_store import secret_keys
 from interface.settings import PREFIX, Settings, SettingsError, unused_settings
 from tests.service import at_once
 
@@ -173,7 +173,7 @@ def test_keys_that_are_set_are_used_and_none_is_written(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_can_not_keep_keys_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match=r"^The secret keys can't be kept in .*: \w.*\.$"):
+    with pytest.raises(SettingsError, match=r"^The secret keys can't be stored in .*: \w.*\.$"):
         secret_keys(Settings(data=tmp_path / "file" / "folder"))
     (tmp_path / "secret_keys").touch()
     with pytest.raises(SettingsError, match="There is no secret key in"):

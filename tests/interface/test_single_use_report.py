@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from application.bookings import NewLink
+from application.commands.links import NewLink
 from interface.bootstrap import Services
-from interface.pages.audit_report import single_use_page
+from interface.web.single_use_page import single_use_page
 from tests.application.forger import Forger
 from tests.commands import Command
 from tests.desk import Desk
@@ -46,7 +46,7 @@ def test_what_does_not_hold_is_exit_status_1(
     first, *others = json.loads(done.out)["statements"]
     assert (first["holds"], first["violations"]) == (False, [position])
     assert all(each["holds"] for each in others)
-    assert f"At fault, first of all: positions {position}" in page.read_text()
+    assert f"First bad positions: {position}" in page.read_text()
     assert "Something below does not hold." in page.read_text()
 
 
@@ -91,7 +91,7 @@ def test_the_page_tells_all_of_it_and_needs_nothing_else(
 ) -> None:
     everything_happens(desk)
     link_id = desk.new_link()
-    services.attempts.record(link_id, reason="slot-taken", address="", now=NOW)
+    services.refused_attempts.record(link_id, reason="slot-taken", address="", now=NOW)
     file = tmp_path / "proof.html"
     period = ("--from", "2026-11-23T08:00:00Z", "--to", "2026-11-30")
     done = admitone(*REPORT, *period, "--html", str(file))
@@ -103,7 +103,7 @@ def test_the_page_tells_all_of_it_and_needs_nothing_else(
     assert f"position {found['head']['position']}" in page
     for text in (
         "Everything below holds for the whole log.",
-        "From Nov 23, 2026, 8:00\u202fAM UTC, until Dec 1, 2026, 12:00\u202fAM UTC.",
+        "From 23 Nov 2026, 08:00 UTC until 1 Dec 2026, 00:00 UTC.",
         "Refused attempts: slot-taken",
     ):
         assert text in page
@@ -130,4 +130,4 @@ def test_the_page_shows_the_signed_head_as_text() -> None:
     }
     page = single_use_page(report)
     assert "<pre>admitone.example.org\n&lt;5&gt;\n</pre>" in page
-    assert "Signed head" not in single_use_page(report | {"checkpoint": None})
+    assert "Signed checkpoint" not in single_use_page(report | {"checkpoint": None})

@@ -8,12 +8,12 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from application.mapper import JSONMapper
-from projections import positions
+from application.eventstore.mapper import JSONMapper
 from projections.catalogue import CATALOGUE
-from projections.projection import Projection
-from projections.runner import Runner
-from projections.transparency_log import TILES
+from projections.engine import positions
+from projections.engine.projection import Projection
+from projections.engine.runner import Runner
+from projections.views.transparency_log import TILES
 
 # The transparency log takes what the log holds as it is: it has nothing to park.
 VIEWS = [projection for projection in CATALOGUE if projection.handlers]

@@ -6,22 +6,22 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.mapper import JSONMapper
-from projections import pace, rebuild
-from projections.catalogue import CATALOGUE, view_named
-from projections.generations import REBUILD, Generation
-from projections.rebuild import Rebuild
+from application.eventstore.mapper import JSONMapper
+from projections.catalogue import CATALOGUE, projection_named
+from projections.rebuild import rebuild, throttle
+from projections.rebuild.jobs import REBUILD, RebuildJob
+from projections.rebuild.rebuild import Rebuild
 from tests.projections.poison import (
     TABLES,
 )
 
-LINKS = view_named("link_list")
+LINKS = projection_named("link_list")
 mapper = JSONMapper()
 
 
-def rebuilt(conninfo: str, *names: str, kind: str = REBUILD, **more: Any) -> list[Generation]:
+def rebuilt(conninfo: str, *names: str, kind: str = REBUILD, **more: Any) -> list[RebuildJob]:
     """Build these views anew, or all."""
-    chosen = [view_named(name) for name in names] or list(CATALOGUE)
+    chosen = [projection_named(name) for name in names] or list(CATALOGUE)
     return Rebuild(conninfo, chosen, mapper, kind=kind, **more).run()
 
 
@@ -29,11 +29,11 @@ def take(monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
     """So many events at a time, without a rest."""
     for module, name in (
         (rebuild, "BATCH_SIZE"),
-        (pace, "BATCH_SIZE"),
-        (pace, "GENTLE_BATCH_SIZE"),
+        (throttle, "BATCH_SIZE"),
+        (throttle, "GENTLE_BATCH_SIZE"),
     ):
         monkeypatch.setattr(module, name, batch_size)
-    monkeypatch.setattr(pace, "REST", 0.0)
+    monkeypatch.setattr(throttle, "REST", 0.0)
 
 
 def tamper(conn: Connection[DictRow]) -> None:

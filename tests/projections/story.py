@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg import sql
 
-from application.reading import Recorded, read
+from application.eventstore.event_log import RecordedEvent, read
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.slot import Reservation, Slot
@@ -20,24 +20,24 @@ ONE_HOUR = timedelta(hours=1)
 
 def reschedule(desk: Desk, booking_id: UUID, slot: Slot) -> None:
     """Move a booking to another time of the same day."""
-    booking = desk.services.bookings.get(Booking, booking_id)
-    day = desk.services.bookings.get(AgendaDay, AgendaDay.id_for(OWNER, slot.start.date()))
+    booking = desk.services.event_store.get(Booking, booking_id)
+    day = desk.services.event_store.get(AgendaDay, AgendaDay.id_for(OWNER, slot.start.date()))
     booking.reschedule(slot, actor="invitee", now=NOW + ONE_HOUR)
     day.reserve(booking_id, Reservation(slot, minutes(20), minutes(25)), actor="invitee", now=NOW)
-    desk.services.bookings.save(booking, day)
+    desk.services.event_store.save(booking, day)
 
 
 def cancel(desk: Desk, booking_id: UUID) -> None:
     """Call a booking off and give its time back."""
-    booking = desk.services.bookings.get(Booking, booking_id)
+    booking = desk.services.event_store.get(Booking, booking_id)
     days = [
-        desk.services.bookings.get(AgendaDay, AgendaDay.id_for(OWNER, day))
+        desk.services.event_store.get(AgendaDay, AgendaDay.id_for(OWNER, day))
         for day in booking.slot.days()
     ]
     booking.cancel(personal_data=None, actor="invitee", now=NOW + ONE_HOUR)
     for day in days:
         day.release(booking_id, actor="invitee", now=NOW + ONE_HOUR)
-    desk.services.bookings.save(booking, *days)
+    desk.services.event_store.save(booking, *days)
 
 
 def everything_happens(desk: Desk) -> None:
@@ -59,7 +59,7 @@ def everything_happens(desk: Desk) -> None:
     desk.redeem(desk.new_link(other, owner_id=OTHER_OWNER))
 
 
-def recorded(services: Services, after: int = 0) -> list[Recorded]:
+def recorded(services: Services, after: int = 0) -> list[RecordedEvent]:
     """The log after a position, as a projection is given it."""
     with services.database.connection() as conn:
         return read(conn, after, 1000)

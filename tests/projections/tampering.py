@@ -12,16 +12,16 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.checkpoints import Signer
-from application.mapper import JSONMapper
-from interface.heads import HeadsKept, sign_due
-from projections.rebuild import Rebuild
-from projections.transparency_log import TransparencyLog
-from projections.verification import Verdict, verify
+from application.eventstore.mapper import JSONMapper
+from application.proofs.checkpoint_signer import CheckpointSigner
+from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.log_verification import Verdict, verify
+from projections.rebuild.rebuild import Rebuild
+from projections.views.transparency_log import TransparencyLog
 from tests.examples import NOW
 from tests.unlocked import unlock_log
 
-SIGNER = Signer("book.example.org", bytes(32))
+SIGNER = CheckpointSigner("book.example.org", bytes(32))
 
 Positions = list[int]
 Change = Callable[[Connection[DictRow], Random, Positions], int]
@@ -33,12 +33,12 @@ class Vault:
     """A log under signed heads, which can be put back to what it was."""
 
     conninfo: str
-    kept: HeadsKept
+    kept: CheckpointStore
 
     @classmethod
     def of(cls, conninfo: str, folder: Path) -> "Vault":
         """Sign the log as it is now and note it aside."""
-        vault = cls(conninfo, HeadsKept(folder, SIGNER.verifier_key()))
+        vault = cls(conninfo, CheckpointStore(folder, SIGNER.verifier_key()))
         with vault.connect() as conn:
             while sign_due(conn, SIGNER, vault.kept, now=NOW):
                 pass

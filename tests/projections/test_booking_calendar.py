@@ -8,7 +8,7 @@ import pytest
 from domain.booking import Booking, BookingStatus
 from domain.errors import BookingNotFound
 from domain.slot import Reservation, Slot
-from projections.booking_calendar import (
+from projections.views.booking_calendar import (
     BookingRow,
     booking,
     booking_of,

@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import CalendarNotFound
-from projections.calendar_list import CalendarRow, calendar, calendar_of, calendars_of
+from projections.views.calendar_list import CalendarRow, calendar, calendar_of, calendars_of
 from tests.desk import Desk, terms
 from tests.examples import OTHER_OWNER, OWNER
 

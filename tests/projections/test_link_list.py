@@ -9,7 +9,7 @@ from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus
 from domain.slot import Slot
-from projections.link_list import LinkBooking, LinkOrder, LinkRow, link, link_of, links_of
+from projections.views.link_list import LinkBooking, LinkOrder, LinkRow, link, link_of, links_of
 from tests.desk import Desk, minutes
 from tests.examples import (
     ADA,
@@ -60,7 +60,7 @@ def test_an_issued_link_is_shown_as_active(desk: Desk, shown: Callable[[UUID], L
         id=link_id,
         owner_id=OWNER,
         calendar_id=calendar_id,
-        position=desk.services.bookings.head(),
+        position=desk.services.event_store.head(),
         status=LinkStatus.ACTIVE,
         recipient="Ada",
         note="VIP",

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application import reading
-from application.mapper import JSONMapper
+from application.eventstore import event_log
+from application.eventstore.mapper import JSONMapper
 from domain.booking import Booking
-from projections import applying, parking, runner
-from projections.applying import retry
-from projections.catalogue import view_named
-from projections.projection import Projection
+from projections.catalogue import projection_named
+from projections.engine import batch, parking, runner
+from projections.engine.batch import retry
+from projections.engine.projection import Projection
 from projections.status import statuses
 from tests.desk import Desk
 from tests.projections.poison import (
@@ -33,8 +33,8 @@ from tests.projections.poison import (
 )
 from tests.projections.story import everything_happens
 
-LINKS = view_named("link_list")
-CALENDARS = view_named("calendar_list")
+LINKS = projection_named("link_list")
+CALENDARS = projection_named("calendar_list")
 HANDLED = [
     pytest.param(projection, topic, id=f"{projection.name} {topic}")
     for projection in VIEWS
@@ -108,7 +108,7 @@ def mentions(row: dict[str, Any]) -> set[str]:
 def test_whatever_cannot_be_read_in_whatever_batches_all_else_is_shown_and_the_rest_after_a_fix(
     desk: Desk, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
-    if not desk.services.bookings.head():
+    if not desk.services.event_store.head():
         everything_happens(desk)
     begin_again(conn)
     apply_all(conn)
@@ -121,7 +121,7 @@ def test_whatever_cannot_be_read_in_whatever_batches_all_else_is_shown_and_the_r
     waits = {each.name: expected(conn, each, poison) for each in VIEWS}
     with monkeypatch.context() as sized, spoiled(conn, poison):
         sized.setattr(runner, "SMALLEST_BATCH", data.draw(st.sampled_from([1, 3, 500])))
-        sized.setattr(applying, "RETRY_BATCH", data.draw(st.sampled_from([1, 500])))
+        sized.setattr(batch, "RETRY_BATCH", data.draw(st.sampled_from([1, 500])))
         apply_all(conn)
         assert {each.name: parked(conn, each.name) for each in VIEWS} == waits
         for each in VIEWS:
@@ -155,7 +155,7 @@ def test_after_an_agenda_event_of_which_nothing_can_be_read_the_whole_day_waits(
         )
         waiting = parked(conn, "booking_calendar_v1")
         assert {row["position"] for row in day} <= waiting.keys()
-    assert retry(conn, view_named("booking_calendar"), mapper) == (len(waiting), 0)
+    assert retry(conn, projection_named("booking_calendar"), mapper) == (len(waiting), 0)
     assert rows(conn) == right
 
 
@@ -334,10 +334,10 @@ def test_thousands_of_parked_events_are_retried_in_batches(
 
     def counting(conn: Connection[DictRow], wanted: list[int]) -> Any:
         sizes.append(len(wanted))
-        return reading.read_at(conn, wanted)
+        return event_log.read_at(conn, wanted)
 
-    monkeypatch.setattr(applying, "RETRY_BATCH", 3)
-    monkeypatch.setattr(applying, "read_at", counting)
+    monkeypatch.setattr(batch, "RETRY_BATCH", 3)
+    monkeypatch.setattr(batch, "read_at", counting)
     with spoiled(conn, where):
         apply_all(conn)
         assert retry(conn, LINKS, mapper) == (0, 7)

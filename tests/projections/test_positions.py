@@ -5,11 +5,11 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.database import Database
+from application.eventstore.database import Database
 from domain.errors import ViewBehind
 from interface.bootstrap import Services
-from projections import positions
 from projections.catalogue import CATALOGUE
+from projections.engine import positions
 
 ONE, OTHER = CATALOGUE[0].name, CATALOGUE[1].name
 

@@ -8,13 +8,13 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from application.mapper import EVENT_CLASSES, JSONMapper
-from application.reading import Recorded
-from projections import positions
-from projections.applying import apply
+from application.eventstore.event_log import RecordedEvent
+from application.eventstore.mapper import EVENT_CLASSES, JSONMapper
 from projections.catalogue import CATALOGUE, create_views, missing_views
-from projections.folding import fold
-from projections.projection import Projection
+from projections.engine import positions
+from projections.engine.batch import apply
+from projections.engine.folding import fold
+from projections.engine.projection import Projection
 from tests.application.golden_events import EVENTS
 from tests.desk import Desk
 from tests.examples import NOW
@@ -45,11 +45,11 @@ def begin_again(conn: Connection[DictRow]) -> None:
         positions.advance(conn, name, 0)
 
 
-def stored(topic: str, position: int) -> Recorded:
+def stored(topic: str, position: int) -> RecordedEvent:
     """The example event of that topic as it stands in the log."""
     event = EVENTS[topic]
     state = mapper.to_stored_event(event).state
-    return Recorded(position, event.originator_id, event.originator_version, topic, state, NOW)
+    return RecordedEvent(position, event.originator_id, event.originator_version, topic, state, NOW)
 
 
 class TheServerDies(BaseException):
@@ -117,7 +117,7 @@ def test_rows_and_position_move_together_or_not_at_all(
         assert views(desk) == before
     for projection in CATALOGUE:
         apply(conn, projection, batch, mapper)
-        assert position_of(desk, projection.name) == desk.services.bookings.head()
+        assert position_of(desk, projection.name) == desk.services.event_store.head()
 
 
 @pytest.mark.parametrize("projection", OF_SOME_EVENTS, ids=lambda one: one.name)

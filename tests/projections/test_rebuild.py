@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from projections import generations, positions, rebuild
-from projections.applying import retry
 from projections.catalogue import CATALOGUE
-from projections.generations import REBUILD, VERIFY, RebuildRunning
+from projections.engine import positions
+from projections.engine.batch import retry
+from projections.rebuild import jobs, rebuild
+from projections.rebuild.jobs import REBUILD, VERIFY, RebuildRunning
 from tests.benchmarks.history import fill
 from tests.desk import Desk
 from tests.projections.poison import (
@@ -119,10 +120,10 @@ def test_what_was_replaced_is_kept_until_it_is_pruned(
     conn.execute("RESET search_path")
     rebuilt(conninfo, "calendar_list")
     assert schemas(conn, "retired_") == before + 2
-    dropped = generations.prune(conn, CATALOGUE)
+    dropped = jobs.prune(conn, CATALOGUE)
     assert [words.partition(" as it was before ")[0] for words in dropped] == [done.name] * 2
     assert schemas(conn, "retired_") == before
-    assert generations.prune(conn, CATALOGUE) == []
+    assert jobs.prune(conn, CATALOGUE) == []
     assert rows(conn)["calendar_list_v1"] == right["calendar_list_v1"]
 
 
@@ -138,18 +139,18 @@ def test_a_view_in_work_is_refused_to_everybody_else(
     kind: str,
 ) -> None:
     refused: list[type[Exception]] = []
-    monkeypatch.setattr(generations, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "LOCK_SECONDS", 0.0)
 
     def meanwhile(_: object) -> None:
         if refused:
             return
-        assert generations.is_running(conn, LINKS.name)
-        assert not generations.is_running(conn, "calendar_list_v1")
+        assert jobs.is_running(conn, LINKS.name)
+        assert not jobs.is_running(conn, "calendar_list_v1")
         for attempt in (
             lambda: rebuilt(conninfo, "link_list"),
             lambda: rebuilt(conninfo),
             lambda: rebuilt(conninfo, "link_list", kind=VERIFY),
-            lambda: generations.request(conn, LINKS.name),
+            lambda: jobs.request(conn, LINKS.name),
         ):
             try:
                 attempt()
@@ -158,7 +159,7 @@ def test_a_view_in_work_is_refused_to_everybody_else(
 
     rebuilt(conninfo, "link_list", kind=kind, report=meanwhile)
     assert refused == [RebuildRunning] * 4
-    wait_until(lambda: not generations.is_running(conn, LINKS.name))
+    wait_until(lambda: not jobs.is_running(conn, LINKS.name))
     assert states(conn) == ["done"]
     monkeypatch.undo()
     rebuilt(conninfo)
@@ -168,16 +169,16 @@ def test_a_view_in_work_is_refused_to_everybody_else(
 def test_a_rebuild_is_requested_once_and_done_by_whoever_comes_first(
     right: Views, conn: Connection[DictRow], conninfo: str
 ) -> None:
-    asked = generations.request(conn, LINKS.name)
+    asked = jobs.request(conn, LINKS.name)
     assert (asked.state, asked.by_projector) == ("waiting", True)
-    assert [found.id for found in generations.waiting(conn)] == [asked.id]
+    assert [found.id for found in jobs.waiting(conn)] == [asked.id]
     with pytest.raises(RebuildRunning):
-        generations.request(conn, LINKS.name)
+        jobs.request(conn, LINKS.name)
     (done,) = rebuilt(conninfo, "link_list")
     assert done.id == asked.id
-    assert generations.waiting(conn) == []
-    wait_until(lambda: not generations.is_running(conn, LINKS.name))
-    assert generations.request(conn, LINKS.name).id != asked.id
+    assert jobs.waiting(conn) == []
+    wait_until(lambda: not jobs.is_running(conn, LINKS.name))
+    assert jobs.request(conn, LINKS.name).id != asked.id
 
 
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
@@ -190,8 +191,8 @@ def test_what_was_killed_does_not_keep_anybody_from_requesting_a_rebuild(
     before = schemas(conn, "rebuild_")
     with pytest.raises(Killed):
         rebuilt(conninfo, "link_list", kind=kind, report=die)
-    left = generations.newest(conn)[LINKS.name]
-    asked = generations.request(conn, LINKS.name)
+    left = jobs.newest(conn)[LINKS.name]
+    asked = jobs.request(conn, LINKS.name)
     assert (asked.id == left.id, asked.kind) == (kind == REBUILD, REBUILD)
     rebuilt(conninfo, "link_list")
     assert schemas(conn, "rebuild_") == before

@@ -8,9 +8,10 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from projections import generations, positions, rebuild
-from projections.link_list import links_of
-from projections.rebuild import NotSwitched, Rebuild
+from projections.engine import positions
+from projections.rebuild import jobs, rebuild
+from projections.rebuild.rebuild import NotSwitched, Rebuild
+from projections.views.link_list import links_of
 from tests.desk import Desk
 from tests.examples import NOW, OWNER
 from tests.projections.poison import (
@@ -35,7 +36,7 @@ def test_a_live_view_that_is_far_behind_is_replaced_without_a_comparison(
     for done in rebuilt(conninfo):
         assert (done.state, done.differing, done.rows) == ("done", None, None)
     shown = rows(conn)
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     assert set(positions.positions_of(conn).values()) == {head}
     apply_all(conn)
     assert rows(conn) == shown
@@ -107,7 +108,7 @@ def test_a_switch_that_readers_never_allow_is_given_up_and_finished_later(
         reader.execute("SELECT FROM link_list_v2")
         with pytest.raises(NotSwitched):
             rebuilt(conninfo, "link_list")
-    failed = generations.newest(conn)[LINKS.name]
+    failed = jobs.newest(conn)[LINKS.name]
     assert (failed.state, failed.progress < 1.0) == ("failed", False)
     (done,) = rebuilt(conninfo, "link_list")
     assert done.id == failed.id
@@ -146,7 +147,7 @@ def test_readers_never_see_an_error_an_empty_or_an_older_view(
         for reader in readers:
             reader.join()
         desk.new_link()
-        head = desk.services.bookings.head()
+        head = desk.services.event_store.head()
         positions.wait_for(database, NAMES, head, seconds=30)
     assert wrong == []
     assert len(seen) > 100
@@ -176,7 +177,9 @@ def test_while_everything_goes_on_a_rebuild_ends_with_the_rows_of_the_log(
         finally:
             stop.set()
             writer.join()
-        positions.wait_for(desk.services.database, NAMES, desk.services.bookings.head(), seconds=30)
+        positions.wait_for(
+            desk.services.database, NAMES, desk.services.event_store.head(), seconds=30
+        )
     assert {generation.differing for generation in done} == {0}
     shown = rows(conn)
     begin_again(conn)

@@ -7,9 +7,9 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from projections import generations, rebuild
 from projections.catalogue import CATALOGUE
-from projections.rebuild import Rebuild
+from projections.rebuild import jobs, rebuild
+from projections.rebuild.rebuild import Rebuild
 from tests.projections.poison import (
     VIEWS,
     Views,
@@ -81,7 +81,7 @@ def test_killed_at_any_round_trip_the_old_views_stand_and_the_next_run_finishes(
         assert rows(conn) == right
         assert set(states(conn)) == {"done"}
         assert conn.execute("SELECT FROM parked_events").fetchall() == []
-        generations.prune(conn, CATALOGUE)
+        jobs.prune(conn, CATALOGUE)
     assert {("building",), ("switching",)} <= killed_at | {
         (state,) for states in killed_at for state in states
     }
@@ -99,7 +99,7 @@ def test_one_that_was_interrupted_is_gone_on_with_from_where_it_was(
 
     with pytest.raises(Killed):
         rebuilt(conninfo, report=die_after)
-    begun = generations.newest(conn)
+    begun = jobs.newest(conn)
     assert {generation.state for generation in begun.values()} == {"building"}
     assert all(20 <= generation.events < log for generation in begun.values())
     for done in rebuilt(conninfo):
@@ -135,7 +135,7 @@ def test_a_server_that_ends_the_connection_is_noted_as_the_failure(
 
     with pytest.raises(psycopg.OperationalError):
         rebuilt(conninfo, "link_list", report=cut)
-    failed = generations.newest(conn)[LINKS.name]
+    failed = jobs.newest(conn)[LINKS.name]
     assert failed.state == "failed"
     assert failed.error is not None
     assert "terminating connection" in failed.error

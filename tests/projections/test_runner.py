@@ -14,11 +14,11 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.mapper import JSONMapper
-from application.recorder import CHANNEL
-from projections import positions, runner
+from application.eventstore.mapper import JSONMapper
+from application.eventstore.recorder import CHANNEL
 from projections.catalogue import CATALOGUE
-from projections.runner import Runner
+from projections.engine import positions, runner
+from projections.engine.runner import Runner
 from tests.desk import Desk
 from tests.projections.story import everything_happens, view
 from tests.proxy import Proxy
@@ -52,7 +52,7 @@ def running(conninfo: str) -> Iterator[Event]:
 
 def shown(desk: Desk) -> None:
     """Return once all views show all that is in the log."""
-    head = desk.services.bookings.head()
+    head = desk.services.event_store.head()
     positions.wait_for(desk.services.database, NAMES, head, seconds=PATIENCE)
 
 
@@ -240,7 +240,7 @@ def test_a_view_whose_table_is_gone_stands_still_and_the_others_go_on(
     conn.execute("ALTER TABLE calendar_list_v1 RENAME TO mislaid")
     try:
         everything_happens(desk)
-        head = desk.services.bookings.head()
+        head = desk.services.event_store.head()
         assert seen() == [0, *[head] * (len(NAMES) - 1)]
         assert list(tried.stuck) == ["calendar_list_v1"]
         assert "does not exist" in tried.stuck["calendar_list_v1"]

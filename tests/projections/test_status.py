@@ -6,7 +6,7 @@ import psycopg
 
 from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
-from projections.runner import is_running
+from projections.engine.runner import is_running
 from projections.status import statuses
 from tests.desk import Desk
 from tests.projecting import at_work
@@ -29,7 +29,7 @@ def test_a_view_that_has_not_seen_all_events_is_behind_by_number_and_age(
     desk = Desk(services)
     desk.new_link()
     catch_up()
-    seen = services.bookings.head()
+    seen = services.event_store.head()
     desk.new_link()
     desk.new_link()
     with psycopg.connect(conninfo, autocommit=True) as conn:
@@ -41,7 +41,7 @@ def test_a_view_that_has_not_seen_all_events_is_behind_by_number_and_age(
         )
         conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
     for view in statuses(services.database):
-        assert (view.position, view.head) == (seen, services.bookings.head())
+        assert (view.position, view.head) == (seen, services.event_store.head())
         assert (view.lag_events, view.state) == (4, "behind")
         assert view.lag_seconds > 3600
     catch_up()

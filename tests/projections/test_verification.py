@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from application.proofs import ProofError
-from projections import verification
-from projections.verification import Verdict, verify
+from application.proofs.verifier import ProofError
+from projections.evidence import log_verification
+from projections.evidence.log_verification import Verdict, verify
 from tests.desk import Desk
 from tests.projections.story import everything_happens
 from tests.projections.tampering import CHANGES, Vault
@@ -93,7 +93,7 @@ def test_a_change_of_what_no_head_covers_yet_shows_by_the_tree(
 ) -> None:
     desk.new_link()
     catch_up()
-    newest = desk.services.bookings.head()
+    newest = desk.services.event_store.head()
     vault.change(lambda conn, random, _: CHANGES["one bit"](conn, random, [newest]), Random(1))
     assert vault.verdict().position == newest
 
@@ -118,7 +118,7 @@ def test_a_long_log_is_shared_out_between_processes_and_put_together_in_order(
 ) -> None:
     whole = vault.verdict()
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(verification, "STRETCH", 20)
+    monkeypatch.setattr(log_verification, "STRETCH", 20)
     found = verify(
         vault.conninfo,
         vault.kept.all(),

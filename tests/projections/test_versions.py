@@ -14,14 +14,15 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.mapper import JSONMapper
+from application.eventstore.mapper import JSONMapper
 from domain.calendar import Calendar
-from projections import generations, positions
-from projections.calendar_list import CALENDARS, CalendarList
-from projections.projection import Projection, applies
-from projections.rebuild import Rebuild
-from projections.runner import Runner
-from projections.tables import Rows
+from projections.engine import positions
+from projections.engine.projection import Projection, applies
+from projections.engine.runner import Runner
+from projections.engine.tables import Rows
+from projections.rebuild import jobs
+from projections.rebuild.rebuild import Rebuild
+from projections.views.calendar_list import CALENDARS, CalendarList
 from tests.application.golden_events import EVENTS
 
 CALENDARS_V2 = replace(
@@ -112,7 +113,7 @@ def test_a_view_of_another_shape_is_deployed_while_the_one_before_is_read(
     create(conn)
     keep_up(conn, both)
     assert (count(conn, "calendar_list_v1"), count(conn, "calendar_list_v2")) == (5, 5)
-    dropped = generations.prune(conn, both)
+    dropped = jobs.prune(conn, both)
     assert [words.partition(" ")[0] for words in dropped] == ["calendar_list_v2"]
     assert count(conn, "calendar_list_v1") == 5
 
@@ -120,7 +121,7 @@ def test_a_view_of_another_shape_is_deployed_while_the_one_before_is_read(
     create(conn)
     keep_up(conn, after)
     assert (count(conn, "calendar_list_v1"), count(conn, "calendar_list_v2")) == (5, 6)
-    assert generations.prune(conn, after) == ["calendar_list_v1"]
+    assert jobs.prune(conn, after) == ["calendar_list_v1"]
     assert "calendar_list_v1" not in positions.positions_of(conn)
     with pytest.raises(psycopg.errors.UndefinedTable):
         count(conn, "calendar_list_v1")
@@ -139,4 +140,4 @@ def test_a_view_of_another_shape_is_deployed_while_the_one_before_is_read(
     ],
 )
 def test_only_earlier_versions_of_the_same_view_are_older(name: str, older: bool) -> None:
-    assert generations._is_older(name, "calendar_list_v2") is older
+    assert jobs._is_older(name, "calendar_list_v2") is older

@@ -1,0 +1,197 @@
+"""Commands on links, but for redeeming them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from application.eventstore.deadline import deadline
+from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.recorder import PersonalDataRow, VersionConflict
+from application.people import personal_data
+from domain.calendar import Calendar
+from domain.errors import AdmitOneError, Invalid, LinkNotFound, LinkRevoked
+from domain.link import SingleUseLink
+
+LARGEST_BATCH = 500
+DEFAULT_LINK_LIFE = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class NewLink:
+    """A link to issue. `expires_at` is UTC; None means 90 days from now.
+
+    With a `link_id` the link is issued once: the same request again gets the same link.
+    """
+
+    recipient: str | None = None
+    note: str | None = None
+    expires_at: datetime | None = None
+    link_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class BulkRevocation:
+    """What became of each link: revoked now, or the refusal that left it as it was."""
+
+    revoked: list[UUID]
+    unchanged: dict[UUID, AdmitOneError]
+
+
+@dataclass(frozen=True)
+class LinkCommands:
+    """Issues, revokes and replaces links."""
+
+    event_store: EventSourcedApplication
+
+    def issue(
+        self,
+        *,
+        calendar_id: UUID,
+        owner_id: UUID,
+        links: Sequence[NewLink],
+        actor: str,
+        now: datetime,
+    ) -> Written[list[SingleUseLink]]:
+        """Issues 1 to 500 links, all or none.
+
+        Raises `CalendarArchived`, `CalendarNotFound` or `Invalid`, which names a field of one
+        link among several as `links.<place>.<field>`.
+        """
+        if not 1 <= len(links) <= LARGEST_BATCH:
+            raise Invalid({"links": [f"Must be 1 to {LARGEST_BATCH}."]})
+        with deadline():
+            calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
+            calendar.must_take_links()
+            issued: list[SingleUseLink] = []
+            rows: list[PersonalDataRow] = []
+            errors: dict[str, Sequence[str]] = {}
+            for place, new in enumerate(links):
+                try:
+                    link, row = _issue(calendar, new, new.link_id or uuid4(), actor=actor, now=now)
+                except Invalid as invalid:
+                    for field, sentences in invalid.errors.items():
+                        errors[f"links.{place}.{field}"] = sentences
+                else:
+                    issued.append(link)
+                    rows += row
+            if errors:
+                raise Invalid(errors)
+            try:
+                position = self.event_store.record(*issued, personal_data=rows)
+                return Written(issued, position)
+            except VersionConflict:  # this very request was here before
+                return Written(
+                    [self.event_store.get_own(SingleUseLink, link.id, owner_id) for link in issued],
+                    self.event_store.head(),
+                )
+
+    def revoke(
+        self,
+        *,
+        link_id: UUID,
+        owner_id: UUID,
+        reason: str | None,
+        actor: str,
+        now: datetime,
+    ) -> Written[SingleUseLink]:
+        """Ends a link before it is used. Raises `LinkRedeemed` or `LinkNotFound`."""
+
+        def decide() -> Written[SingleUseLink]:
+            link = self.event_store.get_own(SingleUseLink, link_id, owner_id)
+            rows = _revoke(link, reason, actor=actor, now=now)
+            return self.event_store.write(link, personal_data=rows)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def revoke_many(
+        self,
+        *,
+        link_ids: Sequence[UUID],
+        owner_id: UUID,
+        reason: str | None,
+        actor: str,
+        now: datetime,
+    ) -> Written[BulkRevocation]:
+        """Ends up to 500 links, each decided on its own; those that can be are ended together.
+
+        A link that is not there, or that has been redeemed or revoked before, is reported and
+        stops no other one. Raises `Invalid`, or `Busy` with nothing changed.
+        """
+        ids = list(dict.fromkeys(link_ids))
+        if not 1 <= len(ids) <= LARGEST_BATCH:
+            raise Invalid({"ids": [f"Must be 1 to {LARGEST_BATCH}."]})
+
+        def decide() -> Written[BulkRevocation]:
+            links = self.event_store.find_many(SingleUseLink, ids)
+            changed: list[SingleUseLink] = []
+            rows: list[PersonalDataRow] = []
+            unchanged: dict[UUID, AdmitOneError] = {}
+            for link_id in ids:
+                link = links.get(link_id)
+                try:
+                    if link is None or link.owner_id != owner_id:
+                        raise LinkNotFound
+                    if link.is_revoked:
+                        raise LinkRevoked
+                    rows += _revoke(link, reason, actor=actor, now=now)
+                except AdmitOneError as refusal:
+                    unchanged[link_id] = refusal
+                else:
+                    changed.append(link)
+            position = self.event_store.record(*changed, personal_data=rows)
+            return Written(BulkRevocation([link.id for link in changed], unchanged), position)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def replace(
+        self, *, link_id: UUID, owner_id: UUID, actor: str, now: datetime
+    ) -> Written[SingleUseLink]:
+        """Revokes a link and issues one like it, valid for as long, in one transaction.
+
+        Raises `LinkRedeemed`, `LinkRevoked`, `CalendarArchived` or `LinkNotFound`.
+        """
+        new_id = uuid4()
+
+        def decide() -> Written[SingleUseLink]:
+            old = self.event_store.get_own(SingleUseLink, link_id, owner_id)
+            calendar = self.event_store.get(Calendar, old.calendar_id)
+            calendar.must_take_links()
+            old.revoke(personal_data=None, replaced_by=new_id, actor=actor, now=now)
+            typed = personal_data.find(self.event_store.database, link_id)
+            like_it = NewLink(
+                recipient=typed and typed.data.get("recipient"),
+                note=typed and typed.data.get("note"),
+                expires_at=now + (old.expires_at - old.created_on),
+            )
+            new, rows = _issue(calendar, like_it, new_id, actor=actor, now=now)
+            return Written(new, self.event_store.record(old, new, personal_data=rows))
+
+        return self.event_store.retry_on_conflict(decide)
+
+
+def _issue(
+    calendar: Calendar, new: NewLink, link_id: UUID, *, actor: str, now: datetime
+) -> tuple[SingleUseLink, list[PersonalDataRow]]:
+    rows, commitment = personal_data.row_for(
+        link_id, 1, {"recipient": new.recipient, "note": new.note}
+    )
+    link = SingleUseLink.issue(
+        link_id=link_id,
+        owner_id=calendar.owner_id,
+        calendar_id=calendar.id,
+        expires_at=new.expires_at or now + DEFAULT_LINK_LIFE,
+        personal_data=commitment,
+        actor=actor,
+        now=now,
+    )
+    return link, rows
+
+
+def _revoke(
+    link: SingleUseLink, reason: str | None, *, actor: str, now: datetime
+) -> list[PersonalDataRow]:
+    """Revokes the link and returns the row that keeps the reason."""
+    rows, commitment = personal_data.row_for(link.id, link.version + 1, {"reason": reason})
+    link.revoke(personal_data=commitment, actor=actor, now=now)
+    return rows

@@ -1,0 +1,123 @@
+"""The command that redeems a link: loads, lets the domain decide, and saves."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.people import personal_data
+from application.people.personal_data import Invitee
+from domain.agenda import AgendaDay
+from domain.booking import Booking
+from domain.calendar import Calendar
+from domain.errors import Invalid
+from domain.link import SingleUseLink
+from domain.redemption import (
+    RedemptionRequest,
+    confirm_repeat,
+    is_repeat,
+    offered_reservation,
+    redeem,
+)
+from domain.slot import Reservation
+
+INVITEE = "invitee"
+
+
+@dataclass(frozen=True)
+class Redemption:
+    """A booking as its invitee was told of it, the first time and every time after."""
+
+    booking: Booking
+    calendar: Calendar
+    invitee: Invitee
+    is_repeat: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class RedemptionCommands:
+    """Turns links into bookings."""
+
+    event_store: EventSourcedApplication
+
+    def redeem(
+        self,
+        *,
+        link_id: UUID,
+        start: datetime,
+        invitee: Invitee,
+        notes: str | None,
+        idempotency_key: str | None,
+        now: datetime,
+    ) -> Written[Redemption]:
+        """Turns a link into a booking of the slot that begins at `start` (UTC).
+
+        Link, booking and agenda days are saved together, or nothing is. The same
+        `idempotency_key` with the same slot and invitee gets the first answer again.
+
+        Raises `LinkNotFound`, `LinkEnded`, `SlotTaken`, `SlotNotOffered`,
+        `IdempotencyMismatch`, or `Unavailable` when nothing could be decided in time.
+        """
+        typed = personal_data.booking_data(invitee, notes)
+        rows, commitment = personal_data.row_for(Booking.id_for(link_id), 1, typed)
+        if commitment is None:
+            raise Invalid({"invitee": ["Must not be empty."]})
+        request = RedemptionRequest(
+            start=start,
+            personal_data=commitment,
+            idempotency_key=idempotency_key and _sha256(idempotency_key),
+            actor=INVITEE,
+            now=now,
+        )
+
+        def decide() -> Written[Redemption]:
+            calendar_id = self.event_store.get(SingleUseLink, link_id, version=1).calendar_id
+            calendar = self.event_store.get(Calendar, calendar_id)
+            reservation = offered_reservation(calendar, request)
+            agenda = self._agenda(calendar.owner_id, reservation, now=now) if reservation else []
+            # Last, so that whoever lost the link hears of that and not of the slot.
+            link = self.event_store.get(SingleUseLink, link_id)
+            if is_repeat(link, request):
+                return self._first_answer(request, link_id, invitee, typed)
+            booking = redeem(
+                request, link=link, calendar=calendar, reservation=reservation, agenda=agenda
+            )
+            position = self.event_store.record(link, booking, *agenda, personal_data=rows)
+            return Written(Redemption(booking, calendar, invitee), position)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def _first_answer(
+        self,
+        request: RedemptionRequest,
+        link_id: UUID,
+        invitee: Invitee,
+        typed: dict[str, str | None],
+    ) -> Written[Redemption]:
+        """Returns the first answer again, for the same slot and the same person."""
+        made = self.event_store.get(Booking, Booking.id_for(link_id), version=1)
+        row = personal_data.find(self.event_store.database, made.id)
+        confirm_repeat(
+            made,
+            start=request.start,
+            personal_data=row
+            and personal_data.commitment(row.salt, personal_data.without_empty(typed)),
+        )
+        calendar = self.event_store.get(Calendar, made.calendar_id, version=made.calendar_version)
+        redemption = Redemption(made, calendar, invitee, is_repeat=True)
+        return Written(redemption, self.event_store.head())
+
+    def _agenda(
+        self, owner_id: UUID, reservation: Reservation, *, now: datetime
+    ) -> list[AgendaDay]:
+        """Returns the agenda of every day that a reservation touches, opened where it is new."""
+        return [
+            self.event_store.find(AgendaDay, AgendaDay.id_for(owner_id, day))
+            or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
+            for day in reservation.widened.days()
+        ]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

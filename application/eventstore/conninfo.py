@@ -1,0 +1,34 @@
+"""Connection strings for PostgreSQL: checked, and completed with time-outs."""
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+_DEFAULTS: dict[str, str | int] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,
+    "connect_timeout": 3,
+}
+
+
+class InvalidConninfo(ValueError):
+    """A connection string that can't be used. It is never quoted: it may hold a password."""
+
+
+def check(conninfo: str) -> None:
+    """Raises `InvalidConninfo`, whose message completes a sentence: "must be …"."""
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except ProgrammingError:
+        raise InvalidConninfo(
+            "must be a postgresql:// address or libpq's key=value pairs"
+        ) from None
+    if "@" in str(parts.get("host", "")):
+        raise InvalidConninfo("must have each @ of a password written as %40")
+
+
+def with_defaults(conninfo: str, *, application_name: str) -> str:
+    """Returns the connection string, completed so that a silent network is noticed in seconds."""
+    given = conninfo_to_dict(conninfo)
+    return make_conninfo("", **{**_DEFAULTS, "application_name": application_name, **given})

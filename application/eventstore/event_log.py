@@ -1,0 +1,63 @@
+"""The log as it is stored, row by row, in order."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection, Cursor
+from psycopg.rows import DictRow, RowMaker
+
+_MAX_BIGINT = 2**63 - 1
+_SELECT = """SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
+    FROM stored_events """
+
+
+class RecordedEvent(NamedTuple):
+    """An event as the log stores it, with its place there. `recorded_at` is UTC."""
+
+    position: int
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    state: bytes
+    recorded_at: datetime
+
+
+def read(
+    conn: Connection[DictRow], after: int, limit: int, *, until: int | None = None
+) -> list[RecordedEvent]:
+    """At most `limit` events after a position, and up to the position `until`, in order."""
+    return _fetch(
+        conn,
+        "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s",
+        (after, _MAX_BIGINT if until is None else until, limit),
+    )
+
+
+def read_at(conn: Connection[DictRow], positions: Collection[int]) -> list[RecordedEvent]:
+    """The events at these positions, in order."""
+    return _fetch(
+        conn, "WHERE notification_id = ANY(%s) ORDER BY notification_id", (list(positions),)
+    )
+
+
+def read_streams(
+    conn: Connection[DictRow], originator_ids: Collection[UUID], *, until: int | None = None
+) -> list[RecordedEvent]:
+    """The events of these aggregates, up to the position `until`, in the order of the log."""
+    return _fetch(
+        conn,
+        "WHERE originator_id = ANY(%s) AND notification_id <= %s ORDER BY notification_id",
+        (list(originator_ids), _MAX_BIGINT if until is None else until),
+    )
+
+
+def _fetch(conn: Connection[DictRow], where: str, values: Sequence[object]) -> list[RecordedEvent]:
+    # In binary: half of what a rebuild costs is reading.
+    with conn.cursor(binary=True, row_factory=_recorded) as cursor:
+        return cursor.execute((_SELECT + where).encode(), values, prepare=True).fetchall()
+
+
+def _recorded(cursor: Cursor[Any]) -> RowMaker[RecordedEvent]:
+    return RecordedEvent._make

@@ -1,0 +1,283 @@
+"""How events reach PostgreSQL: once, in order, and with a known outcome.
+
+The library's recorder retries an append whose reply was lost and then takes its own
+event for a rival's. This one owns the whole policy: one round trip an append, one
+deadline a request, and an outcome that is looked up, never guessed.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import (
+    BaseInfrastructureFactory,
+    IntegrityError,
+    Notification,
+    StoredEvent,
+)
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
+from eventsourcing.utils import Environment, strtobool
+from psycopg.errors import Diagnostic
+from psycopg.types.json import Jsonb
+
+from application.eventstore.database import LOST, PATIENCE, Database, pauses, sleep_within_deadline
+from application.eventstore.deadline import deadline, seconds_left
+from domain.errors import Busy, Unavailable
+
+CHANNEL = "stored_events"
+
+# Writers take turns until they have committed: positions become visible in order, so a
+# reader that follows the log never passes one that is still to come. An advisory lock and
+# not LOCK TABLE, which (auto)vacuum and index builds would hold up; and all in a single
+# statement, which the server begins when it has all of it and ends by itself: no client
+# that stops or vanishes half-way keeps the others waiting.
+TURN = 4_011_200_119
+
+_APPEND = f"""
+    WITH patience AS MATERIALIZED (
+        SELECT set_config('lock_timeout', %s, true)
+    ), turn AS MATERIALIZED (
+        SELECT pg_advisory_xact_lock({TURN}), pg_notify('{CHANNEL}', '') FROM patience
+    ), person AS (
+        INSERT INTO personal_data (originator_id, originator_version, salt, data)
+        SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row
+    ), forgotten AS (
+        DELETE FROM personal_data USING turn WHERE originator_id = ANY(%s::uuid[])
+    ), forgotten_attempts AS (
+        DELETE FROM refused_attempts USING turn WHERE link_id = ANY(%s::uuid[])
+    ), event AS (
+        INSERT INTO stored_events (originator_id, originator_version, topic, state)
+        SELECT originator_id, originator_version, topic, state
+        FROM turn, unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[])
+            WITH ORDINALITY AS row (originator_id, originator_version, topic, state, place)
+        ORDER BY place
+        RETURNING notification_id
+    )
+    SELECT notification_id FROM event"""  # noqa: S608 - two constants
+
+_MAX_BIGINT = 2**63 - 1
+
+_CONFLICTING_KEY = re.compile(r"=\(([0-9a-f-]{36}), (\d+)\)")
+
+
+class PersonalDataRow(NamedTuple):
+    """What people typed with one event; see `application.people.personal_data`."""
+
+    originator_id: UUID
+    originator_version: int
+    salt: bytes
+    data: dict[str, str]
+
+
+class VersionConflict(IntegrityError):
+    """Another writer recorded this version of this aggregate first."""
+
+    def __init__(self, originator_id: UUID, originator_version: int) -> None:
+        super().__init__(f"{originator_id} already has a version {originator_version}")
+        self.originator_id = originator_id
+        self.originator_version = originator_version
+
+
+class EventRecorder(PostgresApplicationRecorder):
+    """The library's recorder, with appends and reads of our own."""
+
+    datastore: Database
+
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        personal_data: Sequence[PersonalDataRow] = (),
+        forgotten: Sequence[UUID] = (),
+        **_: Any,
+    ) -> Sequence[int]:
+        """Record all events and the personal data behind them, or nothing.
+
+        With them goes all personal data of the aggregates that are `forgotten`, and the
+        refused attempts with those that are links. One that
+        somebody may still write to has to be among those that the events are of: the
+        rows to delete are looked up before this append has its turn, and only a
+        conflict of versions tells of rows that came since.
+
+        Returns their positions. Raises `VersionConflict` when another writer was first;
+        `Busy` when the lock, and `Unavailable` when the server or the outcome could not
+        be had before the deadline.
+        """
+        if not stored_events:
+            return []
+        outcome_is_open = False
+        with deadline():
+            for pause in pauses():
+                try:
+                    return self._append(stored_events, personal_data, forgotten)
+                except psycopg.errors.UniqueViolation as error:
+                    # An append whose reply was lost may still have been committing when this
+                    # one queued for the lock behind it. If the rows are ours, it was.
+                    if outcome_is_open and (own := self._positions_if_recorded(stored_events)):
+                        return own
+                    raise _conflict(error.diag) from error
+                except psycopg.errors.LockNotAvailable as error:
+                    raise (Unavailable if outcome_is_open else Busy) from error
+                except LOST as error:
+                    outcome_is_open = True
+                    if not sleep_within_deadline(pause):
+                        raise Unavailable from error
+        raise AssertionError("pauses() never ends")
+
+    def _append(
+        self,
+        stored_events: Sequence[StoredEvent],
+        personal_data: Sequence[PersonalDataRow],
+        forgotten: Sequence[UUID],
+    ) -> list[int]:
+        """One transaction in one round trip."""
+        severities: list[str | None] = []
+
+        def note(notice: Diagnostic) -> None:  # which can be read only here
+            severities.append(notice.severity_nonlocalized)
+
+        with self.datastore.checked_out() as conn:
+            conn.add_notice_handler(note)
+            try:
+                inserted = conn.execute(
+                    _APPEND,
+                    (
+                        _lock_milliseconds(),
+                        [row.originator_id for row in personal_data],
+                        [row.originator_version for row in personal_data],
+                        [row.salt for row in personal_data],
+                        [Jsonb(row.data) for row in personal_data],
+                        list(forgotten),
+                        list(forgotten),
+                        [event.originator_id for event in stored_events],
+                        [event.originator_version for event in stored_events],
+                        [event.topic for event in stored_events],
+                        [event.state for event in stored_events],
+                    ),
+                    prepare=True,
+                )
+            finally:
+                conn.remove_notice_handler(note)
+            if "WARNING" in severities:
+                # Somebody cancelled the wait for a synchronous standby: committed here,
+                # and perhaps nowhere else. Asking again would only see the local copy.
+                raise Unavailable
+            return [row["notification_id"] for row in inserted.fetchall()]
+
+    def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
+        """The positions of exactly these events, or None when the log holds others."""
+        rows = self.datastore.fetch_all(
+            """
+            SELECT notification_id, topic, state
+            FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY
+                AS event (originator_id, originator_version, place)
+            JOIN stored_events USING (originator_id, originator_version)
+            ORDER BY place""",
+            (
+                [event.originator_id for event in stored_events],
+                [event.originator_version for event in stored_events],
+            ),
+        )
+        recorded = [(row["topic"], bytes(row["state"])) for row in rows]
+        if recorded != [(event.topic, event.state) for event in stored_events]:
+            return None
+        return [row["notification_id"] for row in rows]
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """One aggregate's events, by version."""
+        rows = self.datastore.fetch_all(
+            f"""
+            SELECT originator_id, originator_version, topic, state FROM stored_events
+            WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
+            ORDER BY originator_version {"DESC" if desc else "ASC"} LIMIT %s""",  # noqa: S608
+            (originator_id, gt or 0, _MAX_BIGINT if lte is None else lte, limit),
+        )
+        return [
+            StoredEvent(
+                originator_id=row["originator_id"],
+                originator_version=row["originator_version"],
+                topic=row["topic"],
+                state=bytes(row["state"]),
+            )
+            for row in rows
+        ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """The log in order, from position `start` to `stop`."""
+        rows = self.datastore.fetch_all(
+            f"""
+            SELECT notification_id, originator_id, originator_version, topic, state
+            FROM stored_events
+            WHERE notification_id {">=" if inclusive_of_start else ">"} %s
+                AND notification_id <= %s AND (%s::text[] = '{{}}' OR topic = ANY(%s::text[]))
+            ORDER BY notification_id LIMIT %s""",  # noqa: S608
+            (
+                start or 0,
+                _MAX_BIGINT if stop is None else stop,
+                list(topics),
+                list(topics),
+                limit,
+            ),
+        )
+        return [
+            Notification(
+                id=row["notification_id"],
+                originator_id=row["originator_id"],
+                originator_version=row["originator_version"],
+                topic=row["topic"],
+                state=bytes(row["state"]),
+            )
+            for row in rows
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """The head of the log; None while it is empty."""
+        row = self.datastore.fetch_one("SELECT max(notification_id) FROM stored_events")
+        return row["max"] if row else None
+
+
+class EventStoreFactory(PostgresFactory):
+    """Hands the library our database and recorder instead of ones made from its settings."""
+
+    def __init__(self, env: Environment, database: Database) -> None:
+        BaseInfrastructureFactory.__init__(self, env)
+        if strtobool(self.env.get(self.POSTGRES_ENABLE_DB_FUNCTIONS) or "no"):
+            raise RuntimeError(
+                "POSTGRES_ENABLE_DB_FUNCTIONS is set: that way of writing takes no lock, so "
+                "readers of the log would miss events for ever. Unset it."
+            )
+        self.datastore = database
+
+    def application_recorder(self) -> EventRecorder:
+        """Over tables that `schema apply` has made."""
+        return EventRecorder(cast("Database", self.datastore))
+
+
+def _lock_milliseconds() -> str:
+    return str(max(1, int(seconds_left() * 1000 * PATIENCE)))
+
+
+def _conflict(diagnostic: Diagnostic) -> IntegrityError:
+    """Which row was in the way, read from the one part of the text that is not translated."""
+    found = _CONFLICTING_KEY.search(diagnostic.message_detail or "")
+    if found is None or diagnostic.table_name != "stored_events":
+        return IntegrityError(f"{diagnostic.constraint_name}: {diagnostic.message_detail}")
+    return VersionConflict(UUID(found[1]), int(found[2]))

@@ -1,0 +1,262 @@
+"""Accounts, their roles, and the API keys that act for them."""
+
+import hashlib
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from uuid import UUID, uuid4
+
+import psycopg
+
+from application.eventstore.database import Database
+from application.people.personal_data import looks_like_email
+from application.people.tokens import InvalidToken, Tokens
+from domain.errors import Invalid, NotFound
+
+SIGN_IN_LIFETIME = timedelta(hours=24)
+
+SCOPES_OF = {
+    "owner": ("calendars", "links", "bookings"),
+    "auditor": ("audit",),
+    "operator": ("projections",),
+}
+ALL_SCOPES = tuple(scope for scopes in SCOPES_OF.values() for scope in scopes)
+ROLES = (*SCOPES_OF, "admin")
+
+_KEY_START = "ao"
+_LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=1)
+
+
+class AccountNotFound(NotFound):
+    """There is no such account."""
+
+
+class KeyNotFound(NotFound):
+    """There is no such API key."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who signs in; `name` is what invitees read."""
+
+    id: UUID
+    email: str
+    name: str
+    roles: tuple[str, ...]
+    time_zone: str | None
+    has_password: bool
+    has_signed_in: bool
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """All that the roles allow."""
+        if "admin" in self.roles:
+            return ALL_SCOPES
+        return tuple(scope for role in self.roles for scope in SCOPES_OF[role])
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """An API key without its secret, which nobody can see again."""
+
+    prefix: str
+    email: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who a request acts for, and as whom the log will name it."""
+
+    account_id: UUID
+    scopes: frozenset[str]
+    actor: str
+
+
+_ACCOUNT = """SELECT id, email, name, roles, time_zone, password_hash IS NOT NULL AS has_password,
+    signed_in_at IS NOT NULL AS has_signed_in FROM accounts"""
+_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
+    FROM api_keys k JOIN accounts a ON a.id = account_id"""
+
+
+class Accounts:
+    """The accounts of one installation."""
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        self._database = database
+        self._tokens = tokens
+
+    def create(self, *, email: str, name: str | None, roles: Collection[str]) -> Account:
+        """A new account; `name` defaults to the part before the @. Raises `Invalid`."""
+        errors = {}
+        if not looks_like_email(email):
+            errors["email"] = ["Not an e-mail address."]
+        if unknown := sorted(set(roles) - set(ROLES)):
+            errors["role"] = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(ROLES)}."]
+        if errors:
+            raise Invalid(errors)
+        try:
+            with self._database.connection() as conn:
+                conn.execute(
+                    "INSERT INTO accounts (id, email, name, roles, sign_in_nonce)"
+                    " VALUES (%s, %s, %s, %s, %s)",
+                    (uuid4(), email, name or email.partition("@")[0], list(roles), uuid4()),
+                )
+        except psycopg.errors.UniqueViolation:
+            raise Invalid({"email": ["There is an account with this address already."]}) from None
+        return self.by_email(email)
+
+    def by_email(self, email: str) -> Account:
+        """Raises `AccountNotFound`."""
+        return self._one(f"{_ACCOUNT} WHERE lower(email) = lower(%s)", email)
+
+    def by_id(self, account_id: UUID) -> Account:
+        """Raises `AccountNotFound`."""
+        return self._one(f"{_ACCOUNT} WHERE id = %s", account_id)
+
+    def change(self, account: Account, *, name: str, time_zone: str | None) -> Account:
+        """Another name, another IANA zone for times in the pages (None: none chosen yet)."""
+        with self._database.connection() as conn:
+            conn.execute(
+                "UPDATE accounts SET name = %s, time_zone = %s WHERE id = %s",
+                (name, time_zone, account.id),
+            )
+        return self.by_id(account.id)
+
+    def set_default_time_zone(self, account_id: UUID, time_zone: str) -> None:
+        """Sets the zone for times in the pages, if the account has not chosen one yet."""
+        with self._database.connection() as conn:
+            conn.execute(
+                "UPDATE accounts SET time_zone = %s WHERE id = %s AND time_zone IS NULL",
+                (time_zone, account_id),
+            )
+
+    def first(self) -> Account | None:
+        """The account that was created before all others."""
+        row = self._database.fetch_one(f"{_ACCOUNT} ORDER BY created_at, id LIMIT 1")
+        return None if row is None else _account(row)
+
+    def sign_in_token(self, account: Account) -> str:
+        """A token that signs in once, within a day; earlier ones end with it."""
+        nonce = uuid4()
+        with self._database.connection() as conn:
+            conn.execute(
+                "UPDATE accounts SET sign_in_nonce = %s WHERE id = %s", (nonce, account.id)
+            )
+        return self._tokens.for_sign_in(account.id, nonce)
+
+    def account_behind(self, token: str) -> Account:
+        """Whom a sign-in token would sign in. Raises `InvalidToken`; uses nothing up."""
+        account_id, nonce = self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
+        row = self._database.fetch_one(
+            f"{_ACCOUNT} WHERE id = %s AND sign_in_nonce = %s", (account_id, nonce)
+        )
+        if row is None:
+            raise InvalidToken
+        return _account(row)
+
+    def sign_in(self, token: str, *, now: datetime) -> Account:
+        """Use the sign-in token up. Raises `InvalidToken` the second time."""
+        account_id, nonce = self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
+        with self._database.connection() as conn:
+            used = conn.execute(
+                """UPDATE accounts SET sign_in_nonce = %s, signed_in_at = %s
+                WHERE id = %s AND sign_in_nonce = %s""",
+                (uuid4(), now, account_id, nonce),
+            )
+        if used.rowcount == 0:
+            raise InvalidToken
+        return self.by_id(account_id)
+
+    def create_key(
+        self, account: Account, *, name: str, scopes: Sequence[str] | None = None
+    ) -> str:
+        """A new API key, shown this once. Default: all scopes that the account's roles allow."""
+        wanted = tuple(dict.fromkeys(scopes or account.scopes))
+        if refused := sorted(set(wanted) - set(account.scopes)):
+            raise Invalid(
+                {
+                    "scope": [
+                        f"This account may not have {', '.join(refused)}."
+                        f" It may have: {', '.join(account.scopes) or 'none'}."
+                    ]
+                }
+            )
+        prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        with self._database.connection() as conn:
+            conn.execute(
+                """INSERT INTO api_keys (prefix, account_id, name, secret_sha256, scopes)
+                VALUES (%s, %s, %s, %s, %s)""",
+                (prefix, account.id, name, _sha256(secret), list(wanted)),
+            )
+        return f"{_KEY_START}_{prefix}_{secret}"
+
+    def api_keys(self) -> list[ApiKey]:
+        """Everybody's keys, newest first."""
+        return self._keys(_KEYS)
+
+    def keys_of(self, account: Account) -> list[ApiKey]:
+        """The keys of one account, newest first."""
+        return self._keys(f"{_KEYS} WHERE account_id = %s", account.id)
+
+    def revoke_key(self, prefix: str, *, now: datetime, of: Account | None = None) -> None:
+        """End a key at once, whoever's it is unless `of` says. Again: quietly nothing.
+
+        Raises `KeyNotFound`, for another account's too.
+        """
+        with self._database.connection() as conn:
+            found = conn.execute(
+                """UPDATE api_keys SET revoked_at = coalesce(revoked_at, %s)
+                WHERE prefix = %s AND account_id = coalesce(%s, account_id)""",
+                (now, prefix, of and of.id),
+            )
+        if found.rowcount == 0:
+            raise KeyNotFound
+
+    def caller(self, key: str, *, now: datetime) -> Caller | None:
+        """Whom an API key acts for; None for a key that is wrong or revoked."""
+        start, _, rest = key.partition("_")
+        prefix, _, secret = rest.partition("_")
+        if start != _KEY_START or not key.isascii() or "\0" in key:
+            return None
+        row = self._database.fetch_one(
+            """SELECT account_id, secret_sha256, scopes, last_used_at FROM api_keys
+            WHERE prefix = %s AND revoked_at IS NULL""",
+            (prefix,),
+        )
+        if row is None or not compare_digest(row["secret_sha256"], _sha256(secret)):
+            return None
+        if row["last_used_at"] is None or now - row["last_used_at"] > _LAST_USE_IS_RECORDED_EVERY:
+            self._database.run_idempotent(
+                lambda conn: conn.execute(
+                    "UPDATE api_keys SET last_used_at = %s WHERE prefix = %s", (now, prefix)
+                )
+            )
+        return Caller(row["account_id"], frozenset(row["scopes"]), f"key:{prefix}")
+
+    def _keys(self, query: str, *values: object) -> list[ApiKey]:
+        rows = self._database.fetch_all(f"{query} ORDER BY k.created_at DESC, prefix", values)
+        return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+
+    def _one(self, query: str, value: object) -> Account:
+        row = self._database.fetch_one(query, (value,))
+        if row is None:
+            raise AccountNotFound
+        return _account(row)
+
+
+def _account(row: dict[str, object]) -> Account:
+    roles = row["roles"]
+    assert isinstance(roles, list)  # noqa: S101 - for the type checker
+    return Account(**{**row, "roles": tuple(roles)})  # type: ignore[arg-type]
+
+
+def _sha256(secret: str) -> bytes:
+    # A plain hash is enough: the secret is 256 random bits, there is nothing to guess.
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,97 @@
+"""What people type about people: kept beside the log, never in it.
+
+A row belongs to the event that caused it (same id, same version) and is written in the
+same transaction. The event carries only a commitment, the SHA-256 of the row's random
+salt and its canonical JSON: an auditor can check that a row is what was given at the
+time, and once the row with its salt is gone the commitment says nothing about anybody.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from application.eventstore.database import Database
+from application.eventstore.recorder import PersonalDataRow
+
+SALT_BYTES = 32
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+@dataclass(frozen=True)
+class Invitee:
+    """The person who books. `time_zone` is the IANA zone they saw times in, if known."""
+
+    name: str
+    email: str
+    time_zone: str | None = None
+
+    @classmethod
+    def from_data(cls, data: dict[str, str] | None) -> Self | None:
+        """The invitee in a booking's row; None when there is none any more."""
+        if data is None:
+            return None
+        return cls(data["name"], data["email"], data.get("time_zone"))
+
+
+def commitment(salt: bytes, data: Mapping[str, str]) -> str:
+    """Returns the hexadecimal SHA-256 over salt and canonical JSON.
+
+    Canonical JSON has sorted keys, no spaces, and is UTF-8.
+    """
+    return hashlib.sha256(salt + _canonical(data)).hexdigest()
+
+
+def without_empty(data: Mapping[str, str | None]) -> dict[str, str]:
+    """Returns the fields that were filled in: only these are stored and committed to."""
+    return {name: value for name, value in data.items() if value}
+
+
+def row_for(
+    originator_id: UUID, originator_version: int, data: Mapping[str, str | None]
+) -> tuple[list[PersonalDataRow], str | None]:
+    """Returns the row to save with an event, and the commitment for the event itself.
+
+    With no field filled in there is no row, and no commitment.
+    """
+    filled = without_empty(data)
+    if not filled:
+        return [], None
+    salt = secrets.token_bytes(SALT_BYTES)
+    row = PersonalDataRow(originator_id, originator_version, salt, filled)
+    return [row], commitment(salt, filled)
+
+
+def find(
+    database: Database, originator_id: UUID, originator_version: int = 1
+) -> PersonalDataRow | None:
+    """The row of one event, unless there was none or it was forgotten."""
+    found = database.fetch_one(
+        """SELECT salt, data FROM personal_data
+        WHERE originator_id = %s AND originator_version = %s""",
+        (originator_id, originator_version),
+    )
+    if found is None:
+        return None
+    return PersonalDataRow(originator_id, originator_version, bytes(found["salt"]), found["data"])
+
+
+def booking_data(invitee: Invitee, notes: str | None) -> dict[str, str | None]:
+    """What a booking's row holds."""
+    return {
+        "name": invitee.name,
+        "email": invitee.email,
+        "time_zone": invitee.time_zone,
+        "notes": notes,
+    }
+
+
+def looks_like_email(text: str) -> bool:
+    """Whether text has the outer form of an e-mail address; only mail can tell more."""
+    local, at, host = text.rpartition("@")
+    return bool(local and at and host) and text.isprintable() and " " not in text

@@ -1,0 +1,65 @@
+"""Signs checkpoints of the transparency log. What they look like: `application.proofs.verifier`."""
+
+import base64
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from application.proofs.verifier import (
+    ED25519,
+    Checkpoint,
+    ProofError,
+    key_id,
+    parse_checkpoint,
+    require,
+)
+
+
+class CheckpointSigner:
+    """The log's name and its Ed25519 key."""
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        """`seed`: 32 secret, random bytes. Raises `ProofError` for a name that no key may have."""
+        self.name = name
+        self._seed = seed
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self._public = self._key.public_key().public_bytes_raw()
+        self._id = key_id(name, self._public)
+
+    @classmethod
+    def parse(cls, text: str) -> "CheckpointSigner":
+        """Reads a `private_key`. Raises `ProofError`, which does not repeat the text."""
+        try:
+            _, _, name, _, seed = text.split("+", 4)
+            signer = cls(name, base64.b64decode(seed)[len(ED25519) :])
+            require(signer.private_key() == text, "not as written")
+        except ValueError:
+            form = "PRIVATE+KEY+name+id+base64 of an Ed25519 key"
+            raise ProofError(f"the private key is not {form}") from None
+        return signer
+
+    def private_key(self) -> str:
+        """`PRIVATE+KEY+name+id+base64(0x01 || seed)`, the form of Go's sumdb/note. Secret."""
+        return f"PRIVATE+KEY+{self._key_text(self._seed)}"
+
+    def verifier_key(self) -> str:
+        """`name+id+base64(0x01 || public key)`: what auditors need, got by another way."""
+        return self._key_text(self._public)
+
+    def sign(self, size: int, root: bytes, position: int, time: datetime) -> str:
+        """The whole checkpoint of a tree whose last event is at `position`; 0 when empty.
+
+        Sign a size only once its root can never become another. Raises `ProofError` for
+        what a verifier would not read.
+        """
+        text = Checkpoint(self.name, size, root, position, time).text()
+        parse_checkpoint(text)
+        return self.sign_note(text)
+
+    def sign_note(self, text: str) -> str:
+        """The text, a blank line and its signature."""
+        signature = base64.b64encode(self._id + self._key.sign(text.encode())).decode()
+        return f"{text}\n— {self.name} {signature}\n"
+
+    def _key_text(self, key: bytes) -> str:
+        return f"{self.name}+{self._id.hex()}+{base64.b64encode(ED25519 + key).decode()}"

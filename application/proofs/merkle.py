@@ -1,0 +1,176 @@
+"""The Merkle tree over the log, kept in tiles; hashes and proofs are those of RFC 9162.
+
+Tile (level, index) has up to 256 hashes, one after the other: of level 0 the leaves'
+hashes, of level L the roots of perfect subtrees of 256**L leaves. A tile is only ever
+added to, so those of a grown tree serve for every size that it had before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from hashlib import sha256
+from itertools import count
+
+from application.proofs.verifier import EMPTY_ROOT, node_hash
+
+HASH = 32  # bytes
+WIDTH = 256  # hashes in a whole tile
+_WHOLE = WIDTH * HASH
+_LEVEL_BITS = 8  # 2**8 is the width
+_TILES_AT_HAND = 64
+_ROOTS_AT_HAND = 4096
+
+ReadTile = Callable[[int, int], bytes]
+"""The bytes of the tile at (level, index), as many as there are."""
+
+_Roots = Callable[[int, int], bytes]
+
+
+class Growth:
+    """A tree that only knows its right edge: enough to append to it and to have its root."""
+
+    def __init__(self, size: int, edge: Iterable[bytes]) -> None:
+        """`edge` holds the last tile of each level from 0 up, b"" where that one is whole."""
+        self.size = size
+        self._edge = list(edge)
+        if [len(tile) for tile in self._edge] != [HASH * (n % WIDTH) for n in _entries(size)]:
+            raise ValueError(f"not the edge of a tree of {size}")
+
+    @classmethod
+    def of(cls, size: int, read_tile: ReadTile) -> "Growth":
+        """The tree of that size, its edge read from tiles that may hold more already."""
+        edge = []
+        for level, entries in enumerate(_entries(size)):
+            partial = HASH * (entries % WIDTH)
+            edge.append(read_tile(level, entries // WIDTH)[:partial] if partial else b"")
+        return cls(size, edge)
+
+    def append(self, leaf_hashes: Iterable[bytes]) -> dict[tuple[int, int], bytes]:
+        """Adds the leaves; answers every tile that changed, whole, by (level, index)."""
+        changed: dict[tuple[int, int], bytes] = {}
+        entries, added = self.size, b"".join(leaf_hashes)
+        if len(added) % HASH:
+            raise ValueError("a leaf hash is 32 bytes")
+        self.size += len(added) // HASH
+        for level in count():
+            if not added:
+                return changed
+            if level == len(self._edge):
+                self._edge.append(b"")
+            added = self._edge[level] + added
+            tiles = [added[start : start + _WHOLE] for start in range(0, len(added), _WHOLE)]
+            changed |= {(level, i): tile for i, tile in enumerate(tiles, entries // WIDTH)}
+            self._edge[level] = tiles.pop() if len(tiles[-1]) < _WHOLE else b""
+            added = b"".join(_perfect_root(tile) for tile in tiles)
+            entries //= WIDTH
+        raise AssertionError("count() never ends")
+
+    def root(self) -> bytes:
+        """The root of the tree as it is now."""
+        return root_of(self.size, lambda level, _: self._edge[level])
+
+
+def root_of(size: int, read_tile: ReadTile) -> bytes:
+    """The root that the tree had when it had `size` leaves."""
+    return _root(0, size, _perfect_roots(read_tile)) if size else EMPTY_ROOT
+
+
+def inclusion_proof(index: int, size: int, read_tile: ReadTile) -> list[bytes]:
+    """Proof that the leaf at `index` is in the tree of `size` (RFC 9162, 2.1.3.1).
+
+    Raises `ValueError` when it is not.
+    """
+    return next(inclusion_proofs(range(index, index + 1), size, read_tile))
+
+
+def inclusion_proofs(
+    indices: Iterable[int], size: int, read_tile: ReadTile
+) -> Iterator[list[bytes]]:
+    """As `inclusion_proof` for each index; neighbours share the work."""
+    roots = _perfect_roots(read_tile)
+    for index in indices:
+        if not 0 <= index < size:
+            raise ValueError(f"index {index} is not in a tree of {size}")
+        path: list[bytes] = []
+        start, end = 0, size
+        while end - start > 1:
+            middle = _middle(start, end)
+            if index < middle:
+                path.append(_root(middle, end, roots))
+                end = middle
+            else:
+                path.append(_root(start, middle, roots))
+                start = middle
+        yield path[::-1]
+
+
+def consistency_proof(old_size: int, size: int, read_tile: ReadTile) -> list[bytes]:
+    """Proof that the tree of `old_size` begins that of `size` (RFC 9162, 2.1.4.1).
+
+    Empty for the empty tree and for one size twice. Raises `ValueError` for a larger old size.
+    """
+    if not 0 <= old_size <= size:
+        raise ValueError(f"a tree of {old_size} cannot begin one of {size}")
+    if old_size == 0:
+        return []
+    roots = _perfect_roots(read_tile)
+    path: list[bytes] = []
+    start, end = 0, size
+    while end != old_size:
+        middle = _middle(start, end)
+        if old_size <= middle:
+            path.append(_root(middle, end, roots))
+            end = middle
+        else:
+            path.append(_root(start, middle, roots))
+            start = middle
+    if start:  # else what is left is the old tree, whose root the verifier has
+        path.append(_root(start, end, roots))
+    return path[::-1]
+
+
+def _entries(size: int) -> Iterator[int]:
+    """How many hashes each level has, from 0 up, while there are any."""
+    while size:
+        yield size
+        size //= WIDTH
+
+
+def _middle(start: int, end: int) -> int:
+    """Where the RFC splits a tree: the left part is the largest power of two below its size."""
+    return start + (1 << (end - start - 1).bit_length() - 1)
+
+
+def _root(start: int, end: int, roots: _Roots) -> bytes:
+    """The root over these leaves: of perfect subtrees, smaller and smaller to the right."""
+    root = b""
+    while start < end:
+        width = (end - start) & (start - end)  # the lowest bit that is set
+        end -= width
+        perfect = roots(end, width)
+        root = node_hash(perfect, root) if root else perfect
+    return root
+
+
+def _perfect_roots(read_tile: ReadTile) -> _Roots:
+    """Roots of perfect subtrees by first leaf and width; remembers those asked for lately."""
+    tile_at = lru_cache(_TILES_AT_HAND)(read_tile)
+
+    @lru_cache(_ROOTS_AT_HAND)
+    def root(start: int, width: int) -> bytes:
+        level = (width.bit_length() - 1) // _LEVEL_BITS
+        entry, entries = start >> _LEVEL_BITS * level, width >> _LEVEL_BITS * level
+        index, place = divmod(entry, WIDTH)
+        hashes = tile_at(level, index)[HASH * place : HASH * (place + entries)]
+        if len(hashes) != HASH * entries:
+            raise ValueError(f"tile {index} of level {level} is shorter than the tree")
+        return _perfect_root(hashes)
+
+    return root
+
+
+def _perfect_root(hashes: bytes) -> bytes:
+    """The root over a power of two of hashes."""
+    while len(hashes) > HASH:
+        pairs = range(0, len(hashes), 2 * HASH)
+        hashes = b"".join([sha256(b"\x01" + hashes[i : i + 2 * HASH]).digest() for i in pairs])
+    return hashes

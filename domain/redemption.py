@@ -1,0 +1,104 @@
+"""The decision of redeeming a link: everything it depends on in, a booking or a refusal out.
+
+The order of refusals is fixed, because people are told the first one: a repeated request is
+answered as before; then the link's own state, then what the calendar offers, then the
+owner's agenda. Whoever lost the link hears of that, and not of the slot.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.agenda import AgendaDay
+from domain.availability import is_offered
+from domain.booking import Booking
+from domain.calendar import Calendar
+from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered
+from domain.link import SingleUseLink
+from domain.slot import Reservation
+
+
+@dataclass(frozen=True)
+class RedemptionRequest:
+    """What the bearer of a link asks for. `start` and `now` are UTC.
+
+    `personal_data` commits to what the invitee typed; `idempotency_key` is the SHA-256 of
+    the key that came with the request, if any.
+    """
+
+    start: datetime
+    personal_data: str
+    idempotency_key: str | None
+    actor: str
+    now: datetime
+
+
+def offered_reservation(calendar: Calendar, request: RedemptionRequest) -> Reservation | None:
+    """Returns the slot asked for with its buffers, or None if the calendar does not offer it."""
+    rules = calendar.terms.rules
+    try:
+        slot = rules.slot_at(request.start)
+    except SlotNotOffered:
+        return None
+    return rules.reservation(slot) if is_offered(rules, slot, now=request.now) else None
+
+
+def is_repeat(link: SingleUseLink, request: RedemptionRequest) -> bool:
+    """Returns True if this very request, by its idempotency key, has redeemed the link."""
+    return request.idempotency_key is not None and link.idempotency_key == request.idempotency_key
+
+
+def confirm_repeat(made: Booking, *, start: datetime, personal_data: str | None) -> None:
+    """Checks that a repeated request asks for what the first one got, or raises.
+
+    `made` is the booking as it was made. `personal_data` is what the invitee typed now,
+    committed to with the salt of the first time; None once the invitee is forgotten. Then
+    nobody can be told from them, and the link is simply used.
+
+    Raises `LinkRedeemed` or `IdempotencyMismatch`.
+    """
+    if personal_data is None:
+        raise LinkRedeemed
+    if made.slot.start != start or made.personal_data != personal_data:
+        raise IdempotencyMismatch
+
+
+def redeem(
+    request: RedemptionRequest,
+    *,
+    link: SingleUseLink,
+    calendar: Calendar,
+    reservation: Reservation | None,
+    agenda: Iterable[AgendaDay],
+) -> Booking:
+    """Uses the link up, reserves the time and makes the booking.
+
+    `reservation` comes from `offered_reservation`, and `agenda` holds the owner's agenda of
+    every UTC day that it touches. All aggregates are changed together or, when this raises,
+    must be thrown away together.
+
+    Raises `LinkRedeemed`, `LinkRevoked`, `LinkExpired`, `SlotNotOffered` or `SlotTaken`.
+    """
+    link.must_be_active(request.now)
+    if reservation is None:
+        raise SlotNotOffered
+    booking_id = Booking.id_for(link.id)
+    for day in agenda:
+        day.reserve(booking_id, reservation, actor=request.actor, now=request.now)
+    link.redeem(
+        booking_id,
+        reservation.slot,
+        idempotency_key=request.idempotency_key,
+        actor=request.actor,
+        now=request.now,
+    )
+    return Booking.make(
+        link_id=link.id,
+        owner_id=calendar.owner_id,
+        calendar_id=calendar.id,
+        calendar_version=calendar.version,
+        slot=reservation.slot,
+        personal_data=request.personal_data,
+        actor=request.actor,
+        now=request.now,
+    )

@@ -1,0 +1,34 @@
+"""What the commands of `admitone audit` have in common."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from application.eventstore.deadline import deadline
+from application.people import access_log
+from interface.bootstrap import Services
+from interface.cli import context
+from interface.runtime import key_store
+from projections.evidence.checkpoint_store import SignedCheckpoint, sign_all_due
+
+LONGEST_SECONDS = 3600.0
+
+
+@contextmanager
+def recorded_access(what: str) -> Iterator[Services]:
+    """Yields services once it is on record who reads what; the command may take an hour."""
+    with context.services() as services, deadline(LONGEST_SECONDS):
+        access_log.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
+        yield services
+
+
+def newest_checkpoint(services: Services) -> SignedCheckpoint:
+    """Returns the newest checkpoint, signed now if the tree has grown since the last.
+
+    Raises `NoCheckpoint`.
+    """
+    signer = key_store.checkpoint_signer(services.settings)
+    store = key_store.checkpoint_store(services.settings)
+    with services.database.connection() as conn:
+        sign_all_due(conn, signer, store, now=services.now())
+    return store.require_newest()

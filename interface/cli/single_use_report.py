@@ -1,0 +1,59 @@
+"""`admitone audit report`: what holds for the whole log, for people and programs."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from application.audit.single_use_report import report as single_use_report
+from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.field_type import FieldType
+from interface.web.fields import InstantOrDay
+from interface.web.single_use_page import single_use_page
+from projections.evidence.checkpoint_store import NoCheckpoint
+
+
+@click.group()
+def report() -> None:
+    """Report what holds for the whole log."""
+
+
+@report.command("single-use")
+@click.option(
+    "--from",
+    "since",
+    type=FieldType(InstantOrDay(), "time"),
+    help="Count from this time on, or from the start of that day in UTC.",
+)
+@click.option(
+    "--to",
+    "until",
+    type=FieldType(InstantOrDay(whole_day=True), "time"),
+    help="Count what was before this time, or until the end of that day in UTC.",
+)
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page to print.")
+def single_use(since: datetime | None, until: datetime | None, html: Path | None) -> None:
+    """Check that no link was ever used twice, and count what happened, as JSON.
+
+    Exit status 1 means that something does not hold. The bad positions are named.
+    """
+    period = f"{since or 'the beginning'} to {until or 'now'}"
+    with recorded_access(f"report single-use, {period}") as services:
+        try:
+            checkpoint: str | None = newest_checkpoint(services).text
+        except NoCheckpoint:
+            checkpoint = None
+        with services.database.connection() as conn:
+            result = single_use_report(
+                conn, since=since, until=until, now=services.now(), checkpoint=checkpoint
+            )
+    click.echo(json.dumps(result, indent=2))
+    if html is not None:
+        try:
+            html.write_text(single_use_page(result), encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{html} can't be written: {error.strerror}.") from error
+    if not result["holds"]:
+        sys.exit(1)

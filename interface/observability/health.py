@@ -1,0 +1,65 @@
+"""Liveness and readiness, with the reasons when not ready."""
+
+from flask import Blueprint, Flask, Response, jsonify
+
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from domain.errors import Unavailable
+from interface.bootstrap import SchemaMissing, Services, missing_tables
+from interface.version import version
+from projections.catalogue import CATALOGUE
+from projections.engine import lag, positions
+from projections.engine.runner import is_running
+
+READY_SECONDS = 2.0
+MOST_EVENTS_BEHIND = 1000
+MOST_SECONDS_BEHIND = 10.0  # without a projector
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Serves /healthz and /readyz to everybody."""
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/healthz")
+    def alive() -> Response:
+        """Says that this process answers; nothing else is asked of anybody."""
+        return jsonify(status="alive", version=version())
+
+    @blueprint.get("/readyz")
+    def ready() -> tuple[Response, int]:
+        """Says that people can book now: 200, or 503 with the reasons why not."""
+        reasons = reasons_against_ready(services)
+        if reasons:
+            return jsonify(status="not ready", reasons=reasons), 503
+        return jsonify(status="ready"), 200
+
+    app.register_blueprint(blueprint)
+
+
+def reasons_against_ready(services: Services) -> list[str]:
+    """Returns sentences for an operator; none when people can book."""
+    with deadline(READY_SECONDS):
+        try:
+            if missing := services.database.run_idempotent(missing_tables):
+                return [str(SchemaMissing(missing))]
+            head = services.event_store.head()
+            seen = positions.all_positions(services.database)
+            is_stalled = _is_stalled(services.database)
+        except Unavailable:
+            return ["The database does not answer."]
+    reasons = ["No projector is running: lists are not being updated."] if is_stalled else []
+    return reasons + [
+        f"The view {projection.name} is behind: at {seen[projection.name]}, head {head}."
+        for projection in CATALOGUE
+        if seen[projection.name] < head - MOST_EVENTS_BEHIND
+    ]
+
+
+def _is_stalled(database: Database) -> bool:
+    """Returns True if events have waited over 10 s with no projector running.
+
+    A short gap at a start or takeover is normal.
+    """
+    names = [projection.name for projection in CATALOGUE]
+    has_waited = lag.longest_seconds(database, names) > MOST_SECONDS_BEHIND
+    return has_waited and not is_running(database)

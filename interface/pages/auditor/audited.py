@@ -1,0 +1,25 @@
+"""Pages that only auditors see, each access on record."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from flask.typing import ResponseReturnValue
+
+from interface.pages.shared import auth
+from interface.pages.shared.auth import for_role
+from interface.web.audit_queries import record_access
+
+P = ParamSpec("P")
+
+
+def audited(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Shows the page to auditors, once it is on record who asks and for what."""
+
+    @for_role("auditor")
+    @wraps(view)
+    def recording(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        record_access(auth.actor())
+        return view(*args, **kwargs)
+
+    return recording

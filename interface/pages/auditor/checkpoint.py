@@ -1,0 +1,54 @@
+"""The newest signed checkpoint, for auditors: to see, to store elsewhere, to check the log with."""
+
+from flask import Blueprint, Response, render_template
+from flask.typing import ResponseReturnValue
+
+from interface.pages.auditor.audited import audited
+from interface.pages.shared.auth import user_time_zone
+from interface.pages.shared.csrf import protect_from_csrf
+from interface.web.audit_queries import checkpoint_store, public_key
+from projections.evidence.checkpoint_store import CheckpointDamaged
+
+blueprint = Blueprint("checkpoint_pages", __name__)
+protect_from_csrf(blueprint)
+
+
+@blueprint.get("/audit/checkpoint")
+@audited
+def show() -> ResponseReturnValue:
+    """Shows the newest checkpoint, and how to check the log against it."""
+    store = checkpoint_store()
+    newest, is_damaged = None, False
+    try:
+        newest = store.newest()
+    except CheckpointDamaged:
+        is_damaged = True
+    return render_template(
+        "audit/checkpoint.html",
+        checkpoint=newest,
+        is_damaged=is_damaged,
+        key=public_key(),
+        folder=store.folder,
+        zone=user_time_zone(),
+    )
+
+
+@blueprint.get("/audit/checkpoint/file")
+@audited
+def download() -> ResponseReturnValue:
+    """Sends the checkpoint as a file, to store elsewhere."""
+    newest = checkpoint_store().require_newest()
+    return _file(newest.text, f"{newest.signed.size}.checkpoint")
+
+
+@blueprint.get("/audit/checkpoint/key")
+@audited
+def key() -> ResponseReturnValue:
+    """Sends the public key as a file."""
+    return _file(public_key() + "\n", "audit-key.txt")
+
+
+def _file(text: str, name: str) -> Response:
+    response = Response(text, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,0 +1,184 @@
+"""Histories as people read them: what each event is called, what it changed, when."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from marshmallow import ValidationError
+
+from application.audit.replay import History, Step, differences
+from interface.pages.shared.i18n import gettext
+from interface.web.fields import Instant
+
+
+def _(message: str) -> str:
+    """Marks a message for the catalogues; `title_of` translates it."""
+    return message
+
+
+TITLES = {
+    "calendar.created": _("Calendar created"),
+    "calendar.changed": _("Calendar changed"),
+    "calendar.archived": _("Calendar archived"),
+    "link.issued": _("Link issued"),
+    "link.redeemed": _("Link used"),
+    "link.revoked": _("Link revoked"),
+    "agenda.opened": _("Agenda of a day opened"),
+    "agenda.slot_reserved": _("Time reserved"),
+    "agenda.slot_released": _("Time released"),
+    "booking.made": _("Booking made"),
+    "booking.rescheduled": _("Booking rescheduled"),
+    "booking.cancelled": _("Booking cancelled"),
+    "booking.invitee_forgotten": _("Person forgotten"),
+}
+
+_KINDS = {
+    "link": _("Link"),
+    "booking": _("Booking"),
+    "calendar": _("Calendar"),
+    "agenda": _("Agenda of a day"),
+}
+
+# Fields whose value is the id of something that has a history.
+_AGGREGATES = frozenset({"link_id", "booking_id", "calendar_id", "replaced_by"})
+_INSTANT = Instant()
+_LONGEST_LINE = 60
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of an event or a state, for reading: a moment, an id with a history, or text."""
+
+    text: str
+    moment: datetime | None = None
+    aggregate: str | None = None
+    is_code: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of an aggregate before and after; `before` is None for a new aggregate's."""
+
+    field: str
+    before: Value | None
+    after: Value
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What changed of an aggregate, as in link and its id."""
+
+    kind: str
+    id: str
+    fields: list[Change]
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A step of a history as a page shows it."""
+
+    step: Step
+    title: str
+    kind: str
+    data: list[tuple[str, Value]]
+    typed: list[tuple[str, str]]
+    changed: list[Changed]
+    state: list[tuple[str, str, list[tuple[str, Value]]]]
+
+
+def title_of(topic: str) -> str:
+    """What people call an event of this type."""
+    return gettext(TITLES[topic]) if topic in TITLES else topic
+
+
+def kind_of(topic: str) -> str:
+    """What people call what the event, or the aggregate, is about."""
+    kind = topic.partition(".")[0]
+    return gettext(_KINDS[kind]) if kind in _KINDS else kind
+
+
+def history_entries(history: History) -> Iterator[HistoryEntry]:
+    """Yields the history step by step, each with what it changed."""
+    before: dict[str, dict[str, Any]] = {}
+    for step in history.steps:
+        yield HistoryEntry(
+            step=step,
+            title=title_of(step.recorded.topic),
+            kind=kind_of(step.recorded.topic),
+            data=_values(step.data),
+            typed=list((step.typed or {}).items()),
+            changed=_changes(before, step.state),
+            state=state_of(step.state),
+        )
+        before = step.state
+
+
+def changes(before: History, after: History) -> list[Changed]:
+    """Returns what is different in the state after, aggregate by aggregate."""
+    return _changes(before.state, after.state)
+
+
+def _changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[Changed]:
+    changed = []
+    for name, fields in sorted(differences(_flattened(before), _flattened(after)).items()):
+        kind, _, its_id = name.partition(":")
+        is_new = name not in before
+        changed.append(
+            Changed(
+                kind_of(kind),
+                its_id,
+                [
+                    Change(
+                        field,
+                        None if is_new else _value(field, both["before"]),
+                        _value(field, both["after"]),
+                    )
+                    for field, both in fields.items()
+                ],
+            )
+        )
+    return changed
+
+
+def state_of(state: dict[str, dict[str, Any]]) -> list[tuple[str, str, list[tuple[str, Value]]]]:
+    """Kind, id and fields of each aggregate."""
+    return [
+        (kind_of(name.partition(":")[0]), name.partition(":")[2], _values(fields))
+        for name, fields in state.items()
+    ]
+
+
+def _flattened(state: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the state with fields of fields by their dotted paths."""
+    return {name: dict(_flat(fields)) for name, fields in state.items()}
+
+
+def _flat(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def _values(fields: dict[str, Any]) -> list[tuple[str, Value]]:
+    return [(name, _value(name, value)) for name, value in _flat(fields)]
+
+
+def _value(name: str, value: Any) -> Value:
+    if value is None:
+        return Value("–")
+    if isinstance(value, bool):
+        return Value(gettext("yes") if value else gettext("no"))
+    if not isinstance(value, str):
+        short = json.dumps(value, ensure_ascii=False)
+        is_long = len(short) > _LONGEST_LINE
+        return Value(
+            json.dumps(value, ensure_ascii=False, indent=2) if is_long else short, is_code=is_long
+        )
+    try:
+        return Value(value, moment=_INSTANT.deserialize(value))
+    except ValidationError:
+        return Value(value, aggregate=value if name in _AGGREGATES else None)

@@ -1,0 +1,92 @@
+"""The views beside the log, for those who operate the service."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from application.eventstore.database import Database
+from interface.pages.operator.lag_chart import LagChart, lag_chart
+from interface.pages.shared.auth import for_role, user_time_zone
+from interface.pages.shared.csrf import protect_from_csrf
+from interface.pages.shared.i18n import gettext
+from interface.web.problems import refusal_page
+from interface.web.request_context import services
+from projections.catalogue import CATALOGUE, projection_named
+from projections.engine import lag, parking
+from projections.engine.batch import retry_parked
+from projections.engine.runner import is_running
+from projections.rebuild.jobs import RebuildRunning, request_rebuild
+from projections.status import statuses
+
+blueprint = Blueprint("operations", __name__)
+protect_from_csrf(blueprint)
+
+_NAMES = [projection.name for projection in CATALOGUE]
+
+
+@blueprint.get("/operations")
+@for_role("operator")
+def index() -> ResponseReturnValue:
+    """All views: how far each has come, its last hour, and what needs somebody to act."""
+    return _page()
+
+
+@blueprint.get("/operations/<name>/rebuild")
+@for_role("operator")
+def ask_to_rebuild(name: str) -> ResponseReturnValue:
+    """Say first what a rebuild does, and how long the last one took."""
+    view = projection_named(name).name
+    (status,) = [status for status in statuses(services().database) if status.name == view]
+    return render_template("operations/rebuild.html", view=status)
+
+
+@blueprint.post("/operations/<name>/rebuild")
+@for_role("operator")
+def rebuild(name: str) -> ResponseReturnValue:
+    """Ask the projector for it."""
+    try:
+        request_rebuild(services().database, projection_named(name))
+    except RebuildRunning as refusal:
+        page = _page(refusal=gettext(str(RebuildRunning.__doc__)))
+        return refusal_page(page, refusal, owner=True)
+    return redirect(url_for("operations.index", notice="rebuild-asked"), 303)
+
+
+@blueprint.post("/operations/<name>/retry")
+@for_role("operator")
+def retry(name: str) -> ResponseReturnValue:
+    """Apply what is parked again."""
+    _, left = retry_parked(services().database, projection_named(name))
+    notice = "parked-left" if left else "parked-applied"
+    return redirect(url_for("operations.index", notice=notice), 303)
+
+
+def _page(refusal: str | None = None) -> str:
+    database = services().database
+    views = statuses(database)
+    return render_template(
+        "operations/index.html",
+        views=views,
+        needs_somebody=any(
+            view.parked or (view.rebuild and view.rebuild.differing) for view in views
+        ),
+        charts=_charts(database),
+        parked=parking.first_parked(database, _NAMES),
+        is_running=is_running(database),
+        refusal=refusal,
+        in_words=_in_words,
+        zone=user_time_zone(),
+    )
+
+
+def _charts(database: Database) -> dict[str, LagChart | None]:
+    now, samples = lag.last_hour(database, _NAMES)
+    return {name: lag_chart(samples[name], now) for name in _NAMES}
+
+
+def _in_words(side: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The columns of one side of a difference, as JSON writes their values."""
+    return [(name, json.dumps(value, ensure_ascii=False)) for name, value in side.items()]

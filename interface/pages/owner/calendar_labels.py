@@ -1,0 +1,55 @@
+"""How pages call the parts of a calendar's terms, in the reader's language."""
+
+from domain.booking_rules import WEEKDAYS, Hours
+from interface.pages.owner.calendar_form import WEEKLY
+from interface.pages.shared.i18n import gettext, weekday_name
+from interface.web.opening_hours import hours_text
+
+
+def _(message: str) -> str:
+    """Marks a message for the catalogues; the functions below translate it."""
+    return message
+
+
+_LABELS = {
+    "name": _("Name"),
+    "location": _("Location"),
+    "description": _("Description"),
+    "time_zone": _("Time zone"),
+    "duration_minutes": _("Duration"),
+    "start_increment_minutes": _("A start every"),
+    "buffer_before_minutes": _("Buffer before"),
+    "buffer_after_minutes": _("Buffer after"),
+    "minimum_notice_minutes": _("Minimum notice"),
+    "booking_window_days": _("Booking window"),
+    "overrides": _("Other hours on some dates"),
+}
+_UNITS = {"minutes": _("minutes"), "hours": _("hours"), "days": _("days")}
+
+
+def label(part: str) -> str:
+    """The name of a field, or of all overrides together."""
+    for number, day in enumerate(WEEKDAYS):
+        if part == WEEKLY[day]:
+            return weekday_name(number)
+    return gettext(_LABELS[part])
+
+
+def unit(name: str) -> str:
+    """Minutes, hours or days."""
+    return gettext(_UNITS.get(name, name))
+
+
+def weekly_lines(weekly: dict[str, Hours]) -> list[str]:
+    """As in Mon–Fri 09:00–17:00: days that follow one another with the same hours as one line."""
+    lines: list[str] = []
+    start = 0
+    for number, day in enumerate(WEEKDAYS):
+        hours = weekly.get(day, ())
+        if number < 6 and weekly.get(WEEKDAYS[number + 1], ()) == hours:
+            continue
+        if hours:
+            first, last = (weekday_name(n, short=True) for n in (start, number))
+            lines.append(f"{first if start == number else f'{first}–{last}'} {hours_text(hours)}")
+        start = number + 1
+    return lines

@@ -1,0 +1,211 @@
+"""Settings → Calendars: when an owner can be booked."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from application.eventstore.event_sourced_application import Written
+from domain.booking_rules import WEEKDAYS
+from domain.calendar import Calendar
+from domain.errors import CalendarArchived, StaleVersion
+from interface.pages.owner.calendar_conflict import conflict
+from interface.pages.owner.calendar_form import FIELDS, WEEKLY, CalendarForm, override_field
+from interface.pages.owner.calendar_labels import label, unit, weekly_lines
+from interface.pages.owner.calendar_preview import preview
+from interface.pages.owner.owned import own_calendar
+from interface.pages.owner.read_your_writes import wait_until_visible
+from interface.pages.shared import auth
+from interface.pages.shared.auth import require_session, signed_in
+from interface.pages.shared.csrf import protect_from_csrf
+from interface.web.request_context import services
+from interface.web.time_zone_lookup import selectable_time_zones
+from projections.views import calendar_list
+
+blueprint = Blueprint("calendars_pages", __name__)
+protect_from_csrf(blueprint)
+
+
+@blueprint.get("/settings/calendars")
+@signed_in
+def index() -> ResponseReturnValue:
+    """All calendars, the archived ones last."""
+    calendars = calendar_list.calendars_of(services().database, _owner_id())
+    return render_template(
+        "calendars/index.html",
+        calendars=[calendar for calendar in calendars if not calendar.is_archived],
+        archived=[calendar for calendar in calendars if calendar.is_archived],
+        weekly_lines=weekly_lines,
+    )
+
+
+@blueprint.get("/settings/calendars/new")
+@signed_in
+def create() -> ResponseReturnValue:
+    """The form for a new calendar."""
+    return _form_page(CalendarForm.blank(require_session().account.time_zone or ""))
+
+
+@blueprint.post("/settings/calendars/new")
+@signed_in
+def save_new() -> ResponseReturnValue:
+    """Create a calendar, or help with the form."""
+    form = CalendarForm.sent(request.form)
+    if helped := _helped(form, None):
+        return helped
+    if form.reading.terms is None:
+        return _form_page(form, errors=form.reading.errors), 422
+    current = services()
+    created = current.calendars.create(
+        owner_id=_owner_id(), terms=form.reading.terms, actor=auth.actor(), now=current.now()
+    )
+    return _to_index(created, "calendar-created")
+
+
+@blueprint.post("/settings/calendars/preview")
+@signed_in
+def show_preview() -> ResponseReturnValue:
+    """The preview alone, for the form as it is being filled in."""
+    return render_template("calendars/preview.html", **_preview(CalendarForm.sent(request.form)))
+
+
+@blueprint.get("/settings/calendars/<uuid:calendar_id>")
+@signed_in
+def edit(calendar_id: UUID) -> ResponseReturnValue:
+    """The form with a calendar's terms."""
+    calendar = own_calendar(calendar_id)
+    if calendar.is_archived:
+        raise CalendarArchived
+    return _form_page(
+        CalendarForm.of(calendar.terms), calendar_id=calendar_id, version=str(calendar.version)
+    )
+
+
+@blueprint.post("/settings/calendars/<uuid:calendar_id>")
+@signed_in
+def save(calendar_id: UUID) -> ResponseReturnValue:
+    """Change a calendar, or help with the form."""
+    form = CalendarForm.sent(request.form)
+    if helped := _helped(form, calendar_id):
+        return helped
+    terms = form.reading.terms
+    if terms is None:
+        page = _form_page(
+            form, errors=form.reading.errors, calendar_id=calendar_id, version=_version_sent()
+        )
+        return page, 422
+    current = services()
+    try:
+        changed = current.calendars.change(
+            calendar_id=calendar_id,
+            owner_id=_owner_id(),
+            change=lambda _: terms,
+            version=int(_version_sent()),
+            actor=auth.actor(),
+            now=current.now(),
+        )
+    except StaleVersion:
+        return _stale(form, calendar_id)
+    return _to_index(changed, "calendar-changed")
+
+
+@blueprint.get("/settings/calendars/<uuid:calendar_id>/archive")
+@signed_in
+def ask_to_archive(calendar_id: UUID) -> ResponseReturnValue:
+    """Ask first: it can't be undone."""
+    return render_template("calendars/archive.html", calendar=own_calendar(calendar_id))
+
+
+@blueprint.post("/settings/calendars/<uuid:calendar_id>/archive")
+@signed_in
+def archive(calendar_id: UUID) -> ResponseReturnValue:
+    """Archive a calendar."""
+    current = services()
+    archived = current.calendars.archive(
+        calendar_id=calendar_id,
+        owner_id=_owner_id(),
+        actor=auth.actor(),
+        now=current.now(),
+    )
+    return _to_index(archived, "calendar-archived")
+
+
+def _helped(form: CalendarForm, calendar_id: UUID | None) -> ResponseReturnValue | None:
+    """The form again, with hours copied or the preview renewed, when that was the wish."""
+    wish = request.form.get("do")
+    if wish not in ("copy", "preview"):
+        return None
+    if wish == "copy":
+        form = form.with_hours_copied(
+            request.form.get("copy_from", ""), request.form.get("copy_to", "")
+        )
+    return _form_page(form, calendar_id=calendar_id, version=_version_sent())
+
+
+def _stale(form: CalendarForm, calendar_id: UUID) -> ResponseReturnValue:
+    """What changed meanwhile, beside what was typed; nothing to ask where both are the same."""
+    current = services()
+    yours = form.reading.terms
+    assert yours is not None  # noqa: S101 - only terms can be stale
+    latest = current.event_store.get_own(Calendar, calendar_id, _owner_id())
+    if latest.terms == yours:
+        return _to_index(Written(latest, current.event_store.head()), "calendar-changed")
+    known = int(_version_sent())
+    base = current.event_store.find(Calendar, calendar_id, version=known) if known else None
+    found = conflict(
+        base=base.terms if base is not None else None, theirs=latest.terms, yours=yours
+    )
+    page = _form_page(
+        found.form,
+        calendar_id=calendar_id,
+        version=str(latest.version),
+        differences=found.differences,
+    )
+    return page, 412
+
+
+def _form_page(
+    form: CalendarForm, *, calendar_id: UUID | None = None, version: str = "", **context: Any
+) -> str:
+    return render_template(
+        "calendars/form.html",
+        **{"errors": {}, "differences": None} | context,
+        **_preview(form),
+        form=form,
+        calendar_id=calendar_id,
+        version=version,
+        label=label,
+        unit=unit,
+        weekly=WEEKLY,
+        weekdays=WEEKDAYS,
+        override_field=override_field,
+        zones=selectable_time_zones(),
+    )
+
+
+def _preview(form: CalendarForm) -> dict[str, Any]:
+    """The preview, or what keeps it from being made."""
+    rules, errors = form.rules
+    if rules is not None:
+        return {"preview": preview(rules.rules, _owner_id()), "obstacles": []}
+    obstacles = [label(field) for field in FIELDS if field in errors]
+    if any(field not in FIELDS for field in errors):
+        obstacles.append(label("overrides"))
+    return {"preview": None, "obstacles": obstacles}
+
+
+def _version_sent() -> str:
+    """The version that the form was filled in from; 0, which there never is, for nonsense."""
+    version = request.form.get("version", "")
+    return version if version.isascii() and version.isdigit() and len(version) < 10 else "0"
+
+
+def _to_index(written: Written[Calendar], notice: str) -> ResponseReturnValue:
+    """To the list, which shows what was written if it can at once."""
+    wait_until_visible(written, calendar_list.NAME)
+    return redirect(url_for("calendars_pages.index", notice=notice), 303)
+
+
+def _owner_id() -> UUID:
+    return require_session().account.id

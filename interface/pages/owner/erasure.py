@@ -1,0 +1,51 @@
+"""An owner forgets the person behind a booking."""
+
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from interface.pages.owner.owned import own_calendar, own_link
+from interface.pages.owner.read_your_writes import wait_until_visible
+from interface.pages.shared import auth
+from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.csrf import protect_from_csrf
+from interface.web.request_context import services
+from projections.views import booking_calendar
+
+blueprint = Blueprint("erasure", __name__)
+protect_from_csrf(blueprint)
+
+
+@blueprint.get("/bookings/<uuid:booking_id>/forget")
+@signed_in
+def ask_to_forget(booking_id: UUID) -> ResponseReturnValue:
+    """Say what goes before it goes."""
+    account_id = require_session().account.id
+    booking = booking_calendar.booking_of(services().database, account_id, booking_id)
+    if booking.invitee is None:
+        return redirect(url_for("bookings_pages.show", booking_id=booking_id))
+    return render_template(
+        "bookings/forget.html",
+        booking=booking,
+        link=own_link(booking.link_id),
+        calendar=own_calendar(booking.calendar_id),
+        zone=user_time_zone(),
+        is_ahead=booking.end > services().now(),
+    )
+
+
+@blueprint.post("/bookings/<uuid:booking_id>/forget")
+@signed_in
+def forget(booking_id: UUID) -> ResponseReturnValue:
+    """Forget, and show what is left. Again: the same page."""
+    current = services()
+    result = current.erasure.forget(
+        booking_id=booking_id,
+        owner_id=require_session().account.id,
+        actor=auth.actor(),
+        now=current.now(),
+    )
+    wait_until_visible(result, booking_calendar.NAME)
+    address = url_for("bookings_pages.show", booking_id=booking_id, notice="invitee-forgotten")
+    return redirect(address, 303)

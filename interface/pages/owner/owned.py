@@ -1,0 +1,35 @@
+"""What belongs to the person who is signed in."""
+
+from uuid import UUID
+
+from domain.link import SingleUseLink
+from interface.pages.shared.auth import require_session
+from interface.web.link_presenter import booking_url
+from interface.web.request_context import services
+from projections.views import calendar_list, link_list
+from projections.views.calendar_list import CalendarRow
+from projections.views.link_list import LinkRow
+
+
+def own_calendar(calendar_id: UUID) -> CalendarRow:
+    """A calendar of theirs. Raises `CalendarNotFound`."""
+    account = require_session().account
+    return calendar_list.calendar_of(services().database, account.id, calendar_id)
+
+
+def own_calendars() -> dict[UUID, CalendarRow]:
+    """Their calendars by id, the archived ones too."""
+    found = calendar_list.calendars_of(services().database, require_session().account.id)
+    return {calendar.id: calendar for calendar in found}
+
+
+def own_link(link_id: UUID) -> LinkRow:
+    """A link of theirs. Raises `LinkNotFound`."""
+    current = services()
+    account = require_session().account
+    return link_list.link_of(current.database, account.id, link_id, now=current.now())
+
+
+def url_of(link: LinkRow | SingleUseLink) -> str:
+    """Where the bearer of the link books, while it is active."""
+    return booking_url(services().tokens.for_link(link.id))

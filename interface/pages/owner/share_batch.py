@@ -1,0 +1,143 @@
+"""Links for several recipients at once."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from flask import Blueprint, Response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from application.commands.links import LARGEST_BATCH
+from domain.errors import CalendarArchived, Invalid, LinkNotFound
+from domain.link import LinkStatus
+from interface.pages.owner.link_forms import BatchForm
+from interface.pages.owner.link_issuing import (
+    errors_by_field,
+    form_frame,
+    issue_links,
+    status_of,
+    typed_in,
+)
+from interface.pages.owner.owned import own_calendar, own_link, url_of
+from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.csrf import protect_from_csrf
+from interface.pages.shared.forms import load
+from interface.web.fields import in_utc
+from interface.web.request_context import services
+from projections.views import link_list
+from projections.views.calendar_list import CalendarRow
+from projections.views.link_list import LinkOrder, LinkRow
+
+blueprint = Blueprint("share_several", __name__)
+protect_from_csrf(blueprint)
+
+# Spreadsheets take a cell that begins so for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@blueprint.get("/settings/calendars/<uuid:calendar_id>/share/several")
+@signed_in
+def show(calendar_id: UUID) -> ResponseReturnValue:
+    """The form for a link each for several recipients."""
+    return _form(own_calendar(calendar_id))
+
+
+@blueprint.post("/settings/calendars/<uuid:calendar_id>/share/several")
+@signed_in
+def issue(calendar_id: UUID) -> ResponseReturnValue:
+    """Issue a link for each recipient, or none at all."""
+    calendar = own_calendar(calendar_id)
+    loaded = load(BatchForm(), typed_in(BatchForm))
+    if not loaded.errors:
+        try:
+            links = issue_links(calendar, loaded.values, loaded.values["recipients"])
+        except Invalid as refusal:
+            loaded.errors.update(errors_by_field(refusal))
+        except CalendarArchived:
+            calendar = replace(calendar, is_archived=True)
+        else:
+            address = url_for(
+                "share_several.batch",
+                calendar_id=calendar_id,
+                first_id=links[0].id,
+                last_id=links[-1].id,
+            )
+            return redirect(address, 303)
+    return _form(calendar, typed_in(BatchForm), loaded.errors)
+
+
+@blueprint.get(
+    "/settings/calendars/<uuid:calendar_id>/share/several/<uuid:first_id>/<uuid:last_id>"
+)
+@signed_in
+def batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
+    """The links that were issued together, which are named by the first and the last."""
+    links = _active_batch(calendar_id, first_id, last_id)
+    return render_template(
+        "share/batch.html",
+        calendar=own_calendar(calendar_id),
+        zone=user_time_zone(),
+        links=[(link, url_of(link)) for link in links],
+        first_id=first_id,
+        last_id=last_id,
+    )
+
+
+@blueprint.get(
+    "/settings/calendars/<uuid:calendar_id>/share/several/<uuid:first_id>/<uuid:last_id>/links.csv"
+)
+@signed_in
+def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
+    """The same for a spreadsheet or a mail merge."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(("recipient", "url", "expires_at"))
+    for link in _active_batch(calendar_id, first_id, last_id):
+        writer.writerow(
+            (spreadsheet_cell(link.recipient or ""), url_of(link), in_utc(link.expires_at))
+        )
+    return Response(
+        file.getvalue().encode("utf-8-sig"),  # with the mark by which Excel knows UTF-8
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="links.csv"'},
+    )
+
+
+def spreadsheet_cell(text: str) -> str:
+    """The text, marked as one where a spreadsheet would calculate with it."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _form(
+    calendar: CalendarRow,
+    typed: Mapping[str, str | None] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+) -> ResponseReturnValue:
+    page = render_template(
+        "share/several.html",
+        calendar=calendar,
+        **form_frame(),
+        most=LARGEST_BATCH,
+        typed=typed or {},
+        errors=errors or {},
+    )
+    return page, status_of(calendar, errors)
+
+
+def _active_batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> list[LinkRow]:
+    current = services()
+    links = link_list.links_of(
+        current.database,
+        require_session().account.id,
+        now=current.now(),
+        calendar_id=calendar_id,
+        status=LinkStatus.ACTIVE,
+        positions=(own_link(first_id).position, own_link(last_id).position),
+        order=LinkOrder.OLDEST,
+        limit=LARGEST_BATCH,
+    )
+    if not links:
+        raise LinkNotFound
+    return links

@@ -1,0 +1,96 @@
+"""The share dialog: one link."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from domain.errors import CalendarArchived, Invalid
+from domain.link import LinkStatus
+from interface.pages.owner.link_forms import LinkForm
+from interface.pages.owner.link_issuing import (
+    errors_by_field,
+    form_frame,
+    issue_links,
+    status_of,
+    typed_in,
+)
+from interface.pages.owner.owned import own_calendar, own_link, url_of
+from interface.pages.shared.auth import signed_in
+from interface.pages.shared.csrf import protect_from_csrf
+from interface.pages.shared.forms import load
+from projections.views.calendar_list import CalendarRow
+
+blueprint = Blueprint("share", __name__)
+protect_from_csrf(blueprint)
+
+
+@blueprint.get("/settings/calendars/<uuid:calendar_id>/share")
+@signed_in
+def show(calendar_id: UUID) -> ResponseReturnValue:
+    """The form for one link: a page, or what goes into the dialog of the calendars' page."""
+    return _form(own_calendar(calendar_id))
+
+
+@blueprint.get("/links/<uuid:link_id>/again")
+@signed_in
+def again(link_id: UUID) -> ResponseReturnValue:
+    """The form for another link, filled in as for this one."""
+    link = own_link(link_id)
+    return _form(own_calendar(link.calendar_id), {"recipient": link.recipient, "note": link.note})
+
+
+@blueprint.post("/settings/calendars/<uuid:calendar_id>/share")
+@signed_in
+def issue(calendar_id: UUID) -> ResponseReturnValue:
+    """Issue the link, ready to copy; sent twice, the form still gets one link."""
+    calendar = own_calendar(calendar_id)
+    loaded = load(LinkForm(), typed_in(LinkForm))
+    if not loaded.errors:
+        try:
+            (link,) = issue_links(calendar, loaded.values, [loaded.values.get("recipient")])
+        except Invalid as refusal:
+            loaded.errors.update(errors_by_field(refusal))
+        except CalendarArchived:
+            calendar = replace(calendar, is_archived=True)
+        else:
+            if "HX-Request" not in request.headers:
+                address = url_for("share.issued", calendar_id=calendar_id, link_id=link.id)
+                return redirect(address, 303)
+            shown = {"link": link, "recipient": loaded.values.get("recipient"), "url": url_of(link)}
+            return render_template("share/single.html", calendar=calendar, **form_frame(), **shown)
+    return _form(calendar, typed_in(LinkForm), loaded.errors)
+
+
+@blueprint.get("/settings/calendars/<uuid:calendar_id>/share/<uuid:link_id>")
+@signed_in
+def issued(calendar_id: UUID, link_id: UUID) -> ResponseReturnValue:
+    """The link that was issued, for as long as it can be booked with."""
+    link = own_link(link_id)
+    if link.status is not LinkStatus.ACTIVE:
+        return redirect(url_for("links_pages.show", link_id=link_id))
+    calendar = own_calendar(link.calendar_id)
+    return render_template(
+        "share/show.html",
+        calendar=calendar,
+        **form_frame(),
+        link=link,
+        recipient=link.recipient,
+        url=url_of(link),
+    )
+
+
+def _form(
+    calendar: CalendarRow,
+    typed: Mapping[str, str | None] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+) -> ResponseReturnValue:
+    name = "share/show.html"
+    if "HX-Request" in request.headers:
+        name = "share/dialog.html" if request.method == "GET" else "share/single.html"
+    page = render_template(
+        name, calendar=calendar, **form_frame(), typed=typed or {}, errors=errors or {}
+    )
+    return page, status_of(calendar, errors)

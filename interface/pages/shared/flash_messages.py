@@ -1,0 +1,35 @@
+"""What a page says about the form that led to it: named in the address, so nothing is stored."""
+
+from flask import request
+
+from interface.pages.shared.i18n import gettext
+
+
+def _(message: str) -> str:
+    """Marks a message for the catalogues; `notice` translates it."""
+    return message
+
+
+NOTICES = {
+    "calendar-created": _("Calendar created."),
+    "calendar-changed": _("Changes saved."),
+    "calendar-archived": _("Calendar archived. Links already sent still work until they end."),
+    "links-revoked": _("Links revoked."),
+    "nothing-to-revoke": _("Choose active links to revoke: others have ended already."),
+    "link-revoked": _("Link revoked."),
+    "link-replaced": _("Link replaced. The old one no longer works: send the new one."),
+    "invitee-forgotten": _("Forgotten. Nothing that this person typed is left."),
+    "account-changed": _("Changes saved."),
+    "password-changed": _("Password changed. All other browsers are signed out."),
+    "key-revoked": _("API key revoked."),
+    "rebuild-asked": _("The rebuild was asked for."),
+    "parked-applied": _("Nothing is parked any more."),
+    "parked-left": _("Some events still can't be applied."),
+    "signed-out-everywhere": _("Signed out everywhere else."),
+}
+
+
+def notice() -> str | None:
+    """The sentence that this page's address names."""
+    message = NOTICES.get(request.args.get("notice", ""))
+    return gettext(message) if message else None

@@ -1,0 +1,36 @@
+"""Security headers of every response."""
+
+from flask import Flask, Response, request
+
+from interface.web.request_context import is_https
+
+_PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+# RapiDoc writes its styles into the page.
+_DOCS_POLICY = _PAGE_POLICY.replace("object-src", "style-src 'self' 'unsafe-inline'; object-src")
+
+
+def init_app(app: Flask) -> None:
+    """Protects all responses of the application."""
+    app.after_request(_protect)
+
+
+def _protect(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if request.endpoint == "static":
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+    headers.setdefault("Cache-Control", "no-store")
+    headers["X-Frame-Options"] = "DENY"
+    headers["X-Robots-Tag"] = "noindex, nofollow"
+    headers["Content-Security-Policy"] = (
+        _DOCS_POLICY if request.path == "/api/docs" else _PAGE_POLICY
+    )
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if is_https():
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response

@@ -1,0 +1,93 @@
+"""The database for the length of one command, its own server started if none runs yet."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from application.eventstore.conninfo import with_defaults
+from domain.errors import AdmitOneError
+from interface.bootstrap import apply_schema, require_schema
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.postgres_binaries import AlreadyRuns
+from interface.settings import Settings
+
+START_SECONDS = 30.0  # for a service that was started just now
+
+
+class DatabaseRefused(AdmitOneError):
+    """The database can't be used."""
+
+
+@contextmanager
+def server(settings: Settings) -> Iterator[str]:
+    """Yields the connection string of the database, in whatever state its tables are."""
+    with errors_as_sentences():
+        if settings.database_url is not None:
+            yield settings.database_url
+            return
+        embedded = EmbeddedPostgres(settings.data / "postgres", binaries=settings.postgres_bin)
+        try:
+            _find_or_start(embedded)
+            yield embedded.conninfo
+        finally:
+            embedded.stop()
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Like `server`, with all tables: made where the database is our own, else required."""
+    with server(settings) as conninfo:
+        if settings.database_url is None:
+            apply_schema(conninfo)
+        else:
+            require_schema(conninfo)
+        yield conninfo
+
+
+@contextmanager
+def connection(settings: Settings) -> Iterator[Connection[DictRow]]:
+    """Yields a connection without the deadline that requests have."""
+    with database(settings) as conninfo:
+        completed = with_defaults(conninfo, application_name="admitone projections")
+        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
+            conn.execute("SET timezone = 'UTC'; SET lock_timeout = '5s'")
+            yield conn
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turns what the database refuses into `DatabaseRefused`: one sentence, no password."""
+    try:
+        yield
+    except (
+        psycopg.OperationalError,
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.ReadOnlySqlTransaction,
+    ) as error:
+        reason = " ".join((error.diag.message_primary or str(error)).split())
+        raise DatabaseRefused(f"The database can't be used: {reason}") from error
+
+
+def _find_or_start(embedded: EmbeddedPostgres) -> None:
+    """Uses the server of a service that runs already, or is about to; else starts one."""
+    ends_at = monotonic() + START_SECONDS
+    while not _answers(embedded.conninfo):
+        try:
+            embedded.start()
+            return
+        except AlreadyRuns:
+            if monotonic() > ends_at:
+                raise
+            sleep(0.1)
+
+
+def _answers(conninfo: str) -> bool:
+    try:
+        psycopg.connect(conninfo, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True

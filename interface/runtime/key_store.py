@@ -1,0 +1,85 @@
+"""Secret keys: those from the settings, or else made once and stored in the data folder."""
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from application.proofs.checkpoint_signer import CheckpointSigner
+from application.proofs.verifier import ProofError
+from interface.settings import PREFIX, Settings, SettingsError
+from projections.evidence.checkpoint_store import CheckpointStore
+
+
+def secret_keys(settings: Settings) -> tuple[str, ...]:
+    """Returns the keys that sign tokens, newest first.
+
+    Raises `SettingsError` when the file for them can't be used.
+    """
+    if settings.secret_keys:
+        return settings.secret_keys
+    path = settings.data / "secret_keys"
+    keys = tuple(_stored("secret keys", path, lambda: secrets.token_urlsafe(48)).split())
+    if not keys:
+        raise SettingsError(f"There is no secret key in {path}.")
+    return keys
+
+
+def checkpoint_signer(settings: Settings) -> CheckpointSigner:
+    """Returns the signer of checkpoints, named after the service's address at its making.
+
+    Raises `SettingsError`.
+    """
+    name = re.sub(r"[^A-Za-z0-9.:-]", "-", urlsplit(settings.public_url).netloc)
+    path = settings.data / "audit_key"
+    text = settings.audit_key or _stored(
+        "audit key", path, lambda: _new_signer(name or "admitone").private_key()
+    )
+    try:
+        return CheckpointSigner.parse(text.strip())
+    except ProofError as error:
+        where = f"{PREFIX}AUDIT_KEY" if settings.audit_key else str(path)
+        raise SettingsError(f"{where} can't be used: {error}.") from error
+
+
+def checkpoint_store(settings: Settings) -> CheckpointStore:
+    """Returns the store of the checkpoints that `checkpoint_signer` signs.
+
+    Raises `SettingsError`.
+    """
+    key = checkpoint_signer(settings).verifier_key()
+    return CheckpointStore(settings.checkpoints_folder, key)
+
+
+def _new_signer(name: str) -> CheckpointSigner:
+    return CheckpointSigner(name, secrets.token_bytes(32))
+
+
+def _stored(what: str, path: Path, make: Callable[[], str]) -> str:
+    """Returns the text of the file, which is made if it is not there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _create_whole(path, make())
+        return path.read_text()
+    except OSError as error:
+        why = error.strerror
+        raise SettingsError(f"The {what} can't be stored in {path}: {why}.") from error
+
+
+def _create_whole(path: Path, text: str) -> None:
+    """Creates a file of mode 0600 with all its text, unless somebody was first."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,69 @@
+"""A process of the service that must not stay dead."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from time import monotonic
+
+from interface.runtime.parent_watchdog import GRACE_SECONDS
+
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+class ManagedProcess:
+    """A Python module, run as a process that is started again whenever it ends."""
+
+    def __init__(
+        self, name: str, module: str, *arguments: str, environment: Mapping[str, str]
+    ) -> None:
+        self._name = name
+        # -P: whatever lies in the folder that the service was started in is not loaded.
+        self._command: Sequence[str] = (sys.executable, "-P", "-m", module, *arguments)
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._restart_at: float | None = None
+        self._pause = 0.0
+
+    def start(self) -> None:
+        """In a session of its own: Ctrl-C in a terminal is for the supervisor alone."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own commands
+            self._command, env=self._environment, start_new_session=True
+        )
+        self._started_at = monotonic()
+        self._restart_at = None
+
+    def revive(self) -> str | None:
+        """If it has died, start it again: at once after a long life, else after a pause.
+
+        Tells once, in a sentence, that it died.
+        """
+        assert self._process is not None  # noqa: S101 - start() comes first
+        status = self._process.poll()
+        if status is None:
+            return None
+        now = monotonic()
+        news = None
+        if self._restart_at is None:
+            lived_long = now - self._started_at > _LONGEST_PAUSE_SECONDS
+            self._pause = 0.0 if lived_long else max(_FIRST_PAUSE_SECONDS, 2 * self._pause)
+            self._pause = min(self._pause, _LONGEST_PAUSE_SECONDS)
+            self._restart_at = now + self._pause
+            news = f"The {self._name} died with status {status}; starting it again."
+        if now >= self._restart_at:
+            self.start()
+        return news
+
+    def stop(self) -> None:
+        """Ask, wait, and in the end insist."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()

@@ -1,0 +1,173 @@
+"""One process that starts all the others, starts them again when they die, and ends with them.
+
+Order up: database, schema, projector and web server. Order down: web server (it finishes
+the requests in flight), projector, database.
+"""
+
+import errno
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from types import FrameType
+
+from application.people.accounts import Account
+from domain.errors import AdmitOneError, Invalid, Unavailable
+from interface.bootstrap import Services, apply_schema, build
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.key_store import secret_keys
+from interface.runtime.managed_process import ManagedProcess
+from interface.runtime.parent_watchdog import for_children
+from interface.runtime.readiness_probe import why_not_ready
+from interface.settings import PREFIX, Settings, SettingsError
+
+WATCH_SECONDS = 0.2
+START_SECONDS = 0.05  # between two looks while it starts
+ADDRESS_SECONDS = 3.0  # for the web workers of a service that was killed to go
+NOTICE_SECONDS = 30.0  # until people are told what it waits for, and again
+FIRST_OWNER = "owner@localhost"
+
+
+class AddressInUse(AdmitOneError):
+    """Something else listens on that address already."""
+
+
+class Supervisor:
+    """The service as one command."""
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._say = say
+        self._stop = Event()
+        self._server: EmbeddedPostgres | None = None
+        self._children: list[ManagedProcess] = []
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM. Raises `AdmitOneError` when it can't start."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(signal.SIGHUP, self._on_signal)
+        try:
+            conninfo = self._start_database()
+            self._wait_for_address()
+            apply_schema(conninfo)
+            self._start_children(conninfo)
+            if self._is_ready():
+                self._welcome(conninfo)
+            while not self._stop.wait(WATCH_SECONDS):
+                self._revive()
+            self._say("Stopping.")
+        finally:
+            for child in reversed(self._children):
+                child.stop()
+            if self._server is not None:
+                self._server.stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _start_database(self) -> str:
+        if self._settings.database_url is not None:
+            return self._settings.database_url
+        self._server = EmbeddedPostgres(
+            self._settings.data / "postgres", binaries=self._settings.postgres_bin
+        )
+        self._server.start()
+        return self._server.conninfo
+
+    def _wait_for_address(self) -> None:
+        """Web workers share the port, so they would not notice that somebody else has it."""
+        ends_at = monotonic() + ADDRESS_SECONDS
+        host, port = self._settings.host, self._settings.port
+        while (error := _obstacle(host, port)) is not None:
+            taken = error.errno == errno.EADDRINUSE and monotonic() < ends_at
+            if not taken or self._stop.wait(START_SECONDS):
+                raise AddressInUse(
+                    f"Can't listen on {host} port {port}: {error.strerror}."
+                    f" Set {PREFIX}PORT or {PREFIX}HOST."
+                )
+
+    def _start_children(self, conninfo: str) -> None:
+        environment = for_children(os.environ) | {
+            f"{PREFIX}DATABASE_URL": conninfo,
+            f"{PREFIX}DATA": str(self._settings.data),
+            f"{PREFIX}SECRET_KEYS": ",".join(secret_keys(self._settings)),
+            f"{PREFIX}PUBLIC_URL": self._settings.public_url,
+            "PROMETHEUS_MULTIPROC_DIR": str(self._empty_metrics_folder()),
+        }
+        projector = ("interface.cli", "projections", "run")
+        retention = ("interface.cli", "privacy", "retention", "--keep-on")
+        self._children = [
+            ManagedProcess("retention", *retention, environment=environment),
+            ManagedProcess("projector", *projector, environment=environment),
+            ManagedProcess("web server", "interface.runtime.web_server", environment=environment),
+        ]
+        for child in self._children:
+            child.start()
+
+    def _empty_metrics_folder(self) -> Path:
+        """Where web workers count. Named after the port: whoever holds that has no rival there."""
+        folder = self._settings.data / "metrics" / str(self._settings.port)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise SettingsError(f"Nothing can be counted in {folder}: {error.strerror}.") from error
+        return folder
+
+    def _is_ready(self) -> bool:
+        """Wait until people can book; False when told to stop before."""
+        told_at = monotonic()
+        while not self._stop.wait(START_SECONDS):
+            self._revive()
+            reason = why_not_ready(self._settings)
+            if reason is None:
+                return True
+            if monotonic() - told_at > NOTICE_SECONDS:
+                self._say(f"Not ready yet. {reason}")
+                told_at = monotonic()
+        return False
+
+    def _welcome(self, conninfo: str) -> None:
+        self._say(f"Admit One is at {self._settings.public_url}")
+        services = build(self._settings, conninfo)
+        try:
+            account = services.accounts.first() or _first_owner(services)
+            if not account.has_signed_in:
+                self._say(f"Sign in, once, within a day: {services.sign_in_url(account)}")
+        except Unavailable:
+            self._say("The database went away before a sign-in link was made.")
+        finally:
+            services.close()
+
+    def _revive(self) -> None:
+        if self._server is not None and self._server.poll() is not None:
+            self._say("The database died; starting it again.")
+            self._server.start()
+        for child in self._children:
+            if news := child.revive():
+                self._say(news)
+
+
+def _obstacle(host: str, port: int) -> OSError | None:
+    """What keeps this process from listening there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def _first_owner(services: Services) -> Account:
+    try:
+        return services.accounts.create(email=FIRST_OWNER, name="Owner", roles=("owner", "admin"))
+    except Invalid:  # a service beside this one was faster
+        return services.accounts.by_email(FIRST_OWNER)

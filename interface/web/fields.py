@@ -1,0 +1,200 @@
+"""Fields that take exactly one form of a value."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from marshmallow import ValidationError, fields
+
+from application.audit.replay import AsOf
+from application.people.personal_data import looks_like_email
+from domain.booking_rules import is_time_zone
+from domain.errors import Sentence
+
+# Far enough from the ends of datetime that no zone or buffer can reach them.
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+LONGEST_EMAIL = 254
+
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+_WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
+_POSITION = re.compile(r"\d{1,18}", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class Instant(fields.Field[datetime]):
+    """A moment, RFC 3339 with an offset; UTC inside, and UTC with Z on the way out."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        if isinstance(value, str) and _INSTANT.fullmatch(value):
+            try:
+                moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+            except (ValueError, OverflowError):
+                pass
+            else:
+                if FIRST_YEAR <= moment.year <= LAST_YEAR:
+                    return moment
+        raise ValidationError(
+            "Must be a time as in 2026-12-01T09:30:00Z, "
+            f"with Z or an offset, in the years {FIRST_YEAR} to {LAST_YEAR}."
+        )
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else in_utc(value)
+
+
+def in_utc(moment: datetime) -> str:
+    """RFC 3339 with Z; fractions only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class LocalInstant(Instant):
+    """A moment as a browser's field for day and time gives it, by the wall clock of a zone."""
+
+    def __init__(self, zone: Callable[[], str], **kwargs: Any) -> None:
+        """`zone` gives the name of the zone when a value is read."""
+        super().__init__(**kwargs)
+        self._zone = zone
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        if isinstance(value, str) and _WALL_CLOCK.fullmatch(value):
+            try:
+                moment = datetime.fromisoformat(value).replace(tzinfo=ZoneInfo(self._zone()))
+                return super()._deserialize(moment.isoformat(), attr, data, **kwargs)
+            except (ValueError, OverflowError):
+                pass
+        raise ValidationError(Sentence("Must be a day and a time."))
+
+
+class Day(fields.Field[date]):
+    """A date as in 2026-12-24."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> date:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            try:
+                day = date.fromisoformat(value)
+            except ValueError:
+                pass
+            else:
+                if FIRST_YEAR <= day.year <= LAST_YEAR:
+                    return day
+        raise ValidationError(
+            f"Must be a date as in 2026-12-24, in the years {FIRST_YEAR} to {LAST_YEAR}."
+        )
+
+
+class InstantOrDay(Instant):
+    """A moment, or a date that stands for the moment at which that day begins in UTC."""
+
+    def __init__(self, *, whole_day: bool = False, **kwargs: Any) -> None:
+        """`whole_day`: a date stands for the moment at which it is over."""
+        super().__init__(**kwargs)
+        self._days_after = timedelta(days=1 if whole_day else 0)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> datetime:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            day: date = Day().deserialize(value)
+            return datetime.combine(day, time(), UTC) + self._days_after
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class AsOfField(fields.Field[AsOf]):
+    """A moment of the log: a time with an offset, a date, or a log position.
+
+    A date stands for the moment at which it begins in UTC. Pages may give a zone: there a
+    time without an offset is by its wall clock, as a browser's field for day and time sends it.
+    """
+
+    def __init__(self, zone: Callable[[], str] | None = None, **kwargs: Any) -> None:
+        """`zone` returns the name of the reader's zone when a value is read."""
+        super().__init__(**kwargs)
+        self._wall_clock = LocalInstant(zone) if zone is not None else None
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> AsOf:
+        if isinstance(value, str) and _POSITION.fullmatch(value):
+            return int(value)
+        try:
+            if self._wall_clock and isinstance(value, str) and _WALL_CLOCK.fullmatch(value):
+                local: datetime = self._wall_clock.deserialize(value)
+                return local
+            moment: datetime = InstantOrDay().deserialize(value)
+        except ValidationError:
+            raise ValidationError(
+                Sentence("Must be a time as in 2026-12-01T09:30:00Z, or a position of the log.")
+            ) from None
+        return moment
+
+
+class Text(fields.String):
+    """Text that people read: no control characters, no broken Unicode, no space around it."""
+
+    def __init__(self, *, longest: int, several_lines: bool = False, **kwargs: Any) -> None:
+        super().__init__(metadata={"maxLength": longest}, **kwargs)
+        self.longest = longest
+        self._allowed = "\n\t" if several_lines else ""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n").strip()
+        if len(text) > self.longest:
+            raise ValidationError(
+                Sentence("Must not be longer than {most} characters.", most=self.longest)
+            )
+        for sign in text:
+            if unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed:
+                raise ValidationError(Sentence("Must not hold control characters."))
+        return text
+
+
+class Name(Text):
+    """Text that must not be empty."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            raise ValidationError(Sentence("Must not be empty."))
+        return text
+
+
+class Email(Name):
+    """An e-mail address."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(longest=LONGEST_EMAIL, **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not looks_like_email(text):
+            raise ValidationError(Sentence("Not an e-mail address."))
+        return text
+
+
+class TimeZone(fields.String):
+    """The name of an IANA time zone, as in Europe/Paris."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if not is_time_zone(name):
+            raise ValidationError(Sentence("Must be an IANA time zone, as in Europe/Paris."))
+        return name

@@ -1,0 +1,35 @@
+"""Histories in the form that the API and the command line answer."""
+
+from typing import Any
+
+from application.audit.replay import History, Step
+from application.proofs.verifier import time_text
+from projections.views.transparency_log import leaf_of
+
+
+def history_json(found: History) -> dict[str, Any]:
+    """All events with the state after each, and the state at the end."""
+    return {
+        "id": str(found.id),
+        "events": [step_json(step) | {"state": step.state} for step in found.steps],
+        "state": found.state,
+    }
+
+
+def step_json(step: Step) -> dict[str, Any]:
+    """One event."""
+    recorded = step.recorded
+    return {
+        "position": recorded.position,
+        "type": recorded.topic,
+        "id": str(recorded.originator_id),
+        "version": recorded.originator_version,
+        "recorded_at": time_text(recorded.recorded_at),
+        "decided_at": None if step.decided_at is None else time_text(step.decided_at),
+        "actor": step.actor,
+        "data": step.data,
+        "typed": step.typed,
+        "commitment": step.commitment,
+        "fault": step.fault,
+        "leaf_hash": leaf_of(recorded).hex(),
+    }

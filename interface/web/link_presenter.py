@@ -1,0 +1,22 @@
+"""The one form in which an owner gets a link, whether just written or read from the list."""
+
+from dataclasses import fields
+from typing import Any
+
+from domain.link import LinkStatus
+from interface.web.request_context import services
+from projections.views.link_list import LinkDetails
+
+
+def present_link(link: LinkDetails) -> dict[str, Any]:
+    """Returns the fields of a link, with `url` and `token` while it is active."""
+    shown = {field.name: getattr(link, field.name) for field in fields(LinkDetails)}
+    if link.status is LinkStatus.ACTIVE:
+        token = services().tokens.for_link(link.id)
+        shown |= {"url": booking_url(token), "token": token}
+    return shown
+
+
+def booking_url(token: str) -> str:
+    """Returns where the bearer of a link's token books."""
+    return f"{services().settings.public_url}/b/{token}"

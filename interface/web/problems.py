@@ -1,0 +1,181 @@
+"""Refusals as RFC 9457 problems. Status codes of refusals exist only here."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from flask import Response, json, request
+from werkzeug.exceptions import HTTPException
+
+from application.people.accounts import AccountNotFound
+from domain import errors
+from domain.errors import AdmitOneError
+from interface.observability.metrics import RefusalResponse
+from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
+from projections.rebuild.jobs import RebuildRunning
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+
+# The calls by blueprint whose answers an invitee reads.
+INVITEES_CALLS = ("booking-links",)
+
+# What everybody is told, the invitee first of all.
+_PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
+    errors.Invalid: (422, "validation"),
+    errors.NotFound: (404, "not-found"),
+    errors.LinkNotFound: (404, "link-not-found"),
+    errors.LinkRedeemed: (410, "link-redeemed"),
+    errors.LinkExpired: (410, "link-expired"),
+    errors.LinkRevoked: (410, "link-revoked"),
+    errors.SlotTaken: (409, "slot-taken"),
+    errors.SlotNotOffered: (422, "slot-not-offered"),
+    errors.CalendarArchived: (409, "calendar-archived"),
+    errors.BookingCancelled: (409, "booking-cancelled"),
+    errors.StaleVersion: (412, "stale-version"),
+    errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
+    errors.Busy: (503, "busy"),
+    errors.ViewBehind: (503, "view-behind"),
+    errors.Unavailable: (503, "unavailable"),
+    AccountNotFound: (404, "not-found"),
+    RebuildRunning: (409, "rebuild-running"),
+    NoCheckpoint: (404, "no-checkpoint"),
+    CheckpointDamaged: (503, "checkpoint-damaged"),
+}
+
+# An owner acts on links by id: one that has ended is in conflict with the wish, not gone.
+_PROBLEMS_FOR_OWNERS: dict[type[AdmitOneError], tuple[int, str]] = {
+    errors.LinkNotFound: (404, "not-found"),
+    errors.LinkRedeemed: (409, "link-redeemed"),
+    errors.LinkRevoked: (409, "link-revoked"),
+}
+
+# What a status says where no refusal of ours was told with it.
+_HTTP_SLUGS = {
+    400: "malformed",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+    422: "validation",
+    428: "precondition-required",
+    429: "too-many-requests",
+    500: "internal",
+}
+
+
+class PreconditionRequired(AdmitOneError):
+    """Name the version that you change, in If-Match: it is the ETag you were given."""
+
+
+class Malformed(AdmitOneError):
+    """The body is not JSON that can be read."""
+
+
+class Unauthorized(AdmitOneError):
+    """This needs an API key that is valid, as Authorization: Bearer."""
+
+
+class Forbidden(AdmitOneError):
+    """This API key's scopes do not cover that."""
+
+
+_PROBLEMS |= {
+    PreconditionRequired: (428, "precondition-required"),
+    Malformed: (400, "malformed"),
+    Unauthorized: (401, "unauthorized"),
+    Forbidden: (403, "forbidden"),
+}
+
+
+class Problem(NamedTuple):
+    """What a kind of refusal looks like over HTTP."""
+
+    status: int
+    slug: str
+    sentence: str
+
+
+def problem_of(kind: type[Exception], *, owner: bool) -> Problem:
+    """Returns the problem for refusals of this kind, as an owner or an invitee gets it.
+
+    Raises `LookupError` for a kind that has none: it must never reach HTTP.
+    """
+    if issubclass(kind, HTTPException):
+        status = kind.code or 500
+        return Problem(status, _HTTP_SLUGS[status], str(kind.description))
+    for base in kind.__mro__:
+        for problems in (_PROBLEMS_FOR_OWNERS, _PROBLEMS) if owner else (_PROBLEMS,):
+            if base in problems:
+                return Problem(*problems[base], str(kind.__doc__).partition("\n")[0])
+    raise LookupError(f"{kind.__name__} has no problem: it was never to reach HTTP")
+
+
+def slug_of(status: int) -> str:
+    """Returns the slug of a problem of which only the status is known."""
+    return _HTTP_SLUGS.get(status, "error")
+
+
+def refused(error: AdmitOneError) -> Response:
+    """Returns the problem document for a refusal."""
+    problem = problem_of(type(error), owner=request.blueprint not in INVITEES_CALLS)
+    title = problem.slug.replace("-", " ").capitalize()
+    members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
+    return _document(problem.status, problem.slug, title, error.detail, **members)
+
+
+def http_refused(error: HTTPException) -> Response:
+    """Returns the problem document for what the framework itself refuses."""
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]
+    status = error.code or 500
+    response = _document(status, slug_of(status), error.name, error.description or error.name)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def refusal_page(html: str, error: AdmitOneError, *, owner: bool) -> Response:
+    """Returns a page that tells a refusal to a person, with the status of its problem."""
+    problem = problem_of(type(error), owner=owner)
+    response = RefusalResponse(html, problem.status, content_type="text/html; charset=utf-8")
+    response.refusal = problem.slug
+    return _with_retry_after(response)
+
+
+def _document(status: int, slug: str, title: str, detail: str, **members: object) -> Response:
+    body = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail}
+    response = RefusalResponse(json.dumps(body | members), status, content_type=MEDIA_TYPE)
+    response.refusal = slug
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Admit One"'
+    return _with_retry_after(response)
+
+
+def _with_retry_after(response: Response) -> Response:
+    if response.status_code == 503:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def field_errors(messages: Mapping[Any, Any]) -> dict[str, list[str]]:
+    """Returns marshmallow's nested messages as sentences by dotted field path."""
+    found: dict[str, list[str]] = {}
+    for path, sentence in _sentences(messages, ()):
+        found.setdefault(path or "body", []).append(sentence)
+    return found
+
+
+def _sentences(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            # marshmallow's own steps: the whole object, and the two halves of a dict's item.
+            own = key in ("_schema", "value", "key")
+            yield from _sentences(inner, path if own else (*path, str(key)))
+    elif isinstance(messages, list | tuple):
+        for inner in messages:
+            yield from _sentences(inner, path)
+    else:
+        yield ".".join(path), messages if isinstance(messages, str) else str(messages)

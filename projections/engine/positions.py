@@ -1,0 +1,67 @@
+"""How far each view has come in the log, and how to wait until it has."""
+
+from collections.abc import Collection
+from time import monotonic, sleep
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.eventstore.database import Database
+from domain.errors import ViewBehind
+
+WAIT_SECONDS = 2.0
+_POLL_SECONDS = 0.004
+
+
+def start(conn: Connection[DictRow], name: str) -> None:
+    """Note a new view, which has seen nothing yet."""
+    conn.execute(
+        "INSERT INTO projection_positions (name, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
+        (name,),
+    )
+
+
+def lock(conn: Connection[DictRow], name: str) -> int:
+    """The view's position, which nobody else can move until the transaction ends."""
+    row = conn.execute(
+        "SELECT position FROM projection_positions WHERE name = %s FOR UPDATE", (name,)
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"there is no view {name}: run `admitone schema apply`")
+    position: int = row["position"]
+    return position
+
+
+def advance(conn: Connection[DictRow], name: str, position: int) -> None:
+    """Note that the view has seen everything up to `position`."""
+    conn.execute("UPDATE projection_positions SET position = %s WHERE name = %s", (position, name))
+
+
+def positions_of(conn: Connection[DictRow]) -> dict[str, int]:
+    """The position of every view there is."""
+    rows = conn.execute("SELECT name, position FROM projection_positions", prepare=True)
+    return {row["name"]: row["position"] for row in rows}
+
+
+def all_positions(database: Database) -> dict[str, int]:
+    """As `positions_of`."""
+    return database.run_idempotent(positions_of)
+
+
+def wait_for(
+    database: Database, names: Collection[str], position: int, *, seconds: float = WAIT_SECONDS
+) -> None:
+    """Return once the views show everything up to `position`; else raise `ViewBehind`."""
+    ends_at = monotonic() + seconds
+    while not _all_at(database, names, position):
+        if monotonic() >= ends_at:
+            raise ViewBehind
+        sleep(_POLL_SECONDS)
+
+
+def _all_at(database: Database, names: Collection[str], position: int) -> bool:
+    row = database.fetch_one(
+        "SELECT count(*) AS n FROM projection_positions WHERE name = ANY(%s) AND position >= %s",
+        (list(names), position),
+    )
+    return row is not None and row["n"] == len(names)

@@ -1,0 +1,120 @@
+"""A cheap look at some rows: the views of stories chosen by chance, made from the log aside."""
+
+from collections.abc import Iterator
+from random import randrange
+from uuid import UUID, uuid4
+
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
+
+from application.audit import link_history
+from application.eventstore.event_log import RecordedEvent, read_at, read_streams
+from application.eventstore.mapper import JSONMapper
+from domain.booking import Booking
+from projections.engine import positions
+from projections.engine.batch import write
+from projections.engine.projection import Projection
+from projections.rebuild.view_diff import Comparison, compare
+
+TEMPORARY = "pg_temp"
+
+
+def verify(
+    conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, count: int
+) -> Comparison:
+    """Compare the rows of about `count` stories with what their events make.
+
+    Half of them are chosen from the log (which finds rows that are missing), half from the
+    view (which finds those that should not be there). Nothing is kept.
+    """
+    with conn.transaction(force_rollback=True):
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        seen = positions.positions_of(conn)[projection.name]
+        subjects = set(_from_log(conn, projection, mapper, seen, count - count // 2))
+        subjects |= set(_from_view(conn, projection, mapper, count // 2))
+        conn.execute("SELECT set_config('search_path', 'pg_temp, public', true)")
+        for table in projection.tables:
+            table.create(conn)
+        events = [
+            recorded
+            for subject in subjects
+            for recorded in _story(conn, subject, mapper, until=seen)
+        ]
+        # What the view could not apply is parked here too.
+        write(conn, projection, TEMPORARY, sorted(set(events)), mapper)
+        keys = [key for subject in subjects for key in subject]
+        return compare(conn, projection, TEMPORARY, keys=keys)
+
+
+Subject = tuple[UUID, ...]
+"""The ids by which views know what one story made: of a link and its booking, or a calendar."""
+
+# From a position chosen by chance, so far is looked for an event that the view shows.
+_NEAR = 10_000
+
+
+def _from_log(
+    conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, head: int, count: int
+) -> Iterator[Subject]:
+    for _ in range(count):
+        after = randrange(head) if head else 0  # noqa: S311 - not a secret
+        row = conn.execute(
+            """SELECT notification_id FROM stored_events WHERE notification_id > %s
+            AND notification_id <= least(%s, %s) AND topic = ANY(%s)
+            ORDER BY notification_id LIMIT 1""",
+            (after, head, after + _NEAR, list(projection.handlers)),
+        ).fetchone()
+        if row is not None:
+            (recorded,) = read_at(conn, [row["notification_id"]])
+            yield _subject_of(conn, recorded, mapper)
+
+
+def _subject_of(conn: Connection[DictRow], recorded: RecordedEvent, mapper: JSONMapper) -> Subject:
+    story = link_history.correlation_id_of(recorded)
+    if recorded.topic.startswith("calendar."):
+        return (story,)
+    if recorded.topic.startswith("link."):
+        return (recorded.originator_id, story)
+    return _subject_of_booking(conn, story, mapper)
+
+
+def _subject_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMapper) -> Subject:
+    link_id = link_history.link_of_booking(conn, booking_id, mapper)
+    return (booking_id,) if link_id is None else (link_id, booking_id)
+
+
+def _from_view(
+    conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, count: int
+) -> Iterator[Subject]:
+    for place in range(count):
+        table = projection.tables[place % len(projection.tables)]
+        # By turns the next and the one before, so that no row is hidden close behind another.
+        beyond, order = (">=", "ASC") if place // len(projection.tables) % 2 else ("<=", "DESC")
+        row = conn.execute(
+            sql.SQL(
+                "SELECT {key} AS key FROM {table} WHERE {key} {beyond} %s"
+                " ORDER BY {key} {order} LIMIT 1"
+            ).format(
+                key=sql.Identifier(table.key),
+                table=sql.Identifier(table.name),
+                beyond=sql.SQL(beyond),
+                order=sql.SQL(order),
+            ),
+            (uuid4(),),
+        ).fetchone()
+        if row is None:
+            continue
+        if table.key == "booking_id":
+            yield _subject_of_booking(conn, row["key"], mapper)
+        elif table.key == "link_id":
+            yield row["key"], Booking.id_for(row["key"])
+        else:
+            yield (row["key"],)
+
+
+def _story(
+    conn: Connection[DictRow], subject: Subject, mapper: JSONMapper, *, until: int
+) -> list[RecordedEvent]:
+    if len(subject) == 1:
+        return read_streams(conn, subject, until=until)
+    return link_history.events_of_link(conn, subject[0], mapper, until=until)
