@@ -1,0 +1,81 @@
+"""One grammar of `as_of` for API, page and command line, and one replay behind every slice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from application.audit import replay
+from interface.web import audit_queries
+from tests.auditor import Story
+from tests.commands import Command
+from tests.conftest import Owner
+from tests.interface.calls import refusal
+from tests.pages import SignedIn
+
+MOMENTS = (
+    "2",
+    "000000000000000002",
+    "2027-01-01",
+    "2027-01-01T00:00:00Z",
+    "2027-01-01t01:00:00.5+01:00",
+)
+NO_MOMENTS = (
+    "2027-W01-1",  # ISO 8601, but not RFC 3339
+    "2027-01-01T00:00:00",  # no offset, and no zone to take it for
+    "20270101T000000Z",
+    "1" * 5000,
+    "-1",
+    "٢",
+    "yesterday",
+)
+
+
+@pytest.mark.parametrize("text", MOMENTS)
+def test_a_moment_is_read_alike_at_all_three_entrances(
+    text: str, auditor: Owner, inspector: SignedIn, admitone: Command, story: Story
+) -> None:
+    params = {"as_of": text}
+    answer = auditor.client.get(
+        f"/api/v1/audit/links/{story.link}", query_string=params, headers=auditor.headers
+    )
+    assert answer.status_code in (200, 404)
+    page = inspector.get(f"/audit/history/{story.link}", query_string={"at": text})
+    assert page.status_code == 200
+    done = admitone("audit", "replay", story.link, "--as-of", text)
+    assert (done.status == 0) == (answer.status_code == 200)
+    if done.status:
+        assert done.err == "The log has no link, booking, calendar or agenda of that id.\n"
+
+
+@pytest.mark.parametrize("text", NO_MOMENTS, ids=lambda text: text[:24])
+def test_what_is_no_moment_is_refused_alike(
+    text: str, auditor: Owner, inspector: SignedIn, admitone: Command, story: Story
+) -> None:
+    answer = auditor.client.get(
+        f"/api/v1/audit/links/{story.link}", query_string={"as_of": text}, headers=auditor.headers
+    )
+    assert refusal(answer) == (422, "validation")
+    (sentence,) = answer.json["errors"]["as_of"]
+    done = admitone("audit", "replay", story.link, "--as-of", text)
+    assert done.status == 2
+    assert sentence in done.err
+    if text != "2027-01-01T00:00:00":  # on the page, by the auditor's own clock
+        page = inspector.get(f"/audit/history/{story.link}", query_string={"from": text})
+        assert page.status_code == 422
+
+
+def test_a_page_with_every_slice_replays_the_history_once(
+    inspector: SignedIn, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replayed: list[Any] = []
+    whole: Callable[..., Any] = replay.replay
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        replayed.append(args[1])
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(audit_queries, "replay", counted)
+    page = inspector.get(f"/audit/history/{story.link}?position=4&from=2&to=6")
+    assert page.status_code == 200
+    assert len(replayed) == 1
