@@ -24,10 +24,10 @@ from interface.wsgi import create_app
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.engine.runner import Runner
-from tests.examples import NOW
-from tests.pages import SignedIn, sign_in
-from tests.service import Service, running_service
-from tests.unlocked import unlock_log
+from tests.support.examples import NOW
+from tests.support.log_trigger import unlock_log
+from tests.support.service import Service, running_service
+from tests.support.signed_in_browser import SignedIn, sign_in
 
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
 SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105

@@ -32,10 +32,10 @@ from projections.evidence.checkpoint_store import CheckpointStore, sign_due
 from projections.evidence.log_verification import verify
 from projections.views.transparency_log import tile_reader, tree_size
 from tests.benchmarks import library_runner
-from tests.benchmarks.history import fill
+from tests.benchmarks.long_log import fill
 from tests.conftest import SECRET
-from tests.desk import Desk
-from tests.examples import NOW
+from tests.support.desk import Desk
+from tests.support.examples import NOW
 
 COUNT = int(os.environ.get("BENCH_EVENTS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
