@@ -16,6 +16,7 @@ from threading import Barrier
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 
+from interface.runtime.parent_watchdog import for_children
 from tests.support.examples import calendar_json, redeem_json
 
 T = TypeVar("T")
@@ -178,12 +179,12 @@ def start_again(service: Service) -> Service:
 
 
 def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
-    """The process, and where in the log its own words begin."""
+    """The process, which ends with this one, and where in the log its own words begin."""
     with open(Path(environment["ADMITONE_DATA"]) / "service.log", "a") as log:
         log_from = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "interface.cli", "serve"],
-            env=environment,
+            env=for_children(environment),
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,6 +1,7 @@
 """`admitone` and its database: there or not, ours or not, with all tables or not."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from interface import bootstrap
 from interface.bootstrap import DatabaseTooOld, Services, apply_schema, refuse_old_server
 from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine.positions import all_positions
 from tests.conftest import Owner
@@ -125,7 +127,10 @@ def test_the_status_of_projections_tells_how_far_each_has_come(
 def projectors(admitone: Command) -> Iterator[list[subprocess.Popen[str]]]:
     """Two `admitone projections run` on the empty database."""
     command = [sys.executable, "-m", "interface.cli", "projections", "run"]
-    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    started = [
+        subprocess.Popen(command, env=for_children(os.environ), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     yield started
     for projector in started:
         projector.kill()

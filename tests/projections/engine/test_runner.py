@@ -16,6 +16,7 @@ from psycopg.rows import DictRow
 
 from application.eventstore.mapper import JSONMapper
 from application.eventstore.recorder import CHANNEL
+from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine import positions, runner
 from projections.engine.runner import Runner
@@ -175,7 +176,9 @@ def test_a_runner_that_stands_still_loses_its_place_to_one_that_stands_by(
 ) -> None:
     environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(tmp_path)}
     command = [sys.executable, "-m", "interface.cli", "projections", "run"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen(
+        command, env=for_children(environment), stderr=subprocess.DEVNULL
+    ) as first:
         try:
             until(lambda: projectors(desk, at_work=True))
             before = projectors(desk, at_work=True)
