@@ -31,6 +31,12 @@ JSON = "application/json"
 REFUSALS = ("admitone_refusals_total", "reason")
 
 
+@pytest.fixture
+def app(services: Services) -> Flask:
+    """An application that has counted nothing yet."""
+    return create_app(services)
+
+
 def scrape(client: FlaskClient) -> str:
     answer = client.get("/metrics")
     assert (answer.status_code, answer.mimetype) == (200, "text/plain")
