@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
+from werkzeug.local import LocalProxy
 
 from application.eventstore.mapper import JSONMapper
 from application.people.accounts import Account
@@ -24,10 +25,10 @@ from interface.wsgi import create_app
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.engine.runner import Runner
-from tests.examples import NOW
-from tests.pages import SignedIn, sign_in
-from tests.service import Service, running_service
-from tests.unlocked import unlock_log
+from tests.support.examples import NOW
+from tests.support.log_trigger import unlock_log
+from tests.support.service import Service, running_service
+from tests.support.signed_in_browser import SignedIn, sign_in
 
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
 SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
@@ -169,10 +170,23 @@ class Owner:
         return self.client.patch(f"/api/v1{path}", json=json, headers=self.headers | headers)
 
 
+@pytest.fixture(scope="session")
+def web_application() -> Callable[[Services], Flask]:
+    """The web application, built once: it takes longer than most tests. Put it on services."""
+    used: list[Services] = []
+    app = create_app(cast("Services", LocalProxy(lambda: used[-1])))
+
+    def on(services: Services) -> Flask:
+        used[:] = [services]
+        return app
+
+    return on
+
+
 @pytest.fixture
-def app(services: Services) -> Flask:
-    """The web application on an empty database."""
-    return create_app(services)
+def app(web_application: Callable[[Services], Flask], services: Services) -> Flask:
+    """The web application on an empty database. Its metrics go on from those of other tests."""
+    return web_application(services)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import click
 
 from interface.cli import context
 from interface.runtime import command_database
+from interface.runtime.parent_watchdog import end_with_parent
 from interface.runtime.supervisor import Supervisor
 from interface.settings import unused_settings
 
@@ -13,6 +14,7 @@ from interface.settings import unused_settings
 @click.command()
 def serve() -> None:
     """Run everything: database, web workers, projector. Ctrl-C stops it all."""
+    end_with_parent()
     settings = context.settings()
     for name in unused_settings(os.environ):
         click.echo(f"{name} is set but not used by this version.", err=True)

@@ -8,7 +8,6 @@ read from the database whenever somebody asks.
 
 import os
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, current_app
@@ -56,8 +55,10 @@ def init_app(app: Flask, services: Services, *, refusal_of: Callable[[int], str]
 
     `refusal_of` names the refusal behind a status where the response itself does not.
     """
-    database = services.database
-    views = Views(partial(statuses, database), partial(is_running, database))
+    views = Views(
+        lambda: statuses(services.database),
+        lambda: is_running(services.database),
+    )
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     measured = Metrics(views, Path(folder) if folder else None, refusal_of)
     app.extensions[_EXTENSION] = measured

@@ -22,7 +22,7 @@ def end_with_parent() -> None:
     The parent is named by the environment: asking who it is would be too late for one
     that is gone already. Any other parent may go away without meaning anything by it.
     """
-    parent = os.environ.get(SUPERVISOR)
+    parent = os.environ.pop(SUPERVISOR, None)
     if parent is not None:
         Thread(target=_watch, args=(int(parent),), name="lifeline", daemon=True).start()
 

@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 from application.audit.single_use_report import report
 from application.people.accounts import Account, Accounts
 from interface.bootstrap import Services
-from tests.application.proving import LATER, Prove, Report
-from tests.desk import Desk
+from tests.application.audit.single_use_statements import LATER, Prove, Report
+from tests.support.desk import Desk
 
 
 @pytest.fixture

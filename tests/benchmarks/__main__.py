@@ -25,6 +25,7 @@ from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.merkle import inclusion_proof
 from interface.bootstrap import apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.parent_watchdog import for_children
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
@@ -32,10 +33,10 @@ from projections.evidence.checkpoint_store import CheckpointStore, sign_due
 from projections.evidence.log_verification import verify
 from projections.views.transparency_log import tile_reader, tree_size
 from tests.benchmarks import library_runner
-from tests.benchmarks.history import fill
+from tests.benchmarks.long_log import fill
 from tests.conftest import SECRET
-from tests.desk import Desk
-from tests.examples import NOW
+from tests.support.desk import Desk
+from tests.support.examples import NOW
 
 COUNT = int(os.environ.get("BENCH_EVENTS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -99,12 +100,12 @@ def rebuild(conninfo: str, *names: str) -> tuple[float, float]:
     """`admitone projections rebuild` as a process: events/s of the pass, peak memory in MB."""
     script = (
         "import json, resource, sys, time\n"
-        "from application.mapper import JSONMapper\n"
-        "from projections.catalogue import view_named\n"
-        "from projections.rebuild import Rebuild\n"
+        "from application.eventstore.mapper import JSONMapper\n"
+        "from projections.catalogue import projection_named\n"
+        "from projections.rebuild.rebuild import Rebuild\n"
         "import gc; gc.freeze(); gc.disable()\n"
         "names = sys.argv[2:]\n"
-        "done = Rebuild(sys.argv[1], [view_named(n) for n in names], JSONMapper()).run()\n"
+        "done = Rebuild(sys.argv[1], [projection_named(n) for n in names], JSONMapper()).run()\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "print(json.dumps([done[0].events / done[0].seconds, peak]))\n"
     )
@@ -162,7 +163,9 @@ def running(conninfo: str, folder: Path) -> Iterator[None]:
     """`admitone projections run`, as a process of its own."""
     environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(folder)}
     command = [sys.executable, "-m", "interface.cli", "projections", "run"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as runner:
+    with subprocess.Popen(
+        command, env=for_children(environment), stderr=subprocess.DEVNULL
+    ) as runner:
         try:
             yield
         finally:

@@ -18,7 +18,7 @@ from playwright.sync_api import (
 
 from tests.browser import chromium
 from tests.browser.site import Site
-from tests.service import running_service
+from tests.support.service import running_service
 
 PATIENCE_SECONDS = 20
 _WHY_SKIPPED = pytest.StashKey[str]()

@@ -16,10 +16,11 @@ from playwright.sync_api import Browser, sync_playwright
 from interface.bootstrap import apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
-from tests.browser import chromium, demo
-from tests.browser.places import every_place, go
+from tests.browser import chromium
+from tests.browser import demo_data as demo
+from tests.browser.every_page import every_place, go
 from tests.browser.site import Site
-from tests.service import running_service
+from tests.support.service import running_service
 
 FOLDER = Path("var/screenshots")
 WIDTHS = (1280, 360)

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.service import Answer, Service
+from tests.support.service import Answer, Service
 
 OWNER = "owner@localhost"
 

@@ -11,8 +11,8 @@ from werkzeug.routing import Rule
 
 from interface.bootstrap import build
 from interface.settings import Settings
-from tests.browser.demo import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo, fill
-from tests.browser.places import NOT_PAGES, every_place, go
+from tests.browser.demo_data import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo, fill
+from tests.browser.every_page import NOT_PAGES, every_place, go
 from tests.browser.site import Site
 
 _AXE = Axe().axe_script

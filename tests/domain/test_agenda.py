@@ -12,7 +12,7 @@ from domain.agenda import AgendaDay
 from domain.errors import SlotTaken
 from domain.slot import Reservation, Slot
 from tests.domain.replay import collected, copy_of
-from tests.examples import LINK, NOW, OTHER_OWNER, OWNER
+from tests.support.examples import LINK, NOW, OTHER_OWNER, OWNER
 
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 TOMORROW = date(2026, 11, 24)

@@ -8,7 +8,7 @@ from domain.booking import Booking, BookingStatus
 from domain.errors import BookingCancelled
 from domain.slot import Slot
 from tests.domain.replay import collected, copy_of
-from tests.examples import ACTOR, CALENDAR, LINK, NOW, OWNER, TOMORROW, TOMORROW_AT_TEN
+from tests.support.examples import ACTOR, CALENDAR, LINK, NOW, OWNER, TOMORROW, TOMORROW_AT_TEN
 
 LATER = NOW + timedelta(hours=1)
 AT_TEN = Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + timedelta(minutes=30))

@@ -7,7 +7,7 @@ import pytest
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarArchived, Invalid, StaleVersion
 from tests.domain.replay import collected, copy_of
-from tests.examples import ACTOR, NOW, OWNER, RULES, TERMS
+from tests.support.examples import ACTOR, NOW, OWNER, RULES, TERMS
 
 LATER = NOW + timedelta(hours=1)
 LONGER = replace(TERMS, rules=replace(RULES, duration_minutes=60))

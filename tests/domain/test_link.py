@@ -8,7 +8,7 @@ from domain.booking import Booking
 from domain.errors import AdmitOneError, Invalid, LinkExpired, LinkRedeemed, LinkRevoked
 from domain.link import LinkStatus, SingleUseLink
 from tests.domain.replay import collected, copy_of
-from tests.examples import ACTOR, CALENDAR, IN_90_DAYS, LINK, NOW, OWNER, TOMORROW
+from tests.support.examples import ACTOR, CALENDAR, IN_90_DAYS, LINK, NOW, OWNER, TOMORROW
 
 BOOKING = Booking.id_for(LINK)
 JUST_BEFORE = IN_90_DAYS - timedelta.resolution

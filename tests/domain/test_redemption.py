@@ -27,7 +27,7 @@ from domain.redemption import (
     redeem,
 )
 from domain.slot import Reservation
-from tests.examples import (
+from tests.support.examples import (
     ACTOR,
     IN_90_DAYS,
     LINK,

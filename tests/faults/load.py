@@ -11,7 +11,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Any, NamedTuple
 
-from tests.service import Service
+from tests.support.service import Service
 
 THREADS = 8
 STALE_SECONDS = 5.0

@@ -16,9 +16,9 @@ import pytest
 
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from projections.catalogue import CATALOGUE
-from tests.benchmarks.history import fill
+from tests.benchmarks.long_log import fill
 from tests.faults.load import Load
-from tests.service import Service, running_service, wait_until
+from tests.support.service import Service, running_service, wait_until
 
 EVENTS = int(os.environ.get("FAULTS_EVENTS", "200000"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "20"))

@@ -17,11 +17,12 @@ import psycopg
 
 from application.eventstore.database import Database
 from application.eventstore.recorder import CHANNEL, TURN
+from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine.positions import all_positions
 from projections.engine.runner import is_running
-from tests.benchmarks.history import History
-from tests.service import wait_until
+from tests.benchmarks.long_log import History
+from tests.support.service import wait_until
 
 KILLS = int(os.environ.get("FAULTS_RUNNER_KILLS", "100"))
 BATCH = 100
@@ -56,7 +57,7 @@ def test_a_projector_killed_again_and_again_leaves_every_view_right(
     def command(name: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "interface.cli", "projections", *name.split()],
-            env=environment,
+            env=for_children(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -14,10 +14,10 @@ from domain.errors import LinkEnded, SlotRefused
 from interface.bootstrap import Services
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
-from tests.desk import Desk
-from tests.examples import TOMORROW_AT_NINE
-from tests.projections.story import everything_happens
-from tests.projections.tampering import CHANGES, Vault
+from tests.projections.evidence.tampering import CHANGES, Vault
+from tests.support.desk import Desk
+from tests.support.every_event import everything_happens
+from tests.support.examples import TOMORROW_AT_NINE
 
 CANNOT_BE_HASHED = ("no time of this world", "a topic too long to be one")
 COUNT = int(os.environ.get("FAULTS_MUTATIONS", "1000"))

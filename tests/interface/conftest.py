@@ -10,13 +10,13 @@ from flask import Flask
 
 from interface import cli
 from interface.bootstrap import Services
-from tests.auditor import Story
-from tests.commands import Command, Done
 from tests.conftest import SECRET, Owner
-from tests.examples import calendar_json
-from tests.interface.calls import booked, new_link
-from tests.invited import Invited
-from tests.pages import SignedIn, sign_in
+from tests.support.audit_trail import Story
+from tests.support.calls import booked, new_link
+from tests.support.command_line import Command, Done
+from tests.support.examples import calendar_json
+from tests.support.invitee_browser import Invited
+from tests.support.signed_in_browser import SignedIn, sign_in
 
 
 @pytest.fixture

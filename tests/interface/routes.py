@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from tests.interface.calls import unknown_id
+from tests.support.calls import unknown_id
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 

@@ -6,9 +6,9 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
 from interface.bootstrap import Services
-from tests.desk import Desk
-from tests.projections.poison import Views, apply_all, rows
-from tests.projections.story import everything_happens
+from tests.projections.unreadable_events import Views, apply_all, rows
+from tests.support.desk import Desk
+from tests.support.every_event import everything_happens
 
 
 @pytest.fixture

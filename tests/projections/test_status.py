@@ -8,9 +8,9 @@ from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.engine.runner import is_running
 from projections.status import statuses
-from tests.desk import Desk
-from tests.projecting import at_work
-from tests.service import wait_until
+from tests.support.desk import Desk
+from tests.support.projector import at_work
+from tests.support.service import wait_until
 
 NAMES = [projection.name for projection in CATALOGUE]
 

@@ -1,0 +1,34 @@
+"""The proof of single use, as tests read it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from tests.support.examples import NOW
+
+ONCE, ONE_BOOKING, PAIRED = (
+    "No link was redeemed more than once.",
+    "No link has more than one booking.",
+    "Every redemption has its booking, and every booking its redeemed link.",
+)
+APART, RESERVED_APART, READABLE = (
+    "At no moment did two confirmed bookings of one owner overlap.",
+    "At no moment did two reservations in one agenda overlap.",
+    "Every event can be read.",
+)
+LATER = NOW + timedelta(days=365)
+
+Report = dict[str, Any]
+Prove = Callable[..., Report]
+
+
+def faults(found: Report) -> dict[str, list[int]]:
+    """What does not hold, and where."""
+    broken = {each["statement"]: each["violations"] for each in found["statements"]}
+    assert found["holds"] is all(each["holds"] for each in found["statements"])
+    return {text: violations for text, violations in broken.items() if violations}
+
+
+def checked(found: Report) -> dict[str, int]:
+    """How much each statement was checked against."""
+    return {each["statement"]: each["checked"] for each in found["statements"]}

@@ -1,0 +1,53 @@
+"""Who holds which time: as a slow list would have it."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from application.audit.interval_index import IntervalIndex
+from tests.support.examples import TOMORROW_AT_NINE
+
+HOLDERS = st.sampled_from([b"ada", b"grace", b"joan", b"mary"])
+PLACES = st.sampled_from([b"here", b"there"])
+HOURS = st.integers(0, 8)
+TAKE = st.tuples(st.just("take"), HOLDERS, PLACES, HOURS, HOURS)
+MOVE = st.tuples(st.just("move"), HOLDERS, st.none(), HOURS, HOURS)
+RELEASE = st.tuples(st.just("release"), HOLDERS, st.none(), st.just(0), st.just(0))
+
+
+def at(hour: int) -> datetime:
+    return TOMORROW_AT_NINE + timedelta(hours=hour)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(TAKE | MOVE | RELEASE, max_size=30))
+def test_time_is_free_when_nobody_else_in_the_place_holds_a_part_of_it(steps: list) -> None:  # type: ignore[type-arg]
+    taken = IntervalIndex()
+    held: dict[bytes, tuple[bytes, int, int]] = {}
+    for what, who, place, start, end in steps:
+        known = held.pop(who, None)
+        if what == "release":
+            taken.release(who)
+            continue
+        if what == "move":
+            found = taken.move(who, at(start), at(end))
+            if known is None:
+                assert found
+                continue
+            place = known[0]
+        else:
+            found = taken.take(place, who, at(start), at(end))
+        others = [span for span in held.values() if span[0] == place and span[1] < span[2]]
+        is_free = start < end and all(end <= first or last <= start for _, first, last in others)
+        assert found is is_free
+        held[who] = (place, start, end) if is_free else (place, 0, 0)
+
+
+def test_spans_that_touch_are_free() -> None:
+    taken = IntervalIndex()
+    spans = ((1, 2), (0, 1), (2, 3))
+    assert [taken.take(b"here", bytes(span), at(span[0]), at(span[1])) for span in spans] == [
+        True
+    ] * 3
+    assert not taken.take(b"here", b"ada", at(0), at(3))

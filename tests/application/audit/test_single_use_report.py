@@ -1,0 +1,178 @@
+"""The proof of single use holds for all that the service writes, and counts it."""
+
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from application.audit import single_use_report
+from domain.booking import Booking
+from domain.errors import BookingCancelled, BookingNotFound, LinkEnded, SlotRefused
+from domain.slot import Slot
+from tests.application.audit.single_use_statements import (
+    APART,
+    LATER,
+    ONCE,
+    ONE_BOOKING,
+    PAIRED,
+    READABLE,
+    RESERVED_APART,
+    Prove,
+    checked,
+    faults,
+)
+from tests.support.desk import ALL_DAY, Desk
+from tests.support.every_event import cancel, everything_happens, reschedule
+from tests.support.examples import IN_90_DAYS, NOW, TOMORROW_AT_NINE, TOMORROW_AT_TEN
+from tests.support.log_forger import Forger
+
+
+@pytest.fixture
+def forger(conninfo: str) -> Forger:
+    """Writes into the log past the service."""
+    return Forger(conninfo)
+
+
+def test_an_empty_log_holds(prove: Prove) -> None:
+    found = prove()
+    assert faults(found) == {}
+    assert found["head"] == {"position": 0, "size": 0}
+    assert set(checked(found).values()) == {0}
+
+
+def test_it_holds_where_everything_happened(desk: Desk, prove: Prove) -> None:
+    everything_happens(desk)
+    found = prove(checkpoint="a signed head")
+    assert faults(found) == {}
+    log = desk.log()
+    assert found["head"] == {"position": log[-1]["position"], "size": len(log)}
+    assert found["checkpoint"] == "a signed head"
+    assert found["counts"] == {
+        "links": {"issued": 7, "redeemed": 4, "revoked": 1, "replaced": 1, "expired": 1},
+        "bookings": {"made": 4, "rescheduled": 1, "cancelled": 1},
+        "refused_attempts": {},
+    }
+    assert checked(found) == {
+        ONCE: 4,
+        ONE_BOOKING: 4,
+        PAIRED: 8,
+        APART: 5,
+        RESERVED_APART: desk.topics().count("agenda.slot_reserved"),
+        READABLE: len(log),
+    }
+
+
+def test_it_reads_a_long_log_in_parts(
+    desk: Desk, prove: Prove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything_happens(desk)
+    whole = prove()
+    monkeypatch.setattr(single_use_report, "BATCH", 3)
+    assert prove() == whole
+
+
+def test_what_happened_is_counted_in_a_period_and_checked_in_the_whole_log(
+    desk: Desk, forger: Forger, prove: Prove
+) -> None:
+    noon = NOW + timedelta(hours=4)
+    calendar_id = desk.new_calendar(minimum_notice_minutes=0)
+    links = [desk.new_link(calendar_id) for _ in range(3)]
+    desk.redeem(links[0])
+    desk.redeem(links[1], TOMORROW_AT_TEN, now=noon)
+    desk.revoke(links[2], now=noon)
+    for reason, moment in (("link-redeemed", NOW), ("slot-taken", noon)):
+        desk.services.refused_attempts.record(links[0], reason=reason, address="", now=moment)
+    second = forger.repeat(forger.positions("link.redeemed")[0], timestamp="2026-11-23T15:00:00Z")
+    morning = prove(until=noon)
+    assert morning["period"] == {"from": None, "to": "2026-11-23T12:00:00Z"}
+    assert morning["counts"] == {
+        "links": {"issued": 3, "redeemed": 1, "revoked": 0, "replaced": 0, "expired": 0},
+        "bookings": {"made": 1, "rescheduled": 0, "cancelled": 0},
+        "refused_attempts": {"link-redeemed": 1},
+    }
+    just_then = prove(since=noon, until=noon + timedelta(microseconds=1))
+    assert just_then["counts"] == {
+        "links": {"issued": 0, "redeemed": 1, "revoked": 1, "replaced": 0, "expired": 0},
+        "bookings": {"made": 1, "rescheduled": 0, "cancelled": 0},
+        "refused_attempts": {"slot-taken": 1},
+    }
+    for found in (morning, just_then, prove(since=LATER)):
+        assert faults(found) == {ONCE: [second]}
+        assert checked(found)[ONCE] == 3
+
+
+def test_a_link_expires_once_and_only_if_nothing_came_before(desk: Desk, prove: Prove) -> None:
+    calendar_id = desk.new_calendar()
+    _, used, revoked, revoked_late = (desk.new_link(calendar_id) for _ in range(4))
+    desk.redeem(used)
+    desk.revoke(revoked)
+    desk.revoke(revoked_late, now=IN_90_DAYS)
+    moment = timedelta(microseconds=1)
+
+    def expired(**period: datetime) -> int:
+        return int(prove(**period)["counts"]["links"]["expired"])
+
+    assert expired() == 2
+    assert expired(now=IN_90_DAYS) == 2
+    assert expired(now=IN_90_DAYS - moment) == 0
+    assert expired(since=IN_90_DAYS) == 2
+    assert expired(since=IN_90_DAYS + moment) == 0
+    assert expired(until=IN_90_DAYS) == 0
+    assert expired(until=IN_90_DAYS + moment) == 2
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["issue", "redeem", "revoke", "replace", "cancel", "move", "forget"]),
+        st.integers(0, 3),
+        st.integers(0, 6),
+    ),
+    min_size=5,
+    max_size=25,
+)
+
+
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(steps=STEPS)
+def test_it_holds_whatever_people_do(
+    desk: Desk, prove: Prove, steps: list[tuple[str, int, int]]
+) -> None:
+    # The log is one for all examples: each has a day of its own.
+    day = TOMORROW_AT_NINE + timedelta(days=desk.topics().count("calendar.created") % 300)
+    calendar_id = desk.new_calendar(
+        availability=ALL_DAY, start_increment_minutes=15, booking_window_days=365
+    )
+    links = [desk.new_link(calendar_id)]
+    for what, which, when in steps:
+        link_id = links[which % len(links)]
+        booking_id = Booking.id_for(link_id)
+        start = day + timedelta(minutes=15 * when)
+        with suppress(LinkEnded, SlotRefused, BookingNotFound, BookingCancelled):
+            match what:
+                case "issue":
+                    links.append(desk.new_link(calendar_id))
+                case "redeem":
+                    desk.redeem(link_id, start)
+                case "revoke":
+                    desk.revoke(link_id)
+                case "replace":
+                    links.append(desk.replace(link_id).value.id)
+                case "cancel":
+                    cancel(desk, booking_id)
+                case "move":
+                    reschedule(desk, booking_id, Slot(start, start + timedelta(minutes=30)))
+                case "forget":
+                    desk.forget(booking_id)
+    found = prove()
+    assert faults(found) == {}
+    topics = Counter(desk.topics())
+    assert found["counts"]["bookings"] == {
+        "made": topics["booking.made"],
+        "rescheduled": topics["booking.rescheduled"],
+        "cancelled": topics["booking.cancelled"],
+    }

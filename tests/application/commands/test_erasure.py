@@ -1,0 +1,340 @@
+"""Forgetting people, and telling what is held about them."""
+
+import json
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from application.commands import erasure
+from application.eventstore.recorder import PersonalDataRow
+from application.people.accounts import Account
+from application.people.personal_data import Invitee, commitment, find, row_for
+from domain.booking import Booking, BookingStatus
+from domain.errors import BookingNotFound, LinkRedeemed
+from domain.link import LinkStatus
+from tests.application.commands.test_races import MANY, outcome
+from tests.application.conftest import rows_of
+from tests.support.desk import Desk
+from tests.support.examples import ACTOR, ADA, GRACE, NOW, OTHER_OWNER, TOMORROW, TOMORROW_AT_TEN
+from tests.support.service import at_once
+
+LATER = NOW + timedelta(hours=1)
+
+
+def booked(desk: Desk, calendar_id: UUID | None = None, **redemption: Any) -> UUID:
+    """The id of a booking with words about its invitee at link and booking."""
+    link_id = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
+    written = desk.redeem(link_id, **{"notes": "By phone", "key": "k-1"} | redemption)
+    return written.value.booking.id
+
+
+def cancelled(desk: Desk, booking_id: UUID, reason: str = "Ada fell ill") -> None:
+    """Call a booking off, with a reason."""
+    bookings = desk.services.event_store
+    booking = bookings.get(Booking, booking_id)
+    rows, commit = row_for(booking_id, booking.version + 1, {"reason": reason})
+    booking.cancel(personal_data=commit, actor=ACTOR, now=NOW)
+    bookings.write(booking, personal_data=rows)
+
+
+def backup(desk: Desk) -> list[PersonalDataRow]:
+    """All rows of personal data as they are."""
+    names = PersonalDataRow._fields
+    return [PersonalDataRow(*(row[name] for name in names)) for row in desk.personal_rows()]
+
+
+def restore(desk: Desk, rows: list[PersonalDataRow]) -> None:
+    """Put rows back that have gone."""
+    with desk.services.database.connection() as conn:
+        conn.cursor().executemany(
+            "INSERT INTO personal_data VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [(*row[:3], json.dumps(row.data)) for row in rows],
+        )
+
+
+def held(desk: Desk, email: str) -> Any:
+    """What is held about an address, by way of JSON."""
+    return json.loads(json.dumps(desk.services.erasure.personal_data_about(email)))
+
+
+def test_all_that_was_typed_about_an_invitee_goes_with_the_event_that_says_so(desk: Desk) -> None:
+    booking_id = booked(desk)
+    cancelled(desk, booking_id)
+    assert len(desk.personal_rows()) == 3
+    head = desk.services.event_store.head()
+    written = desk.forget(booking_id, now=LATER)
+    assert desk.personal_rows() == []
+    (line,) = desk.log(after=head)
+    assert (line["topic"], line["id"]) == ("booking.invitee_forgotten", booking_id)
+    assert line["data"] == {"actor": ACTOR, "timestamp": "2026-11-23T09:00:00Z"}
+    assert written.position == line["position"]
+    assert written.value.is_invitee_forgotten
+
+
+def test_rows_and_event_are_of_one_transaction(desk: Desk) -> None:
+    booking_id = booked(desk)
+    with desk.services.database.connection() as conn:
+        conn.execute(
+            "CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'in the middle'; END $$"
+        )
+        conn.execute(
+            "CREATE CONSTRAINT TRIGGER last AFTER INSERT ON stored_events DEFERRABLE"
+            " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION break_off()"
+        )
+    before = desk.log(), desk.personal_rows()
+    try:
+        with pytest.raises(psycopg.Error, match="in the middle"):
+            desk.forget(booking_id)
+    finally:
+        with desk.services.database.connection() as conn:
+            conn.execute("DROP FUNCTION break_off CASCADE")
+    assert (desk.log(), desk.personal_rows()) == before
+
+
+def test_nobody_else_is_forgotten(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    gone = booked(desk, calendar_id)
+    desk.new_link(calendar_id, recipient="Somebody else")
+    stays = booked(desk, calendar_id, start=TOMORROW_AT_TEN, invitee=GRACE)
+    desk.forget(gone)
+    data = [row["data"] for row in desk.personal_rows()]
+    assert len(data) == 3
+    assert sorted(words.get("name", "") for words in data) == ["", "", GRACE.name]
+    assert not desk.services.event_store.get(Booking, stays).is_invitee_forgotten
+
+
+def test_the_links_that_a_link_replaced_are_about_the_same_person(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    link_id = desk.new_link(calendar_id, recipient="Countess")
+    desk.new_link(calendar_id, recipient="Somebody else")
+    for _ in range(3):
+        link_id = desk.replace(link_id).value.id
+        desk.new_link(calendar_id)
+    booking = desk.redeem(link_id).value.booking
+    assert len(desk.personal_rows()) == 6
+    desk.forget(booking.id)
+    assert [row["data"] for row in desk.personal_rows()] == [{"recipient": "Somebody else"}]
+
+
+def test_forgotten_again_nothing_is_recorded(desk: Desk) -> None:
+    booking_id = booked(desk)
+    first = desk.forget(booking_id)
+    again = desk.forget(booking_id, now=LATER)
+    assert again == first
+    assert desk.topics().count("booking.invitee_forgotten") == 1
+
+
+def test_forgotten_again_what_came_back_from_a_backup_goes_again(desk: Desk) -> None:
+    booking_id = booked(desk)
+    rows = backup(desk)
+    desk.forget(booking_id)
+    restore(desk, rows)
+    desk.forget(booking_id)
+    assert desk.personal_rows() == []
+    assert desk.topics().count("booking.invitee_forgotten") == 1
+
+
+def test_another_owners_booking_is_not_there_to_forget(desk: Desk) -> None:
+    booking_id = booked(desk)
+    before = desk.log(), desk.personal_rows()
+    for wish in (
+        {"booking_id": booking_id, "owner_id": OTHER_OWNER},
+        {"booking_id": uuid4()},
+        {"booking_id": uuid4(), "owner_id": None},
+        {"booking_id": desk.services.event_store.get(Booking, booking_id).link_id},
+    ):
+        with pytest.raises(BookingNotFound):
+            desk.forget(**wish)
+    assert (desk.log(), desk.personal_rows()) == before
+
+
+def test_an_operator_forgets_whoevers_booking_it_is(desk: Desk) -> None:
+    booking_id = booked(desk)
+    desk.forget(booking_id, owner_id=None)
+    assert desk.personal_rows() == []
+
+
+def test_replay_goes_on_and_shows_that_somebody_was_forgotten(desk: Desk) -> None:
+    booking_id = booked(desk)
+    desk.forget(booking_id)
+    booking = desk.services.event_store.get(Booking, booking_id)
+    assert (booking.slot, booking.status) == (TOMORROW, BookingStatus.CONFIRMED)
+    assert booking.is_invitee_forgotten
+    link = desk.link(booking.link_id)
+    assert (link.status(NOW), link.booking_id) == (LinkStatus.REDEEMED, booking_id)
+    with pytest.raises(LinkRedeemed):
+        desk.redeem(booking.link_id, invitee=GRACE)
+
+
+def test_the_commitment_no_longer_tells_whether_it_was_about_somebody(
+    desk: Desk, conninfo: str
+) -> None:
+    booking_id = booked(desk)
+    row = find(desk.services.database, booking_id)
+    assert row is not None
+    recorded = desk.services.event_store.get(Booking, booking_id).personal_data
+    assert commitment(row.salt, row.data) == recorded
+    desk.forget(booking_id)
+    assert recorded in str(desk.log())
+    assert row.salt.hex() not in rows_of(conninfo, "stored_events")
+    assert rows_of(conninfo, "personal_data") == ""
+    assert commitment(b"", row.data) != recorded
+
+
+def test_of_many_who_forget_the_same_person_at_once_one_is_recorded(desk: Desk) -> None:
+    booking_id = booked(desk)
+    answers = at_once([outcome(partial(desk.forget, booking_id))] * MANY)
+    assert Counter(answers) == {"done": MANY}
+    assert desk.topics().count("booking.invitee_forgotten") == 1
+    assert desk.personal_rows() == []
+
+
+def test_what_is_typed_while_somebody_is_forgotten_goes_too(desk: Desk) -> None:
+    booking_id = booked(desk)
+    desk.let_first(partial(cancelled, desk, booking_id))
+    desk.forget(booking_id)
+    assert desk.topics()[-2:] == ["booking.cancelled", "booking.invitee_forgotten"]
+    assert desk.personal_rows() == []
+
+
+def test_a_request_that_is_repeated_while_its_invitee_is_forgotten_writes_nothing_back(
+    desk: Desk,
+) -> None:
+    calendar_id = desk.new_calendar()
+    for start in (TOMORROW.start, TOMORROW_AT_TEN):
+        link_id = desk.new_link(calendar_id)
+        booking_id = desk.redeem(link_id, start, key="k-1").value.booking.id
+        repeat = outcome(partial(desk.redeem, link_id, start, key="k-1"))
+        forget = outcome(partial(desk.forget, booking_id))
+        answers = at_once([repeat, repeat, forget] * (MANY // 3))
+        forgot = [answer for place, answer in enumerate(answers) if place % 3 == 2]
+        assert set(forgot) == {"done"}
+        assert set(answers) <= {"done", "LinkRedeemed"}
+        assert desk.personal_rows() == []
+
+
+def test_all_recorded_erasures_are_applied_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "_RECORDED", erasure._RECORDED.replace("LIMIT 1000", "LIMIT 2"))
+    calendar_id = desk.new_calendar()
+    starts = [TOMORROW.start + timedelta(minutes=30 * n) for n in range(6)]
+    bookings = [booked(desk, calendar_id, start=start) for start in starts]
+    rows = backup(desk)
+    for booking_id in bookings[:5]:
+        desk.forget(booking_id)
+    assert desk.services.erasure.reapply() == 0
+    left = backup(desk)
+    restore(desk, rows)
+    head = desk.services.event_store.head()
+    assert desk.services.erasure.reapply() == 10
+    assert backup(desk) == left
+    assert {row.originator_id for row in left} > {bookings[5]}
+    assert desk.services.event_store.head() == head
+    assert desk.services.erasure.reapply() == 0
+
+
+def test_only_a_booking_that_had_ended_is_forgotten_by_the_clock(desk: Desk) -> None:
+    booking_id = booked(desk)
+    forget = partial(desk.services.erasure.forget_if_ended, booking_id=booking_id)
+    assert not forget(by=TOMORROW.end - timedelta(seconds=1), now=LATER)
+    assert len(desk.personal_rows()) == 2
+    assert forget(by=TOMORROW.end, now=LATER)
+    assert desk.personal_rows() == []
+    assert desk.log()[-1]["data"]["actor"] == "retention"
+
+
+def test_a_booking_that_was_just_moved_is_not_forgotten_by_the_clock(desk: Desk) -> None:
+    booking_id = booked(desk)
+    bookings = desk.services.event_store
+
+    def move() -> None:
+        booking = bookings.get(Booking, booking_id)
+        later = type(TOMORROW)(TOMORROW.start + timedelta(days=9), TOMORROW.end + timedelta(days=9))
+        booking.reschedule(later, actor="invitee", now=NOW)
+        bookings.write(booking)
+
+    desk.let_first(move)
+    assert not desk.services.erasure.forget_if_ended(
+        booking_id=booking_id, by=TOMORROW.end, now=LATER
+    )
+    assert len(desk.personal_rows()) == 2
+
+
+def test_all_that_is_held_about_an_address_is_told(desk: Desk, olivia: Account) -> None:
+    calendar_id = desk.new_calendar()
+    key = desk.services.accounts.create_key(olivia, name="Website")
+    first = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
+    replaced = desk.replace(first).value.id
+    booking_id = desk.redeem(replaced, notes="By phone").value.booking.id
+    cancelled(desk, booking_id)
+    meant = desk.new_link(calendar_id, note="For Ada@Example.org, from Olivia")
+    desk.redeem(meant, TOMORROW_AT_TEN, invitee=GRACE)
+    asked = held(desk, "ADA@example.org")
+    told = [(item["event"], item["link_id"], item["booking_id"]) for item in asked["typed"]]
+    assert told == [
+        ("link.issued", str(first), None),
+        ("link.issued", str(replaced), str(booking_id)),
+        ("booking.made", str(replaced), str(booking_id)),
+        ("booking.cancelled", str(replaced), str(booking_id)),
+        ("link.issued", str(meant), str(Booking.id_for(meant))),
+    ]
+    words = [item["data"] for item in asked["typed"]]
+    assert words[0] == words[1] == {"recipient": "Countess", "note": "Met in London"}
+    assert words[2]["name"] == ADA.name
+    assert words[3] == {"reason": "Ada fell ill"}
+    recorded = {line["position"]: line["recorded_at"] for line in desk.log()}
+    for item in asked["typed"]:
+        assert item["recorded_at"] == recorded[item["position"]].isoformat().replace("+00:00", "Z")
+    assert asked["accounts"] == []
+    (account,) = held(desk, "olivia@EXAMPLE.org")["accounts"]
+    assert (account["id"], account["name"]) == (str(olivia.id), olivia.name)
+    (shown,) = account["api_keys"]
+    assert shown["name"] == "Website"
+    assert not any(secret in json.dumps(account) for secret in (key, "nonce", "hash"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("ada@example.org", True),
+        ("<ADA@EXAMPLE.ORG>", True),
+        ("mailto:ada@example.org.", True),
+        ("nada@example.org", False),
+        ("x.ada@example.org", False),
+        ("ada@example.organic", False),
+        ("ada@example.org.uk", False),
+        ("adaXexample.org", False),
+    ],
+)
+def test_an_address_within_a_longer_one_is_somebody_elses(
+    desk: Desk, typed: str, found: bool
+) -> None:
+    desk.new_link(note=f"Ask {typed}")
+    assert bool(held(desk, "ada@example.org")["typed"]) is found
+
+
+def test_everything_is_looked_through_a_page_at_a_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = erasure._EVERYTHING.replace("LIMIT 1000", "LIMIT 2")
+    monkeypatch.setattr(erasure, "_EVERYTHING", page)
+    calendar_id = desk.new_calendar()
+    for number in range(7):
+        desk.new_link(calendar_id, recipient="ada@example.org" if number % 2 else "Grace")
+    assert len(held(desk, "ada@example.org")["typed"]) == 3
+
+
+def test_about_somebody_who_is_forgotten_nothing_is_held(desk: Desk) -> None:
+    desk.forget(booked(desk, invitee=Invitee("Ada", "ada@example.org")))
+    assert held(desk, "ada@example.org") == {
+        "email": "ada@example.org",
+        "typed": [],
+        "accounts": [],
+    }

@@ -1,0 +1,210 @@
+"""Commands about links but redeeming: happened, repeated, refused, raced."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from application.commands.links import NewLink
+from domain.errors import (
+    AdmitOneError,
+    CalendarArchived,
+    Invalid,
+    LinkNotFound,
+    LinkRedeemed,
+    LinkRevoked,
+)
+from domain.link import LinkStatus
+from tests.support.desk import Desk
+from tests.support.examples import IN_90_DAYS, NOW, OTHER_OWNER, OWNER
+
+LATER = NOW + timedelta(hours=1)
+
+
+# Issuing
+
+
+def test_a_link_is_issued_for_ninety_days_unless_it_is_said_otherwise(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    until = NOW + timedelta(days=7)
+    written = desk.issue(calendar_id, NewLink(), NewLink(expires_at=until))
+    assert [link.expires_at for link in written.value] == [IN_90_DAYS, until]
+    assert [desk.link(link.id) for link in written.value] == written.value
+    assert {link.status(NOW) for link in written.value} == {LinkStatus.ACTIVE}
+    assert {(link.owner_id, link.calendar_id) for link in written.value} == {(OWNER, calendar_id)}
+
+
+def test_many_links_are_issued_in_one_transaction_in_the_order_asked_for(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    head = desk.services.event_store.head()
+    written = desk.issue(calendar_id, *[NewLink(recipient=f"Guest {n}") for n in range(500)])
+    lines = desk.log(after=head)
+    assert [line["id"] for line in lines] == [link.id for link in written.value]
+    assert len({line["transaction"] for line in lines + desk.personal_rows()}) == 1
+    assert lines[-1]["position"] == written.position
+    names = {row["originator_id"]: row["data"]["recipient"] for row in desk.personal_rows()}
+    assert [names[link.id] for link in written.value] == [f"Guest {n}" for n in range(500)]
+
+
+def test_a_wish_made_again_gets_the_links_it_got_before(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    wish = [NewLink(recipient="Ada", link_id=uuid4()), NewLink(link_id=uuid4())]
+    first = desk.issue(calendar_id, *wish)
+    assert [link.id for link in first.value] == [each.link_id for each in wish]
+    desk.revoke(first.value[0].id)
+    head = desk.services.event_store.head()
+    again = desk.issue(calendar_id, *wish, now=LATER)
+    assert [desk.link(link.id) for link in first.value] == again.value
+    assert again.value[0].status(NOW) is LinkStatus.REVOKED
+    assert again.position == head
+    assert desk.log(after=head) == []
+    assert len(desk.personal_rows()) == 1
+
+
+def test_nobody_gets_another_owners_link_by_wishing_for_its_id(desk: Desk) -> None:
+    theirs = desk.new_link(owner_id=OTHER_OWNER)
+    calendar_id = desk.new_calendar()
+    before = desk.log()
+    with pytest.raises(LinkNotFound):
+        desk.new_link(calendar_id, link_id=theirs)
+    with pytest.raises(LinkNotFound):
+        desk.new_link(calendar_id, link_id=calendar_id)
+    assert desk.log() == before
+
+
+@pytest.mark.parametrize("count", [0, 501])
+def test_no_links_and_too_many_links_are_refused(desk: Desk, count: int) -> None:
+    calendar_id = desk.new_calendar()
+    with pytest.raises(Invalid) as refusal:
+        desk.issue(calendar_id, *[NewLink()] * count)
+    assert list(refusal.value.errors) == ["links"]
+    assert desk.topics() == ["calendar.created"]
+
+
+def test_one_wrong_link_of_several_is_named_and_none_is_issued(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    with pytest.raises(Invalid) as refusal:
+        desk.issue(
+            calendar_id,
+            NewLink(recipient="Ada"),
+            NewLink(expires_at=NOW),
+            NewLink(expires_at=NOW + timedelta(days=366)),
+        )
+    assert list(refusal.value.errors) == ["links.1.expires_at", "links.2.expires_at"]
+    assert desk.topics() == ["calendar.created"]
+    assert desk.personal_rows() == []
+
+
+def test_an_archived_calendar_takes_no_links(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    link_id = desk.new_link(calendar_id)
+    desk.archive(calendar_id)
+    head = desk.services.event_store.head()
+    with pytest.raises(CalendarArchived):
+        desk.new_link(calendar_id)
+    with pytest.raises(CalendarArchived):
+        desk.replace(link_id)
+    assert desk.log(after=head) == []
+
+
+# Revoking
+
+
+def test_a_revoked_link_ends_and_the_reason_stays_outside_the_log(desk: Desk) -> None:
+    link_id = desk.new_link()
+    written = desk.revoke(link_id, reason="Sent to the wrong person")
+    assert written.value == desk.link(link_id)
+    assert written.value.status(NOW) is LinkStatus.REVOKED
+    (row,) = desk.personal_rows()
+    assert (row["originator_id"], row["originator_version"]) == (link_id, 2)
+    assert row["data"] == {"reason": "Sent to the wrong person"}
+    assert row["transaction"] == desk.log()[-1]["transaction"]
+
+
+def test_a_link_revoked_again_stays_as_it_is(desk: Desk) -> None:
+    link_id = desk.new_link()
+    first = desk.revoke(link_id)
+    again = desk.revoke(link_id, reason="Once more", now=LATER)
+    assert (again.value, again.position) == (first.value, first.position)
+    assert desk.topics() == ["calendar.created", "link.issued", "link.revoked"]
+    assert desk.personal_rows() == []
+
+
+def test_an_expired_link_can_be_revoked(desk: Desk) -> None:
+    link_id = desk.new_link()
+    assert desk.revoke(link_id, now=IN_90_DAYS).value.status(IN_90_DAYS) is LinkStatus.REVOKED
+
+
+def test_a_link_that_is_redeemed_at_the_last_moment_is_not_revoked(desk: Desk) -> None:
+    link_id = desk.new_link()
+    desk.let_first(lambda: desk.redeem(link_id))
+    with pytest.raises(LinkRedeemed):
+        desk.revoke(link_id, reason="Sent to the wrong person")
+    assert "link.revoked" not in desk.topics()
+    assert [list(row["data"]) for row in desk.personal_rows()] == [["name", "email", "time_zone"]]
+
+
+def test_a_link_that_is_revoked_at_the_last_moment_is_revoked_once(desk: Desk) -> None:
+    link_id = desk.new_link()
+    desk.let_first(lambda: desk.revoke(link_id, reason="Mine"))
+    desk.revoke(link_id, reason="Too late")
+    assert desk.topics() == ["calendar.created", "link.issued", "link.revoked"]
+    assert [row["data"] for row in desk.personal_rows()] == [{"reason": "Mine"}]
+
+
+def test_what_is_not_a_link_of_this_owner_does_not_exist(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    foreign = desk.new_link(owner_id=OTHER_OWNER)
+    head = desk.services.event_store.head()
+    for link_id in (foreign, calendar_id, uuid4()):
+        for command in (desk.revoke, desk.replace):
+            with pytest.raises(LinkNotFound):
+                command(link_id)
+    assert desk.log(after=head) == []
+
+
+# Replacing
+
+
+def test_a_replaced_link_is_revoked_and_one_like_it_issued_in_one_transaction(desk: Desk) -> None:
+    old = desk.new_link(recipient="Ada", note="VIP", expires_at=NOW + timedelta(days=7))
+    head = desk.services.event_store.head()
+    written = desk.replace(old, now=LATER)
+    new = written.value
+    assert new == desk.link(new.id)
+    assert (new.owner_id, new.calendar_id) == (OWNER, desk.link(old).calendar_id)
+    assert new.expires_at == LATER + timedelta(days=7)
+    assert new.status(LATER) is LinkStatus.ACTIVE
+    assert desk.link(old).status(LATER) is LinkStatus.REVOKED
+    assert desk.link(old).replaced_by == new.id
+    lines = desk.log(after=head)
+    assert [(line["topic"], line["id"]) for line in lines] == [
+        ("link.revoked", old),
+        ("link.issued", new.id),
+    ]
+    assert len({line["transaction"] for line in lines}) == 1
+    assert lines[-1]["position"] == written.position
+
+
+def test_an_expired_link_can_be_replaced(desk: Desk) -> None:
+    new = desk.replace(desk.new_link(), now=IN_90_DAYS).value
+    assert new.expires_at == IN_90_DAYS + timedelta(days=90)
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "refusal"),
+    [(Desk.redeem, LinkRedeemed), (Desk.revoke, LinkRevoked), (Desk.replace, LinkRevoked)],
+)
+def test_a_link_that_has_ended_is_not_replaced_nor_one_that_ends_at_the_last_moment(
+    desk: Desk, ended_by: object, refusal: type[AdmitOneError]
+) -> None:
+    assert callable(ended_by)
+    link_id, late = desk.new_link(), desk.new_link()
+    ended_by(desk, link_id)
+    with pytest.raises(refusal):
+        desk.replace(link_id)
+    issued = desk.topics().count("link.issued")
+    desk.let_first(lambda: desk.revoke(late))
+    with pytest.raises(LinkRevoked):
+        desk.replace(late)
+    assert desk.topics().count("link.issued") == issued

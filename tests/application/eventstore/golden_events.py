@@ -1,0 +1,125 @@
+"""One event of each kind, as the golden files hold them."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from domain.agenda import AgendaDay
+from domain.booking import Booking
+from domain.booking_rules import Availability
+from domain.calendar import Calendar
+from domain.link import SingleUseLink
+from tests.support.examples import (
+    ACTOR,
+    CALENDAR,
+    IN_90_DAYS,
+    LINK,
+    NOW,
+    OWNER,
+    RULES,
+    TERMS,
+    TOMORROW,
+    TOMORROW_AT_TEN,
+)
+
+BOOKING = UUID("b0000000-0000-4000-8000-000000000006")
+OTHER_LINK = UUID("22220000-0000-4000-8000-000000000007")
+AGENDA = UUID("a6e00000-0000-4000-8000-000000000008")
+COMMITMENT = "c0" * 32
+MOMENT = NOW + timedelta(microseconds=12_345)
+TERMS_IN_FULL = replace(
+    TERMS,
+    name='Café ☕ "intro"',
+    rules=replace(
+        RULES,
+        time_zone="Europe/Berlin",
+        availability=Availability(
+            weekly={"monday": (("09:00", "12:00"), ("13:00", "24:00"))},
+            overrides={"2026-12-24": (), "2026-12-27": (("10:00", "11:00"),)},
+        ),
+        buffer_before_minutes=5,
+        buffer_after_minutes=10,
+    ),
+)
+
+
+def _first(kind: type[Any], originator_id: UUID, **fields: Any) -> Any:
+    topic = kind.TOPIC.partition(".")[0]
+    return _later(kind, originator_id, 1, originator_topic=topic, **fields)
+
+
+def _later(kind: type[Any], originator_id: UUID, version: int, **fields: Any) -> Any:
+    return kind(originator_id=originator_id, originator_version=version, timestamp=MOMENT, **fields)
+
+
+EVENTS: dict[str, Any] = {
+    "calendar.created": _first(
+        Calendar.Created, CALENDAR, owner_id=OWNER, terms=TERMS_IN_FULL, actor=ACTOR
+    ),
+    "calendar.changed": _later(Calendar.Changed, CALENDAR, 2, terms=TERMS, actor=ACTOR),
+    "calendar.archived": _later(Calendar.Archived, CALENDAR, 3, actor=ACTOR),
+    "link.issued": _first(
+        SingleUseLink.Issued,
+        LINK,
+        owner_id=OWNER,
+        calendar_id=CALENDAR,
+        expires_at=IN_90_DAYS,
+        personal_data=COMMITMENT,
+        actor=ACTOR,
+    ),
+    "link.redeemed": _later(
+        SingleUseLink.Redeemed,
+        LINK,
+        2,
+        booking_id=BOOKING,
+        slot_start=TOMORROW.start,
+        slot_end=TOMORROW.end,
+        idempotency_key=None,
+        actor="invitee",
+    ),
+    "link.revoked": _later(
+        SingleUseLink.Revoked, LINK, 2, personal_data=None, replaced_by=OTHER_LINK, actor=ACTOR
+    ),
+    "agenda.opened": _first(
+        AgendaDay.Opened, AGENDA, owner_id=OWNER, day=date(2026, 11, 24), actor="invitee"
+    ),
+    "agenda.slot_reserved": _later(
+        AgendaDay.SlotReserved,
+        AGENDA,
+        2,
+        booking_id=BOOKING,
+        slot_start=TOMORROW.start,
+        slot_end=TOMORROW.end,
+        buffer_before_minutes=5,
+        buffer_after_minutes=0,
+        actor="invitee",
+    ),
+    "agenda.slot_released": _later(
+        AgendaDay.SlotReleased, AGENDA, 3, booking_id=BOOKING, actor="invitee"
+    ),
+    "booking.made": _first(
+        Booking.Made,
+        BOOKING,
+        link_id=LINK,
+        owner_id=OWNER,
+        calendar_id=CALENDAR,
+        calendar_version=3,
+        slot_start=TOMORROW.start,
+        slot_end=TOMORROW.end,
+        personal_data=COMMITMENT,
+        actor="invitee",
+    ),
+    "booking.rescheduled": _later(
+        Booking.Rescheduled,
+        BOOKING,
+        2,
+        slot_start=TOMORROW_AT_TEN,
+        slot_end=TOMORROW_AT_TEN + timedelta(minutes=30),
+        actor="invitee",
+    ),
+    "booking.cancelled": _later(
+        Booking.Cancelled, BOOKING, 3, personal_data=COMMITMENT, actor=ACTOR
+    ),
+    "booking.invitee_forgotten": _later(Booking.InviteeForgotten, BOOKING, 4, actor=ACTOR),
+}

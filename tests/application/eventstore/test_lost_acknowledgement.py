@@ -1,0 +1,303 @@
+"""The network loses what was sent, or the answer to it: nothing is recorded twice or denied."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import repeat
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from application.commands.links import NewLink
+from application.commands.redemption import RedemptionCommands
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.recorder import EventRecorder, VersionConflict
+from application.people.personal_data import commitment, find, without_empty
+from domain.booking import Booking
+from domain.errors import LinkRedeemed, Unavailable
+from domain.link import SingleUseLink
+from interface.bootstrap import Services
+from tests.support.database_proxy import Loss, Proxy
+from tests.support.examples import (
+    ACTOR,
+    ADA,
+    GRACE,
+    LINK,
+    NOW,
+    OWNER,
+    TERMS,
+    TOMORROW_AT_NINE,
+    TOMORROW_AT_TEN,
+)
+from tests.support.stored_rows import log, personal_data, query, stored, typed
+
+TIMES = 100
+
+
+@pytest.fixture
+def proxy(conninfo: str) -> Iterator[Proxy]:
+    proxy = Proxy(conninfo)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def recorder(proxy: Proxy) -> Iterator[EventRecorder]:
+    """Writes through the proxy."""
+    database = Database(proxy.conninfo, max_pool_size=1)
+    yield EventRecorder(database)
+    database.close()
+
+
+@pytest.fixture
+def rival(conninfo: str) -> Iterator[EventRecorder]:
+    """Writes past the proxy."""
+    database = Database(conninfo, max_pool_size=2)
+    yield EventRecorder(database)
+    database.close()
+
+
+@pytest.fixture
+def redemptions(proxy: Proxy) -> Iterator[RedemptionCommands]:
+    """The commands, through the proxy."""
+    event_store = EventSourcedApplication(Database(proxy.conninfo, max_pool_size=1))
+    yield RedemptionCommands(event_store)
+    event_store.close()
+
+
+def new_links(services: Services, count: int) -> list[SingleUseLink]:
+    calendar = services.calendars.create(owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW).value
+    return services.links.issue(
+        calendar_id=calendar.id,
+        owner_id=OWNER,
+        links=[NewLink()] * count,
+        actor=ACTOR,
+        now=NOW,
+    ).value
+
+
+def test_a_hundred_appends_whose_replies_were_lost_are_answered_with_their_positions(
+    recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    answered = []
+    for _ in range(TIMES):
+        events = [stored(), stored()]
+        proxy.lose([Loss.REPLY])
+        positions = recorder.insert_events(events, personal_data=[typed(events[0])])
+        answered += [
+            (position, event.originator_id, 1)
+            for position, event in zip(positions, events, strict=True)
+        ]
+    assert log(conninfo) == answered
+    assert len(personal_data(conninfo)) == TIMES
+
+
+@given(losses=st.lists(st.sampled_from([Loss.REQUEST, Loss.REPLY]), min_size=1, max_size=4))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_lost_an_append_is_recorded_once(
+    losses: list[Loss], recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    before = log(conninfo)
+    events = [stored(), stored()]
+    proxy.lose(losses)
+    positions = recorder.insert_events(events, personal_data=[typed(events[1])])
+    assert log(conninfo)[len(before) :] == [
+        (positions[0], events[0].originator_id, 1),
+        (positions[1], events[1].originator_id, 1),
+    ]
+    assert (events[1].originator_id, 1) in personal_data(conninfo)
+
+
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY])
+def test_whatever_is_lost_somebody_is_forgotten_once(
+    loss: Loss, recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    made, other = stored(LINK), stored()
+    recorder.insert_events([made, other], personal_data=[typed(made), typed(other)])
+    proxy.lose([loss, loss])
+    positions = recorder.insert_events([stored(LINK, 2)], forgotten=[LINK])
+    assert log(conninfo)[2:] == [(positions[0], LINK, 2)]
+    assert personal_data(conninfo) == [(other.originator_id, 1)]
+
+
+def test_a_rival_who_came_first_while_the_request_was_lost_is_told(
+    recorder: EventRecorder, rival: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    free, taken = stored(), stored(state='{"by":"us"}')
+    theirs = stored(taken.originator_id, state='{"by":"the rival"}')
+
+    def rival_is_first() -> Iterator[Loss]:
+        rival.insert_events([theirs])
+        yield Loss.REQUEST
+
+    proxy.lose(rival_is_first())
+    with pytest.raises(VersionConflict) as conflict:
+        recorder.insert_events([free, taken])
+    assert conflict.value.originator_id == taken.originator_id
+    assert conflict.value.originator_version == 1
+    assert [theirs.originator_id] == [row[1] for row in log(conninfo)]
+
+
+def test_who_wrote_on_after_an_append_whose_reply_was_lost_takes_nothing_from_it(
+    recorder: EventRecorder, rival: EventRecorder, proxy: Proxy
+) -> None:
+    ours = stored()
+
+    def rival_writes_on() -> Iterator[Loss]:
+        yield Loss.REPLY
+        rival.insert_events([stored(ours.originator_id, version=2)])
+        yield Loss.REQUEST
+
+    proxy.lose(rival_writes_on())
+    [position] = recorder.insert_events([ours])
+    assert [event.id for event in rival.select_notifications(0, 1)] == [position]
+
+
+def test_an_outcome_that_stays_unknown_is_unavailable_and_no_refusal(
+    recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    ours = stored()
+
+    def reply_is_lost_and_then_everything() -> Iterator[Loss]:
+        proxy.refuse()
+        yield Loss.REPLY
+
+    proxy.lose(reply_is_lost_and_then_everything())
+    with deadline(0.5), pytest.raises(Unavailable):
+        recorder.insert_events([ours])
+    assert [row[1] for row in log(conninfo)] == [ours.originator_id]
+
+
+def test_requests_that_are_all_lost_are_unavailable_and_leave_nothing(
+    recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    proxy.lose(repeat(Loss.REQUEST))
+    with deadline(0.5), pytest.raises(Unavailable):
+        recorder.insert_events([stored()])
+    assert log(conninfo) == []
+
+
+def test_a_conflict_is_told_at_once_and_nothing_is_tried_again(
+    recorder: EventRecorder, rival: EventRecorder, proxy: Proxy
+) -> None:
+    event = stored()
+    rival.insert_events([event])
+    appends = []
+
+    def counted() -> Iterator[Loss]:
+        while True:
+            appends.append(1)
+            yield Loss.NOTHING
+
+    proxy.lose(counted())
+    with pytest.raises(VersionConflict):
+        recorder.insert_events([event])
+    assert len(appends) == 1
+
+
+def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
+    recorder: EventRecorder, rival: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    ours, theirs = stored(), stored()
+
+    def insert_patiently() -> None:
+        with deadline(60):
+            recorder.insert_events([ours])
+
+    proxy.lose([Loss.REST])
+    with ThreadPoolExecutor() as threads:
+        stopped = threads.submit(insert_patiently)
+        proxy.rest_is_missing.wait()
+        rival.insert_events([theirs])
+        proxy.cut()
+        stopped.result()
+    recorded = [theirs.originator_id, ours.originator_id]
+    assert [row[1] for row in log(conninfo)] == recorded
+
+
+def test_whoever_redeemed_a_link_is_told_so_though_the_reply_was_lost(
+    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+) -> None:
+    for place, link in enumerate(new_links(services, 40)):
+        proxy.lose([Loss.REPLY])
+        redemption = redemptions.redeem(
+            link_id=link.id,
+            start=TOMORROW_AT_NINE + timedelta(days=place // 10, minutes=place % 10 * 30),
+            invitee=ADA,
+            notes=None,
+            idempotency_key=None,
+            now=NOW,
+        ).value
+        assert redemption.booking.id == services.event_store.get(SingleUseLink, link.id).booking_id
+        row = find(services.database, redemption.booking.id)
+        assert row is not None
+        typed = {"name": ADA.name, "email": ADA.email, "time_zone": ADA.time_zone}
+        assert commitment(row.salt, without_empty(typed)) == redemption.booking.personal_data
+    made = query(conninfo, "SELECT count(*) FROM stored_events WHERE topic = 'booking.made'")
+    assert made == [(40,)]
+    assert len(personal_data(conninfo)) == 40
+
+
+def test_whoever_lost_a_link_while_their_request_was_lost_is_told_so(
+    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+) -> None:
+    [link] = new_links(services, 1)
+
+    def grace_is_first() -> Iterator[Loss]:
+        services.redemptions.redeem(
+            link_id=link.id,
+            start=TOMORROW_AT_TEN,
+            invitee=GRACE,
+            notes=None,
+            idempotency_key=None,
+            now=NOW,
+        )
+        yield Loss.REQUEST
+
+    proxy.lose(grace_is_first())
+    with pytest.raises(LinkRedeemed):
+        redemptions.redeem(
+            link_id=link.id,
+            start=TOMORROW_AT_NINE,
+            invitee=ADA,
+            notes=None,
+            idempotency_key=None,
+            now=NOW,
+        )
+    booking = services.event_store.get(Booking, Booking.id_for(link.id))
+    assert booking.slot.start == TOMORROW_AT_TEN
+    assert personal_data(conninfo) == [(booking.id, 1)]
+
+
+def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
+    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+) -> None:
+    [link] = new_links(services, 1)
+    key = str(uuid4())
+
+    def redeem() -> Booking:
+        return redemptions.redeem(
+            link_id=link.id,
+            start=TOMORROW_AT_NINE,
+            invitee=ADA,
+            notes=None,
+            idempotency_key=key,
+            now=NOW,
+        ).value.booking
+
+    def reply_is_lost_and_then_everything() -> Iterator[Loss]:
+        proxy.refuse()
+        yield Loss.REPLY
+
+    proxy.lose(reply_is_lost_and_then_everything())
+    with deadline(0.5), pytest.raises(Unavailable):
+        redeem()
+    proxy.accept()
+    assert redeem() == services.event_store.get(Booking, Booking.id_for(link.id))
+    assert len(personal_data(conninfo)) == 1

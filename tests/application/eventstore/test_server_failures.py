@@ -1,0 +1,147 @@
+"""A server that restarts, is demoted, or has lost its standby."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import psycopg
+import pytest
+from eventsourcing.persistence import StoredEvent
+from psycopg.conninfo import conninfo_to_dict
+
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.recorder import EventRecorder
+from domain.errors import Unavailable
+from interface.bootstrap import apply_schema
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from tests.support.stored_rows import log, query, stored, wait_until
+
+CONNECTIONS = 5
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server that nobody else uses, with all tables."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("own") / "postgres") as server:
+        apply_schema(server.conninfo)
+        yield server
+
+
+@pytest.fixture
+def recorder(own_server: EmbeddedPostgres) -> Iterator[EventRecorder]:
+    """On that server, with several connections."""
+    recorder = on(own_server.conninfo)
+    yield recorder
+    recorder.datastore.close()
+
+
+def on(conninfo: str) -> EventRecorder:
+    database = Database(conninfo, pool_size=CONNECTIONS, max_pool_size=CONNECTIONS)
+    database.fetch_one("SELECT 1")
+    wait_until(lambda: database.pool.get_stats()["pool_available"] == CONNECTIONS)
+    return EventRecorder(database)
+
+
+def test_the_first_write_and_read_after_a_restart_of_the_server_succeed(
+    recorder: EventRecorder, own_server: EmbeddedPostgres
+) -> None:
+    own_server.stop()
+    own_server.start()
+    [position] = recorder.insert_events([stored()])
+    own_server.stop()
+    own_server.start()
+    assert recorder.max_notification_id() == position
+
+
+def test_a_write_during_a_restart_waits_for_the_server(
+    recorder: EventRecorder, own_server: EmbeddedPostgres
+) -> None:
+    event = stored()
+
+    def insert_patiently() -> Sequence[int]:
+        with deadline(60):
+            return recorder.insert_events([event])
+
+    own_server.stop()
+    with deadline(0.3), pytest.raises(Unavailable):
+        recorder.insert_events([stored()])
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(insert_patiently)
+        errors = recorder.datastore.pool.get_stats()["connections_errors"]
+        wait_until(
+            lambda: recorder.datastore.pool.get_stats()["connections_errors"] > errors + CONNECTIONS
+        )
+        own_server.start()
+        positions = waiting.result()
+    assert log(own_server.conninfo)[-1] == (positions[0], event.originator_id, 1)
+
+
+def test_a_wait_for_a_standby_that_somebody_cancels_is_an_unknown_outcome(
+    recorder: EventRecorder, own_server: EmbeddedPostgres
+) -> None:
+    with (
+        psycopg.connect(own_server.conninfo, autocommit=True) as admin,
+        ThreadPoolExecutor() as threads,
+    ):
+
+        def waiting_for_a_standby() -> list[tuple[int]]:
+            return admin.execute(
+                "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            ).fetchall()
+
+        def is_done_or_waits(append: Future[Sequence[int]]) -> bool:
+            return append.done() or bool(waiting_for_a_standby())
+
+        def append_that_waits() -> tuple[StoredEvent, Future[Sequence[int]]]:
+            """The first one after the server has read its settings."""
+            while True:
+                event = stored()
+                append = threads.submit(recorder.insert_events, [event])
+                wait_until(partial(is_done_or_waits, append))
+                if not append.done():
+                    return event, append
+
+        admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+        admin.execute("SELECT pg_reload_conf()")
+        try:
+            event, append = append_that_waits()
+            [(pid,)] = waiting_for_a_standby()
+            admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+            with pytest.raises(Unavailable):
+                append.result()
+        finally:
+            admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            admin.execute("SELECT pg_reload_conf()")
+    assert log(own_server.conninfo)[-1][1] == event.originator_id
+
+
+@pytest.fixture
+def name_and_conninfo(new_database: Callable[[], str]) -> tuple[str, str]:
+    """A database of its own."""
+    conninfo = new_database()
+    return str(conninfo_to_dict(conninfo)["dbname"]), conninfo
+
+
+def test_a_demoted_server_is_unavailable_and_leaves_nothing(
+    name_and_conninfo: tuple[str, str],
+) -> None:
+    name, conninfo = name_and_conninfo
+    query(conninfo, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    recorder = on(conninfo)
+    with deadline(0.3), pytest.raises(Unavailable):
+        recorder.insert_events([stored()])
+    recorder.datastore.close()
+    assert log(conninfo) == []
+
+
+def test_connections_to_a_demoted_server_are_replaced(name_and_conninfo: tuple[str, str]) -> None:
+    name, conninfo = name_and_conninfo
+    query(conninfo, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    recorder = on(conninfo)
+    with psycopg.connect(conninfo, autocommit=True) as admin:
+        admin.execute("SET default_transaction_read_only = off")
+        admin.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+    positions = recorder.insert_events([stored()])
+    recorder.datastore.close()
+    assert [row[0] for row in log(conninfo)] == positions

@@ -1,0 +1,153 @@
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from application.people.accounts import Account, Accounts, KeyNotFound
+from domain.errors import Invalid
+from tests.application.conftest import rows_of
+from tests.support.examples import NOW
+
+LATER = NOW + timedelta(hours=1)
+
+
+def prefix_of(key: str) -> str:
+    return key.split("_")[1]
+
+
+def test_a_key_acts_for_its_account_with_all_that_the_roles_allow(
+    accounts: Accounts, olivia: Account
+) -> None:
+    key = accounts.create_key(olivia, name="laptop")
+    assert re.fullmatch(r"ao_[0-9a-f]{8}_[\w-]{43}", key)
+    caller = accounts.caller(key, now=NOW)
+    assert caller is not None
+    assert caller.account_id == olivia.id
+    assert caller.scopes == {"calendars", "links", "bookings"}
+    assert caller.actor == f"key:{prefix_of(key)}"
+
+
+def test_a_key_can_be_given_less_than_the_roles_allow(accounts: Accounts, olivia: Account) -> None:
+    key = accounts.create_key(olivia, name="reader", scopes=["bookings", "bookings"])
+    caller = accounts.caller(key, now=NOW)
+    assert caller is not None
+    assert caller.scopes == {"bookings"}
+    assert accounts.api_keys()[0].scopes == ("bookings",)
+
+
+@pytest.mark.parametrize("scopes", [["audit"], ["links", "audit"], ["everything"]])
+def test_a_key_is_not_given_more_than_the_roles_allow(
+    accounts: Accounts, olivia: Account, scopes: list[str]
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        accounts.create_key(olivia, name="laptop", scopes=scopes)
+    (sentence,) = refusal.value.errors["scope"]
+    assert scopes[-1] in sentence
+    assert accounts.api_keys() == []
+
+
+def test_keys_are_listed_newest_first_without_their_secrets(
+    accounts: Accounts, olivia: Account
+) -> None:
+    older, newer = (accounts.create_key(olivia, name=name) for name in ("older", "newer"))
+    keys = accounts.api_keys()
+    assert [(key.name, key.prefix) for key in keys] == [
+        ("newer", prefix_of(newer)),
+        ("older", prefix_of(older)),
+    ]
+    assert {key.email for key in keys} == {"olivia@example.org"}
+    assert {key.last_used_at for key in keys} == {key.revoked_at for key in keys} == {None}
+    assert older.split("_", 2)[2] not in repr(keys)
+
+
+def test_the_secret_of_a_key_is_not_to_be_found_in_the_database(
+    accounts: Accounts, olivia: Account, conninfo: str
+) -> None:
+    key = accounts.create_key(olivia, name="laptop")
+    secret = key.split("_", 2)[2]
+    kept = rows_of(conninfo, "api_keys")
+    assert prefix_of(key) in kept
+    assert secret not in kept
+    assert secret.encode().hex() not in kept
+
+
+def test_a_revoked_key_acts_for_nobody_from_that_moment(
+    accounts: Accounts, olivia: Account
+) -> None:
+    revoked, kept = (accounts.create_key(olivia, name=name) for name in ("revoked", "kept"))
+    accounts.revoke_key(prefix_of(revoked), now=NOW)
+    assert accounts.caller(revoked, now=NOW) is None
+    assert accounts.caller(kept, now=NOW) is not None
+
+
+def test_a_key_revoked_again_stays_as_it_is(accounts: Accounts, olivia: Account) -> None:
+    prefix = prefix_of(accounts.create_key(olivia, name="laptop"))
+    accounts.revoke_key(prefix, now=NOW)
+    accounts.revoke_key(prefix, now=LATER)
+    assert accounts.api_keys()[0].revoked_at == NOW
+
+
+def test_an_account_sees_and_revokes_its_own_keys_alone(
+    accounts: Accounts, olivia: Account
+) -> None:
+    other = accounts.create(email="other@example.org", name="Other", roles=("owner",))
+    mine, theirs = (accounts.create_key(each, name="laptop") for each in (olivia, other))
+    assert [key.prefix for key in accounts.keys_of(olivia)] == [prefix_of(mine)]
+    with pytest.raises(KeyNotFound):
+        accounts.revoke_key(prefix_of(theirs), now=NOW, of=olivia)
+    assert accounts.caller(theirs, now=NOW) is not None
+    accounts.revoke_key(prefix_of(mine), now=NOW, of=olivia)
+    assert accounts.caller(mine, now=NOW) is None
+
+
+def test_a_key_that_does_not_exist_cannot_be_revoked(accounts: Accounts) -> None:
+    with pytest.raises(KeyNotFound):
+        accounts.revoke_key("00000000", now=NOW)
+
+
+FORGERIES: dict[str, Callable[[str], str]] = {
+    "empty": lambda key: "",
+    "without a start": lambda key: key.removeprefix("ao_"),
+    "another start": lambda key: "xx" + key[2:],
+    "only a prefix": lambda key: key.rpartition("_")[0],
+    "no secret": lambda key: f"ao_{prefix_of(key)}_",
+    "another prefix": lambda key: f"ao_00000000_{key.split('_', 2)[2]}",
+    "another secret": lambda key: f"ao_{prefix_of(key)}_{'x' * 43}",
+    "something added": lambda key: key + "x",
+    "something left out": lambda key: key[:-1],
+    "not ASCII": lambda key: key + "é",
+    "a NUL": lambda key: f"ao_{prefix_of(key)}\0_x",
+    "a lone surrogate": lambda key: key + "\ud800",
+    "very long": lambda key: key + "x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_key_that_was_not_given_out_acts_for_nobody(
+    accounts: Accounts, olivia: Account, forge: Callable[[str], str]
+) -> None:
+    key = accounts.create_key(olivia, name="laptop")
+    assert accounts.caller(forge(key), now=NOW) is None
+    assert accounts.api_keys()[0].last_used_at is None
+
+
+def test_the_last_use_of_a_key_is_recorded_at_most_once_a_minute(
+    accounts: Accounts, olivia: Account
+) -> None:
+    key = accounts.create_key(olivia, name="laptop")
+
+    def last_use_after(seconds: int) -> float:
+        accounts.caller(key, now=NOW + timedelta(seconds=seconds))
+        used_at = accounts.api_keys()[0].last_used_at
+        assert used_at is not None
+        return (used_at - NOW).total_seconds()
+
+    assert [last_use_after(seconds) for seconds in (0, 1, 60, 61, 90, 122)] == [
+        0,
+        0,
+        0,
+        61,
+        61,
+        122,
+    ]

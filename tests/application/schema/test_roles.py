@@ -1,0 +1,287 @@
+"""What each database role may do, and that it may do nothing else."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from application.audit import single_use_report
+from interface.bootstrap import Services, build, require_schema
+from interface.settings import Settings
+from projections.catalogue import CATALOGUE
+from projections.views import booking_calendar, link_list
+from tests.application.people.test_personal_data import recomputed
+from tests.application.schema.database_roles import (
+    ALL,
+    AUDITOR,
+    MIGRATOR,
+    PROJECTOR,
+    SERVICE,
+    acting_as,
+    as_role,
+    database_with_roles,
+)
+from tests.conftest import SECRET, apply_log
+from tests.support.command_line import Command
+from tests.support.desk import Desk
+from tests.support.examples import ACTOR, ADA, NOW, OWNER
+
+VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
+OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
+AUDIT = ("audit_accesses", "refused_attempts")
+LOG = ("stored_events", "log")
+SECRETS = ("accounts", "api_keys", "sessions")
+OURS = (
+    *LOG,
+    "personal_data",
+    "projection_positions",
+    "schema_steps",
+    *SECRETS,
+    *OPERATIONS,
+    *AUDIT,
+    *VIEWS,
+)
+PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+# By role and relation what is granted; nothing, where nothing is said.
+GRANTED: dict[str, dict[str, str]] = {
+    SERVICE: dict.fromkeys([*LOG, "projection_positions", "schema_steps", *VIEWS], "SELECT")
+    | dict.fromkeys(["personal_data", "sessions"], "SELECT INSERT DELETE")
+    | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
+    | dict.fromkeys(OPERATIONS, "SELECT")
+    | {
+        "stored_events": "SELECT INSERT",
+        "rebuilds": "SELECT INSERT UPDATE",
+        "audit_accesses": "SELECT INSERT",
+        "refused_attempts": "SELECT INSERT DELETE",
+    },
+    PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
+    | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
+    | dict.fromkeys(["projection_positions", *OPERATIONS], "SELECT INSERT UPDATE DELETE"),
+    AUDITOR: dict.fromkeys(
+        [
+            *LOG,
+            "personal_data",
+            "projection_positions",
+            "schema_steps",
+            "refused_attempts",
+            *OPERATIONS,
+            *VIEWS,
+        ],
+        "SELECT",
+    )
+    | {"audit_accesses": "SELECT INSERT"},
+}
+
+
+@pytest.fixture(scope="module")
+def database(server: str) -> Iterator[str]:
+    """Tables of a migrator, and the roles."""
+    with database_with_roles(server) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def service(database: str, tmp_path: Path) -> Iterator[Services]:
+    """Services with the rights of the service."""
+    settings = Settings(data=tmp_path, secret_keys=(SECRET,), public_url="https://book.example.org")
+    built = build(settings, as_role(database, SERVICE), now=lambda: NOW)
+    yield built
+    built.close()
+
+
+def catch_up(database: str) -> None:
+    """Apply the log to the views with the rights of the projector."""
+    apply_log(as_role(database, PROJECTOR))
+
+
+def test_each_role_is_granted_what_it_needs_and_no_more(database: str) -> None:
+    with psycopg.connect(database, row_factory=dict_row) as conn:
+        for role, granted in GRANTED.items():
+            for relation in OURS:
+                may = {
+                    privilege
+                    for privilege in PRIVILEGES
+                    if conn.execute(
+                        "SELECT has_table_privilege(%s, %s, %s) AS may",
+                        (role, relation, privilege),
+                    ).fetchone()
+                    == {"may": True}
+                }
+                assert may == set(granted.get(relation, "").split()), (role, relation)
+        relations = conn.execute(
+            """SELECT relname FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"""
+        ).fetchall()
+        assert {row["relname"] for row in relations} == set(OURS)
+
+
+def test_the_service_does_all_its_work(service: Services, database: str) -> None:
+    desk = Desk(service)
+    require_schema(as_role(database, SERVICE))
+    account = service.accounts.create(email="olivia@example.org", name="Olivia", roles=("owner",))
+    account = service.accounts.sign_in(service.accounts.sign_in_token(account), now=NOW)
+    service.sessions.set_password(account, "a long enough password")
+    signed_in = service.sessions.start(account, now=NOW)
+    service.sessions.end(signed_in)
+    key = service.accounts.create_key(account, name="tests")
+    assert service.accounts.caller(key, now=NOW)
+    calendar_id = desk.new_calendar()
+    link_id = desk.new_link(calendar_id, recipient="Countess")
+    first = desk.redeem(link_id, notes="By phone", key="k-1")
+    assert desk.redeem(link_id, notes="By phone", key="k-1") == first
+    desk.revoke(desk.replace(desk.new_link(calendar_id, note="VIP")).value.id, reason="Wrong")
+    catch_up(database)
+    booking_id = first.value.booking.id
+    assert booking_calendar.booking(service.database, booking_id).invitee == ADA
+    assert link_list.link(service.database, link_id, now=NOW).recipient == "Countess"
+    desk.forget(booking_id)
+    assert booking_calendar.booking(service.database, booking_id).invitee is None
+    assert service.erasure.reapply() == 0
+    service.refused_attempts.record(link_id, reason="link-redeemed", address="", now=NOW)
+    assert service.refused_attempts.counts(link_id)[0].times == 1
+    assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
+
+
+def test_the_projector_builds_views_anew_in_a_schema_of_its_own_and_the_others_can_read_them(
+    service: Services, database: str
+) -> None:
+    Desk(service).new_link()
+    catch_up(database)
+    rows = "SELECT * FROM calendar_list_v1 ORDER BY calendar_id"
+    with acting_as(database, PROJECTOR) as conn:
+        before = conn.execute(rows).fetchall()
+        conn.execute("CREATE SCHEMA next")
+        conn.execute("CREATE TABLE next.calendar_list_v1 (LIKE calendar_list_v1 INCLUDING ALL)")
+        conn.execute("INSERT INTO next.calendar_list_v1 SELECT * FROM calendar_list_v1")
+        with conn.transaction():
+            conn.execute("DROP TABLE calendar_list_v1")
+            conn.execute("ALTER TABLE next.calendar_list_v1 SET SCHEMA public")
+            conn.execute("DROP SCHEMA next")
+    assert before
+    for role in (SERVICE, AUDITOR):
+        with acting_as(database, role) as conn:
+            assert conn.execute(rows).fetchall() == before
+
+
+def test_the_auditor_reads_the_log_and_checks_commitments_against_it(
+    service: Services, database: str
+) -> None:
+    Desk(service).new_link(recipient="For the auditor")
+    with acting_as(database, AUDITOR) as conn:
+        (row,) = conn.execute(
+            "SELECT * FROM personal_data WHERE data->>'recipient' = 'For the auditor'"
+        ).fetchall()
+        line = conn.execute(
+            "SELECT * FROM log WHERE id = %s AND version = 1", (row["originator_id"],)
+        ).fetchone()
+        assert line is not None
+        assert line["data"]["personal_data"] == recomputed(row)
+        assert line["data"]["actor"] == ACTOR
+        assert conn.execute("SELECT count(*) AS n FROM stored_events").fetchone() != {"n": 0}
+        proof = single_use_report.report(conn, since=None, until=None, now=NOW)
+        assert proof["holds"]
+        assert proof["head"]["size"] > 0
+
+
+@pytest.mark.parametrize("role", ALL)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE stored_events SET topic = topic",
+        "DELETE FROM stored_events",
+        "TRUNCATE stored_events",
+    ],
+)
+def test_nobody_changes_the_log(database: str, role: str, statement: str) -> None:
+    with acting_as(database, role) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute(statement.encode())
+
+
+@pytest.mark.parametrize("role", [SERVICE, PROJECTOR, AUDITOR])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE stored_events DISABLE TRIGGER append_only",
+        "DROP TRIGGER append_only ON stored_events",
+        "SET session_replication_role = replica",
+        "CREATE OR REPLACE FUNCTION refuse_to_change_the_log() RETURNS trigger"
+        " LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+        "ALTER TABLE stored_events ADD COLUMN more text",
+        "CREATE TRIGGER more BEFORE INSERT ON stored_events EXECUTE FUNCTION"
+        " refuse_to_change_the_log()",
+        "SELECT setval('stored_events_notification_id_seq', 1)",
+        "UPDATE personal_data SET data = '{}'",
+        "TRUNCATE personal_data",
+        "DROP TABLE personal_data",
+        "UPDATE schema_steps SET name = name",
+        "CREATE ROLE more",
+    ],
+)
+def test_no_role_takes_more_than_it_has(database: str, role: str, statement: str) -> None:
+    with (
+        acting_as(database, role) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"permission denied|must be"),
+    ):
+        conn.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (PROJECTOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
+        (PROJECTOR, "SELECT * FROM personal_data"),
+        (PROJECTOR, "SELECT * FROM accounts"),
+        (AUDITOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
+        (AUDITOR, "SELECT nextval('stored_events_notification_id_seq')"),
+        (AUDITOR, "DELETE FROM personal_data"),
+        (AUDITOR, "SELECT * FROM accounts"),
+        (AUDITOR, "SELECT * FROM sessions"),
+        (AUDITOR, "SELECT * FROM api_keys"),
+        (AUDITOR, "UPDATE projection_positions SET position = 0"),
+        (AUDITOR, "DELETE FROM calendar_list_v1"),
+        (AUDITOR, "CREATE TABLE mine (x int)"),
+        (AUDITOR, "CREATE SCHEMA mine"),
+        (SERVICE, "UPDATE projection_positions SET position = 0"),
+        (SERVICE, "DELETE FROM calendar_list_v1"),
+        (SERVICE, "DELETE FROM accounts"),
+        (SERVICE, "CREATE TABLE mine (x int)"),
+        (SERVICE, "CREATE SCHEMA mine"),
+    ],
+)
+def test_what_is_anothers_work_is_refused(database: str, role: str, statement: str) -> None:
+    with (
+        acting_as(database, role) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"),
+    ):
+        conn.execute(statement.encode())
+
+
+def test_the_auditor_can_not_even_issue_a_link(database: str, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, secret_keys=(SECRET,), public_url="https://book.example.org")
+    built = build(settings, as_role(database, AUDITOR), now=lambda: NOW)
+    try:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            Desk(built).new_calendar(owner_id=OWNER)
+    finally:
+        built.close()
+
+
+def test_roles_are_granted_by_command_and_accesses_to_the_audit_can_only_be_added(
+    database: str, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", as_role(database, MIGRATOR))
+    assert run("schema", "roles").status == 0
+    for role in (SERVICE, AUDITOR):
+        with acting_as(database, role) as other:
+            other.execute("INSERT INTO audit_accesses (actor, what) VALUES ('Ann', 'all')")
+            assert other.execute("SELECT * FROM audit_accesses").fetchall()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                other.execute("DELETE FROM audit_accesses")
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", as_role(database, SERVICE))
+    done = run("schema", "roles")
+    assert (done.status, done.out) == (1, "")
+    assert "The database can't be used" in done.err

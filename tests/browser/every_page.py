@@ -1,0 +1,197 @@
+"""Every page there is, in every state that looks different."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from playwright.sync_api import Page, expect
+
+from projections.views import link_list
+from tests.browser.demo_data import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo
+
+NOT_PAGES = {
+    "static",
+    "health.alive",
+    "health.ready",
+    "metrics",
+    "booking_confirmation.ics",
+    "share_several.batch_csv",
+    "checkpoint_pages.download",
+    "checkpoint_pages.key",
+}
+"""Endpoints outside the API that answer programs, or with files."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page and its state. `who` is signed in there; None: nobody."""
+
+    name: str
+    path: str
+    who: str | None = EMAIL
+    status: int = 200
+    prepare: Callable[[Page], None] | None = None
+    """What to do there before it looks as wanted."""
+
+
+def every_place(demo: Demo) -> list[Place]:
+    """All of them, in the order in which people come by."""
+    return [
+        *_outside(),
+        *_owner(demo),
+        *_beginner(),
+        *_auditor(demo),
+        *_operator(),
+        *_invitee(demo),
+    ]
+
+
+def go(page: Page, place: Place) -> None:
+    """Be there, with all of it there."""
+    response = page.goto(place.path)
+    if response is None or response.status != place.status:
+        raise AssertionError(f"{place.name}: {response and response.status}")
+    if place.prepare is not None:
+        place.prepare(page)
+    page.wait_for_load_state("load")
+
+
+def _outside() -> list[Place]:
+    return [
+        Place("sign-in", "/", None),
+        Place("sign-in-wrong", "/", None, prepare=_wrong_password),
+        Place("sign-in-link-used", "/sign-in/nonsense", None, 410),
+        Place("no-such-page", "/no-such-page", None, 404),
+    ]
+
+
+def _owner(demo: Demo) -> list[Place]:
+    calendar = f"/settings/calendars/{demo.calendar}"
+    first, last = demo.batch
+    return [
+        Place("home", "/"),
+        Place("calendars", "/settings/calendars"),
+        Place("calendars-menu", "/settings/calendars", prepare=_open_menu),
+        Place("calendar-new", "/settings/calendars/new"),
+        Place("calendar-edit", calendar),
+        Place("calendar-archive", f"{calendar}/archive"),
+        Place("share", f"{calendar}/share"),
+        Place("share-issued", f"{calendar}/share/{demo.active}"),
+        Place("share-several", f"{calendar}/share/several"),
+        Place("share-several-issued", f"{calendar}/share/several/{first}/{last}"),
+        Place("share-again", f"/links/{demo.used}/again"),
+        Place("share-dialog", "/settings/calendars", prepare=_open_dialog),
+        Place("share-dialog-copied", "/settings/calendars", prepare=_copy_in_dialog),
+        Place("share-archived", f"/settings/calendars/{demo.archived}/share", status=409),
+        Place("links", "/links"),
+        Place("links-none-match", "/links?q=nothing-like-this"),
+        Place("link-active", f"/links/{demo.active}"),
+        Place("link-replace", f"/links/{demo.active}/replace"),
+        Place("links-revoke", f"/links/revoke?link={demo.active}&link={demo.batch[0]}"),
+        Place("link-used", f"/links/{demo.used}"),
+        Place("link-revoked", f"/links/{demo.revoked}"),
+        Place("bookings", "/bookings"),
+        Place("bookings-past", "/bookings?view=past"),
+        Place("bookings-cancelled", "/bookings?view=cancelled"),
+        Place("bookings-week", "/bookings?view=week"),
+        Place("bookings-month", "/bookings?view=month"),
+        Place("bookings-none-match", "/bookings?q=nothing-like-this"),
+        Place("booking", f"/bookings/{demo.booking}"),
+        Place("booking-forget", f"/bookings/{demo.booking}/forget"),
+        Place("booking-elsewhere", f"/bookings/{demo.elsewhere}"),
+        Place("booking-cancelled", f"/bookings/{demo.cancelled}"),
+        Place("booking-forgotten", f"/bookings/{demo.forgotten}"),
+        Place("account", "/account"),
+        Place("account-revoke-key", f"/account/keys/{demo.api_key}/revoke"),
+        Place("no-such-booking", f"/bookings/{demo.calendar}", status=404),
+        Place("operations-not-yours", "/operations", status=403),
+        Place("audit-not-yours", "/audit", status=403),
+    ]
+
+
+def _beginner() -> list[Place]:
+    return [
+        Place("empty-home", "/", BEGINNER),
+        Place("empty-calendars", "/settings/calendars", BEGINNER),
+        Place("empty-links", "/links", BEGINNER),
+        Place("empty-bookings", "/bookings", BEGINNER),
+        Place("empty-bookings-past", "/bookings?view=past", BEGINNER),
+        Place("empty-bookings-week", "/bookings?view=week", BEGINNER),
+        Place("empty-bookings-month", "/bookings?view=month", BEGINNER),
+        Place("empty-account", "/account", BEGINNER),
+    ]
+
+
+def _operator() -> list[Place]:
+    rebuild = f"/operations/{link_list.NAME}/rebuild"
+    return [
+        Place("operations", "/operations", OPERATOR),
+        Place("operations-rebuild", rebuild, OPERATOR),
+    ]
+
+
+def _auditor(demo: Demo) -> list[Place]:
+    used, forgotten = f"/audit/history/{demo.used}", f"/audit/history/{demo.forgotten}"
+    return [
+        Place("audit", "/audit", AUDITOR),
+        Place("audit-none-match", "/audit?actor=nobody", AUDITOR),
+        Place("audit-wrong-filter", "/audit?since=yesterday", AUDITOR, 422),
+        Place("audit-found", "/audit?q=grace.hopper@navy.example", AUDITOR),
+        Place("audit-not-found", "/audit?q=nobody@example.org", AUDITOR),
+        Place("audit-story", used, AUDITOR),
+        Place("audit-story-then", f"{used}?position=100000", AUDITOR),
+        Place("audit-story-before", f"{used}?position=0", AUDITOR),
+        Place("audit-story-compared", f"{used}?from=0", AUDITOR),
+        Place("audit-story-wrong", f"{used}?at=then&to=x", AUDITOR, 422),
+        Place("audit-story-forgotten", forgotten, AUDITOR),
+        Place("audit-calendar", f"/audit/history/{demo.calendar}", AUDITOR),
+        Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
+        Place("audit-accesses", "/audit/accesses", AUDITOR),
+        Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),
+        Place("audit-checkpoint", "/audit/checkpoint", AUDITOR),
+    ]
+
+
+def _invitee(demo: Demo) -> list[Place]:
+    tokens = demo.tokens
+    return [
+        Place("invitee-choose", f"/b/{tokens['active']}", None),
+        Place("invitee-form", f"/b/{tokens['active']}", None, prepare=_choose_a_time),
+        Place("invitee-used", f"/b/{tokens['used']}", None, 410),
+        Place("invitee-expired", f"/b/{tokens['expired']}", None, 410),
+        Place("invitee-revoked", f"/b/{tokens['revoked']}", None, 410),
+        Place("invitee-unknown", "/b/nonsense", None, 404),
+        Place("invitee-booked", f"/m/{tokens['managing']}", None),
+        Place("invitee-booked-elsewhere", f"/m/{tokens['managing-elsewhere']}", None),
+        Place("invitee-booked-cancelled", f"/m/{tokens['managing-cancelled']}", None),
+        Place("invitee-booked-forgotten", f"/m/{tokens['managing-forgotten']}", None),
+    ]
+
+
+def _wrong_password(page: Page) -> None:
+    page.get_by_label("E-mail address").fill("olivia@example.org")
+    page.get_by_label("Password").fill("not the password")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("E-mail address or password is wrong.")).to_be_visible()
+
+
+def _open_menu(page: Page) -> None:
+    page.locator("button.dots").first.click()
+
+
+def _open_dialog(page: Page) -> None:
+    page.get_by_role("button", name="Share Intro call").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def _copy_in_dialog(page: Page) -> None:
+    _open_dialog(page)
+    page.get_by_role("dialog").get_by_role("button", name="Copy").click()
+    expect(page.locator("#copy-note")).not_to_be_empty()
+
+
+def _choose_a_time(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator(".times a").first.click()
+    expect(page.get_by_role("button", name="Confirm booking")).to_be_visible()

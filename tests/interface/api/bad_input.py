@@ -1,0 +1,179 @@
+"""Input that must be refused: which calls take which fields, and what is wrong for each kind."""
+
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+from tests.support.calls import NINE
+from tests.support.examples import calendar_json, redeem_json
+
+HALF = "\ud800"  # one half of a surrogate pair: no character by itself
+HUGE = 10**30
+
+_NO_STRING: list[Any] = [True, False, 0, 1.5, HUGE, [], {}, ["x"], {"x": "y"}]
+_NO_TEXT: list[Any] = [*_NO_STRING, "\0", "a\0b", "a\x07b", "\x1b[0m", "\x7f", HALF, f"a{HALF}b"]
+
+WRONG: dict[str, list[Any]] = {
+    "text": [*_NO_TEXT, None, "x" * 4001],
+    "text or null": [*_NO_TEXT, "x" * 2001],
+    "name": [*_NO_TEXT, None, "", " ", "\n", "two\nlines", "x" * 201],
+    "email": [
+        *_NO_TEXT,
+        *(None, "", " ", "nobody", "@", "a@", "@b", "a b@c", "a@b c", "a@b\nBcc: x@y.z"),
+        "x" * 250 + "@b.cd",
+    ],
+    "zone": [
+        *_NO_TEXT,
+        *(None, "", " ", "../etc/passwd", "/etc/localtime", "Mars/Olympus", "europe/paris"),
+        *("UTC\0", "Europe", "Europe/", "localtime", "posixrules", "+01:00", "x" * 9999),
+    ],
+    "zone or null": [*_NO_TEXT, "", "../etc/passwd", "Mars/Olympus", "Europe/Paris "],
+    "whole": [None, True, False, "30", "", 1.5, 30.0, 1e308, -1, HUGE, -HUGE, [], [30], {}],
+    "time": [
+        *_NO_STRING,
+        *(None, "", "now", HALF, "\0", "2026-11-24", "2026-11-24T09:00:00", "09:00:00Z"),
+        *("0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1999-12-31T23:59:59Z"),
+        *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "10000-01-01T00:00:00Z"),
+        *("2026-02-30T09:00:00Z", "2026-11-24T24:00:01Z", "2026-11-24T09:00:60Z"),
+        *("2026-11-24T09:00:00+25:00", "2026-11-24T09:00:00+99:99", "2026-11-24T09:00:00 Z"),
+        *("2026-11-24 09:00:00Z", "２０２６-11-24T09:00:00Z", "20261124T090000Z", "x" * 9999),
+        "2026-11-24T09:00:00Z\n",
+    ],
+    "object": [None, True, 0, HUGE, "x", [], [{}]],
+    "list": [None, True, 0, "x", {}, {"0": {}}],
+    "hours": [
+        *(None, True, 0, "09:00", {}, ["09:00", "17:00"], [[]], [["09:00"]], [["09:00"] * 3]),
+        *([[9, 17]], [[None, None]], [["09:00", "09:00"]], [["17:00", "09:00"]]),
+        *([["9:00", "17:00"]], [["09:00:00", "17:00"]], [["00:00", "24:01"]], [["25:00", "26:00"]]),
+        *(
+            [["24:00", "24:00"]],
+            [["-1:00", "01:00"]],
+            [["０９:00", "17:00"]],
+            [["09:00\n", "17:00"]],
+        ),
+        *([["09:00", "12:00"], ["11:00", "13:00"]], [["09:00", "12:00"], ["09:00", "12:00"]]),
+        *([["00:00", "24:00"], ["23:59", "24:00"]], [[HALF, "\0"]], [["09:00", "17:00"]] * 49),
+    ],
+}
+
+NO_WEEKDAYS = ("Monday", "montag", "", "\0", HALF, "monday ", "x" * 9999)
+NO_DATES = (
+    *("", "today", "24.12.2026", "2026-12-24T00:00:00Z", "2026-13-01", "2026-02-30"),
+    *("0000-01-01", "10000-01-01", "2026-1-1", "\0", HALF, "２０２６-12-24", "x" * 9999),
+)
+
+NO_JSON = (
+    *(b" ", b"{", b"{}}", b"{} trailing", b"{'a': 1}", b'{"a": 1,}', b'{"a": 01}', b"{}\0"),
+    *(b"NaN", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}'),
+    *(b'{"a": "\0"}', b'{"a": "\xff"}', b'{"a": "\xed\xa0\x80"}'),
+    b'{"a": ' + b"9" * 5000 + b"}",
+    *(b"[" * 50_000, b'{"a":' * 13_000, b"[" * 30_000 + b"]" * 30_000),
+)
+
+
+class Call(NamedTuple):
+    """A call that takes a body: one that would be granted, and the kind of each of its fields.
+
+    `path` is filled in from a link, which nobody has used yet.
+    """
+
+    name: str
+    method: str
+    path: str
+    body: dict[str, Any]
+    kinds: dict[str, str]
+    required: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ("",)
+
+    def with_value(self, path: str, value: Any) -> dict[str, Any]:
+        """The body with another value at a dotted path."""
+        body: Any = deepcopy(self.body)
+        inner = body
+        *steps, last = path.split(".")
+        for step in steps:
+            inner = inner[int(step) if step.isdigit() else step]
+        inner[int(last) if last.isdigit() else last] = value
+        return dict(body)
+
+    def with_field(self, place: str, name: str, value: Any) -> dict[str, Any]:
+        """The body with one more field in the object at a dotted path; "" is the body itself."""
+        inner: Any = self.body
+        for step in filter(None, place.split(".")):
+            inner = inner[int(step) if step.isdigit() else step]
+        more = {**inner, name: value}
+        return self.with_value(place, more) if place else more
+
+    def without(self, path: str) -> dict[str, Any]:
+        """The body without the field at a dotted path."""
+        body = deepcopy(self.body)
+        inner: Any = body
+        *steps, last = path.split(".")
+        for step in steps:
+            inner = inner[step]
+        del inner[last]
+        return body
+
+
+_TERMS = {
+    "name": "name",
+    "time_zone": "zone",
+    "duration_minutes": "whole",
+    "start_increment_minutes": "whole",
+    "buffer_before_minutes": "whole",
+    "buffer_after_minutes": "whole",
+    "minimum_notice_minutes": "whole",
+    "booking_window_days": "whole",
+    "location": "text",
+    "description": "text",
+    "availability": "object",
+    "availability.weekly": "object",
+    "availability.weekly.monday": "hours",
+    "availability.overrides": "object",
+    "availability.overrides.2026-12-24": "hours",
+}
+_TERMS_REQUIRED = ("name", "time_zone", "duration_minutes", "availability")
+_TERMS_OBJECTS = ("", "availability")
+_AVAILABILITY = calendar_json()["availability"] | {"overrides": {"2026-12-24": []}}
+_CALENDAR = calendar_json(availability=_AVAILABILITY)
+_WISH = {"recipient": "Ada", "note": "n", "expires_in_days": 30}
+_WISH_KINDS = {"recipient": "text or null", "note": "text or null", "expires_in_days": "whole"}
+_BOOKING_KINDS = {
+    "start": "time",
+    "invitee": "object",
+    "invitee.name": "name",
+    "invitee.email": "email",
+    "invitee.time_zone": "zone or null",
+    "notes": "text or null",
+}
+
+CREATE = Call("create", "POST", "/calendars", _CALENDAR, _TERMS, _TERMS_REQUIRED, _TERMS_OBJECTS)
+CHANGE = Call("change", "PATCH", "/calendars/{calendar_id}", _CALENDAR, _TERMS, (), _TERMS_OBJECTS)
+ARCHIVE = Call("archive", "POST", "/calendars/{calendar_id}/archive", {}, {})
+ISSUE = Call("issue", "POST", "/calendars/{calendar_id}/links", _WISH, _WISH_KINDS)
+ISSUE_UNTIL = ISSUE._replace(
+    name="issue until",
+    body={"expires_at": "2026-12-01T00:00:00Z"},
+    kinds={"expires_at": "time"},
+)
+ISSUE_BATCH = Call(
+    "issue batch",
+    "POST",
+    "/calendars/{calendar_id}/links/batch",
+    {"links": [{}, _WISH]},
+    {"links": "list", "links.1": "object"}
+    | {f"links.1.{field}": kind for field, kind in _WISH_KINDS.items()},
+    ("links",),
+    ("", "links.1"),
+)
+REVOKE = Call("revoke", "POST", "/links/{id}/revoke", {"reason": "n"}, {"reason": "text or null"})
+REPLACE = Call("replace", "POST", "/links/{id}/replace", {}, {})
+REDEEM = Call(
+    "redeem",
+    "POST",
+    "/booking-links/{token}/redeem",
+    redeem_json(NINE, notes="n"),
+    _BOOKING_KINDS,
+    ("start", "invitee", "invitee.name", "invitee.email"),
+    ("", "invitee"),
+)
+
+CALLS = (CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH, REVOKE, REPLACE, REDEEM)

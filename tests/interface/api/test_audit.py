@@ -1,0 +1,211 @@
+"""Compliance staff at the API: what happened to something, and the log as it is."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.interface.api.openapi import faults
+from tests.interface.api.test_openapi import operations
+from tests.support.audit_trail import Story, sign_head
+from tests.support.calls import refusal, unknown_id, wrong_fields
+
+
+def types(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.json
+    events = answer.json.get("events", answer.json.get("items"))
+    return [event["type"] for event in events]
+
+
+def positions(answer: Any) -> list[int]:
+    assert answer.status_code == 200, answer.json
+    return [event["position"] for event in answer.json["items"]]
+
+
+def test_the_history_of_a_link_is_that_of_its_booking_too(auditor: Owner, story: Story) -> None:
+    answer = auditor.get(f"/audit/links/{story.link}")
+    assert set(types(answer)) == {
+        "link.issued",
+        "link.redeemed",
+        "booking.made",
+        "agenda.slot_reserved",
+    }
+    assert answer.json["id"] == story.link
+    state = answer.json["state"]
+    assert state[f"link:{story.link}"]["status"] == "redeemed"
+    assert state[f"booking:{story.booking}"]["status"] == "confirmed"
+    assert answer.json["events"][-1]["state"].keys() == state.keys()
+    issued = answer.json["events"][0]
+    assert issued["typed"] == {"recipient": "Ada", "note": "Met in Lyon"}
+    assert issued["commitment"] == "kept"
+    assert issued["actor"].startswith("key:")
+    same = auditor.get(f"/audit/bookings/{story.booking}")
+    assert same.json == answer.json | {"id": story.booking}
+
+
+def test_calendars_and_agendas_have_histories(auditor: Owner, story: Story) -> None:
+    assert types(auditor.get(f"/audit/calendars/{story.calendar}")) == ["calendar.created"]
+    agenda = auditor.get(f"/audit/agendas/{story.owner}/2026-11-24")
+    assert types(agenda) == ["agenda.opened", "agenda.slot_reserved"]
+
+
+def test_a_history_ends_at_a_position_or_a_time(auditor: Owner, story: Story) -> None:
+    path = f"/audit/links/{story.link}"
+    whole = auditor.get(path).json["events"]
+    for last in whole:
+        for as_of in (last["position"], last["recorded_at"]):
+            answer = auditor.get(f"{path}?as_of={as_of}")
+            shown = [event["position"] for event in answer.json["events"]]
+            assert shown == [e["position"] for e in whole if e["position"] <= last["position"]]
+            assert answer.json["state"].keys() == last["state"].keys()
+    assert auditor.get(f"{path}?as_of=2").json["state"][f"link:{story.link}"]["status"] == "active"
+
+
+def test_what_was_not_known_then_is_not_found(auditor: Owner, story: Story) -> None:
+    for path in (
+        f"/audit/links/{story.link}?as_of=1",
+        f"/audit/links/{story.link}?as_of=2020-01-01T00:00:00Z",
+        f"/audit/bookings/{story.booking}?as_of=2",
+        f"/audit/links/{unknown_id()}",
+        f"/audit/agendas/{story.owner}/2026-11-25",
+        f"/audit/agendas/{unknown_id()}/2026-11-24",
+    ):
+        assert refusal(auditor.get(path)) == (404, "not-found"), path
+
+
+def test_an_id_of_another_kind_is_not_found(auditor: Owner, story: Story) -> None:
+    ids = {"links": story.link, "bookings": story.booking, "calendars": story.calendar}
+    for kind in ids:
+        for other, its_id in ids.items():
+            answer = auditor.get(f"/audit/{kind}/{its_id}")
+            assert answer.status_code == (200 if kind == other else 404), (kind, other)
+
+
+@pytest.mark.parametrize(
+    "as_of", ["yesterday", "-1", "1.5", "2026-13-01", "2026-11-24T09:00", "9" * 30, "%00", "٣"]
+)
+def test_a_moment_that_is_none_is_refused(auditor: Owner, story: Story, as_of: str) -> None:
+    for path in (
+        f"/audit/links/{story.link}",
+        f"/audit/bookings/{story.booking}",
+        f"/audit/calendars/{story.calendar}",
+        f"/audit/agendas/{story.owner}/2026-11-24",
+    ):
+        assert wrong_fields(auditor.get(f"{path}?as_of={as_of}")) == {"as_of"}
+
+
+def test_a_day_that_is_none_is_refused(auditor: Owner, story: Story) -> None:
+    for day in ("today", "2026-02-30", "2026-1-1"):
+        assert wrong_fields(auditor.get(f"/audit/agendas/{story.owner}/{day}")) == {"day"}
+
+
+def test_what_was_forgotten_is_gone_and_the_history_stays(
+    auditor: Owner, owner: Owner, story: Story
+) -> None:
+    owner.post(f"/bookings/{story.booking}/forget-invitee")
+    answer = auditor.get(f"/audit/bookings/{story.booking}")
+    assert types(answer)[-1] == "booking.invitee_forgotten"
+    commitments = {(e["type"], e["commitment"], str(e["typed"])) for e in answer.json["events"]}
+    assert ("link.issued", "gone", "None") in commitments
+    assert ("booking.made", "gone", "None") in commitments
+    assert "ada@example.org" not in answer.get_data(as_text=True)
+
+
+def test_the_log_is_read_page_by_page_in_order(auditor: Owner, story: Story) -> None:
+    whole = auditor.get("/audit/events")
+    assert whole.json["next_after"] is None
+    assert positions(whole) == sorted(positions(whole))
+    assert types(whole)[:2] == ["calendar.created", "link.issued"]
+    found, after = [], 0
+    while after is not None:
+        page = auditor.get(f"/audit/events?after={after}&limit=2")
+        assert len(page.json["items"]) <= 2
+        found += page.json["items"]
+        after = page.json["next_after"]
+    assert found == whole.json["items"]
+
+
+def test_the_log_is_filtered_by_type_and_by_actor(auditor: Owner, story: Story) -> None:
+    assert types(auditor.get("/audit/events?type=link.issued")) == ["link.issued"]
+    assert types(auditor.get("/audit/events?type=link.nothing")) == []
+    by_key, by_invitee = (
+        set(types(auditor.get(f"/audit/events?actor={actor}")))
+        for actor in (_key_of(auditor, story), "invitee")
+    )
+    assert by_key == {"calendar.created", "link.issued"}
+    assert by_invitee == {"link.redeemed", "booking.made", "agenda.opened", "agenda.slot_reserved"}
+    assert types(auditor.get("/audit/events?actor=invite")) == []
+    both = auditor.get("/audit/events?actor=invitee&type=link.issued")
+    assert types(both) == []
+
+
+def _key_of(auditor: Owner, story: Story) -> str:
+    actor: str = auditor.get(f"/audit/links/{story.link}").json["events"][0]["actor"]
+    return actor
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "values"),
+    [
+        ("/audit/events", "after", ("-1", "x", "1.5", "9" * 30)),
+        ("/audit/events", "limit", ("0", "201", "x", "%00")),
+        ("/audit/events", "type", ("%00", "x" * 101)),
+        ("/audit/events", "actor", ("%00", "x" * 201)),
+        ("/audit/accesses", "limit", ("0", "201", "x")),
+        ("/audit/accesses", "before", ("-1", "x", "9" * 30)),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_name(
+    auditor: Owner, path: str, name: str, values: tuple[str, ...]
+) -> None:
+    for value in values:
+        assert wrong_fields(auditor.get(f"{path}?{name}={value}")) == {name}, value
+
+
+def test_no_query_whatsoever_is_a_fault(auditor: Owner) -> None:
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        path=st.sampled_from(["/audit/events", "/audit/accesses", f"/audit/links/{unknown_id()}"]),
+        query=st.dictionaries(
+            st.sampled_from(["after", "limit", "type", "actor", "before", "as_of", "x"]),
+            st.text() | st.binary(),
+        ),
+    )
+    def check(path: str, query: dict[str, Any]) -> None:
+        given = {
+            name: value.encode(errors="replace") if isinstance(value, str) else value
+            for name, value in query.items()
+        }
+        answer = auditor.client.get(f"/api/v1{path}", query_string=given, headers=auditor.headers)
+        assert answer.status_code in (200, 404, 422), answer.data
+
+    check()
+
+
+def test_answers_are_as_the_document_says(
+    auditor: Owner, story: Story, services: Services, conninfo: str
+) -> None:
+    auditor.catch_up()
+    sign_head(services, conninfo)
+    document: dict[str, Any] = auditor.client.get("/api/openapi.json").json or {}
+    told = operations(document)
+    for call, path in {
+        "/audit/links/{link_id}": f"/audit/links/{story.link}",
+        "/audit/bookings/{booking_id}": f"/audit/bookings/{story.booking}",
+        "/audit/calendars/{calendar_id}": f"/audit/calendars/{story.calendar}",
+        "/audit/agendas/{owner_id}/{day}": f"/audit/agendas/{story.owner}/2026-11-24",
+        "/audit/events": "/audit/events?limit=1",
+        "/audit/events/{position}/proof": "/audit/events/1/proof",
+        "/audit/accesses": "/audit/accesses?limit=1",
+        "/audit/checkpoint": "/audit/checkpoint",
+        "/audit/key": "/audit/key",
+    }.items():
+        answer = auditor.get(path)
+        assert answer.status_code == 200, answer.data
+        ((media, content),) = told[f"GET {call}"]["responses"]["200"]["content"].items()
+        assert answer.mimetype == media
+        value = answer.json if answer.is_json else answer.get_data(as_text=True)
+        assert faults(document, content["schema"], value) == [], call

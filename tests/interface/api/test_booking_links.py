@@ -1,0 +1,161 @@
+"""Booking links over HTTP: what the bearer of a token sees, without an account."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from application.people.tokens import Tokens
+from domain.booking import Booking
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.support.calls import (
+    HALF_PAST_NINE,
+    NINE,
+    TEN,
+    all_calls,
+    booked,
+    new_calendar,
+    new_link,
+    recorded,
+    refusal,
+    wrong_fields,
+)
+
+NO_SUCH_LINK = (404, "link-not-found")
+
+
+def slots(owner: Owner, link: dict[str, Any], **query: Any) -> Any:
+    return owner.get(f"/booking-links/{link['token']}/slots", query_string=query)
+
+
+def test_an_active_link_shows_the_calendar_and_the_host(owner: Owner) -> None:
+    calendar_id = new_calendar(owner, location="Room 1", description="Hello.")
+    link = new_link(owner, calendar_id, recipient="Ada", note="Only for the owner's eyes")
+    owner.catch_up()
+    seen = owner.client.get(f"/api/v1/booking-links/{link['token']}")
+    assert seen.status_code == 200
+    assert seen.json == {
+        "status": "active",
+        "calendar": {
+            "name": "Intro call",
+            "description": "Hello.",
+            "location": "Room 1",
+            "duration_minutes": 30,
+            "time_zone": "UTC",
+        },
+        "host": {"name": "Olivia Owner"},
+        "expires_at": link["expires_at"],
+    }
+
+
+def test_slots_are_those_of_two_weeks_unless_said_otherwise(owner: Owner) -> None:
+    link = new_link(owner)
+    starts = [slot["start"] for slot in slots(owner, link).json["slots"]]
+    assert starts == sorted(starts)
+    assert len(starts) == 14 * 16
+    assert (starts[0], starts[-1]) == ("2026-11-23T09:00:00Z", "2026-12-06T16:30:00Z")
+    assert slots(owner, link, **{"from": "", "to": "", "time_zone": ""}).json["slots"][-1] == {
+        "start": "2026-12-06T16:30:00Z",
+        "end": "2026-12-06T17:00:00Z",
+    }
+
+
+def test_a_taken_slot_is_no_longer_among_the_free_ones(owner: Owner) -> None:
+    calendar_id = new_calendar(owner)
+    booked(owner, new_link(owner, calendar_id), NINE)
+    seen = slots(owner, new_link(owner, calendar_id), **{"from": NINE[:10], "to": NINE[:10]})
+    assert [slot["start"] for slot in seen.json["slots"]][:2] == [HALF_PAST_NINE, TEN]
+
+
+def test_days_of_slots_are_those_of_the_zone_asked_for(owner: Owner) -> None:
+    weekly = {"wednesday": [["00:00", "02:00"]]}
+    calendar_id = new_calendar(owner, time_zone="Asia/Tokyo", availability={"weekly": weekly})
+    link = new_link(owner, calendar_id)
+    starts = ["2026-11-24T15:00:00Z", "2026-11-24T15:30:00Z", "2026-11-24T16:00:00Z"]
+    starts.append("2026-11-24T16:30:00Z")
+    for day, zone, expected in (
+        ("2026-11-24", "", []),
+        ("2026-11-25", "", starts),
+        ("2026-11-24", "America/New_York", starts),
+        ("2026-11-24", "Etc/GMT-8", starts[:2]),
+        ("2026-11-25", "Etc/GMT-8", starts[2:]),
+    ):
+        seen = slots(owner, link, **{"from": day, "to": day, "time_zone": zone})
+        assert [slot["start"] for slot in seen.json["slots"]] == expected, (day, zone)
+
+
+def test_slots_are_shown_for_at_most_62_days(owner: Owner) -> None:
+    link = new_link(owner, new_calendar(owner, booking_window_days=365))
+    shown = slots(owner, link, **{"from": "2026-11-23", "to": "2027-01-23"})
+    assert len(shown.json["slots"]) == 62 * 16
+    for since, until in (("2026-11-23", "2027-01-24"), ("2026-11-24", "2026-11-23")):
+        assert wrong_fields(slots(owner, link, **{"from": since, "to": until})) == {"to"}
+    for query, fields in (
+        ({"from": "24.11.2026"}, {"from"}),
+        ({"to": "2026-02-30", "time_zone": "Mars/Olympus"}, {"to", "time_zone"}),
+        ({"to": "2026-11-22"}, {"to"}),
+    ):
+        assert wrong_fields(slots(owner, link, **query)) == fields
+
+
+def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
+    owner: Owner, services: Services
+) -> None:
+    link = new_link(owner)
+    token: str = link["token"]
+    identity, _, signature = token.partition(".")
+    booking_id = Booking.id_for(UUID(link["id"]))
+    wrong = [
+        "x",
+        ".",
+        "..",
+        "%00",
+        "%FF%FE",
+        "é",
+        "a" * 5000,
+        identity,
+        signature,
+        f"{identity}.",
+        f".{signature}",
+        token[:-1],
+        token[1:],
+        f"{token}x",
+        f"{token}%0A",
+        f"{token}.{signature}",
+        f"{signature}.{identity}",
+        link["id"],
+        Tokens(["another-secret-that-is-long-enough-too"]).for_link(UUID(link["id"])),
+        services.tokens.for_managing(UUID(link["id"])),
+        services.tokens.for_managing(booking_id),
+        services.tokens.for_link(uuid4()),
+    ]
+    before = recorded(services)
+    bodies = set()
+    for text in wrong:
+        for answer in all_calls(owner, text):
+            assert refusal(answer) == NO_SUCH_LINK, text
+            bodies.add(answer.data)
+    assert len(bodies) == 1
+    assert recorded(services) == before
+
+
+def test_a_token_with_any_one_character_changed_opens_nothing(owner: Owner) -> None:
+    token: str = new_link(owner)["token"]
+    owner.catch_up()
+    for place, sign in enumerate(token):
+        for other in {"A", "B", "!"} - {sign}:
+            changed = token[:place] + other + token[place + 1 :]
+            answer = owner.client.get(f"/api/v1/booking-links/{changed}")
+            assert refusal(answer) == NO_SUCH_LINK, (place, other)
+
+
+def test_what_a_bearer_is_told_of_their_link_is_never_older_than_the_log(owner: Owner) -> None:
+    """No view is ever brought up to date here: `owner.client` reads as the service would."""
+    link = new_link(owner)
+    path = f"/api/v1/booking-links/{link['token']}"
+    opened: Any = owner.client.get(path)
+    assert (opened.status_code, opened.json["status"]) == (200, "active")
+    slots: Any = owner.client.get(f"{path}/slots")
+    assert NINE in [slot["start"] for slot in slots.json["slots"]]
+    booked(owner, link, NINE)
+    for address in (path, f"{path}/slots"):
+        assert refusal(owner.client.get(address)) == (410, "link-redeemed")

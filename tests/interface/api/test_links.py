@@ -1,0 +1,162 @@
+"""Links over HTTP: issue, one or many."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from domain.errors import LinkNotFound
+from interface.bootstrap import Services
+from interface.web.fields import in_utc
+from tests.conftest import Owner
+from tests.support.calls import (
+    booked,
+    new_calendar,
+    new_link,
+    recorded,
+    refusal,
+    unknown_id,
+    wrong_fields,
+)
+from tests.support.examples import NOW
+
+IN_A_WEEK = in_utc(NOW + timedelta(days=7))
+
+
+def test_a_link_is_issued_with_all_that_was_said(owner: Owner, services: Services) -> None:
+    calendar_id = new_calendar(owner)
+    wish = {"recipient": "Ada Lovelace", "note": "Line 1\nLine 2 🙂", "expires_at": IN_A_WEEK}
+    issued = owner.post(f"/calendars/{calendar_id}/links", wish)
+    assert issued.status_code == 201
+    token = issued.json["token"]
+    assert issued.json == wish | {
+        "id": issued.json["id"],
+        "url": f"https://book.example.org/b/{token}",
+        "token": token,
+        "status": "active",
+        "calendar_id": calendar_id,
+        "issued_at": in_utc(NOW),
+        "redeemed_at": None,
+        "revoked_at": None,
+        "replaced_by": None,
+        "booking": None,
+    }
+    assert issued.headers["Location"] == f"/api/v1/links/{issued.json['id']}"
+    assert issued.headers["X-Log-Position"] == str(services.event_store.head())
+    read = owner.get(f"/links/{issued.json['id']}")
+    assert (read.status_code, read.json) == (200, issued.json)
+    assert owner.get("/links").json == {"items": [issued.json], "next_cursor": None}
+
+
+def test_a_link_needs_nothing_said_and_then_lives_90_days(owner: Owner) -> None:
+    path = f"/calendars/{new_calendar(owner)}/links"
+    for given in (None, {}, {"recipient": None, "note": None}, {"recipient": "", "note": " "}):
+        issued = owner.post(path, given)
+        assert issued.status_code == 201, given
+        assert issued.json["expires_at"] == in_utc(NOW + timedelta(days=90))
+        assert (issued.json["recipient"], issued.json["note"]) == (None, None)
+
+
+def test_an_expiry_is_a_time_or_a_number_of_days(owner: Owner) -> None:
+    path = f"/calendars/{new_calendar(owner)}/links"
+    for wish, expires_at in (
+        ({"expires_at": "2026-12-01T10:00:00.5+02:00"}, "2026-12-01T08:00:00.500000Z"),
+        ({"expires_at": in_utc(NOW + timedelta(seconds=1))}, in_utc(NOW + timedelta(seconds=1))),
+        ({"expires_at": in_utc(NOW + timedelta(days=365))}, in_utc(NOW + timedelta(days=365))),
+        ({"expires_in_days": 1}, in_utc(NOW + timedelta(days=1))),
+        ({"expires_in_days": 365}, in_utc(NOW + timedelta(days=365))),
+    ):
+        assert owner.post(path, wish).json["expires_at"] == expires_at
+
+
+def test_an_expiry_that_can_not_be_is_refused_by_name(owner: Owner, services: Services) -> None:
+    path = f"/calendars/{new_calendar(owner)}/links"
+    before = recorded(services)
+    for wish, field in (
+        ({"expires_at": in_utc(NOW)}, "expires_at"),
+        ({"expires_at": in_utc(NOW - timedelta(days=1))}, "expires_at"),
+        ({"expires_at": in_utc(NOW + timedelta(days=365, seconds=1))}, "expires_at"),
+        ({"expires_in_days": 0}, "expires_in_days"),
+        ({"expires_in_days": 366}, "expires_in_days"),
+        ({"expires_at": IN_A_WEEK, "expires_in_days": 7}, "expires_in_days"),
+    ):
+        assert wrong_fields(owner.post(path, wish)) == {field}, wish
+    assert recorded(services) == before
+
+
+def test_a_batch_is_issued_in_the_order_of_its_wishes(owner: Owner) -> None:
+    path = f"/calendars/{new_calendar(owner)}/links/batch"
+    wishes = [{"recipient": "Ada"}, {"note": "n", "expires_in_days": 1}, {}]
+    issued = owner.post(path, {"links": wishes})
+    assert issued.status_code == 201
+    assert [(link["recipient"], link["note"]) for link in issued.json["items"]] == [
+        ("Ada", None),
+        (None, "n"),
+        (None, None),
+    ]
+    listed = owner.get("/links").json["items"]
+    assert listed == issued.json["items"][::-1]
+    assert len({link["token"] for link in listed}) == 3
+
+
+def test_a_batch_holds_1_to_500_links(owner: Owner, services: Services) -> None:
+    path = f"/calendars/{new_calendar(owner)}/links/batch"
+    for count in (1, 500):
+        before = recorded(services)
+        issued = owner.post(path, {"links": [{"recipient": "Ada"}] * count})
+        assert len(issued.json["items"]) == count
+        assert issued.headers["X-Log-Position"] == str(services.event_store.head())
+        assert recorded(services) == (before[0] + count, before[1] + count)
+    before = recorded(services)
+    for count in (0, 501):
+        assert wrong_fields(owner.post(path, {"links": [{}] * count})) == {"links"}
+    assert recorded(services) == before
+
+
+def test_a_batch_is_issued_as_a_whole_or_not_at_all(owner: Owner, services: Services) -> None:
+    path = f"/calendars/{new_calendar(owner)}/links/batch"
+    before = recorded(services)
+    for wish, fields in (
+        ({"expires_at": in_utc(NOW)}, {"links.3.expires_at"}),
+        ({"expires_at": "soon"}, {"links.3.expires_at"}),
+        ({"expires_at": IN_A_WEEK, "expires_in_days": 1}, {"links.3.expires_in_days"}),
+        ({"recipient": 1, "colour": "red"}, {"links.3.recipient", "links.3.colour"}),
+        ("a link, please", {"links.3"}),
+        (None, {"links.3"}),
+    ):
+        refused = owner.post(path, {"links": [{"recipient": "Ada"}] * 3 + [wish] + [{}] * 2})
+        assert wrong_fields(refused) == fields, wish
+    assert recorded(services) == before
+    assert owner.get("/links").json["items"] == []
+
+
+def test_an_archived_calendar_takes_no_new_links_and_its_old_ones_work(owner: Owner) -> None:
+    calendar_id = new_calendar(owner)
+    link = new_link(owner, calendar_id)
+    owner.post(f"/calendars/{calendar_id}/archive")
+    for refused in (
+        owner.post(f"/calendars/{calendar_id}/links", {}),
+        owner.post(f"/calendars/{calendar_id}/links/batch", {"links": [{}]}),
+        owner.post(f"/links/{link['id']}/replace"),
+    ):
+        assert refusal(refused) == (409, "calendar-archived")
+    assert owner.get(f"/booking-links/{link['token']}").status_code == 200
+    booked(owner, link)
+
+
+def test_another_owners_link_is_as_unknown_as_one_that_never_was(
+    owner: Owner, new_owner: Callable[..., Owner], services: Services
+) -> None:
+    theirs = new_link(owner)
+    other = new_owner("Bob Other")
+    before = recorded(services)
+    for link_id in (theirs["id"], theirs["calendar_id"], unknown_id()):
+        path = f"/links/{link_id}"
+        for refused in (
+            other.get(path),
+            other.post(f"{path}/revoke", {}),
+            other.post(f"{path}/replace"),
+        ):
+            assert refusal(refused) == (404, "not-found")
+            assert refused.json["detail"] == str(LinkNotFound())
+    assert recorded(services) == before
+    assert other.get("/links").json == {"items": [], "next_cursor": None}
+    assert other.get(f"/links?calendar_id={theirs['calendar_id']}").json["items"] == []

@@ -1,0 +1,333 @@
+"""The OpenAPI document tells the truth: every call, every refusal, every header, every field."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Owner
+from tests.interface.api.openapi import faults, resolved, slugs
+from tests.interface.routes import METHODS, routes
+from tests.support.calls import NINE, new_link, redeem, unknown_id
+from tests.support.examples import calendar_json, redeem_json
+
+API = "/api/v1"
+KEY = {401: {"unauthorized"}, 403: {"forbidden"}}
+BODY = {
+    400: {"malformed"},
+    413: {"too-large"},
+    415: {"unsupported-media-type"},
+    422: {"validation"},
+    503: {"busy", "unavailable"},
+}
+ENDED = {410: {"link-redeemed", "link-expired", "link-revoked"}, 404: {"link-not-found"}}
+VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
+UNKNOWN = {404: {"not-found"}}
+ARCHIVED = {409: {"calendar-archived"}}
+# What operators call writes nothing to the log and waits for no view.
+OPERATORS = "/projections"
+
+NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
+# What auditors call reads the log itself and waits for no view.
+AUDIT = "/audit"
+
+# What the contract says of each call, beside success.
+REFUSALS: dict[str, dict[int, set[str]]] = {
+    "POST /calendars": KEY | BODY,
+    "GET /calendars": KEY | VIEW,
+    "GET /calendars/{calendar_id}": KEY | UNKNOWN | VIEW,
+    "PATCH /calendars/{calendar_id}": KEY
+    | UNKNOWN
+    | BODY
+    | ARCHIVED
+    | {412: {"stale-version"}, 428: {"precondition-required"}},
+    "POST /calendars/{calendar_id}/archive": KEY | UNKNOWN | BODY,
+    "POST /calendars/{calendar_id}/links": KEY | UNKNOWN | ARCHIVED | BODY,
+    "POST /calendars/{calendar_id}/links/batch": KEY | UNKNOWN | ARCHIVED | BODY,
+    "GET /links": KEY | VIEW,
+    "GET /links/{link_id}": KEY | UNKNOWN | VIEW,
+    "GET /links/{link_id}/refused-attempts": KEY | UNKNOWN | VIEW,
+    "POST /links/revoke": KEY | BODY,
+    "POST /links/{link_id}/revoke": KEY | UNKNOWN | BODY | {409: {"link-redeemed"}},
+    "POST /links/{link_id}/replace": KEY
+    | UNKNOWN
+    | BODY
+    | {409: {"link-redeemed", "link-revoked", "calendar-archived"}},
+    "GET /bookings": KEY | VIEW,
+    "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
+    "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
+    "GET /projections": KEY,
+    "POST /projections/{name}/rebuilds": KEY
+    | UNKNOWN
+    | BODY
+    | {409: {"rebuild-running"}, 503: {"unavailable"}},
+    "GET /projections/{name}/rebuilds/{rebuild_id}": KEY | UNKNOWN,
+    "POST /projections/{name}/retry": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    **dict.fromkeys(
+        (
+            "GET /audit/links/{link_id}",
+            "GET /audit/bookings/{booking_id}",
+            "GET /audit/calendars/{calendar_id}",
+            "GET /audit/agendas/{owner_id}/{day}",
+        ),
+        KEY | UNKNOWN | {422: {"validation"}},
+    ),
+    "GET /audit/events": KEY | {422: {"validation"}},
+    "GET /audit/checkpoint": KEY | NO_CHECKPOINT,
+    "GET /audit/key": KEY,
+    "GET /audit/events/{position}/proof": KEY
+    | NO_CHECKPOINT
+    | {404: {"not-found", "no-checkpoint"}},
+    "GET /audit/accesses": KEY | {422: {"validation"}},
+    "GET /booking-links/{token}": ENDED,
+    "GET /booking-links/{token}/slots": ENDED | {422: {"validation"}},
+    "POST /booking-links/{token}/redeem": ENDED
+    | BODY
+    | {
+        409: {"slot-taken"},
+        422: {"validation", "slot-not-offered", "idempotency-mismatch"},
+    },
+}
+
+
+@pytest.fixture
+def document(app: Flask) -> dict[str, Any]:
+    """The document as everybody can read it."""
+    answer = app.test_client().get("/api/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json or {}
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All calls by method and path below /api/v1."""
+    return {
+        f"{method.upper()} {path.removeprefix(API)}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method.upper() in METHODS
+    }
+
+
+def headers_read(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = operation.get("parameters", [])
+    return {parameter["name"]: parameter for parameter in found if parameter["in"] == "header"}
+
+
+def success(operation: dict[str, Any]) -> dict[str, Any]:
+    (status,) = [status for status in operation["responses"] if status.startswith("2")]
+    response: dict[str, Any] = operation["responses"][status] | {"status": int(status)}
+    return response
+
+
+def _as_told(rule: str) -> str:
+    """A rule of the application as the document writes it."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule).removeprefix(API)
+
+
+def references(part: Any) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [found for inner in part.values() for found in references(inner)]
+    return (
+        [found for inner in part for found in references(inner)] if isinstance(part, list) else []
+    )
+
+
+def test_the_document_is_openapi_3_1_and_whole(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["title"] == "Admit One"
+    for reference in references(document):
+        assert resolved(document, {"$ref": reference})
+    used = {reference.rpartition("/")[2] for reference in references(document)}
+    assert set(document["components"]["schemas"]) == used - set(
+        document["components"]["responses"]
+    ) | {"Problem"}
+
+
+def test_every_call_is_in_the_document_and_nothing_else(
+    app: Flask, document: dict[str, Any]
+) -> None:
+    served = {
+        (route.method, _as_told(route.rule)) for route in routes(app) if route.rule.startswith(API)
+    }
+    told = {tuple(call.split(" ")) for call in operations(document)}
+    assert told == served
+
+
+def test_every_call_tells_of_all_its_refusals(document: dict[str, Any]) -> None:
+    told = {
+        call: {
+            int(status): slugs(response)
+            for status, response in operation["responses"].items()
+            if status[0] in "45"
+        }
+        for call, operation in operations(document).items()
+    }
+    assert told == {call: {503: {"unavailable"}} | of_it for call, of_it in REFUSALS.items()}
+
+
+def test_refusals_are_problems(document: dict[str, Any]) -> None:
+    for call, operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            if not status.startswith("2"):
+                whole = resolved(document, response)
+                assert list(whole["content"]) == ["application/problem+json"], (call, status)
+                (schema,) = (content["schema"] for content in whole["content"].values())
+                assert schema == {"$ref": "#/components/schemas/Problem"}, (call, status)
+            if status in ("401", "503"):
+                named = {"401": "WWW-Authenticate", "503": "Retry-After"}[status]
+                assert named in response["headers"], (call, status)
+
+
+def test_a_call_needs_a_key_where_the_document_says_so(
+    app: Flask, document: dict[str, Any]
+) -> None:
+    assert document["components"]["securitySchemes"]["key"] == {"type": "http", "scheme": "bearer"}
+    told = operations(document)
+    for route in routes(app):
+        if route.rule.startswith(API):
+            security = told[f"{route.method} {_as_told(route.rule)}"].get("security")
+            assert security == ([{"key": []}] if route.scope else None), route
+
+
+def test_every_header_that_is_read_or_answered_is_told(document: dict[str, Any]) -> None:
+    for call, operation in operations(document).items():
+        read, answered = headers_read(operation), success(operation).get("headers", {})
+        is_of_log = not call.split(" ")[1].startswith(OPERATORS)
+        is_write = is_of_log and not call.startswith("GET")
+        assert ("X-Log-Position" in answered) == is_write, call
+        waits = (
+            is_of_log
+            and call.startswith("GET")
+            and "security" in operation
+            and not call.split(" ")[1].startswith(AUDIT)
+        )
+        assert ("X-Min-Position" in read) == waits, call
+        assert ("If-Match" in read) == call.startswith("PATCH"), call
+        assert ("Idempotency-Key" in read) == call.endswith("/redeem"), call
+        of_one_calendar = call.split(" ")[1] in ("/calendars/{calendar_id}",)
+        has_version = of_one_calendar or call in (
+            "POST /calendars",
+            "POST /calendars/{calendar_id}/archive",
+        )
+        assert ("ETag" in answered) == has_version, call
+    assert headers_read(operations(document)["PATCH /calendars/{calendar_id}"])["If-Match"][
+        "required"
+    ]
+
+
+def test_lists_tell_of_their_filters(document: dict[str, Any]) -> None:
+    for call, names in {
+        "GET /links": {"status", "calendar_id", "q", "limit", "cursor"},
+        "GET /bookings": {"from", "to", "status", "calendar_id", "q", "limit", "cursor"},
+        "GET /booking-links/{token}/slots": {"from", "to", "time_zone"},
+        "GET /audit/links/{link_id}": {"as_of"},
+        "GET /audit/events": {"after", "limit", "type", "actor"},
+        "GET /audit/accesses": {"limit", "before"},
+    }.items():
+        parameters = operations(document)[call]["parameters"]
+        assert {item["name"] for item in parameters if item["in"] == "query"} == names, call
+
+
+def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) -> None:
+    for call, operation in operations(document).items():
+        optional = call.endswith(
+            (
+                "/links",
+                "}/revoke",
+                "/replace",
+                "/archive",
+                "/forget-invitee",
+                "/rebuilds",
+                "/retry",
+            )
+        )
+        if "requestBody" in operation:
+            assert operation["requestBody"].get("required", False) != optional, call
+        else:
+            assert call.startswith("GET"), call
+
+
+def test_answers_are_as_the_document_says(
+    owner: Owner, new_owner: Callable[..., Owner], document: dict[str, Any]
+) -> None:
+    told = operations(document)
+
+    def check(call: str, answer: Any) -> Any:
+        response = told[call]["responses"][str(answer.status_code)]
+        (schema,) = (content["schema"] for content in response["content"].values())
+        assert answer.content_type in response["content"]
+        assert faults(document, schema, answer.json) == [], call
+        for name in response.get("headers", {}):
+            assert name in answer.headers, (call, name)
+        return answer.json
+
+    overrides = {"weekly": {"monday": [["09:00", "17:00"]]}, "overrides": {"2026-12-24": []}}
+    check("POST /calendars", owner.post("/calendars", calendar_json(availability=overrides)))
+    calendar = check("POST /calendars", owner.post("/calendars", calendar_json()))
+    path = f"/calendars/{calendar['id']}"
+    link = check("POST /calendars/{calendar_id}/links", owner.post(f"{path}/links", {"note": "n"}))
+    batch = owner.post(f"{path}/links/batch", {"links": [{}, {}]})
+    first, second = check("POST /calendars/{calendar_id}/links/batch", batch)["items"]
+    bearer = f"/booking-links/{link['token']}"
+    check("GET /booking-links/{token}", owner.get(bearer))
+    check("GET /booking-links/{token}/slots", owner.get(f"{bearer}/slots"))
+    redeemed = check(
+        "POST /booking-links/{token}/redeem", owner.post(f"{bearer}/redeem", redeem_json(NINE))
+    )
+    check("POST /links/{link_id}/revoke", owner.post(f"/links/{first['id']}/revoke"))
+    check("POST /links/{link_id}/replace", owner.post(f"/links/{second['id']}/replace"))
+    check("GET /links", owner.get("/links"))
+    check("GET /links/{link_id}", owner.get(f"/links/{link['id']}"))
+    check("GET /links/{link_id}", owner.get(f"/links/{second['id']}"))
+    assert redeem(owner, link).status_code == 410
+    attempts = owner.get(f"/links/{link['id']}/refused-attempts")
+    assert check("GET /links/{link_id}/refused-attempts", attempts)["items"]
+    check("GET /bookings", owner.get("/bookings"))
+    check("GET /bookings/{booking_id}", owner.get(f"/bookings/{redeemed['booking_id']}"))
+    check("GET /calendars", owner.get("/calendars"))
+    check("GET /calendars/{calendar_id}", owner.get(path))
+    change = owner.patch(path, {"name": "X"}, **{"If-Match": "*"})
+    check("PATCH /calendars/{calendar_id}", change)
+    check("POST /calendars/{calendar_id}/archive", owner.post(f"{path}/archive"))
+
+    operator = new_owner("Otto Operator", roles=("operator",))
+    rebuilds = "/projections/link_list/rebuilds"
+    rebuild = check("POST /projections/{name}/rebuilds", operator.post(rebuilds))
+    check("POST /projections/{name}/rebuilds", operator.post(rebuilds))
+    read = operator.get(f"{rebuilds}/{rebuild['id']}")
+    check("GET /projections/{name}/rebuilds/{rebuild_id}", read)
+    check("GET /projections", operator.get("/projections"))
+    check("POST /projections/{name}/retry", operator.post("/projections/link_list/retry"))
+
+    check("POST /calendars", owner.post("/calendars", {"name": ""}))
+    check("PATCH /calendars/{calendar_id}", owner.patch(path, {}))
+    check("GET /links/{link_id}", owner.get(f"/links/{unknown_id()}"))
+    check("GET /booking-links/{token}", owner.get(bearer))
+    check("POST /booking-links/{token}/redeem", redeem(owner, {"token": "x"}))
+
+
+def test_an_answer_with_a_wrong_field_would_be_noticed(
+    owner: Owner, document: dict[str, Any]
+) -> None:
+    link = new_link(owner)
+    schema = document["components"]["schemas"]["LinkOutput"]
+    assert faults(document, schema, link) == []
+    for wrong in (
+        link | {"id": "x"},
+        link | {"status": "used"},
+        link | {"issued_at": None},
+        link | {"booking": {}},
+        link | {"more": 1},
+        {name: value for name, value in link.items() if name != "note"},
+    ):
+        assert len(faults(document, schema, wrong)) >= 1, wrong
+
+
+def test_the_page_of_the_document_loads_nothing_from_elsewhere(app: Flask) -> None:
+    page = app.test_client().get("/api/docs")
+    assert page.status_code == 200
+    assert "//" not in page.get_data(as_text=True).replace("<!-- ", "")

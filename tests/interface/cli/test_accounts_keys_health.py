@@ -1,0 +1,131 @@
+"""`admitone accounts`, `keys` and `health`: what they do, print and refuse."""
+
+import os
+import re
+
+import pytest
+
+from application.people.accounts import ALL_SCOPES
+from application.people.tokens import InvalidToken
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.support.command_line import Command, refusal
+from tests.support.service import Service, free_port
+
+SIGN_IN_LINK = re.compile(r"http://127\.0\.0\.1:8000/sign-in/(\S+)\n")
+KEY = re.compile(r"ao_([0-9a-f]{8})_\S{43}\n")
+
+
+def test_a_new_account_is_an_owners_and_signs_in_with_the_link(
+    admitone: Command, services: Services
+) -> None:
+    done = admitone("accounts", "create", "ada@example.org")
+    link = SIGN_IN_LINK.fullmatch(done.out)
+    assert link, done
+    account = services.accounts.account_behind(link[1])
+    assert (account.email, account.name, account.roles) == ("ada@example.org", "ada", ("owner",))
+
+
+def test_a_new_account_has_the_name_and_the_roles_that_were_asked_for(
+    admitone: Command, services: Services
+) -> None:
+    roles = ("--role", "auditor", "--role", "operator")
+    assert admitone("accounts", "create", "a@example.org", "--name", "Ann Other", *roles)[0] == 0
+    account = services.accounts.by_email("a@example.org")
+    assert (account.name, account.roles) == ("Ann Other", ("auditor", "operator"))
+
+
+def test_a_new_sign_in_link_ends_the_one_before(admitone: Command, services: Services) -> None:
+    first = SIGN_IN_LINK.fullmatch(admitone("accounts", "create", "ada@example.org").out)
+    second = SIGN_IN_LINK.fullmatch(admitone("accounts", "sign-in-link", "ADA@example.org").out)
+    assert first
+    assert second
+    assert services.accounts.account_behind(second[1]).email == "ada@example.org"
+    with pytest.raises(InvalidToken):
+        services.accounts.account_behind(first[1])
+
+
+def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
+    admitone: Command, owner: Owner
+) -> None:
+    done = admitone("keys", "create", "--account", "olivia@example.org", "--name", "calendar sync")
+    key = KEY.fullmatch(done.out)
+    assert key, done
+    owner.headers["Authorization"] = f"Bearer {key[0].strip()}"
+    assert owner.get("/calendars").status_code == 200
+    listed = admitone("keys", "list").out
+    assert len(listed.splitlines()) == 2
+    (line,) = [line for line in listed.splitlines() if line.startswith(key[1])]
+    assert "olivia@example.org  calendar sync  calendars,links,bookings" in line
+    assert "revoked" not in line
+    assert key[0].strip() not in listed
+    for _ in range(2):
+        assert admitone("keys", "revoke", key[1])[:2] == (0, f"Revoked {key[1]}.\n")
+    assert owner.get("/calendars").status_code == 401
+    assert sum("revoked" in line for line in admitone("keys", "list").out.splitlines()) == 1
+
+
+def test_a_key_has_only_the_scopes_that_were_asked_for(admitone: Command, owner: Owner) -> None:
+    scopes = ("--scope", "links", "--scope", "bookings")
+    done = admitone("keys", "create", "--account", "olivia@example.org", *scopes)
+    owner.headers["Authorization"] = f"Bearer {done.out.strip()}"
+    assert owner.get("/links").status_code == 200
+    assert owner.get("/calendars").status_code == 403
+
+
+def test_an_admins_key_may_do_everything(admitone: Command) -> None:
+    admitone("accounts", "create", "root@example.org", "--role", "admin")
+    assert admitone("keys", "create", "--account", "root@example.org").status == 0
+    assert ",".join(ALL_SCOPES) in admitone("keys", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("accounts", "create", "not an address"), "email: Not an e-mail address."),
+        (
+            ("accounts", "create", "OLIVIA@example.org"),
+            "email: There is an account with this address already.",
+        ),
+        (("accounts", "sign-in-link", "nobody@example.org"), "There is no such account."),
+        (("keys", "create", "--account", "nobody@example.org"), "There is no such account."),
+        (
+            ("keys", "create", "--account", "olivia@example.org", "--scope", "audit"),
+            "scope: This account may not have audit. It may have: calendars, links, bookings.",
+        ),
+        (("keys", "revoke", "01234567"), "There is no such API key."),
+    ],
+)
+def test_what_can_not_be_done_is_told_in_one_sentence(
+    admitone: Command, owner: Owner, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert refusal(admitone(*arguments)) == sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-command",),
+        ("accounts", "create"),
+        ("accounts", "create", "ada@example.org", "--role", "king"),
+        ("keys", "create"),
+        ("keys", "create", "--account", "olivia@example.org", "--scope", "everything"),
+        ("projections", "status", "--yaml"),
+        ("accounts", "create", os.fsdecode(b"\xff@example.org")),
+    ],
+)
+def test_a_command_that_is_not_understood_ends_with_status_2(
+    admitone: Command, arguments: tuple[str, ...]
+) -> None:
+    done = admitone(*arguments)
+    assert (done.status, done.out) == (2, "")
+    assert done.err
+
+
+def test_health_follows_the_service(
+    run: Command, monkeypatch: pytest.MonkeyPatch, service: Service
+) -> None:
+    monkeypatch.setenv("ADMITONE_PORT", str(service.port))
+    assert run("health") == (0, "ready\n", "")
+    monkeypatch.setenv("ADMITONE_PORT", str(free_port()))
+    assert "does not answer" in refusal(run("health"))

@@ -1,0 +1,193 @@
+"""`admitone audit`, as compliance staff use it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from application.proofs import verifier
+from interface.bootstrap import Services
+from tests.support.command_line import Command, refusal
+from tests.support.desk import Desk
+from tests.support.examples import ADA
+from tests.support.log_trigger import unlock_log
+
+
+@pytest.fixture
+def desk(services: Services) -> Desk:
+    return Desk(services)
+
+
+def accesses(conninfo: str) -> list[str]:
+    with psycopg.connect(conninfo) as conn:
+        return [what for (what,) in conn.execute("SELECT what FROM audit_accesses ORDER BY id")]
+
+
+def tamper(conninfo: str, position: int) -> None:
+    with psycopg.connect(conninfo) as conn:
+        unlock_log(conn)
+        conn.execute(
+            "UPDATE stored_events SET state = state || ' '::bytea WHERE notification_id = %s",
+            (position,),
+        )
+
+
+def test_a_history_is_told_event_by_event_with_the_state_after_each(
+    admitone: Command, desk: Desk, conninfo: str
+) -> None:
+    link_id = desk.new_link(recipient="Countess")
+    issued = desk.services.event_store.head()
+    desk.redeem(link_id)
+    told = admitone("audit", "replay", str(link_id))
+    assert told.status == 0
+    for word in ("link.issued", "Countess", ADA.email, "booking.made", '"status": "redeemed"'):
+        assert word in told.out
+    found = json.loads(admitone("audit", "replay", str(link_id), "--json").out)
+    assert [event["type"] for event in found["events"]][:3] == [
+        "link.issued",
+        "link.redeemed",
+        "booking.made",
+    ]
+    assert found["state"][f"link:{link_id}"]["status"] == "redeemed"
+    assert found["events"][0]["position"] == issued
+    then = json.loads(
+        admitone("audit", "replay", str(link_id), "--as-of", str(issued), "--json").out
+    )
+    assert [event["type"] for event in then["events"]] == ["link.issued"]
+    at = found["events"][0]["recorded_at"]
+    by_time = json.loads(admitone("audit", "replay", str(link_id), "--as-of", at, "--json").out)
+    assert by_time == then
+    assert len(accesses(conninfo)) == 4
+    assert str(link_id) in accesses(conninfo)[0]
+
+
+def test_what_cannot_be_replayed_is_refused(admitone: Command) -> None:
+    sentence = refusal(admitone("audit", "replay", str(uuid4())))
+    assert sentence.startswith("The log has no link, booking, calendar or agenda")
+    wrong = admitone("audit", "replay", str(uuid4()), "--as-of", "yesterday")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert "Must be a time as in" in wrong.err
+
+
+def test_before_anything_is_signed_there_is_no_head(admitone: Command) -> None:
+    assert refusal(admitone("audit", "verify")).startswith(
+        "No checkpoint of the log has been signed"
+    )
+    assert refusal(admitone("audit", "checkpoint")).startswith("No checkpoint of the log")
+
+
+def test_an_honest_log_is_verified_and_a_changed_one_is_named(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None], tmp_path: Path
+) -> None:
+    desk.redeem(desk.new_link())
+    catch_up()
+    kept = tmp_path / "elsewhere.txt"
+    assert admitone("audit", "checkpoint", "--out", str(kept)).out == f"Wrote {kept}.\n"
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    honest = admitone("audit", "verify")
+    assert (honest.status, honest.out.startswith("The log is as it was recorded")) == (0, True)
+    assert admitone("audit", "verify", "--checkpoint", str(kept)).status == 0
+    tamper(conninfo, 3)
+    for arguments in ([], ["--checkpoint", str(kept)]):
+        changed = admitone("audit", "verify", *arguments)
+        assert (changed.status, changed.out) == (
+            1,
+            "NOT AS RECORDED: position 3: the event at this position is not what was recorded.\n",
+        )
+
+
+def test_nothing_more_is_signed_once_the_past_was_changed(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    tamper(conninfo, 1)
+    assert admitone("projections", "rebuild", "transparency_log").status == 0
+    assert refusal(admitone("audit", "checkpoint")).startswith("The log does not lead to")
+
+
+def test_an_export_is_proved_elsewhere_by_the_one_file_alone(
+    admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
+) -> None:
+    for hours in range(3):
+        link_id = desk.new_link()
+        desk.redeem(link_id, desk.services.now() + timedelta(days=1, hours=hours + 1))
+    catch_up()
+    out, key = tmp_path / "export.jsonl", tmp_path / "key.txt"
+    said = admitone("audit", "export", "--out", str(out), "--from", "3", "--to", "9")
+    assert said.out.startswith(f"Wrote 7 events to {out}")
+    key.write_text(admitone("audit", "key").out)
+    head = tmp_path / "export.jsonl.checkpoint"
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "verifier.py").write_text(Path(verifier.__file__).read_text())
+    checked = subprocess.run(
+        [sys.executable, "-I", "verifier.py", out, "--checkpoint", head, "--key", key],
+        cwd=alone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.startswith("Proved: 7 events from index 2 on")
+    arguments = ("audit", "verify-export", str(out), "--checkpoint", str(head), "--key", str(key))
+    assert admitone(*arguments).out.startswith("Proved: 7 events")
+    out.write_text(out.read_text().replace('"version":1', '"version":2', 1))
+    refused = admitone(*arguments)
+    assert (refused.status, refused.out.startswith("NOT PROVED: position ")) == (1, True)
+
+
+def test_whatever_is_exported_is_proved(
+    admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
+) -> None:
+    desk.redeem(desk.new_link())
+    catch_up()
+    head = desk.services.event_store.head()
+    out, key = tmp_path / "export.jsonl", tmp_path / "key.txt"
+    key.write_text(admitone("audit", "key").out)
+    for options, count in (
+        ([], head),
+        (["--from", "2"], head - 1),
+        (["--to", "2"], 2),
+        (["--from", str(head + 1)], 0),
+        (["--from", str(head), "--to", str(head + 9)], 1),
+    ):
+        said = admitone("audit", "export", "--out", str(out), *options)
+        assert said.out.startswith(f"Wrote {count} events"), options
+        beside = f"{out}.checkpoint"
+        proved = admitone(
+            "audit", "verify-export", str(out), "--checkpoint", beside, "--key", str(key)
+        )
+        assert proved.out.startswith(f"Proved: {count} events"), options
+
+
+def test_who_read_the_audit_is_told_and_asking_that_is_an_access_too(
+    admitone: Command, desk: Desk
+) -> None:
+    link_id = desk.new_link()
+    admitone("audit", "replay", str(link_id))
+    told = admitone("audit", "accesses").out.splitlines()
+    assert told[0].endswith("  accesses")
+    assert told[1].endswith(f"  replay {link_id} as of now")
+
+
+def test_what_cannot_be_written_down_is_not_answered(
+    admitone: Command, desk: Desk, conninfo: str
+) -> None:
+    link_id = desk.new_link()
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("ALTER TABLE audit_accesses ADD CONSTRAINT full_up CHECK (id < 0) NOT VALID")
+        try:
+            sentence = refusal(admitone("audit", "replay", str(link_id)))
+            assert sentence.startswith("The service can't answer right now")
+        finally:
+            conn.execute("ALTER TABLE audit_accesses DROP CONSTRAINT full_up")

@@ -1,0 +1,112 @@
+"""`admitone projections`: what operators are told, and with which exit status."""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from interface.bootstrap import Services
+from projections.catalogue import CATALOGUE
+from projections.rebuild import jobs
+from tests.projections.unreadable_events import spoiled
+from tests.support.command_line import Command
+from tests.support.desk import Desk
+from tests.support.every_event import everything_happens
+
+NAMES = [projection.name for projection in CATALOGUE]
+
+
+@pytest.fixture(autouse=True)
+def _no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands run in the process of the tests, which goes on."""
+    monkeypatch.setattr(import_module("interface.cli.projections"), "_give_way", lambda: None)
+
+
+@pytest.fixture
+def story(services: Services, catch_up: Callable[[], None]) -> None:
+    """Views of a log in which everything happened."""
+    everything_happens(Desk(services))
+    catch_up()
+
+
+def test_a_rebuild_tells_rates_and_rows_and_its_progress_in_plain_lines(
+    admitone: Command, story: None
+) -> None:
+    done = admitone("projections", "rebuild", "--all")
+    assert done.status == 0
+    assert [line.partition(" is rebuilt: ")[0] for line in done.out.splitlines()] == NAMES
+    assert all("0 rows were not as in the view before." in line for line in done.out.splitlines())
+    assert "link_list_v2 building: 100%, " in done.err
+    assert " events/s, 0 s left" in done.err
+    assert "\x1b" not in done.err
+
+
+def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
+    admitone: Command, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LOCK_SECONDS", 0.0)
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+        jobs.lock(conn, "link_list_v2")
+        done = admitone("projections", "rebuild", "link_list")
+    assert done == (3, "", "link_list_v2 is being rebuilt or verified already.\n")
+
+
+@pytest.mark.parametrize("how", [(), ("--sample", "200")])
+@pytest.mark.parametrize(
+    ("fault", "sides"),
+    [
+        ("UPDATE link_list_v2 SET issued_at = now()", {"live": True, "built": True}),
+        ("DELETE FROM link_list_v2", {"live": False, "built": True}),
+        (
+            """INSERT INTO link_list_v2 SELECT gen_random_uuid(), owner_id, calendar_id, 1,
+            now(), now() FROM link_list_v2 LIMIT 10""",
+            {"live": True, "built": False},
+        ),
+    ],
+    ids=["changed", "missing", "extra"],
+)
+def test_verify_tells_by_key_what_differs_and_fails(
+    admitone: Command,
+    story: None,
+    conninfo: str,
+    how: tuple[str, ...],
+    fault: str,
+    sides: dict[str, bool],
+) -> None:
+    assert admitone("projections", "verify", "--all", *how).status == 0
+    with psycopg.connect(conninfo) as conn:
+        conn.execute(fault.encode())
+    done = admitone("projections", "verify", "link_list", *how)
+    assert done.status == 1
+    told = [json.loads(line) for line in done.out.splitlines()[1:]]
+    assert told
+    for difference in told:
+        assert difference["table"] == "link_list_v2"
+        assert difference["key"]
+        assert {side: difference[side] is not None for side in sides} == sides
+    assert admitone("projections", "verify", "calendar_list", *how).status == 0
+
+
+def test_parked_events_are_told_and_retried(
+    admitone: Command, services: Services, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    Desk(services).new_link()
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+        (row,) = conn.execute("SELECT position FROM log WHERE topic = 'link.issued'").fetchall()
+        with spoiled(conn, {row["position"]}):
+            catch_up()
+            assert "parked: 1 events could not be applied" in admitone("projections", "status").out
+            done = admitone("projections", "retry", "link_list")
+            assert done == (1, "link_list_v2: 0 events applied, 1 still parked.\n", "")
+            assert admitone("projections", "verify", "link_list", "--sample", "50").status == 0
+    done = admitone("projections", "retry", "link_list")
+    assert done == (0, "link_list_v2: 1 events applied, 0 still parked.\n", "")
+
+
+def test_prune_says_what_it_drops(admitone: Command, story: None) -> None:
+    admitone("projections", "rebuild", "link_list")
+    assert admitone("projections", "prune").out.startswith("dropped link_list_v2 as it was before ")
+    assert admitone("projections", "prune").out == "nothing to drop\n"

@@ -1,0 +1,211 @@
+"""Alive, ready, and if not, why."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import psycopg
+import pytest
+from flask import Flask
+from psycopg import sql
+
+from interface.bootstrap import Services
+from interface.observability import health
+from interface.runtime.readiness_probe import why_not_ready
+from interface.settings import Settings
+from interface.version import version
+from projections.catalogue import CATALOGUE
+from projections.engine.runner import LOCK
+from projections.status import statuses
+from tests.conftest import Owner
+from tests.support.calls import new_link
+from tests.support.examples import IN_90_DAYS, calendar_json
+from tests.support.service import Service, free_port, wait_until
+from tests.support.unappliable_event import poison
+
+
+def test_it_is_alive_and_ready(app: Flask) -> None:
+    assert app.test_client().get("/healthz").json == {"status": "alive", "version": version()}
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready"})
+
+
+def test_a_view_that_is_far_behind_is_a_reason_against_ready(
+    owner: Owner, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "MOST_EVENTS_BEHIND", 1)
+    client = app.test_client()
+    owner.post("/calendars", calendar_json())
+    assert client.get("/readyz").status_code == 200
+    owner.post("/calendars", calendar_json())
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json == {
+        "status": "not ready",
+        "reasons": [
+            f"The view {projection.name} is behind: at 0, head 2." for projection in CATALOGUE
+        ],
+    }
+    owner.catch_up()
+    assert client.get("/readyz").status_code == 200
+
+
+def make_the_oldest_event_older(conninfo: str, seconds: float) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+        conn.execute(
+            "UPDATE stored_events SET recorded_at = recorded_at - make_interval(secs => %s)"
+            " WHERE notification_id = (SELECT min(notification_id) FROM stored_events)",
+            (seconds,),
+        )
+        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
+
+
+def test_lists_that_stand_still_because_no_projector_works_are_a_reason_against_ready(
+    owner: Owner, app: Flask, conninfo: str
+) -> None:
+    client = app.test_client()
+    owner.post("/calendars", calendar_json())
+    assert client.get("/readyz").status_code == 200  # one may be about to begin
+    make_the_oldest_event_older(conninfo, health.MOST_SECONDS_BEHIND)
+    owner.post("/calendars", calendar_json())
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {
+            "status": "not ready",
+            "reasons": ["No projector is running: lists are not being updated."],
+        },
+    )
+    owner.catch_up()
+    assert client.get("/readyz").status_code == 200  # nothing waits for one
+
+
+def test_a_projector_that_has_much_to_do_is_no_reason_against_ready(
+    owner: Owner, app: Flask, conninfo: str
+) -> None:
+    owner.post("/calendars", calendar_json())
+    make_the_oldest_event_older(conninfo, 3600)
+    with psycopg.connect(conninfo, autocommit=True) as projector:
+        projector.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        assert app.test_client().get("/readyz").status_code == 200
+    wait_until(lambda: app.test_client().get("/readyz").status_code == 503)
+
+
+def test_one_view_that_stands_still_is_enough(owner: Owner, app: Flask, conninfo: str) -> None:
+    owner.post("/calendars", calendar_json())
+    owner.catch_up()
+    make_the_oldest_event_older(conninfo, 3600)
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(
+            "UPDATE projection_positions SET position = 0 WHERE name = %s", (CATALOGUE[-1].name,)
+        )
+    assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_parked_events_are_no_reason_against_ready(
+    owner: Owner, app: Flask, services: Services
+) -> None:
+    with poison(services.database, IN_90_DAYS):
+        new_link(owner, expires_at=IN_90_DAYS.isoformat())
+        owner.catch_up()
+    assert [view.state for view in statuses(services.database)].count("parked") == 1
+    assert app.test_client().get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("table", ["schema_steps", "projection_positions"])
+def test_what_the_database_lacks_is_a_reason_against_ready(
+    app: Flask, conninfo: str, table: str
+) -> None:
+    everything = sql.Identifier(table)
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        rows = conn.execute(sql.SQL("SELECT * FROM {} ORDER BY name").format(everything)).fetchall()
+        conn.execute(sql.SQL("DELETE FROM {}").format(everything))
+        try:
+            answer = app.test_client().get("/readyz")
+        finally:
+            back = sql.SQL("INSERT INTO {} VALUES (%s, %s)").format(everything)
+            conn.cursor().executemany(back, rows)
+    views = [projection.name for projection in CATALOGUE]
+    names = views if table == "projection_positions" else [name for name, _ in rows]
+    assert (answer.status_code, answer.json) == (
+        503,
+        {
+            "status": "not ready",
+            "reasons": [f"The database lacks {', '.join(names)}: run `admitone schema apply`."],
+        },
+    )
+
+
+def test_the_service_says_itself_whether_it_is_ready(service: Service) -> None:
+    running = Settings(host=service.host, port=service.port)
+    assert why_not_ready(running) is None
+
+
+def test_a_service_that_does_not_answer_is_not_ready() -> None:
+    nobody = Settings(port=free_port())
+    assert why_not_ready(nobody) == f"{nobody.local_url} does not answer: Connection refused."
+
+
+@contextmanager
+def somebody(status: int, body: bytes) -> Iterator[Settings]:
+    """Who answers every request so, and the settings with which we would ask there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield Settings(port=server.server_port)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_reasons_are_told_as_one_text() -> None:
+    reasons = b'{"status": "not ready", "reasons": ["No soup.", "No bread."]}'
+    with somebody(503, reasons) as settings:
+        assert why_not_ready(settings) == "No soup. No bread."
+
+
+@pytest.mark.parametrize(
+    "body", [b"<h1>Welcome to another server</h1>", b'{"status": "ok"}', b"[]", b"\xff"]
+)
+def test_another_server_on_our_port_is_not_us(body: bytes) -> None:
+    with somebody(200, body) as settings:
+        assert why_not_ready(settings) == (
+            f"What answers at {settings.local_url} is not Admit One."
+        )
+
+
+def test_what_does_not_speak_http_is_not_us() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-example\r\n")
+
+        thread = Thread(target=answer)
+        thread.start()
+        settings = Settings(port=server.getsockname()[1])
+        assert why_not_ready(settings) == f"What answers at {settings.local_url} is not Admit One."
+        thread.join()
+
+
+def test_a_proxy_that_the_environment_names_is_not_asked(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    assert why_not_ready(Settings(host=service.host, port=service.port)) is None

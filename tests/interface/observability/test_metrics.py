@@ -1,0 +1,248 @@
+"""What /metrics tells of requests and views, in one process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from application.commands.redemption import RedemptionCommands
+from domain.errors import Busy
+from interface.bootstrap import Services, build
+from interface.observability import metrics
+from interface.observability.metrics import Views
+from interface.settings import Settings
+from interface.wsgi import create_app
+from projections.rebuild.jobs import RebuildJob
+from projections.status import ViewStatus
+from tests.conftest import SECRET, Clock, Owner
+from tests.interface.observability.prometheus_text import grown, samples, value, values
+from tests.support.calls import NINE, TEN, new_calendar, new_link, redeem
+from tests.support.examples import NOW, redeem_json
+from tests.support.invitee_browser import Invited
+from tests.support.service import free_port
+
+REDEMPTIONS = ("admitone_redemptions_total", "outcome")
+JSON = "application/json"
+REFUSALS = ("admitone_refusals_total", "reason")
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    """An application that has counted nothing yet."""
+    return create_app(services)
+
+
+def scrape(client: FlaskClient) -> str:
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    return answer.get_data(as_text=True)
+
+
+def test_every_request_to_redeem_is_counted_once_by_how_it_ended(
+    owner: Owner, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar = new_calendar(owner)
+    link, other, revoked, expired = (new_link(owner, calendar) for _ in range(4))
+    owner.post(f"/links/{revoked['id']}/revoke", {})
+    forged = other | {"token": other["token"][:-2]}
+    path = f"/api/v1/booking-links/{other['token']}/redeem"
+
+    def busy(*_: Any, **__: Any) -> None:
+        raise Busy
+
+    def outcomes(call: Callable[[], Any]) -> dict[str, float]:
+        before = values(scrape(owner.client), *REDEMPTIONS)
+        call()
+        return grown(before, values(scrape(owner.client), *REDEMPTIONS))
+
+    for call, outcome in (
+        (lambda: redeem(owner, link, key="k"), "booked"),
+        (lambda: redeem(owner, link, key="k"), "repeated"),
+        (lambda: redeem(owner, link, TEN, key="k"), "idempotency-mismatch"),
+        (lambda: redeem(owner, link, TEN), "link-redeemed"),
+        (lambda: redeem(owner, revoked, TEN), "link-revoked"),
+        (lambda: redeem(owner, forged, TEN), "link-not-found"),
+        (lambda: redeem(owner, other, NINE), "slot-taken"),
+        (lambda: redeem(owner, other, "2026-11-24T09:10:00Z"), "slot-not-offered"),
+        (lambda: redeem(owner, other, "tomorrow"), "validation"),
+        (lambda: owner.client.post(path, data=b"{", content_type=JSON), "malformed"),
+    ):
+        assert outcomes(call) == {outcome: 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(RedemptionCommands, "redeem", busy)
+        assert outcomes(lambda: redeem(owner, other, TEN)) == {"busy": 1}
+    clock.advance(days=91)
+    assert outcomes(lambda: redeem(owner, expired, TEN)) == {"link-expired": 1}
+    assert outcomes(lambda: owner.client.get(f"/api/v1/booking-links/{other['token']}")) == {}
+    assert outcomes(lambda: owner.client.options(path)) == {}
+
+
+def test_forms_are_counted_as_calls_are(
+    new_invited: Callable[..., Invited], services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invited, other = new_invited(), new_invited(start_increment_minutes=15)
+    form, form_of_other = invited.form(), other.form()
+
+    def busy(*_: Any, **__: Any) -> None:
+        raise Busy
+
+    def outcomes(call: Callable[[], Any]) -> dict[str, float]:
+        before = values(scrape(invited.browser), *REDEMPTIONS)
+        call()
+        return grown(before, values(scrape(invited.browser), *REDEMPTIONS))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RedemptionCommands, "redeem", busy)
+        assert outcomes(lambda: invited.post(form)) == {"busy": 1}
+    for call, outcome in (
+        (lambda: invited.post(form | {"email": "nowhere"}), "validation"),
+        (lambda: invited.post(form), "booked"),
+        (lambda: invited.post(form), "repeated"),  # this browser knows its booking
+        (lambda: invited.elsewhere().post(form), "repeated"),
+        (lambda: invited.elsewhere().post(form | {"name": "Grace"}), "repeated"),
+        (lambda: invited.elsewhere().post(form | {"idempotency_key": "x"}), "link-redeemed"),
+        (lambda: other.post(form_of_other), "slot-taken"),
+        (lambda: other.post(form_of_other | {"start": "2026-11-24T03:00:00Z"}), "slot-not-offered"),
+        (lambda: other.browser.post("/b/nonsense", data=form), "link-not-found"),
+    ):
+        assert outcomes(call) == {outcome: 1}
+    assert outcomes(lambda: invited.get()) == {}
+
+
+def test_outcomes_that_have_not_happened_yet_are_zero(app: Flask) -> None:
+    text = scrape(app.test_client())
+    for outcome in metrics.OUTCOMES:
+        assert value(text, "admitone_redemptions_total", outcome=outcome) == 0
+
+
+def test_refusals_are_counted_by_reason_from_calls_and_pages(owner: Owner, app: Flask) -> None:
+    link = new_link(owner)
+    redeem(owner, link)
+    before = values(scrape(owner.client), *REFUSALS)
+    owner.client.get("/api/v1/links")
+    owner.get("/links/not-a-uuid")
+    owner.client.get("/no-such-page")
+    owner.client.get("/metrics/more")
+    owner.client.put("/metrics")
+    owner.post(f"/links/{link['id']}/revoke", {})
+    owner.get("/links")
+    assert grown(before, values(scrape(app.test_client()), *REFUSALS)) == {
+        "unauthorized": 1,
+        "not-found": 3,
+        "method-not-allowed": 1,
+        "link-redeemed": 1,
+    }
+
+
+def test_the_time_of_requests_is_told_by_route_and_never_by_path(owner: Owner) -> None:
+    link = new_link(owner)
+    path = f"/api/v1/booking-links/{link['token']}"
+    for _ in range(3):
+        owner.get(path.removeprefix("/api/v1"))
+    owner.client.post(f"{path}/redeem", json=redeem_json("never"))
+    owner.client.open(f"/b/{link['token']}?tz=Mars", method="INVENTED")
+    text = scrape(owner.client)
+    took = "admitone_request_seconds"
+    reading = {"method": "GET", "route": "/api/v1/booking-links/<token>", "status": "2xx"}
+    redeeming = {
+        "method": "POST",
+        "route": "/api/v1/booking-links/<token>/redeem",
+        "status": "4xx",
+    }
+    assert value(text, f"{took}_count", **reading) == 3
+    assert value(text, f"{took}_bucket", **reading, le="+Inf") == 3
+    assert value(text, f"{took}_count", **redeeming) == 1
+    assert value(text, f"{took}_count", method="other", route="none", status="4xx") == 1
+    for secret in (link["token"], "Mars", "INVENTED"):
+        assert secret not in text
+
+
+def test_views_are_told_with_how_far_behind_they_are(owner: Owner) -> None:
+    new_calendar(owner)
+    new_calendar(owner)
+    behind = scrape(owner.client)
+    assert value(behind, "admitone_database_up") == 1
+    assert value(behind, "admitone_projector_up") == 0
+    assert value(behind, "admitone_log_position") == 2
+    assert value(behind, "admitone_view_position", view="link_list_v2") == 0
+    assert value(behind, "admitone_view_lag_events", view="link_list_v2") == 2
+    owner.catch_up()
+    live = scrape(owner.client)
+    assert value(live, "admitone_view_position", view="link_list_v2") == 2
+    assert value(live, "admitone_view_lag_events", view="link_list_v2") == 0
+
+
+def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
+    rebuild = RebuildJob(
+        id=UUID(int=7),
+        name="link_list_v2",
+        kind="rebuild",
+        state="building",
+        by_projector=True,
+        position=60,
+        head=80,
+        events=20,
+        seconds=1.5,
+        rows=None,
+        differing=None,
+        differences=None,
+        error=None,
+        requested_at=NOW,
+        finished_at=None,
+        pruned_at=None,
+    )
+    status = ViewStatus("link_list_v2", 70, 80, 10, 2.5, 3, 1, rebuild)
+    told = {
+        family.name: [(sample.labels, sample.value) for sample in family.samples]
+        for family in Views(lambda: [status], lambda: True).collect()
+    }
+    view = {"view": "link_list_v2"}
+    assert told == {
+        "admitone_database_up": [({}, 1)],
+        "admitone_projector_up": [({}, 1)],
+        "admitone_log_position": [({}, 80)],
+        "admitone_view_position": [(view, 70)],
+        "admitone_view_lag_events": [(view, 10)],
+        "admitone_view_lag_seconds": [(view, 2.5)],
+        "admitone_view_parked": [(view, 3)],
+        "admitone_rebuild_events": [(view, 20)],
+        "admitone_rebuild_progress": [(view, 0.75)],
+        "admitone_rebuild_seconds": [(view, 1.5)],
+        "admitone_rebuild_state": [(view | {"state": "building"}, 1)],
+    }
+
+
+def test_without_the_database_requests_are_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "DATABASE_SECONDS", 0.2)
+    dead = f"postgresql://ada@127.0.0.1:{free_port()}/admitone"
+    services = build(Settings(data=tmp_path, secret_keys=(SECRET,)), dead)
+    try:
+        client = create_app(services).test_client()
+        client.get("/healthz")
+        text = scrape(client)
+    finally:
+        services.close()
+    assert value(text, "admitone_database_up") == 0
+    healthz = {"method": "GET", "route": "/healthz", "status": "2xx"}
+    assert value(text, "admitone_request_seconds_count", **healthz) == 1
+    assert not [name for name, _ in samples(text) if name.startswith("admitone_view")]
+
+
+def test_a_database_without_our_tables_is_one_that_does_not_answer(
+    app: Flask, conninfo: str
+) -> None:
+    rename = "ALTER TABLE {} RENAME TO {}"
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(rename.format("projection_positions", "elsewhere"))
+        try:
+            text = scrape(app.test_client())
+        finally:
+            conn.execute(rename.format("elsewhere", "projection_positions"))
+    assert value(text, "admitone_database_up") == 0

@@ -1,0 +1,181 @@
+"""Whatever people do with a running service, its log holds no secret and nothing about them."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import psycopg
+import pytest
+
+from tests.support.database_proxy import Proxy
+from tests.support.processes import family
+from tests.support.service import Answer, Service, log_of, running_service, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+PASSWORD = "a-password-that-is-long-enough"  # noqa: S105
+PERSONAL = ["Rosalind", "the fair", "Lovelace", "ada@", "nuts", "a-retry-key", "grace@", PASSWORD]
+
+# The worst of errors: it repeats all that was typed.
+FAIL = """
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'not %', NEW.data USING DETAIL = NEW.data; END $$;
+    CREATE TRIGGER fail BEFORE INSERT ON personal_data FOR EACH ROW EXECUTE FUNCTION fail();"""
+
+
+@pytest.fixture(scope="module")
+def network(new_database: Callable[[], str]) -> Iterator[Proxy]:
+    """The way to the database."""
+    proxy = Proxy(new_database())
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="module")
+def busy_service(network: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service for people who do all that can be done."""
+    with running_service(tmp_path_factory.mktemp("discreet"), network.conninfo) as running:
+        yield running
+
+
+class Browser:
+    """Keeps cookies and sends forms."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, str]:
+        connection = HTTPConnection(self.service.host, self.service.port, timeout=60)
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, path, urlencode(form or {}), headers)
+        response = connection.getresponse()
+        page = response.read().decode()
+        for cookie in response.headers.get_all("Set-Cookie") or []:
+            name, _, rest = cookie.partition("=")
+            self.cookies[name] = rest.partition(";")[0]
+        connection.close()
+        return response.status, page
+
+
+@pytest.fixture(scope="module")
+def secrets(busy_service: Service, network: Proxy) -> list[str]:
+    """Does all that can be done, and gives the tokens and keys that were used for it."""
+    running, secrets = busy_service, []
+    wish = {"recipient": "Rosalind Recipient", "note": "met at the fair"}
+    calendar = running.new_calendar()
+    link, other = (running.owner("POST", f"/calendars/{calendar}/links", wish).body for _ in "12")
+    token, start = link["token"], running.slots(link["token"])[0]
+    secrets += [running.key, token, other["token"]]
+
+    booked = running.redeem(token, start, key="a-retry-key", notes="I am allergic to nuts")
+    assert booked.status == 201
+    manage = booked.body["manage_url"].rpartition("/")[2]
+    secrets.append(manage)
+    for answer, status in (
+        (running.redeem(token, start), 410),
+        (running.redeem(other["token"], start), 409),
+        (running.redeem(other["token"], start, invitee={"name": "Ada", "email": "ada@"}), 422),
+        (running.call("GET", f"/b/{token}"), 410),
+        (running.call("GET", f"/b/{token[:-2]}?tz={quote(token)}"), 404),
+        (running.call("GET", f"/b/{other['token']}?start={start}&name=Lovelace"), 200),
+        (running.call("GET", f"/api/v1/booking-links/{token[:-2]}"), 404),
+        (running.call("GET", f"/m/{manage}"), 200),
+        (running.call("GET", f"/m/{manage}/booking.ics"), 200),
+        (running.call("GET", f"/m/{manage}x"), 404),
+        (running.call("GET", f"/no-such-page/{token}"), 404),
+        (running.call("GET", "/api/v1/links", Authorization=f"Bearer {token}"), 401),
+        (running.owner("GET", "/bookings?q=ada@example.org"), 200),
+        (running.owner("GET", "/links?q=Rosalind"), 200),
+    ):
+        assert answer.status == status, answer
+
+    secrets += signs_in(running)
+    database_fails(running, network, other["token"], start)
+    keys = Path(running.environment["ADMITONE_DATA"]) / "secret_keys"
+    return secrets + keys.read_text().split()
+
+
+def signs_in(running: Service) -> list[str]:
+    """By a link, once and again, then by password; the secrets of that."""
+    browser = Browser(running)
+    said = running.command("accounts", "create", "grace@example.org").stdout
+    found = re.search(r"/sign-in/(\S+)", said)
+    assert found
+    assert browser.ask("POST", f"/sign-in/{found[1]}")[0] == 303
+    assert Browser(running).ask("POST", f"/sign-in/{found[1]}")[0] == 410
+    page = browser.ask("GET", "/account")[1]
+    token = re.search(r'name="form_token" value="(\w+)"', page)
+    assert token
+    form = {"form_token": token[1], "password": PASSWORD, "password_again": PASSWORD}
+    assert browser.ask("POST", "/account/password", form)[0] == 303
+    typed = {"email": "grace@example.org", "password": PASSWORD}
+    assert Browser(running).ask("POST", "/", typed)[0] == 303
+    assert browser.ask("GET", "/bookings?q=ada%40example.org")[0] == 200
+    return [found[1], token[1], *browser.cookies.values()]
+
+
+def database_fails(running: Service, network: Proxy, token: str, start: str) -> None:
+    """It refuses with all that was typed, then it is gone, then a worker dies."""
+    later = running.slots(token)[3]
+    with psycopg.connect(network.conninfo, autocommit=True) as conn:
+        conn.execute(FAIL)
+    assert running.redeem(token, later, notes="nuts").status == 500
+    with psycopg.connect(network.conninfo, autocommit=True) as conn:
+        conn.execute("DROP TRIGGER fail ON personal_data; DROP FUNCTION fail")
+    network.refuse()
+    network.cut()
+    assert running.redeem(token, later).status == 503
+    network.accept()
+    answers: list[Answer] = []
+
+    def is_back() -> bool:
+        answers.append(running.call("GET", f"/b/{token}"))
+        return answers[-1].status == 200
+
+    wait_until(is_back)
+    processes = family(running.process.pid)
+    (server,) = [
+        process
+        for process in processes
+        if "interface.runtime.web_server" in process.command
+        and process.parent == running.process.pid
+    ]
+    next(process for process in processes if process.parent == server.pid).kill()
+    wait_until(lambda: "_granian" in log_of(running))
+
+
+def logged(service: Service) -> list[dict[str, Any]]:
+    """All lines but the supervisor's own words."""
+    return [json.loads(line) for line in log_of(service).splitlines() if line.startswith("{")]
+
+
+def test_nothing_secret_or_personal_is_logged(busy_service: Service, secrets: list[str]) -> None:
+    said = log_of(busy_service)
+    assert len(secrets) >= 8
+    assert [text for text in secrets + PERSONAL if text in said] == []
+
+
+def test_all_that_happened_is_logged(busy_service: Service, secrets: list[str]) -> None:
+    lines = logged(busy_service)
+    loggers = {line["logger"] for line in lines}
+    assert loggers == {"interface.observability.logs", "projections.engine.runner", "_granian"}
+    (fault,) = [line for line in lines if "exception" in line]
+    assert fault["exception"].endswith("RaiseException: P0001")
+    (answered,) = [line for line in lines if line.get("status") == 500]
+    assert answered["request_id"] == fault["request_id"]
+    assert [line for line in lines if line.get("status") == 503]
+
+
+def test_every_line_is_an_object_but_for_the_few_words_of_the_first_process(
+    busy_service: Service, secrets: list[str]
+) -> None:
+    others = [line for line in log_of(busy_service).splitlines() if not line.startswith("{")]
+    assert [line.partition(" ")[0] for line in others] == ["Admit", "Sign"]

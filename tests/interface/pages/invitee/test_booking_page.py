@@ -1,0 +1,213 @@
+"""What the bearer of a link sees: days and times, or why there are none."""
+
+import gzip
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from application.eventstore.database import Database
+from interface.bootstrap import Services
+from tests.conftest import Clock
+from tests.support.invitee_browser import (
+    ADA,
+    NINE,
+    TEN,
+    Invited,
+    manage_token,
+    tells_nothing,
+    text_of,
+)
+
+STATIC = Path(__file__).parents[4] / "interface/pages/static"
+LARGEST_FIRST_PAINT = 60_000
+
+
+def times_in(answer: Any) -> list[str]:
+    return re.findall(r"start=(\d{4}-[\d\-T%A:]+Z)", unescape(answer.get_data(as_text=True)))
+
+
+def test_a_link_shows_what_can_be_booked_with_whom_and_when(invited: Invited) -> None:
+    answer = invited.get()
+    assert answer.status_code == 200
+    shown = text_of(answer)
+    for words in ("Intro call", "with Olivia Owner", "30 minutes", "Room 1", "Hello."):
+        assert words in shown
+    assert "Times shown in UTC" in shown
+    page = answer.get_data(as_text=True)
+    assert 'data-ask-zone="UTC"' in page
+    assert "Tuesday, November 24, 2026, 16 free times" in page
+
+
+def test_times_are_those_of_the_zone_that_was_asked_for(invited: Invited) -> None:
+    answer = invited.get("?tz=America/New_York&day=2026-11-24")
+    assert "Times shown in America/New York" in text_of(answer)
+    assert "data-ask-zone" not in answer.get_data(as_text=True)
+    assert times_in(answer)[0] == NINE
+    assert "4:00 AM" in text_of(answer)
+
+
+def test_a_zone_nobody_knows_is_said_and_the_calendars_own_is_kept(invited: Invited) -> None:
+    answer = invited.get("?tz=Nowhere/Land")
+    assert answer.status_code == 200
+    assert "There is no such time zone." in text_of(answer)
+    assert "Times shown in UTC" in text_of(answer)
+    assert "data-ask-zone" not in answer.get_data(as_text=True)
+
+
+def test_the_page_begins_in_the_week_of_the_first_free_day(
+    new_invited: Callable[..., Invited],
+) -> None:
+    far = {"weekly": {}, "overrides": {"2027-03-03": [["09:00", "10:00"]]}}
+    invited = new_invited(availability=far, booking_window_days=200)
+    answer = invited.get()
+    assert "Wednesday, March 3, 2027" in text_of(answer)
+    assert times_in(answer) == ["2027-03-03T09:00:00Z", "2027-03-03T09:30:00Z"]
+    empty = invited.get("?from=2026-12-01")
+    assert "Next free times: Wednesday, March 3, 2027" in text_of(empty)
+
+
+def test_where_nothing_is_free_the_host_is_to_be_asked(
+    new_invited: Callable[..., Invited],
+) -> None:
+    answer = new_invited(availability={"weekly": {}}).get()
+    assert answer.status_code == 200
+    assert "There are no free times at the moment. Contact Olivia Owner." in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?from=yesterday&day=never&start=now",
+        "?from=2199-12-31",
+        "?from=2000-01-01&day=2199-12-31",
+        "?start=2199-12-31T23:59:59Z",
+        "?day=2026-11-24&tz=Pacific/Kiritimati",
+        "?tz=../../etc/passwd",
+        "?tz=",
+    ],
+)
+def test_an_address_that_makes_no_sense_shows_times_all_the_same(
+    invited: Invited, query: str
+) -> None:
+    answer = invited.get(query)
+    assert answer.status_code == 200
+    assert "Times shown in" in text_of(answer)
+
+
+def test_a_clock_that_shows_a_time_twice_tells_the_two_apart(
+    new_invited: Callable[..., Invited],
+) -> None:
+    invited = new_invited(
+        time_zone="America/New_York",
+        availability={"weekly": {"sunday": [["00:00", "24:00"]]}},
+        booking_window_days=365,
+    )
+    shown = text_of(invited.get("?tz=America/New_York&day=2027-11-07"))
+    assert "1:30 AM (GMT-04:00)" in shown
+    assert "1:30 AM (GMT-05:00)" in shown
+
+
+def test_another_browser_is_told_that_the_link_was_used(invited: Invited) -> None:
+    invited.post(invited.form())
+    answer = invited.elsewhere().get()
+    assert answer.status_code == 410
+    shown = text_of(answer)
+    assert "This link has already been used. Ask Olivia Owner for a new one." in shown
+    tells_nothing(answer)
+
+
+def test_an_expired_link_says_when_in_the_readers_zone(invited: Invited, clock: Clock) -> None:
+    form = invited.form()
+    clock.advance(days=90)
+    answer = invited.get("?tz=Pacific/Auckland")
+    assert answer.status_code == 410
+    sentence = "This link expired on {}. Ask Olivia Owner for a new one."
+    assert sentence.format("Sunday, February 21, 2027") in text_of(answer)
+    assert 'data-ask-zone="UTC"' in invited.get().get_data(as_text=True)
+    late = invited.post(form)
+    assert late.status_code == 410
+    assert sentence.format("Sunday, February 21, 2027") in text_of(late)
+    tells_nothing(late)
+
+
+@pytest.mark.parametrize("token", ["x", "a.b", "%F0%9F%8E%9F", "i_xn8zBsQxOWKBPDpE62sQ.7tm9haTG"])
+def test_what_is_no_link_is_not_found(app: Flask, token: str) -> None:
+    for answer in (
+        app.test_client().get(f"/b/{token}"),
+        app.test_client().post(f"/b/{token}", data=ADA | {"start": NINE}),
+    ):
+        assert answer.status_code == 404
+        assert "We couldn't find this link. Check it was copied in full." in text_of(answer)
+    for path in (f"/m/{token}", f"/m/{token}/booking.ics"):
+        assert app.test_client().get(path).status_code == 404
+
+
+def test_an_address_of_a_time_that_is_gone_shows_the_others(
+    invited: Invited, new_invited: Callable[..., Invited]
+) -> None:
+    rival = new_invited()
+    rival.post(rival.form(TEN))
+    answer = invited.get(f"?start={TEN}")
+    assert answer.status_code == 200
+    assert "That time is not free any more. Pick another time." in text_of(answer)
+
+
+def test_previews_and_strangers_learn_nothing(invited: Invited) -> None:
+    booked = invited.elsewhere()
+    path = f"/m/{manage_token(booked.post(booked.form()))}"
+    for answer in (invited.get(), invited.browser.get(path), invited.browser.get("/b/x")):
+        head = answer.get_data(as_text=True).partition("</head>")[0]
+        assert '<meta property="og:title" content="Book a time">' in head
+        for name in ("Olivia", "Intro call", "Ada"):
+            assert name not in head
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_looking_never_leaves_a_trace(invited: Invited, services: Services) -> None:
+    before = services.event_store.head()
+    for query in ("", "?day=2026-11-24", f"?start={NINE}"):
+        answer = invited.get(query)
+        assert "Set-Cookie" not in answer.headers
+        assert invited.browser.head(invited.path + query).status_code == 200
+    assert services.event_store.head() == before
+
+
+def test_the_first_paint_is_small(invited: Invited) -> None:
+    page = invited.get("?tz=America/New_York&day=2026-11-24").get_data()
+    files = re.findall(r'(?:href|src)="/static/([^"?]+\.(?:css|js))', page.decode())
+    assert len(files) == 4
+    parts = [page, *((STATIC / name).read_bytes() for name in files)]
+    assert sum(len(gzip.compress(part, 9)) for part in parts) < LARGEST_FIRST_PAINT
+
+
+def test_a_page_asks_the_database_no_more_than_the_api_does(
+    invited: Invited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invited.get()
+    asked = count_queries(monkeypatch)
+    token = invited.link["token"]
+    invited.browser.get(f"/api/v1/booking-links/{token}/slots?from=2026-11-23&to=2026-12-20")
+    by_api = asked.copy()
+    asked.clear()
+    assert invited.browser.get(f"{invited.path}?tz=UTC&day=2026-11-24").status_code == 200
+    assert len(by_api) >= 4
+    assert len(asked) == len(by_api)
+
+
+def count_queries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    asked: list[str] = []
+    run = Database.run_idempotent
+
+    def counted(self: Database, work: Callable[..., Any]) -> Any:
+        asked.append("")
+        return run(self, work)
+
+    monkeypatch.setattr(Database, "run_idempotent", counted)
+    return asked

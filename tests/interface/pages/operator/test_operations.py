@@ -1,0 +1,258 @@
+"""The page of operators, without a browser: what it shows, what its forms do, who gets in."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from psycopg.types.json import Jsonb
+
+from interface.bootstrap import Services
+from projections.catalogue import CATALOGUE
+from projections.rebuild import jobs
+from projections.views import link_list
+from tests.conftest import Owner
+from tests.interface.pages.page_text import text, words
+from tests.support.calls import new_link, together
+from tests.support.examples import IN_90_DAYS
+from tests.support.projector import at_work
+from tests.support.signed_in_browser import SignedIn, sign_in
+from tests.support.unappliable_event import poison
+
+REBUILD = f"/operations/{link_list.NAME}/rebuild"
+POLLS = 'hx-trigger="every 2s"'
+
+
+@pytest.fixture
+def person_with(app: Flask, services: Services, new_owner: Callable[..., Owner]) -> Any:
+    """Makes people with these roles, signed in; what they see has not caught up by itself."""
+
+    def make(*roles: str) -> SignedIn:
+        account = new_owner(f"{roles[0].capitalize()} Person", roles=roles).account
+        token = services.accounts.sign_in_token(account)
+        return sign_in(app.test_client(), account, token, lambda: None)
+
+    return make
+
+
+@pytest.fixture
+def operator(person_with: Callable[..., SignedIn]) -> SignedIn:
+    """An operator at a browser."""
+    return person_with("operator")
+
+
+def row(page: str, name: str = link_list.NAME) -> str:
+    """What is to be read of a view in the table."""
+    start = page.index(f'<tr id="{name}"')
+    return page[start : page.index("</tr>", start)]
+
+
+def told(page: str, name: str = link_list.NAME) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", row(page, name)).split())
+
+
+def note(services: Services, **changes: Any) -> None:
+    """Let the newest rebuild have come so far."""
+    with services.database.connection() as conn:
+        jobs.note(conn, jobs.newest(conn)[link_list.NAME], **changes)
+
+
+def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> None:
+    page = operator.get("/operations")
+    assert "Nothing has happened yet." in words(page)
+    for projection in CATALOGUE:
+        assert re.fullmatch(
+            rf"{projection.name} Live 0 Nothing Nothing known Never Rebuild",
+            told(text(page), projection.name),
+        )
+    new_link(owner)
+    page = operator.get("/operations")
+    assert "the log, which ends at position 2." in words(page)
+    assert re.search(r"Behind 0 2 events, [\d.]+ sec", told(text(page)))
+    owner.catch_up()
+    page = operator.get("/operations")
+    assert "Live 2 Nothing" in told(text(page))
+    assert "found no differences" in words(page)
+    assert POLLS not in text(page)
+
+
+def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: str) -> None:
+    assert "No projector is at work. People can book" in words(operator.get("/operations"))
+    with at_work(conninfo):
+        page = words(operator.get("/operations"))
+    assert "A projector is at work" in page
+    assert "No projector" not in page
+
+
+def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services) -> None:
+    with services.database.connection() as conn:
+        for minutes, seconds in ((70, 99), (50, 0), (49.75, 12), (20, 3)):
+            conn.execute(
+                "INSERT INTO lag_samples VALUES (%s, now() - %s, 1, %s)",
+                (link_list.NAME, timedelta(minutes=minutes), seconds),
+            )
+    drawn = row(text(operator.get("/operations")))
+    assert 'aria-label="Lag in the last hour: at most 12 sec"' in drawn
+    assert "at most 12 sec" in re.sub(r"<[^>]*>", " ", drawn)
+    lines = re.findall(r'class="line" d="([^"]*)"', drawn)
+    assert [re.sub(r"[\d. ]+", "", line) for line in lines] == ["ML", "Mh"]  # with a gap between
+    assert "style=" not in drawn
+
+
+def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: Services) -> None:
+    page = text(operator.get("/operations"))
+    assert f'href="{REBUILD}"' in row(page)
+    question = operator.get(REBUILD)
+    assert question.status_code == 200
+    assert f"Rebuild {link_list.NAME}?" in words(question)
+    assert services.database.fetch_all("SELECT FROM rebuilds") == []
+    answer = operator.post(REBUILD)
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        "/operations?notice=rebuild-asked",
+    )
+    page = operator.get(answer.headers["Location"])
+    assert "The rebuild was asked for." in words(page)
+    assert "Waiting for its turn 0% · 0 events It goes on when a projector" in told(text(page))
+    assert POLLS in row(text(page))
+    assert REBUILD not in row(text(page))
+    assert POLLS not in row(text(page), "calendar_list_v1")
+
+
+def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
+    operator: SignedIn, services: Services
+) -> None:
+    operator.post(REBUILD)
+    note(services, state="building", position=42_000, head=100_000, events=41_234)
+    page = text(operator.get("/operations"))
+    assert "Building 42% · 41,234 events" in told(page)
+    assert '<progress value="0.42" max="1"' in row(page)
+    assert POLLS in row(page)
+    note(services, state="failed", error="DiskFull: no space left")
+    page = text(operator.get("/operations"))
+    assert "Failed 42% · 41,234 events DiskFull: no space left" in told(page)
+    assert POLLS in row(page)  # the projector tries again
+    with services.database.connection() as conn:
+        done = jobs.newest(conn)[link_list.NAME]
+        jobs.finish(conn, done, events=98_765, seconds=75.0, rows=10, differing=0)
+    page = text(operator.get("/operations"))
+    assert re.search(r"Rebuilt .* 98,765 events in 1 min · no differences", told(page))
+    assert POLLS not in row(page)
+    assert f'data-announce="{link_list.NAME}: the rebuild is done."' in row(page)
+    assert "Last time that took 1 min." in words(operator.get(REBUILD))
+
+
+def test_a_rebuild_that_is_asked_for_twice_runs_once(
+    operator: SignedIn, services: Services
+) -> None:
+    answers = together(4, lambda: operator.post(REBUILD))
+    assert sorted(answer.status_code for answer in answers) == [303, 409, 409, 409]
+    (refused, *_) = [answer for answer in answers if answer.status_code == 409]
+    assert "This view is being rebuilt or verified already." in words(refused)
+    assert len(services.database.fetch_all("SELECT FROM rebuilds")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("verify", "These rows of the live view are not as the log says."),
+        ("rebuild", "Before the last rebuild, these rows were not as the log says."),
+    ],
+)
+def test_what_the_last_rebuild_found_is_shown_row_by_row(
+    operator: SignedIn, services: Services, kind: str, sentence: str
+) -> None:
+    differences = [
+        {
+            "table": link_list.NAME,
+            "key": "k1",
+            "live": {"note": "<b>7</b>"},
+            "built": {"note": None},
+        },
+        {"table": link_list.NAME, "key": "k2", "live": None, "built": {"position": 9}},
+    ]
+    with services.database.connection() as conn:
+        conn.execute(
+            """INSERT INTO rebuilds (id, name, kind, state, by_projector, rows, differing,
+                differences, finished_at)
+            VALUES (gen_random_uuid(), %s, %s, 'done', false, 30, 22, %s, now())""",
+            (link_list.NAME, kind, Jsonb(differences)),
+        )
+    page = operator.get("/operations")
+    assert "22 rows differed" in told(text(page))
+    assert sentence in words(page)
+    assert f'k1 {link_list.NAME} note: "<b>7</b>" note: null' in words(page)
+    assert "<b>7</b>" not in page.get_data(as_text=True)
+    assert f"k2 {link_list.NAME} no row position: 9" in words(page)
+    assert "and 20 more" in words(page)
+
+
+def test_parked_events_are_shown_with_their_error_and_retried(
+    owner: Owner, operator: SignedIn, services: Services
+) -> None:
+    retry = f"/operations/{link_list.NAME}/retry"
+    with poison(services.database, IN_90_DAYS):
+        link = new_link(owner, expires_at=IN_90_DAYS.isoformat())
+        owner.post(f"/links/{link['id']}/revoke")
+        owner.catch_up()
+        page = operator.get("/operations")
+        assert "Events parked" in told(text(page))
+        assert "1 event could not be applied. 1 later event of the same story" in words(page)
+        assert "2 link.issued CheckViolation: " in words(page)
+        assert "link.revoked" not in words(page)
+        assert f'action="{retry}"' in text(page)
+        answer = operator.post(retry)
+        assert answer.status_code == 303
+        page = operator.get(answer.headers["Location"])
+        assert "Some events still can't be applied." in words(page)
+    answer = operator.post(retry)
+    page = operator.get(answer.headers["Location"])
+    assert "Nothing is parked any more." in words(page)
+    assert "Live" in told(text(page))
+    assert retry not in text(page)
+
+
+def test_a_view_that_is_not_there_is_not_found(operator: SignedIn) -> None:
+    for answer in (
+        operator.get("/operations/nothing/rebuild"),
+        operator.post("/operations/nothing/rebuild"),
+        operator.post("/operations/nothing/retry"),
+    ):
+        assert answer.status_code == 404
+        assert "There is no such view." in words(answer)
+
+
+@pytest.mark.parametrize("role", ["owner", "auditor"])
+def test_the_page_is_not_for_others(
+    person_with: Callable[..., SignedIn], services: Services, role: str
+) -> None:
+    other = person_with(role)
+    assert "/operations" not in text(other.get("/account"))
+    for answer in (
+        other.get("/operations"),
+        other.get(REBUILD),
+        other.post(REBUILD),
+        other.post(f"/operations/{link_list.NAME}/retry"),
+    ):
+        assert answer.status_code == 403
+        assert "Your account has no access to this page." in words(answer)
+        assert link_list.NAME not in text(answer)
+    assert services.database.fetch_all("SELECT FROM rebuilds") == []
+
+
+def test_operators_and_admins_find_it_in_the_menu(person_with: Callable[..., SignedIn]) -> None:
+    for role in ("operator", "admin"):
+        assert 'href="/operations"' in text(person_with(role).get("/account"))
+
+
+def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> None:
+    answer = app.test_client().get("/operations")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/?next=/operations")
+    assert app.test_client().post(REBUILD).status_code == 302
+
+
+def test_a_form_from_elsewhere_asks_for_nothing(operator: SignedIn, services: Services) -> None:
+    assert operator.client.post(REBUILD, data={}).status_code == 403
+    assert services.database.fetch_all("SELECT FROM rebuilds") == []

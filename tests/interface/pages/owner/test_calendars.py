@@ -1,0 +1,206 @@
+"""Settings → Calendars: the list, new calendars, archived ones."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from domain.booking_rules import WEEKDAYS
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.interface.pages.page_text import error_at, filled_in, text, the_calendar, words
+from tests.support.examples import calendar_json
+from tests.support.signed_in_browser import SignedIn
+
+CALENDARS = "/settings/calendars"
+NEW = f"{CALENDARS}/new"
+
+
+@pytest.fixture(autouse=True)
+def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
+    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
+
+
+@pytest.fixture
+def calendar_id(owner: Owner) -> str:
+    """Every day from 9 to 5 UTC, half an hour each."""
+    created: str = owner.post("/calendars", calendar_json()).json["id"]
+    return created
+
+
+def test_without_calendars_the_list_says_what_to_do(person: SignedIn) -> None:
+    page = person.get(CALENDARS)
+    assert "No calendars yet" in words(page)
+    assert f'href="{NEW}">Create calendar' in text(page)
+
+
+def test_the_list_shows_what_can_be_booked_and_when(person: SignedIn, owner: Owner) -> None:
+    weekly = {day: [["09:00", "12:00"], ["13:00", "17:00"]] for day in WEEKDAYS[:4]}
+    weekly["saturday"] = [["10:00", "12:00"]]
+    owner.post(
+        "/calendars",
+        calendar_json(
+            name="<Chat>",
+            duration_minutes=90,
+            time_zone="America/New_York",
+            availability={"weekly": weekly},
+        ),
+    )
+    page = words(person.get(CALENDARS))
+    assert "<Chat>" in page
+    assert "1 hour 30 minutes · America/New York" in page
+    assert "Mon–Thu 09:00–12:00, 13:00–17:00 Sat 10:00–12:00" in page
+    assert "Fri" not in page
+
+
+def test_each_calendar_has_a_menu_with_share_edit_and_archive(
+    person: SignedIn, calendar_id: str
+) -> None:
+    page = text(person.get(CALENDARS))
+    menu = page[page.index("popover class") : page.index("</ul>", page.index("popover class"))]
+    assert re.findall(r">(\w+)</a>", menu) == ["Share", "Edit", "Archive"]
+    share = f'href="{CALENDARS}/{calendar_id}/share"'
+    assert page.count(share) == 2
+    assert '<dialog id="share-dialog" aria-labelledby="share-title">' in page
+
+
+def test_a_new_calendar_needs_only_a_name_and_a_zone(person: SignedIn, owner: Owner) -> None:
+    form = filled_in(person.get(NEW)) | {"name": "Intro call", "time_zone": "paris"}
+    answer = person.post(NEW, form)
+    assert answer.status_code == 303
+    assert "Calendar created." in words(person.get(answer.headers["Location"]))
+    calendar = the_calendar(owner)
+    assert calendar["name"] == "Intro call"
+    assert calendar["time_zone"] == "Europe/Paris"
+    assert calendar["duration_minutes"] == calendar["start_increment_minutes"] == 30
+    assert calendar["minimum_notice_minutes"] == 240
+    assert calendar["booking_window_days"] == 60
+    nine_to_five = {day: [["09:00", "17:00"]] for day in WEEKDAYS[:5]}
+    assert calendar["availability"] == {"weekly": nine_to_five, "overrides": {}}
+
+
+def test_the_first_calendars_zone_becomes_the_owners_until_they_choose_one(
+    person: SignedIn, owner: Owner, services: Services
+) -> None:
+    for zone in ("Europe/Paris", "Asia/Tokyo"):
+        form = filled_in(person.get(NEW)) | {"name": zone, "time_zone": zone}
+        assert person.post(NEW, form).status_code == 303
+        assert services.accounts.by_id(owner.account.id).time_zone == "Europe/Paris"
+
+
+def test_hours_are_read_as_people_write_them(person: SignedIn, owner: Owner) -> None:
+    form = filled_in(person.get(NEW)) | {
+        "name": "Intro call",
+        "time_zone": "UTC",
+        "availability.weekly.monday": "13-17, 9 to 12:30",
+        "availability.weekly.tuesday": "closed",
+        "availability.weekly.sunday": "6pm – 12am",
+        "override_date": ["2026-12-24", "", "2026-12-31", "2027-01-04"],
+        "override_hours": ["closed", "", "10-12", ""],
+        "minimum_notice_minutes": "2",
+        "minimum_notice_unit": "days",
+    }
+    assert person.post(NEW, form).status_code == 303
+    calendar = the_calendar(owner)
+    weekly = calendar["availability"]["weekly"]
+    assert weekly["monday"] == [["09:00", "12:30"], ["13:00", "17:00"]]
+    assert weekly["sunday"] == [["18:00", "24:00"]]
+    assert "tuesday" not in weekly
+    assert calendar["availability"]["overrides"] == {
+        "2026-12-24": [],
+        "2026-12-31": [["10:00", "12:00"]],
+        "2027-01-04": [],
+    }
+    assert calendar["minimum_notice_minutes"] == 2880
+
+
+def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, owner: Owner) -> None:
+    form = filled_in(person.get(NEW)) | {
+        "name": " ",
+        "time_zone": "Atlantis",
+        "duration_minutes": "half",
+        "booking_window_days": "999",
+        "minimum_notice_minutes": "366",
+        "minimum_notice_unit": "days",
+        "availability.weekly.monday": "lunch",
+        "availability.weekly.tuesday": "9-12, 11-14",
+        "override_date": ["", "2026-12-24", "2026-12-24", "24/12"],
+        "override_hours": ["9-12", "9-10", "closed", ""],
+    }
+    answer = person.post(NEW, form)
+    assert answer.status_code == 422
+    assert error_at(answer, "name") == "Must not be empty."
+    assert "IANA" in error_at(answer, "time_zone")
+    assert error_at(answer, "duration_minutes") == "Must be a whole number."
+    assert error_at(answer, "booking_window_days") == "Must be between 1 and 365."
+    assert error_at(answer, "minimum_notice_minutes") == "Must not be longer than 365 days."
+    assert error_at(answer, "availability.weekly.monday").startswith("Write hours as in")
+    assert "must not overlap" in error_at(answer, "availability.weekly.tuesday")
+    assert error_at(answer, "override-1") == "Choose the date of these hours."
+    assert error_at(answer, "override-2") == "This date is given twice."
+    assert error_at(answer, "override-3") == "This date is given twice."
+    assert "YYYY-MM-DD" in error_at(answer, "override-4")
+    assert '<details class="card" open>' in text(answer)
+    kept = filled_in(answer)
+    assert kept["availability.weekly.monday"] == ["lunch"]
+    assert kept["duration_minutes"] == ["half"]
+    assert kept["override_date"][:4] == form["override_date"]
+    assert owner.get("/calendars").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("days", "closed"), [("working", ["saturday", "sunday"]), ("all", [])], ids=["working", "all"]
+)
+def test_hours_are_copied_to_other_days_without_saving(
+    person: SignedIn, owner: Owner, days: str, closed: list[str]
+) -> None:
+    form = filled_in(person.get(NEW)) | {
+        "name": "Intro call",
+        "availability.weekly.wednesday": "8-11",
+        "do": "copy",
+        "copy_from": "wednesday",
+        "copy_to": days,
+    }
+    answer = person.post(NEW, form)
+    assert answer.status_code == 200
+    copied = filled_in(answer)
+    assert copied["name"] == ["Intro call"]
+    for day in WEEKDAYS:
+        assert copied[f"availability.weekly.{day}"] == ["" if day in closed else "8-11"]
+    assert owner.get("/calendars").json["items"] == []
+
+
+def test_archiving_asks_first_and_cannot_be_edited_after(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    address = f"{CALENDARS}/{calendar_id}"
+    form = filled_in(person.get(address))
+    asked = person.get(f"{address}/archive")
+    assert "Archive Intro call?" in words(asked)
+    assert not the_calendar(owner)["archived"]
+    answer = person.post(f"{address}/archive")
+    page = person.get(answer.headers["Location"])
+    assert "Calendar archived." in words(page)
+    assert words(page).index("Archived") < words(page).index("Intro call")
+    assert f"{address}/share" not in text(page)
+    assert person.get(address).status_code == 409
+    assert person.post(address, form).status_code == 409
+
+
+def test_calendars_of_others_are_not_there(
+    person: SignedIn, new_owner: Callable[..., Owner], app: Flask
+) -> None:
+    other = new_owner("Peter Other")
+    theirs = f"{CALENDARS}/{other.post('/calendars', calendar_json(name='Theirs')).json['id']}"
+    assert "Theirs" not in words(person.get(CALENDARS))
+    form = filled_in(person.get(NEW)) | {"name": "Mine", "time_zone": "UTC", "version": "1"}
+    for answer in (
+        person.get(theirs),
+        person.get(f"{theirs}/archive"),
+        person.post(theirs, form),
+        person.post(theirs, form | {"version": "7"}),
+        person.post(f"{theirs}/archive"),
+    ):
+        assert answer.status_code == 404
+    assert app.test_client().get(CALENDARS).headers["Location"].startswith("/?next=")

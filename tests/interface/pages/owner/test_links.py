@@ -1,0 +1,329 @@
+"""The list of links, one link, and what can be done with them."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+
+from interface.pages.owner import links as links_pages
+from tests.conftest import Clock, Owner
+from tests.interface.pages.page_text import words
+from tests.support.examples import TOMORROW_AT_NINE, calendar_json, redeem_json
+from tests.support.signed_in_browser import SignedIn
+
+
+@pytest.fixture
+def calendar_id(owner: Owner) -> str:
+    """A calendar with links."""
+    created: str = owner.post("/calendars", calendar_json()).json["id"]
+    return created
+
+
+def issue(owner: Owner, calendar_id: str, recipient: str | None = None, **more: Any) -> Any:
+    return owner.post(f"/calendars/{calendar_id}/links", {"recipient": recipient} | more).json
+
+
+def book(owner: Owner, link: Any, **changes: Any) -> Any:
+    address = f"/api/v1/booking-links/{link['token']}/redeem"
+    answer = owner.client.post(address, json=redeem_json(TOMORROW_AT_NINE.isoformat(), **changes))
+    assert answer.status_code == 201
+    return answer.json
+
+
+def text(answer: Any) -> str:
+    return html.unescape(answer.get_data(as_text=True))
+
+
+def rows(answer: Any) -> list[str]:
+    """The recipients in the table, from top to bottom."""
+    return re.findall(r'<th scope="row"><a[^>]*>([^<]*)</a>', text(answer))
+
+
+def status_of(owner: Owner, link: Any) -> str:
+    status: str = owner.get(f"/links/{link['id']}").json["status"]
+    return status
+
+
+def test_without_links_the_page_says_what_to_do(person: SignedIn) -> None:
+    page = text(person.get("/links"))
+    assert "No links yet" in page
+    assert "Share a calendar with the next person you want to meet." in page
+    assert "<table" not in page
+
+
+def test_each_link_shows_what_became_of_it_and_what_can_be_done(
+    person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
+) -> None:
+    issue(owner, calendar_id, "Expired", expires_in_days=1)
+    active = issue(owner, calendar_id, "Active")
+    used = issue(owner, calendar_id, "Used")
+    booking = book(owner, used)
+    revoked = issue(owner, calendar_id, "Revoked")
+    owner.post(f"/links/{revoked['id']}/revoke")
+    clock.advance(days=2)
+    page = text(person.get("/links"))
+    found = dict(re.findall(r'<th scope="row"><a[^>]*>(\w+)</a>(.*?)</tr>', page, re.DOTALL))
+    assert list(found) == ["Revoked", "Used", "Active", "Expired"]
+    for name, row in found.items():
+        assert f">{name}</span>" in row
+        assert (active["url"] in row) is (name == "Active")
+        assert (f"/links/{active['id']}/replace" in row) is (name == "Active")
+        assert (f"/links/revoke?link={active['id']}" in row) is (name == "Active")
+        assert ("Issue another" in row) is (name in ("Revoked", "Expired"))
+    assert f"/bookings/{booking['booking_id']}" in found["Used"]
+    assert "Ada Lovelace" in found["Used"]
+    assert page.count('type="checkbox" name="link"') == 1
+
+
+def test_the_list_is_filtered_by_words_status_and_calendar(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    other = owner.post("/calendars", calendar_json(name="Review")).json["id"]
+    issue(owner, calendar_id, "Ada", note="100% sure")
+    book(owner, issue(owner, calendar_id, "Grace"))
+    issue(owner, other, "Alan")
+    for query, found in {
+        "": ["Alan", "Grace", "Ada"],
+        "q=&status=&calendar=&sort=": ["Alan", "Grace", "Ada"],
+        "q=ada%40example": ["Grace"],
+        "q=100%25": ["Ada"],
+        "status=active": ["Alan", "Ada"],
+        "status=redeemed": ["Grace"],
+        f"calendar={other}": ["Alan"],
+        f"calendar={calendar_id}&status=active": ["Ada"],
+        "sort=oldest": ["Ada", "Grace", "Alan"],
+    }.items():
+        assert rows(person.get(f"/links?{query}")) == found, query
+    none = text(person.get("/links?q=nobody"))
+    assert "No links match" in none
+    assert 'value="nobody"' in none
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=lost", "calendar=mine", "sort=best", "before=x", "before=-1", "after=" + "9" * 30],
+)
+def test_an_address_that_makes_no_sense_leads_to_the_whole_list(
+    person: SignedIn, query: str
+) -> None:
+    answer = person.get(f"/links?{query}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/links")
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "expiring"])
+def test_pages_lead_through_the_whole_list_and_back(
+    person: SignedIn,
+    owner: Owner,
+    calendar_id: str,
+    sort: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links_pages, "PAGE_SIZE", 3)
+    days = [50, 10, 40, 10, 30, 20, 10]
+    for number, expires_in_days in enumerate(days):
+        issue(owner, calendar_id, f"L{number}", expires_in_days=expires_in_days)
+    issue(owner, calendar_id, "Other")
+    expected = {
+        "newest": ["L6", "L5", "L4", "L3", "L2", "L1", "L0"],
+        "oldest": ["L0", "L1", "L2", "L3", "L4", "L5", "L6"],
+        "expiring": ["L1", "L3", "L6", "L5", "L4", "L2", "L0"],
+    }[sort]
+    address = f"/links?q=L&sort={sort}"
+    pages = []
+    while address:
+        page = person.get(address)
+        pages.append((address, rows(page)))
+        address = neighbour(page, "next")
+    assert [names for _, names in pages] == [expected[:3], expected[3:6], expected[6:]]
+    for _, names in reversed(pages[:-1]):
+        page = person.get(neighbour(page, "prev"))
+        assert rows(page) == names
+    assert neighbour(page, "prev") == ""
+
+
+def neighbour(page: Any, rel: str) -> str:
+    found = re.search(rf'<a href="([^"]*)" rel="{rel}"', text(page))
+    return found[1] if found else ""
+
+
+def test_a_page_behind_the_last_leads_to_the_first(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    issue(owner, calendar_id, "Ada")
+    answer = person.get("/links?q=Ada&before=1")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/links?q=Ada")
+
+
+def test_chosen_links_are_revoked_after_a_question(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    chosen = [issue(owner, calendar_id, name) for name in ("Ada", "Grace")]
+    kept = issue(owner, calendar_id, "Alan")
+    used = issue(owner, calendar_id, "Used")
+    book(owner, used)
+    query = "&".join(f"link={link['id']}" for link in [*chosen, used])
+    page = text(person.get(f"/links/revoke?{query}"))
+    assert "Revoke 2 links?" in page
+    assert "will no longer be able to book. This can't be undone." in page
+    assert set(re.findall(r'name="link" value="([^"]*)"', page)) == {link["id"] for link in chosen}
+    assert {status_of(owner, link) for link in chosen} == {"active"}
+    answer = person.post("/links/revoke", {"link": [link["id"] for link in chosen]})
+    assert answer.headers["Location"] == "/links?notice=links-revoked"
+    assert "Links revoked." in text(person.get(answer.headers["Location"]))
+    assert {status_of(owner, link) for link in chosen} == {"revoked"}
+    assert status_of(owner, kept) == "active"
+
+
+def test_of_several_links_those_used_in_the_meantime_stay_used(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    chosen = [issue(owner, calendar_id, name) for name in ("Ada", "Grace")]
+    book(owner, chosen[0])
+    answer = person.post("/links/revoke", {"link": [link["id"] for link in chosen]})
+    assert answer.status_code == 200
+    page = words(answer)
+    assert "1 link revoked" in page
+    assert "could not be revoked: Ada Intro call : This link has already been used." in page
+    assert [status_of(owner, link) for link in chosen] == ["redeemed", "revoked"]
+
+
+def test_one_link_is_revoked_with_a_reason_that_its_page_shows(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link = issue(owner, calendar_id, "Ada")
+    assert "Revoke this link?" in text(person.get(f"/links/revoke?link={link['id']}"))
+    answer = person.post("/links/revoke", {"link": link["id"], "reason": "Sent to <nobody>"})
+    assert answer.headers["Location"] == f"/links/{link['id']}?notice=link-revoked"
+    page = person.get(answer.headers["Location"])
+    assert "Link revoked." in text(page)
+    assert "Sent to &lt;nobody&gt;" in page.get_data(as_text=True)
+    assert "Issue another" in text(page)
+    assert link["url"] not in text(page)
+
+
+def test_a_link_used_before_it_was_revoked_says_so(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link = issue(owner, calendar_id, "Ada")
+    book(owner, link)
+    answer = person.post("/links/revoke", {"link": link["id"]})
+    assert answer.status_code == 409
+    assert "This link has already been used." in text(answer)
+    assert "View booking" in text(answer)
+
+
+def test_a_reason_that_is_too_long_is_kept_and_refused(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link = issue(owner, calendar_id, "Ada")
+    answer = person.post("/links/revoke", {"link": link["id"], "reason": "x" * 2001})
+    assert answer.status_code == 422
+    assert "Must not be longer than 2000 characters." in text(answer)
+    assert "x" * 2001 in text(answer)
+    assert status_of(owner, link) == "active"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_links_that_are_not_there_can_not_be_revoked(person: SignedIn, method: str) -> None:
+    for values in ([], ["nonsense"], ["00000000-0000-4000-8000-000000000000"]):
+        if method == "post":
+            assert person.post("/links/revoke", {"link": values}).status_code == 404
+        else:
+            query = "&".join(f"link={value}" for value in values)
+            answer = person.get(f"/links/revoke?{query}")
+            assert answer.status_code == (404 if values == ["nonsense"] else 302)
+
+
+def test_more_links_than_a_page_can_hold_are_refused(person: SignedIn) -> None:
+    some = ["00000000-0000-4000-8000-000000000000"] * 501
+    assert person.post("/links/revoke", {"link": some}).status_code == 422
+
+
+def test_replacing_ends_the_link_and_shows_the_new_one_ready_to_copy(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    old = issue(owner, calendar_id, "Ada", note="From Lyon", expires_in_days=7)
+    assert "Replace this link?" in text(person.get(f"/links/{old['id']}/replace"))
+    assert status_of(owner, old) == "active"
+    answer = person.post(f"/links/{old['id']}/replace")
+    assert answer.status_code == 303
+    page = text(person.get(answer.headers["Location"]))
+    new = owner.get("/links?status=active").json["items"][0]
+    assert "Link replaced. The old one no longer works: send the new one." in page
+    assert f'readonly value="{new["url"]}"' in page
+    assert "From Lyon" in page
+    old_page = text(person.get(f"/links/{old['id']}"))
+    assert f'<a href="/links/{new["id"]}">by this link</a>' in old_page
+
+
+def test_a_link_that_can_not_be_replaced_says_why(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    used, archived = (issue(owner, calendar_id, name) for name in ("Ada", "Grace"))
+    book(owner, used)
+    answer = person.post(f"/links/{used['id']}/replace")
+    assert answer.status_code == 409
+    assert "This link has already been used." in text(answer)
+    owner.post(f"/calendars/{calendar_id}/archive")
+    answer = person.post(f"/links/{archived['id']}/replace")
+    assert answer.status_code == 409
+    assert "This calendar is archived: it takes no changes and no new links." in text(answer)
+    assert status_of(owner, archived) == "active"
+    assert "Issue another" not in text(person.get(f"/links/{used['id']}"))
+    assert f"/links/{archived['id']}/replace" not in text(person.get("/links"))
+
+
+def test_a_link_is_replaced_once(person: SignedIn, owner: Owner, calendar_id: str) -> None:
+    link = issue(owner, calendar_id, "Ada")
+    person.post(f"/links/{link['id']}/replace")
+    again = person.post(f"/links/{link['id']}/replace")
+    assert again.status_code == 409
+    assert "This link is no longer active." in text(again)
+    assert "by this link" in text(again)
+    assert len(owner.get("/links?status=active").json["items"]) == 1
+
+
+def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
+    person: SignedIn, owner: Owner, calendar_id: str, services: Any, clock: Clock
+) -> None:
+    with services.database.connection() as conn:
+        conn.execute("UPDATE accounts SET time_zone = 'Asia/Tokyo'")
+    link = issue(owner, calendar_id, "Ada", note="Two\nlines")
+    clock.advance(hours=1)
+    booking = book(owner, link)
+    page = text(person.get(f"/links/{link['id']}"))
+    (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', page, re.DOTALL)
+    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Issued", "Used"]
+    assert "booked by Ada Lovelace" in timeline
+    assert re.search(r"5:00|17:00", timeline)
+    assert re.search(r"6:00|18:00", timeline)
+    assert f"/bookings/{booking['booking_id']}" in page
+    assert "Two\nlines</dd>" in page
+    assert "Asia/Tokyo" in page
+
+
+def test_an_expired_link_shows_when_and_offers_another(
+    person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
+) -> None:
+    link = issue(owner, calendar_id, "Ada", expires_in_days=1)
+    clock.advance(days=1)
+    page = text(person.get(f"/links/{link['id']}"))
+    (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', page, re.DOTALL)
+    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Issued", "Expired"]
+    assert f"/links/{link['id']}/again" in page
+    assert link["url"] not in page
+
+
+def test_what_belongs_to_another_owner_is_not_there(
+    person: SignedIn, owner: Owner, new_owner: Any
+) -> None:
+    other: Owner = new_owner("Ivy Intruder")
+    calendar_id = other.post("/calendars", calendar_json()).json["id"]
+    link = issue(other, calendar_id, "Secret")
+    assert "Secret" not in text(person.get("/links"))
+    for path in (f"/links/{link['id']}", f"/links/{link['id']}/replace"):
+        assert person.get(path).status_code == 404
+    assert person.post(f"/links/{link['id']}/replace").status_code == 404
+    assert person.post("/links/revoke", {"link": link["id"]}).status_code == 404
+    assert status_of(other, link) == "active"

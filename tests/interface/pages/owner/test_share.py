@@ -1,0 +1,311 @@
+"""Sharing a calendar: one link, or several."""
+
+import csv
+import html
+import io
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interface.bootstrap import Services
+from interface.pages.owner.share_batch import spreadsheet_cell
+from tests.conftest import Clock, Owner
+from tests.support.examples import calendar_json
+from tests.support.signed_in_browser import SignedIn
+
+HX = {"HX-Request": "true"}
+FORM = {"form_id": "a-form", "expires_in_days": "90"}
+
+
+@pytest.fixture
+def calendar_id(owner: Owner) -> str:
+    """A calendar to share."""
+    created: str = owner.post("/calendars", calendar_json()).json["id"]
+    return created
+
+
+def share(person: SignedIn, calendar_id: str, **form: str) -> Any:
+    return person.post(f"/settings/calendars/{calendar_id}/share", FORM | form, headers=HX)
+
+
+def share_several(person: SignedIn, calendar_id: str, recipients: str, **form: str) -> Any:
+    address = f"/settings/calendars/{calendar_id}/share/several"
+    return person.post(address, FORM | {"recipients": recipients} | form)
+
+
+def links(owner: Owner) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = owner.get("/links").json["items"]
+    return items
+
+
+def text(answer: Any) -> str:
+    return html.unescape(answer.get_data(as_text=True))
+
+
+def test_one_press_issues_the_link_and_shows_it_ready_to_copy(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    answer = share(person, calendar_id, recipient="Ada", note="From Lyon", expires_in_days="7")
+    (link,) = links(owner)
+    assert (link["recipient"], link["note"]) == ("Ada", "From Lyon")
+    assert link["expires_at"] == "2026-11-30T08:00:00Z"
+    assert answer.status_code == 200
+    assert "<html" not in text(answer)
+    assert re.search(rf'readonly value="{re.escape(link["url"])}"[^>]*data-copy-now', text(answer))
+    assert 'data-copied="Link copied. It works for one booking."' in text(answer)
+
+
+def test_without_javascript_a_page_with_the_link_follows(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    answer = person.post(f"/settings/calendars/{calendar_id}/share", FORM)
+    assert answer.status_code == 303
+    page = person.get(answer.headers["Location"])
+    (link,) = links(owner)
+    assert "<html" in text(page)
+    assert f'readonly value="{link["url"]}"' in text(page)
+
+
+def test_a_form_that_is_sent_twice_issues_one_link(
+    person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
+) -> None:
+    first = share(person, calendar_id, recipient="Ada")
+    clock.advance(seconds=1)
+    again = share(person, calendar_id, recipient="Ada")
+    (link,) = links(owner)
+    assert link["url"] in text(first)
+    assert link["url"] in text(again)
+
+
+@pytest.mark.parametrize(
+    "change", [{"form_id": "another-form"}, {"recipient": "Grace"}, {"expires_in_days": "7"}]
+)
+def test_another_form_or_another_wish_gets_another_link(
+    person: SignedIn, owner: Owner, calendar_id: str, change: dict[str, str]
+) -> None:
+    share(person, calendar_id, recipient="Ada")
+    share(person, calendar_id, **{"recipient": "Ada"} | change)
+    assert len(links(owner)) == 2
+
+
+def test_forms_that_lost_their_mark_get_a_link_each(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    for _ in range(2):
+        share(person, calendar_id, form_id="")
+    assert len(links(owner)) == 2
+
+
+def test_a_last_day_ends_with_midnight_where_the_owner_lives(
+    person: SignedIn, owner: Owner, calendar_id: str, services: Services
+) -> None:
+    with services.database.connection() as conn:
+        conn.execute("UPDATE accounts SET time_zone = 'Europe/Paris'")
+    answer = share(person, calendar_id, expires_on="2026-12-24")
+    assert links(owner)[0]["expires_at"] == "2026-12-24T23:00:00Z"
+    assert "until 25 Dec 2026, 00:00." in text(answer) or "Dec 25, 2026" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("recipient", "x" * 201, "Must not be longer than 200 characters."),
+        ("expires_in_days", "0", "Must be 1 to 365."),
+        ("expires_in_days", "many", "Must be 1 to 365."),
+        ("expires_on", "2026-11-22", "Must lie in the future."),
+        ("expires_on", "2027-11-23", "Must lie within 365 days."),
+        ("expires_on", "soon", "Must be a date as in 2026-12-24"),
+    ],
+)
+@pytest.mark.parametrize("headers", [HX, {}])
+def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_the_field(
+    person: SignedIn,
+    owner: Owner,
+    calendar_id: str,
+    headers: dict[str, str],
+    field: str,
+    value: str,
+    sentence: str,
+) -> None:
+    address = f"/settings/calendars/{calendar_id}/share"
+    answer = person.post(address, FORM | {"note": "Kept <b>", field: value}, headers=headers)
+    assert answer.status_code == 422
+    assert ("<html" in text(answer)) is not bool(headers)
+    assert "Kept &lt;b&gt;</textarea>" in answer.get_data(as_text=True)
+    (shown,) = re.findall(rf'id="{field}-help" class="error">([^<]*)<', text(answer))
+    assert sentence in shown
+    assert f'value="{value}"' in text(answer)
+    assert links(owner) == []
+
+
+def test_the_dialog_is_a_part_and_the_page_a_whole(person: SignedIn, calendar_id: str) -> None:
+    address = f"/settings/calendars/{calendar_id}/share"
+    part = text(person.get(address, headers=HX))
+    page = text(person.get(address))
+    assert part.lstrip().startswith("<article>")
+    assert "data-close" in part
+    assert "data-close" not in page
+    for shown in (part, page):
+        assert "Share Intro call" in shown
+        assert "Single-Use Link" in shown
+
+
+def test_another_link_starts_as_the_one_that_ended(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    issued = owner.post(
+        f"/calendars/{calendar_id}/links", {"recipient": "Ada", "note": "From Lyon"}
+    ).json
+    page = text(person.get(f"/links/{issued['id']}/again"))
+    assert 'value="Ada"' in page
+    assert ">From Lyon</textarea>" in page
+
+
+@pytest.mark.parametrize("path", ["", "/several"])
+@pytest.mark.parametrize("headers", [HX, {}])
+def test_an_archived_calendar_says_so_instead_of_the_form(
+    person: SignedIn, owner: Owner, calendar_id: str, path: str, headers: dict[str, str]
+) -> None:
+    owner.post(f"/calendars/{calendar_id}/archive")
+    address = f"/settings/calendars/{calendar_id}/share{path}"
+    for answer in (
+        person.get(address, headers=headers),
+        person.post(address, FORM | {"recipients": "Ada"}, headers=headers),
+    ):
+        assert answer.status_code == 409
+        assert "This calendar is archived: it takes no new links." in text(answer)
+        assert "<textarea" not in text(answer)
+    assert links(owner) == []
+
+
+@pytest.mark.parametrize("path", ["", "/several"])
+def test_a_calendar_archived_a_moment_ago_takes_no_links(
+    person: SignedIn, owner: Owner, calendar_id: str, path: str
+) -> None:
+    person.catch_up()
+    owner.post(f"/calendars/{calendar_id}/archive")
+    answer = person.client.post(
+        f"/settings/calendars/{calendar_id}/share{path}",
+        data=FORM | {"recipients": "Ada", "form_token": person.form_token},
+    )
+    assert answer.status_code == 409
+    assert "This calendar is archived" in text(answer)
+
+
+def test_several_recipients_get_a_link_each_and_a_file_of_them(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    answer = share_several(person, calendar_id, "Ada\r\n\r\n  Zoë\tHopper \n=1+1\n", note="Spring")
+    assert answer.status_code == 303
+    newest_first = links(owner)
+    assert [link["recipient"] for link in newest_first] == ["=1+1", "Zoë Hopper", "Ada"]
+    assert {link["note"] for link in newest_first} == {"Spring"}
+
+    page = text(person.get(answer.headers["Location"]))
+    assert "3 new links" in page
+    assert all(f'readonly value="{link["url"]}"' in page for link in newest_first)
+
+    file = person.get(f"{answer.headers['Location']}/links.csv")
+    assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert file.headers["Content-Disposition"] == 'attachment; filename="links.csv"'
+    assert file.data.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
+    assert rows == [["recipient", "url", "expires_at"]] + [
+        [recipient, link["url"], "2027-02-21T08:00:00Z"]
+        for recipient, link in zip(
+            ("Ada", "Zoë Hopper", "'=1+1"), reversed(newest_first), strict=True
+        )
+    ]
+
+
+def test_several_sent_twice_are_issued_once(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    first = share_several(person, calendar_id, "Ada\nGrace")
+    again = share_several(person, calendar_id, "Ada\nGrace")
+    assert first.headers["Location"] == again.headers["Location"]
+    assert len(links(owner)) == 2
+
+
+def test_a_batch_shows_only_its_own_links_that_can_still_be_booked_with(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    share(person, calendar_id, recipient="Before")
+    address = share_several(person, calendar_id, "Ada\nGrace\nAlan").headers["Location"]
+    share(person, calendar_id, recipient="After")
+    by_name = {link["recipient"]: link for link in links(owner)}
+    owner.post(f"/links/{by_name['Grace']['id']}/revoke")
+    file = person.get(f"{address}/links.csv").data.decode()
+    for name, is_listed in {
+        "Before": False, "Ada": True, "Grace": False, "Alan": True, "After": False
+    }.items():  # fmt: skip
+        assert (by_name[name]["url"] in file) is is_listed
+
+
+def test_no_more_than_500_recipients_and_not_less_than_one(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    for recipients, sentence in {
+        "\n \n": "Name at least one recipient.",
+        "": "Must not be empty.",
+        "x\n" * 501: "At most 500 recipients at once.",
+        f"Ada\n\n{'x' * 201}": "Line 3: Must not be longer than 200 characters.",
+    }.items():
+        answer = share_several(person, calendar_id, recipients)
+        assert answer.status_code == 422
+        assert sentence in text(answer)
+    assert links(owner) == []
+    assert share_several(person, calendar_id, "x\n" * 500).status_code == 303
+    assert owner.get("/links?limit=200&q=x").json["next_cursor"] is not None
+
+
+def test_what_belongs_to_another_owner_is_not_there(
+    person: SignedIn, owner: Owner, new_owner: Any
+) -> None:
+    other: Owner = new_owner("Ivy Intruder")
+    calendar_id = other.post("/calendars", calendar_json()).json["id"]
+    link_id = other.post(f"/calendars/{calendar_id}/links", {"recipient": "Secret"}).json["id"]
+    share_page = f"/settings/calendars/{calendar_id}/share"
+    batch = f"{share_page}/several/{link_id}/{link_id}"
+    for path in (
+        share_page,
+        f"{share_page}/{link_id}",
+        f"{share_page}/several",
+        batch,
+        f"{batch}/links.csv",
+        f"/links/{link_id}/again",
+    ):
+        answer = person.get(path)
+        assert answer.status_code == 404, path
+        assert "Secret" not in text(answer)
+    for path in (share_page, f"{share_page}/several"):
+        assert person.post(path, FORM | {"recipients": "Ada"}).status_code == 404
+    assert len(links(other)) == 1
+
+
+def test_the_address_of_a_link_that_has_ended_leads_to_its_page(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link_id = owner.post(f"/calendars/{calendar_id}/links", {}).json["id"]
+    owner.post(f"/links/{link_id}/revoke")
+    answer = person.get(f"/settings/calendars/{calendar_id}/share/{link_id}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/links/{link_id}")
+
+
+def test_a_part_that_needs_signing_in_first_leads_the_whole_page_there(
+    app: Any, person: SignedIn, calendar_id: str
+) -> None:
+    path = f"/settings/calendars/{calendar_id}/share"
+    answer = app.test_client().get(path, headers=HX)
+    assert answer.status_code == 204
+    assert answer.headers["HX-Redirect"] == f"/?next={path}"
+
+
+@given(st.text())
+def test_no_cell_is_taken_for_a_formula(recipient: str) -> None:
+    cell = spreadsheet_cell(recipient)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert cell.removeprefix("'") == recipient.removeprefix("'")

@@ -1,0 +1,196 @@
+"""The account page: name and zone, password, browsers, API keys."""
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
+
+PASSWORD = "correct horse battery"  # noqa: S105
+NEW_PASSWORD = "staple correct horse"  # noqa: S105
+
+
+def text(answer: Any) -> str:
+    return html.unescape(answer.get_data(as_text=True))
+
+
+def error_at(answer: Any, name: str) -> str:
+    """The sentence beside a field."""
+    found = re.search(rf'<small id="{name}-help" class="error">([^<]*)<', text(answer))
+    return found[1].strip() if found else ""
+
+
+def signs_in(app: Flask, person: SignedIn, password: str) -> FlaskClient | None:
+    """Another browser, if the password signs it in."""
+    browser = app.test_client()
+    form = {"email": person.account.email, "password": password}
+    return browser if browser.post("/", data=form).status_code == 303 else None
+
+
+@pytest.fixture
+def with_password(person: SignedIn, services: Services) -> SignedIn:
+    """Signed in, with a password."""
+    services.sessions.set_password(person.account, PASSWORD)
+    form = {"email": person.account.email, "password": PASSWORD}
+    assert person.client.post("/", data=form).status_code == 303
+    return signed_in(person.client, person.account, person.catch_up)
+
+
+def test_name_and_time_zone_are_changed(person: SignedIn, services: Services) -> None:
+    answer = person.post("/account", {"name": " Olivia O. ", "time_zone": "new york"})
+    assert answer.status_code == 303
+    assert "Changes saved." in text(person.get(answer.headers["Location"]))
+    account = services.accounts.by_id(person.account.id)
+    assert (account.name, account.time_zone) == ("Olivia O.", "America/New_York")
+    assert person.post("/account", {"name": "Olivia", "time_zone": ""}).status_code == 303
+    assert services.accounts.by_id(person.account.id).time_zone is None
+
+
+def test_a_wrong_name_or_zone_is_said_and_kept_in_the_form(
+    person: SignedIn, services: Services
+) -> None:
+    answer = person.post("/account", {"name": "", "time_zone": "Atlantis"})
+    assert answer.status_code == 422
+    assert error_at(answer, "name") == "Must not be empty."
+    assert "IANA" in error_at(answer, "time_zone")
+    assert 'value="Atlantis"' in text(answer)
+    assert services.accounts.by_id(person.account.id).name == "Olivia Owner"
+
+
+def test_somebody_without_a_password_is_told_why_to_have_one(
+    person: SignedIn, app: Flask, services: Services
+) -> None:
+    link = services.accounts.sign_in_token(person.account)
+    assert app.test_client().post(f"/sign-in/{link}").headers["Location"] == "/account"
+    page = text(person.get("/account"))
+    assert "You have no password yet." in page
+    assert 'name="current_password"' not in page
+    form = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
+    answer = person.post("/account/password", form)
+    assert answer.status_code == 303
+    page = text(person.get(answer.headers["Location"]))
+    assert "Password changed." in page
+    assert "You have no password yet." not in page
+    assert signs_in(app, person, NEW_PASSWORD)
+
+
+def test_a_forgotten_password_is_replaced_by_way_of_a_sign_in_link(
+    with_password: SignedIn, app: Flask, services: Services
+) -> None:
+    token = services.accounts.sign_in_token(with_password.account)
+    came = sign_in(app.test_client(), with_password.account, token, with_password.catch_up)
+    assert 'name="current_password"' not in text(came.get("/account"))
+    form = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
+    assert came.post("/account/password", form).status_code == 303
+    assert signs_in(app, with_password, NEW_PASSWORD)
+    assert 'name="current_password"' in text(came.get("/account"))
+
+
+def test_a_new_password_signs_all_other_browsers_out(with_password: SignedIn, app: Flask) -> None:
+    other = signs_in(app, with_password, PASSWORD)
+    assert other is not None
+    form = {
+        "current_password": PASSWORD,
+        "password": NEW_PASSWORD,
+        "password_again": NEW_PASSWORD,
+    }
+    before = with_password.client.get_cookie("__Host-admitone")
+    assert with_password.post("/account/password", form).status_code == 303
+    assert with_password.client.get_cookie("__Host-admitone") != before
+    assert with_password.get("/account").status_code == 200
+    assert other.get("/account").status_code == 302
+    assert signs_in(app, with_password, PASSWORD) is None
+    assert signs_in(app, with_password, NEW_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "sentence"),
+    [
+        ({"current_password": "guess"}, "current_password", "not your current password"),
+        ({"current_password": ""}, "current_password", "not your current password"),
+        ({"password": ""}, "password", "Must not be empty."),
+        ({"password": "short", "password_again": "short"}, "password", "10 to 256 characters"),
+        ({"password_again": "another"}, "password_again", "not the same"),
+    ],
+)
+def test_a_password_is_not_changed_by_mistake_or_by_somebody_else(
+    with_password: SignedIn, app: Flask, wrong: dict[str, str], field: str, sentence: str
+) -> None:
+    right = {
+        "current_password": PASSWORD,
+        "password": NEW_PASSWORD,
+        "password_again": NEW_PASSWORD,
+    }
+    answer = with_password.post("/account/password", right | wrong)
+    assert answer.status_code == 422
+    assert sentence in error_at(answer, field)
+    assert NEW_PASSWORD not in text(answer)
+    assert signs_in(app, with_password, PASSWORD)
+
+
+def test_signing_out_everywhere_leaves_this_browser(with_password: SignedIn, app: Flask) -> None:
+    other = signs_in(app, with_password, PASSWORD)
+    assert other is not None
+    answer = with_password.post("/account/sign-out-everywhere")
+    assert "Signed out everywhere else." in text(with_password.get(answer.headers["Location"]))
+    assert other.get("/account").status_code == 302
+
+
+def test_an_api_key_is_shown_once_and_works(person: SignedIn, app: Flask) -> None:
+    answer = person.post("/account/keys", {"key_name": "Website", "scopes": ["links"]})
+    assert answer.status_code == 201
+    shown = re.search(r'<input id="new-key"[^>]* value="(ao_[^"]+)"', text(answer))
+    assert shown is not None
+    assert 'data-copy="new-key"' in text(answer)
+
+    def call(path: str) -> int:
+        headers = {"Authorization": f"Bearer {shown[1]}"}
+        return app.test_client().get(f"/api/v1{path}", headers=headers).status_code
+
+    assert [call("/links"), call("/calendars")] == [200, 403]
+    page = text(person.get("/account"))
+    assert shown[1] not in page
+    prefix = shown[1].split("_")[1]
+    row = page[page.index('row">Website') : page.index("</tr>", page.index('row">Website'))]
+    assert f"ao_{prefix}" in row
+    assert "never" not in row  # it was used a moment ago
+    address = f"/account/keys/{prefix}/revoke"
+    assert "Revoke Website?" in text(person.get(address))
+    assert call("/links") == 200
+    answer = person.post(address)
+    assert "API key revoked." in text(person.get(answer.headers["Location"]))
+    assert call("/links") == 401
+    assert person.post(address).status_code == 303
+
+
+def test_a_key_needs_a_name_and_no_more_scopes_than_the_account(
+    person: SignedIn, services: Services
+) -> None:
+    before = services.accounts.api_keys()
+    nothing = person.post("/account/keys")
+    assert nothing.status_code == 422
+    assert error_at(nothing, "key_name") == "Must not be empty."
+    assert error_at(nothing, "scopes") == "Choose at least one."
+    too_much = person.post("/account/keys", {"key_name": "Spy", "scopes": ["links", "audit"]})
+    assert too_much.status_code == 422
+    assert error_at(too_much, "scopes") == "Your account does not allow this."
+    assert 'value="audit"' not in text(too_much)
+    assert services.accounts.api_keys() == before
+
+
+def test_keys_of_others_are_neither_shown_nor_revoked(
+    person: SignedIn, new_owner: Callable[..., Owner], app: Flask
+) -> None:
+    other = new_owner("Peter Other")
+    prefix = other.key.split("_")[1]
+    assert prefix not in text(person.get("/account"))
+    assert person.get(f"/account/keys/{prefix}/revoke").status_code == 404
+    assert person.post(f"/account/keys/{prefix}/revoke").status_code == 404
+    assert other.get("/links").status_code == 200

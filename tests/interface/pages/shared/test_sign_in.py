@@ -1,0 +1,99 @@
+"""Signing in and out."""
+
+import re
+
+from flask import Flask
+
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.support.signed_in_browser import SignedIn
+
+
+def test_a_sign_in_link_shows_first_and_signs_in_once(
+    app: Flask, services: Services, owner: Owner
+) -> None:
+    address = f"/sign-in/{services.accounts.sign_in_token(owner.account)}"
+    browser = app.test_client()
+    assert "Welcome, Olivia Owner" in browser.get(address).get_data(as_text=True)
+    assert browser.get("/").get_data(as_text=True).count("Sign in") > 1
+    assert browser.post(address).status_code == 303
+    assert "Hello, Olivia Owner" in browser.get("/").get_data(as_text=True)
+    assert app.test_client().post(address).status_code == 410
+    assert app.test_client().get(address).status_code == 410
+
+
+def test_password_signs_in_and_a_wrong_one_says_so(
+    app: Flask, services: Services, owner: Owner
+) -> None:
+    services.sessions.set_password(owner.account, "correct horse battery")
+    browser = app.test_client()
+    wrong = browser.post("/", data={"email": owner.account.email, "password": "wrong"})
+    assert wrong.status_code == 422
+    assert "E-mail address or password is wrong." in wrong.get_data(as_text=True)
+    nobody = browser.post("/", data={"email": "nobody@example.org", "password": "wrong"})
+    assert re.sub(r'value="[^"]*"', "", nobody.get_data(as_text=True)) == re.sub(
+        r'value="[^"]*"', "", wrong.get_data(as_text=True)
+    )
+    right = browser.post(
+        "/",
+        data={
+            "email": owner.account.email.upper(),
+            "password": "correct horse battery",
+            "next": "/links",
+        },
+    )
+    assert (right.status_code, right.headers["Location"]) == (303, "/links")
+    cookie = right.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-admitone=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+def test_after_signing_in_nobody_is_sent_to_another_site(
+    app: Flask, services: Services, owner: Owner
+) -> None:
+    services.sessions.set_password(owner.account, "correct horse battery")
+    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:1"):
+        answer = app.test_client().post(
+            "/",
+            data={
+                "email": owner.account.email,
+                "password": "correct horse battery",
+                "next": elsewhere,
+            },
+        )
+        assert answer.headers["Location"] == "/"
+
+
+def test_signing_out_ends_the_session_on_the_server(person: SignedIn) -> None:
+    name, value = next(iter(person.client._cookies.values())).key, ""  # type: ignore[union-attr]
+    cookie = person.client.get_cookie(name)
+    assert cookie is not None
+    value = cookie.value
+    assert person.post("/sign-out").status_code == 303
+    person.client.set_cookie(name, value)
+    assert "Sign in" in person.get("/").get_data(as_text=True)
+
+
+def test_forms_from_elsewhere_are_refused(person: SignedIn) -> None:
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ):
+        assert person.post("/sign-out", headers=headers).status_code == 403
+    assert person.client.post("/sign-out").status_code == 403
+    assert person.client.post("/sign-out", data={"form_token": "guess"}).status_code == 403
+    assert "Hello" in person.get("/").get_data(as_text=True)
+
+
+def test_every_page_has_strict_headers(person: SignedIn) -> None:
+    for path in ("/", "/no-such-page", "/sign-in/nonsense"):
+        headers = person.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Robots-Tag"] == "noindex, nofollow"
+        assert headers["X-Content-Type-Options"] == "nosniff"

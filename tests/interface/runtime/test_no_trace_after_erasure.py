@@ -1,0 +1,121 @@
+"""After forgetting, nothing anywhere tells of the person: not a dump, not a log, not a file."""
+
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from interface.bootstrap import build
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.postgres_binaries import find_binaries
+from interface.settings import Settings
+from tests.application.commands.test_erasure import cancelled
+from tests.support.desk import Desk
+from tests.support.service import Service, at_once, running_service
+
+PERSON = {
+    "name": "Zebedee Quark",
+    "email": "zebedee.quark@example.org",
+    "time_zone": "Pacific/Chatham",
+}
+# One word of each field that people fill in.
+WORDS = ("Zebedee", "zebedee.quark@", "Chatham", "walnuts", "lighthouse", "keeper", "ankle")
+
+
+@pytest.fixture(scope="module")
+def own_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a PostgreSQL of its own, whose log is then its own too."""
+    with running_service(tmp_path_factory.mktemp("own"), None) as running:
+        yield running
+
+
+def data_of(service: Service) -> Path:
+    return Path(service.environment["ADMITONE_DATA"])
+
+
+def conninfo_of(service: Service) -> str:
+    return EmbeddedPostgres(data_of(service) / "postgres").conninfo
+
+
+def dump_of(service: Service) -> str:
+    """All of the database, as pg_dump writes it."""
+    done = subprocess.run(
+        [find_binaries() / "pg_dump", "--dbname", conninfo_of(service)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def logs_of(service: Service) -> str:
+    """All that the processes of the service have printed, PostgreSQL's too."""
+    logs = [*data_of(service).glob("*.log"), *(data_of(service) / "postgres").glob("*.log")]
+    assert {"service.log", "server.log"} <= {log.name for log in logs}
+    return "".join(log.read_text(errors="replace") for log in logs)
+
+
+def words_in(text: str) -> set[str]:
+    """Those of the person's words that are there, plain or as the bytes of an event."""
+    found = text.lower()
+    return {word for word in WORDS if word.lower() in found or word.encode().hex() in found}
+
+
+def in_the_file_of_personal_data(conninfo: str) -> bool:
+    """Whether the name is on the disk, in a row or in the space that one has left."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("CHECKPOINT")
+        row = conn.execute(
+            "SELECT pg_read_binary_file(pg_relation_filepath('personal_data'))"
+        ).fetchone()
+    assert row is not None
+    return b"Zebedee" in row[0]
+
+
+def everything_that_tells_of_a_person(service: Service) -> str:
+    """They are invited, book, are refused, are searched for, and cancel; their booking."""
+    calendar_id = service.new_calendar()
+    wish = {"recipient": "The keeper", "note": "Met at the lighthouse"}
+    link = service.owner("POST", f"/calendars/{calendar_id}/links", wish).body
+    link = service.owner("POST", f"/links/{link['id']}/replace").body
+    start = service.slots(link["token"])[0]
+    redeem = partial(
+        service.redeem, link["token"], start, invitee=PERSON, notes="Allergic to walnuts"
+    )
+    assert redeem(invitee=PERSON | {"email": "zebedee.quark@"}).status == 422
+    answers = at_once([partial(redeem, key=f"k-{n}") for n in range(8)])
+    booking_id = next(answer.body["booking_id"] for answer in answers if answer.status == 201)
+    assert {answer.status for answer in answers} == {201, 410}
+    for query in (PERSON["name"], PERSON["email"], "walnuts", "keeper"):
+        for path in ("bookings", "links"):
+            assert service.owner("GET", f"/{path}?q={quote(query)}").status == 200
+    built = build(Settings(data=data_of(service)), conninfo_of(service))
+    try:
+        cancelled(Desk(built), booking_id, "Twisted an ankle")
+    finally:
+        built.close()
+    return str(booking_id)
+
+
+def test_after_forgetting_no_dump_and_no_log_and_no_file_holds_a_word_of_theirs(
+    own_service: Service,
+) -> None:
+    booking_id = everything_that_tells_of_a_person(own_service)
+    conninfo = conninfo_of(own_service)
+    before = dump_of(own_service)
+    assert words_in(before) == set(WORDS)
+    assert b"booking_id".hex() in before  # events are dumped as hexadecimal bytes
+    assert in_the_file_of_personal_data(conninfo)
+
+    answer = own_service.owner("POST", f"/bookings/{booking_id}/forget-invitee")
+    assert (answer.status, answer.body["invitee"]) == (200, None)
+
+    assert words_in(dump_of(own_service)) == set()
+    assert words_in(logs_of(own_service)) == set()
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("VACUUM FULL personal_data")
+    assert not in_the_file_of_personal_data(conninfo)

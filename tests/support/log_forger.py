@@ -1,0 +1,62 @@
+"""Somebody who writes into the log past the service."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from tests.support.log_trigger import unlock_log
+
+_APPEND = """
+    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+    SELECT %(id)s, 1 + coalesce(max(version), 0), %(topic)s, %(state)s FROM log WHERE id = %(id)s
+    RETURNING notification_id"""
+
+
+class Forger:
+    """Every method is a transaction of its own."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    def positions(self, topic: str) -> list[int]:
+        """Where the events of a kind are, in order."""
+        return [
+            position
+            for (position,) in self._all(
+                "SELECT position FROM log WHERE topic = %s ORDER BY position", topic
+            )
+        ]
+
+    def append(self, topic: str, originator_id: UUID, data: dict[str, Any]) -> int:
+        """Append an event to an aggregate, with the next version; its position."""
+        values = {"id": originator_id, "topic": topic, "state": json.dumps(data).encode()}
+        ((position,),) = self._all(_APPEND, values)
+        return int(position)
+
+    def repeat(self, position: int, to: UUID | None = None, /, **changes: Any) -> int:
+        """Append an event again, with other fields, or to another aggregate."""
+        ((topic, known, data),) = self._all(
+            "SELECT topic, id, data FROM log WHERE position = %s", position
+        )
+        return self.append(topic, to or known, data | changes)
+
+    def rewrite(self, position: int, /, **changes: Any) -> None:
+        """Change fields of an event."""
+        ((data,),) = self._all("SELECT data FROM log WHERE position = %s", position)
+        self._all(
+            "UPDATE stored_events SET state = %s WHERE notification_id = %s RETURNING 1",
+            json.dumps(data | changes).encode(),
+            position,
+        )
+
+    def delete(self, position: int) -> None:
+        """Take an event away."""
+        self._all("DELETE FROM stored_events WHERE notification_id = %s RETURNING 1", position)
+
+    def _all(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
+        values = params[0] if isinstance(params[0], dict) else params
+        with psycopg.connect(self._conninfo) as conn:
+            unlock_log(conn)
+            return conn.execute(statement.encode(), values).fetchall()
