@@ -8,8 +8,8 @@ from domain.errors import ViewBehind
 from interface.bootstrap import Services
 from projections.engine import positions
 from tests.conftest import Owner
-from tests.interface.calls import new_link
-from tests.pages import SignedIn
+from tests.support.calls import new_link
+from tests.support.signed_in_browser import SignedIn
 
 
 def test_with_a_stopped_projector_all_links_are_revoked_after_one_wait(

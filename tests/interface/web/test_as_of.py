@@ -7,11 +7,11 @@ import pytest
 
 from application.audit import replay
 from interface.web import audit_queries
-from tests.auditor import Story
-from tests.commands import Command
 from tests.conftest import Owner
-from tests.interface.calls import refusal
-from tests.pages import SignedIn
+from tests.support.audit_trail import Story
+from tests.support.calls import refusal
+from tests.support.command_line import Command
+from tests.support.signed_in_browser import SignedIn
 
 MOMENTS = (
     "2",
