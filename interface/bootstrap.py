@@ -22,10 +22,12 @@ from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
 from application.people.refused_attempts import RefusedAttempts
 from application.people.tokens import Tokens
+from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError
-from interface.runtime.key_store import secret_keys
+from interface import key_store
 from interface.settings import Settings
 from projections.catalogue import create_views, missing_views
+from projections.evidence.checkpoint_store import CheckpointStore
 
 POOL_SIZE = 8
 OLDEST_POSTGRES = 15
@@ -73,6 +75,15 @@ class Services:
         """Returns where the account signs in, once, within a day; ends earlier such links."""
         return f"{self.settings.public_url}/sign-in/{self.accounts.sign_in_token(account)}"
 
+    def checkpoint_signer(self) -> CheckpointSigner:
+        """Returns the signer of this installation. Raises `SettingsError`."""
+        return key_store.checkpoint_signer(self.settings)
+
+    def checkpoint_store(self) -> CheckpointStore:
+        """Returns the checkpoints of this installation. Raises `SettingsError`."""
+        key = self.checkpoint_signer().verifier_key()
+        return CheckpointStore(self.settings.checkpoints_folder, key)
+
     def close(self) -> None:
         """Closes all connections."""
         self.event_store.close()
@@ -81,7 +92,7 @@ class Services:
 def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = utc_now) -> Services:
     """Builds the services on the database at `conninfo`, after forking: they own threads."""
     database = Database(conninfo, max_pool_size=POOL_SIZE)
-    keys = secret_keys(settings)
+    keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens)
     event_store = EventSourcedApplication(database)

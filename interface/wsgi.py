@@ -1,6 +1,5 @@
 """The web application: the JSON API, its documentation, and the pages."""
 
-import os
 from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,10 @@ from werkzeug.exceptions import HTTPException
 from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
 from interface import api, pages
-from interface.bootstrap import Services, build
+from interface.bootstrap import Services
 from interface.observability import health, logs, metrics
 from interface.observability.request_facts import BEGAN
 from interface.pages.shared import error_pages
-from interface.runtime.parent_watchdog import end_with_parent
-from interface.settings import Settings
 from interface.web import problems
 
 if TYPE_CHECKING:
@@ -42,15 +39,8 @@ class WebApplication(Flask):
         logs.unexpected(exc_info)
 
 
-def create_app(services: Services | None = None) -> Flask:
-    """Builds the application on `services`, or else on what the environment names."""
-    if services is None:
-        end_with_parent()
-        settings = Settings.from_environment(os.environ)
-        if settings.database_url is None:
-            raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
-        logs.configure(settings.log)
-        services = build(settings, settings.database_url)
+def create_app(services: Services) -> Flask:
+    """Builds the application on these services."""
     app = WebApplication(
         "interface", static_folder="pages/static", template_folder="pages/templates"
     )

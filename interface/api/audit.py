@@ -30,9 +30,7 @@ from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import refuses
 from interface.web.audit_queries import (
     MAPPER,
-    checkpoint_store,
     history_of,
-    public_key,
     record_access,
 )
 from interface.web.fields import Day
@@ -123,7 +121,7 @@ def events(query: dict[str, Any]) -> Any:
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def checkpoint() -> Any:
     """Read the newest signed checkpoint of the log, to store elsewhere."""
-    newest = checkpoint_store().require_newest()
+    newest = services().checkpoint_store().require_newest()
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
@@ -132,7 +130,10 @@ def checkpoint() -> Any:
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def key() -> Any:
     """Read the public key of the checkpoints. Have it confirmed through another channel."""
-    return Response(public_key() + "\n", content_type="text/plain; charset=utf-8")
+    return Response(
+        services().checkpoint_signer().verifier_key() + "\n",
+        content_type="text/plain; charset=utf-8",
+    )
 
 
 @blueprint.route("/events/<int:position>/proof")
@@ -141,7 +142,7 @@ def key() -> Any:
 @blueprint.response(200, ProofOutput)
 def proof(position: int) -> Any:
     """Prove (RFC 9162) that an event is under the newest checkpoint. Hashes are hexadecimal."""
-    newest = checkpoint_store().require_newest()
+    newest = services().checkpoint_store().require_newest()
     proved = prove_event(services().database, position, newest.signed)
     return {
         "index": proved.index,

@@ -13,12 +13,13 @@ from application.eventstore.mapper import JSONMapper
 from application.people import access_log
 from application.proofs.verifier import ProofError, verify_checkpoint, verify_export
 from domain.errors import AdmitOneError
+from interface import key_store
 from interface.cli import context
 from interface.cli.audit_context import newest_checkpoint, recorded_access
 from interface.cli.field_type import FieldType
 from interface.cli.progress import progress_of
 from interface.cli.single_use_report import report
-from interface.runtime import command_database, key_store
+from interface.runtime import command_database
 from interface.settings import Settings
 from interface.web.fields import AsOfField
 from interface.web.history_json import history_json

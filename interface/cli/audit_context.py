@@ -8,7 +8,6 @@ from application.eventstore.deadline import deadline
 from application.people import access_log
 from interface.bootstrap import Services
 from interface.cli import context
-from interface.runtime import key_store
 from projections.evidence.checkpoint_store import SignedCheckpoint, sign_all_due
 
 LONGEST_SECONDS = 3600.0
@@ -27,8 +26,7 @@ def newest_checkpoint(services: Services) -> SignedCheckpoint:
 
     Raises `NoCheckpoint`.
     """
-    signer = key_store.checkpoint_signer(services.settings)
-    store = key_store.checkpoint_store(services.settings)
+    store = services.checkpoint_store()
     with services.database.connection() as conn:
-        sign_all_due(conn, signer, store, now=services.now())
+        sign_all_due(conn, services.checkpoint_signer(), store, now=services.now())
     return store.require_newest()

@@ -11,17 +11,19 @@ from typing import Any
 import click
 
 from application.eventstore.mapper import JSONMapper
+from interface import key_store
 from interface.bootstrap import utc_now
 from interface.cli import context
 from interface.cli.progress import Progress
 from interface.observability import logs
-from interface.runtime import command_database, key_store, rebuild_launcher
+from interface.runtime import command_database, rebuild_launcher
 from interface.runtime.checkpoint_loop import sign_periodically
 from interface.runtime.parent_watchdog import end_with_parent
 from projections.catalogue import CATALOGUE, projection_named
 from projections.engine.batch import retry as retry_parked
 from projections.engine.projection import Projection
 from projections.engine.runner import Runner, is_running
+from projections.evidence.checkpoint_store import CheckpointStore
 from projections.rebuild import jobs, spot_check
 from projections.rebuild.jobs import REBUILD, VERIFY, RebuildJob, RebuildRunning
 from projections.rebuild.rebuild import Rebuild
@@ -48,7 +50,7 @@ def run() -> None:
     with command_database.database(context.settings()) as conninfo:
         runner = Runner(conninfo, CATALOGUE, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
-        store = key_store.checkpoint_store(settings)
+        store = CheckpointStore(settings.checkpoints_folder, signer.verifier_key())
         with (
             rebuild_launcher.on_request(conninfo, runner.is_at_work, stop),
             sign_periodically(conninfo, signer, store, runner.is_at_work, stop, now=utc_now),

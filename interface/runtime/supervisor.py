@@ -18,8 +18,8 @@ from types import FrameType
 from application.people.accounts import Account
 from domain.errors import AdmitOneError, Invalid, Unavailable
 from interface.bootstrap import Services, apply_schema, build
+from interface.key_store import secret_keys
 from interface.runtime.embedded_postgres import EmbeddedPostgres
-from interface.runtime.key_store import secret_keys
 from interface.runtime.managed_process import ManagedProcess
 from interface.runtime.parent_watchdog import for_children
 from interface.runtime.readiness_probe import why_not_ready

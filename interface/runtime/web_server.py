@@ -4,13 +4,16 @@ import gc
 import os
 import signal
 
+from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from interface.bootstrap import build
 from interface.observability import logs
 from interface.runtime import parent_watchdog
 from interface.settings import Settings
+from interface.wsgi import create_app
 
 BLOCKING_THREADS = 4  # with one, a plain request would wait behind a slow one
 RESPAWN_SECONDS = 0.5
@@ -28,7 +31,7 @@ def main() -> None:
     os.environ |= parent_watchdog.for_children(os.environ)
     _prepare_forks()
     Granian(
-        "interface.wsgi:create_app",
+        "interface.runtime.web_server:worker",
         factory=True,
         interface=Interfaces.WSGI,
         address=settings.host,
@@ -44,14 +47,22 @@ def main() -> None:
     ).serve()
 
 
+def worker() -> Flask:
+    """Builds the application of one worker, on what the environment names."""
+    parent_watchdog.end_with_parent()
+    settings = Settings.from_environment(os.environ)
+    if settings.database_url is None:
+        raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
+    logs.configure(settings.log)
+    return create_app(build(settings, settings.database_url))
+
+
 def _prepare_forks() -> None:
     """Let workers share what they all load, and let them be stopped while they start.
 
     A forked worker inherits the server's own handlers until the server installs the
     worker's: a SIGTERM that came before would be lost.
     """
-    import interface.wsgi  # noqa: F401 - loaded once instead of by every worker
-
     gc.freeze()
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),

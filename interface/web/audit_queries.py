@@ -8,9 +8,7 @@ from flask import request
 from application.audit.replay import AsOf, History, HistoryNotFound, replay
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
-from interface.runtime import key_store
 from interface.web.request_context import services
-from projections.evidence.checkpoint_store import CheckpointStore
 
 MAPPER = JSONMapper()
 LAST_POSITION = 2**63 - 1
@@ -27,16 +25,6 @@ def record_access(actor: str, result: str = "") -> None:
     if "q" in request.args:
         what += " (a search)"
     access_log.record(services().database, actor=actor, what=f"{what}{result}"[:_LONGEST_ACCESS])
-
-
-def public_key() -> str:
-    """Returns the key that checkpoints are checked with."""
-    return key_store.checkpoint_signer(services().settings).verifier_key()
-
-
-def checkpoint_store() -> CheckpointStore:
-    """Returns the checkpoints of this installation."""
-    return key_store.checkpoint_store(services().settings)
 
 
 def history_of(aggregate_id: UUID, *, as_of: AsOf | None = None, kind: str = "") -> History:

@@ -112,6 +112,11 @@ def redeem(
     return written
 
 
+def count_repeated_booking() -> None:
+    """Counts, for the metrics, a request that was answered with an earlier booking."""
+    metrics.count_redemption("repeated")
+
+
 @contextmanager
 def recording_refusals(token: str) -> Iterator[None]:
     """Records, for the link's owner, why an attempt to book with the link is refused.

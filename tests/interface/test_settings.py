@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interface.runtime.key_store import secret_keys
+from interface.key_store import secret_keys
 from interface.settings import PREFIX, Settings, SettingsError, unused_settings
 from tests.support.service import at_once
 

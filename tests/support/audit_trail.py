@@ -8,8 +8,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from application.proofs.verifier import Checkpoint
+from interface import key_store
 from interface.bootstrap import Services
-from interface.runtime import key_store
 from projections.evidence.checkpoint_store import CheckpointStore, sign_due
 
 

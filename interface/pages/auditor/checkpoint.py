@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from interface.pages.auditor.audited import audited
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.web.audit_queries import checkpoint_store, public_key
+from interface.web.request_context import services
 from projections.evidence.checkpoint_store import CheckpointDamaged
 
 blueprint = Blueprint("checkpoint_pages", __name__)
@@ -17,7 +17,7 @@ protect_from_csrf(blueprint)
 @audited
 def show() -> ResponseReturnValue:
     """Shows the newest checkpoint, and how to check the log against it."""
-    store = checkpoint_store()
+    store = services().checkpoint_store()
     newest, is_damaged = None, False
     try:
         newest = store.newest()
@@ -27,7 +27,7 @@ def show() -> ResponseReturnValue:
         "audit/checkpoint.html",
         checkpoint=newest,
         is_damaged=is_damaged,
-        key=public_key(),
+        key=services().checkpoint_signer().verifier_key(),
         folder=store.folder,
         zone=user_time_zone(),
     )
@@ -37,7 +37,7 @@ def show() -> ResponseReturnValue:
 @audited
 def download() -> ResponseReturnValue:
     """Sends the checkpoint as a file, to store elsewhere."""
-    newest = checkpoint_store().require_newest()
+    newest = services().checkpoint_store().require_newest()
     return _file(newest.text, f"{newest.signed.size}.checkpoint")
 
 
@@ -45,7 +45,7 @@ def download() -> ResponseReturnValue:
 @audited
 def key() -> ResponseReturnValue:
     """Sends the public key as a file."""
-    return _file(public_key() + "\n", "audit-key.txt")
+    return _file(services().checkpoint_signer().verifier_key() + "\n", "audit-key.txt")
 
 
 def _file(text: str, name: str) -> Response:

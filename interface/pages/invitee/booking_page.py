@@ -17,7 +17,6 @@ from domain.errors import (
     SlotRefused,
     Unavailable,
 )
-from interface.observability import metrics
 from interface.pages.invitee import booking_page_views as views
 from interface.pages.invitee.slot_picker import is_free
 from interface.pages.shared.csrf import protect_from_csrf
@@ -25,6 +24,7 @@ from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Email, Instant, Name, Text
 from interface.web.invitation import (
     Invitation,
+    count_repeated_booking,
     counting_refusals,
     invitation,
     link_id_of,
@@ -79,7 +79,7 @@ def book(token: str) -> ResponseReturnValue:
     """Books once, however often the form is sent."""
     mine = _own_booking(token)
     if mine is not None:
-        metrics.count_redemption("repeated")
+        count_repeated_booking()
         return _go_to(mine)
     invited = invitation(token)
     given = {name: request.form.get(name, "") for name in BookingForm().fields}
@@ -127,7 +127,7 @@ def _booked(
         )
     except IdempotencyMismatch:
         # This very form booked before, and was changed and sent again after going back.
-        metrics.count_redemption("repeated")
+        count_repeated_booking()
     manage_token = services().tokens.for_managing(Booking.id_for(invited.link.id))
     response = make_response(_go_to(manage_token))
     response.set_cookie(

@@ -52,7 +52,7 @@ def test_a_moment_is_read_alike_at_all_three_entrances(
 def test_what_is_no_moment_is_refused_alike(
     text: str, auditor: Owner, inspector: SignedIn, admitone: Command, story: Story
 ) -> None:
-    answer = auditor.client.get(
+    answer: Any = auditor.client.get(
         f"/api/v1/audit/links/{story.link}", query_string={"as_of": text}, headers=auditor.headers
     )
     assert refusal(answer) == (422, "validation")
