@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 from application.audit.replay import Step, steps_without_state
 from application.eventstore.event_log import read_at, read_streams
 from application.eventstore.mapper import JSONMapper
+from application.people.email_address import spellings
 
 MOST_SCANNED = 100_000
 """Positions that one page scans, whatever it searches for."""
@@ -64,8 +65,8 @@ def find_aggregates(conn: Connection[DictRow], text: str) -> list[UUID]:
     except ValueError:
         rows = conn.execute(
             """SELECT DISTINCT originator_id FROM personal_data
-            WHERE lower(data->>'email') = lower(%s) LIMIT 100""",
-            (text.strip(),),
+            WHERE lower(data->>'email') IN (lower(%s), lower(%s)) LIMIT 100""",
+            spellings(text.strip()),
         )
         return [row["originator_id"] for row in rows]
     return [aggregate_id] if read_streams(conn, [aggregate_id])[:1] else []

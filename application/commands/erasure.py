@@ -16,6 +16,7 @@ from psycopg.rows import DictRow
 
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import AccountNotFound, Accounts
+from application.people.email_address import spellings
 from domain.booking import Booking
 
 PAGE = 1000
@@ -117,7 +118,8 @@ class ErasureCommands:
         """
         named: list[DictRow] = []
         booked: list[UUID] = []
-        address = re.compile(rf"(?<![\w.%+-]){re.escape(email)}(?![\w-]|\.\w)", re.IGNORECASE)
+        either = "|".join(re.escape(spelling) for spelling in spellings(email))
+        address = re.compile(rf"(?<![\w.%+-])(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
         for row in self._everything():
             if any(address.search(text) for text in row["data"].values()):
                 named.append(row)

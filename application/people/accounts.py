@@ -11,7 +11,11 @@ from uuid import UUID, uuid4
 import psycopg
 
 from application.eventstore.database import Database
-from application.people.personal_data import looks_like_email
+from application.people.email_address import (
+    InvalidEmailAddress,
+    normalized_email_address,
+    spellings,
+)
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import Invalid, NotFound
 
@@ -79,6 +83,9 @@ class Caller:
     actor: str
 
 
+BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
+"""Takes the two `spellings` of an address."""
+
 _ACCOUNT = """SELECT id, email, name, roles, time_zone, password_hash IS NOT NULL AS has_password,
     signed_in_at IS NOT NULL AS has_signed_in FROM accounts"""
 _KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
@@ -93,10 +100,16 @@ class Accounts:
         self._tokens = tokens
 
     def create(self, *, email: str, name: str | None, roles: Collection[str]) -> Account:
-        """A new account; `name` defaults to the part before the @. Raises `Invalid`."""
-        errors = {}
-        if not looks_like_email(email):
-            errors["email"] = ["Not an e-mail address."]
+        """Creates an account; raises `Invalid`.
+
+        `name` defaults to the part of the address before the @. The address may be one of
+        the local network, because nothing has to be sent to it.
+        """
+        errors: dict[str, list[str]] = {}
+        try:
+            email = normalized_email_address(email, may_be_local=True)
+        except InvalidEmailAddress as refusal:
+            errors["email"] = [refusal.sentence]
         if unknown := sorted(set(roles) - set(ROLES)):
             errors["role"] = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(ROLES)}."]
         if errors:
@@ -113,12 +126,12 @@ class Accounts:
         return self.by_email(email)
 
     def by_email(self, email: str) -> Account:
-        """Raises `AccountNotFound`."""
-        return self._one(f"{_ACCOUNT} WHERE lower(email) = lower(%s)", email)
+        """Returns the account with this address, in any case. Raises `AccountNotFound`."""
+        return self._one(f"{_ACCOUNT} {BY_EMAIL}", spellings(email))
 
     def by_id(self, account_id: UUID) -> Account:
-        """Raises `AccountNotFound`."""
-        return self._one(f"{_ACCOUNT} WHERE id = %s", account_id)
+        """Returns the account with this id. Raises `AccountNotFound`."""
+        return self._one(f"{_ACCOUNT} WHERE id = %s", (account_id,))
 
     def change(self, account: Account, *, name: str, time_zone: str | None) -> Account:
         """Another name, another IANA zone for times in the pages (None: none chosen yet)."""
@@ -244,8 +257,8 @@ class Accounts:
         rows = self._database.fetch_all(f"{query} ORDER BY k.created_at DESC, prefix", values)
         return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
-    def _one(self, query: str, value: object) -> Account:
-        row = self._database.fetch_one(query, (value,))
+    def _one(self, query: str, values: Sequence[object]) -> Account:
+        row = self._database.fetch_one(query, values)
         if row is None:
             raise AccountNotFound
         return _account(row)

@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from application.eventstore.database import Database
-from application.people.accounts import Account, Accounts
+from application.people.accounts import BY_EMAIL, Account, Accounts
+from application.people.email_address import spellings
 from domain.errors import AdmitOneError, Invalid, Sentence
 
 SESSION_LIFETIME = timedelta(days=30)
@@ -87,7 +88,8 @@ class Sessions:
         Takes as long for an address that nobody has.
         """
         row = self._database.fetch_one(
-            "SELECT id, password_hash FROM accounts WHERE lower(email) = lower(%s)", (email,)
+            f"SELECT id, password_hash FROM accounts {BY_EMAIL}",  # noqa: S608 - a constant
+            spellings(email),
         )
         known = row["password_hash"] if row else None
         if not self._matches(known or self._hash_of_nobody(), password) or not row or not known:

@@ -89,9 +89,3 @@ def booking_data(invitee: Invitee, notes: str | None) -> dict[str, str | None]:
         "time_zone": invitee.time_zone,
         "notes": notes,
     }
-
-
-def looks_like_email(text: str) -> bool:
-    """Whether text has the outer form of an e-mail address; only mail can tell more."""
-    local, at, host = text.rpartition("@")
-    return bool(local and at and host) and text.isprintable() and " " not in text

@@ -331,6 +331,18 @@ def test_everything_is_looked_through_a_page_at_a_time(
     assert len(held(desk, "ada@example.org")["typed"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("stored", "searched"),
+    [("zofie@příklad.cz", "zofie@XN--PKLAD-zsa96e.cz"), ("a@b,c@d.e", "a@b,c@d.e")],
+)
+def test_another_spelling_and_an_address_that_is_refused_today_are_found(
+    desk: Desk, stored: str, searched: str
+) -> None:
+    booking_id = booked(desk, invitee=Invitee("Žofie", stored))
+    events = [(row["event"], row["booking_id"]) for row in held(desk, searched)["typed"]]
+    assert events == [("link.issued", str(booking_id)), ("booking.made", str(booking_id))]
+
+
 def test_about_somebody_who_is_forgotten_nothing_is_held(desk: Desk) -> None:
     desk.forget(booked(desk, invitee=Invitee("Ada", "ada@example.org")))
     assert held(desk, "ada@example.org") == {
