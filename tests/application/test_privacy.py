@@ -222,7 +222,7 @@ def test_a_request_that_is_repeated_while_its_invitee_is_forgotten_writes_nothin
 def test_all_recorded_erasures_are_applied_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasure, "_RECORDED", erasure._RECORDED.replace("LIMIT 1000", "LIMIT 2"))
+    monkeypatch.setattr(erasure, "_FORGOTTEN", erasure._FORGOTTEN.replace("LIMIT 1000", "LIMIT 2"))
     calendar_id = desk.new_calendar()
     starts = [TOMORROW.start + timedelta(minutes=30 * n) for n in range(6)]
     bookings = [booked(desk, calendar_id, start=start) for start in starts]
@@ -323,8 +323,8 @@ def test_an_address_within_a_longer_one_is_somebody_elses(
 def test_everything_is_looked_through_a_page_at_a_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = erasure._EVERYTHING.replace("LIMIT 1000", "LIMIT 2")
-    monkeypatch.setattr(erasure, "_EVERYTHING", page)
+    page = erasure._ALL_ROWS.replace("LIMIT 1000", "LIMIT 2")
+    monkeypatch.setattr(erasure, "_ALL_ROWS", page)
     calendar_id = desk.new_calendar()
     for number in range(7):
         desk.new_link(calendar_id, recipient="ada@example.org" if number % 2 else "Grace")
