@@ -1,4 +1,6 @@
-"""The refusals of the domain, and the root of all others. Each docstring is what people see.
+"""The refusals of the domain, and the root of all others.
+
+Each docstring is the sentence people see.
 
     AdmitOneError
     ├── Invalid                   input that breaks a rule, reported field by field

@@ -1,4 +1,4 @@
-"""Collects the history of a link: its events, its booking's, and the agenda's about that."""
+"""Collects the history of a link: its events, its booking's, and those of its reservations."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress

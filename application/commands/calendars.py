@@ -41,7 +41,7 @@ class CalendarCommands:
         actor: str,
         now: datetime,
     ) -> Written[Calendar]:
-        """Replaces the terms of `version` by `change` of them; None means the newest version.
+        """Applies `change` to the terms of `version`; None stands for the newest version.
 
         Raises `StaleVersion`, `CalendarArchived`, `Invalid` or `CalendarNotFound`.
         """

@@ -1,4 +1,4 @@
-"""Connection strings for PostgreSQL: checked, and completed with time-outs."""
+"""Checks connection strings for PostgreSQL, and adds time-outs to them."""
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -13,7 +13,7 @@ _DEFAULTS: dict[str, str | int] = {
 
 
 class InvalidConninfo(ValueError):
-    """A connection string that can't be used. Never quotes it, because it may hold a password."""
+    """A connection string that can't be used. It is not quoted: it may hold a password."""
 
 
 def check(conninfo: str) -> None:

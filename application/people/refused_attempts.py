@@ -73,7 +73,7 @@ class RefusedAttempts:
     """Stores, counts and deletes refused attempts."""
 
     def __init__(self, database: Database, secret_key: str) -> None:
-        """Takes the key of the address hashes, without which the database tells no address.
+        """Takes the key of the address hashes: without it, these reveal no address.
 
         Under another key, the same address counts as a different one.
         """

@@ -1,4 +1,4 @@
-"""Tokens, which are ids signed with the service's secret: having one is having the right.
+"""Tokens: ids signed with the service's secret, which give a right to whoever has them.
 
 Nothing secret is stored, so a leaked database opens no link, a forged token is refused
 without a query, and the owner can copy an active link again at any time.
