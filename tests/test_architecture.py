@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "application": {
         "argon2",
         "cryptography",
+        "email_validator",
         "eventsourcing",
         "itsdangerous",
         "msgspec",

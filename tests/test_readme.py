@@ -12,6 +12,7 @@ READMES = [
     for name in (
         "README.md",
         "application/README.md",
+        "domain/README.md",
         "interface/README.md",
         "projections/README.md",
     )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError, fields
 
 from application.audit.replay import AsOf
-from application.people.personal_data import looks_like_email
+from application.people.email_address import InvalidEmailAddress, normalized_email_address
 from domain.booking_rules import is_time_zone
 from domain.errors import Sentence
 
@@ -174,7 +174,7 @@ class Name(Text):
 
 
 class Email(Name):
-    """An e-mail address."""
+    """An e-mail address that can be reached from anywhere, in the spelling that is stored."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(longest=LONGEST_EMAIL, **kwargs)
@@ -183,9 +183,10 @@ class Email(Name):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if not looks_like_email(text):
-            raise ValidationError(Sentence("Not an e-mail address."))
-        return text
+        try:
+            return normalized_email_address(text)
+        except InvalidEmailAddress as refusal:
+            raise ValidationError(refusal.sentence) from None
 
 
 class TimeZone(fields.String):

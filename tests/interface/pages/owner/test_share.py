@@ -115,8 +115,8 @@ def test_a_last_day_ends_with_midnight_where_the_owner_lives(
         ("recipient", "x" * 201, "Must not be longer than 200 characters."),
         ("expires_in_days", "0", "Must be 1 to 365."),
         ("expires_in_days", "many", "Must be 1 to 365."),
-        ("expires_on", "2026-11-22", "Must lie in the future."),
-        ("expires_on", "2027-11-23", "Must lie within 365 days."),
+        ("expires_on", "2026-11-22", "Must be in the future."),
+        ("expires_on", "2027-11-23", "Must be within 365 days."),
         ("expires_on", "soon", "Must be a date as in 2026-12-24"),
     ],
 )
