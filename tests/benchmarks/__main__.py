@@ -99,12 +99,13 @@ def rebuild(conninfo: str, *names: str) -> tuple[float, float]:
     """`admitone projections rebuild` as a process: events/s of the pass, peak memory in MB."""
     script = (
         "import json, resource, sys, time\n"
-        "from application.mapper import JSONMapper\n"
-        "from projections.catalogue import view_named\n"
-        "from projections.rebuild import Rebuild\n"
+        "from application.eventstore.mapper import JSONMapper\n"
+        "from projections.catalogue import projection_named\n"
+        "from projections.rebuild.rebuild import Rebuild\n"
         "import gc; gc.freeze(); gc.disable()\n"
         "names = sys.argv[2:]\n"
-        "done = Rebuild(sys.argv[1], [view_named(n) for n in names], JSONMapper()).run()\n"
+        "views = [projection_named(name) for name in names]\n"
+        "done = Rebuild(sys.argv[1], views, JSONMapper()).run()\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "print(json.dumps([done[0].events / done[0].seconds, peak]))\n"
     )
