@@ -42,6 +42,15 @@ def read_at(conn: Connection[DictRow], positions: Collection[int]) -> list[Recor
     )
 
 
+def head(conn: Connection[DictRow]) -> int:
+    """Returns the position of the newest event; 0 while the log is empty."""
+    (row,) = conn.execute(
+        "SELECT coalesce(max(notification_id), 0) AS head FROM stored_events"
+    ).fetchall()
+    position: int = row["head"]
+    return position
+
+
 def read_streams(
     conn: Connection[DictRow], originator_ids: Collection[UUID], *, until: int | None = None
 ) -> list[RecordedEvent]:
