@@ -20,7 +20,7 @@ REBUILD = 4_011_200
 
 
 def is_held(conn: Connection[DictRow], number: int, view: str | None = None) -> bool:
-    """Whether anybody holds a lock in the database of `conn`. `REBUILD` is that of a `view`."""
+    """Returns whether anybody holds a lock in the database of `conn`: `REBUILD` for a `view`."""
     row = conn.execute(
         """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -177,7 +177,11 @@ class _Writer:
         return ready
 
     def _is_blocked(self, recorded: RecordedEvent) -> bool:
-        """By its correlation id, or by its day if an event of that day did not say whose it was."""
+        """Returns whether an event has to wait for a parked one.
+
+        One of an agenda has the correlation id of its day if it does not name its booking: then
+        everything on that day waits.
+        """
         return (
             correlation_id_of(recorded) in self._blocked or recorded.originator_id in self._blocked
         )

@@ -49,7 +49,7 @@ _VIEW_ERRORS = (psycopg.ProgrammingError, LookupError)
 
 
 def is_running(database: Database) -> bool:
-    """Whether a runner is at work on this database, on whichever machine."""
+    """Returns whether a runner is at work on this database, on any machine."""
     return database.run_idempotent(
         lambda conn: advisory_locks.is_held(conn, advisory_locks.PROJECTOR)
     )

@@ -106,7 +106,7 @@ def _sql_type(hint: Any) -> str:
 
 
 class Rows:
-    """What a batch of events does to the rows of a view. Each row is written once.
+    """The changes that a batch of events makes to the rows of a view. Each row is written once.
 
     `position` is that of the event that is being applied.
     """

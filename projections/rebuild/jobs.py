@@ -75,7 +75,7 @@ class RebuildJob:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the job has come to its end."""
+        """True once the job is done. One that failed will be resumed."""
         return self.state == "done"
 
     @property
@@ -216,7 +216,7 @@ def prune(conn: Connection[DictRow], projections: Sequence[Projection]) -> list[
 
 
 def _is_older(name: str, current: str) -> bool:
-    """Whether `name` is an earlier version of the view `current`."""
+    """Returns whether `name` is an earlier version of the view `current`."""
     (stem, _, number), (current_stem, _, current_number) = (
         text.rpartition("_v") for text in (name, current)
     )

@@ -30,7 +30,7 @@ class RebuildThrottle:
         return GENTLE_BATCH_SIZE if self.is_busy() else BATCH_SIZE
 
     def is_busy(self) -> bool:
-        """Whether other connections were active in the last second."""
+        """Returns whether other connections were active in the last second."""
         if monotonic() - self._looked_at > LOOK_SECONDS:
             self._is_busy = self._active_connections() > FEW
             self._looked_at = monotonic()

@@ -48,7 +48,7 @@ class StoredBooking:
 
 @dataclass(frozen=True)
 class LinkBooking:
-    """What the owner sees of the booking behind a link. `invitee` is None once forgotten."""
+    """The booking behind a link, as its owner sees it. `invitee` is None once forgotten."""
 
     id: UUID
     start: datetime
@@ -177,7 +177,7 @@ class LinkOrder(StrEnum):
 
 
 class _SortKey(NamedTuple):
-    """What links are sorted by, and what the link at the position %(cursor)s has there."""
+    """A sort key of links, and its value for the link at the position %(cursor)s."""
 
     key: sql.Composable
     key_at_cursor: sql.Composable
