@@ -22,7 +22,7 @@ from eventsourcing.utils import Environment, strtobool
 from psycopg.errors import Diagnostic
 from psycopg.types.json import Jsonb
 
-from application.eventstore import event_log
+from application.eventstore import advisory_locks, event_log
 from application.eventstore.database import LOST, PATIENCE, Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline, seconds_left
 from domain.errors import Busy, Unavailable
@@ -34,13 +34,12 @@ CHANNEL = "stored_events"
 # and not LOCK TABLE, which (auto)vacuum and index builds would delay. Everything is a single
 # statement, which the server begins when it has all of it and ends by itself: no client that
 # stops or vanishes half-way keeps the others waiting.
-TURN = 4_011_200_119
-
 _APPEND = f"""
     WITH patience AS MATERIALIZED (
         SELECT set_config('lock_timeout', %s, true)
     ), turn AS MATERIALIZED (
-        SELECT pg_advisory_xact_lock({TURN}), pg_notify('{CHANNEL}', '') FROM patience
+        SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
+        FROM patience
     ), person AS (
         INSERT INTO personal_data (originator_id, originator_version, salt, data)
         SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row

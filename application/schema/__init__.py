@@ -5,7 +5,7 @@ from importlib.resources import files
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-_LOCK = 4_011_200_117  # an arbitrary number, the same in every version
+from application.eventstore import advisory_locks
 
 
 def apply(conn: Connection[DictRow]) -> list[str]:
@@ -13,7 +13,7 @@ def apply(conn: Connection[DictRow]) -> list[str]:
 
     Waits for another process that is doing the same.
     """
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.SCHEMA,))
     conn.execute(
         """CREATE TABLE IF NOT EXISTS schema_steps (
             name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"""
@@ -27,7 +27,7 @@ def apply(conn: Connection[DictRow]) -> list[str]:
 
 def apply_roles(conn: Connection[DictRow]) -> None:
     """Creates missing roles and grants each what it needs; see `roles.sql`."""
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.SCHEMA,))
     conn.execute((files(__name__) / "roles.sql").read_bytes())
 
 

@@ -1,19 +1,19 @@
 """The database for the length of one command, its own server started if none runs yet."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import monotonic, sleep
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from application.eventstore.conninfo import with_defaults
 from domain.errors import AdmitOneError
 from interface.bootstrap import apply_schema, require_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.settings import Settings
+from projections.engine.connection import connect
 
 START_SECONDS = 30.0  # for a service that was started just now
 
@@ -51,11 +51,14 @@ def database(settings: Settings) -> Iterator[str]:
 @contextmanager
 def connection(settings: Settings) -> Iterator[Connection[DictRow]]:
     """Yields a connection without the deadline that requests have."""
-    with database(settings) as conninfo:
-        completed = with_defaults(conninfo, application_name="admitone projections")
-        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
-            conn.execute("SET timezone = 'UTC'; SET lock_timeout = '5s'")
-            yield conn
+    with database(settings) as conninfo, closing(_connect(conninfo)) as conn:
+        yield conn
+
+
+def _connect(conninfo: str) -> Connection[DictRow]:
+    return connect(
+        conninfo, application_name="admitone projections", settings={"lock_timeout": "5s"}
+    )
 
 
 @contextmanager

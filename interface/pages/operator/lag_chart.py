@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from projections.engine.lag import KEPT, SAMPLE_SECONDS, Sample
+from projections.engine.lag import RETENTION, SAMPLE_SECONDS, Sample
 
 WIDTH, HEIGHT = 160, 32
 # At least so high, in seconds: what is less is no lag that anybody notices.
@@ -45,7 +45,7 @@ def _runs(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 def _steps(run: Sequence[Sample], now: datetime, top: float) -> Iterable[str]:
     for number, sample in enumerate(run):
-        x = WIDTH * (1 - (now - sample.at) / KEPT)
+        x = WIDTH * (1 - (now - sample.at) / RETENTION)
         y = 1 + (HEIGHT - 2) * (1 - sample.seconds / top)
         yield f"{'L' if number else 'M'}{x:.1f} {y:.1f}"
     # A lone sample is a dot: a line of no length with round ends.

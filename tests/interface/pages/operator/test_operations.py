@@ -56,7 +56,7 @@ def told(page: str, name: str = link_list.NAME) -> str:
 def note(services: Services, **changes: Any) -> None:
     """Let the newest rebuild have come so far."""
     with services.database.connection() as conn:
-        jobs.note(conn, jobs.newest(conn)[link_list.NAME], **changes)
+        jobs.update(conn, jobs.newest(conn)[link_list.NAME], **changes)
 
 
 def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> None:
