@@ -1,8 +1,7 @@
-"""The form of a calendar: terms as texts in fields, and back."""
+"""The form of a calendar: its terms as texts in fields, and back."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
@@ -12,18 +11,13 @@ from domain.calendar import CalendarTerms
 from domain.errors import Invalid
 from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import gettext
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.calendar_mapping import new_terms
 from interface.web.opening_hours import CLOSED, UnreadableHours, hours_text, parse_hours
 from interface.web.request_schemas import CalendarInput
 from interface.web.time_zone_lookup import resolve_time_zone
 
 Errors = dict[str, list[str]]
-
-
-def _(message: str) -> str:
-    """Marks a message for the catalogues; the template translates it."""
-    return message
-
 
 WORDS = ("name", "location", "description")
 WEEKLY = {day: f"availability.weekly.{day}" for day in WEEKDAYS}
@@ -42,7 +36,7 @@ UNIT = "minimum_notice_unit"
 FIELDS = (*WORDS, "time_zone", *NUMBERS, UNIT, *WEEKLY.values())
 _MINUTES_IN = {"days": 1440, "hours": 60, "minutes": 1}
 
-# For what can't be read, so that the rest is checked all the same.
+# They stand in for fields that can't be read, so that the other fields are checked all the same.
 _STAND_INS = {
     "name": "-",
     "time_zone": "UTC",
@@ -59,22 +53,36 @@ _TWICE = _("This date is given twice.")
 
 
 class Override(NamedTuple):
-    """A row of the form: a date and the hours that replace those of its weekday."""
+    """A row of the form: a date, and the hours that replace those of its weekday."""
 
     date: str
     hours: str
 
 
+class ParsedTerms(NamedTuple):
+    """The terms that a form describes, or the sentences about its errors by field."""
+
+    terms: CalendarTerms | None
+    errors: Errors
+
+
+class ParsedRules(NamedTuple):
+    """The booking rules that a form describes, or the sentences about its errors by field."""
+
+    rules: BookingRules | None
+    errors: Errors
+
+
 @dataclass(frozen=True)
 class CalendarForm:
-    """What somebody typed, or would have to type for the terms that are there."""
+    """The texts in the fields: as somebody typed them, or as they describe existing terms."""
 
     typed: Mapping[str, str]
     overrides: tuple[Override, ...] = ()
 
     @classmethod
     def blank(cls, time_zone: str) -> "CalendarForm":
-        """For a new calendar: half an hour, on working days from nine to five."""
+        """Returns the form for a new calendar: half an hour, Monday to Friday from nine to five."""
         weekly = {WEEKLY[day]: hours_text(_OFFICE_HOURS) for day in WEEKDAYS[:5]}
         return cls(
             {
@@ -90,7 +98,7 @@ class CalendarForm:
 
     @classmethod
     def of(cls, terms: CalendarTerms) -> "CalendarForm":
-        """For terms as they are."""
+        """Returns the form filled in with existing terms."""
         rules = terms.rules
         numbers = {name: str(getattr(rules, name)) for name in NUMBERS}
         if rules.start_increment_minutes == rules.duration_minutes:
@@ -113,7 +121,7 @@ class CalendarForm:
 
     @classmethod
     def sent(cls, form: MultiDict[str, str]) -> "CalendarForm":
-        """As it was sent."""
+        """Returns the form as a browser sent it."""
         rows = zip(form.getlist("override_date"), form.getlist("override_hours"), strict=False)
         overrides = tuple(Override(date.strip(), hours.strip()) for date, hours in rows)
         return cls(
@@ -122,44 +130,33 @@ class CalendarForm:
         )
 
     def with_hours_copied(self, source: str, days: str) -> "CalendarForm":
-        """The hours of one weekday on all days, or on all that most people work on."""
+        """Returns the form with a weekday's hours copied to Monday to Friday, or to `all` days."""
         targets = WEEKDAYS if days == "all" else WEEKDAYS[:5]
         hours = self.typed.get(WEEKLY.get(source, ""), "")
-        return CalendarForm(
-            {**self.typed, **{WEEKLY[day]: hours for day in targets}}, self.overrides
-        )
+        return replace(self, typed={**self.typed, **{WEEKLY[day]: hours for day in targets}})
 
     @property
     def rows(self) -> tuple[Override, ...]:
-        """The overrides, and room for some more."""
+        """Returns the overrides, and some empty rows for more."""
         return self.overrides + (Override("", ""),) * BLANK_OVERRIDES
 
-    @cached_property
-    def reading(self) -> "Reading":
-        """What the form says: terms, or what is wrong with it, by field."""
-        values = self._values
-        loaded = load(CalendarInput(), values)
-        errors = loaded.errors
-        if errors:
-            wrong = {field.partition(".")[0] for field in errors}
-            usable = {name: value for name, value in values.items() if name not in wrong}
-            loaded = load(CalendarInput(), _STAND_INS | usable)
-        terms = new_terms(loaded.values)
-        try:
-            terms.check()
-        except Invalid as invalid:
-            errors = errors_of(invalid) | errors
-        errors = self._as_typed(errors) | dict(self._faults())
-        return Reading(None if errors else terms, errors)
+    def parse(self) -> ParsedTerms:
+        """Returns the terms that the form describes, or what is wrong with it."""
+        terms, errors = _load_terms(self._values())
+        errors = self._rephrased(errors) | dict(self._faults())
+        return ParsedTerms(None if errors else terms, errors)
 
-    @property
-    def rules(self) -> "Reading":
-        """As `reading`, whatever the words are: for a preview while they are being typed."""
-        return CalendarForm({**self.typed, **dict.fromkeys(WORDS, "-")}, self.overrides).reading
+    def parse_rules(self) -> ParsedRules:
+        """Like `parse`, but ignores name, location and description.
 
-    @cached_property
+        The preview is made from it, and works before these are filled in.
+        """
+        form = replace(self, typed={**self.typed, **dict.fromkeys(WORDS, "-")})
+        terms, errors = form.parse()
+        return ParsedRules(terms.rules if terms else None, errors)
+
     def _values(self) -> dict[str, Any]:
-        """The fields of the API, without those that can't be read."""
+        """Returns the fields as the API takes them, without those that can't be read."""
         numbers = {name: number for name in NUMBERS if (number := self._number(name)) is not None}
         if "minimum_notice_minutes" in numbers:
             numbers["minimum_notice_minutes"] *= _MINUTES_IN.get(self.typed.get(UNIT, ""), 1)
@@ -176,6 +173,7 @@ class CalendarForm:
         }
 
     def _faults(self) -> Iterator[tuple[str, list[str]]]:
+        """Yields the fields whose text is missing or can't be read, with a sentence for each."""
         for name in ("name", "time_zone", "duration_minutes"):
             if not self.typed.get(name, "").strip():
                 yield name, [_EMPTY]
@@ -199,8 +197,8 @@ class CalendarForm:
         digits = text.removeprefix("-")
         return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
 
-    def _as_typed(self, errors: Errors) -> Errors:
-        """The sentences about the units and the fields that were filled in."""
+    def _rephrased(self, errors: Errors) -> Errors:
+        """Returns the errors in the units of the form, without those of fields left empty."""
         if not self.typed.get("start_increment_minutes", "").strip():
             errors.pop("start_increment_minutes", None)  # it follows the duration
         if "minimum_notice_minutes" in errors and self.typed.get(UNIT) != "minutes":
@@ -208,19 +206,32 @@ class CalendarForm:
         return errors
 
 
-class Reading(NamedTuple):
-    """Terms when all is well, else sentences by field."""
-
-    terms: CalendarTerms | None
-    errors: Errors
-
-
 def override_field(date: str) -> str:
-    """Where the sentences about a date's hours are."""
+    """Returns the field under which errors of a date's hours are listed."""
     return f"availability.overrides.{date}"
 
 
+def _load_terms(values: dict[str, Any]) -> tuple[CalendarTerms, Errors]:
+    """Returns the terms, and the errors by field.
+
+    Stand-ins replace fields that the schema refuses, so that the domain checks all the others.
+    """
+    loaded = load(CalendarInput(), values)
+    errors = loaded.errors
+    if errors:
+        unusable = {field.partition(".")[0] for field in errors}
+        usable = {name: value for name, value in values.items() if name not in unusable}
+        loaded = load(CalendarInput(), _STAND_INS | usable)
+    terms = new_terms(loaded.values)
+    try:
+        terms.check()
+    except Invalid as refusal:
+        errors = errors_of(refusal) | errors
+    return terms, errors
+
+
 def _hours(text: str) -> Hours | None:
+    """Returns the hours in a text, none for a closed day; None if it can't be read."""
     try:
         return parse_hours(text, closed=(CLOSED, gettext("closed").casefold()))
     except UnreadableHours:
@@ -228,7 +239,7 @@ def _hours(text: str) -> Hours | None:
 
 
 def _notice_texts(minutes: int) -> dict[str, str]:
-    """In the largest unit that says it exactly."""
+    """Returns the fields of the minimum notice, in the largest unit that expresses it exactly."""
     exact = (unit for unit, length in _MINUTES_IN.items() if minutes % length == 0)
     unit = next(exact) if minutes else "hours"
     return {"minimum_notice_minutes": str(minutes // _MINUTES_IN[unit]), UNIT: unit}
