@@ -9,7 +9,7 @@ import pytest
 
 from application.people.personal_data import Invitee
 from interface.bootstrap import Services
-from interface.pages.owner.bookings import PAGE
+from interface.pages.owner.bookings import PAGE_SIZE
 from tests.conftest import Clock, Owner
 from tests.diary import Diary
 from tests.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
@@ -177,7 +177,7 @@ def test_search_and_calendar_narrow_every_view(person: SignedIn, diary: Diary) -
 
 def test_a_long_list_goes_on_where_it_ended(person: SignedIn, diary: Diary) -> None:
     calendar = diary.calendar()
-    for number in range(PAGE + 2):
+    for number in range(PAGE_SIZE + 2):
         start = TOMORROW_AT_NINE + number // 2 * timedelta(hours=1)
         diary.booking(
             calendar,
@@ -190,13 +190,13 @@ def test_a_long_list_goes_on_where_it_ended(person: SignedIn, diary: Diary) -> N
     address = unescape(following[1])
     assert "q=guest" in address
     names = re.findall(r"Guest \d+", first + person.get(address).get_data(as_text=True))
-    assert names == [f"Guest {number:02}" for number in range(PAGE + 2)]
+    assert names == [f"Guest {number:02}" for number in range(PAGE_SIZE + 2)]
 
 
 def test_past_bookings_page_from_the_newest_on(person: SignedIn, diary: Diary) -> None:
     calendar = diary.calendar()
-    for number in range(PAGE + 1):
-        start = NOW - (PAGE + 1 - number) * timedelta(hours=1)
+    for number in range(PAGE_SIZE + 1):
+        start = NOW - (PAGE_SIZE + 1 - number) * timedelta(hours=1)
         diary.booking(calendar, start, Invitee(f"Guest {number:02}", "guest@example.org"))
     first = person.get("/bookings?view=past").get_data(as_text=True)
     following = re.search(r'href="([^"]*cursor[^"]*)"', first)
@@ -204,7 +204,7 @@ def test_past_bookings_page_from_the_newest_on(person: SignedIn, diary: Diary) -
     names = re.findall(
         r"Guest \d+", first + person.get(unescape(following[1])).get_data(as_text=True)
     )
-    assert names == [f"Guest {number:02}" for number in reversed(range(PAGE + 1))]
+    assert names == [f"Guest {number:02}" for number in reversed(range(PAGE_SIZE + 1))]
 
 
 def test_a_crowded_day_of_the_month_leads_to_its_week(person: SignedIn, diary: Diary) -> None:

@@ -1,14 +1,9 @@
-"""What a page says about the form that led to it: named in the address, so nothing is stored."""
+"""Messages about the form that led to a page, named by a query parameter instead of stored."""
 
 from flask import request
 
 from interface.pages.shared.i18n import gettext
-
-
-def _(message: str) -> str:
-    """Marks a message for the catalogues; `notice` translates it."""
-    return message
-
+from interface.pages.shared.i18n import mark_for_translation as _
 
 NOTICES = {
     "calendar-created": _("Calendar created."),
@@ -30,6 +25,6 @@ NOTICES = {
 
 
 def notice() -> str | None:
-    """The sentence that this page's address names."""
+    """Returns the message that this page's address names, in the reader's language."""
     message = NOTICES.get(request.args.get("notice", ""))
     return gettext(message) if message else None
