@@ -20,20 +20,20 @@ TITLES = {
     "link.issued": _("Link issued"),
     "link.redeemed": _("Link used"),
     "link.revoked": _("Link revoked"),
-    "agenda.opened": _("Agenda of a day opened"),
+    "agenda.opened": _("Agenda day opened"),
     "agenda.slot_reserved": _("Time reserved"),
     "agenda.slot_released": _("Time released"),
     "booking.made": _("Booking made"),
     "booking.rescheduled": _("Booking rescheduled"),
     "booking.cancelled": _("Booking cancelled"),
-    "booking.invitee_forgotten": _("Person forgotten"),
+    "booking.invitee_forgotten": _("Invitee forgotten"),
 }
 
 _KINDS = {
     "link": _("Link"),
     "booking": _("Booking"),
     "calendar": _("Calendar"),
-    "agenda": _("Agenda of a day"),
+    "agenda": _("Agenda day"),
 }
 
 # Fields whose value is the id of something that has a history.

@@ -95,7 +95,7 @@ def _details(token: str) -> BookingDetails:
         booking = current.event_store.get(Booking, current.tokens.booking_id(token))
     except (InvalidToken, BookingNotFound):
         raise BookingNotFound(
-            gettext("We couldn't find this booking. Check the link was copied in full.")
+            gettext("We couldn't find this booking. Check that the link was copied in full.")
         ) from None
     personal = personal_data.find(current.database, booking.id)
     return BookingDetails(

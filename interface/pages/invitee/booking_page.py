@@ -30,6 +30,7 @@ from interface.pages.invitee.slot_picker import free_slot, nearest_slots, pick_s
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import local_day
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Day, Email, Instant, Name, Text, in_utc
 from interface.web.invitation import (
     Invitation,
@@ -54,15 +55,16 @@ blueprint.register_error_handler(AdmitOneError, refused)
 _COOKIE = "admitone-booked"
 _COOKIE_SECONDS = 365 * 86400
 _LONGEST_KEY = 255
-_REQUIRED = {"required": "Must not be empty."}
 
 
 class BookingForm(Schema):
     """The fields that an invitee fills in, with the rules of the API."""
 
-    start = Instant(required=True, error_messages={"required": "Choose a time."})
-    name = Name(longest=LONGEST_PERSON, required=True, error_messages=_REQUIRED)
-    email = Email(required=True, error_messages=_REQUIRED)
+    start = Instant(required=True, error_messages={"required": _("Choose a time.")})
+    name = Name(
+        longest=LONGEST_PERSON, required=True, error_messages={"required": _("Enter your name.")}
+    )
+    email = Email(required=True, error_messages={"required": _("Enter your e-mail address.")})
     notes = Text(longest=LONGEST_NOTE, several_lines=True, load_default=None)
 
 

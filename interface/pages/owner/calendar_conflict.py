@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from domain.calendar import CalendarTerms
-from interface.pages.owner.calendar_form import NUMBERS, UNIT, WEEKLY, WORDS, CalendarForm
+from interface.pages.owner.calendar_form import NOTICE, NUMBERS, UNIT, WEEKLY, WORDS, CalendarForm
 from interface.pages.owner.calendar_labels import label, unit
 
 _OVERRIDES = "overrides"
 _PARTS = {name: (name,) for name in (*WORDS, "time_zone", *NUMBERS, *WEEKLY.values())} | {
-    "minimum_notice_minutes": ("minimum_notice_minutes", UNIT)
+    NOTICE: (NOTICE, UNIT)
 }
 
 
@@ -67,5 +67,5 @@ def _readable(form: CalendarForm, part: str) -> str:
     text = _text(form, part)
     if not text or part not in NUMBERS:
         return text
-    name = form.typed[UNIT] if part == "minimum_notice_minutes" else part.rpartition("_")[2]
+    name = form.typed[UNIT] if part == NOTICE else part.rpartition("_")[2]
     return f"{form.typed[part]} {unit(name)}"

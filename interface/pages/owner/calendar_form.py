@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
 
-from domain.booking_rules import WEEKDAYS, BookingRules, Hours
+from domain.booking_rules import LIMITS, WEEKDAYS, BookingRules, Hours
 from domain.calendar import CalendarTerms
-from domain.errors import Invalid
+from domain.errors import Invalid, Sentence
 from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import gettext
 from interface.pages.shared.i18n import mark_for_translation as _
@@ -32,8 +32,10 @@ NUMBERS = (
     "minimum_notice_minutes",
     "booking_window_days",
 )
+NOTICE = "minimum_notice_minutes"
 UNIT = "minimum_notice_unit"
 FIELDS = (*WORDS, "time_zone", *NUMBERS, UNIT, *WEEKLY.values())
+_END_OF_DAY = "24:00"
 _MINUTES_IN = {"days": 1440, "hours": 60, "minutes": 1}
 
 # They stand in for fields that can't be read, so that the other fields are checked all the same.
@@ -44,12 +46,16 @@ _STAND_INS = {
     "availability": {"weekly": {}, "overrides": {}},
 }
 
-_EMPTY = _("Must not be empty.")
-_NOT_WHOLE = _("Must be a whole number.")
-_TOO_LONG_NOTICE = _("Must not be longer than 365 days.")
-_UNREADABLE = _("Write hours as in 9:00–12:00, 13:00–17:00, or leave the day empty.")
-_NO_DATE = _("Choose the date of these hours.")
-_TWICE = _("This date is given twice.")
+_MISSING = {
+    "name": _("Enter a name."),
+    "time_zone": _("Choose a time zone."),
+    "duration_minutes": _("Enter a duration."),
+}
+_NOT_WHOLE = _("Enter a whole number.")
+_TOO_LONG_NOTICE = _("Enter 0 to 365 days.")
+_UNREADABLE = _("Enter hours such as 9:00–12:00, 13:00–17:00, or leave the field empty.")
+_NO_DATE = _("Choose a date for these hours.")
+_TWICE = _("This date appears twice.")
 
 
 class Override(NamedTuple):
@@ -143,7 +149,9 @@ class CalendarForm:
     def parse(self) -> ParsedTerms:
         """Returns the terms that the form describes, or what is wrong with it."""
         terms, errors = _load_terms(self._values())
-        errors = self._rephrased(errors) | dict(self._faults())
+        if not self.typed.get("start_increment_minutes", "").strip():
+            errors.pop("start_increment_minutes", None)  # it follows the duration
+        errors |= dict(self._faults())
         return ParsedTerms(None if errors else terms, errors)
 
     def parse_rules(self) -> ParsedRules:
@@ -158,8 +166,6 @@ class CalendarForm:
     def _values(self) -> dict[str, Any]:
         """Returns the fields as the API takes them, without those that can't be read."""
         numbers = {name: number for name in NUMBERS if (number := self._number(name)) is not None}
-        if "minimum_notice_minutes" in numbers:
-            numbers["minimum_notice_minutes"] *= _MINUTES_IN.get(self.typed.get(UNIT, ""), 1)
         weekly = {day: _hours(self.typed.get(field, "")) for day, field in WEEKLY.items()}
         overrides = {row.date: _hours(row.hours) or () for row in self.overrides if row.date}
         return {
@@ -174,36 +180,43 @@ class CalendarForm:
 
     def _faults(self) -> Iterator[tuple[str, list[str]]]:
         """Yields the fields whose text is missing or can't be read, with a sentence for each."""
-        for name in ("name", "time_zone", "duration_minutes"):
+        for name, message in _MISSING.items():
             if not self.typed.get(name, "").strip():
-                yield name, [_EMPTY]
-        for name in NUMBERS:
-            if self.typed.get(name, "").strip() and self._number(name) is None:
-                yield name, [_NOT_WHOLE]
+                yield name, [message]
+        yield from self._faults_of_numbers()
         for field in WEEKLY.values():
-            if _hours(self.typed.get(field, "")) is None:
-                yield field, [_UNREADABLE]
+            if faults := _faults_of_hours(self.typed.get(field, "")):
+                yield field, faults
         dates = [row.date for row in self.overrides]
         for row in self.overrides:
             if not row.date:
                 yield override_field(row.date), [_NO_DATE]
             elif dates.count(row.date) > 1:
                 yield override_field(row.date), [_TWICE]
-            elif _hours(row.hours) is None:
-                yield override_field(row.date), [_UNREADABLE]
+            elif faults := _faults_of_hours(row.hours):
+                yield override_field(row.date), faults
+
+    def _faults_of_numbers(self) -> Iterator[tuple[str, list[str]]]:
+        for name in NUMBERS:
+            number = self._number(name)
+            least, most = LIMITS[name]
+            if number is None:
+                if self.typed.get(name, "").strip():
+                    yield name, [_NOT_WHOLE]
+            elif not least <= number <= most:
+                if name == NOTICE and self.typed.get(UNIT) != "minutes":
+                    yield name, [_TOO_LONG_NOTICE]
+                else:
+                    limits = Sentence("Must be between {least} and {most}.", least=least, most=most)
+                    yield name, [limits]
 
     def _number(self, name: str) -> int | None:
+        """Returns a number in minutes or days, as the API takes it; None if it can't be read."""
         text = self.typed.get(name, "").strip()
         digits = text.removeprefix("-")
-        return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
-
-    def _rephrased(self, errors: Errors) -> Errors:
-        """Returns the errors in the units of the form, without those of fields left empty."""
-        if not self.typed.get("start_increment_minutes", "").strip():
-            errors.pop("start_increment_minutes", None)  # it follows the duration
-        if "minimum_notice_minutes" in errors and self.typed.get(UNIT) != "minutes":
-            errors["minimum_notice_minutes"] = [_TOO_LONG_NOTICE]
-        return errors
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+            return None
+        return int(text) * (_MINUTES_IN.get(self.typed.get(UNIT, ""), 1) if name == NOTICE else 1)
 
 
 def override_field(date: str) -> str:
@@ -238,8 +251,33 @@ def _hours(text: str) -> Hours | None:
         return None
 
 
+def _faults_of_hours(text: str) -> list[str]:
+    """Returns what is wrong with the hours of a day, apart from what the domain itself checks."""
+    hours = _hours(text)
+    if hours is None:
+        return [_UNREADABLE]
+    return [
+        _ends_before_it_starts(opens, closes)
+        for opens, closes in hours
+        if closes < opens < _END_OF_DAY
+    ]
+
+
+def _ends_before_it_starts(opens: str, closes: str) -> Sentence:
+    """Returns a sentence about such hours; 12–9 was probably meant as 12–21."""
+    hour, _, minute = closes.partition(":")
+    in_the_evening = f"{int(hour) + 12:02d}:{minute}"
+    if opens < in_the_evening < _END_OF_DAY:
+        return Sentence(
+            "{hours} ends before it starts. Did you mean {guess}?",
+            hours=hours_text(((opens, closes),)),
+            guess=hours_text(((opens, in_the_evening),)),
+        )
+    return Sentence("{hours} ends before it starts.", hours=hours_text(((opens, closes),)))
+
+
 def _notice_texts(minutes: int) -> dict[str, str]:
     """Returns the fields of the minimum notice, in the largest unit that expresses it exactly."""
     exact = (unit for unit, length in _MINUTES_IN.items() if minutes % length == 0)
     unit = next(exact) if minutes else "hours"
-    return {"minimum_notice_minutes": str(minutes // _MINUTES_IN[unit]), UNIT: unit}
+    return {NOTICE: str(minutes // _MINUTES_IN[unit]), UNIT: unit}

@@ -12,12 +12,12 @@ _LABELS = {
     "description": _("Description"),
     "time_zone": _("Time zone"),
     "duration_minutes": _("Duration"),
-    "start_increment_minutes": _("A start every"),
+    "start_increment_minutes": _("Start times every"),
     "buffer_before_minutes": _("Buffer before"),
     "buffer_after_minutes": _("Buffer after"),
     "minimum_notice_minutes": _("Minimum notice"),
     "booking_window_days": _("Booking window"),
-    "overrides": _("Other hours on some dates"),
+    "overrides": _("Date overrides"),
 }
 _UNITS = {"minutes": _("minutes"), "hours": _("hours"), "days": _("days")}
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -12,12 +12,12 @@ from flask import request
 from marshmallow import Schema, ValidationError, fields, validate
 
 from application.commands.links import DEFAULT_LINK_LIFE, LARGEST_BATCH, NewLink
-from domain.errors import Invalid, Sentence
+from domain.errors import Sentence
 from domain.link import LONGEST_LIFE, SingleUseLink
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import require_session, user_time_zone
-from interface.pages.shared.i18n import gettext, local_day, sentence
+from interface.pages.shared.i18n import gettext, local_day, sentence, short_date_text
 from interface.web.fields import Day, Text
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
@@ -47,11 +47,9 @@ class Recipients(fields.Field[list[str]]):
                 ) from None
         recipients = [name for name in recipients if name]
         if not recipients:
-            raise ValidationError(gettext("Name at least one recipient."))
+            raise ValidationError(Sentence("Enter at least one recipient."))
         if len(recipients) > LARGEST_BATCH:
-            raise ValidationError(
-                gettext("At most %(most)s recipients at once.") % {"most": LARGEST_BATCH}
-            )
+            raise ValidationError(Sentence("Enter at most {most} recipients.", most=LARGEST_BATCH))
         return recipients
 
 
@@ -59,8 +57,8 @@ class ExpiryForm(Schema):
     """A number of days or the last day; if both are filled in, the last day counts."""
 
     expires_in_days = fields.Integer(
-        validate=validate.Range(1, MOST_DAYS, error=Sentence("Must be 1 to 365.")),
-        error_messages={"invalid": Sentence("Must be 1 to 365.")},
+        validate=validate.Range(1, MOST_DAYS, error=Sentence("Enter a number from 1 to 365.")),
+        error_messages={"invalid": Sentence("Enter a number from 1 to 365.")},
     )
     expires_on = Day()
 
@@ -76,7 +74,7 @@ class BatchForm(ExpiryForm):
     """The fields of several new links: one link per recipient, all with the same note."""
 
     recipients = Recipients(
-        required=True, error_messages={"required": Sentence("Must not be empty.")}
+        required=True, error_messages={"required": Sentence("Enter at least one recipient.")}
     )
     note = Text(longest=LONGEST_NOTE, several_lines=True)
 
@@ -88,13 +86,12 @@ def typed_in(form: type[LinkForm | BatchForm]) -> dict[str, str | None]:
 
 def form_context() -> dict[str, Any]:
     """Returns the variables of a template with either form: a fresh id, and the days to choose."""
-    zone = user_time_zone()
-    today = local_day(services().now(), zone)
+    first_day, last_day = _selectable_days()
     return {
-        "zone": zone,
+        "zone": user_time_zone(),
         "form_id": secrets.token_urlsafe(16),
-        "first_day": today,
-        "last_day": today + timedelta(days=MOST_DAYS - 1),
+        "first_day": first_day,
+        "last_day": last_day,
     }
 
 
@@ -157,10 +154,17 @@ def new_links(
     ]
 
 
-def errors_by_field(refusal: Invalid) -> dict[str, list[str]]:
-    """Returns a refusal's sentences under the field for the last day, the only one it can mean."""
-    every = {message for messages in refusal.errors.values() for message in messages}
-    return {"expires_on": sorted(every)}
+def expiry_errors() -> dict[str, list[str]]:
+    """Returns the error of the last day: the only field that the domain alone can refuse."""
+    first, last = (short_date_text(day) for day in _selectable_days())
+    message = Sentence("Choose a date from {first} to {last}.", first=first, last=last)
+    return {"expires_on": [message]}
+
+
+def _selectable_days() -> tuple[date, date]:
+    """Returns the first and the last day on which a new link can end."""
+    today = local_day(services().now(), user_time_zone())
+    return today, today + timedelta(days=MOST_DAYS - 1)
 
 
 def _expires_at(values: Mapping[str, Any], zone: str, now: datetime) -> datetime:

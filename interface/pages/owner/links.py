@@ -220,7 +220,7 @@ def _selected(form: Any) -> list[LinkRow]:
     current = services()
     values = form.getlist("link")
     if len(values) > LARGEST_BATCH:
-        raise Invalid({"link": [f"At most {LARGEST_BATCH} at once."]})
+        raise Invalid({"link": [f"Select at most {LARGEST_BATCH} links."]})
     try:
         ids = [UUID(value) for value in values]
     except ValueError:

@@ -14,7 +14,7 @@ from domain.errors import CalendarArchived, Invalid, LinkNotFound
 from domain.link import LinkStatus
 from interface.pages.owner.link_forms import (
     BatchForm,
-    errors_by_field,
+    expiry_errors,
     form_context,
     form_status,
     issue_links,
@@ -53,8 +53,8 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
     if not loaded.errors:
         try:
             links = issue_links(calendar, loaded.values, loaded.values["recipients"])
-        except Invalid as refusal:
-            loaded.errors.update(errors_by_field(refusal))
+        except Invalid:
+            loaded.errors.update(expiry_errors())
         except CalendarArchived:
             calendar = replace(calendar, is_archived=True)
         else:

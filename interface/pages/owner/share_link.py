@@ -11,7 +11,7 @@ from domain.errors import CalendarArchived, Invalid
 from domain.link import LinkStatus
 from interface.pages.owner.link_forms import (
     LinkForm,
-    errors_by_field,
+    expiry_errors,
     form_context,
     form_status,
     issue_links,
@@ -51,8 +51,8 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
     if not loaded.errors:
         try:
             (link,) = issue_links(calendar, loaded.values, [loaded.values.get("recipient")])
-        except Invalid as refusal:
-            loaded.errors.update(errors_by_field(refusal))
+        except Invalid:
+            loaded.errors.update(expiry_errors())
         except CalendarArchived:
             calendar = replace(calendar, is_archived=True)
         else:

@@ -31,24 +31,30 @@ protect_from_csrf(blueprint)
 Errors = dict[str, list[str]]
 
 
-_EMPTY = _("Must not be empty.")
-_NOT_CURRENT = _("This is not your current password.")
-_NOT_THE_SAME = _("This is not the same as the new password.")
-_NO_SCOPE = _("Choose at least one.")
-_NOT_YOURS = _("Your account does not allow this.")
+_NO_PASSWORD = _("Enter a new password.")
+_NOT_CURRENT = _("That isn't your current password.")
+_NOT_THE_SAME = _("The passwords don't match.")
+_NO_SCOPE = _("Select at least one permission.")
+_SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
 
 class AccountForm(Schema):
     """The name that invitees read, and the zone in which pages show times."""
 
-    name = Name(longest=LONGEST_PERSON, required=True)
+    name = Name(
+        longest=LONGEST_PERSON, required=True, error_messages={"required": _("Enter your name.")}
+    )
     time_zone = TimeZone(load_default=None)
 
 
 class KeyForm(Schema):
     """The name of a new API key."""
 
-    key_name = Name(longest=LONGEST_PERSON, required=True)
+    key_name = Name(
+        longest=LONGEST_PERSON,
+        required=True,
+        error_messages={"required": _("Enter what the key is for.")},
+    )
 
 
 @blueprint.get("/account")
@@ -66,7 +72,7 @@ def change() -> ResponseReturnValue:
     typed = {name: request.form.get(name, "") for name in ("name", "time_zone")}
     loaded = load(AccountForm(), typed | {"time_zone": resolve_time_zone(typed["time_zone"])})
     if loaded.errors:
-        return _page(typed=typed, errors=loaded.errors | _empty(typed, "name")), 422
+        return _page(typed=typed, errors=loaded.errors), 422
     services().accounts.change(account, **loaded.values)
     return _to_account("account-changed")
 
@@ -101,11 +107,11 @@ def create_key() -> ResponseReturnValue:
     typed = {"key_name": request.form.get("key_name", "")}
     scopes = request.form.getlist("scopes")
     loaded = load(KeyForm(), typed)
-    errors = loaded.errors | _empty(typed, "key_name")
+    errors = loaded.errors
     if not scopes:
         errors["scopes"] = [_NO_SCOPE]
     elif not set(scopes) <= set(account.scopes):
-        errors["scopes"] = [_NOT_YOURS]
+        errors["scopes"] = [_SCOPE_TOO_WIDE]
     if errors:
         return _page(typed=typed | {"scopes": scopes}, errors=errors), 422
     key = services().accounts.create_key(account, name=loaded.values["key_name"], scopes=scopes)
@@ -166,7 +172,7 @@ def _password_errors(account: Account) -> Errors:
         except WrongPassword:
             errors["current_password"] = [_NOT_CURRENT]
     if not request.form.get("password"):
-        errors["password"] = [_EMPTY]
+        errors["password"] = [_NO_PASSWORD]
     elif request.form.get("password") != request.form.get("password_again"):
         errors["password_again"] = [_NOT_THE_SAME]
     return errors
@@ -175,10 +181,6 @@ def _password_errors(account: Account) -> Errors:
 def _must_confirm_password(session: Session) -> bool:
     """Returns True if the current password must be entered; a sign-in link stands in for it."""
     return session.account.has_password and not session.by_link
-
-
-def _empty(typed: dict[str, str], name: str) -> Errors:
-    return {} if typed[name].strip() else {name: [_EMPTY]}
 
 
 def _own_key(prefix: str) -> ApiKey:

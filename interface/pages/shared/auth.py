@@ -72,7 +72,7 @@ def for_role(
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             if not has_role(role):
-                title = gettext("Your account has no access to this page.")
+                title = gettext("Your account doesn't have access to this page.")
                 return render_template("message.html", title=title), 403
             return view(*args, **kwargs)
 

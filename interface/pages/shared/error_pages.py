@@ -18,10 +18,10 @@ def http_refused(error: HTTPException) -> tuple[str, int]:
     """Returns a page for an HTTP error of the framework, such as 404."""
     status = error.code or 500
     sentences = {
-        403: gettext("This form can't be sent from there. Go back, reload the page, try again."),
-        404: gettext("There is no such page."),
-        413: gettext("That is too much text."),
-        500: gettext("Something went wrong on our side. Try again shortly."),
+        403: gettext("This form could not be accepted. Go back, reload the page and try again."),
+        404: gettext("Page not found."),
+        413: gettext("That's too much text."),
+        500: gettext("Something went wrong on our side. Please try again shortly."),
     }
-    title = sentences.get(status, gettext("That can't be done."))
+    title = sentences.get(status, gettext("That isn't possible."))
     return render_template("message.html", title=title), status

@@ -8,17 +8,19 @@ from interface.pages.shared.i18n import mark_for_translation as _
 NOTICES = {
     "calendar-created": _("Calendar created."),
     "calendar-changed": _("Changes saved."),
-    "calendar-archived": _("Calendar archived. Links already sent still work until they end."),
+    "calendar-archived": _(
+        "Calendar archived. Links you have already sent keep working until they are used or expire."
+    ),
     "links-revoked": _("Links revoked."),
-    "nothing-to-revoke": _("Choose active links to revoke: others have ended already."),
+    "nothing-to-revoke": _("Select at least one active link to revoke."),
     "link-revoked": _("Link revoked."),
-    "link-replaced": _("Link replaced. The old one no longer works: send the new one."),
-    "invitee-forgotten": _("Forgotten. Nothing that this person typed is left."),
+    "link-replaced": _("Link replaced. The old link no longer works, so send the new one."),
+    "invitee-forgotten": _("Person forgotten. Everything they entered has been erased."),
     "account-changed": _("Changes saved."),
-    "password-changed": _("Password changed. All other browsers are signed out."),
+    "password-changed": _("Password changed. You are signed out on all other devices."),
     "key-revoked": _("API key revoked."),
-    "rebuild-asked": _("The rebuild was asked for."),
-    "parked-applied": _("Nothing is parked any more."),
+    "rebuild-asked": _("Rebuild requested."),
+    "parked-applied": _("All parked events have been applied."),
     "parked-left": _("Some events still can't be applied."),
     "signed-out-everywhere": _("Signed out everywhere else."),
 }

@@ -17,13 +17,17 @@ class Loaded(NamedTuple):
 
 
 def load(schema: Schema, typed: Mapping[str, Any]) -> Loaded:
-    """Loads a form; an empty field counts as missing."""
-    filled = {name: value for name, value in typed.items() if value not in ("", None)}
+    """Loads a form; a field that is empty or holds only spaces counts as missing."""
+    filled = {name: value for name, value in typed.items() if not _is_blank(value)}
     try:
         return Loaded(schema.load(filled), {})
     except ValidationError as error:
         messages = error.messages
         return Loaded({}, field_errors(messages if isinstance(messages, dict) else {"": messages}))
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def errors_of(refusal: Invalid) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from interface.pages.shared.auth import local_path, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import gettext
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
 from interface.web.request_context import services
 
@@ -21,8 +22,12 @@ protect_from_csrf(blueprint)
 class SignInForm(Schema):
     """E-mail address and password."""
 
-    email = Name(longest=254, required=True)
-    password = Name(longest=1000, required=True)
+    email = Name(
+        longest=254, required=True, error_messages={"required": _("Enter your e-mail address.")}
+    )
+    password = Name(
+        longest=1000, required=True, error_messages={"required": _("Enter your password.")}
+    )
 
 
 def sign_in_page(
@@ -82,6 +87,6 @@ def sign_out() -> ResponseReturnValue:
 
 
 def _link_is_used_up() -> ResponseReturnValue:
-    title = gettext("This sign-in link was used already, or is more than a day old.")
-    hint = gettext("Whoever runs this service can make a new one.")
+    title = gettext("This sign-in link has already been used or is more than a day old.")
+    hint = gettext("Ask whoever runs this service for a new one.")
     return render_template("message.html", title=title, hint=hint), 410
