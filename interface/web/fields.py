@@ -41,8 +41,12 @@ class Instant(fields.Field[datetime]):
                 if FIRST_YEAR <= moment.year <= LAST_YEAR:
                     return moment
         raise ValidationError(
-            "Must be a time as in 2026-12-01T09:30:00Z, "
-            f"with Z or an offset, in the years {FIRST_YEAR} to {LAST_YEAR}."
+            Sentence(
+                "Must be a time such as 2026-12-01T09:30:00Z, with Z or an offset,"
+                " in the years {first} to {last}.",
+                first=FIRST_YEAR,
+                last=LAST_YEAR,
+            )
         )
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
@@ -71,7 +75,7 @@ class LocalInstant(Instant):
                 return super()._deserialize(moment.isoformat(), attr, data, **kwargs)
             except (ValueError, OverflowError):
                 pass
-        raise ValidationError(Sentence("Must be a day and a time."))
+        raise ValidationError(Sentence("Must be a date and a time."))
 
 
 class Day(fields.Field[date]):
@@ -89,7 +93,11 @@ class Day(fields.Field[date]):
                 if FIRST_YEAR <= day.year <= LAST_YEAR:
                     return day
         raise ValidationError(
-            f"Must be a date as in 2026-12-24, in the years {FIRST_YEAR} to {LAST_YEAR}."
+            Sentence(
+                "Must be a date such as 2026-12-24, in the years {first} to {last}.",
+                first=FIRST_YEAR,
+                last=LAST_YEAR,
+            )
         )
 
 
@@ -134,7 +142,7 @@ class AsOfField(fields.Field[AsOf]):
             moment: datetime = InstantOrDay().deserialize(value)
         except ValidationError:
             raise ValidationError(
-                Sentence("Must be a time as in 2026-12-01T09:30:00Z, or a position of the log.")
+                Sentence("Must be a time such as 2026-12-01T09:30:00Z, or a position in the log.")
             ) from None
         return moment
 
@@ -157,7 +165,7 @@ class Text(fields.String):
             )
         for sign in text:
             if unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed:
-                raise ValidationError(Sentence("Must not hold control characters."))
+                raise ValidationError(Sentence("Must not contain control characters."))
         return text
 
 
@@ -197,5 +205,5 @@ class TimeZone(fields.String):
     ) -> str:
         name = super()._deserialize(value, attr, data, **kwargs)
         if not is_time_zone(name):
-            raise ValidationError(Sentence("Must be an IANA time zone, as in Europe/Paris."))
+            raise ValidationError(Sentence("Must be an IANA time zone such as Europe/Paris."))
         return name

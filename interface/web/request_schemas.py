@@ -31,7 +31,7 @@ class Body(Schema):
 
     error_messages = {  # noqa: RUF012 - marshmallow's own way to set them
         "type": "Must be a JSON object.",
-        "unknown": "Not a field of this call.",
+        "unknown": "Unknown field.",
     }
 
 
@@ -116,13 +116,15 @@ class LinkInput(Body):
     expires_at = Instant()
     expires_in_days = fields.Integer(
         strict=True,
-        validate=validate.Range(1, LONGEST_LIFE_DAYS, error=f"Must be 1 to {LONGEST_LIFE_DAYS}."),
+        validate=validate.Range(
+            1, LONGEST_LIFE_DAYS, error=f"Must be between 1 and {LONGEST_LIFE_DAYS}."
+        ),
     )
 
     @validates_schema
     def _one_expiry(self, data: dict[str, Any], **_: Any) -> None:
         if "expires_at" in data and "expires_in_days" in data:
-            raise ValidationError("Give this or expires_at.", "expires_in_days")
+            raise ValidationError("Use either this or expires_at, not both.", "expires_in_days")
 
 
 class LinkBatchInput(Body):
@@ -152,7 +154,7 @@ class LimitedQuery(Query):
 
     limit = fields.Integer(
         load_default=DEFAULT_PAGE,
-        validate=validate.Range(1, LARGEST_PAGE, error=f"Must be 1 to {LARGEST_PAGE}."),
+        validate=validate.Range(1, LARGEST_PAGE, error=f"Must be between 1 and {LARGEST_PAGE}."),
     )
 
 

@@ -54,8 +54,8 @@ def test_all_links_of_a_page_are_revoked_at_once(
     site.new_links(calendar_id, 2)
     site.new_link(calendar_id, recipient="Ada")
     page = owner_page(calendar_id)
-    page.get_by_label("Choose all active links of this page").check()
-    page.get_by_role("button", name="Revoke chosen links").click()
+    page.get_by_label("Select all").check()
+    page.get_by_role("button", name="Revoke selected links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Revoke 3 links?")
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".notice")).to_have_text("Links revoked.")
@@ -83,7 +83,7 @@ def test_a_link_is_found_replaced_and_revoked(
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".notice")).to_have_text("Link revoked.")
     expect(page.get_by_role("list").get_by_text("No longer needed")).to_be_visible()
-    page.get_by_role("button", name="Issue another").click()
+    page.get_by_role("button", name="Create another").click()
     expect(page.get_by_label("Recipient")).to_have_value("Grace")
 
 

@@ -112,7 +112,7 @@ def test_the_page_says_what_goes_before_it_goes(
     path = f"/bookings/{booking_id}"
     assert "Forget this person" in words(person.get(path))
     asked = words(person.get(f"{path}/forget"))
-    for said in ("Ada Lovelace", "notes", "recipient", "can't be undone", "still ahead"):
+    for said in ("Ada Lovelace", "notes", "recipient", "can't be undone", "hasn't taken place yet"):
         assert said in asked
     assert forgetters(conninfo) == []
     for _ in range(2):
@@ -120,7 +120,7 @@ def test_the_page_says_what_goes_before_it_goes(
         assert answer.status_code == 303
         left = words(person.get(answer.headers["Location"]))
         assert "[forgotten]" in left
-        assert "Nothing that this person typed is left." in left
+        assert "Everything they entered has been erased." in left
         for gone in ("Ada", "ada@example.org", "By phone", "Countess", "Forget this person"):
             assert gone not in left
     assert forgetters(conninfo) == [f"account:{person.account.id}"]
