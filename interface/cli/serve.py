@@ -1,4 +1,4 @@
-"""`admitone serve`: the whole service."""
+"""`admitone serve`: runs the whole service."""
 
 import os
 
@@ -12,7 +12,11 @@ from interface.settings import unused_settings
 
 @click.command()
 def serve() -> None:
-    """Run everything: database, web workers, projector. Ctrl-C stops it all."""
+    """Run the whole service until Ctrl-C.
+
+    Starts the database if it is the embedded one, the web workers, the projector and the
+    retention process, and starts each again if it dies.
+    """
     settings = context.settings()
     for name in unused_settings(os.environ):
         click.echo(f"{name} is set but not used by this version.", err=True)
