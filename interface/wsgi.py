@@ -43,7 +43,7 @@ class WebApplication(Flask):
 
 
 def create_app(services: Services | None = None) -> Flask:
-    """Builds the application on `services`, or else on what the environment names."""
+    """Builds the application on `services`. Without them, builds them from the environment."""
     if services is None:
         end_with_parent()
         settings = Settings.from_environment(os.environ)
@@ -68,7 +68,7 @@ def create_app(services: Services | None = None) -> Flask:
 
 
 def _refused(error: AdmitOneError) -> ResponseReturnValue:
-    """Answers programs with problems, and people with pages."""
+    """Answers programs with a problem document and people with a page."""
     return problems.refused(error) if _is_api() else error_pages.refused(error)
 
 

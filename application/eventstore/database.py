@@ -52,6 +52,17 @@ def safe_description(error: BaseException) -> str:
     return name
 
 
+def connect(
+    conninfo: str, *, application_name: str, autocommit: bool = True
+) -> Connection[DictRow]:
+    """Opens a connection outside the pool, which no deadline of a request ends.
+
+    PostgreSQL lists it under `application_name`. Raises psycopg's own errors.
+    """
+    completed = with_defaults(conninfo, application_name=application_name)
+    return psycopg.connect(completed, autocommit=autocommit, row_factory=dict_row)
+
+
 class Database(PostgresDatastore):
     """The library's datastore for any libpq connection string.
 

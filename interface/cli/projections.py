@@ -73,9 +73,8 @@ def _in_words(view: ViewStatus) -> str:
         words += f" ({view.lag_seconds:.1f} s)"
     words += f"  {view.state}"
     if view.parked:
-        words += (
-            f": {_count(view.parked, 'event')} could not be applied, {view.waiting} waiting behind"
-        )
+        parked = _count(view.parked, "event")
+        words += f": {parked} could not be applied, {view.waiting} wait behind"
     if view.rebuild is not None:
         words += f"  {_job_in_words(view.rebuild)}"
     return words
