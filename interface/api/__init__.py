@@ -8,7 +8,7 @@ from interface.version import version
 
 
 def init_app(app: Flask) -> None:
-    """Serve the calls, /api/openapi.json and its page /api/docs."""
+    """Serves the endpoints, the document /api/openapi.json and its page /api/docs."""
     app.config |= {
         "API_TITLE": "Admit One",
         "API_VERSION": version(),

@@ -1,10 +1,9 @@
-"""The shapes of what the calls of the audit take and answer."""
+"""Schemas of the audit endpoints: queries and responses."""
 
 from marshmallow import fields, validate
 
-from interface.api.response_schemas import Answer
-from interface.web.audit_queries import LAST_POSITION
-from interface.web.fields import AsOfField, Instant, Text
+from interface.api.response_schemas import ResponseSchema
+from interface.web.fields import LAST_POSITION, AsOfField, Instant, Text
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
 
 _IS_POSITION = validate.Range(0, LAST_POSITION, error="Must be a whole number, 0 or more.")
@@ -30,7 +29,7 @@ class AccessQuery(LimitedQuery):
     before = fields.Integer(load_default=None, validate=_IS_POSITION)
 
 
-class EventOutput(Answer):
+class EventOutput(ResponseSchema):
     """An event of the log.
 
     `typed` is what a person typed with it, while that is kept. `commitment` tells whether it is
@@ -58,7 +57,7 @@ class StepOutput(EventOutput):
     state = fields.Dict(keys=fields.String(), values=fields.Dict())
 
 
-class HistoryOutput(Answer):
+class HistoryOutput(ResponseSchema):
     """What happened, in order, and the state then."""
 
     id = fields.UUID()
@@ -66,14 +65,14 @@ class HistoryOutput(Answer):
     state = fields.Dict(keys=fields.String(), values=fields.Dict())
 
 
-class EventPage(Answer):
+class EventPage(ResponseSchema):
     """Events in the order of the log; `next_after` is null at its end."""
 
     items = fields.List(fields.Nested(EventOutput))
     next_after = fields.Integer(allow_none=True)
 
 
-class ProofOutput(Answer):
+class ProofOutput(ResponseSchema):
     """A leaf's place in the tree of the checkpoint, and the way to its root. Hexadecimal."""
 
     index = fields.Integer()
@@ -83,7 +82,7 @@ class ProofOutput(Answer):
     checkpoint = fields.String()
 
 
-class AccessOutput(Answer):
+class AccessOutput(ResponseSchema):
     """Somebody who read the audit; `at` is by the database's clock."""
 
     id = fields.Integer()
@@ -92,7 +91,7 @@ class AccessOutput(Answer):
     what = fields.String()
 
 
-class AccessPage(Answer):
+class AccessPage(ResponseSchema):
     """Accesses, newest first; `next_before` is null on the last page."""
 
     items = fields.List(fields.Nested(AccessOutput))

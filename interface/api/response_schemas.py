@@ -1,4 +1,4 @@
-"""The shapes of what the API answers."""
+"""Schemas of the API's responses."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from interface.web.request_schemas import AvailabilitySchema, InviteeSchema
 from projections.rebuild.jobs import KINDS, STATES
 
 
-class Answer(Schema):
-    """A JSON object that always has all of its fields, but for the `sometimes` ones."""
+class ResponseSchema(Schema):
+    """A JSON object that always has all of its fields, except those in `sometimes`."""
 
     sometimes: tuple[str, ...] = ()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """What is always there is required, as the document says it."""
+        """Marks a field that is always there as required, for the OpenAPI document."""
         field_obj.required = field_name not in self.sometimes
 
 
-class CalendarOutput(Answer):
+class CalendarOutput(ResponseSchema):
     """A calendar; its ETag names the version."""
 
     id = fields.UUID()
@@ -39,13 +39,13 @@ class CalendarOutput(Answer):
     archived = fields.Boolean(attribute="is_archived")
 
 
-class CalendarPage(Answer):
+class CalendarPage(ResponseSchema):
     """All calendars of the owner."""
 
     items = fields.List(fields.Nested(CalendarOutput))
 
 
-class LinkBookingOutput(Answer):
+class LinkBookingOutput(ResponseSchema):
     """The booking behind a link. The invitee is null once forgotten."""
 
     id = fields.UUID()
@@ -55,7 +55,7 @@ class LinkBookingOutput(Answer):
     invitee = fields.Nested(InviteeSchema, allow_none=True)
 
 
-class LinkOutput(Answer):
+class LinkOutput(ResponseSchema):
     """A link. `url` and `token` are there only while it is active."""
 
     sometimes = ("url", "token")
@@ -75,33 +75,33 @@ class LinkOutput(Answer):
     booking = fields.Nested(LinkBookingOutput, allow_none=True)
 
 
-class RefusedAttemptOutput(Answer):
+class RefusedAttemptOutput(ResponseSchema):
     """Somebody tried to book; `reason` is the name of the problem they were told."""
 
     at = Instant()
     reason = fields.String()
 
 
-class RefusedAttemptList(Answer):
+class RefusedAttemptList(ResponseSchema):
     """Attempts with one link, newest first."""
 
     items = fields.List(fields.Nested(RefusedAttemptOutput))
 
 
-class LinkBatchOutput(Answer):
+class LinkBatchOutput(ResponseSchema):
     """The links that were issued, in the order of the wishes."""
 
     items = fields.List(fields.Nested(LinkOutput))
 
 
-class UnchangedLink(Answer):
+class UnchangedLink(ResponseSchema):
     """A link that was not revoked; `reason` is the name of a problem."""
 
     id = fields.UUID()
     reason = fields.String()
 
 
-class BulkRevocationOutput(Answer):
+class BulkRevocationOutput(ResponseSchema):
     """Which links were revoked, and why the others were not."""
 
     revoked = fields.List(fields.UUID())
@@ -114,7 +114,7 @@ class LinkPage(LinkBatchOutput):
     next_cursor = fields.String(allow_none=True)
 
 
-class BookingOutput(Answer):
+class BookingOutput(ResponseSchema):
     """A booking. Invitee and notes are null once forgotten."""
 
     id = fields.UUID()
@@ -127,14 +127,14 @@ class BookingOutput(Answer):
     notes = fields.String(allow_none=True)
 
 
-class BookingPage(Answer):
+class BookingPage(ResponseSchema):
     """Bookings by start; `next_cursor` is null on the last page."""
 
     items = fields.List(fields.Nested(BookingOutput))
     next_cursor = fields.String(allow_none=True)
 
 
-class CalendarShown(Answer):
+class CalendarShown(ResponseSchema):
     """What an invitee sees of a calendar."""
 
     name = fields.String()
@@ -144,13 +144,13 @@ class CalendarShown(Answer):
     time_zone = fields.String(attribute="rules.time_zone")
 
 
-class Host(Answer):
+class Host(ResponseSchema):
     """Who invites."""
 
     name = fields.String()
 
 
-class BookingLinkOutput(Answer):
+class BookingLinkOutput(ResponseSchema):
     """An active link as its bearer sees it."""
 
     status = fields.Enum(LinkStatus, by_value=True)
@@ -159,20 +159,20 @@ class BookingLinkOutput(Answer):
     expires_at = Instant()
 
 
-class SlotOutput(Answer):
+class SlotOutput(ResponseSchema):
     """A half-open interval in UTC."""
 
     start = Instant()
     end = Instant()
 
 
-class SlotsOutput(Answer):
+class SlotsOutput(ResponseSchema):
     """The free slots, in order."""
 
     slots = fields.List(fields.Nested(SlotOutput))
 
 
-class RedemptionOutput(Answer):
+class RedemptionOutput(ResponseSchema):
     """The booking, and the invitee's own links to it."""
 
     booking_id = fields.UUID()
@@ -184,7 +184,7 @@ class RedemptionOutput(Answer):
     ics_url = fields.String()
 
 
-class DifferenceOutput(Answer):
+class DifferenceOutput(ResponseSchema):
     """A row that was not alike: the columns that differ, or null for a row that is not there."""
 
     table = fields.String()
@@ -193,7 +193,7 @@ class DifferenceOutput(Answer):
     built = fields.Dict(keys=fields.String(), allow_none=True)
 
 
-class RebuildOutput(Answer):
+class RebuildOutput(ResponseSchema):
     """A rebuild or verification. `progress` is the part of the log that it has seen, 0 to 1.
 
     `differing` counts the rows that were not as in the live view, and `differences` are the
@@ -214,7 +214,7 @@ class RebuildOutput(Answer):
     finished_at = Instant(allow_none=True)
 
 
-class ProjectionOutput(Answer):
+class ProjectionOutput(ResponseSchema):
     """A view. `parked` events could not be applied, `waiting` ones stand behind those."""
 
     name = fields.String()
@@ -228,14 +228,14 @@ class ProjectionOutput(Answer):
     rebuild = fields.Nested(RebuildOutput, allow_none=True)
 
 
-class ProjectionPage(Answer):
+class ProjectionPage(ResponseSchema):
     """All views of this version, and whether a projector keeps them up."""
 
     items = fields.List(fields.Nested(ProjectionOutput))
     projector_at_work = fields.Boolean()
 
 
-class RetryOutput(Answer):
+class RetryOutput(ResponseSchema):
     """What became of the parked events, and of those that waited behind them."""
 
     applied = fields.Integer()
