@@ -21,13 +21,8 @@ from domain.link import LinkStatus
 from interface.api.decorators import Blueprint, with_log_position
 from interface.api.openapi import LOG_POSITION, reads_header, refuses
 from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
-from interface.web.invitation import (
-    active_invitation,
-    confirmation,
-    counting_refusals,
-    recording_refusals,
-    redeem,
-)
+from interface.web.invitation import active_invitation
+from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
 from interface.web.request_schemas import RedeemInput, SlotsQuery
 
 blueprint = Blueprint(

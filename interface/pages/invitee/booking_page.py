@@ -23,15 +23,9 @@ from interface.pages.invitee.slot_picker import is_free
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Email, Instant, Name, Text
-from interface.web.invitation import (
-    Invitation,
-    counting_refusals,
-    invitation,
-    link_id_of,
-    recording_refusals,
-    redeem,
-)
+from interface.web.invitation import Invitation, invitation, link_id_of
 from interface.web.problems import refusal_page
+from interface.web.redemption import counting_refusals, recording_refusals, redeem
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
 
