@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any, TypeVar, cast
 
 import flask_smorest
-from flask import Flask
+from flask import Flask, url_for
+from jinja2 import Environment, PackageLoader
 from marshmallow import Schema, fields
 
 from domain.errors import Unavailable
@@ -14,6 +15,8 @@ from interface.web import problems
 from interface.web.fields import AsOfField, Day, Instant
 
 V = TypeVar("V", bound=Callable[..., Any])
+
+_PAGES = Environment(loader=PackageLoader("interface.api"), autoescape=True)
 
 LOG_POSITION = {
     "X-Log-Position": {
@@ -69,6 +72,16 @@ class Api(flask_smorest.Api):
         self.register_field(Day, "string", "date")
         self.register_field(AsOfField, "string", None)
         self.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
+
+    def _openapi_rapidoc(self) -> str:
+        """Returns the page /api/docs, with a title, a way back and room for small screens."""
+        return _PAGES.get_template("docs.html").render(
+            title=self.spec.title,
+            home_url="/",
+            icon_url=url_for("static", filename="icon.svg"),
+            script_url=self._rapidoc_url,
+            spec_url=url_for("api-docs.openapi_json"),
+        )
 
     def _register_responses(self) -> None:
         """Registers one problem response instead of flask-smorest's one for each status."""
