@@ -1,4 +1,4 @@
-"""What an operator can set: all of it in the environment, checked before anything starts."""
+"""The settings of an installation: read from the environment, checked before anything starts."""
 
 import os
 from collections.abc import Callable, Mapping

@@ -120,7 +120,7 @@ class StepOutput(EventOutput):
 
 
 class HistoryOutput(ResponseSchema):
-    """What happened, in order, and the state at the end."""
+    """Events in order, and the state at the end."""
 
     id = fields.UUID(metadata={"example": _LINK_ID})
     events = fields.List(fields.Nested(StepOutput))

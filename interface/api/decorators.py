@@ -1,4 +1,4 @@
-"""What endpoints share: authentication, waiting for a view, and the headers of a write."""
+"""Shared by all endpoints: authentication, waiting for a view, and the headers of a write."""
 
 from collections.abc import Callable
 from functools import wraps

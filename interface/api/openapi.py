@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of an endpoint beyond its schemas: refusals, headers, rights."""
+"""Completes the OpenAPI document: refusals, headers and rights, and the page that shows it."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy

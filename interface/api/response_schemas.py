@@ -173,7 +173,7 @@ class BookingPage(ResponseSchema):
 
 
 class CalendarShown(ResponseSchema):
-    """What an invitee sees of a calendar."""
+    """A calendar as an invitee sees it."""
 
     name = fields.String(metadata=_example("Intro call"))
     description = fields.String(metadata=_example("Half an hour to get to know each other."))
@@ -304,7 +304,7 @@ class ProjectionPage(ResponseSchema):
 
 
 class RetryOutput(ResponseSchema):
-    """What became of the parked events, and of those that waited behind them."""
+    """The outcome of a retry of parked events and of those that wait behind them."""
 
     applied = fields.Integer(metadata=_example(1, "How many were applied."))
     parked = fields.Integer(metadata=_example(0, "How many are still parked."))

@@ -1,4 +1,4 @@
-"""What all commands of `admitone audit` need: a recorded access and the newest checkpoint."""
+"""Shared by all commands of `admitone audit`: the recorded access, the newest checkpoint."""
 
 import getpass
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ def views_in(database: Database) -> "Views":
 
 
 class Views(Collector):
-    """How far the views and their rebuilds have come, read from the database at each scrape."""
+    """The progress of the views and their rebuilds, read from the database at each scrape."""
 
     def __init__(
         self, statuses: Callable[[], list[ViewStatus]], is_running: Callable[[], bool]

@@ -1,4 +1,4 @@
-"""What the endpoints and the pages of the audit share."""
+"""Reads histories and checkpoints, and records accesses, for the API and the pages."""
 
 from urllib.parse import urlencode
 from uuid import UUID

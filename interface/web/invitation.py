@@ -1,4 +1,4 @@
-"""What a link's token invites its bearer to; shared by the API and the pages."""
+"""Finds the link, the calendar and the host behind a token, for the API and the pages."""
 
 from dataclasses import dataclass
 from uuid import UUID

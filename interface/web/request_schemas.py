@@ -204,7 +204,7 @@ class InviteeSchema(Body):
 
 
 class LimitedQuery(Query):
-    """How much of a list to return."""
+    """The size of a page."""
 
     limit = fields.Integer(
         load_default=DEFAULT_PAGE,
