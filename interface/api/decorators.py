@@ -14,7 +14,7 @@ from domain.errors import Invalid, ViewBehind
 from interface.api.openapi import complete, note, reads_header, refuses
 from interface.api.strict_json import StrictParser
 from interface.web.fields import LAST_POSITION, whole_number
-from interface.web.problems import INVITEES_CALLS, Forbidden, Malformed, Unauthorized
+from interface.web.problems import INVITEE_BLUEPRINTS, Forbidden, Malformed, Unauthorized
 from interface.web.request_context import services
 from projections.engine import positions
 
@@ -44,7 +44,7 @@ class Blueprint(flask_smorest.Blueprint):
         return lambda view: note(read(view), refusals=_REFUSALS_OF_ARGUMENTS[location])
 
     def _complete_document(self, doc: Any, doc_info: Any, **_: Any) -> Any:
-        return complete(doc, doc_info, owner=self.name not in INVITEES_CALLS)
+        return complete(doc, doc_info, owner=self.name not in INVITEE_BLUEPRINTS)
 
 
 def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -70,7 +70,7 @@ def caller() -> Caller:
 def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Waits until these views show the position that X-Min-Position names.
 
-    Documents the header, and the refusal `view-behind` if the wait is in vain.
+    Documents the header, and the refusal `view-behind` if the view does not catch up in time.
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:

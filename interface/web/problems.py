@@ -17,7 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
 
 # The blueprints whose problems an invitee reads.
-INVITEES_CALLS = ("booking-links",)
+INVITEE_BLUEPRINTS = ("booking-links",)
 
 # How problems look to everybody but owners, above all to invitees.
 _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
@@ -119,7 +119,7 @@ def slug_of(status: int) -> str:
 
 def refused(error: AdmitOneError) -> Response:
     """Returns the problem document for a refusal."""
-    problem = problem_of(type(error), owner=request.blueprint not in INVITEES_CALLS)
+    problem = problem_of(type(error), owner=request.blueprint not in INVITEE_BLUEPRINTS)
     title = problem.slug.replace("-", " ").capitalize()
     members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
     return _document(problem.status, problem.slug, title, error.detail, **members)
