@@ -8,9 +8,9 @@ from threading import Event, Thread
 
 import psycopg
 
+from application.eventstore.connection import connect
 from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError
-from projections.engine.connection import connect
 from projections.evidence.checkpoint_store import CheckpointStore, sign_all_due
 
 log = logging.getLogger(__name__)

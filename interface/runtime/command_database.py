@@ -1,4 +1,4 @@
-"""The database for the length of one command, its own server started if none runs yet."""
+"""The database for the duration of one command; starts the embedded server if none runs yet."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,14 +8,14 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore.connection import connect
 from domain.errors import AdmitOneError
 from interface.bootstrap import apply_schema, require_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.settings import Settings
-from projections.engine.connection import connect
 
-START_SECONDS = 30.0  # for a service that was started just now
+START_SECONDS = 30.0  # how long to wait for a service that is just starting
 
 
 class DatabaseRefused(AdmitOneError):
@@ -24,7 +24,7 @@ class DatabaseRefused(AdmitOneError):
 
 @contextmanager
 def server(settings: Settings) -> Iterator[str]:
-    """Yields the connection string of the database, in whatever state its tables are."""
+    """Yields the connection string of the database, whatever tables it has."""
     with errors_as_sentences():
         if settings.database_url is not None:
             yield settings.database_url
@@ -39,7 +39,10 @@ def server(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
-    """Like `server`, with all tables: made where the database is our own, else required."""
+    """Like `server`, but all tables are there.
+
+    Creates them in the embedded database. Raises `SchemaMissing` if another one lacks some.
+    """
     with server(settings) as conninfo:
         if settings.database_url is None:
             apply_schema(conninfo)
@@ -63,7 +66,7 @@ def _connect(conninfo: str) -> Connection[DictRow]:
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """Turns what the database refuses into `DatabaseRefused`: one sentence, no password."""
+    """Turns errors of the database into `DatabaseRefused`: one sentence, without a password."""
     try:
         yield
     except (
@@ -76,7 +79,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def _find_or_start(embedded: EmbeddedPostgres) -> None:
-    """Uses the server of a service that runs already, or is about to; else starts one."""
+    """Returns once the server of a running or starting service answers, or starts one."""
     ends_at = monotonic() + START_SECONDS
     while not _answers(embedded.conninfo):
         try:

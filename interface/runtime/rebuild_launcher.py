@@ -10,7 +10,7 @@ from time import monotonic
 
 import psycopg
 
-from projections.engine.connection import connect
+from application.eventstore.connection import connect
 from projections.rebuild import jobs
 
 log = logging.getLogger(__name__)

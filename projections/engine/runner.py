@@ -19,6 +19,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore import advisory_locks
+from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.event_log import read
@@ -26,7 +27,6 @@ from application.eventstore.mapper import JSONMapper
 from application.eventstore.recorder import CHANNEL
 from projections.engine import lag, parking, positions
 from projections.engine.batch import Batch, apply, retry
-from projections.engine.connection import UNATTENDED, connect
 from projections.engine.projection import Projection
 
 log = logging.getLogger(__name__)

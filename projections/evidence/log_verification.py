@@ -16,11 +16,11 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore.connection import connect
 from application.eventstore.database import snapshot
 from application.eventstore.event_log import read, read_at
 from application.proofs.merkle import HASH, WIDTH, Growth
 from application.proofs.verifier import Checkpoint
-from projections.engine.connection import connect
 from projections.views.transparency_log import leaf_of, tile_reader, tree_size
 
 STRETCH = 50_000  # events

@@ -16,12 +16,12 @@ import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import DictRow
 
+from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.event_log import RecordedEvent, read
 from application.eventstore.mapper import JSONMapper
 from domain.errors import Unavailable
 from projections.engine import parking, positions
 from projections.engine.batch import Batch, write
-from projections.engine.connection import UNATTENDED, connect
 from projections.engine.projection import Projection
 from projections.rebuild import jobs
 from projections.rebuild.jobs import REBUILD, VERIFY, RebuildJob

@@ -104,6 +104,6 @@ def test_a_projector_killed_again_and_again_leaves_every_view_right(
     print(f"caught up by another after {max(takeovers):.2f} s at the most")
     print(out)
     assert verifying.returncode == 0, out
-    assert out.count(" is right: ") == len(CATALOGUE)
+    assert out.count(" matches the log ") == len(CATALOGUE)
     assert database.fetch_all("SELECT FROM parked_events") == []
     database.close()

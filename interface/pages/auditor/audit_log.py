@@ -25,8 +25,8 @@ from interface.pages.shared import auth
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.web.audit_queries import LAST_POSITION, MAPPER, history_of, record_access
-from interface.web.fields import AsOfField, LocalInstant, Text
+from interface.web.audit_queries import MAPPER, history_of, record_access
+from interface.web.fields import LAST_POSITION, AsOfField, LocalInstant, Text
 from interface.web.request_context import services
 
 blueprint = Blueprint("audit_pages", __name__)

@@ -31,16 +31,14 @@ from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import local_day
 from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Day, Email, Instant, Name, Text, in_utc
-from interface.web.invitation import (
-    Invitation,
+from interface.web.invitation import Invitation, invitation, link_id_of
+from interface.web.problems import refusal_page
+from interface.web.redemption import (
     count_repeated_booking,
     counting_refusals,
-    invitation,
-    link_id_of,
     recording_refusals,
     redeem,
 )
-from interface.web.problems import refusal_page
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
 from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones

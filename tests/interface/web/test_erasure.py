@@ -11,7 +11,7 @@ import pytest
 from application.people.refused_attempts import RefusedAttempts
 from domain.errors import Unavailable
 from interface.bootstrap import Services, build
-from interface.cli import privacy as privacy_commands
+from interface.runtime import retention_loop
 from interface.settings import Settings
 from projections import retention
 from projections.catalogue import CATALOGUE
@@ -266,10 +266,10 @@ def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
     def unavailable(*_: object, **__: object) -> int:
         raise Unavailable
 
-    again = privacy_commands._next_in
-    assert again(services, stop=Event()) == privacy_commands.HOUR
+    again = retention_loop.seconds_until_next
+    assert again(services, stop=Event()) == retention_loop.HOUR
     monkeypatch.setattr(RefusedAttempts, "sweep", unavailable)
-    assert again(services, stop=Event()) == privacy_commands.MINUTE
+    assert again(services, stop=Event()) == retention_loop.MINUTE
 
 
 def test_the_service_forgets_by_itself_where_it_is_set_to(

@@ -164,7 +164,7 @@ def test_an_attempt_that_cannot_be_kept_changes_no_answer(
     monkeypatch.setattr(services.refused_attempts, "record", fail)
     answer = redeem(owner, link)
     assert (answer.status_code, answer.data) == (410, expected.data)
-    (line,) = [each for each in caplog.records if each.name == "interface.web.invitation"]
+    (line,) = [each for each in caplog.records if each.name == "interface.web.redemption"]
     assert line.levelno == logging.WARNING
     monkeypatch.undo()
     assert reasons(owner, link) == ["link-redeemed"]

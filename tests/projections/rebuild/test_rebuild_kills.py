@@ -7,8 +7,8 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore.connection import connect
 from projections.catalogue import CATALOGUE
-from projections.engine.connection import connect
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import Rebuild
 from tests.projections.rebuild.rebuilds import LINKS, Killed, mapper, rebuilt, states, take, tamper

@@ -1,4 +1,4 @@
-"""Connections of the processes that work in the background: the projector, rebuilds, commands."""
+"""Connections outside the pool: those of the projector, of rebuilds, and of commands."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -27,15 +27,16 @@ def connect(
     application_name: str,
     settings: Mapping[str, str] | None = None,
     kind: type[Connection[Any]] = Connection,
+    autocommit: bool = True,
 ) -> Connection[DictRow]:
-    """Returns a connection in autocommit mode that reads times in UTC.
+    """Returns a connection that reads times in UTC, by default in autocommit mode.
 
     `settings` are PostgreSQL's, for the whole session. Raises psycopg's own errors.
     """
     completed = with_defaults(conninfo, application_name=application_name)
     with ExitStack() as on_failure:
         conn: Connection[DictRow] = on_failure.enter_context(
-            closing(kind.connect(completed, autocommit=True, row_factory=dict_row))
+            closing(kind.connect(completed, autocommit=autocommit, row_factory=dict_row))
         )
         values = {"timezone": "UTC", **(settings or {})}
         conn.execute(
