@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from interface.bootstrap import Services
 from interface.observability.request_facts import method, route, seconds_taken
-from interface.observability.view_metrics import views_in
+from interface.observability.view_metrics import views_of
 
 # Shown as zero from the start, because a rate needs a value before the first event.
 OUTCOMES = (
@@ -50,7 +50,7 @@ def init_app(app: Flask, services: Services, *, refusal_of: Callable[[int], str]
 
     `refusal_of` returns the slug for the status of a response that is no `RefusalResponse`.
     """
-    views = views_in(services.database)
+    views = views_of(services)
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     measured = Metrics(views, Path(folder) if folder else None, refusal_of)
     app.extensions[_EXTENSION] = measured

@@ -1,22 +1,22 @@
 """Metrics about the views and their rebuilds, for `GET /metrics`."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from application.eventstore.database import DATABASE_ERRORS, Database
+from application.eventstore.database import DATABASE_ERRORS
 from application.eventstore.deadline import deadline
+from interface.bootstrap import Services
 from projections.engine.runner import is_running
 from projections.status import ViewStatus, statuses
 
 DATABASE_SECONDS = 2.0
 
 
-def views_in(database: Database) -> "Views":
-    """Returns the collector for the views in this database."""
-    return Views(partial(statuses, database), partial(is_running, database))
+def views_of(services: Services) -> "Views":
+    """Returns the collector for the views in the services' database, looked up at each scrape."""
+    return Views(lambda: statuses(services.database), lambda: is_running(services.database))
 
 
 class Views(Collector):
