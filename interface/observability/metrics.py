@@ -128,6 +128,6 @@ class AllWorkers(Collector):
         self._folder = folder
 
     def collect(self) -> Iterator[Metric]:
-        """Like MultiProcessCollector, but skips files that a worker has not filled yet."""
+        """Yields like MultiProcessCollector, but skips files that a worker has not filled yet."""
         files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]
         yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
