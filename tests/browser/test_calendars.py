@@ -33,7 +33,7 @@ def test_the_preview_follows_the_form_as_it_is_filled_in(
     page.goto(CALENDARS)
     page.get_by_role("button", name="Create calendar").click()
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Paris")  # the browser's
-    ahead = page.get_by_role("region", name="The coming week")
+    ahead = page.get_by_role("region", name="Next 7 days")
     expect(ahead).to_contain_text("Times shown in Europe/Paris.")
     page.get_by_label("Time zone").fill("new york")
     expect(ahead).to_contain_text("Times shown in America/New York.")
@@ -111,10 +111,10 @@ def test_two_tabs_see_each_other_s_changes(page: Page, site: Site, email: str) -
     expect(other.get_by_role("status").first).to_have_text("Changes saved.")
     page.get_by_label("Location", exact=True).fill("Room 2")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_role("alert")).to_contain_text("Somebody changed this calendar")
+    expect(page.get_by_role("alert")).to_contain_text("Someone else changed this calendar")
     expect(page.get_by_role("row").filter(has_text="Monday")).to_contain_text("unchanged")
     assert hours(page, "Monday") == ""
-    page.get_by_role("button", name="Save what is in the form").click()
+    page.get_by_role("button", name="Save the form below").click()
     expect(page.get_by_role("listitem").filter(has_text="Room 2").first).to_contain_text(
         "Tue–Fri 09:00–17:00"
     )
@@ -130,11 +130,11 @@ def test_calendars_are_made_copied_and_previewed_without_javascript(
     page.get_by_label("Tuesday", exact=True).fill("8-10")
     page.get_by_label("Copy hours from").select_option("Tuesday")
     page.get_by_label("to", exact=True).select_option("all days")
-    page.get_by_role("button", name="Copy hours").click()
+    page.get_by_role("button", name="Copy").click()
     assert [hours(page, day.capitalize()) for day in WEEKDAYS] == ["8-10"] * 7
     page.get_by_label("Duration").fill("60")
     page.get_by_role("button", name="Preview").click()
-    ahead = page.get_by_role("region", name="The coming week")
+    ahead = page.get_by_role("region", name="Next 7 days")
     expect(ahead).to_contain_text("08:00 09:00")
     page.get_by_label("Name", exact=True).fill("Intro call")
     page.get_by_role("button", name="Create calendar").click()
