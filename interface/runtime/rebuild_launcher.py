@@ -2,7 +2,6 @@
 
 import logging
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from threading import Event, Thread
@@ -11,6 +10,7 @@ from time import monotonic
 import psycopg
 
 from application.eventstore.connection import connect
+from interface.runtime.managed_process import python_command
 from projections.rebuild import jobs
 
 log = logging.getLogger(__name__)
@@ -65,5 +65,5 @@ def _waiting(conninfo: str) -> list[str]:
 def _start(name: str) -> subprocess.Popen[bytes]:
     log.info("starting to rebuild %s", name)
     return subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-P", "-m", "interface.cli", "projections", "rebuild", name]
+        python_command("interface.cli", "projections", "rebuild", name)
     )
