@@ -13,6 +13,7 @@ READMES = [
         "README.md",
         "application/README.md",
         "interface/README.md",
+        "interface/pages/README.md",
         "projections/README.md",
     )
 ]
