@@ -16,6 +16,7 @@ READMES = [
         "interface/README.md",
         "interface/help/auditor.md",
         "interface/help/operator.md",
+        "interface/pages/README.md",
         "projections/README.md",
     )
 ]

@@ -111,7 +111,7 @@ def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: S
     answer = operator.post(REBUILD)
     assert (answer.status_code, answer.headers["Location"]) == (
         303,
-        "/operations?notice=rebuild-asked",
+        "/operations?notice=rebuild-requested",
     )
     page = operator.get(answer.headers["Location"])
     assert "Rebuild requested." in words(page)
