@@ -30,6 +30,7 @@ from tests.support.log_trigger import unlock_log
 from tests.support.service import Service, running_service
 from tests.support.signed_in_browser import SignedIn, sign_in
 
+MAPPER = JSONMapper()
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
 SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
 
@@ -95,21 +96,25 @@ def shared_database(new_database: Callable[[], str]) -> str:
 def conninfo(shared_database: str) -> str:
     """A database with no rows in it."""
     with psycopg.connect(shared_database) as conn:
-        tables = [
-            name
-            for (name,) in conn.execute(
-                """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-                AND tablename NOT IN ('schema_steps', 'projection_positions')"""
-            )
-        ]
-        unlock_log(conn)
-        conn.execute(
-            sql.SQL("TRUNCATE {} RESTART IDENTITY").format(
-                sql.SQL(", ").join(map(sql.Identifier, tables))
-            )
-        )
-        conn.execute("UPDATE projection_positions SET position = 0")
+        empty(conn)
     return shared_database
+
+
+def empty(conn: psycopg.Connection[Any]) -> None:
+    """Removes all rows. To truncate a table that is empty already takes as long, so none is."""
+    tables = conn.execute(
+        """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+        AND tablename NOT IN ('schema_steps', 'projection_positions')"""
+    ).fetchall()
+    filled = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(name, sql.Identifier(name))
+        for (name,) in tables
+    )
+    unlock_log(conn)
+    if names := [sql.Identifier(name) for (name,) in conn.execute(filled)]:
+        conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
+    conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
+    conn.execute("UPDATE projection_positions SET position = 0")
 
 
 @pytest.fixture
@@ -136,7 +141,7 @@ def catch_up(conninfo: str) -> Callable[[], None]:
 
 def apply_log(conninfo: str) -> None:
     """Apply what is in the log to all views, here and now."""
-    runner = Runner(conninfo, CATALOGUE, JSONMapper())
+    runner = Runner(conninfo, CATALOGUE, MAPPER)
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         while runner.catch_up(conn):
             pass
