@@ -1,6 +1,7 @@
 """A real PostgreSQL, services on it, and the whole service as a process of its own."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,11 +14,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from werkzeug.local import LocalProxy
 
 from application.eventstore.mapper import JSONMapper
 from application.people.accounts import Account
+from interface import cli
 from interface.bootstrap import Services, apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
@@ -25,6 +27,8 @@ from interface.wsgi import create_app
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.engine.runner import Runner
+from tests.support.command_line import Command, Done
+from tests.support.desk import Desk
 from tests.support.examples import NOW
 from tests.support.log_trigger import unlock_log
 from tests.support.service import Service, running_service
@@ -133,6 +137,20 @@ def services(conninfo: str, clock: Clock, tmp_path: Path) -> Iterator[Services]:
 
 
 @pytest.fixture
+def desk(services: Services) -> Desk:
+    """Gives the example owner's commands to services on an empty database."""
+    return Desk(services)
+
+
+@pytest.fixture
+def conn(conninfo: str) -> Iterator[psycopg.Connection[DictRow]]:
+    """A connection to an empty database. Times are read in UTC."""
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        yield connection
+
+
+@pytest.fixture
 def catch_up(conninfo: str) -> Callable[[], None]:
     """Applies what is in the log to all views, here and now."""
 
@@ -225,6 +243,30 @@ def person(
     monkeypatch.setattr(positions, "wait_for", lambda *_: catch_up())
     token = services.accounts.sign_in_token(owner.account)
     return sign_in(app.test_client(), owner.account, token, catch_up)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `admitone` with these arguments, as its script does."""
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def admitone(
+    run: Command, monkeypatch: pytest.MonkeyPatch, conninfo: str, tmp_path: Path
+) -> Command:
+    """Runs `admitone` on an empty database."""
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", conninfo)
+    monkeypatch.setenv("ADMITONE_SECRET_KEYS", SECRET)
+    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,15 @@
 """People with links at the pages, and people at the command line."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from interface import cli
 from interface.bootstrap import Services
-from tests.conftest import SECRET, Owner
+from tests.conftest import Owner
 from tests.support.audit_trail import Story
 from tests.support.calls import booked, new_link
-from tests.support.command_line import Command, Done
 from tests.support.examples import calendar_json
 from tests.support.invitee_browser import Invited
 from tests.support.signed_in_browser import SignedIn, sign_in
@@ -69,27 +65,3 @@ def enter(app: Flask, new_owner: Callable[..., Owner], services: Services) -> Ca
 def inspector(enter: Callable[..., SignedIn]) -> SignedIn:
     """An auditor at a browser, whose zone is Paris."""
     return enter("auditor")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `admitone` with these arguments, as its script does."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return Done(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def admitone(
-    run: Command, monkeypatch: pytest.MonkeyPatch, conninfo: str, tmp_path: Path
-) -> Command:
-    """Runs `admitone` on an empty database."""
-    monkeypatch.setenv("ADMITONE_DATABASE_URL", conninfo)
-    monkeypatch.setenv("ADMITONE_SECRET_KEYS", SECRET)
-    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
-    return run

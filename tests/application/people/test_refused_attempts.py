@@ -144,7 +144,7 @@ def test_forgetting_an_invitee_deletes_the_attempts_with_their_links(
     other = desk.new_link()
     replaced = desk.new_link()
     link_id = desk.replace(replaced).value.id
-    booking_id = desk.redeem(link_id).value.booking.id
+    booking_id = desk.book(link_id)
     for each in (other, replaced, link_id):
         tries(attempts, each)
     desk.forget(booking_id)
@@ -158,7 +158,7 @@ def test_attempts_that_came_back_from_a_backup_are_deleted_again(
     desk: Desk, attempts: RefusedAttempts, conninfo: str, again: Callable[[Desk, UUID], None]
 ) -> None:
     link_id = desk.new_link()
-    desk.forget(desk.redeem(link_id).value.booking.id)
+    desk.forget(desk.book(link_id))
     tries(attempts, link_id)
     again(desk, link_id)
     assert kept(conninfo, link_id) == 0
@@ -172,7 +172,7 @@ def reapply(desk: Desk) -> None:
 def test_a_forgetting_that_is_refused_deletes_no_attempts(
     desk: Desk, attempts: RefusedAttempts, conninfo: str
 ) -> None:
-    booking_id = desk.redeem(link_id := desk.new_link()).value.booking.id
+    booking_id = desk.book(link_id := desk.new_link())
     tries(attempts, link_id)
     with psycopg.connect(conninfo) as conn:
         conn.execute(

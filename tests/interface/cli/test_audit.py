@@ -9,19 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-import pytest
 
 from application.proofs import verifier
-from interface.bootstrap import Services
 from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
 from tests.support.examples import ADA
 from tests.support.log_trigger import unlock_log
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    return Desk(services)
 
 
 def accesses(conninfo: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,7 +14,6 @@ from interface.bootstrap import build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import find_binaries
 from interface.settings import Settings
-from tests.application.commands.test_erasure import cancelled
 from tests.support.desk import Desk
 from tests.support.service import Service, at_once, running_service
 
@@ -88,17 +88,17 @@ def everything_that_tells_of_a_person(service: Service) -> str:
     )
     assert redeem(invitee=PERSON | {"email": "zebedee.quark@"}).status == 422
     answers = at_once([partial(redeem, key=f"k-{n}") for n in range(8)])
-    booking_id = next(answer.body["booking_id"] for answer in answers if answer.status == 201)
+    booking_id: str = next(answer.body["booking_id"] for answer in answers if answer.status == 201)
     assert {answer.status for answer in answers} == {201, 410}
     for query in (PERSON["name"], PERSON["email"], "walnuts", "keeper"):
         for path in ("bookings", "links"):
             assert service.owner("GET", f"/{path}?q={quote(query)}").status == 200
     built = build(Settings(data=data_of(service)), conninfo_of(service))
     try:
-        cancelled(Desk(built), booking_id, "Twisted an ankle")
+        Desk(built).cancel(UUID(booking_id), reason="Twisted an ankle")
     finally:
         built.close()
-    return str(booking_id)
+    return booking_id
 
 
 def test_after_forgetting_no_dump_and_no_log_and_no_file_holds_a_word_of_theirs(
