@@ -3,53 +3,34 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from werkzeug.local import LocalProxy
 
-from application.eventstore.mapper import JSONMapper
-from application.people.accounts import Account
 from interface import cli
 from interface.bootstrap import Services, apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from interface.wsgi import create_app
-from projections.catalogue import CATALOGUE
 from projections.engine import positions
-from projections.engine.runner import Runner
+from tests.support.clock import Clock
 from tests.support.command_line import Command, Done
 from tests.support.desk import Desk
-from tests.support.examples import NOW
-from tests.support.log_trigger import unlock_log
+from tests.support.examples import SECRET
+from tests.support.log_trigger import bypass_log_trigger
+from tests.support.owner import Owner
+from tests.support.projector import apply_log
 from tests.support.service import Service, running_service
 from tests.support.signed_in_browser import SignedIn, sign_in
 
-MAPPER = JSONMapper()
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
-SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
-
-
-@dataclass
-class Clock:
-    """A clock that stands until it is moved."""
-
-    time: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, **by: float) -> None:
-        self.time += timedelta(**by)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +95,7 @@ def empty(conn: psycopg.Connection[Any]) -> None:
         sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(name, sql.Identifier(name))
         for (name,) in tables
     )
-    unlock_log(conn)
+    bypass_log_trigger(conn)
     if names := [sql.Identifier(name) for (name,) in conn.execute(filled)]:
         conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
     conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
@@ -155,42 +136,6 @@ def catch_up(conninfo: str) -> Callable[[], None]:
     """Applies what is in the log to all views, here and now."""
 
     return lambda: apply_log(conninfo)
-
-
-def apply_log(conninfo: str) -> None:
-    """Apply what is in the log to all views, here and now."""
-    runner = Runner(conninfo, CATALOGUE, MAPPER)
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        while runner.catch_up(conn):
-            pass
-    assert runner.stuck == {}
-
-
-@dataclass
-class Owner:
-    """An account with an API key, talking to the application without a network."""
-
-    account: Account
-    key: str
-    client: FlaskClient
-    catch_up: Callable[[], None]
-    headers: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.headers = {"Authorization": f"Bearer {self.key}"}
-
-    def get(self, path: str, **kwargs: Any) -> Any:
-        """GET below /api/v1, from views that have caught up."""
-        self.catch_up()
-        return self.client.get(f"/api/v1{path}", headers=self.headers, **kwargs)
-
-    def post(self, path: str, json: Any = None, **headers: str) -> Any:
-        """POST below /api/v1."""
-        return self.client.post(f"/api/v1{path}", json=json, headers=self.headers | headers)
-
-    def patch(self, path: str, json: Any, **headers: str) -> Any:
-        """PATCH below /api/v1."""
-        return self.client.patch(f"/api/v1{path}", json=json, headers=self.headers | headers)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from domain.errors import LinkEnded, SlotRefused
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import ACTOR, ADA, NOW, OWNER, TOMORROW, TOMORROW_AT_NINE
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 MAPPER = JSONMapper()
 
@@ -192,7 +192,7 @@ def test_an_event_that_cannot_be_read_or_applied_is_told_and_the_rest_replayed(
     link_id = desk.new_link()
     desk.redeem(link_id)
     with conn.transaction():
-        unlock_log(conn)
+        bypass_log_trigger(conn)
         conn.execute(
             "UPDATE stored_events SET originator_version = 7 WHERE topic = 'link.redeemed'"
         )

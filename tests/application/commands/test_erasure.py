@@ -21,7 +21,7 @@ from tests.application.commands.test_races import MANY, outcome
 from tests.application.conftest import rows_of
 from tests.support.desk import Desk
 from tests.support.examples import ACTOR, ADA, GRACE, NOW, OTHER_OWNER, TOMORROW, TOMORROW_AT_TEN
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 LATER = NOW + timedelta(hours=1)
 

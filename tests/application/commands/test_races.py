@@ -19,7 +19,7 @@ from domain.errors import AdmitOneError, Busy, LinkRedeemed, SlotTaken, Unavaila
 from domain.link import LinkStatus
 from tests.support.desk import Desk
 from tests.support.examples import ADA, GRACE, NOW, OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 MANY = 12
 

@@ -22,10 +22,10 @@ from domain.booking import Booking
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from tests.application.conftest import rows_of
-from tests.support.calls import together
 from tests.support.desk import Desk
 from tests.support.examples import CALENDAR, LINK, NOW
 from tests.support.stored_rows import query
+from tests.support.waiting import at_once
 
 HOME, WORK = "2001:db8::17", "192.0.2.7"
 
@@ -91,10 +91,10 @@ def test_of_each_link_the_newest_are_kept(attempts: RefusedAttempts, conninfo: s
 def test_many_at_once_are_all_kept_and_then_no_more_than_the_newest(
     attempts: RefusedAttempts, conninfo: str
 ) -> None:
-    together(40, partial(tries, attempts))
+    at_once([partial(tries, attempts)] * 40)
     assert kept(conninfo) == 40
     for _ in range(2):
-        together(40, partial(tries, attempts))
+        at_once([partial(tries, attempts)] * 40)
     assert len(attempts.newest(LINK)) == MOST_KEPT
     assert attempts.counts(LINK)[0].times == MOST_KEPT
     tries(attempts)

@@ -7,18 +7,12 @@ from typing import Any
 from application.people import personal_data
 from interface.bootstrap import Services
 from interface.web.fields import in_utc
-from tests.conftest import Clock, Owner
-from tests.support.calls import (
-    booked,
-    new_link,
-    recorded,
-    redeem,
-    refusal,
-    together,
-    unknown_id,
-    wrong_fields,
-)
+from tests.support.clock import Clock
 from tests.support.examples import NOW
+from tests.support.http_desk import refusal, unknown_id, wrong_fields
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
+from tests.support.waiting import at_once
 
 IN_A_WEEK = in_utc(NOW + timedelta(days=7))
 
@@ -35,7 +29,7 @@ def topics(services: Services, link_id: str) -> list[str]:
 
 
 def test_a_revoked_link_stays_revoked_and_says_so(owner: Owner, services: Services) -> None:
-    link = new_link(owner, recipient="Ada", note="n")
+    link = owner.new_link(recipient="Ada", note="n")
     revoked = owner.post(f"/links/{link['id']}/revoke", {"reason": "Wrong person"})
     assert revoked.status_code == 200
     ended = {"status": "revoked", "revoked_at": in_utc(NOW)}
@@ -43,13 +37,13 @@ def test_a_revoked_link_stays_revoked_and_says_so(owner: Owner, services: Servic
     assert revoked.headers["X-Log-Position"] == str(services.event_store.head())
     assert owner.get(f"/links/{link['id']}").json == revoked.json
     assert refusal(opened(owner, link)) == (410, "link-revoked")
-    assert refusal(redeem(owner, link)) == (410, "link-revoked")
+    assert refusal(owner.redeem(link)) == (410, "link-revoked")
 
 
 def test_the_reason_for_revoking_is_kept_beside_the_log_not_in_it(
     owner: Owner, services: Services
 ) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     owner.post(f"/links/{link['id']}/revoke", {"reason": "Wrong person"})
     row = personal_data.find(services.database, link["id"], 2)
     assert row is not None
@@ -59,7 +53,7 @@ def test_the_reason_for_revoking_is_kept_beside_the_log_not_in_it(
 
 
 def test_revoking_again_changes_nothing(owner: Owner, services: Services, clock: Clock) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     first = owner.post(f"/links/{link['id']}/revoke")
     before = recorded(services)
     clock.advance(hours=1)
@@ -71,8 +65,8 @@ def test_revoking_again_changes_nothing(owner: Owner, services: Services, clock:
 
 
 def test_a_used_link_can_neither_be_revoked_nor_replaced(owner: Owner, services: Services) -> None:
-    link = new_link(owner)
-    booked(owner, link)
+    link = owner.new_link()
+    owner.book(link)
     before = recorded(services)
     for verb in ("revoke", "replace"):
         refused = owner.post(f"/links/{link['id']}/{verb}")
@@ -82,7 +76,7 @@ def test_a_used_link_can_neither_be_revoked_nor_replaced(owner: Owner, services:
 
 
 def test_an_expired_link_can_be_revoked(owner: Owner, clock: Clock) -> None:
-    link = new_link(owner, expires_in_days=1)
+    link = owner.new_link(expires_in_days=1)
     clock.advance(days=2)
     revoked = owner.post(f"/links/{link['id']}/revoke")
     assert (revoked.status_code, revoked.json["status"]) == (200, "revoked")
@@ -90,8 +84,8 @@ def test_an_expired_link_can_be_revoked(owner: Owner, clock: Clock) -> None:
 
 
 def test_many_who_revoke_at_once_revoke_once(owner: Owner, services: Services) -> None:
-    link = new_link(owner)
-    answers = together(8, lambda: owner.post(f"/links/{link['id']}/revoke", {"reason": "Once"}))
+    link = owner.new_link()
+    answers = at_once([lambda: owner.post(f"/links/{link['id']}/revoke", {"reason": "Once"})] * 8)
     assert {answer.status_code for answer in answers} == {200}
     assert topics(services, link["id"]) == ["link.issued", "link.revoked"]
 
@@ -99,7 +93,7 @@ def test_many_who_revoke_at_once_revoke_once(owner: Owner, services: Services) -
 def test_a_replaced_link_ends_and_one_like_it_begins(
     owner: Owner, services: Services, clock: Clock
 ) -> None:
-    old = new_link(owner, recipient="Ada", note="n", expires_in_days=10)
+    old = owner.new_link(recipient="Ada", note="n", expires_in_days=10)
     clock.advance(days=3)
     replaced = owner.post(f"/links/{old['id']}/replace")
     assert replaced.status_code == 201
@@ -118,19 +112,19 @@ def test_a_replaced_link_ends_and_one_like_it_begins(
     assert owner.get(f"/links/{new['id']}").json == new
     assert refusal(opened(owner, old)) == (410, "link-revoked")
     assert opened(owner, new).json["expires_at"] == new["expires_at"]
-    booked(owner, new, "2026-11-27T09:00:00Z")
+    owner.book(new, "2026-11-27T09:00:00Z")
 
 
 def test_an_expired_link_can_be_replaced(owner: Owner, clock: Clock) -> None:
-    old = new_link(owner, expires_in_days=1)
+    old = owner.new_link(expires_in_days=1)
     clock.advance(days=2)
     new = owner.post(f"/links/{old['id']}/replace").json
     assert datetime.fromisoformat(new["expires_at"]) == clock() + timedelta(days=1)
-    booked(owner, new, "2026-11-26T09:00:00Z")
+    owner.book(new, "2026-11-26T09:00:00Z")
 
 
 def test_a_revoked_link_can_not_be_replaced(owner: Owner, services: Services) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     owner.post(f"/links/{link['id']}/revoke")
     before = recorded(services)
     refused = owner.post(f"/links/{link['id']}/replace")
@@ -139,8 +133,8 @@ def test_a_revoked_link_can_not_be_replaced(owner: Owner, services: Services) ->
 
 
 def test_of_many_who_replace_a_link_at_once_one_does(owner: Owner, services: Services) -> None:
-    link = new_link(owner, recipient="Ada")
-    answers = together(8, lambda: owner.post(f"/links/{link['id']}/replace"))
+    link = owner.new_link(recipient="Ada")
+    answers = at_once([lambda: owner.post(f"/links/{link['id']}/replace")] * 8)
     (new,) = [answer.json for answer in answers if answer.status_code == 201]
     refused = [refusal(answer) for answer in answers if answer.status_code != 201]
     assert refused == [(409, "link-revoked")] * 7
@@ -151,10 +145,10 @@ def test_of_many_who_replace_a_link_at_once_one_does(owner: Owner, services: Ser
 def test_many_links_are_revoked_and_the_others_named_with_the_reason(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
-    calendar_id = new_link(owner)["calendar_id"]
-    active, used = (new_link(owner, calendar_id) for _ in range(2))
-    theirs = new_link(new_owner("Oscar Other"))
-    booked(owner, used)
+    calendar_id = owner.new_link()["calendar_id"]
+    active, used = (owner.new_link(calendar_id) for _ in range(2))
+    theirs = new_owner("Oscar Other").new_link()
+    owner.book(used)
     ids = [active["id"], used["id"], theirs["id"]]
     answer = owner.post("/links/revoke", {"ids": ids, "reason": "Wrong list"})
     assert answer.status_code == 200

@@ -19,10 +19,9 @@ from psycopg.rows import dict_row
 from interface.bootstrap import build
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
-from tests.conftest import SECRET
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
-from tests.support.examples import NOW
+from tests.support.examples import NOW, SECRET
 
 KEPT = ("stored_events", "personal_data", "accounts", "api_keys")
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]

@@ -15,16 +15,19 @@ from interface.cli import privacy as privacy_commands
 from interface.settings import Settings
 from projections import retention
 from projections.catalogue import CATALOGUE
-from tests.conftest import Clock, Owner, apply_log
 from tests.interface.pages.page_text import words
-from tests.support import calls
-from tests.support.calls import NINE, booked, new_link, redeem, unknown_id
+from tests.support.clock import Clock
 from tests.support.command_line import Command, refusal
 from tests.support.desk import ALWAYS_OPEN, Desk
-from tests.support.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
-from tests.support.service import log_of, running_service, wait_until
+from tests.support.examples import ADA, GRACE, NINE, NOW, TOMORROW_AT_NINE
+from tests.support.http_desk import refusal as problem_of
+from tests.support.http_desk import unknown_id
+from tests.support.owner import Owner
+from tests.support.projector import apply_log
+from tests.support.service import log_of, running_service
 from tests.support.signed_in_browser import SignedIn
 from tests.support.stored_rows import personal_data, query
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -50,8 +53,8 @@ def forgetters(conninfo: str) -> list[str]:
 
 
 def test_an_owner_forgets_an_invitee_as_often_as_they_ask(owner: Owner, conninfo: str) -> None:
-    link = new_link(owner, recipient="Countess")
-    booking = booked(owner, link, notes="By phone")
+    link = owner.new_link(recipient="Countess")
+    booking = owner.book(link, notes="By phone")
     path = f"/bookings/{booking['booking_id']}"
     before = owner.get(path).json
     assert before["invitee"]["name"] == ADA.name
@@ -74,11 +77,11 @@ def test_an_owner_forgets_an_invitee_as_often_as_they_ask(owner: Owner, conninfo
 def test_another_owners_invitee_is_not_there_to_forget(
     owner: Owner, new_owner: Callable[..., Owner], conninfo: str
 ) -> None:
-    theirs = booked(owner, new_link(owner))["booking_id"]
+    theirs = owner.book(owner.new_link())["booking_id"]
     other = new_owner("Bob Other")
     for booking_id in (theirs, unknown_id()):
         answer = other.post(f"/bookings/{booking_id}/forget-invitee")
-        assert calls.refusal(answer) == (404, "not-found")
+        assert problem_of(answer) == (404, "not-found")
     assert forgetters(conninfo) == []
     assert len(personal_data(conninfo)) == 1
 
@@ -86,10 +89,10 @@ def test_another_owners_invitee_is_not_there_to_forget(
 def test_whoever_repeats_their_request_after_being_forgotten_hears_that_the_link_is_used(
     owner: Owner,
 ) -> None:
-    link = new_link(owner)
-    booking = booked(owner, link, key="k-1")
+    link = owner.new_link()
+    booking = owner.book(link, key="k-1")
     owner.post(f"/bookings/{booking['booking_id']}/forget-invitee")
-    assert calls.refusal(redeem(owner, link, NINE, key="k-1")) == (410, "link-redeemed")
+    assert problem_of(owner.redeem(link, NINE, key="k-1")) == (410, "link-redeemed")
 
 
 def test_views_that_are_built_anew_show_that_somebody_was_forgotten(

@@ -24,7 +24,7 @@ from projections.evidence.checkpoint_store import (
 from projections.views.transparency_log import event_of
 from tests.support.desk import Desk
 from tests.support.examples import NOW
-from tests.support.service import wait_until
+from tests.support.waiting import wait_until
 
 SIGNER = CheckpointSigner("book.example.org", bytes(32))
 

@@ -11,9 +11,10 @@ import pytest
 from application.people.personal_data import Invitee
 from interface.bootstrap import Services
 from interface.pages.owner.bookings import PAGE
-from tests.conftest import Clock, Owner
+from tests.support.clock import Clock
 from tests.support.desk import ALWAYS_OPEN, Desk
 from tests.support.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
