@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import IdempotencyMismatch, LinkRedeemed
+from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered
 from tests.support.desk import Desk, minutes, terms
 from tests.support.examples import ADA, GRACE, IN_90_DAYS, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 
@@ -68,6 +68,13 @@ def test_two_links_may_carry_the_same_key(desk: Desk) -> None:
     one = desk.redeem(desk.new_link(calendar_id), key="k-1")
     other = desk.redeem(desk.new_link(calendar_id), TOMORROW_AT_TEN, key="k-1")
     assert one.value.booking.id != other.value.booking.id
+
+
+def test_a_request_that_was_refused_does_not_use_up_its_key(desk: Desk) -> None:
+    link_id = desk.new_link()
+    with pytest.raises(SlotNotOffered):
+        desk.redeem(link_id, TOMORROW_AT_NINE + minutes(1), key="k-1")
+    desk.redeem(link_id, key="k-1")
 
 
 def test_the_key_itself_is_not_in_the_log(desk: Desk) -> None:

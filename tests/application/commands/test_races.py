@@ -100,6 +100,13 @@ def test_many_who_redeem_and_revoke_the_same_link_agree_on_what_came_first(desk:
     assert len(desk.topics()) == len(set(desk.topics()))
 
 
+def test_of_many_who_replace_the_same_link_one_gets_a_new_one(desk: Desk) -> None:
+    link_id = desk.new_link()
+    answers = at_once([outcome(partial(desk.replace, link_id))] * MANY)
+    assert Counter(answers) == {"done": 1, "LinkRevoked": MANY - 1}
+    assert desk.topics().count("link.issued") == 2
+
+
 def test_whoever_loses_the_link_and_with_it_the_slot_hears_of_the_link(desk: Desk) -> None:
     link_id = desk.new_link()
     desk.let_first(lambda: desk.redeem(link_id, invitee=GRACE))

@@ -9,7 +9,6 @@ from tests.support.examples import calendar_json
 from tests.support.http_desk import refusal, unknown_id, wrong_fields
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
-from tests.support.waiting import at_once
 
 
 def test_a_calendar_is_created_with_all_that_was_said(owner: Owner, services: Services) -> None:
@@ -131,22 +130,6 @@ def test_a_change_of_any_version_or_of_one_of_several_is_taken(owner: Owner) -> 
     for number, tags in enumerate(('"1"', "*", '"1", "3"', '"4", "2"', 'W/"1", "5"')):
         changed = owner.patch(path, {"name": f"Name {number}"}, **{"If-Match": tags})
         assert changed.json["name"] == f"Name {number}", tags
-
-
-def test_of_several_changes_of_one_version_at_once_one_is_taken(owner: Owner) -> None:
-    path = f"/api/v1/calendars/{owner.new_calendar()}"
-    names = iter("ABCDEFGH")
-
-    def change() -> Any:
-        client = owner.client.application.test_client()
-        return client.patch(
-            path, json={"name": next(names)}, headers=owner.headers | {"If-Match": '"1"'}
-        )
-
-    answers = at_once([change] * 8)
-    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
-    (taken,) = [answer.json["name"] for answer in answers if answer.status_code == 200]
-    assert owner.get(path.removeprefix("/api/v1")).json["name"] == taken
 
 
 def test_a_change_to_nonsense_is_refused_as_a_whole(owner: Owner) -> None:

@@ -14,12 +14,11 @@ from interface.bootstrap import Services, build
 from interface.cli import privacy as privacy_commands
 from interface.settings import Settings
 from projections import retention
-from projections.catalogue import CATALOGUE
 from tests.interface.pages.page_text import words
 from tests.support.clock import Clock
 from tests.support.command_line import Command, refusal
 from tests.support.desk import ALWAYS_OPEN, Desk
-from tests.support.examples import ADA, GRACE, NINE, NOW, TOMORROW_AT_NINE
+from tests.support.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
 from tests.support.http_desk import refusal as problem_of
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
@@ -84,29 +83,6 @@ def test_another_owners_invitee_is_not_there_to_forget(
         assert problem_of(answer) == (404, "not-found")
     assert forgetters(conninfo) == []
     assert len(personal_data(conninfo)) == 1
-
-
-def test_whoever_repeats_their_request_after_being_forgotten_hears_that_the_link_is_used(
-    owner: Owner,
-) -> None:
-    link = owner.new_link()
-    booking = owner.book(link, key="k-1")
-    owner.post(f"/bookings/{booking['booking_id']}/forget-invitee")
-    assert problem_of(owner.redeem(link, NINE, key="k-1")) == (410, "link-redeemed")
-
-
-def test_views_that_are_built_anew_show_that_somebody_was_forgotten(
-    owner: Owner, booking_id: str, conninfo: str
-) -> None:
-    owner.post(f"/bookings/{booking_id}/forget-invitee")
-    before = [owner.get(path).json for path in ("/bookings", "/links", "/calendars")]
-    for projection in CATALOGUE:
-        for table in projection.tables:
-            query(conninfo, f"TRUNCATE {table.name}")
-    query(conninfo, "UPDATE projection_positions SET position = 0")
-    after = [owner.get(path).json for path in ("/bookings", "/links", "/calendars")]
-    assert after == before
-    assert [item["invitee"] for item in after[0]["items"]] == [None]
 
 
 def test_the_page_says_what_goes_before_it_goes(
