@@ -10,13 +10,6 @@ from application.audit.single_use_report import report
 from application.people.accounts import Account, Accounts
 from interface.bootstrap import Services
 from tests.application.audit.single_use_statements import LATER, Prove, Report
-from tests.support.desk import Desk
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    """Gives commands to services on an empty database."""
-    return Desk(services)
 
 
 @pytest.fixture

@@ -34,9 +34,8 @@ from projections.evidence.log_verification import verify
 from projections.views.transparency_log import tile_reader, tree_size
 from tests.benchmarks import library_runner
 from tests.benchmarks.long_log import fill
-from tests.conftest import SECRET
 from tests.support.desk import Desk
-from tests.support.examples import NOW
+from tests.support.examples import NOW, SECRET
 
 COUNT = int(os.environ.get("BENCH_EVENTS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))

@@ -74,7 +74,7 @@ def demo_site() -> Iterator[tuple[Site, demo.Demo]]:
                 shown = demo.fill(services)
             finally:
                 services.close()
-            yield Site(service), shown
+            yield Site(service, service.key), shown
 
 
 def _signed_in(browser: Browser, site: Site, who: str) -> Any:

@@ -23,7 +23,7 @@ def test_an_auditor_finds_a_story_and_sees_how_it_was_then(
 ) -> None:
     address = f"ada-{java_script_enabled}@example.org".lower()
     invitee = {"name": "Ada Lovelace", "email": address}
-    booking = site.booked(site.new_calendar(), invitee=invitee)
+    booking = site.new_booking(site.new_calendar(), invitee=invitee)
     page = new_page(java_script_enabled=java_script_enabled)
     site.sign_in(page, EMAIL)
     page.get_by_role("link", name="Audit", exact=True).click()

@@ -18,7 +18,7 @@ EMAIL = "otis@example.org"
 def operator(site: Site) -> None:
     """Somebody who only operates the service, in which something has happened."""
     site.service.command("accounts", "create", EMAIL, "--role", "operator")
-    site.booked(site.new_calendar())
+    site.new_booking(site.new_calendar())
 
 
 def row(page: Page) -> Locator:

@@ -38,7 +38,7 @@ def share(page: Page, name: str) -> None:
 
 def issued(site: Site, calendar_id: str) -> list[str]:
     """The addresses of the calendar's active links."""
-    items = site.owner("GET", f"/links?calendar_id={calendar_id}&status=active")["items"]
+    items = site.get(f"/links?calendar_id={calendar_id}&status=active").json["items"]
     return [item["url"] for item in items]
 
 

@@ -18,7 +18,8 @@ from interface.runtime.embedded_postgres import EmbeddedPostgres
 from projections.catalogue import CATALOGUE
 from tests.benchmarks.long_log import fill
 from tests.faults.load import Load
-from tests.support.service import Service, running_service, wait_until
+from tests.support.service import Service, running_service
+from tests.support.waiting import wait_until
 
 EVENTS = int(os.environ.get("FAULTS_EVENTS", "200000"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "20"))

@@ -23,7 +23,7 @@ from projections.catalogue import CATALOGUE
 from projections.engine.positions import all_positions
 from projections.engine.runner import is_running
 from tests.benchmarks.long_log import History
-from tests.support.service import wait_until
+from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("FAULTS_RUNNER_KILLS", "100"))
 BATCH = 100

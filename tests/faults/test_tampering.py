@@ -7,11 +7,8 @@ from pathlib import Path
 from random import Random
 from uuid import UUID
 
-import pytest
-
 from application.eventstore.mapper import JSONMapper
 from domain.errors import LinkEnded, SlotRefused
-from interface.bootstrap import Services
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
 from tests.projections.evidence.tampering import CHANGES, Vault
@@ -21,11 +18,6 @@ from tests.support.examples import TOMORROW_AT_NINE
 
 CANNOT_BE_HASHED = ("no time of this world", "a topic too long to be one")
 COUNT = int(os.environ.get("FAULTS_MUTATIONS", "1000"))
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    return Desk(services)
 
 
 def something_happens(desk: Desk, random: Random, calendar_id: UUID, links: list[UUID]) -> None:

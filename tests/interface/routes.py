@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from tests.support.calls import unknown_id
+from tests.support.http_desk import unknown_id
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 

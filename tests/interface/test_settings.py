@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from interface.key_store import secret_keys
 from interface.settings import PREFIX, Settings, SettingsError, unused_settings
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 READ = [PREFIX + name.upper() for name in Settings.__dataclass_fields__]
 

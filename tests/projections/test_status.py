@@ -9,8 +9,8 @@ from projections.catalogue import CATALOGUE
 from projections.engine.runner import is_running
 from projections.status import statuses
 from tests.support.desk import Desk
-from tests.support.projector import at_work
-from tests.support.service import wait_until
+from tests.support.projector import running_projector
+from tests.support.waiting import wait_until
 
 NAMES = [projection.name for projection in CATALOGUE]
 
@@ -61,6 +61,6 @@ def test_views_of_other_versions_are_not_told_of(services: Services, conninfo: s
 
 def test_whether_a_projector_runs_is_known_to_everybody(services: Services, conninfo: str) -> None:
     assert not is_running(services.database)
-    with at_work(conninfo):
+    with running_projector(conninfo):
         assert is_running(services.database)
     wait_until(lambda: not is_running(services.database))  # once the server has seen it leave

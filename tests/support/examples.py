@@ -15,6 +15,10 @@ TOMORROW_AT_TEN = TOMORROW_AT_NINE + timedelta(hours=1)
 TOMORROW = Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(minutes=30))
 IN_90_DAYS = NOW + timedelta(days=90)
 
+A_DAY = "2026-11-24"  # tomorrow, and times on it, as JSON has them
+NINE, HALF_PAST_NINE, TEN = (f"{A_DAY}T{time}:00Z" for time in ("09:00", "09:30", "10:00"))
+
+SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
 OWNER = UUID("0a11ce00-0000-4000-8000-000000000001")
 OTHER_OWNER = UUID("0b0b0000-0000-4000-8000-000000000002")
 CALENDAR = UUID("ca1e0da2-0000-4000-8000-000000000003")

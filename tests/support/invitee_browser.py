@@ -7,15 +7,14 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.conftest import Owner
+from tests.support.examples import NINE
+from tests.support.owner import Owner
 
-NINE = "2026-11-24T09:00:00Z"
-TEN = "2026-11-24T10:00:00Z"
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org"}
 
 
 @dataclass
-class Invited:
+class InviteeBrowser:
     """Somebody with a link, and the browser they opened it with."""
 
     owner: Owner
@@ -40,12 +39,12 @@ class Invited:
     def post(self, form: dict[str, str], **headers: str) -> Any:
         return self.browser.post(self.path, data=form, headers=headers)
 
-    def elsewhere(self) -> "Invited":
+    def elsewhere(self) -> "InviteeBrowser":
         """The same link in another browser."""
-        return Invited(self.owner, self.link, self.browser.application.test_client())
+        return InviteeBrowser(self.owner, self.link, self.browser.application.test_client())
 
     def revoke(self) -> None:
-        assert self.owner.post(f"/links/{self.link['id']}/revoke", {}).status_code == 200
+        assert self.owner.revoke(self.link).status_code == 200
 
     def bookings(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.owner.get("/bookings").json["items"]

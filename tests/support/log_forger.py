@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 _APPEND = """
     INSERT INTO stored_events (originator_id, originator_version, topic, state)
@@ -58,5 +58,5 @@ class Forger:
     def _all(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
         values = params[0] if isinstance(params[0], dict) else params
         with psycopg.connect(self._conninfo) as conn:
-            unlock_log(conn)
+            bypass_log_trigger(conn)
             return conn.execute(statement.encode(), values).fetchall()

@@ -5,6 +5,6 @@ from typing import Any
 from psycopg import Connection
 
 
-def unlock_log(conn: Connection[Any]) -> None:
+def bypass_log_trigger(conn: Connection[Any]) -> None:
     """Let this transaction pass the log's trigger by: a superuser may."""
     conn.execute("SET LOCAL session_replication_role = replica")

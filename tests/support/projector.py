@@ -1,20 +1,34 @@
-"""A projector at work in this process."""
+"""A projector in this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+import psycopg
+from psycopg.rows import dict_row
+
 from application.eventstore.mapper import JSONMapper
 from projections.catalogue import CATALOGUE
 from projections.engine.runner import Runner
-from tests.support.service import wait_until
+from tests.support.waiting import wait_until
+
+MAPPER = JSONMapper()
+
+
+def apply_log(conninfo: str) -> None:
+    """Applies what is in the log to all views, here and now."""
+    runner = Runner(conninfo, CATALOGUE, MAPPER)
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+        while runner.catch_up(conn):
+            pass
+    assert runner.stuck == {}
 
 
 @contextmanager
-def at_work(conninfo: str) -> Iterator[None]:
-    """Within, a runner keeps all views up."""
+def running_projector(conninfo: str) -> Iterator[None]:
+    """Keeps all views up within the block."""
     stop = Event()
-    runner = Runner(conninfo, CATALOGUE, JSONMapper())
+    runner = Runner(conninfo, CATALOGUE, MAPPER)
     thread = Thread(target=runner.run, args=(stop,))
     thread.start()
     try:

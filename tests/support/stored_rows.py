@@ -1,7 +1,5 @@
 """Rows for the log, and what the log has."""
 
-from collections.abc import Callable
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +7,7 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 
 from application.eventstore.recorder import PersonalDataRow
+from interface.bootstrap import Services
 
 SALT = bytes(32)
 
@@ -51,9 +50,11 @@ def personal_data(conninfo: str) -> list[tuple[UUID, int]]:
     return query(conninfo, "SELECT originator_id, originator_version FROM personal_data")
 
 
-def wait_until(condition: Callable[[], Any]) -> None:
-    """Return when it is so. It will be, in a moment: a minute is for broken code."""
-    ends_at = monotonic() + 60
-    while not condition():
-        assert monotonic() < ends_at, "it did not happen"
-        sleep(0.005)
+def recorded(services: Services) -> tuple[int, int]:
+    """Returns how many events and rows of personal data there are."""
+    row = services.database.fetch_one(
+        """SELECT (SELECT count(*) FROM stored_events) AS events,
+        (SELECT count(*) FROM personal_data) AS personal_data"""
+    )
+    assert row is not None
+    return row["events"], row["personal_data"]

@@ -1,16 +1,14 @@
 """Replay answers from the log alone: who did what, when, and how things stood then."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from application.audit import replay
 from application.audit.event_search import find_aggregates, find_events
@@ -21,18 +19,11 @@ from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.errors import LinkEnded, SlotRefused
 from tests.support.desk import Desk
-from tests.support.every_event import cancel, everything_happens
+from tests.support.every_event import everything_happens
 from tests.support.examples import ACTOR, ADA, NOW, OWNER, TOMORROW, TOMORROW_AT_NINE
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 MAPPER = JSONMapper()
-
-
-@pytest.fixture
-def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        connection.execute("SET timezone = 'UTC'")
-        yield connection
 
 
 def topics(found: replay.History) -> list[str]:
@@ -54,8 +45,8 @@ def test_a_links_history_is_its_own_its_bookings_and_the_agendas_about_it(
     calendar_id = desk.new_calendar()
     link_id = desk.new_link(calendar_id, recipient="Countess")
     desk.redeem(desk.new_link(calendar_id), TOMORROW_AT_NINE + timedelta(hours=3))
-    booking_id = desk.redeem(link_id).value.booking.id
-    cancel(desk, booking_id)
+    booking_id = desk.book(link_id)
+    desk.cancel(booking_id)
     found = replay.replay(conn, link_id, MAPPER, now=NOW)
     assert topics(found) == [
         "link.issued",
@@ -181,7 +172,7 @@ def test_a_forgotten_persons_events_stay_and_their_words_are_gone(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link(recipient="Countess")
-    booking_id = desk.redeem(link_id).value.booking.id
+    booking_id = desk.book(link_id)
     desk.forget(booking_id)
     found = replay.replay(conn, link_id, MAPPER, now=NOW)
     assert [step.typed for step in found.steps] == [None] * len(found.steps)
@@ -202,7 +193,7 @@ def test_an_event_that_cannot_be_read_or_applied_is_told_and_the_rest_replayed(
     link_id = desk.new_link()
     desk.redeem(link_id)
     with conn.transaction():
-        unlock_log(conn)
+        bypass_log_trigger(conn)
         conn.execute(
             "UPDATE stored_events SET originator_version = 7 WHERE topic = 'link.redeemed'"
         )
@@ -246,7 +237,7 @@ def test_a_search_finds_by_id_and_by_the_address_of_an_invitee_while_it_is_kept(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link()
-    booking_id = desk.redeem(link_id).value.booking.id
+    booking_id = desk.book(link_id)
     assert find_aggregates(conn, str(link_id).upper()) == [link_id]
     assert find_aggregates(conn, f" {ADA.email.upper()} ") == [booking_id]
     assert find_aggregates(conn, str(uuid4())) == []

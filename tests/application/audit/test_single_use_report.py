@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from application.audit import single_use_report
 from domain.booking import Booking
 from domain.errors import BookingCancelled, BookingNotFound, LinkEnded, SlotRefused
-from domain.slot import Slot
 from tests.application.audit.single_use_statements import (
     APART,
     LATER,
@@ -25,7 +24,7 @@ from tests.application.audit.single_use_statements import (
     faults,
 )
 from tests.support.desk import ALL_DAY, Desk
-from tests.support.every_event import cancel, everything_happens, reschedule
+from tests.support.every_event import everything_happens
 from tests.support.examples import IN_90_DAYS, NOW, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 from tests.support.log_forger import Forger
 
@@ -163,9 +162,9 @@ def test_it_holds_whatever_people_do(
                 case "replace":
                     links.append(desk.replace(link_id).value.id)
                 case "cancel":
-                    cancel(desk, booking_id)
+                    desk.cancel(booking_id)
                 case "move":
-                    reschedule(desk, booking_id, Slot(start, start + timedelta(minutes=30)))
+                    desk.reschedule(booking_id, start)
                 case "forget":
                     desk.forget(booking_id)
     found = prove()

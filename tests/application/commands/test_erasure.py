@@ -13,7 +13,7 @@ import pytest
 from application.commands import erasure
 from application.eventstore.recorder import PersonalDataRow
 from application.people.accounts import Account
-from application.people.personal_data import Invitee, commitment, find, row_for
+from application.people.personal_data import Invitee, commitment, find
 from domain.booking import Booking, BookingStatus
 from domain.errors import BookingNotFound, LinkRedeemed
 from domain.link import LinkStatus
@@ -21,7 +21,7 @@ from tests.application.commands.test_races import MANY, outcome
 from tests.application.conftest import rows_of
 from tests.support.desk import Desk
 from tests.support.examples import ACTOR, ADA, GRACE, NOW, OTHER_OWNER, TOMORROW, TOMORROW_AT_TEN
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 LATER = NOW + timedelta(hours=1)
 
@@ -29,17 +29,7 @@ LATER = NOW + timedelta(hours=1)
 def booked(desk: Desk, calendar_id: UUID | None = None, **redemption: Any) -> UUID:
     """The id of a booking with words about its invitee at link and booking."""
     link_id = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
-    written = desk.redeem(link_id, **{"notes": "By phone", "key": "k-1"} | redemption)
-    return written.value.booking.id
-
-
-def cancelled(desk: Desk, booking_id: UUID, reason: str = "Ada fell ill") -> None:
-    """Call a booking off, with a reason."""
-    bookings = desk.services.event_store
-    booking = bookings.get(Booking, booking_id)
-    rows, commit = row_for(booking_id, booking.version + 1, {"reason": reason})
-    booking.cancel(personal_data=commit, actor=ACTOR, now=NOW)
-    bookings.write(booking, personal_data=rows)
+    return desk.book(link_id, **{"notes": "By phone", "key": "k-1"} | redemption)
 
 
 def backup(desk: Desk) -> list[PersonalDataRow]:
@@ -64,7 +54,7 @@ def held(desk: Desk, email: str) -> Any:
 
 def test_all_that_was_typed_about_an_invitee_goes_with_the_event_that_says_so(desk: Desk) -> None:
     booking_id = booked(desk)
-    cancelled(desk, booking_id)
+    desk.cancel(booking_id, reason="Ada fell ill")
     assert len(desk.personal_rows()) == 3
     head = desk.services.event_store.head()
     written = desk.forget(booking_id, now=LATER)
@@ -106,7 +96,7 @@ def test_nobody_else_is_forgotten(desk: Desk) -> None:
     data = [row["data"] for row in desk.personal_rows()]
     assert len(data) == 3
     assert sorted(words.get("name", "") for words in data) == ["", "", GRACE.name]
-    assert not desk.services.event_store.get(Booking, stays).is_invitee_forgotten
+    assert not desk.booking(stays).is_invitee_forgotten
 
 
 def test_the_links_that_a_link_replaced_are_about_the_same_person(desk: Desk) -> None:
@@ -116,9 +106,9 @@ def test_the_links_that_a_link_replaced_are_about_the_same_person(desk: Desk) ->
     for _ in range(3):
         link_id = desk.replace(link_id).value.id
         desk.new_link(calendar_id)
-    booking = desk.redeem(link_id).value.booking
+    booking_id = desk.book(link_id)
     assert len(desk.personal_rows()) == 6
-    desk.forget(booking.id)
+    desk.forget(booking_id)
     assert [row["data"] for row in desk.personal_rows()] == [{"recipient": "Somebody else"}]
 
 
@@ -143,27 +133,27 @@ def test_forgotten_again_what_came_back_from_a_backup_goes_again(desk: Desk) -> 
 def test_another_owners_booking_is_not_there_to_forget(desk: Desk) -> None:
     booking_id = booked(desk)
     before = desk.log(), desk.personal_rows()
-    for wish in (
-        {"booking_id": booking_id, "owner_id": OTHER_OWNER},
-        {"booking_id": uuid4()},
-        {"booking_id": uuid4(), "owner_id": None},
-        {"booking_id": desk.services.event_store.get(Booking, booking_id).link_id},
+    for forget in (
+        partial(Desk(desk.services, OTHER_OWNER).forget, booking_id),
+        partial(desk.forget, uuid4()),
+        partial(desk.forget, uuid4(), by_operator=True),
+        partial(desk.forget, desk.booking(booking_id).link_id),
     ):
         with pytest.raises(BookingNotFound):
-            desk.forget(**wish)
+            forget()
     assert (desk.log(), desk.personal_rows()) == before
 
 
 def test_an_operator_forgets_whoevers_booking_it_is(desk: Desk) -> None:
     booking_id = booked(desk)
-    desk.forget(booking_id, owner_id=None)
+    desk.forget(booking_id, by_operator=True)
     assert desk.personal_rows() == []
 
 
 def test_replay_goes_on_and_shows_that_somebody_was_forgotten(desk: Desk) -> None:
     booking_id = booked(desk)
     desk.forget(booking_id)
-    booking = desk.services.event_store.get(Booking, booking_id)
+    booking = desk.booking(booking_id)
     assert (booking.slot, booking.status) == (TOMORROW, BookingStatus.CONFIRMED)
     assert booking.is_invitee_forgotten
     link = desk.link(booking.link_id)
@@ -178,7 +168,7 @@ def test_the_commitment_no_longer_tells_whether_it_was_about_somebody(
     booking_id = booked(desk)
     row = find(desk.services.database, booking_id)
     assert row is not None
-    recorded = desk.services.event_store.get(Booking, booking_id).personal_data
+    recorded = desk.booking(booking_id).personal_data
     assert commitment(row.salt, row.data) == recorded
     desk.forget(booking_id)
     assert recorded in str(desk.log())
@@ -197,9 +187,13 @@ def test_of_many_who_forget_the_same_person_at_once_one_is_recorded(desk: Desk) 
 
 def test_what_is_typed_while_somebody_is_forgotten_goes_too(desk: Desk) -> None:
     booking_id = booked(desk)
-    desk.let_first(partial(cancelled, desk, booking_id))
+    desk.let_first(partial(desk.cancel, booking_id, reason="Ada fell ill"))
     desk.forget(booking_id)
-    assert desk.topics()[-2:] == ["booking.cancelled", "booking.invitee_forgotten"]
+    assert desk.topics()[-3:] == [
+        "booking.cancelled",
+        "agenda.slot_released",
+        "booking.invitee_forgotten",
+    ]
     assert desk.personal_rows() == []
 
 
@@ -209,7 +203,7 @@ def test_a_request_that_is_repeated_while_its_invitee_is_forgotten_writes_nothin
     calendar_id = desk.new_calendar()
     for start in (TOMORROW.start, TOMORROW_AT_TEN):
         link_id = desk.new_link(calendar_id)
-        booking_id = desk.redeem(link_id, start, key="k-1").value.booking.id
+        booking_id = desk.book(link_id, start, key="k-1")
         repeat = outcome(partial(desk.redeem, link_id, start, key="k-1"))
         forget = outcome(partial(desk.forget, booking_id))
         answers = at_once([repeat, repeat, forget] * (MANY // 3))
@@ -252,15 +246,7 @@ def test_only_a_booking_that_had_ended_is_forgotten_by_the_clock(desk: Desk) -> 
 
 def test_a_booking_that_was_just_moved_is_not_forgotten_by_the_clock(desk: Desk) -> None:
     booking_id = booked(desk)
-    bookings = desk.services.event_store
-
-    def move() -> None:
-        booking = bookings.get(Booking, booking_id)
-        later = type(TOMORROW)(TOMORROW.start + timedelta(days=9), TOMORROW.end + timedelta(days=9))
-        booking.reschedule(later, actor="invitee", now=NOW)
-        bookings.write(booking)
-
-    desk.let_first(move)
+    desk.let_first(partial(desk.reschedule, booking_id, TOMORROW.start + timedelta(days=9)))
     assert not desk.services.erasure.forget_if_ended(
         booking_id=booking_id, by=TOMORROW.end, now=LATER
     )
@@ -272,8 +258,8 @@ def test_all_that_is_held_about_an_address_is_told(desk: Desk, olivia: Account) 
     key = desk.services.accounts.create_key(olivia, name="Website")
     first = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
     replaced = desk.replace(first).value.id
-    booking_id = desk.redeem(replaced, notes="By phone").value.booking.id
-    cancelled(desk, booking_id)
+    booking_id = desk.book(replaced, notes="By phone")
+    desk.cancel(booking_id, reason="Ada fell ill")
     meant = desk.new_link(calendar_id, note="For Ada@Example.org, from Olivia")
     desk.redeem(meant, TOMORROW_AT_TEN, invitee=GRACE)
     asked = held(desk, "ADA@example.org")

@@ -19,7 +19,7 @@ from domain.errors import AdmitOneError, Busy, LinkRedeemed, SlotTaken, Unavaila
 from domain.link import LinkStatus
 from tests.support.desk import Desk
 from tests.support.examples import ADA, GRACE, NOW, OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 MANY = 12
 
@@ -47,19 +47,11 @@ def test_of_many_who_redeem_the_same_link_one_books_and_the_others_hear_it_is_us
         at_ten = outcome(partial(desk.redeem, link_id, TOMORROW_AT_TEN))
         answers = at_once([at_nine, at_ten] * (MANY // 2))
         assert Counter(answers) == {"done": 1, "LinkRedeemed": MANY - 1}
-        booking = desk.services.event_store.get(Booking, Booking.id_for(link_id))
-        assert desk.link(link_id).booking_id == booking.id
-        free_again(desk, booking)
+        booking_id = Booking.id_for(link_id)
+        assert desk.link(link_id).booking_id == desk.booking(booking_id).id
+        desk.cancel(booking_id)  # its slot is free again for the next round
     assert desk.topics().count("booking.made") == 3
     assert len(desk.personal_rows()) == 3
-
-
-def free_again(desk: Desk, booking: Booking) -> None:
-    """Release a booking's slot for the next round."""
-    day_id = AgendaDay.id_for(OWNER, booking.slot.start.date())
-    day = desk.services.event_store.get(AgendaDay, day_id)
-    day.release(booking.id, actor="invitee", now=NOW)
-    desk.services.event_store.save(day)
 
 
 def test_of_many_links_for_one_slot_one_books_and_the_others_stay_active(desk: Desk) -> None:
@@ -106,6 +98,13 @@ def test_many_who_redeem_and_revoke_the_same_link_agree_on_what_came_first(desk:
         assert redeemers == {"LinkRevoked": MANY // 2}
         assert revokers == {"done": MANY // 2}
     assert len(desk.topics()) == len(set(desk.topics()))
+
+
+def test_of_many_who_replace_the_same_link_one_gets_a_new_one(desk: Desk) -> None:
+    link_id = desk.new_link()
+    answers = at_once([outcome(partial(desk.replace, link_id))] * MANY)
+    assert Counter(answers) == {"done": 1, "LinkRevoked": MANY - 1}
+    assert desk.topics().count("link.issued") == 2
 
 
 def test_whoever_loses_the_link_and_with_it_the_slot_hears_of_the_link(desk: Desk) -> None:

@@ -103,12 +103,12 @@ def test_a_save_that_fails_in_the_middle_leaves_nothing_behind(desk: Desk, table
 
 def test_a_slot_is_reserved_with_its_buffers_on_its_day(desk: Desk) -> None:
     calendar_id = desk.new_calendar(buffer_before_minutes=5, buffer_after_minutes=10)
-    booking = desk.redeem(desk.new_link(calendar_id)).value.booking
+    booking_id = desk.book(desk.new_link(calendar_id))
     (day,) = agenda(desk, TOMORROW_AT_NINE.date())
     assert day is not None
     assert [
         (id_, r.slot, r.buffer_before, r.buffer_after) for id_, r in day.reservations.items()
-    ] == [(booking.id, TOMORROW, minutes(5), minutes(10))]
+    ] == [(booking_id, TOMORROW, minutes(5), minutes(10))]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_a_slot_is_reserved_on_every_utc_day_that_it_touches_with_its_buffers(
     desk: Desk, start: datetime, rules: dict[str, Any], days: list[int]
 ) -> None:
     calendar_id = desk.new_calendar(availability=ALL_DAY, **rules)
-    booking = desk.redeem(desk.new_link(calendar_id), start).value.booking
+    booking_id = desk.book(desk.new_link(calendar_id), start)
     around = [date(2026, 11, day) for day in range(23, 28)]
     reserved_on = [
-        day.day.day for day in agenda(desk, *around) if day and booking.id in day.reservations
+        day.day.day for day in agenda(desk, *around) if day and booking_id in day.reservations
     ]
     assert reserved_on == days
 

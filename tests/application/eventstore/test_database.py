@@ -15,7 +15,8 @@ from application.eventstore.database import Database, has_hung_up
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
-from tests.support.stored_rows import log, query, stored, wait_until
+from tests.support.stored_rows import log, query, stored
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import repeat
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application.commands.links import NewLink
 from application.commands.redemption import RedemptionCommands
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
@@ -19,21 +18,17 @@ from application.eventstore.recorder import EventRecorder, VersionConflict
 from application.people.personal_data import commitment, find, without_empty
 from domain.booking import Booking
 from domain.errors import LinkRedeemed, Unavailable
-from domain.link import SingleUseLink
 from interface.bootstrap import Services
 from tests.support.database_proxy import Loss, Proxy
+from tests.support.desk import Desk
 from tests.support.examples import (
-    ACTOR,
     ADA,
     GRACE,
     LINK,
-    NOW,
-    OWNER,
-    TERMS,
     TOMORROW_AT_NINE,
     TOMORROW_AT_TEN,
 )
-from tests.support.stored_rows import log, personal_data, query, stored, typed
+from tests.support.stored_rows import log, personal_data, stored, typed
 
 TIMES = 100
 
@@ -62,22 +57,11 @@ def rival(conninfo: str) -> Iterator[EventRecorder]:
 
 
 @pytest.fixture
-def redemptions(proxy: Proxy) -> Iterator[RedemptionCommands]:
-    """The commands, through the proxy."""
+def distant_desk(services: Services, proxy: Proxy) -> Iterator[Desk]:
+    """A desk that redeems through the proxy."""
     event_store = EventSourcedApplication(Database(proxy.conninfo, max_pool_size=1))
-    yield RedemptionCommands(event_store)
+    yield Desk(replace(services, redemptions=RedemptionCommands(event_store)))
     event_store.close()
-
-
-def new_links(services: Services, count: int) -> list[SingleUseLink]:
-    calendar = services.calendars.create(owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW).value
-    return services.links.issue(
-        calendar_id=calendar.id,
-        owner_id=OWNER,
-        links=[NewLink()] * count,
-        actor=ACTOR,
-        now=NOW,
-    ).value
 
 
 def test_a_hundred_appends_whose_replies_were_lost_are_answered_with_their_positions(
@@ -221,75 +205,43 @@ def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
     assert [row[1] for row in log(conninfo)] == recorded
 
 
-def test_whoever_redeemed_a_link_is_told_so_though_the_reply_was_lost(
-    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+def test_a_redemption_whose_reply_was_lost_is_acknowledged_all_the_same(
+    desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
-    for place, link in enumerate(new_links(services, 40)):
+    for place, link_id in enumerate(desk.new_links(desk.new_calendar(), 40)):
         proxy.lose([Loss.REPLY])
-        redemption = redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_NINE + timedelta(days=place // 10, minutes=place % 10 * 30),
-            invitee=ADA,
-            notes=None,
-            idempotency_key=None,
-            now=NOW,
-        ).value
-        assert redemption.booking.id == services.event_store.get(SingleUseLink, link.id).booking_id
-        row = find(services.database, redemption.booking.id)
+        start = TOMORROW_AT_NINE + timedelta(days=place // 10, minutes=place % 10 * 30)
+        booking = distant_desk.redeem(link_id, start).value.booking
+        assert booking.id == desk.link(link_id).booking_id
+        row = find(desk.services.database, booking.id)
         assert row is not None
         typed = {"name": ADA.name, "email": ADA.email, "time_zone": ADA.time_zone}
-        assert commitment(row.salt, without_empty(typed)) == redemption.booking.personal_data
-    made = query(conninfo, "SELECT count(*) FROM stored_events WHERE topic = 'booking.made'")
-    assert made == [(40,)]
+        assert commitment(row.salt, without_empty(typed)) == booking.personal_data
+    assert desk.topics().count("booking.made") == 40
     assert len(personal_data(conninfo)) == 40
 
 
-def test_whoever_lost_a_link_while_their_request_was_lost_is_told_so(
-    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+def test_a_link_that_was_redeemed_while_the_request_was_lost_is_refused_as_redeemed(
+    desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
-    [link] = new_links(services, 1)
+    link_id = desk.new_link()
 
     def grace_is_first() -> Iterator[Loss]:
-        services.redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_TEN,
-            invitee=GRACE,
-            notes=None,
-            idempotency_key=None,
-            now=NOW,
-        )
+        desk.redeem(link_id, TOMORROW_AT_TEN, GRACE)
         yield Loss.REQUEST
 
     proxy.lose(grace_is_first())
     with pytest.raises(LinkRedeemed):
-        redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_NINE,
-            invitee=ADA,
-            notes=None,
-            idempotency_key=None,
-            now=NOW,
-        )
-    booking = services.event_store.get(Booking, Booking.id_for(link.id))
+        distant_desk.redeem(link_id)
+    booking = desk.booking(Booking.id_for(link_id))
     assert booking.slot.start == TOMORROW_AT_TEN
     assert personal_data(conninfo) == [(booking.id, 1)]
 
 
-def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
-    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+def test_a_request_repeated_after_an_unknown_outcome_gets_the_first_answer(
+    desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
-    [link] = new_links(services, 1)
-    key = str(uuid4())
-
-    def redeem() -> Booking:
-        return redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_NINE,
-            invitee=ADA,
-            notes=None,
-            idempotency_key=key,
-            now=NOW,
-        ).value.booking
+    link_id = desk.new_link()
 
     def reply_is_lost_and_then_everything() -> Iterator[Loss]:
         proxy.refuse()
@@ -297,7 +249,8 @@ def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
 
     proxy.lose(reply_is_lost_and_then_everything())
     with deadline(0.5), pytest.raises(Unavailable):
-        redeem()
+        distant_desk.redeem(link_id, key="k-1")
     proxy.accept()
-    assert redeem() == services.event_store.get(Booking, Booking.id_for(link.id))
+    booking = distant_desk.redeem(link_id, key="k-1").value.booking
+    assert booking == desk.booking(Booking.id_for(link_id))
     assert len(personal_data(conninfo)) == 1

@@ -16,7 +16,8 @@ from application.eventstore.event_sourced_application import EventSourcedApplica
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from tests.support.database_proxy import Proxy
-from tests.support.stored_rows import query, stored, wait_until
+from tests.support.stored_rows import query, stored
+from tests.support.waiting import wait_until
 
 SECONDS = 0.3
 AT_MOST = 2.5  # far more than it takes, and less than any part's own time limit

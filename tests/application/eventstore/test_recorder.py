@@ -21,7 +21,8 @@ from application.eventstore.recorder import CHANNEL, EventRecorder, VersionConfl
 from domain.errors import Busy
 from domain.link import SingleUseLink
 from tests.support.examples import LINK
-from tests.support.stored_rows import log, personal_data, query, stored, typed, wait_until
+from tests.support.stored_rows import log, personal_data, query, stored, typed
+from tests.support.waiting import wait_until
 
 WRITERS, APPENDS, EVENTS = 8, 60, 8
 

@@ -15,7 +15,8 @@ from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from interface.bootstrap import apply_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
-from tests.support.stored_rows import log, query, stored, wait_until
+from tests.support.stored_rows import log, query, stored
+from tests.support.waiting import wait_until
 
 CONNECTIONS = 5
 

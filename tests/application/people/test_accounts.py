@@ -17,7 +17,7 @@ from domain.errors import Invalid
 from interface.bootstrap import Services
 from tests.application.conftest import rows_of
 from tests.support.examples import NOW
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 LATER = NOW + timedelta(hours=1)
 

@@ -22,10 +22,10 @@ from domain.booking import Booking
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from tests.application.conftest import rows_of
-from tests.support.calls import together
 from tests.support.desk import Desk
 from tests.support.examples import CALENDAR, LINK, NOW
 from tests.support.stored_rows import query
+from tests.support.waiting import at_once
 
 HOME, WORK = "2001:db8::17", "192.0.2.7"
 
@@ -91,10 +91,10 @@ def test_of_each_link_the_newest_are_kept(attempts: RefusedAttempts, conninfo: s
 def test_many_at_once_are_all_kept_and_then_no_more_than_the_newest(
     attempts: RefusedAttempts, conninfo: str
 ) -> None:
-    together(40, partial(tries, attempts))
+    at_once([partial(tries, attempts)] * 40)
     assert kept(conninfo) == 40
     for _ in range(2):
-        together(40, partial(tries, attempts))
+        at_once([partial(tries, attempts)] * 40)
     assert len(attempts.newest(LINK)) == MOST_KEPT
     assert attempts.counts(LINK)[0].times == MOST_KEPT
     tries(attempts)
@@ -144,7 +144,7 @@ def test_forgetting_an_invitee_deletes_the_attempts_with_their_links(
     other = desk.new_link()
     replaced = desk.new_link()
     link_id = desk.replace(replaced).value.id
-    booking_id = desk.redeem(link_id).value.booking.id
+    booking_id = desk.book(link_id)
     for each in (other, replaced, link_id):
         tries(attempts, each)
     desk.forget(booking_id)
@@ -158,7 +158,7 @@ def test_attempts_that_came_back_from_a_backup_are_deleted_again(
     desk: Desk, attempts: RefusedAttempts, conninfo: str, again: Callable[[Desk, UUID], None]
 ) -> None:
     link_id = desk.new_link()
-    desk.forget(desk.redeem(link_id).value.booking.id)
+    desk.forget(desk.book(link_id))
     tries(attempts, link_id)
     again(desk, link_id)
     assert kept(conninfo, link_id) == 0
@@ -172,7 +172,7 @@ def reapply(desk: Desk) -> None:
 def test_a_forgetting_that_is_refused_deletes_no_attempts(
     desk: Desk, attempts: RefusedAttempts, conninfo: str
 ) -> None:
-    booking_id = desk.redeem(link_id := desk.new_link()).value.booking.id
+    booking_id = desk.book(link_id := desk.new_link())
     tries(attempts, link_id)
     with psycopg.connect(conninfo) as conn:
         conn.execute(

@@ -149,26 +149,34 @@ def test_the_same_said_in_another_way_is_refused(written: bytes, other: bytes) -
     refusal([PART.lines[0], line, *PART.lines[2:]])
 
 
-def test_the_first_position_at_fault_is_named_and_why() -> None:
-    head, two, three, four = PART.lines
-    changed = three.replace(b"link.issued", b"link.revoked")
-    unproved = three.replace(json.loads(three)["proof"][0].encode(), b"0" * 64)
-    assert refusal([head, two, changed, changed]) == (
-        "position 9: the event does not match its leaf hash"
-    )
-    assert refusal([head, two, unproved, four]) == (
-        "position 9: the proof does not lead to the root"
-    )
-    assert refusal([head, two, b"{}\n", four]) == (
-        "after position 7: missing, cut off or malformed"
-    )
-    assert refusal([head, two]) == "after position 7: missing, cut off or malformed"
-    assert refusal([head, two, four, three]) == "position 11: index 4 instead of 3"
-    assert refusal([head, two, two, three, four]) == "position 7: index 2 instead of 3"
-    assert refusal([*PART.lines, four]) == "after position 11: an unexpected line"
-    assert refusal([*PART.lines, b"\n"]) == "after position 11: an unexpected line"
-    assert refusal([]) == "header: missing, cut off or malformed"
-    assert refusal([two, three, four]) == "header: missing, cut off or malformed"
+HEADER, TWO, THREE, FOUR = PART.lines
+CHANGED = THREE.replace(b"link.issued", b"link.revoked")
+UNPROVED = THREE.replace(json.loads(THREE)["proof"][0].encode(), b"0" * 64)
+CUT_OFF = "missing, cut off or malformed"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            [HEADER, TWO, CHANGED, CHANGED],
+            "position 9: the event does not match its leaf hash",
+        ),
+        ([HEADER, TWO, UNPROVED, FOUR], "position 9: the proof does not lead to the root"),
+        ([HEADER, TWO, b"{}\n", FOUR], f"after position 7: {CUT_OFF}"),
+        ([HEADER, TWO], f"after position 7: {CUT_OFF}"),
+        ([HEADER, TWO, FOUR, THREE], "position 11: index 4 instead of 3"),
+        ([HEADER, TWO, TWO, THREE, FOUR], "position 7: index 2 instead of 3"),
+        ([*PART.lines, FOUR], "after position 11: an unexpected line"),
+        ([*PART.lines, b"\n"], "after position 11: an unexpected line"),
+        ([], f"header: {CUT_OFF}"),
+        ([TWO, THREE, FOUR], f"header: {CUT_OFF}"),
+    ],
+)
+def test_the_first_position_at_fault_is_named_with_the_reason(
+    lines: list[bytes], reason: str
+) -> None:
+    assert refusal(lines) == reason
 
 
 @pytest.mark.parametrize("indices", [range(5, 9), range(-1, 2), range(8, 8)], ids=str)

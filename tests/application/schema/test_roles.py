@@ -24,10 +24,10 @@ from tests.application.schema.database_roles import (
     as_role,
     database_with_roles,
 )
-from tests.conftest import SECRET, apply_log
 from tests.support.command_line import Command
 from tests.support.desk import Desk
-from tests.support.examples import ACTOR, ADA, NOW, OWNER
+from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET
+from tests.support.projector import apply_log
 
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 OPERATIONS = ("parked_events", "rebuilds", "lag_samples")

@@ -3,8 +3,7 @@
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from tests.support.calls import NINE
-from tests.support.examples import calendar_json, redeem_json
+from tests.support.examples import NINE, calendar_json, redeem_json
 
 HALF = "\ud800"  # one half of a surrogate pair: no character by itself
 HUGE = 10**30

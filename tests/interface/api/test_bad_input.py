@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from interface.bootstrap import Services
 from interface.wsgi import LARGEST_BODY
-from tests.conftest import Owner
 from tests.interface.api.bad_input import CALLS, CREATE, NO_DATES, NO_JSON, NO_WEEKDAYS, WRONG, Call
-from tests.support.calls import new_calendar, new_link, recorded, redeem, refusal, wrong_fields
+from tests.support.http_desk import refusal, wrong_fields
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 
 @pytest.fixture
 def calls(owner: Owner) -> list[Call]:
     """All calls that take a body, each on a calendar and a link of its own."""
-    ready = [call._replace(path=call.path.format(**new_link(owner))) for call in CALLS]
+    ready = [call._replace(path=call.path.format(**owner.new_link())) for call in CALLS]
     owner.catch_up()
     return ready
 
@@ -158,13 +159,13 @@ def test_the_longest_and_the_strangest_that_is_allowed_is_taken_as_it_is(owner: 
     name = "👩\u200d👩\u200d👧\u200d👦" + "é" * 193
     assert len(name) == 200
     taken = {"name": name, "location": "ﷺ" * 500, "description": "\u202e\u2028\ufeffx" * 1000}
-    calendar_id = new_calendar(owner, **taken)
+    calendar_id = owner.new_calendar(**taken)
     shown = owner.get(f"/calendars/{calendar_id}").json
     assert {field: shown[field] for field in taken} == taken
-    link = new_link(owner, calendar_id, recipient=name, note="n\n\t" + "🙂" * 1997)
+    link = owner.new_link(calendar_id, recipient=name, note="n\n\t" + "🙂" * 1997)
     email = "x" * 242 + "@example.org"
     invitee = {"name": name, "email": email, "time_zone": "America/Argentina/ComodRivadavia"}
-    answer = redeem(owner, link, invitee=invitee, notes="z" * 2000)
+    answer = owner.redeem(link, invitee=invitee, notes="z" * 2000)
     assert (answer.status_code, answer.json["invitee"]) == (201, invitee)
     assert owner.get("/bookings").json["items"][0]["invitee"] == invitee
 

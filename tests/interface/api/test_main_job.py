@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.conftest import Owner
 from tests.support.examples import calendar_json, redeem_json
+from tests.support.owner import Owner
 
 
 def test_a_link_books_once_and_the_next_person_is_told_why_not(owner: Owner) -> None:

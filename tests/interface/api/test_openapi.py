@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.conftest import Owner
 from tests.interface.api.openapi import faults, resolved, slugs
 from tests.interface.routes import METHODS, routes
-from tests.support.calls import NINE, new_link, redeem, unknown_id
-from tests.support.examples import calendar_json, redeem_json
+from tests.support.examples import NINE, calendar_json, redeem_json
+from tests.support.http_desk import unknown_id
+from tests.support.owner import Owner
 
 API = "/api/v1"
 KEY = {401: {"unauthorized"}, 403: {"forbidden"}}
@@ -340,7 +340,7 @@ def test_answers_are_as_the_document_says(
     check("GET /links", owner.get("/links"))
     check("GET /links/{link_id}", owner.get(f"/links/{link['id']}"))
     check("GET /links/{link_id}", owner.get(f"/links/{second['id']}"))
-    assert redeem(owner, link).status_code == 410
+    assert owner.redeem(link).status_code == 410
     attempts = owner.get(f"/links/{link['id']}/refused-attempts")
     assert check("GET /links/{link_id}/refused-attempts", attempts)["items"]
     check("GET /bookings", owner.get("/bookings"))
@@ -364,13 +364,13 @@ def test_answers_are_as_the_document_says(
     check("PATCH /calendars/{calendar_id}", owner.patch(path, {}))
     check("GET /links/{link_id}", owner.get(f"/links/{unknown_id()}"))
     check("GET /booking-links/{token}", owner.get(bearer))
-    check("POST /booking-links/{token}/redeem", redeem(owner, {"token": "x"}))
+    check("POST /booking-links/{token}/redeem", owner.redeem({"token": "x"}))
 
 
 def test_an_answer_with_a_wrong_field_would_be_noticed(
     owner: Owner, document: dict[str, Any]
 ) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     schema = document["components"]["schemas"]["LinkOutput"]
     assert faults(document, schema, link) == []
     for wrong in (

@@ -23,10 +23,12 @@ from interface.web import problems
 from projections.catalogue import ViewNotFound
 from projections.rebuild.jobs import RebuildNotFound, RebuildRunning
 from projections.views import booking_calendar, calendar_list, link_list
-from tests.conftest import Clock, Owner
 from tests.interface.routes import METHODS, PUBLIC, guarded, routes
-from tests.support.calls import new_link, recorded, redeem, refusal
+from tests.support.clock import Clock
 from tests.support.examples import calendar_json
+from tests.support.http_desk import refusal
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 
 def subclasses(kind: type[AdmitOneError]) -> list[type[AdmitOneError]]:
@@ -190,7 +192,7 @@ def test_options_tells_the_methods_to_everybody(app: Flask, owner: Owner) -> Non
 
 
 def test_head_answers_as_get_does_without_the_body(owner: Owner) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     owner.catch_up()
     for path in (
         f"/calendars/{link['calendar_id']}",
@@ -209,8 +211,8 @@ def test_head_answers_as_get_does_without_the_body(owner: Owner) -> None:
 
 
 def test_reading_changes_nothing(app: Flask, owner: Owner, services: Services) -> None:
-    link = new_link(owner, recipient="Ada")
-    redeem(owner, link)
+    link = owner.new_link(recipient="Ada")
+    owner.redeem(link)
     owner.catch_up()
 
     def everything() -> list[Any]:
@@ -266,8 +268,8 @@ def test_who_is_asked_to_come_back_is_told_when(
         raise kind
 
     monkeypatch.setattr(RedemptionCommands, "redeem", refuse)
-    link = new_link(owner)
-    answer = redeem(owner, link)
+    link = owner.new_link()
+    answer = owner.redeem(link)
     assert refusal(answer) == (503, slug)
     assert answer.headers["Retry-After"] == "1"
 

@@ -18,12 +18,12 @@ from projections.rebuild.jobs import REBUILD, VERIFY
 from projections.rebuild.rebuild import Rebuild
 from projections.views import link_list
 from projections.views.link_list import LinkList
-from tests.conftest import Owner
-from tests.support.calls import new_link, refusal, together, unknown_id
 from tests.support.examples import IN_90_DAYS
-from tests.support.projector import at_work
-from tests.support.service import wait_until
+from tests.support.http_desk import refusal, unknown_id
+from tests.support.owner import Owner
+from tests.support.projector import running_projector
 from tests.support.unappliable_event import poison
+from tests.support.waiting import at_once, wait_until
 
 REBUILDS = f"/projections/{link_list.NAME}/rebuilds"
 RETRY = f"/projections/{link_list.NAME}/retry"
@@ -58,7 +58,7 @@ def views(operator: Owner) -> dict[str, Any]:
 
 
 def test_every_view_is_told_of_beside_the_log(owner: Owner, operator: Owner) -> None:
-    new_link(owner)
+    owner.new_link()
     found = views(operator)
     assert list(found) == [projection.name for projection in CATALOGUE]
     for view in found.values():
@@ -85,7 +85,7 @@ def test_it_is_told_whether_a_projector_is_at_work(operator: Owner, conninfo: st
         return at_work
 
     assert told() is False
-    with at_work(conninfo):
+    with running_projector(conninfo):
         assert told() is True
 
 
@@ -93,7 +93,7 @@ def test_it_is_told_whether_a_projector_is_at_work(operator: Owner, conninfo: st
 def test_a_rebuild_is_asked_for_followed_and_done(
     owner: Owner, operator: Owner, work: Callable[[], object], name: str
 ) -> None:
-    new_link(owner)
+    owner.new_link()
     owner.catch_up()
     answer = operator.post(f"/projections/{name}/rebuilds")
     assert answer.status_code == 202
@@ -117,7 +117,7 @@ def test_a_rebuild_is_asked_for_followed_and_done(
 def test_rows_that_were_not_as_the_log_says_are_told(
     owner: Owner, operator: Owner, services: Services, work: Callable[[], object]
 ) -> None:
-    link, missing = new_link(owner), new_link(owner)
+    link, missing = owner.new_link(), owner.new_link()
     owner.catch_up()
     with services.database.connection() as conn:
         table = link_list.NAME
@@ -155,7 +155,7 @@ def test_a_rebuild_that_is_asked_for_twice_runs_once(
 
 
 def test_of_several_who_ask_at_once_one_is_granted_it(operator: Owner, services: Services) -> None:
-    answers = together(6, lambda: operator.post(REBUILDS))
+    answers = at_once([lambda: operator.post(REBUILDS)] * 6)
     assert sorted(answer.status_code for answer in answers) == [202, *([409] * 5)]
     (row,) = services.database.fetch_all("SELECT id::text, by_projector FROM rebuilds")
     (granted,) = [answer.json["id"] for answer in answers if answer.status_code == 202]
@@ -175,7 +175,7 @@ def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
 def test_what_a_killed_command_left_behind_is_gone_on_with(
     owner: Owner, operator: Owner, conninfo: str, work: Callable[[], object], kind: str
 ) -> None:
-    new_link(owner)
+    owner.new_link()
     owner.catch_up()
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         left = jobs.begin(conn, LinkList(), kind)
@@ -207,8 +207,8 @@ def test_parked_events_are_applied_once_they_can_be(
 ) -> None:
     assert operator.post(RETRY).json == {"applied": 0, "parked": 0}
     with poison(services.database, IN_90_DAYS):
-        link = new_link(owner, expires_at=IN_90_DAYS.isoformat())
-        owner.post(f"/links/{link['id']}/revoke")
+        link = owner.new_link(expires_at=IN_90_DAYS.isoformat())
+        owner.revoke(link)
         owner.catch_up()
         view = views(operator)[link_list.NAME]
         assert (view["state"], view["parked"], view["waiting"]) == ("parked", 1, 1)

@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Owner
 from tests.interface.api.bad_input import HALF
-from tests.support.calls import new_link, wrong_fields
+from tests.support.http_desk import wrong_fields
+from tests.support.owner import Owner
 
 _NO_ID = ("x", "123", "%00", "null", "0" * 33, "é", "../links", "1" * 5000)
 _NO_STATUS = ("Active", "used", "%00", "active ", "0", "null")
@@ -47,7 +47,7 @@ WRONG: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def test_a_wrong_parameter_is_refused_by_name(owner: Owner) -> None:
-    token = new_link(owner)["token"]
+    token = owner.new_link()["token"]
     owner.catch_up()
     for path, parameters in WRONG.items():
         for name, values in parameters.items():
@@ -63,14 +63,14 @@ def test_every_wrong_parameter_is_named_at_once(owner: Owner) -> None:
 
 
 def test_a_search_for_what_is_no_text_finds_nothing(owner: Owner) -> None:
-    new_link(owner, recipient="Ada")
+    owner.new_link(recipient="Ada")
     for q in ("%FF%FE", "%ED%A0%80", "%F0%9F"):
         answer = owner.get(f"/links?q={q}")
         assert (answer.status_code, answer.json["items"]) == (200, [])
 
 
 def test_windows_that_no_calendar_can_have_are_refused_or_empty(owner: Owner) -> None:
-    path = f"/booking-links/{new_link(owner)['token']}/slots"
+    path = f"/booking-links/{owner.new_link()['token']}/slots"
     for query in ("from=2026-11-23&to=2027-12-28", "from=2026-11-24&to=2026-11-23"):
         assert wrong_fields(owner.get(f"{path}?{query}")) == {"to"}
     for day in ("2000-01-01", "2199-12-31"):
@@ -81,7 +81,7 @@ def test_windows_that_no_calendar_can_have_are_refused_or_empty(owner: Owner) ->
 
 
 def test_no_value_whatsoever_of_any_parameter_is_a_fault(owner: Owner) -> None:
-    token = new_link(owner)["token"]
+    token = owner.new_link()["token"]
     owner.catch_up()
     all_of_them = [(path, name) for path, names in WRONG.items() for name in names]
     values = st.text().filter(lambda text: HALF not in text) | st.binary()

@@ -9,19 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-import pytest
 
 from application.proofs import verifier
-from interface.bootstrap import Services
 from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
 from tests.support.examples import ADA
-from tests.support.log_trigger import unlock_log
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    return Desk(services)
+from tests.support.log_trigger import bypass_log_trigger
 
 
 def accesses(conninfo: str) -> list[str]:
@@ -31,7 +24,7 @@ def accesses(conninfo: str) -> list[str]:
 
 def tamper(conninfo: str, position: int) -> None:
     with psycopg.connect(conninfo) as conn:
-        unlock_log(conn)
+        bypass_log_trigger(conn)
         conn.execute(
             "UPDATE stored_events SET state = state || ' '::bytea WHERE notification_id = %s",
             (position,),

@@ -19,10 +19,11 @@ from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine.positions import all_positions
-from tests.conftest import Owner
 from tests.support.command_line import Command, refusal
 from tests.support.examples import calendar_json
-from tests.support.service import free_port, wait_until
+from tests.support.owner import Owner
+from tests.support.service import free_port
+from tests.support.waiting import wait_until
 
 COMMANDS = [
     ("accounts", "create", "ada@example.org"),

@@ -18,12 +18,6 @@ from tests.support.log_forger import Forger
 REPORT = ("audit", "report", "single-use")
 
 
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    """Gives commands to services on an empty database."""
-    return Desk(services)
-
-
 def test_it_is_printed_as_json(admitone: Command, desk: Desk) -> None:
     everything_happens(desk)
     done = admitone(*REPORT)

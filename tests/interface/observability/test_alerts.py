@@ -31,9 +31,9 @@ def expressions() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def measured(service: Service) -> dict[str, list[dict[str, str]]]:
     """The labels of every sample by name, and the names without one, of a running service."""
-    assert service.call("GET", "/api/v1/links").status == 401
+    assert service.call("GET", "/api/v1/links").status_code == 401
     found: dict[str, list[dict[str, str]]] = {}
-    for family in text_string_to_metric_families(service.call("GET", "/metrics").body):
+    for family in text_string_to_metric_families(service.call("GET", "/metrics").text):
         found.setdefault(family.name, [])
         for sample in family.samples:
             found.setdefault(sample.name, []).append(sample.labels)

@@ -19,11 +19,11 @@ from interface.settings import Settings
 from interface.version import version
 from projections.catalogue import CATALOGUE
 from projections.status import statuses
-from tests.conftest import Owner
-from tests.support.calls import new_link
 from tests.support.examples import IN_90_DAYS, calendar_json
-from tests.support.service import Service, free_port, wait_until
+from tests.support.owner import Owner
+from tests.support.service import Service, free_port
 from tests.support.unappliable_event import poison
+from tests.support.waiting import wait_until
 
 
 def test_it_is_alive_and_ready(app: Flask) -> None:
@@ -109,7 +109,7 @@ def test_parked_events_are_no_reason_against_ready(
     owner: Owner, app: Flask, services: Services
 ) -> None:
     with poison(services.database, IN_90_DAYS):
-        new_link(owner, expires_at=IN_90_DAYS.isoformat())
+        owner.new_link(expires_at=IN_90_DAYS.isoformat())
         owner.catch_up()
     assert [view.state for view in statuses(services.database)].count("parked") == 1
     assert app.test_client().get("/readyz").status_code == 200

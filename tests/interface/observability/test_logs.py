@@ -16,9 +16,8 @@ from application.commands.calendars import CalendarCommands
 from interface.observability import logs
 from interface.observability.logs import JSONLines, TextLines
 from interface.pages.shared import sign_in
-from tests.conftest import Owner
-from tests.support.calls import new_link, redeem
 from tests.support.examples import calendar_json
+from tests.support.owner import Owner
 
 
 @pytest.fixture
@@ -53,8 +52,8 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 def test_every_request_is_one_line_with_its_route_and_its_outcome(
     owner: Owner, written: io.StringIO
 ) -> None:
-    link = new_link(owner)
-    answer = redeem(owner, link)
+    link = owner.new_link()
+    answer = owner.redeem(link)
     assert answer.status_code == 201
     _, _, line = lines(written)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.database_proxy import Proxy
 from tests.support.processes import family
-from tests.support.service import Answer, Service, log_of, running_service, wait_until
+from tests.support.service import Answer, Service, log_of, running_service
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -69,20 +70,22 @@ class Browser:
 def secrets(busy_service: Service, network: Proxy) -> list[str]:
     """Does all that can be done, and gives the tokens and keys that were used for it."""
     running, secrets = busy_service, []
-    wish = {"recipient": "Rosalind Recipient", "note": "met at the fair"}
     calendar = running.new_calendar()
-    link, other = (running.owner("POST", f"/calendars/{calendar}/links", wish).body for _ in "12")
-    token, start = link["token"], running.slots(link["token"])[0]
+    link, other = (
+        running.new_link(calendar, recipient="Rosalind Recipient", note="met at the fair")
+        for _ in range(2)
+    )
+    token, start = link["token"], running.slots(link)[0]
     secrets += [running.key, token, other["token"]]
 
-    booked = running.redeem(token, start, key="a-retry-key", notes="I am allergic to nuts")
-    assert booked.status == 201
-    manage = booked.body["manage_url"].rpartition("/")[2]
+    booked = running.redeem(link, start, key="a-retry-key", notes="I am allergic to nuts")
+    assert booked.status_code == 201
+    manage = booked.json["manage_url"].rpartition("/")[2]
     secrets.append(manage)
     for answer, status in (
-        (running.redeem(token, start), 410),
-        (running.redeem(other["token"], start), 409),
-        (running.redeem(other["token"], start, invitee={"name": "Ada", "email": "ada@"}), 422),
+        (running.redeem(link, start), 410),
+        (running.redeem(other, start), 409),
+        (running.redeem(other, start, invitee={"name": "Ada", "email": "ada@"}), 422),
         (running.call("GET", f"/b/{token}"), 410),
         (running.call("GET", f"/b/{token[:-2]}?tz={quote(token)}"), 404),
         (running.call("GET", f"/b/{other['token']}?start={start}&name=Lovelace"), 200),
@@ -92,13 +95,13 @@ def secrets(busy_service: Service, network: Proxy) -> list[str]:
         (running.call("GET", f"/m/{manage}x"), 404),
         (running.call("GET", f"/no-such-page/{token}"), 404),
         (running.call("GET", "/api/v1/links", Authorization=f"Bearer {token}"), 401),
-        (running.owner("GET", "/bookings?q=ada@example.org"), 200),
-        (running.owner("GET", "/links?q=Rosalind"), 200),
+        (running.get("/bookings?q=ada@example.org"), 200),
+        (running.get("/links?q=Rosalind"), 200),
     ):
-        assert answer.status == status, answer
+        assert answer.status_code == status, answer
 
     secrets += signs_in(running)
-    database_fails(running, network, other["token"], start)
+    database_fails(running, network, other)
     keys = Path(running.environment["ADMITONE_DATA"]) / "secret_keys"
     return secrets + keys.read_text().split()
 
@@ -122,23 +125,23 @@ def signs_in(running: Service) -> list[str]:
     return [found[1], token[1], *browser.cookies.values()]
 
 
-def database_fails(running: Service, network: Proxy, token: str, start: str) -> None:
+def database_fails(running: Service, network: Proxy, link: dict[str, Any]) -> None:
     """It refuses with all that was typed, then it is gone, then a worker dies."""
-    later = running.slots(token)[3]
+    later = running.slots(link)[3]
     with psycopg.connect(network.conninfo, autocommit=True) as conn:
         conn.execute(FAIL)
-    assert running.redeem(token, later, notes="nuts").status == 500
+    assert running.redeem(link, later, notes="nuts").status_code == 500
     with psycopg.connect(network.conninfo, autocommit=True) as conn:
         conn.execute("DROP TRIGGER fail ON personal_data; DROP FUNCTION fail")
     network.refuse()
     network.cut()
-    assert running.redeem(token, later).status == 503
+    assert running.redeem(link, later).status_code == 503
     network.accept()
     answers: list[Answer] = []
 
     def is_back() -> bool:
-        answers.append(running.call("GET", f"/b/{token}"))
-        return answers[-1].status == 200
+        answers.append(running.call("GET", f"/b/{link['token']}"))
+        return answers[-1].status_code == 200
 
     wait_until(is_back)
     processes = family(running.process.pid)

@@ -4,7 +4,7 @@ import html
 import re
 from typing import Any
 
-from tests.conftest import Owner
+from tests.support.owner import Owner
 
 
 def text(answer: Any) -> str:

@@ -19,9 +19,9 @@ from psycopg.rows import dict_row
 from interface.bootstrap import build
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
-from tests.conftest import SECRET
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
+from tests.support.examples import NOW, SECRET
 
 KEPT = ("stored_events", "personal_data", "accounts", "api_keys")
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
@@ -82,8 +82,8 @@ def test_from_the_log_and_three_tables_everything_comes_back(
     programs: Path, conninfo: str, empty_database: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,))
-    original = build(settings, conninfo)
-    restored = build(settings, empty_database)
+    original = build(settings, conninfo, now=lambda: NOW)
+    restored = build(settings, empty_database, now=lambda: NOW)
     backup = tmp_path / "admitone.dump"
     try:
         account = original.accounts.create(

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from psycopg import Connection
@@ -17,12 +15,6 @@ ONE, OTHER = CATALOGUE[0].name, CATALOGUE[1].name
 @pytest.fixture
 def database(services: Services) -> Database:
     return services.database
-
-
-@pytest.fixture
-def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from projections.engine.batch import Batch, fold
 from projections.engine.projection import Projection
 from tests.application.eventstore.golden_events import EVENTS
 from tests.support.desk import Desk
-from tests.support.every_event import everything_happens, recorded, view
+from tests.support.every_event import everything_happens, recorded_events, view
 from tests.support.examples import NOW
 
 NAMES = [projection.name for projection in CATALOGUE]
@@ -87,7 +87,7 @@ def test_events_one_by_one_or_again_make_the_same_views_as_all_at_once(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     everything_happens(desk)
-    batch = recorded(desk.services)
+    batch = recorded_events(desk.services)
     for projection in CATALOGUE:
         for each in batch[:-1]:
             apply(conn, projection, [each])
@@ -108,7 +108,7 @@ def test_rows_and_position_move_together_or_not_at_all(
     desk: Desk, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything_happens(desk)
-    batch = recorded(desk.services)
+    batch = recorded_events(desk.services)
     for projection in CATALOGUE:
         apply(conn, projection, batch[:10])
     before = views(desk)

@@ -19,7 +19,7 @@ from projections.evidence.log_verification import Verdict, verify
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
 from tests.support.examples import NOW
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 SIGNER = CheckpointSigner("book.example.org", bytes(32))
 
@@ -62,7 +62,7 @@ class Vault:
             rows = conn.execute("SELECT notification_id AS p FROM stored_events ORDER BY 1")
             positions = [row["p"] for row in rows]
             with conn.transaction():
-                unlock_log(conn)
+                bypass_log_trigger(conn)
                 first = change(conn, random, positions)
         if rewrite_tree:
             Rebuild(self.conninfo, [TransparencyLog()], JSONMapper()).run()
@@ -75,7 +75,7 @@ class Vault:
     def restore(self) -> None:
         """As it was when it was signed."""
         with self.connect() as conn, conn.transaction():
-            unlock_log(conn)
+            bypass_log_trigger(conn)
             conn.execute("DELETE FROM stored_events")
             conn.execute("INSERT INTO stored_events TABLE log_aside")
             conn.execute("DELETE FROM transparency_log_v1")

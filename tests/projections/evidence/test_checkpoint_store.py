@@ -1,20 +1,18 @@
 """Signed heads are kept outside the database, and each grows out of the one before."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from application.eventstore.event_log import read
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.merkle import Growth
 from application.proofs.verifier import leaf_bytes, leaf_hash
-from interface.bootstrap import Services
 from interface.runtime import checkpoint_loop
 from interface.runtime.checkpoint_loop import sign_periodically
 from projections.evidence import checkpoint_store
@@ -26,21 +24,9 @@ from projections.evidence.checkpoint_store import (
 from projections.views.transparency_log import event_of
 from tests.support.desk import Desk
 from tests.support.examples import NOW
-from tests.support.service import wait_until
+from tests.support.waiting import wait_until
 
 SIGNER = CheckpointSigner("book.example.org", bytes(32))
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    return Desk(services)
-
-
-@pytest.fixture
-def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        connection.execute("SET timezone = 'UTC'")
-        yield connection
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ from tests.projections.unreadable_events import (
     spoiled,
 )
 from tests.support.desk import Desk
-from tests.support.service import wait_until
+from tests.support.waiting import wait_until
 
 
 def test_a_view_built_anew_has_the_same_rows_and_the_same_shape(

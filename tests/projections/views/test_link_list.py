@@ -8,10 +8,8 @@ import pytest
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus
-from domain.slot import Slot
 from projections.views.link_list import LinkBooking, LinkOrder, LinkRow, link, link_of, links_of
 from tests.support.desk import Desk, minutes
-from tests.support.every_event import cancel, reschedule
 from tests.support.examples import (
     ADA,
     GRACE,
@@ -97,8 +95,7 @@ def test_a_rescheduled_booking_is_shown_at_its_new_time(
     desk: Desk, shown: Callable[[UUID], LinkRow]
 ) -> None:
     link_id = desk.new_link()
-    booking_id = desk.redeem(link_id).value.booking.id
-    reschedule(desk, booking_id, Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + minutes(30)))
+    desk.reschedule(desk.book(link_id), TOMORROW_AT_TEN)
     booking = shown(link_id).booking
     assert booking is not None
     assert (booking.start, booking.end) == (TOMORROW_AT_TEN, TOMORROW_AT_TEN + minutes(30))
@@ -106,7 +103,7 @@ def test_a_rescheduled_booking_is_shown_at_its_new_time(
 
 def test_a_cancelled_bookings_link_stays_used(desk: Desk, shown: Callable[[UUID], LinkRow]) -> None:
     link_id = desk.new_link()
-    cancel(desk, desk.redeem(link_id).value.booking.id)
+    desk.cancel(desk.book(link_id))
     row = shown(link_id)
     assert row.booking is not None
     assert (row.status, row.booking.status) == (LinkStatus.REDEEMED, BookingStatus.CANCELLED)

@@ -8,10 +8,16 @@ import pytest
 from flask import Flask
 
 from interface.bootstrap import Services
-from tests.conftest import Owner
 from tests.interface.pages.page_text import text, words
-from tests.support.audit_trail import Story, no_access_can_be_noted, noted, sign_head
-from tests.support.calls import TEN, booked, new_link, unknown_id
+from tests.support.audit_trail import (
+    BookedLink,
+    accesses_cannot_be_recorded,
+    recorded_accesses,
+    sign_checkpoint,
+)
+from tests.support.examples import TEN
+from tests.support.http_desk import unknown_id
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
@@ -30,7 +36,7 @@ def test_every_page_is_for_auditors_and_admins_only(
         assert answer.status_code == 403, path
         assert "Your account doesn't have access to this page." in text(answer)
         assert app.test_client().get(path).status_code == 302
-    assert noted(services) == []
+    assert recorded_accesses(services) == []
     for role in ("auditor", "admin"):
         person = enter(role, name=f"{role} Person")
         assert {person.get(path).status_code for path in audit_pages(app)} <= {200, 404}
@@ -53,16 +59,16 @@ def test_every_page_is_written_down_with_who_asked(
     app: Flask, inspector: SignedIn, services: Services
 ) -> None:
     for path in audit_pages(app):
-        before = len(noted(services))
+        before = len(recorded_accesses(services))
         inspector.get(f"{path}?after=0")
         account = f"account:{inspector.account.id}"
-        assert noted(services)[before:] == [(account, f"GET {path}?after=0")]
+        assert recorded_accesses(services)[before:] == [(account, f"GET {path}?after=0")]
 
 
 def test_a_page_that_can_not_be_written_down_is_not_shown(
     app: Flask, inspector: SignedIn, services: Services
 ) -> None:
-    with no_access_can_be_noted(services):
+    with accesses_cannot_be_recorded(services):
         for path in audit_pages(app):
             assert inspector.get(path).status_code == 503, path
 
@@ -72,7 +78,7 @@ def test_an_empty_log_says_so(inspector: SignedIn) -> None:
 
 
 def test_the_log_names_each_event_its_actor_and_both_times(
-    inspector: SignedIn, story: Story, services: Services
+    inspector: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     page = text(inspector.get("/audit"))
     titles = re.findall(r'<th scope="row">([^<]+)</th>', page)
@@ -83,13 +89,15 @@ def test_the_log_names_each_event_its_actor_and_both_times(
         "Link used",
         "Time reserved",
     ]
-    assert f'href="/audit/history/{story.link}"' in page
+    assert f'href="/audit/history/{booked.link}"' in page
     assert page.count(" UTC</span>") == 6
 
 
-def test_the_log_is_filtered_and_paged(inspector: SignedIn, owner: Owner, story: Story) -> None:
+def test_the_log_is_filtered_and_paged(
+    inspector: SignedIn, owner: Owner, booked: BookedLink
+) -> None:
     for _ in range(50):
-        new_link(owner, story.calendar)
+        owner.new_link(booked.calendar)
     page = text(inspector.get("/audit?type=link.issued"))
     assert page.count('<th scope="row">Link issued</th>') == 50
     (following,) = re.findall(r'<a href="([^"]+)" rel="next">', page)
@@ -104,7 +112,7 @@ def test_the_log_is_filtered_and_paged(inspector: SignedIn, owner: Owner, story:
 
 
 def test_times_of_the_filter_are_those_of_the_auditors_clock(
-    inspector: SignedIn, story: Story, services: Services
+    inspector: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     row = services.database.fetch_one(
         """SELECT (max(recorded_at) AT TIME ZONE 'Europe/Paris') AS local FROM stored_events"""
@@ -130,30 +138,30 @@ def test_a_filter_that_makes_no_sense_is_told(inspector: SignedIn, query: str) -
     assert "Invalid search:" in words(answer)
 
 
-def test_an_id_leads_to_its_story(inspector: SignedIn, story: Story) -> None:
-    for subject in (story.link, story.booking, story.calendar):
+def test_an_id_leads_to_its_story(inspector: SignedIn, booked: BookedLink) -> None:
+    for subject in (booked.link, booked.booking, booked.calendar):
         answer = inspector.get(f"/audit?q=%20{subject.upper()}%20")
         assert answer.location == f"/audit/history/{subject}"
 
 
 def test_an_address_leads_to_the_booking_and_is_not_written_down(
-    inspector: SignedIn, story: Story, services: Services
+    inspector: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     answer = inspector.get("/audit?q=ADA@example.org")
-    assert answer.location == f"/audit/history/{story.booking}"
-    assert [what for _, what in noted(services)] == [
+    assert answer.location == f"/audit/history/{booked.booking}"
+    assert [what for _, what in recorded_accesses(services)] == [
         "GET /audit (a search)",
-        f"GET /audit (a search), found {story.booking}",
+        f"GET /audit (a search), found {booked.booking}",
     ]
 
 
 def test_somebody_who_booked_twice_has_two_stories(
-    inspector: SignedIn, owner: Owner, story: Story
+    inspector: SignedIn, owner: Owner, booked: BookedLink
 ) -> None:
-    again = booked(owner, new_link(owner), TEN)
+    again = owner.book(owner.new_link(), TEN)
     page = text(inspector.get("/audit?q=ada@example.org"))
     assert "2 results" in page
-    for booking in (story.booking, again["booking_id"]):
+    for booking in (booked.booking, again["booking_id"]):
         assert f'href="/audit/history/{booking}"' in page
 
 
@@ -175,12 +183,12 @@ def test_accesses_are_shown_page_by_page(inspector: SignedIn) -> None:
 
 
 def test_the_signed_head_is_shown_and_given_out(
-    inspector: SignedIn, owner: Owner, story: Story, services: Services, conninfo: str
+    inspector: SignedIn, owner: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     assert "No checkpoint has been signed yet" in words(inspector.get("/audit/checkpoint"))
     assert inspector.get("/audit/checkpoint/file").status_code == 404
     owner.catch_up()
-    head = sign_head(services, conninfo)
+    head = sign_checkpoint(services, conninfo)
     page = words(inspector.get("/audit/checkpoint"))
     for said in (
         head.root.hex(),

@@ -13,13 +13,13 @@ from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
 from projections.views import link_list
-from tests.conftest import Owner
 from tests.interface.pages.page_text import text, words
-from tests.support.calls import new_link, together
 from tests.support.examples import IN_90_DAYS
-from tests.support.projector import at_work
+from tests.support.owner import Owner
+from tests.support.projector import running_projector
 from tests.support.signed_in_browser import SignedIn, sign_in
 from tests.support.unappliable_event import poison
+from tests.support.waiting import at_once
 
 REBUILD = f"/operations/{link_list.NAME}/rebuild"
 POLLS = 'hx-trigger="every 2s"'
@@ -67,7 +67,7 @@ def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> Non
             rf"{projection.name} Live 0 0 No data Never Rebuild",
             told(text(page), projection.name),
         )
-    new_link(owner)
+    owner.new_link()
     page = operator.get("/operations")
     assert "the event log, which ends at position 2." in words(page)
     assert re.search(r"Behind 0 2 events, [\d.]+ sec", told(text(page)))
@@ -80,7 +80,7 @@ def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> Non
 
 def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: str) -> None:
     assert "No projector is running. People can still book" in words(operator.get("/operations"))
-    with at_work(conninfo):
+    with running_projector(conninfo):
         page = words(operator.get("/operations"))
     assert "Projector running" in page
     assert "No projector" not in page
@@ -147,7 +147,7 @@ def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
 def test_a_rebuild_that_is_asked_for_twice_runs_once(
     operator: SignedIn, services: Services
 ) -> None:
-    answers = together(4, lambda: operator.post(REBUILD))
+    answers = at_once([lambda: operator.post(REBUILD)] * 4)
     assert sorted(answer.status_code for answer in answers) == [303, 409, 409, 409]
     (refused, *_) = [answer for answer in answers if answer.status_code == 409]
     assert "This view is being rebuilt or verified already." in words(refused)
@@ -194,8 +194,8 @@ def test_parked_events_are_shown_with_their_error_and_retried(
 ) -> None:
     retry = f"/operations/{link_list.NAME}/retry"
     with poison(services.database, IN_90_DAYS):
-        link = new_link(owner, expires_at=IN_90_DAYS.isoformat())
-        owner.post(f"/links/{link['id']}/revoke")
+        link = owner.new_link(expires_at=IN_90_DAYS.isoformat())
+        owner.revoke(link)
         owner.catch_up()
         page = operator.get("/operations")
         assert "Events parked" in told(text(page))

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from domain.booking_rules import WEEKDAYS
-from tests.conftest import Owner
 from tests.interface.pages.page_text import filled_in, text, the_calendar, words
-from tests.support.examples import NOW, calendar_json, redeem_json
+from tests.support.examples import TEN, calendar_json
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 CALENDARS = "/settings/calendars"
@@ -23,22 +23,14 @@ def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], 
 @pytest.fixture
 def calendar_id(owner: Owner) -> str:
     """Every day from 9 to 5 UTC, half an hour each."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
+    return owner.new_calendar()
 
 
 def test_the_preview_shows_what_the_unsaved_form_would_offer(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link = owner.post(f"/calendars/{calendar_id}/links", {}).json
-    start = NOW.replace(day=24, hour=10).isoformat()
     person.get(CALENDARS)
-    assert (
-        owner.client.post(
-            f"/api/v1/booking-links/{link['token']}/redeem", json=redeem_json(start)
-        ).status_code
-        == 201
-    )
+    owner.book(owner.new_link(calendar_id), TEN)
     form = filled_in(person.get(f"{CALENDARS}/{calendar_id}")) | {
         "name": "",  # not typed yet
         "duration_minutes": "60",

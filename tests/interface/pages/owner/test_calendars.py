@@ -8,9 +8,9 @@ from flask import Flask
 
 from domain.booking_rules import WEEKDAYS
 from interface.bootstrap import Services
-from tests.conftest import Owner
 from tests.interface.pages.page_text import error_at, filled_in, text, the_calendar, words
 from tests.support.examples import calendar_json
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 CALENDARS = "/settings/calendars"
@@ -25,8 +25,7 @@ def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], 
 @pytest.fixture
 def calendar_id(owner: Owner) -> str:
     """Every day from 9 to 5 UTC, half an hour each."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
+    return owner.new_calendar()
 
 
 def test_without_calendars_the_list_says_what_to_do(person: SignedIn) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from interface.bootstrap import Services
 from interface.pages.owner.share_batch import spreadsheet_cell
-from tests.conftest import Clock, Owner
-from tests.support.examples import calendar_json
+from tests.support.clock import Clock
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 HX = {"HX-Request": "true"}
@@ -23,8 +23,7 @@ FORM = {"form_id": "a-form", "expires_in_days": "90"}
 @pytest.fixture
 def calendar_id(owner: Owner) -> str:
     """A calendar to share."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
+    return owner.new_calendar()
 
 
 def share(person: SignedIn, calendar_id: str, **form: str) -> Any:
@@ -156,9 +155,7 @@ def test_the_dialog_is_a_part_and_the_page_a_whole(person: SignedIn, calendar_id
 def test_another_link_starts_as_the_one_that_ended(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    issued = owner.post(
-        f"/calendars/{calendar_id}/links", {"recipient": "Ada", "note": "From Lyon"}
-    ).json
+    issued = owner.new_link(calendar_id, recipient="Ada", note="From Lyon")
     page = text(person.get(f"/links/{issued['id']}/again"))
     assert 'value="Ada"' in page
     assert ">From Lyon</textarea>" in page
@@ -266,8 +263,8 @@ def test_what_belongs_to_another_owner_is_not_there(
     person: SignedIn, owner: Owner, new_owner: Any
 ) -> None:
     other: Owner = new_owner("Ivy Intruder")
-    calendar_id = other.post("/calendars", calendar_json()).json["id"]
-    link_id = other.post(f"/calendars/{calendar_id}/links", {"recipient": "Secret"}).json["id"]
+    calendar_id = other.new_calendar()
+    link_id = other.new_link(calendar_id, recipient="Secret")["id"]
     share_page = f"/settings/calendars/{calendar_id}/share"
     batch = f"{share_page}/several/{link_id}/{link_id}"
     for path in (
@@ -289,10 +286,10 @@ def test_what_belongs_to_another_owner_is_not_there(
 def test_the_address_of_a_link_that_has_ended_leads_to_its_page(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link_id = owner.post(f"/calendars/{calendar_id}/links", {}).json["id"]
-    owner.post(f"/links/{link_id}/revoke")
-    answer = person.get(f"/settings/calendars/{calendar_id}/share/{link_id}")
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"/links/{link_id}")
+    link = owner.new_link(calendar_id)
+    owner.revoke(link)
+    answer = person.get(f"/settings/calendars/{calendar_id}/share/{link['id']}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/links/{link['id']}")
 
 
 def test_a_part_that_needs_signing_in_first_leads_the_whole_page_there(

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from interface.bootstrap import Services
-from tests.conftest import Owner
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
 
 PASSWORD = "correct horse battery"  # noqa: S105

@@ -5,7 +5,7 @@ import re
 from flask import Flask
 
 from interface.bootstrap import Services
-from tests.conftest import Owner
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
