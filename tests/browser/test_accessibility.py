@@ -124,7 +124,7 @@ def test_a_link_is_shared_with_the_keyboard_alone(demo: Demo, site: Site, page: 
     expect(page.get_by_role("link", name="Share").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Single-Use Link")).to_be_visible()
-    _tab_to(page, "Copy")
+    _tab_to(page, "Create and copy link")
     page.keyboard.press("Enter")
     expect(page.locator("#copy-note")).to_have_text("Link copied. It works for one booking.")
     copied = page.evaluate("navigator.clipboard.readText()")
