@@ -7,14 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
 from tests.browser.site import Site
-
-COPIED = "Link copied. It works for one booking."
-NOT_COPIED = "Press Ctrl+C to copy the link. It works for one booking."
-CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
 @pytest.fixture
@@ -40,11 +36,6 @@ def issued(site: Site, calendar_id: str) -> list[str]:
     """The addresses of the calendar's active links."""
     items = site.get(f"/links?calendar_id={calendar_id}&status=active").json["items"]
     return [item["url"] for item in items]
-
-
-def clipboard(page: Page) -> str:
-    text: str = page.evaluate("navigator.clipboard.readText()")
-    return text
 
 
 def test_the_five_steps_of_the_guide_end_with_the_link_in_the_clipboard(
@@ -229,8 +220,3 @@ def test_sharing_is_accessible_and_fits(
     page.get_by_role("button", name="Issue links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 new links")
     must_be_accessible(page)
-
-
-def must_be_accessible(page: Page) -> None:
-    assert [found["id"] for found in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

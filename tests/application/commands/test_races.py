@@ -15,26 +15,12 @@ from application.eventstore.deadline import REQUEST_SECONDS, deadline
 from application.eventstore.recorder import TURN, VersionConflict
 from domain.agenda import AgendaDay
 from domain.booking import Booking
-from domain.errors import AdmitOneError, Busy, LinkRedeemed, SlotTaken, Unavailable
+from domain.errors import Busy, LinkRedeemed, SlotTaken, Unavailable
 from domain.link import LinkStatus
+from tests.application.commands.outcomes import MANY, outcome
 from tests.support.desk import Desk
 from tests.support.examples import ADA, GRACE, NOW, OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 from tests.support.waiting import at_once
-
-MANY = 12
-
-
-def outcome(command: Callable[[], object]) -> Callable[[], str]:
-    """The command, answering "done" or the name of the refusal."""
-
-    def run() -> str:
-        try:
-            command()
-        except AdmitOneError as refusal:
-            return type(refusal).__name__
-        return "done"
-
-    return run
 
 
 def test_of_many_who_redeem_the_same_link_one_books_and_the_others_hear_it_is_used(

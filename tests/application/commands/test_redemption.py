@@ -4,7 +4,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from application.people.personal_data import Invitee
@@ -22,6 +21,7 @@ from domain.errors import (
 )
 from domain.link import LinkStatus
 from domain.slot import Slot
+from tests.application.commands.conftest import FailingCommits
 from tests.support.desk import ALL_DAY, Desk, minutes
 from tests.support.examples import (
     ADA,
@@ -79,24 +79,13 @@ def test_link_booking_agenda_and_what_was_typed_are_saved_in_one_transaction(des
 
 
 @pytest.mark.parametrize("table", ["personal_data", "stored_events"])
-def test_a_save_that_fails_in_the_middle_leaves_nothing_behind(desk: Desk, table: str) -> None:
+def test_a_save_that_fails_in_the_middle_leaves_nothing_behind(
+    desk: Desk, failing_commits: FailingCommits, table: str
+) -> None:
     link_id = desk.new_link()
     before = desk.log()
-    with desk.services.database.connection() as conn:
-        conn.execute(
-            "CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'in the middle'; END $$"
-        )
-        conn.execute(
-            f"CREATE CONSTRAINT TRIGGER last AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED"
-            " FOR EACH ROW EXECUTE FUNCTION break_off()"
-        )
-    try:
-        with pytest.raises(psycopg.Error, match="in the middle"):
-            desk.redeem(link_id)
-    finally:
-        with desk.services.database.connection() as conn:
-            conn.execute("DROP FUNCTION break_off CASCADE")
+    with failing_commits(table):
+        desk.redeem(link_id)
     assert (desk.log(), desk.personal_rows()) == (before, [])
     assert_still_usable(desk, link_id)
 

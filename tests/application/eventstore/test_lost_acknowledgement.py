@@ -34,13 +34,6 @@ TIMES = 100
 
 
 @pytest.fixture
-def proxy(conninfo: str) -> Iterator[Proxy]:
-    proxy = Proxy(conninfo)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def recorder(proxy: Proxy) -> Iterator[EventRecorder]:
     """Writes through the proxy."""
     database = Database(proxy.conninfo, max_pool_size=1)

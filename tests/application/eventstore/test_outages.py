@@ -42,13 +42,6 @@ every_use = pytest.mark.parametrize("use_it", [write, read, use])
 
 
 @pytest.fixture
-def proxy(conninfo: str) -> Iterator[Proxy]:
-    proxy = Proxy(conninfo)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def database(conninfo: str) -> Iterator[Database]:
     database = Database(conninfo, max_pool_size=5)
     yield database

@@ -1,7 +1,5 @@
-import hashlib
 import json
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,16 +15,11 @@ from application.people.personal_data import (
     row_for,
     without_empty,
 )
+from tests.support.commitments import recomputed
 from tests.support.desk import Desk
 from tests.support.examples import ADA, GRACE, LINK, NOW
 
 TYPED = ("Ada Lovelace", "ada@example.org", "Europe/London", "By phone", "For Ada", "Wrong person")
-
-
-def recomputed(row: dict[str, Any]) -> str:
-    """A commitment as an auditor computes it, with nothing of ours."""
-    text = json.dumps(row["data"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(bytes(row["salt"]) + text.encode()).hexdigest()
 
 
 def what_people_type(desk: Desk) -> UUID:

@@ -13,7 +13,6 @@ from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.views import booking_calendar, link_list
-from tests.application.people.test_personal_data import recomputed
 from tests.application.schema.database_roles import (
     ALL,
     AUDITOR,
@@ -25,6 +24,7 @@ from tests.application.schema.database_roles import (
     database_with_roles,
 )
 from tests.support.command_line import Command
+from tests.support.commitments import recomputed
 from tests.support.desk import Desk
 from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET
 from tests.support.projector import apply_log

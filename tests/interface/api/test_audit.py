@@ -7,8 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interface.bootstrap import Services
-from tests.interface.api.openapi import faults
-from tests.interface.api.test_openapi import operations
+from tests.interface.api.openapi import faults, operations
 from tests.support.audit_trail import BookedLink, sign_checkpoint
 from tests.support.http_desk import refusal, unknown_id, wrong_fields
 from tests.support.owner import Owner

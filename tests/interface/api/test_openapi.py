@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.interface.api.openapi import faults, resolved, slugs
-from tests.interface.routes import METHODS, routes
+from tests.interface.api.openapi import API, faults, operations, resolved, slugs
+from tests.interface.routes import routes
 from tests.support.examples import NINE, calendar_json, redeem_json
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 
-API = "/api/v1"
 KEY = {401: {"unauthorized"}, 403: {"forbidden"}}
 BODY = {
     400: {"malformed"},
@@ -99,16 +98,6 @@ def document(app: Flask) -> dict[str, Any]:
     assert answer.status_code == 200
     found: dict[str, Any] = answer.json or {}
     return found
-
-
-def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All calls by method and path below /api/v1."""
-    return {
-        f"{method.upper()} {path.removeprefix(API)}": operation
-        for path, item in document["paths"].items()
-        for method, operation in item.items()
-        if method.upper() in METHODS
-    }
 
 
 def headers_read(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:

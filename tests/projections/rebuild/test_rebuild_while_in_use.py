@@ -12,7 +12,6 @@ from projections.engine import positions
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import NotSwitched, Rebuild
 from projections.views.link_list import links_of
-from tests.projections.engine.test_runner import running
 from tests.projections.rebuild.rebuilds import LINKS, rebuilt, states, take, tamper
 from tests.projections.unreadable_events import (
     NAMES,
@@ -24,6 +23,7 @@ from tests.projections.unreadable_events import (
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, OWNER
+from tests.support.projector import running_projector
 
 # Beside the others
 
@@ -137,7 +137,7 @@ def test_readers_never_see_an_error_an_empty_or_an_older_view(
 
     issued = len(links_of(database, OWNER, now=NOW, limit=1000))
     readers = [Thread(target=read) for _ in range(4)]
-    with running(conninfo):
+    with running_projector(conninfo):
         for reader in readers:
             reader.start()
         for _ in range(5):
@@ -170,7 +170,7 @@ def test_while_everything_goes_on_a_rebuild_ends_with_the_rows_of_the_log(
             desk.revoke(desk.new_link())
 
     writer = Thread(target=write)
-    with running(conninfo):
+    with running_projector(conninfo):
         writer.start()
         try:
             done = [generation for _ in range(3) for generation in rebuilt(conninfo)]

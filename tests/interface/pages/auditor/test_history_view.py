@@ -13,9 +13,9 @@ from tests.support.signed_in_browser import SignedIn
 
 
 def test_a_story_tells_each_event_what_was_typed_and_what_changed(
-    inspector: SignedIn, booked: BookedLink
+    auditor: SignedIn, booked: BookedLink
 ) -> None:
-    answer = inspector.get(f"/audit/history/{booked.link}")
+    answer = auditor.get(f"/audit/history/{booked.link}")
     page = words(answer)
     for said in (
         "Link issued",
@@ -34,11 +34,11 @@ def test_a_story_tells_each_event_what_was_typed_and_what_changed(
 
 
 def test_what_was_forgotten_is_said_to_be(
-    inspector: SignedIn, owner: Owner, booked: BookedLink
+    auditor: SignedIn, owner: Owner, booked: BookedLink
 ) -> None:
     owner.catch_up()
     owner.post(f"/bookings/{booked.booking}/forget-invitee")
-    page = words(inspector.get(f"/audit/history/{booked.booking}"))
+    page = words(auditor.get(f"/audit/history/{booked.booking}"))
     assert page.count("[forgotten]") == 2
     assert "Person forgotten" in page
     assert "ada@example.org" not in page
@@ -46,26 +46,26 @@ def test_what_was_forgotten_is_said_to_be(
 
 
 def test_what_was_changed_behind_our_back_stands_out(
-    inspector: SignedIn, booked: BookedLink, services: Services
+    auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     with services.database.connection() as conn:
         conn.execute("""UPDATE personal_data SET data = data || '{"note": "Never met"}'""")
-    assert "NOT what was committed to" in words(inspector.get(f"/audit/history/{booked.link}"))
+    assert "NOT what was committed to" in words(auditor.get(f"/audit/history/{booked.link}"))
 
 
-def test_a_story_is_told_as_of_a_position(inspector: SignedIn, booked: BookedLink) -> None:
-    answer = inspector.get(f"/audit/history/{booked.link}?position=2")
+def test_a_story_is_told_as_of_a_position(auditor: SignedIn, booked: BookedLink) -> None:
+    answer = auditor.get(f"/audit/history/{booked.link}?position=2")
     page = words(answer)
     assert "The story as of position 2." in page
     assert "1 of 4 events had happened." in page
     assert "State then" in page
     assert "Booking made" not in page[page.index("What happened") :]
-    nothing = inspector.get(f"/audit/history/{booked.link}?position=1")
+    nothing = auditor.get(f"/audit/history/{booked.link}?position=1")
     assert (nothing.status_code, "Nothing had happened yet" in words(nothing)) == (200, True)
 
 
 def test_a_story_is_told_as_of_the_auditors_wall_clock(
-    inspector: SignedIn, booked: BookedLink, services: Services
+    auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     row = services.database.fetch_one(
         "SELECT (max(recorded_at) AT TIME ZONE 'Europe/Paris') AS local FROM stored_events"
@@ -73,23 +73,23 @@ def test_a_story_is_told_as_of_the_auditors_wall_clock(
     assert row is not None
     for minutes, said in ((2, "4 of 4 events"), (-2, "Nothing had happened yet")):
         at = (row["local"] + timedelta(minutes=minutes)).isoformat(timespec="seconds")
-        assert said in words(inspector.get(f"/audit/history/{booked.link}?at={at}"))
+        assert said in words(auditor.get(f"/audit/history/{booked.link}?at={at}"))
 
 
-def test_two_moments_are_compared(inspector: SignedIn, booked: BookedLink) -> None:
-    page = text(inspector.get(f"/audit/history/{booked.link}?from=2&to=6"))
+def test_two_moments_are_compared(auditor: SignedIn, booked: BookedLink) -> None:
+    page = text(auditor.get(f"/audit/history/{booked.link}?from=2&to=6"))
     compared = page[page.index('id="compared"') : page.index("What happened")]
     assert re.search(r"<del>\s*active\s*</del>.*?<ins>\s*redeemed\s*</ins>", compared, re.S)
     assert booked.booking in compared
-    same = inspector.get(f"/audit/history/{booked.link}?from=6&to=6")
+    same = auditor.get(f"/audit/history/{booked.link}?from=6&to=6")
     assert "Nothing changed between these moments." in words(same)
 
 
 @pytest.mark.parametrize("query", ["at=then", "position=-1", "from=x", "to=x"])
 def test_a_moment_that_is_none_is_told_beside_its_field(
-    inspector: SignedIn, booked: BookedLink, query: str
+    auditor: SignedIn, booked: BookedLink, query: str
 ) -> None:
-    answer = inspector.get(f"/audit/history/{booked.link}?{query}")
+    answer = auditor.get(f"/audit/history/{booked.link}?{query}")
     assert answer.status_code == 422
     assert f'id="{query.partition("=")[0]}-help" class="error"' in text(answer)
     assert "Link issued" in words(answer)

@@ -17,7 +17,7 @@ from tests.interface.pages.page_text import text, words
 from tests.support.examples import IN_90_DAYS
 from tests.support.owner import Owner
 from tests.support.projector import running_projector
-from tests.support.signed_in_browser import SignedIn, sign_in
+from tests.support.signed_in_browser import SignedIn
 from tests.support.unappliable_event import poison
 from tests.support.waiting import at_once
 
@@ -26,21 +26,9 @@ POLLS = 'hx-trigger="every 2s"'
 
 
 @pytest.fixture
-def person_with(app: Flask, services: Services, new_owner: Callable[..., Owner]) -> Any:
-    """Makes people with these roles, signed in; what they see has not caught up by itself."""
-
-    def make(*roles: str) -> SignedIn:
-        account = new_owner(f"{roles[0].capitalize()} Person", roles=roles).account
-        token = services.accounts.sign_in_token(account)
-        return sign_in(app.test_client(), account, token, lambda: None)
-
-    return make
-
-
-@pytest.fixture
-def operator(person_with: Callable[..., SignedIn]) -> SignedIn:
+def operator(sign_in_as: Callable[..., SignedIn]) -> SignedIn:
     """An operator at a browser."""
-    return person_with("operator")
+    return sign_in_as("operator")
 
 
 def row(page: str, name: str = link_list.NAME) -> str:
@@ -226,9 +214,9 @@ def test_a_view_that_is_not_there_is_not_found(operator: SignedIn) -> None:
 
 @pytest.mark.parametrize("role", ["owner", "auditor"])
 def test_the_page_is_not_for_others(
-    person_with: Callable[..., SignedIn], services: Services, role: str
+    sign_in_as: Callable[..., SignedIn], services: Services, role: str
 ) -> None:
-    other = person_with(role)
+    other = sign_in_as(role)
     assert "/operations" not in text(other.get("/account"))
     for answer in (
         other.get("/operations"),
@@ -242,9 +230,9 @@ def test_the_page_is_not_for_others(
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
 
 
-def test_operators_and_admins_find_it_in_the_menu(person_with: Callable[..., SignedIn]) -> None:
+def test_operators_and_admins_find_it_in_the_menu(sign_in_as: Callable[..., SignedIn]) -> None:
     for role in ("operator", "admin"):
-        assert 'href="/operations"' in text(person_with(role).get("/account"))
+        assert 'href="/operations"' in text(sign_in_as(role).get("/account"))
 
 
 def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> None:

@@ -1,9 +1,5 @@
 """Changing a calendar: the live preview, the edit, and two tabs at once."""
 
-from collections.abc import Callable
-
-import pytest
-
 from domain.booking_rules import WEEKDAYS
 from tests.interface.pages.page_text import filled_in, text, the_calendar, words
 from tests.support.examples import TEN, calendar_json
@@ -13,17 +9,6 @@ from tests.support.signed_in_browser import SignedIn
 CALENDARS = "/settings/calendars"
 NEW = f"{CALENDARS}/new"
 PREVIEW = f"{CALENDARS}/preview"
-
-
-@pytest.fixture(autouse=True)
-def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """Every day from 9 to 5 UTC, half an hour each."""
-    return owner.new_calendar()
 
 
 def test_the_preview_shows_what_the_unsaved_form_would_offer(

@@ -17,17 +17,6 @@ CALENDARS = "/settings/calendars"
 NEW = f"{CALENDARS}/new"
 
 
-@pytest.fixture(autouse=True)
-def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """Every day from 9 to 5 UTC, half an hour each."""
-    return owner.new_calendar()
-
-
 def test_without_calendars_the_list_says_what_to_do(person: SignedIn) -> None:
     page = person.get(CALENDARS)
     assert "No calendars yet" in words(page)

@@ -13,12 +13,6 @@ from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """A calendar with links."""
-    return owner.new_calendar()
-
-
 def text(answer: Any) -> str:
     return html.unescape(answer.get_data(as_text=True))
 

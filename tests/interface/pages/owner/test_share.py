@@ -20,12 +20,6 @@ HX = {"HX-Request": "true"}
 FORM = {"form_id": "a-form", "expires_in_days": "90"}
 
 
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """A calendar to share."""
-    return owner.new_calendar()
-
-
 def share(person: SignedIn, calendar_id: str, **form: str) -> Any:
     return person.post(f"/settings/calendars/{calendar_id}/share", FORM | form, headers=HX)
 
