@@ -71,7 +71,7 @@ def test_the_dialog_is_left_by_key_and_by_button(owner_page: Callable[..., Page]
         expect(opener).to_be_focused()
 
 
-def test_without_a_clipboard_the_link_is_selected_and_the_way_is_told(
+def test_without_a_clipboard_the_link_is_selected_and_the_key_is_named(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="No clipboard")
@@ -88,7 +88,7 @@ def test_without_a_clipboard_the_link_is_selected_and_the_way_is_told(
     assert [page.evaluate("getSelection().toString()")] == issued(site, calendar_id)
 
 
-def test_a_double_click_issues_one_link_and_another_is_a_wish_of_its_own(
+def test_a_double_click_issues_one_link_and_a_button_issues_another(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="Double click")
@@ -111,9 +111,7 @@ def test_a_double_click_issues_one_link_and_another_is_a_wish_of_its_own(
     assert issued(site, calendar_id) == [clipboard(page), first]
 
 
-def test_what_is_wrong_is_said_inside_the_dialog(
-    owner_page: Callable[..., Page], site: Site
-) -> None:
+def test_errors_are_shown_inside_the_dialog(owner_page: Callable[..., Page], site: Site) -> None:
     calendar_id = site.new_calendar(name="Wrong days")
     page = owner_page(permissions=CLIPBOARD)
     share(page, "Wrong days")
@@ -130,7 +128,7 @@ def test_what_is_wrong_is_said_inside_the_dialog(
     assert len(issued(site, calendar_id)) == 1
 
 
-def test_a_form_that_can_not_be_sent_says_so_and_can_be_sent_again(
+def test_a_form_that_cannot_be_sent_says_so_and_can_be_sent_again(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="Offline")

@@ -44,7 +44,7 @@ def write_until(stop: Event, conninfo: str) -> None:
                 )
 
 
-def test_a_projector_killed_again_and_again_leaves_every_view_right(
+def test_every_view_is_right_after_many_kills_of_the_projector(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     conninfo = new_database()

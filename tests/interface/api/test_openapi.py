@@ -125,7 +125,7 @@ def references(part: Any) -> list[str]:
     )
 
 
-def test_the_document_is_openapi_3_1_and_whole(document: dict[str, Any]) -> None:
+def test_the_document_is_openapi_3_1_without_dangling_references(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["info"]["title"] == "Admit One"
     for reference in references(document):
@@ -146,7 +146,7 @@ def test_every_call_is_in_the_document_and_nothing_else(
     assert told == served
 
 
-def test_every_call_tells_of_all_its_refusals(document: dict[str, Any]) -> None:
+def test_every_call_documents_all_its_refusals(document: dict[str, Any]) -> None:
     told = {
         call: {
             int(status): slugs(response)
@@ -182,7 +182,7 @@ def test_a_call_needs_a_key_where_the_document_says_so(
             assert security == ([{"key": []}] if route.scope else None), route
 
 
-def test_every_header_that_is_read_or_answered_is_told(document: dict[str, Any]) -> None:
+def test_every_header_that_is_read_or_sent_is_documented(document: dict[str, Any]) -> None:
     for call, operation in operations(document).items():
         read, answered = headers_read(operation), success(operation).get("headers", {})
         is_of_log = not call.split(" ")[1].startswith(OPERATORS)
@@ -208,7 +208,7 @@ def test_every_header_that_is_read_or_answered_is_told(document: dict[str, Any])
     ]
 
 
-def test_lists_tell_of_their_filters(document: dict[str, Any]) -> None:
+def test_lists_document_their_filters(document: dict[str, Any]) -> None:
     for call, names in {
         "GET /links": {"status", "calendar_id", "q", "limit", "cursor"},
         "GET /bookings": {"from", "to", "status", "calendar_id", "q", "limit", "cursor"},
@@ -240,7 +240,7 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
             assert call.startswith("GET"), call
 
 
-def test_answers_are_as_the_document_says(
+def test_responses_match_the_document(
     owner: Owner, new_owner: Callable[..., Owner], document: dict[str, Any]
 ) -> None:
     told = operations(document)
@@ -299,7 +299,7 @@ def test_answers_are_as_the_document_says(
     check("POST /booking-links/{token}/redeem", owner.redeem({"token": "x"}))
 
 
-def test_an_answer_with_a_wrong_field_would_be_noticed(
+def test_a_response_with_a_wrong_field_would_be_noticed(
     owner: Owner, document: dict[str, Any]
 ) -> None:
     link = owner.new_link()

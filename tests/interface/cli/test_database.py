@@ -78,7 +78,7 @@ def test_the_schema_is_applied_once_and_until_then_nothing_else_works(
     assert admitone("accounts", "create", "ada@example.org").status == 0
 
 
-def test_where_nothing_is_missing_the_schema_needs_no_right_to_make_tables(
+def test_applying_a_complete_schema_needs_only_the_right_to_read(
     admitone: Command, conninfo: str
 ) -> None:
     with psycopg.connect(conninfo, autocommit=True) as conn:
@@ -101,9 +101,7 @@ def test_a_server_that_is_too_old_is_refused(
         assert refusal(admitone(*arguments)).endswith("Admit One needs PostgreSQL 99 or newer.")
 
 
-def test_the_status_of_projections_tells_how_far_each_has_come(
-    admitone: Command, owner: Owner
-) -> None:
+def test_the_status_lists_position_and_lag_of_each_view(admitone: Command, owner: Owner) -> None:
     def rows() -> list[dict[str, object]]:
         read: list[dict[str, object]] = json.loads(admitone("projections", "status", "--json").out)
         assert all(row.pop("lag_seconds") == pytest.approx(0, abs=60) for row in read)
@@ -138,7 +136,7 @@ def start(conninfo: str, tmp_path: Path) -> Iterator[Callable[[], subprocess.Pop
         projector.communicate()
 
 
-def test_one_projector_works_another_stands_by_and_each_stops_when_told(
+def test_a_second_projector_takes_over_and_each_stops_on_a_signal(
     start: Callable[[], subprocess.Popen[str]], owner: Owner, services: Services
 ) -> None:
     def caught_up() -> bool:
@@ -155,7 +153,7 @@ def test_one_projector_works_another_stands_by_and_each_stops_when_told(
         assert (projector.returncode, "Traceback" in said) == (0, False)
 
 
-def test_without_a_service_a_command_starts_the_database_for_the_moment(
+def test_a_command_without_a_service_starts_the_database_for_its_own_time(
     run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """And where a service is about to start it, waits for that one."""

@@ -151,7 +151,7 @@ def test_nothing_secret_or_personal_is_logged(busy_service: Service, secrets: li
     assert [text for text in secrets + PERSONAL if text in said] == []
 
 
-def test_all_that_happened_is_logged(busy_service: Service, secrets: list[str]) -> None:
+def test_every_kind_of_event_was_logged(busy_service: Service, secrets: list[str]) -> None:
     lines = logged(busy_service)
     loggers = {line["logger"] for line in lines}
     loggers.discard("interface.runtime.rebuild_launcher")  # looks once a second, for a database
@@ -163,7 +163,7 @@ def test_all_that_happened_is_logged(busy_service: Service, secrets: list[str]) 
     assert [line for line in lines if line.get("status") == 503]
 
 
-def test_every_line_is_an_object_but_for_the_few_words_of_the_first_process(
+def test_every_line_is_json_except_those_of_the_supervisor(
     busy_service: Service, secrets: list[str]
 ) -> None:
     others = [line for line in log_of(busy_service).splitlines() if not line.startswith("{")]

@@ -81,7 +81,7 @@ def rush(service: Service) -> Counter[str]:
     )
 
 
-def test_the_sum_over_all_workers_is_what_people_were_told(counting: Service) -> None:
+def test_the_sum_over_all_workers_equals_the_answers(counting: Service) -> None:
     before = redemptions(counting)
     seen = rush(counting)
     assert seen.total() == 40
@@ -96,7 +96,7 @@ def test_every_worker_counts_in_files_of_its_own(counting: Service) -> None:
     assert counters == pids
 
 
-def test_what_a_killed_worker_counted_is_not_lost(counting: Service) -> None:
+def test_the_counts_of_a_killed_worker_are_not_lost(counting: Service) -> None:
     rush(counting)
     before = redemptions(counting)
     killed = web_workers(counting.process.pid)
@@ -108,12 +108,12 @@ def test_what_a_killed_worker_counted_is_not_lost(counting: Service) -> None:
     assert grown(before, redemptions(counting)) == seen
 
 
-def test_a_file_that_a_worker_is_about_to_begin_is_passed_over(counting: Service) -> None:
+def test_an_empty_file_of_a_new_worker_is_skipped(counting: Service) -> None:
     (folder(counting) / "counter_4194305.db").touch()
     assert scrape(counting)
 
 
-def test_the_time_of_requests_is_told_by_route(counting: Service) -> None:
+def test_request_times_of_all_workers_are_added_up(counting: Service) -> None:
     took = {"method": "GET", "route": "/api/v1/booking-links/<token>", "status": "4xx"}
     for _ in range(8):
         assert counting.call("GET", "/api/v1/booking-links/nonsense").status_code == 404
@@ -122,9 +122,7 @@ def test_the_time_of_requests_is_told_by_route(counting: Service) -> None:
     assert value(text, "admitone_request_seconds_bucket", **took, le="+Inf") == 8
 
 
-def test_a_silent_database_keeps_nobody_from_reading_what_was_counted(
-    counting: Service, network: Proxy
-) -> None:
+def test_counts_can_be_read_while_the_database_is_silent(counting: Service, network: Proxy) -> None:
     before = redemptions(counting)
     with network.silence():
         text = scrape(counting)

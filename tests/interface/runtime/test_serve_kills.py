@@ -109,7 +109,7 @@ def test_right_after_the_first_process_was_killed_a_new_start_succeeds(
     wait_until(lambda: not any(process.alive for process in processes))
 
 
-def test_every_booking_that_was_acknowledged_before_a_kill_of_everything_is_in_the_log(
+def test_every_acknowledged_booking_survives_a_kill_of_all_processes(
     restartable: RestartableService,
 ) -> None:
     running = restartable.running()

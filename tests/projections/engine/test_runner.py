@@ -56,9 +56,7 @@ def write_without_a_word(conn: Connection[DictRow], topic: str = "link.issued") 
 # At work
 
 
-def test_a_runner_shows_what_was_there_before_it_and_what_comes_after(
-    desk: Desk, conninfo: str
-) -> None:
+def test_a_runner_applies_earlier_and_new_events(desk: Desk, conninfo: str) -> None:
     everything_happens(desk)
     with running_projector(conninfo):
         shown(desk)
@@ -185,7 +183,7 @@ def test_a_second_runner_stands_by_and_takes_over_when_the_first_ends(
         wait_until(lambda: projectors(desk) == [])
 
 
-def test_runners_stop_at_work_and_standing_by(desk: Desk, conninfo: str) -> None:
+def test_runners_stop_both_at_work_and_standing_by(desk: Desk, conninfo: str) -> None:
     with (
         running_projector(conninfo, may_stand_by=True),
         running_projector(conninfo, may_stand_by=True),

@@ -55,7 +55,7 @@ def test_the_menu_names_the_audit_only_to_those_who_may_read_it(
         assert ('href="/audit"' in page) == is_named, role
 
 
-def test_every_page_is_written_down_with_who_asked(
+def test_every_page_view_is_recorded_with_its_reader(
     app: Flask, auditor: SignedIn, services: Services
 ) -> None:
     for path in audit_pages(app):
@@ -65,7 +65,7 @@ def test_every_page_is_written_down_with_who_asked(
         assert recorded_accesses(services)[before:] == [(account, f"GET {path}?after=0")]
 
 
-def test_a_page_that_can_not_be_written_down_is_not_shown(
+def test_a_page_is_not_shown_if_the_access_cannot_be_recorded(
     app: Flask, auditor: SignedIn, services: Services
 ) -> None:
     with accesses_cannot_be_recorded(services):
@@ -130,19 +130,19 @@ def test_times_of_the_filter_are_those_of_the_auditors_clock(
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "until=2026-02-30T10:00", "after=x"])
-def test_a_filter_that_makes_no_sense_is_told(auditor: SignedIn, query: str) -> None:
+def test_an_invalid_filter_is_refused(auditor: SignedIn, query: str) -> None:
     answer = auditor.get(f"/audit?{query}")
     assert answer.status_code == 422
     assert "This can't be looked for:" in words(answer)
 
 
-def test_an_id_leads_to_its_story(auditor: SignedIn, booked: BookedLink) -> None:
+def test_an_id_leads_to_its_history(auditor: SignedIn, booked: BookedLink) -> None:
     for subject in (booked.link, booked.booking, booked.calendar):
         answer = auditor.get(f"/audit?q=%20{subject.upper()}%20")
         assert answer.location == f"/audit/history/{subject}"
 
 
-def test_an_address_leads_to_the_booking_and_is_not_written_down(
+def test_an_address_leads_to_the_booking_and_is_not_recorded(
     auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     answer = auditor.get("/audit?q=ADA@example.org")
@@ -153,7 +153,7 @@ def test_an_address_leads_to_the_booking_and_is_not_written_down(
     ]
 
 
-def test_somebody_who_booked_twice_has_two_stories(
+def test_an_address_with_two_bookings_lists_both(
     auditor: SignedIn, owner: Owner, booked: BookedLink
 ) -> None:
     again = owner.book(owner.new_link(), TEN)
@@ -163,7 +163,7 @@ def test_somebody_who_booked_twice_has_two_stories(
         assert f'href="/audit/history/{booking}"' in page
 
 
-def test_what_is_not_there_is_not_found(auditor: SignedIn) -> None:
+def test_a_search_without_results_says_so(auditor: SignedIn) -> None:
     for q in (unknown_id(), "nobody@example.org", "nonsense", "%25", "'"):
         answer = auditor.get(f"/audit?q={q}")
         assert (answer.status_code, "Nothing found" in words(answer)) == (200, True), q
@@ -180,7 +180,7 @@ def test_accesses_are_shown_page_by_page(auditor: SignedIn) -> None:
     assert auditor.get("/audit/accesses?before=x").status_code == 200
 
 
-def test_the_signed_head_is_shown_and_given_out(
+def test_the_checkpoint_is_shown_and_can_be_downloaded(
     auditor: SignedIn,
     owner: Owner,
     booked: BookedLink,

@@ -12,7 +12,7 @@ from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
-def test_a_story_tells_each_event_what_was_typed_and_what_changed(
+def test_a_history_shows_each_event_with_personal_data_and_changes(
     auditor: SignedIn, booked: BookedLink
 ) -> None:
     answer = auditor.get(f"/audit/history/{booked.link}")
@@ -33,7 +33,7 @@ def test_a_story_tells_each_event_what_was_typed_and_what_changed(
     assert re.search(r"slot_start Nov 24, 2026, 10:00:00\sAM Nov 24, 2026, 9:00:00\sAM UTC", page)
 
 
-def test_what_was_forgotten_is_said_to_be(
+def test_forgotten_personal_data_is_marked(
     auditor: SignedIn, owner: Owner, booked: BookedLink
 ) -> None:
     owner.catch_up()
@@ -45,7 +45,7 @@ def test_what_was_forgotten_is_said_to_be(
     assert "as committed to" not in page
 
 
-def test_what_was_changed_behind_our_back_stands_out(
+def test_personal_data_that_was_changed_is_marked(
     auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     with services.database.connection() as conn:
@@ -53,7 +53,7 @@ def test_what_was_changed_behind_our_back_stands_out(
     assert "NOT what was committed to" in words(auditor.get(f"/audit/history/{booked.link}"))
 
 
-def test_a_story_is_told_as_of_a_position(auditor: SignedIn, booked: BookedLink) -> None:
+def test_a_history_is_shown_as_of_a_position(auditor: SignedIn, booked: BookedLink) -> None:
     answer = auditor.get(f"/audit/history/{booked.link}?position=2")
     page = words(answer)
     assert "The story as of position 2." in page
@@ -64,7 +64,7 @@ def test_a_story_is_told_as_of_a_position(auditor: SignedIn, booked: BookedLink)
     assert (nothing.status_code, "Nothing had happened yet" in words(nothing)) == (200, True)
 
 
-def test_a_story_is_told_as_of_the_auditors_wall_clock(
+def test_a_history_is_shown_as_of_a_time_in_the_auditors_zone(
     auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     row = services.database.fetch_one(
@@ -86,7 +86,7 @@ def test_two_moments_are_compared(auditor: SignedIn, booked: BookedLink) -> None
 
 
 @pytest.mark.parametrize("query", ["at=then", "position=-1", "from=x", "to=x"])
-def test_a_moment_that_is_none_is_told_beside_its_field(
+def test_an_invalid_moment_is_reported_beside_its_field(
     auditor: SignedIn, booked: BookedLink, query: str
 ) -> None:
     answer = auditor.get(f"/audit/history/{booked.link}?{query}")

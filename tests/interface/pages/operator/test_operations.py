@@ -66,7 +66,7 @@ def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> Non
     assert POLLS not in text(page)
 
 
-def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: str) -> None:
+def test_the_page_says_whether_a_projector_is_running(operator: SignedIn, conninfo: str) -> None:
     assert "No projector is at work. People can book" in words(operator.get("/operations"))
     with running_projector(conninfo):
         page = words(operator.get("/operations"))
@@ -74,7 +74,9 @@ def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: st
     assert "No projector" not in page
 
 
-def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services) -> None:
+def test_the_lag_of_the_last_hour_is_drawn_and_described(
+    operator: SignedIn, services: Services
+) -> None:
     with services.database.connection() as conn:
         for minutes, seconds in ((70, 99), (50, 0), (49.75, 12), (20, 3)):
             conn.execute(
@@ -89,7 +91,9 @@ def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services)
     assert "style=" not in drawn
 
 
-def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: Services) -> None:
+def test_a_rebuild_is_requested_after_a_confirmation(
+    operator: SignedIn, services: Services
+) -> None:
     page = text(operator.get("/operations"))
     assert f'href="{REBUILD}"' in row(page)
     question = operator.get(REBUILD)
@@ -132,7 +136,7 @@ def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
     assert "Last time that took 1 min." in words(operator.get(REBUILD))
 
 
-def test_a_rebuild_that_is_asked_for_twice_runs_once(
+def test_a_second_request_for_a_rebuild_says_that_one_is_running(
     operator: SignedIn, services: Services
 ) -> None:
     answers = at_once([lambda: operator.post(REBUILD)] * 4)
@@ -213,7 +217,7 @@ def test_a_view_that_is_not_there_is_not_found(operator: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("role", ["owner", "auditor"])
-def test_the_page_is_not_for_others(
+def test_owners_and_auditors_have_no_access(
     sign_in_as: Callable[..., SignedIn], services: Services, role: str
 ) -> None:
     other = sign_in_as(role)
@@ -241,6 +245,6 @@ def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> Non
     assert app.test_client().post(REBUILD).status_code == 302
 
 
-def test_a_form_from_elsewhere_asks_for_nothing(operator: SignedIn, services: Services) -> None:
+def test_a_form_without_its_token_requests_nothing(operator: SignedIn, services: Services) -> None:
     assert operator.client.post(REBUILD, data={}).status_code == 403
     assert services.database.fetch_all("SELECT FROM rebuilds") == []

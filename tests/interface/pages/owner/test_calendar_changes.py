@@ -80,7 +80,7 @@ def test_editing_changes_all_that_was_typed_and_nothing_else(
     assert the_calendar(owner) == before | {"location": "", "duration_minutes": 45}
 
 
-def test_times_start_every_duration_until_it_is_said_otherwise(
+def test_the_increment_follows_the_duration_until_it_is_set(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     address = f"{CALENDARS}/{calendar_id}"
@@ -130,7 +130,7 @@ def test_number_and_unit_of_the_notice_are_taken_over_together(
     assert (merged["minimum_notice_minutes"], merged["minimum_notice_unit"]) == (["30"], "minutes")
 
 
-def test_the_same_change_sent_twice_is_a_quiet_success(
+def test_the_same_change_sent_twice_succeeds_twice(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     address = f"{CALENDARS}/{calendar_id}"
@@ -139,7 +139,7 @@ def test_the_same_change_sent_twice_is_a_quiet_success(
     assert the_calendar(owner)["name"] == "Renamed"
 
 
-def test_a_version_that_never_was_shows_all_differences(person: SignedIn, calendar_id: str) -> None:
+def test_an_unknown_version_shows_all_differences(person: SignedIn, calendar_id: str) -> None:
     address = f"{CALENDARS}/{calendar_id}"
     form = filled_in(person.get(address)) | {"name": "Renamed"}
     for version in ("", "0", "-1", "x", "9" * 30):

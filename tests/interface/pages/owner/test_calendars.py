@@ -176,7 +176,7 @@ def test_archiving_asks_first_and_cannot_be_edited_after(
     assert person.post(address, form).status_code == 409
 
 
-def test_calendars_of_others_are_not_there(
+def test_calendars_of_other_owners_are_not_found(
     person: SignedIn, new_owner: Callable[..., Owner], app: Flask
 ) -> None:
     other = new_owner("Peter Other")
