@@ -109,7 +109,7 @@ def is_within(module: str, allowed: set[str]) -> bool:
 
 
 @each_folder
-def test_imports_point_from_the_interface_to_the_domain_and_never_back(folder: str) -> None:
+def test_imports_point_from_the_interface_to_the_domain_only(folder: str) -> None:
     later = set(FOLDERS[FOLDERS.index(folder) + 1 :]) | {"tests"}
     upwards = {
         f"{module_name(file)} imports {module}"

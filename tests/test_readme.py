@@ -26,7 +26,7 @@ TARGET = re.compile(r"^make ([a-z]+)|`make ([a-z]+)[ `]", re.MULTILINE)
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_file_that_a_readme_names_is_there(readme: Path) -> None:
+def test_every_file_that_a_readme_names_exists(readme: Path) -> None:
     missing = [name for name in FILE.findall(readme.read_text()) if not (ROOT / name).exists()]
     assert missing == []
 

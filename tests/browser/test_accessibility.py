@@ -34,7 +34,7 @@ def demo(site: Site) -> Iterator[Demo]:
         services.close()
 
 
-def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
+def test_every_page_is_on_the_list(app: Flask, demo: Demo) -> None:
     pages = {
         rule.endpoint for rule in app.url_map.iter_rules() if "GET" in _methods(rule)
     } - _not_pages(app)
@@ -52,7 +52,7 @@ def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
     [None, EMAIL, BEGINNER, AUDITOR, OPERATOR],
     ids=["nobody", "owner", "beginner", "auditor", "operator"],
 )
-def test_no_page_has_faults_that_axe_finds(
+def test_axe_finds_no_fault_on_any_page(
     who: str | None, demo: Demo, site: Site, new_page: Callable[..., Page]
 ) -> None:
     page = new_page(reduced_motion="reduce")  # colours are as they will stay
@@ -81,7 +81,7 @@ def test_the_skip_link_is_first_and_leads_past_the_menu(demo: Demo, site: Site, 
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
-def test_whatever_has_the_focus_shows_it(demo: Demo, site: Site, page: Page) -> None:
+def test_the_focus_is_always_visible(demo: Demo, site: Site, page: Page) -> None:
     site.sign_in(page, EMAIL)
     for path in ("/settings/calendars", "/bookings?view=week", f"/links/{demo.active}"):
         page.goto(path)

@@ -18,7 +18,7 @@ def auditor(site: Site) -> None:
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False])
-def test_an_auditor_finds_a_story_and_sees_how_it_was_then(
+def test_an_auditor_finds_a_history_and_sees_its_state_at_an_earlier_time(
     new_page: Callable[..., Page], site: Site, java_script_enabled: bool
 ) -> None:
     address = f"ada-{java_script_enabled}@example.org".lower()

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Response, expect
 
 from domain.booking_rules import WEEKDAYS
 from tests.browser.site import Site, moment
+from tests.support.waiting import wait_until
 
 NEW_YORK = {"timezone_id": "America/New_York"}
 BOOKED = re.compile(r"/m/[^/]+$")
@@ -54,6 +55,10 @@ def expect_booked(page: Page) -> None:
 def bookings(site: Site, calendar: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = site.get(f"/bookings?calendar_id={calendar}").json["items"]
     return items
+
+
+def booked_links(site: Site, calendar: str) -> list[str]:
+    return [booking["link_id"] for booking in bookings(site, calendar)]
 
 
 def test_an_invitee_in_another_zone_books_a_time_of_theirs(
@@ -142,7 +147,8 @@ def test_of_two_browsers_racing_for_one_link_one_books_and_one_hears_why(
         "Someone else used this link while you were choosing a time.",
         "You're booked",
     ]
-    assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
+    wait_until(lambda: link["id"] in booked_links(site, calendar))
+    assert booked_links(site, calendar).count(link["id"]) == 1
 
 
 def test_a_lost_time_is_picked_anew_with_the_form_kept(
@@ -187,7 +193,8 @@ def test_a_double_click_books_once(page: Page, site: Site, calendar: str) -> Non
     at_form(page, link, free(site, link, 0))
     page.get_by_role("button", name="Confirm booking").dblclick()
     expect_booked(page)
-    assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
+    wait_until(lambda: link["id"] in booked_links(site, calendar))
+    assert booked_links(site, calendar).count(link["id"]) == 1
 
 
 def test_going_back_after_booking_leads_to_the_booking(

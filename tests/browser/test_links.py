@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
 from tests.browser.site import Site
-from tests.browser.test_share import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
 
 
 @pytest.fixture

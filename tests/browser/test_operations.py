@@ -43,7 +43,7 @@ def ask_for_rebuild(page: Page, site: Site) -> None:
     expect(page.get_by_role("status").first).to_have_text("Rebuild requested.")
 
 
-def test_an_operator_presses_rebuild_and_sees_it_finish(page: Page, site: Site) -> None:
+def test_an_operator_requests_a_rebuild_and_sees_it_finish(page: Page, site: Site) -> None:
     with held_up(site):
         ask_for_rebuild(page, site)
         expect(row(page)).to_contain_text("Comparing")

@@ -165,7 +165,7 @@ def minute_by_minute(scene: Scene) -> list[Slot]:
 
 @settings(deadline=None, max_examples=400)
 @given(scenes())
-def test_the_offered_slots_are_those_found_minute_by_minute(scene: Scene) -> None:
+def test_the_offered_slots_equal_those_of_a_minute_by_minute_search(scene: Scene) -> None:
     slots = offered_slots(
         scene.rules, now=scene.now, since=scene.since, until=scene.until, busy=scene.busy
     )

@@ -45,19 +45,15 @@ def booked(owner: Owner) -> BookedLink:
 
 
 @pytest.fixture
-def enter(app: Flask, new_owner: Callable[..., Owner], services: Services) -> Callable[..., Any]:
-    """Signs somebody new in, who has these roles."""
+def sign_in_as(
+    app: Flask, new_owner: Callable[..., Owner], services: Services
+) -> Callable[..., SignedIn]:
+    """Signs in somebody new with these roles, who lives in Paris. Views don't catch up."""
 
-    def enter(*roles: str, name: str = "Ines Inspector") -> SignedIn:
-        account = new_owner(name, roles=roles).account
-        services.accounts.change(account, name=name, time_zone="Europe/Paris")
+    def sign_in_as(*roles: str) -> SignedIn:
+        account = new_owner(f"{roles[0].capitalize()} Person", roles=roles).account
+        services.accounts.change(account, name=account.name, time_zone="Europe/Paris")
         token = services.accounts.sign_in_token(account)
         return sign_in(app.test_client(), account, token, lambda: None)
 
-    return enter
-
-
-@pytest.fixture
-def inspector(enter: Callable[..., SignedIn]) -> SignedIn:
-    """An auditor at a browser, whose zone is Paris."""
-    return enter("auditor")
+    return sign_in_as

@@ -72,7 +72,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ("192.0.2.7", "http://192.0.2.7:8000"),
     ],
 )
-def test_where_people_reach_it_follows_from_where_it_listens(host: str, url: str) -> None:
+def test_the_default_public_url_follows_from_host_and_port(host: str, url: str) -> None:
     assert read(HOST=host).local_url == url
     assert read(HOST=host).public_url == url
 
@@ -123,7 +123,7 @@ def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(READ), st.text(), max_size=len(READ)))
 @settings(deadline=None, max_examples=60)
-def test_whatever_is_set_is_read_or_refused_and_each_wrong_one_is_named(
+def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     environment: dict[str, str],
 ) -> None:
     def wrong(given: dict[str, str]) -> list[str]:
@@ -147,13 +147,13 @@ def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
     assert "s3cret" not in str(refusals(**given))
 
 
-def test_settings_of_ours_that_nobody_reads_are_found() -> None:
+def test_unknown_settings_with_our_prefix_are_found() -> None:
     environment = {"ADMITONE_PROT": "80", "ADMITONE_PORT": "80", "PATH": "/bin"}
     assert unused_settings(environment) == ["ADMITONE_PROT"]
     assert unused_settings(dict.fromkeys(READ, "")) == []
 
 
-def test_a_secret_key_is_made_once_even_by_many_at_once_and_only_its_owner_reads_it(
+def test_a_secret_key_is_made_once_and_readable_only_by_its_user(
     tmp_path: Path,
 ) -> None:
     ours = Settings(data=tmp_path / "new")

@@ -50,7 +50,7 @@ def test_a_view_that_has_not_seen_all_events_is_behind_by_number_and_age(
     }
 
 
-def test_views_of_other_versions_are_not_told_of(services: Services, conninfo: str) -> None:
+def test_views_of_other_versions_are_not_listed(services: Services, conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute("INSERT INTO projection_positions VALUES ('link_list_v0', 0)")
         try:
@@ -59,7 +59,9 @@ def test_views_of_other_versions_are_not_told_of(services: Services, conninfo: s
             conn.execute("DELETE FROM projection_positions WHERE name = 'link_list_v0'")
 
 
-def test_whether_a_projector_runs_is_known_to_everybody(services: Services, conninfo: str) -> None:
+def test_any_connection_can_tell_whether_a_projector_is_running(
+    services: Services, conninfo: str
+) -> None:
     assert not is_running(services.database)
     with running_projector(conninfo):
         assert is_running(services.database)

@@ -52,6 +52,17 @@ def family(pid: int) -> list[Process]:
         sessions = {process.session for process in members}
 
 
+def web_workers(service: int) -> list[Process]:
+    """Returns the web workers of the service whose supervisor has this process id."""
+    processes = family(service)
+    (server,) = [
+        process
+        for process in processes
+        if "interface.runtime.web_server" in process.command and process.parent == service
+    ]
+    return [process for process in processes if process.parent == server.pid]
+
+
 def _everything() -> Iterator[Process]:
     for folder in Path("/proc").glob("[0-9]*"):
         if process := _read(int(folder.name)):

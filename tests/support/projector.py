@@ -1,18 +1,24 @@
 """A projector in this process."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 
 import psycopg
 from psycopg.rows import dict_row
 
 from application.eventstore.mapper import JSONMapper
+from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine.runner import Runner
 from tests.support.waiting import wait_until
 
 MAPPER = JSONMapper()
+STOP_SECONDS = 30.0
 
 
 def apply_log(conninfo: str) -> None:
@@ -24,16 +30,34 @@ def apply_log(conninfo: str) -> None:
     assert runner.stuck == {}
 
 
+def start_projector(
+    conninfo: str, data: Path, *, stderr: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    """Starts `admitone projections run` as a process that ends with this one."""
+    environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(data)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "interface.cli", "projections", "run"],
+        env=for_children(environment),
+        stderr=stderr,
+        text=True,
+    )
+
+
 @contextmanager
-def running_projector(conninfo: str) -> Iterator[None]:
-    """Keeps all views up within the block."""
+def running_projector(conninfo: str, *, may_stand_by: bool = False) -> Iterator[Event]:
+    """Runs a projector in a thread of this process and yields the event that stops it.
+
+    It is at work when the block begins, unless it `may_stand_by` or not find its database.
+    """
     stop = Event()
     runner = Runner(conninfo, CATALOGUE, MAPPER)
     thread = Thread(target=runner.run, args=(stop,))
     thread.start()
     try:
-        wait_until(runner.is_at_work.is_set)
-        yield
+        if not may_stand_by:
+            wait_until(runner.is_at_work.is_set)
+        yield stop
     finally:
         stop.set()
-        thread.join()
+        thread.join(STOP_SECONDS)
+    assert not thread.is_alive()

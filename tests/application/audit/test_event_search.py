@@ -20,7 +20,7 @@ from tests.support.examples import NOW
 from tests.support.log_trigger import bypass_log_trigger
 
 
-def test_a_page_looks_at_so_many_events_and_says_where_to_go_on(
+def test_a_page_scans_a_limited_number_of_events_and_says_where_to_continue(
     desk: Desk, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_search, "MOST_SCANNED", 4)
@@ -60,7 +60,7 @@ def spread(desk: Desk, conninfo: str) -> Iterator[Connection[DictRow]]:
     limit=st.integers(1, 5),
     most=st.integers(1, 5),
 )
-def test_all_pages_together_are_what_was_asked_for(
+def test_all_pages_together_hold_every_matching_event(
     spread: Connection[DictRow],
     monkeypatch: pytest.MonkeyPatch,
     since: int | None,

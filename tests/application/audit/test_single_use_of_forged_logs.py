@@ -83,14 +83,14 @@ def test_a_redemption_without_its_booking_is_found(
     assert faults(prove()) == {PAIRED: [position, other]}
 
 
-def test_a_booking_that_was_taken_out_is_missed_at_its_redemption(
+def test_a_deleted_booking_is_reported_at_its_redemption(
     booked: list[UUID], forger: Forger, prove: Prove
 ) -> None:
     forger.delete(forger.positions("booking.made")[0])
     assert faults(prove()) == {PAIRED: [forger.positions("link.redeemed")[0]]}
 
 
-def test_a_redemption_that_was_turned_to_another_booking_is_found(
+def test_a_redemption_changed_to_name_another_booking_is_found(
     booked: list[UUID], forger: Forger, prove: Prove
 ) -> None:
     redeemed, made = forger.positions("link.redeemed")[0], forger.positions("booking.made")[0]
@@ -121,7 +121,7 @@ def test_a_booking_that_is_moved_onto_another_is_found(
     assert faults(prove()) == {}
 
 
-def test_a_cancelled_booking_is_in_nobodys_way(
+def test_a_cancelled_booking_overlaps_with_nothing(
     booked: list[UUID], forger: Forger, prove: Prove
 ) -> None:
     second = Booking.id_for(booked[1])
@@ -154,7 +154,7 @@ def test_reservations_that_overlap_are_found(
         {"booking_id": 7},
     ],
 )
-def test_what_cannot_be_read_is_named(
+def test_the_position_of_an_unreadable_event_is_reported(
     booked: list[UUID], forger: Forger, prove: Prove, data: dict[str, Any]
 ) -> None:
     position = forger.positions("link.redeemed")[0]
@@ -165,14 +165,14 @@ def test_what_cannot_be_read_is_named(
     }
 
 
-def test_a_kind_of_event_that_is_unknown_is_named(
+def test_the_position_of_an_event_of_an_unknown_type_is_reported(
     booked: list[UUID], forger: Forger, prove: Prove
 ) -> None:
     position = forger.append("link.given_away", booked[0], {})
     assert faults(prove()) == {READABLE: [position]}
 
 
-def test_only_the_first_of_many_faults_are_named(
+def test_only_the_first_of_many_violations_are_listed(
     booked: list[UUID], forger: Forger, prove: Prove
 ) -> None:
     forger.delete(forger.positions("booking.made")[0])

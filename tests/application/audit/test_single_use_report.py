@@ -35,14 +35,14 @@ def forger(conninfo: str) -> Forger:
     return Forger(conninfo)
 
 
-def test_an_empty_log_holds(prove: Prove) -> None:
+def test_every_statement_holds_for_an_empty_log(prove: Prove) -> None:
     found = prove()
     assert faults(found) == {}
     assert found["head"] == {"position": 0, "size": 0}
     assert set(checked(found).values()) == {0}
 
 
-def test_it_holds_where_everything_happened(desk: Desk, prove: Prove) -> None:
+def test_every_statement_holds_for_a_log_with_every_kind_of_event(desk: Desk, prove: Prove) -> None:
     everything_happens(desk)
     found = prove(checkpoint="a signed head")
     assert faults(found) == {}
@@ -64,7 +64,7 @@ def test_it_holds_where_everything_happened(desk: Desk, prove: Prove) -> None:
     }
 
 
-def test_it_reads_a_long_log_in_parts(
+def test_reading_the_log_in_batches_gives_the_same_report(
     desk: Desk, prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything_happens(desk)
@@ -73,7 +73,7 @@ def test_it_reads_a_long_log_in_parts(
     assert prove() == whole
 
 
-def test_what_happened_is_counted_in_a_period_and_checked_in_the_whole_log(
+def test_counts_are_of_a_period_and_statements_are_of_the_whole_log(
     desk: Desk, forger: Forger, prove: Prove
 ) -> None:
     noon = NOW + timedelta(hours=4)
@@ -103,7 +103,9 @@ def test_what_happened_is_counted_in_a_period_and_checked_in_the_whole_log(
         assert checked(found)[ONCE] == 3
 
 
-def test_a_link_expires_once_and_only_if_nothing_came_before(desk: Desk, prove: Prove) -> None:
+def test_a_link_counts_as_expired_only_if_it_was_neither_used_nor_revoked_before(
+    desk: Desk, prove: Prove
+) -> None:
     calendar_id = desk.new_calendar()
     _, used, revoked, revoked_late = (desk.new_link(calendar_id) for _ in range(4))
     desk.redeem(used)
@@ -138,7 +140,7 @@ STEPS = st.lists(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=STEPS)
-def test_it_holds_whatever_people_do(
+def test_every_statement_holds_for_any_sequence_of_commands(
     desk: Desk, prove: Prove, steps: list[tuple[str, int, int]]
 ) -> None:
     # The log is one for all examples: each has a day of its own.

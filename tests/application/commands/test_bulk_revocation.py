@@ -28,7 +28,7 @@ def test_links_are_revoked_in_one_transaction_and_the_reason_is_stored_with_each
     ] * 3
 
 
-def test_links_that_can_not_be_revoked_are_named_with_the_reason_and_stop_no_other(
+def test_links_that_cannot_be_revoked_are_reported_and_do_not_stop_the_others(
     desk: Desk,
 ) -> None:
     calendar = desk.new_calendar()
@@ -47,7 +47,7 @@ def test_links_that_can_not_be_revoked_are_named_with_the_reason_and_stop_no_oth
     }
 
 
-def test_revoking_many_again_changes_nothing_and_names_a_position_that_views_reach(
+def test_revoking_many_again_changes_nothing_and_returns_the_end_of_the_log(
     desk: Desk,
 ) -> None:
     link = desk.new_link()

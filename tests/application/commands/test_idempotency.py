@@ -19,7 +19,7 @@ def test_the_same_request_again_gets_the_same_answer_and_records_nothing(desk: D
     assert len(desk.personal_rows()) == 1
 
 
-def test_the_first_answer_is_given_again_after_all_that_happened_since(desk: Desk) -> None:
+def test_the_first_answer_is_repeated_whatever_has_changed_since(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     link_id = desk.new_link(calendar_id)
     first = desk.redeem(link_id, key="k-1")
@@ -54,7 +54,7 @@ def test_a_key_used_again_for_another_booking_is_refused(
 
 
 @pytest.mark.parametrize(("first", "again"), [("k-1", "k-2"), ("k-1", None), (None, "k-1")])
-def test_the_same_request_under_another_key_or_none_is_somebody_elses(
+def test_the_same_request_with_another_key_or_none_hears_that_the_link_is_used(
     desk: Desk, first: str | None, again: str | None
 ) -> None:
     link_id = desk.new_link()
@@ -82,7 +82,7 @@ def test_the_key_itself_is_not_in_the_log(desk: Desk) -> None:
     assert not any("a-secret-between-us" in str(line) for line in desk.log())
 
 
-def test_once_the_invitee_is_forgotten_the_same_request_hears_that_the_link_is_used(
+def test_after_erasure_a_repeated_request_hears_that_the_link_is_used(
     desk: Desk,
 ) -> None:
     link_id = desk.new_link()

@@ -37,7 +37,7 @@ def sessions(conninfo: str, state: str = "%") -> int:
     return int(count)
 
 
-def test_many_share_few_connections(database: Database, conninfo: str) -> None:
+def test_many_concurrent_writers_share_few_connections(database: Database, conninfo: str) -> None:
     barrier = Barrier(40)
 
     def together() -> object:
@@ -86,7 +86,7 @@ def stands_still(conn: psycopg.Connection[Any]) -> None:
         (stands_still, Unavailable),
     ],
 )
-def test_whatever_ends_a_transaction_no_connection_of_the_pool_stays_in_it(
+def test_a_transaction_that_fails_in_any_way_leaves_no_connection_in_it(
     work: Callable[[psycopg.Connection[Any]], None], error: type[Exception], conninfo: str
 ) -> None:
     database = Database(conninfo, max_pool_size=1)
@@ -107,7 +107,7 @@ def test_whatever_ends_a_transaction_no_connection_of_the_pool_stays_in_it(
     database.close()
 
 
-def test_every_session_reads_times_in_utc_and_waits_for_nothing_for_ever(
+def test_every_session_uses_utc_and_time_outs(
     new_database: Callable[[], str],
 ) -> None:
     conninfo = new_database()
@@ -129,7 +129,7 @@ def test_every_session_reads_times_in_utc_and_waits_for_nothing_for_ever(
     assert row["recorded_at"].timestamp() == pytest.approx(float(row["epoch"]))
 
 
-def test_what_the_connection_string_says_goes_before_the_defaults() -> None:
+def test_the_connection_string_overrides_the_defaults() -> None:
     completed = conninfo_to_dict(
         with_defaults("host=a,b connect_timeout=9 sslmode=require", application_name="tests")
     )

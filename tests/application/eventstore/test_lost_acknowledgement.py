@@ -34,13 +34,6 @@ TIMES = 100
 
 
 @pytest.fixture
-def proxy(conninfo: str) -> Iterator[Proxy]:
-    proxy = Proxy(conninfo)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def recorder(proxy: Proxy) -> Iterator[EventRecorder]:
     """Writes through the proxy."""
     database = Database(proxy.conninfo, max_pool_size=1)
@@ -64,7 +57,7 @@ def distant_desk(services: Services, proxy: Proxy) -> Iterator[Desk]:
     event_store.close()
 
 
-def test_a_hundred_appends_whose_replies_were_lost_are_answered_with_their_positions(
+def test_an_append_whose_reply_is_lost_returns_its_positions(
     recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     answered = []
@@ -84,7 +77,7 @@ def test_a_hundred_appends_whose_replies_were_lost_are_answered_with_their_posit
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_is_lost_an_append_is_recorded_once(
+def test_an_append_is_recorded_once_whatever_is_lost(
     losses: list[Loss], recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     before = log(conninfo)
@@ -99,7 +92,7 @@ def test_whatever_is_lost_an_append_is_recorded_once(
 
 
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY])
-def test_whatever_is_lost_somebody_is_forgotten_once(
+def test_an_erasure_is_recorded_once_whatever_is_lost(
     loss: Loss, recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     made, other = stored(LINK), stored()
@@ -110,7 +103,7 @@ def test_whatever_is_lost_somebody_is_forgotten_once(
     assert personal_data(conninfo) == [(other.originator_id, 1)]
 
 
-def test_a_rival_who_came_first_while_the_request_was_lost_is_told(
+def test_a_rival_append_during_a_lost_request_is_a_conflict(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     free, taken = stored(), stored(state='{"by":"us"}')
@@ -128,7 +121,7 @@ def test_a_rival_who_came_first_while_the_request_was_lost_is_told(
     assert [theirs.originator_id] == [row[1] for row in log(conninfo)]
 
 
-def test_who_wrote_on_after_an_append_whose_reply_was_lost_takes_nothing_from_it(
+def test_a_later_append_of_a_rival_does_not_hide_that_ours_was_recorded(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy
 ) -> None:
     ours = stored()
@@ -143,7 +136,7 @@ def test_who_wrote_on_after_an_append_whose_reply_was_lost_takes_nothing_from_it
     assert [event.id for event in rival.select_notifications(0, 1)] == [position]
 
 
-def test_an_outcome_that_stays_unknown_is_unavailable_and_no_refusal(
+def test_an_outcome_that_stays_unknown_is_unavailable_and_not_a_refusal(
     recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     ours = stored()
@@ -167,7 +160,7 @@ def test_requests_that_are_all_lost_are_unavailable_and_leave_nothing(
     assert log(conninfo) == []
 
 
-def test_a_conflict_is_told_at_once_and_nothing_is_tried_again(
+def test_a_conflict_is_raised_at_once_and_not_retried(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy
 ) -> None:
     event = stored()
@@ -185,7 +178,7 @@ def test_a_conflict_is_told_at_once_and_nothing_is_tried_again(
     assert len(appends) == 1
 
 
-def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
+def test_a_client_that_stops_in_the_middle_of_an_append_does_not_block_others(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     ours, theirs = stored(), stored()
@@ -205,7 +198,7 @@ def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
     assert [row[1] for row in log(conninfo)] == recorded
 
 
-def test_a_redemption_whose_reply_was_lost_is_acknowledged_all_the_same(
+def test_a_redemption_whose_reply_is_lost_is_still_acknowledged(
     desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
     for place, link_id in enumerate(desk.new_links(desk.new_calendar(), 40)):
@@ -221,7 +214,7 @@ def test_a_redemption_whose_reply_was_lost_is_acknowledged_all_the_same(
     assert len(personal_data(conninfo)) == 40
 
 
-def test_a_link_that_was_redeemed_while_the_request_was_lost_is_refused_as_redeemed(
+def test_a_link_redeemed_by_a_rival_during_a_lost_request_is_refused(
     desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
     link_id = desk.new_link()

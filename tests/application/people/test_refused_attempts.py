@@ -55,7 +55,7 @@ def kept(conninfo: str, link_id: UUID = LINK) -> int:
     return int(count)
 
 
-def test_an_attempt_is_kept_with_its_time_and_reason(attempts: RefusedAttempts) -> None:
+def test_an_attempt_is_stored_with_its_time_and_reason(attempts: RefusedAttempts) -> None:
     tries(attempts)
     tries(attempts, reason="slot-taken", after=timedelta(minutes=1))
     tries(attempts, link_id=CALENDAR)
@@ -65,7 +65,9 @@ def test_an_attempt_is_kept_with_its_time_and_reason(attempts: RefusedAttempts) 
     ]
 
 
-def test_attempts_are_counted_by_reason_and_addresses_told_apart(attempts: RefusedAttempts) -> None:
+def test_attempts_are_counted_by_reason_with_the_number_of_addresses(
+    attempts: RefusedAttempts,
+) -> None:
     for minute, address in enumerate((HOME, WORK, HOME)):
         tries(attempts, address=address, after=timedelta(minutes=minute))
     tries(attempts, reason="slot-taken", after=-timedelta(minutes=1))
@@ -76,7 +78,9 @@ def test_attempts_are_counted_by_reason_and_addresses_told_apart(attempts: Refus
     ]
 
 
-def test_of_each_link_the_newest_are_kept(attempts: RefusedAttempts, conninfo: str) -> None:
+def test_only_the_newest_attempts_of_each_link_are_stored(
+    attempts: RefusedAttempts, conninfo: str
+) -> None:
     tries(attempts, link_id=CALENDAR)
     for minute in range(MOST_KEPT + 3):
         tries(attempts, after=timedelta(minutes=minute))
@@ -88,7 +92,7 @@ def test_of_each_link_the_newest_are_kept(attempts: RefusedAttempts, conninfo: s
     assert kept(conninfo, CALENDAR) == 1
 
 
-def test_many_at_once_are_all_kept_and_then_no_more_than_the_newest(
+def test_many_attempts_at_once_are_all_stored_and_later_reduced_to_the_newest(
     attempts: RefusedAttempts, conninfo: str
 ) -> None:
     at_once([partial(tries, attempts)] * 40)
@@ -114,7 +118,7 @@ def test_the_address_is_not_stored_and_its_hash_needs_the_key(
     assert hashes[0] != hashes[1]
 
 
-def test_what_is_too_old_is_swept(
+def test_attempts_that_are_too_old_are_deleted(
     attempts: RefusedAttempts, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SWEEP", module._SWEEP.replace("5000", "2"))
@@ -128,7 +132,9 @@ def test_what_is_too_old_is_swept(
     assert attempts.sweep(before=NOW + timedelta(minutes=5)) == 0
 
 
-def test_attempts_of_a_time_are_counted_by_reason(attempts: RefusedAttempts, conninfo: str) -> None:
+def test_attempts_of_a_period_are_counted_by_reason(
+    attempts: RefusedAttempts, conninfo: str
+) -> None:
     for minute, reason in enumerate(("slot-taken", "link-redeemed", "link-redeemed")):
         tries(attempts, reason=reason, after=timedelta(minutes=minute))
     first, last = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
@@ -169,7 +175,7 @@ def reapply(desk: Desk) -> None:
     assert desk.services.erasure.reapply() == 0
 
 
-def test_a_forgetting_that_is_refused_deletes_no_attempts(
+def test_an_erasure_that_fails_deletes_no_attempts(
     desk: Desk, attempts: RefusedAttempts, conninfo: str
 ) -> None:
     booking_id = desk.book(link_id := desk.new_link())
@@ -191,7 +197,7 @@ def test_a_forgetting_that_is_refused_deletes_no_attempts(
     assert kept(conninfo, link_id) == 1
 
 
-def test_a_database_that_is_away_is_told_within_a_moment(
+def test_recording_an_attempt_gives_up_quickly_without_a_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "RECORD_SECONDS", 0.05)

@@ -45,7 +45,7 @@ def test_an_export_of_an_empty_log_is_proved() -> None:
     assert verify_export(export.lines, export.checkpoint, KEY)[1] == range(0)
 
 
-def test_the_examples_that_auditors_read_are_such_lines() -> None:
+def test_the_examples_in_the_readme_are_real() -> None:
     readme = (Path(verifier.__file__).parents[1] / "README.md").read_text()
     assert PART.lines[0].decode() in readme
     assert Checkpoint(SIGNER.name, 7, bytes(range(32)), 12, NOW).text() in readme
@@ -143,7 +143,7 @@ def test_any_other_line_is_refused(number: int, line: bytes) -> None:
         (b"}\n", b"} \n"),
     ],
 )
-def test_the_same_said_in_another_way_is_refused(written: bytes, other: bytes) -> None:
+def test_any_other_spelling_of_the_same_line_is_refused(written: bytes, other: bytes) -> None:
     line = PART.lines[1].replace(written, other)
     assert line != PART.lines[1]
     refusal([PART.lines[0], line, *PART.lines[2:]])
@@ -180,7 +180,7 @@ def test_the_first_position_at_fault_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize("indices", [range(5, 9), range(-1, 2), range(8, 8)], ids=str)
-def test_a_header_cannot_speak_of_leaves_outside_the_tree(indices: range) -> None:
+def test_a_header_that_names_leaves_outside_the_tree_is_refused(indices: range) -> None:
     assert refusal([export_header(SIGNER.name, 7, indices)]).startswith("header: not leaves")
 
 
@@ -198,7 +198,7 @@ def test_an_export_is_refused_when_another_signed_or_nobody() -> None:
     assert "not a signed note" in refusal(PART.lines, PART.checkpoint.partition("—")[0])
 
 
-def test_positions_only_rise_whatever_was_signed() -> None:
+def test_positions_that_do_not_rise_are_refused_even_if_signed() -> None:
     export = exported(range(2), size=2, numbers=[4, 1])
     assert refusal(export.lines, export.checkpoint) == "position 5: comes after position 11"
 

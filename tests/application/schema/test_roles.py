@@ -13,7 +13,6 @@ from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.views import booking_calendar, link_list
-from tests.application.people.test_personal_data import recomputed
 from tests.application.schema.database_roles import (
     ALL,
     AUDITOR,
@@ -25,6 +24,7 @@ from tests.application.schema.database_roles import (
     database_with_roles,
 )
 from tests.support.command_line import Command
+from tests.support.commitments import recomputed
 from tests.support.desk import Desk
 from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET
 from tests.support.projector import apply_log
@@ -146,7 +146,7 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
 
 
-def test_the_projector_builds_views_anew_in_a_schema_of_its_own_and_the_others_can_read_them(
+def test_views_that_the_projector_has_rebuilt_can_be_read_by_the_other_roles(
     service: Services, database: str
 ) -> None:
     Desk(service).new_link()
@@ -221,7 +221,7 @@ def test_nobody_changes_the_log(database: str, role: str, statement: str) -> Non
         "CREATE ROLE more",
     ],
 )
-def test_no_role_takes_more_than_it_has(database: str, role: str, statement: str) -> None:
+def test_no_role_can_give_itself_more_rights(database: str, role: str, statement: str) -> None:
     with (
         acting_as(database, role) as conn,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"permission denied|must be"),
@@ -252,7 +252,9 @@ def test_no_role_takes_more_than_it_has(database: str, role: str, statement: str
         (SERVICE, "CREATE SCHEMA mine"),
     ],
 )
-def test_what_is_anothers_work_is_refused(database: str, role: str, statement: str) -> None:
+def test_each_role_is_refused_the_work_of_the_others(
+    database: str, role: str, statement: str
+) -> None:
     with (
         acting_as(database, role) as conn,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"),
@@ -260,7 +262,7 @@ def test_what_is_anothers_work_is_refused(database: str, role: str, statement: s
         conn.execute(statement.encode())
 
 
-def test_the_auditor_can_not_even_issue_a_link(database: str, tmp_path: Path) -> None:
+def test_the_auditor_cannot_append_events(database: str, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,), public_url="https://book.example.org")
     built = build(settings, as_role(database, AUDITOR), now=lambda: NOW)
     try:
@@ -270,7 +272,7 @@ def test_the_auditor_can_not_even_issue_a_link(database: str, tmp_path: Path) ->
         built.close()
 
 
-def test_roles_are_granted_by_command_and_accesses_to_the_audit_can_only_be_added(
+def test_the_command_grants_roles_and_accesses_can_only_be_added(
     database: str, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADMITONE_DATABASE_URL", as_role(database, MIGRATOR))

@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tests.interface.routes import METHODS
+
+API = "/api/v1"
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -78,3 +81,13 @@ def faults(
 def slugs(response: dict[str, Any]) -> set[str]:
     """The names of the problems that a documented response tells of."""
     return set(re.findall(r"^\* `([a-z-]+)`: \S", response["description"], re.MULTILINE))
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All calls by method and path below /api/v1."""
+    return {
+        f"{method.upper()} {path.removeprefix(API)}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method.upper() in METHODS
+    }

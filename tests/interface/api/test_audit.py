@@ -7,8 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interface.bootstrap import Services
-from tests.interface.api.openapi import faults
-from tests.interface.api.test_openapi import operations
+from tests.interface.api.openapi import faults, operations
 from tests.support.audit_trail import BookedLink, sign_checkpoint
 from tests.support.http_desk import refusal, unknown_id, wrong_fields
 from tests.support.owner import Owner
@@ -27,9 +26,7 @@ def positions(answer: Any) -> list[int]:
     return [event["position"] for event in answer.json["items"]]
 
 
-def test_the_history_of_a_link_is_that_of_its_booking_too(
-    auditor: Owner, booked: BookedLink
-) -> None:
+def test_a_link_and_its_booking_have_the_same_history(auditor: Owner, booked: BookedLink) -> None:
     answer = auditor.get(f"/audit/links/{booked.link}")
     assert set(types(answer)) == {
         "link.issued",
@@ -62,7 +59,9 @@ def test_a_history_ends_at_a_position_or_a_time(auditor: Owner, booked: BookedLi
     assert auditor.get(f"{path}?as_of=2").json["state"][f"link:{booked.link}"]["status"] == "active"
 
 
-def test_what_was_not_known_then_is_not_found(auditor: Owner, booked: BookedLink) -> None:
+def test_a_history_that_had_not_begun_at_that_time_is_not_found(
+    auditor: Owner, booked: BookedLink
+) -> None:
     for path in (
         f"/audit/links/{booked.link}?as_of=1",
         f"/audit/links/{booked.link}?as_of=2020-01-01T00:00:00Z",
@@ -118,7 +117,7 @@ NO_MOMENTS = ("yesterday", "-1", "1.5", "2026-13-01", "2026-11-24T09:00", "9" * 
         ("/audit/accesses", "before", ("-1", "x", "9" * 30)),
     ],
 )
-def test_a_wrong_parameter_is_refused_by_name(
+def test_a_wrong_audit_parameter_is_refused_by_name(
     auditor: Owner, path: str, name: str, values: tuple[str, ...]
 ) -> None:
     address = path.format(id=unknown_id())
@@ -131,7 +130,7 @@ def test_a_day_that_does_not_exist_is_refused(auditor: Owner) -> None:
         assert wrong_fields(auditor.get(f"/audit/agendas/{unknown_id()}/{day}")) == {"day"}
 
 
-def test_no_query_whatsoever_is_a_fault(auditor: Owner) -> None:
+def test_no_query_causes_an_internal_error(auditor: Owner) -> None:
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         path=st.sampled_from(["/audit/events", "/audit/accesses", f"/audit/links/{unknown_id()}"]),
@@ -151,7 +150,7 @@ def test_no_query_whatsoever_is_a_fault(auditor: Owner) -> None:
     check()
 
 
-def test_answers_are_as_the_document_says(
+def test_audit_responses_match_the_document(
     auditor: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()

@@ -7,14 +7,12 @@ from tests.support.http_desk import refusal
 from tests.support.owner import Owner
 
 
-def test_without_a_signed_head_there_is_none_and_no_proof(
-    auditor: Owner, booked: BookedLink
-) -> None:
+def test_without_a_checkpoint_there_is_no_proof(auditor: Owner, booked: BookedLink) -> None:
     assert refusal(auditor.get("/audit/checkpoint")) == (404, "no-checkpoint")
     assert refusal(auditor.get("/audit/events/1/proof")) == (404, "no-checkpoint")
 
 
-def test_every_event_under_the_head_is_proved_with_what_the_api_gives_alone(
+def test_every_event_under_a_checkpoint_is_proved_with_the_api_alone(
     auditor: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()
@@ -34,7 +32,7 @@ def test_every_event_under_the_head_is_proved_with_what_the_api_gives_alone(
         verify_inclusion(leaf, proof["index"], proof["size"], path, head.root)
 
 
-def test_what_came_after_the_head_has_no_proof_yet(
+def test_events_after_the_checkpoint_have_no_proof_yet(
     auditor: Owner, owner: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()
@@ -45,7 +43,7 @@ def test_what_came_after_the_head_has_no_proof_yet(
         assert refusal(answer) == (404, "not-found"), position
 
 
-def test_a_head_that_was_changed_is_not_given_out(
+def test_a_checkpoint_that_was_changed_is_not_served(
     auditor: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()

@@ -78,7 +78,7 @@ def test_a_field_that_is_not_known_is_refused_by_name(owner: Owner, calls: list[
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_a_body_that_is_no_object_is_refused(owner: Owner, calls: list[Call]) -> None:
+def test_a_body_that_is_not_an_object_is_refused(owner: Owner, calls: list[Call]) -> None:
     for call in calls:
         for body in ([], [call.body], None, True, 0, 1.5, "x", ""):
             assert wrong_fields(send(owner, call, body)) == {"body"}, (call.name, body)
@@ -145,7 +145,7 @@ def test_a_body_of_no_declared_length_has_the_same_limit(owner: Owner, calls: li
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_a_day_that_is_none_is_refused_by_name(owner: Owner) -> None:
+def test_a_day_that_does_not_exist_is_refused_by_name(owner: Owner) -> None:
     for half, days in (("weekly", NO_WEEKDAYS), ("overrides", NO_DATES)):
         for day in days:
             body = CREATE.with_value(f"availability.{half}", {day: [["09:00", "17:00"]]})
@@ -155,7 +155,7 @@ def test_a_day_that_is_none_is_refused_by_name(owner: Owner) -> None:
     assert wrong_fields(send(owner, CREATE, body)) == {"availability.overrides"}
 
 
-def test_the_longest_and_the_strangest_that_is_allowed_is_taken_as_it_is(owner: Owner) -> None:
+def test_the_longest_and_strangest_valid_texts_are_stored_unchanged(owner: Owner) -> None:
     name = "👩\u200d👩\u200d👧\u200d👦" + "é" * 193
     assert len(name) == 200
     taken = {"name": name, "location": "ﷺ" * 500, "description": "\u202e\u2028\ufeffx" * 1000}
@@ -177,7 +177,7 @@ ANYTHING = st.recursive(
 )
 
 
-def test_no_value_whatsoever_of_any_field_is_a_fault(owner: Owner, calls: list[Call]) -> None:
+def test_no_value_of_any_field_causes_an_internal_error(owner: Owner, calls: list[Call]) -> None:
     fields = [(call, field) for call in calls for field in call.kinds]
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

@@ -38,7 +38,7 @@ def test_an_active_link_shows_the_calendar_and_the_host(owner: Owner) -> None:
     }
 
 
-def test_slots_are_those_of_two_weeks_unless_said_otherwise(owner: Owner) -> None:
+def test_slots_are_those_of_two_weeks_by_default(owner: Owner) -> None:
     link = owner.new_link()
     starts = [slot["start"] for slot in slots(owner, link).json["slots"]]
     assert starts == sorted(starts)
@@ -88,9 +88,7 @@ def test_slots_are_shown_for_at_most_62_days(owner: Owner) -> None:
         assert wrong_fields(slots(owner, link, **query)) == fields
 
 
-def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
-    owner: Owner, services: Services
-) -> None:
+def test_every_wrong_token_gets_the_same_answer(owner: Owner, services: Services) -> None:
     link = owner.new_link()
     token: str = link["token"]
     identity, _, signature = token.partition(".")
@@ -139,7 +137,7 @@ def test_a_token_with_any_one_character_changed_opens_nothing(owner: Owner) -> N
             assert refusal(answer) == NO_SUCH_LINK, (place, other)
 
 
-def test_what_a_bearer_is_told_of_their_link_is_never_older_than_the_log(owner: Owner) -> None:
+def test_the_bearer_of_a_token_reads_the_log_and_not_a_view(owner: Owner) -> None:
     """No view is ever brought up to date here: `owner.client` reads as the service would."""
     link = owner.new_link()
     path = f"/api/v1/booking-links/{link['token']}"

@@ -24,7 +24,7 @@ def book_all(owner: Owner, *starts: str, **changes: Any) -> list[str]:
     return [owner.book(owner.new_link(calendar_id), start)["booking_id"] for start in starts]
 
 
-def test_a_booking_is_shown_with_all_that_was_said(owner: Owner, services: Services) -> None:
+def test_a_booking_is_returned_with_all_its_fields(owner: Owner, services: Services) -> None:
     link = owner.new_link()
     invitee = {"name": "Ada 🙂", "email": "ada@example.org", "time_zone": "Europe/London"}
     answer = owner.redeem(link, NINE, invitee=invitee, notes="Line 1\r\nLine 2")
@@ -50,7 +50,7 @@ def test_bookings_are_listed_by_start_whenever_they_were_made(owner: Owner) -> N
     assert found(owner) == [NINE, HALF_PAST_NINE, TEN, "2026-11-25T09:00:00Z"]
 
 
-def test_bookings_are_found_by_the_time_that_they_meet(owner: Owner) -> None:
+def test_bookings_are_found_by_overlap_with_a_period(owner: Owner) -> None:
     book_all(owner, NINE, HALF_PAST_NINE, TEN)
     for since, until, starts in (
         (HALF_PAST_NINE, TEN, [HALF_PAST_NINE]),
@@ -113,7 +113,7 @@ def test_bookings_are_found_by_what_was_typed(owner: Owner) -> None:
         assert found(owner, q=q) == starts, q
 
 
-def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
+def test_pages_of_bookings_have_no_gaps_or_repeats(owner: Owner) -> None:
     starts = [f"{A_DAY}T{hour}:{minute}:00Z" for hour in (10, 11, 12) for minute in ("00", "30")]
     book_all(owner, *starts[::-1])
     for limit in (1, 4, 6, 7):
@@ -127,7 +127,9 @@ def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
         assert seen == starts, limit
 
 
-def test_pages_part_two_bookings_that_start_together(owner: Owner, services: Services) -> None:
+def test_a_page_may_end_between_two_bookings_of_the_same_start(
+    owner: Owner, services: Services
+) -> None:
     (first,) = book_all(owner, NINE)
     Desk(services).cancel(UUID(first))
     (second,) = book_all(owner, NINE)
@@ -136,14 +138,14 @@ def test_pages_part_two_bookings_that_start_together(owner: Owner, services: Ser
     assert [item["id"] for item in page["items"] + rest["items"]] == sorted([first, second])
 
 
-def test_a_wrong_cursor_is_refused(owner: Owner) -> None:
+def test_a_wrong_cursor_of_bookings_is_refused(owner: Owner) -> None:
     of_links = "MTI"  # base64 of a position
     for text in ("x", of_links, "Tm93fG1l", "MjAyNi0xMS0yNFQwOTowMDowMHw", "é", "A" * 9999):
         answer = owner.get("/bookings", query_string={"cursor": text})
         assert wrong_fields(answer) == {"cursor"}, text
 
 
-def test_another_owners_booking_is_as_unknown_as_one_that_never_was(
+def test_a_booking_of_another_owner_is_not_found(
     owner: Owner, new_owner: Callable[..., Owner]
 ) -> None:
     link = owner.new_link()

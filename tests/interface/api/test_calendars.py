@@ -11,7 +11,7 @@ from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
 
 
-def test_a_calendar_is_created_with_all_that_was_said(owner: Owner, services: Services) -> None:
+def test_a_calendar_is_created_with_all_fields(owner: Owner, services: Services) -> None:
     given = calendar_json(
         start_increment_minutes=15,
         buffer_before_minutes=5,
@@ -40,7 +40,7 @@ def test_a_calendar_is_created_with_all_that_was_said(owner: Owner, services: Se
     assert "X-Log-Position" not in read.headers
 
 
-def test_what_was_not_said_about_a_calendar_has_its_default(owner: Owner) -> None:
+def test_fields_left_out_of_a_calendar_have_defaults(owner: Owner) -> None:
     given = calendar_json()
     del given["minimum_notice_minutes"]
     created = owner.post("/calendars", given).json
@@ -52,7 +52,7 @@ def test_what_was_not_said_about_a_calendar_has_its_default(owner: Owner) -> Non
     assert created["availability"]["overrides"] == {}
 
 
-def test_calendars_are_listed_in_the_order_of_their_making_archived_ones_too(
+def test_calendars_are_listed_in_the_order_of_creation_with_archived_ones(
     owner: Owner, new_owner: Callable[..., Owner]
 ) -> None:
     ids = [owner.new_calendar(name=name) for name in ("C", "A", "B")]
@@ -90,7 +90,7 @@ def test_a_change_keeps_all_that_it_does_not_name(owner: Owner) -> None:
         known = changed
 
 
-def test_weekly_hours_and_overrides_are_changed_apart(owner: Owner) -> None:
+def test_weekly_hours_and_overrides_are_changed_independently(owner: Owner) -> None:
     path = f"/calendars/{owner.new_calendar()}"
     weekly = owner.get(path).json["availability"]["weekly"]
     overrides = {"2026-12-24": [["09:00", "12:00"]]}
@@ -100,7 +100,7 @@ def test_weekly_hours_and_overrides_are_changed_apart(owner: Owner) -> None:
     assert second.json["availability"] == {"weekly": {}, "overrides": overrides}
 
 
-def test_a_change_to_what_already_is_records_nothing(owner: Owner, services: Services) -> None:
+def test_a_change_to_the_current_values_records_nothing(owner: Owner, services: Services) -> None:
     path = f"/calendars/{owner.new_calendar()}"
     before = recorded(services)
     for change in ({}, {"name": "Intro call"}):
@@ -132,7 +132,7 @@ def test_a_change_of_any_version_or_of_one_of_several_is_taken(owner: Owner) -> 
         assert changed.json["name"] == f"Name {number}", tags
 
 
-def test_a_change_to_nonsense_is_refused_as_a_whole(owner: Owner) -> None:
+def test_an_invalid_change_is_refused_as_a_whole(owner: Owner) -> None:
     path = f"/calendars/{owner.new_calendar()}"
     change = {"name": "X", "duration_minutes": 0, "buffer_after_minutes": 1441}
     refused = owner.patch(path, change, **{"If-Match": '"1"'})
@@ -160,7 +160,7 @@ def test_an_archived_calendar_takes_no_change(owner: Owner) -> None:
     assert refusal(refused) == (409, "calendar-archived")
 
 
-def test_another_owners_calendar_is_as_unknown_as_one_that_never_was(
+def test_a_calendar_of_another_owner_is_not_found(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
     theirs = owner.new_calendar()

@@ -15,7 +15,7 @@ def found(owner: Owner, **query: Any) -> list[str]:
     return [item["id"] for item in answer.json["items"]]
 
 
-def test_links_are_found_by_status_as_the_clock_has_it(owner: Owner, clock: Clock) -> None:
+def test_links_are_found_by_their_status_at_the_current_time(owner: Owner, clock: Clock) -> None:
     calendar_id = owner.new_calendar()
     active, used, revoked, short = (
         owner.new_link(calendar_id, expires_in_days=days)["id"] for days in (9, 9, 9, 1)
@@ -71,7 +71,7 @@ def test_links_are_found_by_what_was_typed_about_people(owner: Owner) -> None:
         assert found(owner, q=q) == ids, q
 
 
-def test_every_sign_that_is_searched_for_stands_for_itself(owner: Owner) -> None:
+def test_every_character_of_a_search_stands_for_itself(owner: Owner) -> None:
     calendar_id = owner.new_calendar()
     owner.new_link(calendar_id, recipient="abc")
     for sign in ("%", "_", "\\", "'", '"', "🙂", "\u0130"):
@@ -80,7 +80,7 @@ def test_every_sign_that_is_searched_for_stands_for_itself(owner: Owner) -> None
         assert found(owner, q=f"a{sign}C") == [with_sign], sign
 
 
-def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
+def test_pages_of_links_have_no_gaps_or_repeats(owner: Owner) -> None:
     calendar_id = owner.new_calendar()
     wishes = [{"recipient": f"Person {number}"} for number in range(11)]
     issued = owner.post(f"/calendars/{calendar_id}/links/batch", {"links": wishes}).json["items"]
@@ -103,13 +103,13 @@ def test_a_page_stays_where_it_was_when_newer_links_are_issued(owner: Owner) -> 
     assert found(owner, limit=2, cursor=first["next_cursor"]) == [ids[0]]
 
 
-def test_a_page_holds_50_links_unless_said_otherwise(owner: Owner) -> None:
+def test_a_page_holds_50_links_by_default(owner: Owner) -> None:
     path = f"/calendars/{owner.new_calendar()}/links/batch"
     owner.post(path, {"links": [{}] * 51})
     assert len(found(owner)) == 50
 
 
-def test_a_cursor_goes_on_under_the_same_filter(owner: Owner) -> None:
+def test_a_cursor_continues_with_the_same_filter(owner: Owner) -> None:
     calendar_id = owner.new_calendar()
     links = [owner.new_link(calendar_id) for _ in range(4)]
     owner.book(links[1], NINE)
@@ -121,7 +121,7 @@ def test_a_cursor_goes_on_under_the_same_filter(owner: Owner) -> None:
     assert rest["next_cursor"] is None
 
 
-def test_a_wrong_cursor_is_refused(owner: Owner) -> None:
+def test_a_wrong_cursor_of_links_is_refused(owner: Owner) -> None:
     for text in ("x", "!!!!", "MXwy", "LTE", "OTIyMzM3MjAzNjg1NDc3NTgwOA", "é", "A" * 9999):
         answer = owner.get("/links", query_string={"cursor": text})
         assert wrong_fields(answer) == {"cursor"}, text

@@ -14,7 +14,7 @@ from tests.support.stored_rows import recorded
 IN_A_WEEK = in_utc(NOW + timedelta(days=7))
 
 
-def test_a_link_is_issued_with_all_that_was_said(owner: Owner, services: Services) -> None:
+def test_a_link_is_issued_with_all_fields(owner: Owner, services: Services) -> None:
     calendar_id = owner.new_calendar()
     wish = {"recipient": "Ada Lovelace", "note": "Line 1\nLine 2 🙂", "expires_at": IN_A_WEEK}
     issued = owner.post(f"/calendars/{calendar_id}/links", wish)
@@ -39,7 +39,7 @@ def test_a_link_is_issued_with_all_that_was_said(owner: Owner, services: Service
     assert owner.get("/links").json == {"items": [issued.json], "next_cursor": None}
 
 
-def test_a_link_needs_nothing_said_and_then_lives_90_days(owner: Owner) -> None:
+def test_a_link_issued_without_fields_expires_after_90_days(owner: Owner) -> None:
     path = f"/calendars/{owner.new_calendar()}/links"
     for given in (None, {}, {"recipient": None, "note": None}, {"recipient": "", "note": " "}):
         issued = owner.post(path, given)
@@ -60,7 +60,7 @@ def test_an_expiry_is_a_time_or_a_number_of_days(owner: Owner) -> None:
         assert owner.post(path, wish).json["expires_at"] == expires_at
 
 
-def test_an_expiry_that_can_not_be_is_refused_by_name(owner: Owner, services: Services) -> None:
+def test_an_invalid_expiry_is_refused_by_name(owner: Owner, services: Services) -> None:
     path = f"/calendars/{owner.new_calendar()}/links"
     before = recorded(services)
     for wish, field in (
@@ -75,7 +75,7 @@ def test_an_expiry_that_can_not_be_is_refused_by_name(owner: Owner, services: Se
     assert recorded(services) == before
 
 
-def test_a_batch_is_issued_in_the_order_of_its_wishes(owner: Owner) -> None:
+def test_a_batch_is_issued_in_the_order_of_its_items(owner: Owner) -> None:
     path = f"/calendars/{owner.new_calendar()}/links/batch"
     wishes = [{"recipient": "Ada"}, {"note": "n", "expires_in_days": 1}, {}]
     issued = owner.post(path, {"links": wishes})
@@ -135,7 +135,7 @@ def test_an_archived_calendar_takes_no_new_links_and_its_old_ones_work(owner: Ow
     owner.book(link)
 
 
-def test_another_owners_link_is_as_unknown_as_one_that_never_was(
+def test_a_link_of_another_owner_is_not_found(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
     theirs = owner.new_link()

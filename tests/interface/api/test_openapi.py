@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.interface.api.openapi import faults, resolved, slugs
-from tests.interface.routes import METHODS, routes
+from tests.interface.api.openapi import API, faults, operations, resolved, slugs
+from tests.interface.routes import routes
 from tests.support.examples import NINE, calendar_json, redeem_json
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 
-API = "/api/v1"
 KEY = {401: {"unauthorized"}, 403: {"forbidden"}}
 BODY = {
     400: {"malformed"},
@@ -101,16 +100,6 @@ def document(app: Flask) -> dict[str, Any]:
     return found
 
 
-def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All calls by method and path below /api/v1."""
-    return {
-        f"{method.upper()} {path.removeprefix(API)}": operation
-        for path, item in document["paths"].items()
-        for method, operation in item.items()
-        if method.upper() in METHODS
-    }
-
-
 def headers_read(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = operation.get("parameters", [])
     return {parameter["name"]: parameter for parameter in found if parameter["in"] == "header"}
@@ -136,7 +125,7 @@ def references(part: Any) -> list[str]:
     )
 
 
-def test_the_document_is_openapi_3_1_and_whole(document: dict[str, Any]) -> None:
+def test_the_document_is_openapi_3_1_without_dangling_references(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["info"]["title"] == "Admit One"
     for reference in references(document):
@@ -214,7 +203,7 @@ def test_the_examples_of_answers_are_as_the_document_says(document: dict[str, An
                 assert faults(document, schema, example) == [], call
 
 
-def test_every_call_tells_of_all_its_refusals(document: dict[str, Any]) -> None:
+def test_every_call_documents_all_its_refusals(document: dict[str, Any]) -> None:
     told = {
         call: {
             int(status): slugs(response)
@@ -250,7 +239,7 @@ def test_a_call_needs_a_key_where_the_document_says_so(
             assert security == ([{"key": []}] if route.scope else None), route
 
 
-def test_every_header_that_is_read_or_answered_is_told(document: dict[str, Any]) -> None:
+def test_every_header_that_is_read_or_sent_is_documented(document: dict[str, Any]) -> None:
     for call, operation in operations(document).items():
         read, answered = headers_read(operation), success(operation).get("headers", {})
         is_of_log = not call.split(" ")[1].startswith(OPERATORS)
@@ -276,7 +265,7 @@ def test_every_header_that_is_read_or_answered_is_told(document: dict[str, Any])
     ]
 
 
-def test_lists_tell_of_their_filters(document: dict[str, Any]) -> None:
+def test_lists_document_their_filters(document: dict[str, Any]) -> None:
     for call, names in {
         "GET /links": {"status", "calendar_id", "q", "limit", "cursor"},
         "GET /bookings": {"from", "to", "status", "calendar_id", "q", "limit", "cursor"},
@@ -308,7 +297,7 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
             assert call.startswith("GET"), call
 
 
-def test_answers_are_as_the_document_says(
+def test_responses_match_the_document(
     owner: Owner, new_owner: Callable[..., Owner], document: dict[str, Any]
 ) -> None:
     told = operations(document)
@@ -367,7 +356,7 @@ def test_answers_are_as_the_document_says(
     check("POST /booking-links/{token}/redeem", owner.redeem({"token": "x"}))
 
 
-def test_an_answer_with_a_wrong_field_would_be_noticed(
+def test_a_response_with_a_wrong_field_would_be_noticed(
     owner: Owner, document: dict[str, Any]
 ) -> None:
     link = owner.new_link()

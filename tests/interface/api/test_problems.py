@@ -165,14 +165,14 @@ def test_a_key_opens_only_what_its_scopes_name(
                 assert f"lacks the scope {route.scope}." in told
 
 
-def test_who_asks_is_settled_before_what_is_asked(app: Flask, owner: Owner) -> None:
+def test_authentication_comes_before_the_body_is_read(app: Flask, owner: Owner) -> None:
     for body in (b"{", b"x" * (64 * 1024 + 1)):
         for route in guarded(app):
             answer = owner.client.open(route.path, method=route.method, data=body)
             assert refusal(answer) == (401, "unauthorized"), route
 
 
-def test_a_wrong_method_is_told_the_right_ones(app: Flask, owner: Owner) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(app: Flask, owner: Owner) -> None:
     allowed: dict[str, set[str]] = {}
     for route in routes(app):
         allowed.setdefault(route.rule, set()).add(route.method)
@@ -184,7 +184,7 @@ def test_a_wrong_method_is_told_the_right_ones(app: Flask, owner: Owner) -> None
             assert told - {"HEAD", "OPTIONS"} == allowed[route.rule]
 
 
-def test_options_tells_the_methods_to_everybody(app: Flask, owner: Owner) -> None:
+def test_options_lists_the_methods_without_authentication(app: Flask, owner: Owner) -> None:
     for route in routes(app):
         answer = owner.client.options(route.path)
         assert answer.status_code == 200
@@ -233,7 +233,7 @@ def test_reading_changes_nothing(app: Flask, owner: Owner, services: Services) -
     assert everything() == before
 
 
-def test_an_address_that_is_none_is_not_found(owner: Owner) -> None:
+def test_an_unknown_address_is_not_found(owner: Owner) -> None:
     for path in (
         "/api/v1",
         "/api/v1/",
@@ -261,7 +261,7 @@ def test_an_address_that_is_none_is_not_found(owner: Owner) -> None:
         (errors.Unavailable, "unavailable"),
     ],
 )
-def test_who_is_asked_to_come_back_is_told_when(
+def test_a_503_says_when_to_try_again(
     owner: Owner, monkeypatch: pytest.MonkeyPatch, kind: type[AdmitOneError], slug: str
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -274,7 +274,7 @@ def test_who_is_asked_to_come_back_is_told_when(
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_a_fault_of_ours_is_a_problem_that_tells_no_inner_matters(
+def test_an_unexpected_error_is_a_problem_without_internals(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:

@@ -57,7 +57,7 @@ def views(operator: Owner) -> dict[str, Any]:
     return {view["name"]: view for view in answer.json["items"]}
 
 
-def test_every_view_is_told_of_beside_the_log(owner: Owner, operator: Owner) -> None:
+def test_every_view_is_listed_with_its_lag(owner: Owner, operator: Owner) -> None:
     owner.new_link()
     found = views(operator)
     assert list(found) == [projection.name for projection in CATALOGUE]
@@ -79,7 +79,7 @@ def test_every_view_is_told_of_beside_the_log(owner: Owner, operator: Owner) -> 
         assert view["state"] == "live"
 
 
-def test_it_is_told_whether_a_projector_is_at_work(operator: Owner, conninfo: str) -> None:
+def test_the_list_says_whether_a_projector_is_running(operator: Owner, conninfo: str) -> None:
     def told() -> bool:
         at_work: bool = operator.get("/projections").json["projector_at_work"]
         return at_work
@@ -90,7 +90,7 @@ def test_it_is_told_whether_a_projector_is_at_work(operator: Owner, conninfo: st
 
 
 @pytest.mark.parametrize("name", [link_list.NAME, "link_list"])
-def test_a_rebuild_is_asked_for_followed_and_done(
+def test_a_rebuild_can_be_requested_and_followed(
     owner: Owner, operator: Owner, work: Callable[[], object], name: str
 ) -> None:
     owner.new_link()
@@ -114,7 +114,7 @@ def test_a_rebuild_is_asked_for_followed_and_done(
     assert done["finished_at"] is not None
 
 
-def test_rows_that_were_not_as_the_log_says_are_told(
+def test_rows_that_differed_from_the_log_are_reported(
     owner: Owner, operator: Owner, services: Services, work: Callable[[], object]
 ) -> None:
     link, missing = owner.new_link(), owner.new_link()
@@ -141,7 +141,7 @@ def test_rows_that_were_not_as_the_log_says_are_told(
     assert told[missing["id"]]["built"]["link_id"] == missing["id"]
 
 
-def test_a_rebuild_that_is_asked_for_twice_runs_once(
+def test_a_second_request_for_a_rebuild_is_refused(
     operator: Owner, work: Callable[[], object]
 ) -> None:
     first = operator.post(REBUILDS).json
@@ -154,7 +154,9 @@ def test_a_rebuild_that_is_asked_for_twice_runs_once(
     assert second.json["id"] != first["id"]
 
 
-def test_of_several_who_ask_at_once_one_is_granted_it(operator: Owner, services: Services) -> None:
+def test_of_several_concurrent_requests_for_a_rebuild_one_is_accepted(
+    operator: Owner, services: Services
+) -> None:
     answers = at_once([lambda: operator.post(REBUILDS)] * 6)
     assert sorted(answer.status_code for answer in answers) == [202, *([409] * 5)]
     (row,) = services.database.fetch_all("SELECT id::text, by_projector FROM rebuilds")
@@ -162,9 +164,7 @@ def test_of_several_who_ask_at_once_one_is_granted_it(operator: Owner, services:
     assert row == {"id": granted, "by_projector": True}
 
 
-def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
-    operator: Owner, conninfo: str
-) -> None:
+def test_a_view_that_is_being_rebuilt_by_command_is_refused(operator: Owner, conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         jobs.lock(conn, link_list.NAME)
         assert refusal(operator.post(REBUILDS)) == (409, "rebuild-running")
@@ -172,7 +172,7 @@ def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
 
 
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
-def test_what_a_killed_command_left_behind_is_gone_on_with(
+def test_a_rebuild_that_a_killed_command_left_behind_is_resumed(
     owner: Owner, operator: Owner, conninfo: str, work: Callable[[], object], kind: str
 ) -> None:
     owner.new_link()
@@ -189,7 +189,7 @@ def test_what_a_killed_command_left_behind_is_gone_on_with(
     assert (done["state"], done["rows"], done["differing"]) == ("done", 1, 0)
 
 
-def test_what_is_not_there_is_not_found(operator: Owner) -> None:
+def test_an_unknown_view_or_rebuild_is_not_found(operator: Owner) -> None:
     asked = operator.post(REBUILDS).json
     for answer in (
         operator.post("/projections/nothing/rebuilds"),
@@ -202,7 +202,7 @@ def test_what_is_not_there_is_not_found(operator: Owner) -> None:
         assert refusal(answer) == (404, "not-found")
 
 
-def test_parked_events_are_applied_once_they_can_be(
+def test_a_retry_applies_parked_events_once_they_can_be(
     owner: Owner, operator: Owner, services: Services
 ) -> None:
     assert operator.post(RETRY).json == {"applied": 0, "parked": 0}
@@ -221,7 +221,7 @@ def test_parked_events_are_applied_once_they_can_be(
     assert owner.get(f"/links/{link['id']}").json["status"] == "revoked"
 
 
-def test_only_operators_get_in(
+def test_only_operators_and_admins_have_access(
     app: Flask, owner: Owner, operator: Owner, new_owner: Callable[..., Owner]
 ) -> None:
     admin = new_owner("Anna Admin", roles=("admin",))

@@ -171,7 +171,7 @@ def test_redeeming_races_revoking_and_one_of_them_is_final(service: Service) -> 
             assert log[link_id] == ["link.issued", "link.revoked"]
 
 
-def test_one_wish_sent_fifty_times_at_once_makes_one_booking(service: Service) -> None:
+def test_one_request_sent_fifty_times_at_once_makes_one_booking(service: Service) -> None:
     calendar, (link,), (start, *_) = issued(service, 1, after_days=7)
     answers = at_once([partial(service.redeem, link, start, key="once")] * 50)
     assert Counter(map(outcome, answers)) == {(201, ""): 50}
@@ -191,7 +191,7 @@ def test_eight_different_slots_of_one_day_are_all_booked_at_once(service: Servic
         assert [answer.json["start"] for answer in answers] == some
 
 
-def test_a_write_is_seen_at_once_by_who_names_its_position(service: Service) -> None:
+def test_a_read_that_names_the_position_of_a_write_shows_it(service: Service) -> None:
     calendar, (link,), (start, *_) = issued(service, 1, after_days=21)
     for _ in range(20):
         new = service.post(f"/calendars/{calendar}/links", {})
@@ -203,7 +203,7 @@ def test_a_write_is_seen_at_once_by_who_names_its_position(service: Service) -> 
     assert booking["start"] == start
 
 
-def test_a_write_is_seen_soon_by_everybody_else(
+def test_a_write_is_soon_shown_to_reads_without_a_position(
     service: Service, record_property: Callable[[str, object], None]
 ) -> None:
     _, links, starts = issued(service, 10, after_days=22)

@@ -23,7 +23,7 @@ def waiting_reads(link_id: str) -> tuple[str, ...]:
     )
 
 
-def test_every_write_says_where_the_log_ended_with_it(owner: Owner, services: Services) -> None:
+def test_every_write_returns_its_log_position(owner: Owner, services: Services) -> None:
     calendar = owner.post("/calendars", calendar_json())
     path = f"/calendars/{calendar.json['id']}"
     link = owner.post(f"{path}/links", {})
@@ -77,7 +77,7 @@ def test_a_read_shows_the_write_whose_position_it_names(
     assert '"status":"redeemed"' in shown.get_data(as_text=True)
 
 
-def test_a_view_that_does_not_come_so_far_in_time_is_said_to_be_behind(
+def test_a_view_that_does_not_reach_the_position_in_time_is_behind(
     owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "monotonic", iter(range(0, 1000, 2)).__next__)

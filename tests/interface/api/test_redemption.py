@@ -49,7 +49,7 @@ def test_an_internationalised_address_is_accepted_with_its_domain_in_one_spellin
     assert answer.json["invitee"]["email"] == "Žofie@příklad.cz"
 
 
-def test_a_used_link_tells_nothing_but_that_it_is_used(owner: Owner, services: Services) -> None:
+def test_a_used_link_reveals_nothing_but_that_it_is_used(owner: Owner, services: Services) -> None:
     link = owner.new_link(recipient="Somebody Else")
     invitee = {"name": "Secret Person", "email": "secret@hidden.example"}
     owner.book(link, invitee=invitee, notes="Confidential")
@@ -75,7 +75,7 @@ def test_an_expired_link_says_so_from_that_moment_on(
     assert recorded(services) == before
 
 
-def test_a_taken_slot_is_refused_without_a_word_about_who_took_it(
+def test_a_taken_slot_is_refused_without_revealing_who_took_it(
     owner: Owner, services: Services
 ) -> None:
     calendar_id = owner.new_calendar()

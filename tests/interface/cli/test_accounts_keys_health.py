@@ -99,7 +99,7 @@ def test_an_admins_key_may_do_everything(admitone: Command) -> None:
         (("keys", "revoke", "01234567"), "There is no such API key."),
     ],
 )
-def test_what_can_not_be_done_is_told_in_one_sentence(
+def test_a_refused_command_prints_one_sentence(
     admitone: Command, owner: Owner, arguments: tuple[str, ...], sentence: str
 ) -> None:
     assert refusal(admitone(*arguments)) == sentence
@@ -125,7 +125,7 @@ def test_a_command_that_is_not_understood_ends_with_status_2(
     assert done.err
 
 
-def test_health_follows_the_service(
+def test_health_reports_whether_the_service_answers(
     run: Command, monkeypatch: pytest.MonkeyPatch, service: Service
 ) -> None:
     monkeypatch.setenv("ADMITONE_PORT", str(service.port))

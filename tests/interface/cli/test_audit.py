@@ -31,7 +31,7 @@ def tamper(conninfo: str, position: int) -> None:
         )
 
 
-def test_a_history_is_told_event_by_event_with_the_state_after_each(
+def test_replay_prints_each_event_with_the_state_after_it(
     admitone: Command, desk: Desk, conninfo: str
 ) -> None:
     link_id = desk.new_link(recipient="Countess")
@@ -68,14 +68,14 @@ def test_what_cannot_be_replayed_is_refused(admitone: Command) -> None:
     assert "Must be a time such as" in wrong.err
 
 
-def test_before_anything_is_signed_there_is_no_head(admitone: Command) -> None:
+def test_without_a_checkpoint_verify_and_checkpoint_are_refused(admitone: Command) -> None:
     assert refusal(admitone("audit", "verify")).startswith(
         "No checkpoint of the log has been signed"
     )
     assert refusal(admitone("audit", "checkpoint")).startswith("No checkpoint of the log")
 
 
-def test_an_honest_log_is_verified_and_a_changed_one_is_named(
+def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
     admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     desk.redeem(desk.new_link())
@@ -97,7 +97,7 @@ def test_an_honest_log_is_verified_and_a_changed_one_is_named(
         )
 
 
-def test_nothing_more_is_signed_once_the_past_was_changed(
+def test_no_checkpoint_is_signed_once_the_log_was_changed(
     admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
 ) -> None:
     desk.new_link()
@@ -108,7 +108,7 @@ def test_nothing_more_is_signed_once_the_past_was_changed(
     assert refusal(admitone("audit", "checkpoint")).startswith("The log does not lead to")
 
 
-def test_an_export_is_proved_elsewhere_by_the_one_file_alone(
+def test_an_export_is_proved_with_the_verifier_file_alone(
     admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     for hours in range(3):
@@ -139,7 +139,7 @@ def test_an_export_is_proved_elsewhere_by_the_one_file_alone(
     assert (refused.status, refused.out.startswith("NOT PROVED: position ")) == (1, True)
 
 
-def test_whatever_is_exported_is_proved(
+def test_any_range_that_is_exported_is_proved(
     admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     desk.redeem(desk.new_link())
@@ -163,7 +163,7 @@ def test_whatever_is_exported_is_proved(
         assert proved.out.startswith(f"Proved: {count} events"), options
 
 
-def test_who_read_the_audit_is_told_and_asking_that_is_an_access_too(
+def test_accesses_are_listed_and_listing_them_is_an_access_too(
     admitone: Command, desk: Desk
 ) -> None:
     link_id = desk.new_link()
@@ -173,7 +173,7 @@ def test_who_read_the_audit_is_told_and_asking_that_is_an_access_too(
     assert told[1].endswith(f"  replay {link_id} as of now")
 
 
-def test_what_cannot_be_written_down_is_not_answered(
+def test_replay_is_refused_if_the_access_cannot_be_recorded(
     admitone: Command, desk: Desk, conninfo: str
 ) -> None:
     link_id = desk.new_link()

@@ -63,7 +63,7 @@ def make_the_oldest_event_older(conninfo: str, seconds: float) -> None:
         conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
 
 
-def test_lists_that_stand_still_because_no_projector_works_are_a_reason_against_ready(
+def test_views_that_wait_without_a_projector_are_a_reason_against_ready(
     owner: Owner, app: Flask, conninfo: str
 ) -> None:
     client = app.test_client()
@@ -94,7 +94,9 @@ def test_a_projector_that_has_much_to_do_is_no_reason_against_ready(
     wait_until(lambda: app.test_client().get("/readyz").status_code == 503)
 
 
-def test_one_view_that_stands_still_is_enough(owner: Owner, app: Flask, conninfo: str) -> None:
+def test_one_view_that_waits_without_a_projector_is_enough(
+    owner: Owner, app: Flask, conninfo: str
+) -> None:
     owner.post("/calendars", calendar_json())
     owner.catch_up()
     make_the_oldest_event_older(conninfo, 3600)
@@ -172,7 +174,7 @@ def somebody(status: int, body: bytes) -> Iterator[Settings]:
             thread.join()
 
 
-def test_reasons_are_told_as_one_text() -> None:
+def test_reasons_are_joined_into_one_text() -> None:
     reasons = b'{"status": "not ready", "reasons": ["No soup.", "No bread."]}'
     with somebody(503, reasons) as settings:
         assert why_not_ready(settings) == "No soup. No bread."
@@ -181,14 +183,14 @@ def test_reasons_are_told_as_one_text() -> None:
 @pytest.mark.parametrize(
     "body", [b"<h1>Welcome to another server</h1>", b'{"status": "ok"}', b"[]", b"\xff"]
 )
-def test_another_server_on_our_port_is_not_us(body: bytes) -> None:
+def test_another_http_server_on_our_port_is_not_admit_one(body: bytes) -> None:
     with somebody(200, body) as settings:
         assert why_not_ready(settings) == (
             f"What answers at {settings.local_url} is not Admit One."
         )
 
 
-def test_what_does_not_speak_http_is_not_us() -> None:
+def test_a_server_that_does_not_speak_http_is_not_admit_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

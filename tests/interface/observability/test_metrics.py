@@ -83,7 +83,7 @@ def test_every_request_to_redeem_is_counted_once_by_how_it_ended(
     assert outcomes(lambda: owner.client.options(path)) == {}
 
 
-def test_forms_are_counted_as_calls_are(
+def test_the_booking_form_is_counted_like_the_api(
     new_invitee_browser: Callable[..., InviteeBrowser],
     services: Services,
     monkeypatch: pytest.MonkeyPatch,
@@ -142,7 +142,7 @@ def test_refusals_are_counted_by_reason_from_calls_and_pages(owner: Owner, app: 
     }
 
 
-def test_the_time_of_requests_is_told_by_route_and_never_by_path(owner: Owner) -> None:
+def test_request_times_are_labelled_with_the_route_and_never_the_path(owner: Owner) -> None:
     link = owner.new_link()
     path = f"/api/v1/booking-links/{link['token']}"
     for _ in range(3):
@@ -165,7 +165,7 @@ def test_the_time_of_requests_is_told_by_route_and_never_by_path(owner: Owner) -
         assert secret not in text
 
 
-def test_views_are_told_with_how_far_behind_they_are(owner: Owner) -> None:
+def test_views_are_measured_with_their_lag(owner: Owner) -> None:
     owner.new_calendar()
     owner.new_calendar()
     behind = scrape(owner.client)
@@ -180,7 +180,7 @@ def test_views_are_told_with_how_far_behind_they_are(owner: Owner) -> None:
     assert value(live, "admitone_view_lag_events", view="link_list_v2") == 0
 
 
-def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
+def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
     rebuild = RebuildJob(
         id=UUID(int=7),
         name="link_list_v2",
@@ -220,7 +220,7 @@ def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
     }
 
 
-def test_without_the_database_requests_are_told_all_the_same(
+def test_requests_are_measured_without_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_metrics, "DATABASE_SECONDS", 0.2)
@@ -238,9 +238,7 @@ def test_without_the_database_requests_are_told_all_the_same(
     assert not [name for name, _ in samples(text) if name.startswith("admitone_view")]
 
 
-def test_a_database_without_our_tables_is_one_that_does_not_answer(
-    app: Flask, conninfo: str
-) -> None:
+def test_a_database_without_our_tables_counts_as_down(app: Flask, conninfo: str) -> None:
     rename = "ALTER TABLE {} RENAME TO {}"
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(rename.format("projection_positions", "elsewhere"))

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 
 from tests.interface.observability.prometheus_text import grown, value, values
 from tests.support.database_proxy import Proxy
-from tests.support.processes import Process, family
+from tests.support.processes import web_workers
 from tests.support.service import (
     Answer,
     Service,
@@ -28,29 +28,10 @@ REDEMPTIONS = ("admitone_redemptions_total", "outcome")
 
 
 @pytest.fixture(scope="module")
-def network(new_database: Callable[[], str]) -> Iterator[Proxy]:
-    """The way to the database."""
-    proxy = Proxy(new_database())
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture(scope="module")
 def counting(network: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with two web workers."""
     with running_service(tmp_path_factory.mktemp("counting"), network.conninfo) as running:
         yield running
-
-
-def workers(service: Service) -> list[Process]:
-    processes = family(service.process.pid)
-    (server,) = [
-        process
-        for process in processes
-        if "interface.runtime.web_server" in process.command
-        and process.parent == service.process.pid
-    ]
-    return [process for process in processes if process.parent == server.pid]
 
 
 def folder(service: Service) -> Path:
@@ -100,7 +81,7 @@ def rush(service: Service) -> Counter[str]:
     )
 
 
-def test_the_sum_over_all_workers_is_what_people_were_told(counting: Service) -> None:
+def test_the_sum_over_all_workers_equals_the_answers(counting: Service) -> None:
     before = redemptions(counting)
     seen = rush(counting)
     assert seen.total() == 40
@@ -109,30 +90,30 @@ def test_the_sum_over_all_workers_is_what_people_were_told(counting: Service) ->
 
 
 def test_every_worker_counts_in_files_of_its_own(counting: Service) -> None:
-    pids = {str(worker.pid) for worker in workers(counting)}
+    pids = {str(worker.pid) for worker in web_workers(counting.process.pid)}
     assert len(pids) == 2
     counters = {file.stem.rpartition("_")[2] for file in folder(counting).glob("counter_*.db")}
     assert counters == pids
 
 
-def test_what_a_killed_worker_counted_is_not_lost(counting: Service) -> None:
+def test_the_counts_of_a_killed_worker_are_not_lost(counting: Service) -> None:
     rush(counting)
     before = redemptions(counting)
-    killed = workers(counting)
+    killed = web_workers(counting.process.pid)
     for worker in killed:
         worker.kill()
-    wait_until(lambda: len(set(workers(counting)) - set(killed)) == 2)
+    wait_until(lambda: len(set(web_workers(counting.process.pid)) - set(killed)) == 2)
     assert redemptions(counting) == before
     seen = rush(counting)
     assert grown(before, redemptions(counting)) == seen
 
 
-def test_a_file_that_a_worker_is_about_to_begin_is_passed_over(counting: Service) -> None:
+def test_an_empty_file_of_a_new_worker_is_skipped(counting: Service) -> None:
     (folder(counting) / "counter_4194305.db").touch()
     assert scrape(counting)
 
 
-def test_the_time_of_requests_is_told_by_route(counting: Service) -> None:
+def test_request_times_of_all_workers_are_added_up(counting: Service) -> None:
     took = {"method": "GET", "route": "/api/v1/booking-links/<token>", "status": "4xx"}
     for _ in range(8):
         assert counting.call("GET", "/api/v1/booking-links/nonsense").status_code == 404
@@ -141,9 +122,7 @@ def test_the_time_of_requests_is_told_by_route(counting: Service) -> None:
     assert value(text, "admitone_request_seconds_bucket", **took, le="+Inf") == 8
 
 
-def test_a_silent_database_keeps_nobody_from_reading_what_was_counted(
-    counting: Service, network: Proxy
-) -> None:
+def test_counts_can_be_read_while_the_database_is_silent(counting: Service, network: Proxy) -> None:
     before = redemptions(counting)
     with network.silence():
         text = scrape(counting)

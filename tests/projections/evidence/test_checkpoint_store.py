@@ -34,7 +34,7 @@ def kept(tmp_path: Path) -> CheckpointStore:
     return CheckpointStore(tmp_path / "heads", SIGNER.verifier_key())
 
 
-def test_a_head_is_the_tree_over_every_event_and_is_kept_with_its_leaves(
+def test_a_checkpoint_covers_every_event_and_is_stored_with_its_leaves(
     desk: Desk, conn: Connection[DictRow], kept: CheckpointStore, catch_up: Callable[[], None]
 ) -> None:
     assert sign_due(conn, SIGNER, kept, now=NOW) is None
@@ -55,7 +55,7 @@ def test_a_head_is_the_tree_over_every_event_and_is_kept_with_its_leaves(
     assert sign_due(conn, SIGNER, kept, now=NOW) is None
 
 
-def test_a_long_stretch_gets_several_heads(
+def test_many_new_events_get_several_checkpoints(
     desk: Desk,
     conn: Connection[DictRow],
     kept: CheckpointStore,
@@ -71,7 +71,7 @@ def test_a_long_stretch_gets_several_heads(
     assert len(list(kept.leaves())) == 6
 
 
-def test_a_head_that_was_killed_half_way_is_made_anew(
+def test_a_checkpoint_whose_writing_was_killed_is_signed_again(
     desk: Desk,
     conn: Connection[DictRow],
     kept: CheckpointStore,
@@ -103,7 +103,7 @@ def test_a_head_that_was_killed_half_way_is_made_anew(
         "DELETE FROM transparency_log_v1",
     ],
 )
-def test_a_tree_that_did_not_grow_out_of_the_last_head_is_not_signed(
+def test_a_tree_that_is_not_consistent_with_the_last_checkpoint_is_not_signed(
     desk: Desk,
     conn: Connection[DictRow],
     kept: CheckpointStore,
@@ -119,7 +119,7 @@ def test_a_tree_that_did_not_grow_out_of_the_last_head_is_not_signed(
     assert kept.all() == [head]
 
 
-def test_heads_are_signed_by_themselves_while_the_projector_is_at_work(
+def test_checkpoints_are_signed_periodically_while_the_projector_is_at_work(
     desk: Desk,
     conninfo: str,
     kept: CheckpointStore,

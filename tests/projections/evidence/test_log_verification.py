@@ -41,13 +41,13 @@ def leave_a_gap(desk: Desk) -> None:
         conn.execute("SELECT nextval('stored_events_notification_id_seq')")
 
 
-def test_an_honest_log_is_as_it_was_recorded(vault: Vault, desk: Desk) -> None:
+def test_an_unchanged_log_is_verified(vault: Vault, desk: Desk) -> None:
     count = len(desk.log())
     assert len(vault.kept.all()) == 2
     assert vault.verdict() == Verdict(count, count, None, None)
 
 
-def test_what_came_after_the_newest_head_is_honest_too(
+def test_events_after_the_newest_checkpoint_are_verified_too(
     vault: Vault, desk: Desk, catch_up: Callable[[], None]
 ) -> None:
     signed = len(desk.log())
@@ -70,13 +70,13 @@ def test_every_change_is_found_and_the_first_position_at_fault_is_named(
 
 
 @pytest.mark.parametrize("name", ["another state", "one event gone", "an event put in"])
-def test_a_change_shows_even_when_the_tree_was_made_to_agree(vault: Vault, name: str) -> None:
+def test_a_change_is_found_even_when_the_tree_was_rebuilt_to_agree(vault: Vault, name: str) -> None:
     place = vault.change(CHANGES[name], Random(7), rewrite_tree=True)
     found = vault.verdict()
     assert (found.position, found.fault is None) == (place, False), found
 
 
-def test_without_the_leaves_that_were_kept_a_head_alone_tells_between_which_positions(
+def test_without_stored_leaves_checkpoints_narrow_a_change_down_to_a_range(
     vault: Vault,
 ) -> None:
     first, second = vault.kept.all()
@@ -88,7 +88,7 @@ def test_without_the_leaves_that_were_kept_a_head_alone_tells_between_which_posi
     assert alone.fault is not None
 
 
-def test_a_change_of_what_no_head_covers_yet_shows_by_the_tree(
+def test_a_change_of_an_event_without_a_checkpoint_is_found_by_the_tree(
     vault: Vault, desk: Desk, catch_up: Callable[[], None]
 ) -> None:
     desk.new_link()
@@ -98,7 +98,7 @@ def test_a_change_of_what_no_head_covers_yet_shows_by_the_tree(
     assert vault.verdict().position == newest
 
 
-def test_a_tree_that_was_changed_is_told_from_a_log_that_was(vault: Vault) -> None:
+def test_a_changed_tree_is_distinguished_from_a_changed_log(vault: Vault) -> None:
     with vault.connect() as conn:
         conn.execute("UPDATE transparency_log_v1 SET hashes = set_byte(hashes, 3, 0)")
     found = verify(vault.conninfo, vault.kept.all())
@@ -106,14 +106,14 @@ def test_a_tree_that_was_changed_is_told_from_a_log_that_was(vault: Vault) -> No
     assert found.fault.startswith("the log is as it was signed")
 
 
-def test_a_head_that_another_key_signed_is_not_believed(vault: Vault, tmp_path: Path) -> None:
+def test_a_checkpoint_that_was_changed_is_refused(vault: Vault, tmp_path: Path) -> None:
     (newest,) = (tmp_path / "heads").glob(f"*/{vault.kept.all()[-1].size:015}.checkpoint")
     newest.write_text(newest.read_text().replace("position ", "position 1"))
     with pytest.raises(ProofError):
         vault.kept.all()
 
 
-def test_a_long_log_is_shared_out_between_processes_and_put_together_in_order(
+def test_a_long_log_is_verified_by_several_processes_with_the_same_result(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = vault.verdict()

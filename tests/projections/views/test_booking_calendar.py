@@ -246,7 +246,7 @@ def test_another_owners_bookings_are_not_seen(
         booking(database, uuid4())
 
 
-def test_whatever_may_clash_with_a_slot_of_a_day_is_among_the_reservations_of_that_day(
+def test_reservations_of_a_day_include_all_that_can_clash_with_a_slot_of_that_day(
     desk: Desk, catch_up: Callable[[], None]
 ) -> None:
     longest: dict[str, Any] = {

@@ -126,7 +126,7 @@ def test_a_replaced_link_names_the_one_issued_instead(
     assert (shown(new.id).status, shown(new.id).recipient) == (LinkStatus.ACTIVE, "Ada")
 
 
-def test_a_link_is_shown_as_expired_from_the_moment_on_that_the_clock_says_so(
+def test_a_link_is_shown_as_expired_from_its_expiry_on(
     desk: Desk, catch_up: Callable[[], None]
 ) -> None:
     unused, used, revoked = (desk.new_link() for _ in range(3))
@@ -196,9 +196,7 @@ def test_links_can_be_picked_by_id_and_by_where_they_are_in_the_log(
     assert listed(positions=(first, last)) == [links[2], links[1]]
 
 
-def test_links_are_listed_by_what_became_of_them(
-    desk: Desk, listed: Callable[..., list[UUID]]
-) -> None:
+def test_links_are_listed_by_status(desk: Desk, listed: Callable[..., list[UUID]]) -> None:
     active, redeemed, revoked = (desk.new_link(recipient=f"Guest {n}") for n in range(3))
     expired = desk.new_link(expires_at=NOW + timedelta(days=1))
     desk.redeem(redeemed)
@@ -254,7 +252,9 @@ def test_links_are_found_by_what_was_typed_with_them(
     assert [names[link_id] for link_id in listed(q=q)] == found
 
 
-def test_another_owners_link_does_not_exist(desk: Desk, shown: Callable[[UUID], LinkRow]) -> None:
+def test_a_link_of_another_owner_does_not_exist(
+    desk: Desk, shown: Callable[[UUID], LinkRow]
+) -> None:
     link_id = desk.new_link()
     row = shown(link_id)
     database = desk.services.database

@@ -32,7 +32,7 @@ def test_a_booking_leads_to_its_own_page(invitee: InviteeBrowser, services: Serv
     assert manage == manage_token(answer)
 
 
-def test_the_cookie_of_a_booking_goes_nowhere_but_to_its_link(invitee: InviteeBrowser) -> None:
+def test_the_cookie_of_a_booking_is_sent_only_to_its_link(invitee: InviteeBrowser) -> None:
     answer = invitee.post(invitee.form())
     (cookie,) = answer.headers.getlist("Set-Cookie")
     parts = set(cookie.split("; "))
@@ -51,7 +51,7 @@ def test_both_zones_are_shown_where_their_clocks_differ(
     assert "Olivia Owner's time: Tuesday, November 24, 2026, 10:00 AM" in other
 
 
-def test_a_booking_goes_to_calendars_and_takes_nothing_else_along(
+def test_links_to_calendar_services_reveal_no_token_or_personal_data(
     invitee: InviteeBrowser, services: Services
 ) -> None:
     answer = invitee.post(invitee.form() | {"notes": "Secret plans."})
@@ -98,7 +98,7 @@ def test_a_cancelled_booking_is_shown_as_such(
     assert event["DTSTART"].dt == TOMORROW_AT_TEN
 
 
-def test_hostile_words_stay_words(new_invitee_browser: Callable[..., InviteeBrowser]) -> None:
+def test_markup_in_texts_is_escaped(new_invitee_browser: Callable[..., InviteeBrowser]) -> None:
     hostile = "<script>alert(1)</script>\"'>"
     invitee = new_invitee_browser(name=hostile, location=hostile, description=hostile)
     answer = invitee.post(invitee.form() | {"name": hostile})

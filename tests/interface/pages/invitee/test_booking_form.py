@@ -34,7 +34,7 @@ def test_a_form_changed_and_sent_again_after_going_back_leads_to_the_booking(
     assert (booking["start"], booking["invitee"]["name"]) == (NINE, "Ada Lovelace")
 
 
-def test_whoever_was_second_hears_that_somebody_booked_while_they_chose(
+def test_the_second_person_is_told_that_somebody_booked_in_the_meantime(
     invitee: InviteeBrowser,
 ) -> None:
     slower = invitee.elsewhere()
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_nothing_typed_is_lost(
     assert invitee.bookings() == []
 
 
-def test_a_scanner_that_opens_and_posts_books_nothing(invitee: InviteeBrowser) -> None:
+def test_a_link_scanner_books_nothing(invitee: InviteeBrowser) -> None:
     for _ in range(2):
         assert invitee.get().status_code == 200
         assert invitee.browser.head(invitee.path).status_code == 200
@@ -180,7 +180,7 @@ def test_every_form_has_a_key_of_its_own(invitee: InviteeBrowser) -> None:
     assert all(len(key) >= 20 for key in keys)
 
 
-def test_a_program_cannot_guess_its_way_in_with_the_key_of_another_program(
+def test_the_idempotency_key_of_an_api_client_does_not_open_its_booking(
     invitee: InviteeBrowser,
 ) -> None:
     invitee.owner.catch_up()

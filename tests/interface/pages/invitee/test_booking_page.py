@@ -84,9 +84,7 @@ def test_where_nothing_is_free_the_host_is_to_be_asked(
         "?tz=",
     ],
 )
-def test_an_address_that_makes_no_sense_shows_times_all_the_same(
-    invitee: InviteeBrowser, query: str
-) -> None:
+def test_an_invalid_query_still_shows_times(invitee: InviteeBrowser, query: str) -> None:
     answer = invitee.get(query)
     assert answer.status_code == 200
     assert "Times shown in" in text_of(answer)
@@ -131,7 +129,7 @@ def test_an_expired_link_says_when_in_the_readers_zone(
 
 
 @pytest.mark.parametrize("token", ["x", "a.b", "%F0%9F%8E%9F", "i_xn8zBsQxOWKBPDpE62sQ.7tm9haTG"])
-def test_what_is_no_link_is_not_found(app: Flask, token: str) -> None:
+def test_an_unknown_token_is_not_found(app: Flask, token: str) -> None:
     for answer in (
         app.test_client().get(f"/b/{token}"),
         app.test_client().post(f"/b/{token}", data=ADA | {"start": NINE}),
@@ -152,7 +150,7 @@ def test_an_address_of_a_time_that_is_gone_shows_the_others(
     assert "That time is no longer available. Please choose another." in text_of(answer)
 
 
-def test_previews_and_strangers_learn_nothing(invitee: InviteeBrowser) -> None:
+def test_link_previews_reveal_nothing(invitee: InviteeBrowser) -> None:
     booked = invitee.elsewhere()
     path = f"/m/{manage_token(booked.post(booked.form()))}"
     for answer in (invitee.get(), invitee.browser.get(path), invitee.browser.get("/b/x")):
@@ -165,7 +163,7 @@ def test_previews_and_strangers_learn_nothing(invitee: InviteeBrowser) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_looking_never_leaves_a_trace(invitee: InviteeBrowser, services: Services) -> None:
+def test_viewing_the_page_changes_nothing(invitee: InviteeBrowser, services: Services) -> None:
     before = services.event_store.head()
     for query in ("", "?day=2026-11-24", f"?start={NINE}"):
         answer = invitee.get(query)

@@ -17,7 +17,7 @@ from tests.interface.pages.page_text import text, words
 from tests.support.examples import IN_90_DAYS
 from tests.support.owner import Owner
 from tests.support.projector import running_projector
-from tests.support.signed_in_browser import SignedIn, sign_in
+from tests.support.signed_in_browser import SignedIn
 from tests.support.unappliable_event import poison
 from tests.support.waiting import at_once
 
@@ -26,21 +26,9 @@ POLLS = 'hx-trigger="every 2s"'
 
 
 @pytest.fixture
-def person_with(app: Flask, services: Services, new_owner: Callable[..., Owner]) -> Any:
-    """Makes people with these roles, signed in; what they see has not caught up by itself."""
-
-    def make(*roles: str) -> SignedIn:
-        account = new_owner(f"{roles[0].capitalize()} Person", roles=roles).account
-        token = services.accounts.sign_in_token(account)
-        return sign_in(app.test_client(), account, token, lambda: None)
-
-    return make
-
-
-@pytest.fixture
-def operator(person_with: Callable[..., SignedIn]) -> SignedIn:
+def operator(sign_in_as: Callable[..., SignedIn]) -> SignedIn:
     """An operator at a browser."""
-    return person_with("operator")
+    return sign_in_as("operator")
 
 
 def row(page: str, name: str = link_list.NAME) -> str:
@@ -78,7 +66,7 @@ def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> Non
     assert POLLS not in text(page)
 
 
-def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: str) -> None:
+def test_the_page_says_whether_a_projector_is_running(operator: SignedIn, conninfo: str) -> None:
     assert "No projector is running. People can still book" in words(operator.get("/operations"))
     with running_projector(conninfo):
         page = words(operator.get("/operations"))
@@ -86,7 +74,9 @@ def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: st
     assert "No projector" not in page
 
 
-def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services) -> None:
+def test_the_lag_of_the_last_hour_is_drawn_and_described(
+    operator: SignedIn, services: Services
+) -> None:
     with services.database.connection() as conn:
         for minutes, seconds in ((70, 99), (50, 0), (49.75, 12), (20, 3)):
             conn.execute(
@@ -101,7 +91,9 @@ def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services)
     assert "style=" not in drawn
 
 
-def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: Services) -> None:
+def test_a_rebuild_is_requested_after_a_confirmation(
+    operator: SignedIn, services: Services
+) -> None:
     page = text(operator.get("/operations"))
     assert f'href="{REBUILD}"' in row(page)
     question = operator.get(REBUILD)
@@ -144,7 +136,7 @@ def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
     assert "The last rebuild took 1 min." in words(operator.get(REBUILD))
 
 
-def test_a_rebuild_that_is_asked_for_twice_runs_once(
+def test_a_second_request_for_a_rebuild_says_that_one_is_running(
     operator: SignedIn, services: Services
 ) -> None:
     answers = at_once([lambda: operator.post(REBUILD)] * 4)
@@ -225,10 +217,10 @@ def test_a_view_that_is_not_there_is_not_found(operator: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("role", ["owner", "auditor"])
-def test_the_page_is_not_for_others(
-    person_with: Callable[..., SignedIn], services: Services, role: str
+def test_owners_and_auditors_have_no_access(
+    sign_in_as: Callable[..., SignedIn], services: Services, role: str
 ) -> None:
-    other = person_with(role)
+    other = sign_in_as(role)
     assert "/operations" not in text(other.get("/account"))
     for answer in (
         other.get("/operations"),
@@ -242,9 +234,9 @@ def test_the_page_is_not_for_others(
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
 
 
-def test_operators_and_admins_find_it_in_the_menu(person_with: Callable[..., SignedIn]) -> None:
+def test_operators_and_admins_find_it_in_the_menu(sign_in_as: Callable[..., SignedIn]) -> None:
     for role in ("operator", "admin"):
-        assert 'href="/operations"' in text(person_with(role).get("/account"))
+        assert 'href="/operations"' in text(sign_in_as(role).get("/account"))
 
 
 def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> None:
@@ -253,6 +245,6 @@ def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> Non
     assert app.test_client().post(REBUILD).status_code == 302
 
 
-def test_a_form_from_elsewhere_asks_for_nothing(operator: SignedIn, services: Services) -> None:
+def test_a_form_without_its_token_requests_nothing(operator: SignedIn, services: Services) -> None:
     assert operator.client.post(REBUILD, data={}).status_code == 403
     assert services.database.fetch_all("SELECT FROM rebuilds") == []

@@ -142,7 +142,7 @@ def test_a_month_has_whole_weeks_and_its_neighbours_a_link(person: SignedIn) -> 
 
 @pytest.mark.parametrize("view", ["week", "month"])
 @pytest.mark.parametrize("day", ["2000-01-01", "2199-12-31"])
-def test_the_first_and_last_days_there_are_lead_nowhere_that_is_refused(
+def test_the_first_and_last_possible_days_have_only_working_links(
     person: SignedIn, view: str, day: str
 ) -> None:
     html = unescape(person.get(f"/bookings?view={view}&on={day}").get_data(as_text=True))
@@ -152,7 +152,7 @@ def test_the_first_and_last_days_there_are_lead_nowhere_that_is_refused(
         assert person.get(address).status_code == 200
 
 
-def test_what_is_not_a_day_or_a_view_is_refused_as_a_page(person: SignedIn) -> None:
+def test_an_invalid_day_or_view_is_refused_with_a_page(person: SignedIn) -> None:
     for query in ("view=year", "on=tomorrow", "on=1999-12-31", "cursor=nonsense", "calendar_id=7"):
         answer = person.get(f"/bookings?{query}")
         assert answer.status_code == 422
@@ -228,7 +228,7 @@ def test_a_crowded_day_of_the_month_leads_to_its_week(
     assert cell_of(person, "/bookings?view=week", "2026-11-24").count("Ada Lovelace") == 6
 
 
-def test_a_booking_is_told_in_both_zones(
+def test_a_booking_is_shown_in_both_time_zones(
     person: SignedIn, desk: Desk, calendar: UUID, services: Services
 ) -> None:
     in_zone(services, person, "Europe/Paris")
@@ -251,7 +251,7 @@ def test_a_booking_is_told_in_both_zones(
         assert words in text
 
 
-def test_of_a_forgotten_person_nothing_is_shown(
+def test_a_forgotten_invitee_is_shown_as_forgotten(
     person: SignedIn, desk: Desk, calendar: UUID
 ) -> None:
     booking = desk.new_booking(calendar, TOMORROW_AT_NINE, GRACE, notes="Secret")

@@ -17,17 +17,6 @@ CALENDARS = "/settings/calendars"
 NEW = f"{CALENDARS}/new"
 
 
-@pytest.fixture(autouse=True)
-def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """Every day from 9 to 5 UTC, half an hour each."""
-    return owner.new_calendar()
-
-
 def test_without_calendars_the_list_says_what_to_do(person: SignedIn) -> None:
     page = person.get(CALENDARS)
     assert "No calendars yet" in words(page)
@@ -217,7 +206,7 @@ def test_archiving_asks_first_and_cannot_be_edited_after(
     assert person.post(address, form).status_code == 409
 
 
-def test_calendars_of_others_are_not_there(
+def test_calendars_of_other_owners_are_not_found(
     person: SignedIn, new_owner: Callable[..., Owner], app: Flask
 ) -> None:
     other = new_owner("Peter Other")

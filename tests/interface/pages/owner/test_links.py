@@ -13,12 +13,6 @@ from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """A calendar with links."""
-    return owner.new_calendar()
-
-
 def text(answer: Any) -> str:
     return html.unescape(answer.get_data(as_text=True))
 
@@ -92,9 +86,7 @@ def test_the_list_is_filtered_by_words_status_and_calendar(
     "query",
     ["status=lost", "calendar=mine", "sort=best", "before=x", "before=-1", "after=" + "9" * 30],
 )
-def test_an_address_that_makes_no_sense_leads_to_the_whole_list(
-    person: SignedIn, query: str
-) -> None:
+def test_an_invalid_query_leads_to_the_whole_list(person: SignedIn, query: str) -> None:
     answer = person.get(f"/links?{query}")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/links")
 
@@ -143,7 +135,7 @@ def test_a_page_behind_the_last_leads_to_the_first(
     assert (answer.status_code, answer.headers["Location"]) == (302, "/links?q=Ada")
 
 
-def test_chosen_links_are_revoked_after_a_question(
+def test_selected_links_are_revoked_after_a_confirmation(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     chosen = [owner.new_link(calendar_id, recipient=name) for name in ("Ada", "Grace")]
@@ -213,7 +205,7 @@ def test_a_reason_that_is_too_long_is_kept_and_refused(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_links_that_are_not_there_can_not_be_revoked(person: SignedIn, method: str) -> None:
+def test_unknown_links_cannot_be_revoked(person: SignedIn, method: str) -> None:
     for values in ([], ["nonsense"], ["00000000-0000-4000-8000-000000000000"]):
         if method == "post":
             assert person.post("/links/revoke", {"link": values}).status_code == 404
@@ -303,7 +295,7 @@ def test_an_expired_link_shows_when_and_offers_another(
     assert link["url"] not in page
 
 
-def test_what_belongs_to_another_owner_is_not_there(
+def test_links_of_another_owner_are_not_found(
     person: SignedIn, owner: Owner, new_owner: Any
 ) -> None:
     other: Owner = new_owner("Ivy Intruder")
