@@ -21,7 +21,7 @@ from interface.settings import Settings
 from interface.wsgi import create_app
 from projections.engine import positions
 from tests.support.clock import Clock
-from tests.support.command_line import Command, Done
+from tests.support.command_line import Command, Outcome
 from tests.support.desk import Desk
 from tests.support.examples import SECRET
 from tests.support.log_trigger import bypass_log_trigger
@@ -194,11 +194,11 @@ def person(
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `admitone` with these arguments, as its script does."""
 
-    def run(*arguments: str) -> Done:
+    def run(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        return Done(int(ended.value.code or 0), *capsys.readouterr())
+        return Outcome(int(ended.value.code or 0), *capsys.readouterr())
 
     return run
 

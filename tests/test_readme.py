@@ -1,4 +1,4 @@
-"""The READMEs name only what is there."""
+"""The READMEs name only what exists."""
 
 import hashlib
 import re

@@ -138,9 +138,9 @@ def rebuilds(conninfo: str, library: float) -> None:
 def proofs(conninfo: str, folder: Path) -> None:
     """Signing, verifying and proving."""
     signer = CheckpointSigner("bench.example.org", bytes(32))
-    kept = CheckpointStore(folder / "heads", signer.verifier_key())
+    store = CheckpointStore(folder / "checkpoints", signer.verifier_key())
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        while sign_due(conn, signer, kept, now=NOW):
+        while sign_due(conn, signer, store, now=NOW):
             pass
         size = tree_size(conn)
         begun = perf_counter()
@@ -148,7 +148,7 @@ def proofs(conninfo: str, folder: Path) -> None:
             inclusion_proof(index, size, tile_reader(conn))
         each = (perf_counter() - begun) / len(range(0, size, max(1, size // 200)))
     begun = perf_counter()
-    found = verify(conninfo, kept.all(), kept.leaves())
+    found = verify(conninfo, store.all(), store.leaves())
     took = perf_counter() - begun
     if found.fault is not None:
         raise AssertionError(found)

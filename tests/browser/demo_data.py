@@ -1,4 +1,4 @@
-"""A lively owner: several calendars, links in each state, bookings far and near."""
+"""A busy owner: several calendars, links in each state, bookings near and far."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -58,7 +58,7 @@ _BOOKINGS = (
 
 @dataclass(frozen=True)
 class Demo:
-    """What of it the walk through the pages has to name."""
+    """The ids and tokens that the list of pages needs."""
 
     calendar: UUID
     archived: UUID
@@ -73,11 +73,11 @@ class Demo:
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
-    """Of links, by state; `managing` is the invitee's of a booking ahead."""
+    """Tokens of links by state; `managing` is the invitee's token of a future booking."""
 
 
 def fill(services: Services) -> Demo:
-    """Make it, and return when the pages show it; and somebody who has nothing yet."""
+    """Creates the owner and one without data, and returns when the pages show it all."""
     services.accounts.create(email=BEGINNER, name="Nils Beginner", roles=("owner",))
     services.accounts.create(email=OPERATOR, name="Otto Operator", roles=("operator",))
     auditor = services.accounts.create(email=AUDITOR, name="Audrey Auditor", roles=("auditor",))

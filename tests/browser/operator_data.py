@@ -11,7 +11,7 @@ from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.views import booking_calendar, calendar_list, link_list
 from tests.support.desk import Desk
-from tests.support.unappliable_event import poison
+from tests.support.unappliable_event import unappliable_expiry
 
 _DIFFERENCES = [
     {
@@ -33,7 +33,7 @@ def add_operator_data(desk: Desk, calendar: UUID) -> None:
     """Adds all of it to a running service. What is parked stays so until somebody retries."""
     services = desk.services
     expiry = services.now() + timedelta(days=100)
-    with poison(services.database, expiry):
+    with unappliable_expiry(services.database, expiry):
         desk.revoke(desk.new_link(calendar, recipient="Vera Rubin", expires_at=expiry))
         wait_for_views(services)
     with services.database.connection() as conn:

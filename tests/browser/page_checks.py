@@ -1,4 +1,4 @@
-"""What tests look at on several pages: the clipboard, and what axe finds."""
+"""Checks of any page: the clipboard, and what axe finds."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page

@@ -1,4 +1,4 @@
-"""Every page, for people who see, hear, point or type in their own way."""
+"""Every page is accessible: contrast, keyboard, focus, screen readers, narrow screens."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -141,7 +141,7 @@ _FOCUS = """() => {
 
 
 def _faults_of(page: Page) -> list[str]:
-    """What is wrong, wide and narrow, light and dark, and at 200 %."""
+    """Returns the faults of a page: wide and narrow, light and dark, and at 200 %."""
     page.evaluate(_AXE)
     found = _violations(page, "light", {})
     page.emulate_media(color_scheme="dark")

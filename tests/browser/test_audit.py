@@ -1,4 +1,4 @@
-"""An auditor at a real browser: from a search to the story, and back to how it was then."""
+"""An auditor in a real browser: from a search to the history and to its state at a time."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ EMAIL = "ines@example.org"
 
 @pytest.fixture(scope="module", autouse=True)
 def auditor(site: Site) -> None:
-    """Somebody who only reads the audit."""
+    """An account that may only read the audit."""
     site.service.command("accounts", "create", EMAIL, "--role", "auditor")
 
 

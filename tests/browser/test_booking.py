@@ -1,4 +1,4 @@
-"""The invitee's walk, from the link to the booking, in a real browser."""
+"""An invitee in a real browser, from the link to the booking."""
 
 import re
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def test_a_second_browser_is_told_that_the_link_was_used(
 
 
 def opened(page: Page, link: dict[str, Any]) -> Response:
-    """What the browser gets for the link."""
+    """Opens the link and returns the answer."""
     answer = page.goto(f"/b/{link['token']}")
     assert answer is not None
     return answer

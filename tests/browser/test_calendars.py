@@ -16,7 +16,7 @@ _number = count(1)
 
 @pytest.fixture
 def email(site: Site) -> str:
-    """Somebody who has nothing yet."""
+    """The address of a new account without data."""
     address = f"calendars{next(_number)}@example.org"
     site.new_person(address, "Olivia Owner")
     return address

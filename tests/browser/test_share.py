@@ -1,4 +1,4 @@
-"""The guide's five steps, in a real browser: from Settings to a link in the clipboard."""
+"""The five steps of the guide in a real browser, from Settings to a link in the clipboard."""
 
 import csv
 import io

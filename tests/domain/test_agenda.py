@@ -1,3 +1,5 @@
+"""The agenda of a day reserves and releases slots without clashes."""
+
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
@@ -175,7 +177,7 @@ class Agendas:
         self._histories: dict[date, list[Any]] = {}
 
     def take(self, booking_id: UUID, wanted: Reservation) -> bool:
-        """Whether the slot was free."""
+        """Reserves the slot and returns True if it was free."""
         days = [self._day(day) for day in wanted.widened.days()]
         try:
             for day in days:

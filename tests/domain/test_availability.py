@@ -1,4 +1,4 @@
-"""When a calendar offers slots, by example."""
+"""The slots that a calendar offers, by example."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

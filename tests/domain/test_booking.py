@@ -1,3 +1,5 @@
+"""A booking is made, rescheduled, cancelled, and its invitee forgotten."""
+
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

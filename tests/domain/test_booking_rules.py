@@ -1,4 +1,4 @@
-"""What an owner may decide, and what is refused."""
+"""The booking rules that are accepted, and those that are refused."""
 
 from collections.abc import Sequence
 from dataclasses import replace

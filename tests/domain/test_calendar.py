@@ -1,3 +1,5 @@
+"""A calendar is created, changed by version, and archived."""
+
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

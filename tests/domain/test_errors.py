@@ -1,3 +1,5 @@
+"""The tree of refusals, and the sentences that people see."""
+
 import re
 from collections.abc import Iterator
 

@@ -1,3 +1,5 @@
+"""A single-use link is issued, redeemed once, revoked, replaced, or expires."""
+
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4

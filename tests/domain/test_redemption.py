@@ -1,4 +1,4 @@
-"""The decision of redeeming, from aggregates alone: what happens, and what is refused first."""
+"""The decision to redeem a link, from aggregates alone, and the order of its refusals."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Slots and reservations: order, overlap, days and buffers."""
+
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 

@@ -11,7 +11,7 @@ from application.eventstore.mapper import JSONMapper
 from domain.errors import LinkEnded, SlotRefused
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
-from tests.projections.evidence.tampering import CHANGES, Vault
+from tests.projections.evidence.tampering import CHANGES, SignedLog
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import TOMORROW_AT_NINE
@@ -52,19 +52,19 @@ def test_every_one_of_a_thousand_changes_is_found_at_its_position(
     for _ in range(60):
         something_happens(desk, random, calendar_id, links)
     catch_up()
-    vault = Vault.of(conninfo, tmp_path / "heads")
+    signed_log = SignedLog.of(conninfo, tmp_path / "checkpoints")
     names = sorted(CHANGES)
     found = named = 0
     for seed in range(COUNT):
         random = Random(seed)
         name = random.choice(names)
         rewrite_tree = seed % 5 == 0 and name not in CANNOT_BE_HASHED
-        place = vault.change(CHANGES[name], random, rewrite_tree=rewrite_tree)
-        verdict = vault.verdict()
+        place = signed_log.change(CHANGES[name], random, rewrite_tree=rewrite_tree)
+        verdict = signed_log.verify()
         found += verdict.fault is not None
         named += verdict.position == place
-        vault.restore()
-    vault.close()
+        signed_log.restore()
+    signed_log.close()
     print(f"\n{COUNT} changes: {found} found, {named} named by their position")
     assert (found, named) == (COUNT, COUNT)
 
@@ -76,7 +76,7 @@ def test_no_unchanged_log_of_a_thousand_is_reported(
     everything_happens(desk)
     random = Random(2)
     calendar_id, links = desk.new_calendar(), list[UUID]()
-    vault = None
+    signed_log = None
     for number in range(COUNT):
         something_happens(desk, random, calendar_id, links)
         if random.random() < 0.5:
@@ -84,9 +84,9 @@ def test_no_unchanged_log_of_a_thousand_is_reported(
         if number % 50 == 0:
             catch_up()
             Rebuild(conninfo, [TransparencyLog()], JSONMapper()).run()
-        if vault is None or random.random() < 0.2:
+        if signed_log is None or random.random() < 0.2:
             catch_up()
-            vault = Vault.of(conninfo, tmp_path / "heads")
-        verdict = vault.verdict()
+            signed_log = SignedLog.of(conninfo, tmp_path / "checkpoints")
+        verdict = signed_log.verify()
         assert verdict.fault is None, (number, verdict)
     print(f"\n{COUNT} honest logs: no alarm")

@@ -1,4 +1,4 @@
-"""People with links at the pages, and people at the command line."""
+"""People who use the pages and the API."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,13 +26,13 @@ def new_invitee_browser(app: Flask, owner: Owner) -> Callable[..., InviteeBrowse
 
 @pytest.fixture
 def invitee(new_invitee_browser: Callable[..., InviteeBrowser]) -> InviteeBrowser:
-    """Somebody with a link for the example's calendar."""
+    """An invitee with a link to the example's calendar."""
     return new_invitee_browser(location="Room 1", description="Hello.")
 
 
 @pytest.fixture
 def auditor(new_owner: Callable[..., Owner]) -> Owner:
-    """Somebody with a key whose only scope is `audit`."""
+    """An account with an API key whose only scope is `audit`."""
     return new_owner("Audrey Auditor", roles=("auditor",))
 
 

@@ -1,4 +1,4 @@
-"""Settings: what is read from the environment, and what is said about wrong ones."""
+"""Settings from the environment, and the sentences about wrong ones."""
 
 import os
 from functools import partial

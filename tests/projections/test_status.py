@@ -1,4 +1,4 @@
-"""How every view stands beside the log."""
+"""The status of every view compared with the log."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,7 @@ from projections.catalogue import CATALOGUE
 from projections.engine.runner import is_running
 from projections.status import statuses
 from tests.support.desk import Desk
+from tests.support.log_trigger import writable_log
 from tests.support.projector import running_projector
 from tests.support.waiting import wait_until
 
@@ -32,14 +33,12 @@ def test_a_view_that_has_not_seen_all_events_is_behind_by_number_and_age(
     seen = services.event_store.head()
     desk.new_link()
     desk.new_link()
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+    with psycopg.connect(conninfo, autocommit=True) as conn, writable_log(conn):
         conn.execute(
             "UPDATE stored_events SET recorded_at = recorded_at - interval '1 hour'"
             " WHERE notification_id = %s",
             (seen + 1,),
         )
-        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
     for view in statuses(services.database):
         assert (view.position, view.head) == (seen, services.event_store.head())
         assert (view.lag_events, view.state) == (4, "behind")

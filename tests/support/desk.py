@@ -1,4 +1,4 @@
-"""An owner's commands given to the application, with examples for all that a test leaves out.
+"""Gives an owner's commands to the application, with examples for all that a test leaves out.
 
 `HttpDesk` is its twin: the same verbs over HTTP. `new_…` returns what was made; the other
 verbs return the result of the command.

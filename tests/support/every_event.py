@@ -1,4 +1,4 @@
-"""A log in which everything happened that can happen, and the views of it."""
+"""A log with every kind of event, and the views of it."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The people, times and terms that tests speak of. All times are UTC."""
+"""The people, times and terms of the tests. All times are UTC."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,7 +41,7 @@ TERMS = CalendarTerms(name="Intro call", rules=RULES, location="Room 1", descrip
 
 
 def calendar_json(**changes: Any) -> dict[str, Any]:
-    """A calendar as an owner posts it: every day from 9 to 5 UTC, half an hour each."""
+    """Returns a calendar as an owner posts it: every day from 9 to 5 UTC, half an hour each."""
     return {
         "name": "Intro call",
         "time_zone": "UTC",
@@ -52,7 +52,7 @@ def calendar_json(**changes: Any) -> dict[str, Any]:
 
 
 def redeem_json(start: str, **changes: Any) -> dict[str, Any]:
-    """A booking as an invitee posts it."""
+    """Returns a booking as an invitee posts it."""
     return {
         "start": start,
         "invitee": {"name": "Ada Lovelace", "email": "ada@example.org"},

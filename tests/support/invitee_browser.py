@@ -1,4 +1,4 @@
-"""Somebody with a link, and the browser they opened it with."""
+"""An invitee with a link, and the browser in which they open it."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ADA = {"name": "Ada Lovelace", "email": "ada@example.org"}
 
 @dataclass
 class InviteeBrowser:
-    """Somebody with a link, and the browser they opened it with."""
+    """An invitee with a link, and the browser in which they open it."""
 
     owner: Owner
     link: dict[str, Any]
@@ -30,7 +30,7 @@ class InviteeBrowser:
         return self.browser.get(f"{self.path}{query}")
 
     def form(self, start: str = NINE, zone: str = "Europe/London") -> dict[str, str]:
-        """The form as the page for that time holds it, filled in."""
+        """Returns the form on the page of that time, filled in."""
         page = self.get(f"?tz={zone}&start={start}").get_data(as_text=True)
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
         assert hidden["start"] == start
@@ -40,7 +40,7 @@ class InviteeBrowser:
         return self.browser.post(self.path, data=form, headers=headers)
 
     def elsewhere(self) -> "InviteeBrowser":
-        """The same link in another browser."""
+        """Returns an invitee with the same link in another browser."""
         return InviteeBrowser(self.owner, self.link, self.browser.application.test_client())
 
     def revoke(self) -> None:
@@ -52,7 +52,7 @@ class InviteeBrowser:
 
 
 def text_of(answer: Any) -> str:
-    """What people read of a page."""
+    """Returns the text of a page without its head, in one line."""
     page = re.sub(r"<head>.*?</head>", "", answer.get_data(as_text=True), flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 

@@ -1,4 +1,4 @@
-"""A projector in this process."""
+"""Projectors: applying the log once, in a thread, or as a process."""
 
 import os
 import subprocess
@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.mapper import JSONMapper
 from interface.runtime.parent_watchdog import for_children
@@ -22,11 +23,16 @@ STOP_SECONDS = 30.0
 
 
 def apply_log(conninfo: str) -> None:
-    """Applies what is in the log to all views, here and now."""
-    runner = Runner(conninfo, CATALOGUE, MAPPER)
+    """Applies the whole log to all views."""
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        while runner.catch_up(conn):
-            pass
+        apply_all(conn)
+
+
+def apply_all(conn: Connection[DictRow]) -> None:
+    """Applies the whole log to all views, on this connection."""
+    runner = Runner(conn.info.dsn, CATALOGUE, MAPPER)
+    while runner.catch_up(conn):
+        pass
     assert runner.stuck == {}
 
 

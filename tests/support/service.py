@@ -1,4 +1,4 @@
-"""The whole service as a process of its own, and people who talk to it over HTTP."""
+"""The whole service as a process of its own, and an owner who talks to it over HTTP."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class Service(HttpDesk):
 
     @property
     def url(self) -> str:
-        """Where it is, without a slash at the end."""
+        """The address of the service, without a slash at the end."""
         return f"http://{self.host}:{self.port}"
 
     @property
@@ -87,7 +87,7 @@ class Service(HttpDesk):
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Returns a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -96,7 +96,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterator[Service]:
-    """`admitone serve` on the database at `conninfo`, or on its own in `data`."""
+    """Runs `admitone serve` on the database at `conninfo`, or on its own in `data`."""
     started = start_service(data, conninfo, **settings)
     try:
         wait_until_ready(started)
@@ -106,7 +106,7 @@ def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterat
 
 
 def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
-    """The process alone, in a process group of its own; it may not be ready yet."""
+    """Starts the process in a process group of its own; it may not be ready yet."""
     port = int(settings.get("ADMITONE_PORT") or free_port())
     inherited = {name: v for name, v in os.environ.items() if not name.startswith("ADMITONE_")}
     environment = inherited | {"ADMITONE_DATA": str(data), "ADMITONE_PORT": str(port)} | settings
@@ -117,13 +117,13 @@ def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
 
 
 def start_again(service: Service) -> Service:
-    """A new process with the settings, and so with the data, of one that has ended."""
+    """Starts a new process with the settings and the data of one that has ended."""
     process, log_from = _serve(service.environment)
     return replace(service, process=process, log_from=log_from)
 
 
 def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
-    """The process, which ends with this one, and where in the log its own words begin."""
+    """Returns the process, which ends with this one, and where its part of the log begins."""
     with open(Path(environment["ADMITONE_DATA"]) / "service.log", "a") as log:
         log_from = log.tell()
         process = subprocess.Popen(
@@ -138,7 +138,7 @@ def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
 
 
 def wait_until_ready(service: Service) -> None:
-    """Return when /readyz says so and the welcome is printed."""
+    """Returns when /readyz says so and the welcome is printed."""
     ends_at = monotonic() + READY_SECONDS
     while monotonic() < ends_at:
         if service.process.poll() is not None:
@@ -154,13 +154,13 @@ def wait_until_ready(service: Service) -> None:
 
 
 def log_of(service: Service) -> str:
-    """All that the service has printed since it was started."""
+    """Returns everything that the service has printed since it was started."""
     log = (Path(service.environment["ADMITONE_DATA"]) / "service.log").read_bytes()
     return log[service.log_from :].decode()
 
 
 def stop_service(service: Service) -> None:
-    """As Ctrl-C does."""
+    """Stops the service like Ctrl-C, unless it has ended."""
     if service.process.poll() is None:
         service.process.send_signal(signal.SIGINT)
         assert service.process.wait(60) == 0, log_of(service)

@@ -1,4 +1,4 @@
-"""Rows for the log, and what the log has."""
+"""Rows to append to the log, and the rows that it holds."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,25 +19,25 @@ def stored(
     topic: str = "test.happened",
     state: str = "{}",
 ) -> StoredEvent:
-    """One event, of an aggregate of its own unless one is named."""
+    """Returns an event to append. By default its aggregate is a new one."""
     return StoredEvent(originator_id or uuid4(), version, topic, state.encode())
 
 
 def typed(event: StoredEvent) -> PersonalDataRow:
-    """The personal data behind an event."""
+    """Returns a row of personal data for an event."""
     assert isinstance(event.originator_id, UUID)
     return PersonalDataRow(event.originator_id, event.originator_version, SALT, {"name": "Ada"})
 
 
 def query(conninfo: str, statement: str, *params: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement on a connection of its own."""
+    """Runs a statement on a connection of its own and returns its rows."""
     with psycopg.connect(conninfo, autocommit=True) as conn:
         found = conn.execute(statement.encode(), params)
         return found.fetchall() if found.description else []
 
 
 def log(conninfo: str) -> list[tuple[int, UUID, int]]:
-    """Position, id and version of every event in the log, in order."""
+    """Returns position, id and version of every event in the log, in order."""
     return query(
         conninfo,
         """SELECT notification_id, originator_id, originator_version FROM stored_events
@@ -46,7 +46,7 @@ def log(conninfo: str) -> list[tuple[int, UUID, int]]:
 
 
 def personal_data(conninfo: str) -> list[tuple[UUID, int]]:
-    """Id and version of every row of personal data."""
+    """Returns id and version of every row of personal data."""
     return query(conninfo, "SELECT originator_id, originator_version FROM personal_data")
 
 

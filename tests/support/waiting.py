@@ -1,4 +1,4 @@
-"""Waiting for what will happen, and acting at the same moment."""
+"""Waiting for a condition, and acting at the same moment."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Events are found page by page, however many there are and however few match."""
+"""The search of the log returns every matching event, page by page."""
 
 from collections.abc import Iterator
 from datetime import timedelta

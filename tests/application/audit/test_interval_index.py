@@ -1,4 +1,4 @@
-"""Who holds which time: as a slow list would have it."""
+"""The interval index gives the same results as a simple list of spans."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Replay answers from the log alone: who did what, when, and how things stood then."""
+"""Replay shows from the log alone who did what and when, and the state at any moment."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -140,14 +140,14 @@ def test_replay_up_to_a_position_equals_the_state_that_was_saved_there(
     assert len(saved) > 150
     for position, aggregate_id, state in saved:
         found = replay.replay(conn, aggregate_id, MAPPER, now=NOW).as_of(position).state
-        (replayed,) = [told for name, told in found.items() if name.endswith(str(aggregate_id))]
+        (replayed,) = [value for name, value in found.items() if name.endswith(str(aggregate_id))]
         replayed.pop("status", None)
         state.pop("status", None)
         assert replayed == state
 
 
 def at_random(desk: Desk, random: Random) -> None:
-    """Whatever people do, in any order."""
+    """Gives random commands."""
     everything_happens(desk)
     calendar_id = desk.new_calendar()
     links: list[UUID] = []

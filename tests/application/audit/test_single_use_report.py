@@ -1,4 +1,4 @@
-"""The proof of single use holds for all that the service writes, and counts it."""
+"""The single-use report holds for every log that the service writes, and counts its events."""
 
 from collections import Counter
 from contextlib import suppress
@@ -26,13 +26,13 @@ from tests.application.audit.single_use_statements import (
 from tests.support.desk import ALL_DAY, Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import IN_90_DAYS, NOW, TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.log_forger import Forger
+from tests.support.log_forger import LogForger
 
 
 @pytest.fixture
-def forger(conninfo: str) -> Forger:
+def forger(conninfo: str) -> LogForger:
     """Writes into the log past the service."""
-    return Forger(conninfo)
+    return LogForger(conninfo)
 
 
 def test_every_statement_holds_for_an_empty_log(prove: Prove) -> None:
@@ -74,7 +74,7 @@ def test_reading_the_log_in_batches_gives_the_same_report(
 
 
 def test_counts_are_of_a_period_and_statements_are_of_the_whole_log(
-    desk: Desk, forger: Forger, prove: Prove
+    desk: Desk, forger: LogForger, prove: Prove
 ) -> None:
     noon = NOW + timedelta(hours=4)
     calendar_id = desk.new_calendar(minimum_notice_minutes=0)

@@ -1,4 +1,4 @@
-"""How commands end that many people give at once."""
+"""The outcomes of commands that many people give at once."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Forgetting people, and telling what is held about them."""
+"""Erasure of personal data, and the export of what is held about an address."""
 
 import json
 from collections import Counter
@@ -27,19 +27,19 @@ LATER = NOW + timedelta(hours=1)
 
 
 def booked(desk: Desk, calendar_id: UUID | None = None, **redemption: Any) -> UUID:
-    """The id of a booking with words about its invitee at link and booking."""
+    """Makes a booking with personal data at link and booking, and returns its id."""
     link_id = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
     return desk.book(link_id, **{"notes": "By phone", "key": "k-1"} | redemption)
 
 
 def backup(desk: Desk) -> list[PersonalDataRow]:
-    """All rows of personal data as they are."""
+    """Returns all rows of personal data."""
     names = PersonalDataRow._fields
     return [PersonalDataRow(*(row[name] for name in names)) for row in desk.personal_rows()]
 
 
 def restore(desk: Desk, rows: list[PersonalDataRow]) -> None:
-    """Put rows back that have gone."""
+    """Restores rows of personal data that were deleted."""
     with desk.services.database.connection() as conn:
         conn.cursor().executemany(
             "INSERT INTO personal_data VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
@@ -48,7 +48,7 @@ def restore(desk: Desk, rows: list[PersonalDataRow]) -> None:
 
 
 def held(desk: Desk, email: str) -> Any:
-    """What is held about an address, by way of JSON."""
+    """Returns what is held about an address, read back from JSON."""
     return json.loads(json.dumps(desk.services.erasure.personal_data_about(email)))
 
 
@@ -252,8 +252,8 @@ def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Ac
     meant = desk.new_link(calendar_id, note="For Ada@Example.org, from Olivia")
     desk.redeem(meant, TOMORROW_AT_TEN, invitee=GRACE)
     asked = held(desk, "ADA@example.org")
-    told = [(item["event"], item["link_id"], item["booking_id"]) for item in asked["typed"]]
-    assert told == [
+    listed = [(item["event"], item["link_id"], item["booking_id"]) for item in asked["typed"]]
+    assert listed == [
         ("link.issued", str(first), None),
         ("link.issued", str(replaced), str(booking_id)),
         ("booking.made", str(replaced), str(booking_id)),

@@ -1,4 +1,4 @@
-"""The same request once more: the first answer again, and nothing for anybody else."""
+"""A repeated redemption with the same idempotency key gets the first answer again."""
 
 from dataclasses import replace
 from typing import Any

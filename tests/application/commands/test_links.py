@@ -1,4 +1,4 @@
-"""Commands about links but redeeming: happened, repeated, refused, raced."""
+"""Commands about links except redeeming: happened, repeated, refused, raced."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Whoever commands at the same moment: one wins, and the others hear the truth."""
+"""Concurrent commands: one wins, and the others are refused with the true reason."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def test_a_slot_beside_one_that_was_just_taken_is_booked_after_a_conflict(desk: 
 
 
 def commands_on(desk: Desk, link_id: UUID) -> dict[str, Callable[[], object]]:
-    """Everything that can be done to a link or its calendar."""
+    """Returns every command on a link or its calendar, by name."""
     calendar_id = desk.link(link_id).calendar_id
     return {
         "redeem": partial(desk.redeem, link_id),

@@ -1,4 +1,4 @@
-"""Redeeming a link, one person after the other. Those at once are in `test_races.py`."""
+"""Redeeming a link, one person after the other. Concurrent redemptions are in `test_races.py`."""
 
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Connections, what is set in them, and the deadline that they keep to."""
+"""Connections, their session settings, and deadlines."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ def database(conninfo: str) -> Iterator[Database]:
 
 
 def sessions(conninfo: str, state: str = "%") -> int:
-    """How many connections of ours the server knows, in this state."""
+    """Returns the number of our connections in this state."""
     [(count,)] = query(
         conninfo,
         """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()

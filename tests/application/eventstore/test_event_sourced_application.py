@@ -1,3 +1,5 @@
+"""The event store finds aggregates by id, kind, owner and version."""
+
 import pytest
 
 from application.eventstore.event_sourced_application import EventSourcedApplication

@@ -1,4 +1,4 @@
-"""The network loses what was sent, or the answer to it: nothing is recorded twice or denied."""
+"""When the network loses a request or its reply, nothing is recorded twice or denied."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,3 +1,5 @@
+"""Events are stored as plain JSON, and every form ever written can be read."""
+
 import json
 import re
 import sys

@@ -1,4 +1,4 @@
-"""A server that refuses or is silent: the deadline holds, and what is dead is replaced."""
+"""With a server that refuses or is silent deadlines hold, and dead connections are replaced."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +57,7 @@ def distant(proxy: Proxy) -> Iterator[Database]:
 
 
 def fill(database: Database, connections: int) -> list[int]:
-    """Make the pool open that many connections; the server's processes behind them."""
+    """Makes the pool open that many connections and returns their server processes."""
     with ExitStack() as stack:
         opened = [stack.enter_context(database.connection()) for _ in range(connections)]
         return [conn.info.backend_pid for conn in opened]

@@ -1,4 +1,4 @@
-"""The log: all or nothing, in order, and every conflict told by its row."""
+"""Appends are all or nothing and in order, and every conflict names its row."""
 
 import sys
 from collections.abc import Iterator, Sequence

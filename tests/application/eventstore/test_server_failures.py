@@ -31,7 +31,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPos
 
 @pytest.fixture
 def recorder(own_server: EmbeddedPostgres) -> Iterator[EventRecorder]:
-    """On that server, with several connections."""
+    """A recorder on that server, with several connections."""
     recorder = on(own_server.conninfo)
     yield recorder
     recorder.datastore.close()

@@ -34,7 +34,7 @@ class Room(Aggregate):
         TOPIC = "room.created"
 
     class Booked(Aggregate.Event):
-        """Somebody has the room; `guests` are expected, at least one."""
+        """The room was booked for a number of guests, at least one."""
 
         TOPIC = "room.booked"
         class_version = 3

@@ -1,3 +1,5 @@
+"""Accounts, their roles, and sign-in tokens."""
+
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4

@@ -1,3 +1,5 @@
+"""API keys: scopes, revocation, forgeries, and what is stored of them."""
+
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -68,17 +70,17 @@ def test_the_secret_of_a_key_is_not_stored(
 ) -> None:
     key = accounts.create_key(olivia, name="laptop")
     secret = key.split("_", 2)[2]
-    kept = rows_of(conninfo, "api_keys")
-    assert prefix_of(key) in kept
-    assert secret not in kept
-    assert secret.encode().hex() not in kept
+    stored = rows_of(conninfo, "api_keys")
+    assert prefix_of(key) in stored
+    assert secret not in stored
+    assert secret.encode().hex() not in stored
 
 
 def test_a_revoked_key_is_refused_from_that_moment_on(accounts: Accounts, olivia: Account) -> None:
-    revoked, kept = (accounts.create_key(olivia, name=name) for name in ("revoked", "kept"))
+    revoked, stored = (accounts.create_key(olivia, name=name) for name in ("revoked", "stored"))
     accounts.revoke_key(prefix_of(revoked), now=NOW)
     assert accounts.caller(revoked, now=NOW) is None
-    assert accounts.caller(kept, now=NOW) is not None
+    assert accounts.caller(stored, now=NOW) is not None
 
 
 def test_revoking_a_key_again_changes_nothing(accounts: Accounts, olivia: Account) -> None:

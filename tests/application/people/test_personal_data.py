@@ -1,3 +1,5 @@
+"""Personal data is stored beside the log, which holds only commitments to it."""
+
 import json
 from datetime import timedelta
 from uuid import UUID
@@ -22,7 +24,7 @@ TYPED = ("Ada Lovelace", "ada@example.org", "Europe/London", "By phone", "For Ad
 
 
 def what_people_type(desk: Desk) -> UUID:
-    """Everything that can be typed about people, once; the redeemed link."""
+    """Types everything that can be typed about people, and returns the redeemed link."""
     calendar_id = desk.new_calendar()
     redeemed = desk.new_link(calendar_id, recipient="For Ada", note="VIP ☕")
     desk.revoke(desk.new_link(calendar_id), reason="Wrong person")
@@ -32,9 +34,9 @@ def what_people_type(desk: Desk) -> UUID:
 
 def test_personal_data_is_stored_beside_the_log_with_the_event_that_caused_it(desk: Desk) -> None:
     link_id = what_people_type(desk)
-    kept = {(row["originator_id"], row["originator_version"]) for row in desk.personal_rows()}
+    stored = {(row["originator_id"], row["originator_version"]) for row in desk.personal_rows()}
     committed = [line for line in desk.log() if line["data"].get("personal_data")]
-    assert kept == {(line["id"], line["version"]) for line in committed}
+    assert stored == {(line["id"], line["version"]) for line in committed}
     assert [line["topic"] for line in committed] == ["link.issued", "link.revoked", "booking.made"]
     issued = find(desk.services.database, link_id)
     assert issued is not None
@@ -115,16 +117,16 @@ def test_a_commitment_matches_only_the_data_it_was_made_for(
     given_data: dict[str, str | None], other: dict[str, str | None]
 ) -> None:
     rows, recorded = row_for(LINK, 1, given_data)
-    kept = {name: value for name, value in given_data.items() if value}
+    stored = {name: value for name, value in given_data.items() if value}
     if recorded is None:
-        assert (rows, kept) == ([], {})
+        assert (rows, stored) == ([], {})
         return
     (row,) = rows
-    assert row.data == kept
+    assert row.data == stored
     assert recorded == commitment(row.salt, row.data)
     assert recorded == recomputed(row._asdict())
     assert recorded == commitment(row.salt, dict(reversed(row.data.items())))
-    if without_empty(other) != kept:
+    if without_empty(other) != stored:
         assert recorded != commitment(row.salt, without_empty(other))
     assert recorded != commitment(bytes(32), row.data)
 

@@ -1,4 +1,4 @@
-"""Refused attempts are kept: the newest of each link, for a time, and without addresses."""
+"""The newest refused attempts of each link are stored for a limited time, without addresses."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -43,12 +43,12 @@ def tries(
     address: str = HOME,
     after: timedelta = timedelta(),
 ) -> None:
-    """Somebody tries in vain, some time after `examples.NOW`."""
+    """Records a refused attempt some time after `examples.NOW`."""
     attempts.record(link_id, reason=reason, address=address, now=NOW + after)
 
 
-def kept(conninfo: str, link_id: UUID = LINK) -> int:
-    """How many attempts with a link are stored."""
+def count(conninfo: str, link_id: UUID = LINK) -> int:
+    """Returns the number of stored attempts with a link."""
     ((count,),) = query(
         conninfo, "SELECT count(*) FROM refused_attempts WHERE link_id = %s", link_id
     )
@@ -84,25 +84,25 @@ def test_only_the_newest_attempts_of_each_link_are_stored(
     tries(attempts, link_id=CALENDAR)
     for minute in range(MOST_KEPT + 3):
         tries(attempts, after=timedelta(minutes=minute))
-        assert kept(conninfo) == min(minute + 1, MOST_KEPT)
+        assert count(conninfo) == min(minute + 1, MOST_KEPT)
     newest = attempts.newest(LINK)
     assert len(newest) == MOST_KEPT
     assert newest[0].at == NOW + timedelta(minutes=MOST_KEPT + 2)
     assert newest[-1].at == NOW + timedelta(minutes=3)
-    assert kept(conninfo, CALENDAR) == 1
+    assert count(conninfo, CALENDAR) == 1
 
 
 def test_many_attempts_at_once_are_all_stored_and_later_reduced_to_the_newest(
     attempts: RefusedAttempts, conninfo: str
 ) -> None:
     at_once([partial(tries, attempts)] * 40)
-    assert kept(conninfo) == 40
+    assert count(conninfo) == 40
     for _ in range(2):
         at_once([partial(tries, attempts)] * 40)
     assert len(attempts.newest(LINK)) == MOST_KEPT
     assert attempts.counts(LINK)[0].times == MOST_KEPT
     tries(attempts)
-    assert kept(conninfo) == MOST_KEPT
+    assert count(conninfo) == MOST_KEPT
 
 
 def test_the_address_is_not_stored_and_its_hash_needs_the_key(
@@ -154,7 +154,7 @@ def test_forgetting_an_invitee_deletes_the_attempts_with_their_links(
     for each in (other, replaced, link_id):
         tries(attempts, each)
     desk.forget(booking_id)
-    assert [kept(conninfo, each) for each in (other, replaced, link_id)] == [1, 0, 0]
+    assert [count(conninfo, each) for each in (other, replaced, link_id)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_attempts_that_came_back_from_a_backup_are_deleted_again(
     desk.forget(desk.book(link_id))
     tries(attempts, link_id)
     again(desk, link_id)
-    assert kept(conninfo, link_id) == 0
+    assert count(conninfo, link_id) == 0
 
 
 def reapply(desk: Desk) -> None:
@@ -194,7 +194,7 @@ def test_an_erasure_that_fails_deletes_no_attempts(
             desk.forget(booking_id)
     finally:
         query(conninfo, "DROP FUNCTION refuse CASCADE")
-    assert kept(conninfo, link_id) == 1
+    assert count(conninfo, link_id) == 1
 
 
 def test_recording_an_attempt_gives_up_quickly_without_a_database(

@@ -1,3 +1,5 @@
+"""Signed tokens of links, bookings and sign-ins."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""Checkpoints: signing, reading, and refusing every change."""
+
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta, timezone
@@ -90,7 +92,7 @@ def test_a_checkpoint_that_could_not_be_read_is_not_signed(
 
 
 def with_each_bit_changed(text: str) -> Iterator[str]:
-    """What is no longer UTF-8 is left out: it never gets this far."""
+    """Yields the text with each bit changed, as long as it is still UTF-8."""
     data = text.encode()
     for bit in range(8 * len(data)):
         changed = bytearray(data)

@@ -1,3 +1,5 @@
+"""Merkle trees and proofs agree with published ones and with the definition."""
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

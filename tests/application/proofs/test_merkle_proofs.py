@@ -1,3 +1,5 @@
+"""Merkle proofs are accepted for what they prove and refused for anything else."""
+
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -1,3 +1,5 @@
+"""The verifier as a single file on a machine without this project."""
+
 import ast
 import shutil
 import subprocess

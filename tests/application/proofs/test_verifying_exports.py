@@ -1,3 +1,5 @@
+"""Exports of the log are proved, and every change of one is refused."""
+
 import json
 from itertools import repeat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The log only grows, whoever asks."""
+"""The log only grows: even its owner cannot change recorded events."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""What each database role may do, and that it may do nothing else."""
+"""Each database role has the rights that it needs, and no others."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,3 +1,5 @@
+"""The schema is applied step by step, once, and all or nothing."""
+
 from collections.abc import Callable
 from importlib.resources import files
 from threading import Thread

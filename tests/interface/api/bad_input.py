@@ -1,4 +1,4 @@
-"""Input that must be refused: which calls take which fields, and what is wrong for each kind."""
+"""Input that must be refused: the fields of each call, and wrong values for each kind of field."""
 
 from copy import deepcopy
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The part of JSON Schema that the API's document uses, for checking answers against it."""
+"""Checks JSON against the schemas of the OpenAPI document."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ KNOWN = {
 
 
 def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema that a reference names, or the schema itself."""
+    """Returns the schema that a reference names, or the schema itself."""
     if "$ref" not in schema:
         return schema
     found: Any = document
@@ -38,7 +38,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
 def faults(
     document: dict[str, Any], schema: dict[str, Any], value: Any, at: str = "$"
 ) -> list[str]:
-    """Everything in which `value` is not as the schema says."""
+    """Returns every way in which `value` does not match the schema."""
     schema = resolved(document, schema)
     assert set(schema) <= KNOWN, f"this test does not understand {set(schema) - KNOWN}"
     if "anyOf" in schema:
@@ -79,12 +79,12 @@ def faults(
 
 
 def slugs(response: dict[str, Any]) -> set[str]:
-    """The names of the problems that a documented response tells of."""
+    """Returns the names of the problems in a documented response."""
     return set(re.findall(r"^\* `([a-z-]+)`: \S", response["description"], re.MULTILINE))
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All calls by method and path below /api/v1."""
+    """Returns all calls by method and path below /api/v1."""
     return {
         f"{method.upper()} {path.removeprefix(API)}": operation
         for path, item in document["paths"].items()

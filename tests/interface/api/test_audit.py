@@ -1,4 +1,4 @@
-"""Compliance staff at the API: what happened to something, and the log as it is."""
+"""The audit API: histories as of any moment, and the log page by page."""
 
 from typing import Any
 
@@ -156,7 +156,7 @@ def test_audit_responses_match_the_document(
     auditor.catch_up()
     sign_checkpoint(services, conninfo)
     document: dict[str, Any] = auditor.client.get("/api/openapi.json").json or {}
-    told = operations(document)
+    documented = operations(document)
     for call, path in {
         "/audit/links/{link_id}": f"/audit/links/{booked.link}",
         "/audit/bookings/{booking_id}": f"/audit/bookings/{booked.booking}",
@@ -170,7 +170,7 @@ def test_audit_responses_match_the_document(
     }.items():
         answer = auditor.get(path)
         assert answer.status_code == 200, answer.data
-        ((media, content),) = told[f"GET {call}"]["responses"]["200"]["content"].items()
+        ((media, content),) = documented[f"GET {call}"]["responses"]["200"]["content"].items()
         assert answer.mimetype == media
         value = answer.json if answer.is_json else answer.get_data(as_text=True)
         assert faults(document, content["schema"], value) == [], call

@@ -1,4 +1,4 @@
-"""Signed heads and proofs, checked with nothing but what the API gives."""
+"""Checkpoints and inclusion proofs are verified with the API alone."""
 
 from application.proofs.verifier import parse_key, verify_checkpoint, verify_inclusion
 from interface.bootstrap import Services
@@ -21,15 +21,15 @@ def test_every_event_under_a_checkpoint_is_proved_with_the_api_alone(
     text = auditor.get("/audit/checkpoint")
     assert text.content_type == "text/plain; charset=utf-8"
     assert parse_key(key)
-    head = verify_checkpoint(text.get_data(as_text=True), key)
+    checkpoint = verify_checkpoint(text.get_data(as_text=True), key)
     events = auditor.get("/audit/events").json["items"]
-    assert head.size == len(events) == 6
+    assert checkpoint.size == len(events) == 6
     for index, event in enumerate(events):
         proof = auditor.get(f"/audit/events/{event['position']}/proof").json
-        assert (proof["index"], proof["size"]) == (index, head.size)
+        assert (proof["index"], proof["size"]) == (index, checkpoint.size)
         assert (proof["leaf_hash"], proof["checkpoint"]) == (event["leaf_hash"], text.text)
         leaf, path = bytes.fromhex(event["leaf_hash"]), [bytes.fromhex(n) for n in proof["proof"]]
-        verify_inclusion(leaf, proof["index"], proof["size"], path, head.root)
+        verify_inclusion(leaf, proof["index"], proof["size"], path, checkpoint.root)
 
 
 def test_events_after_the_checkpoint_have_no_proof_yet(

@@ -1,4 +1,4 @@
-"""Whatever is sent: a refusal that names the field, never a fault, and nothing is left behind."""
+"""Bad input is refused by the name of its field and never causes an internal error."""
 
 import json
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ def calls(owner: Owner) -> list[Call]:
 
 @pytest.fixture
 def nothing_is_left(services: Services, calls: list[Call]) -> Iterator[None]:
-    """Whatever a test sends, the log and the personal data stay as they were."""
+    """Checks that a test left the log and the personal data unchanged."""
     before = recorded(services)
     yield
     assert recorded(services) == before
 
 
 def send(owner: Owner, call: Call, body: Any, **headers: str) -> Any:
-    """The call with `body`, which is JSON unless it is bytes."""
+    """Sends the call with `body`, as JSON unless it is bytes."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return owner.client.open(
         f"/api/v1{call.path}",
@@ -44,10 +44,10 @@ def send(owner: Owner, call: Call, body: Any, **headers: str) -> Any:
     )
 
 
-def names(told: set[str], field: str) -> bool:
-    """Whether what is told is the field that is wrong, what it lies in, or what lies in it."""
-    return bool(told) and all(
-        f"{one}.".startswith(f"{field}.") or f"{field}.".startswith(f"{one}.") for one in told
+def names(wrong: set[str], field: str) -> bool:
+    """Returns True if the reported fields are the wrong one, its parent, or parts of it."""
+    return bool(wrong) and all(
+        f"{one}.".startswith(f"{field}.") or f"{field}.".startswith(f"{one}.") for one in wrong
     )
 
 
@@ -56,8 +56,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(owner: Owner, calls: 
     for call in calls:
         for field, kind in call.kinds.items():
             for value in WRONG[kind]:
-                told = wrong_fields(send(owner, call, call.with_value(field, value)))
-                assert names(told, field), (call.name, field, value, told)
+                wrong = wrong_fields(send(owner, call, call.with_value(field, value)))
+                assert names(wrong, field), (call.name, field, value, wrong)
 
 
 @pytest.mark.usefixtures("nothing_is_left")
@@ -73,8 +73,8 @@ def test_a_field_that_is_not_known_is_refused_by_name(owner: Owner, calls: list[
         for place in call.objects:
             for name in ("surprise", "Name", "a.b", "\0", "\ud800", "__proto__", "id", "_x"):
                 path = f"{place}.{name}" if place else name
-                told = wrong_fields(send(owner, call, call.with_field(place, name, 1)))
-                assert told == {path}, (call.name, path)
+                wrong = wrong_fields(send(owner, call, call.with_field(place, name, 1)))
+                assert wrong == {path}, (call.name, path)
 
 
 @pytest.mark.usefixtures("nothing_is_left")

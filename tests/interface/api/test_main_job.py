@@ -1,4 +1,4 @@
-"""The guide's story over HTTP: share, book, and nobody books with that link again."""
+"""The main job over HTTP: share, book, and the link books nothing more."""
 
 from typing import Any
 

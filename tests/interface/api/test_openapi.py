@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth: every call, every refusal, every header, every field."""
+"""The OpenAPI document is right about every call, refusal, header and field."""
 
 import re
 from collections.abc import Callable
@@ -111,7 +111,7 @@ def success(operation: dict[str, Any]) -> dict[str, Any]:
     return response
 
 
-def _as_told(rule: str) -> str:
+def _as_documented(rule: str) -> str:
     """A rule of the application as the document writes it."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule).removeprefix(API)
 
@@ -140,10 +140,12 @@ def test_every_call_is_in_the_document_and_nothing_else(
     app: Flask, document: dict[str, Any]
 ) -> None:
     served = {
-        (route.method, _as_told(route.rule)) for route in routes(app) if route.rule.startswith(API)
+        (route.method, _as_documented(route.rule))
+        for route in routes(app)
+        if route.rule.startswith(API)
     }
-    told = {tuple(call.split(" ")) for call in operations(document)}
-    assert told == served
+    documented = {tuple(call.split(" ")) for call in operations(document)}
+    assert documented == served
 
 
 def test_every_call_has_a_short_summary_and_a_description(document: dict[str, Any]) -> None:
@@ -204,7 +206,7 @@ def test_the_examples_of_answers_are_as_the_document_says(document: dict[str, An
 
 
 def test_every_call_documents_all_its_refusals(document: dict[str, Any]) -> None:
-    told = {
+    documented = {
         call: {
             int(status): slugs(response)
             for status, response in operation["responses"].items()
@@ -212,7 +214,7 @@ def test_every_call_documents_all_its_refusals(document: dict[str, Any]) -> None
         }
         for call, operation in operations(document).items()
     }
-    assert told == {call: {503: {"unavailable"}} | of_it for call, of_it in REFUSALS.items()}
+    assert documented == {call: {503: {"unavailable"}} | of_it for call, of_it in REFUSALS.items()}
 
 
 def test_refusals_are_problems(document: dict[str, Any]) -> None:
@@ -232,10 +234,10 @@ def test_a_call_needs_a_key_where_the_document_says_so(
     app: Flask, document: dict[str, Any]
 ) -> None:
     assert document["components"]["securitySchemes"]["key"] == {"type": "http", "scheme": "bearer"}
-    told = operations(document)
+    documented = operations(document)
     for route in routes(app):
         if route.rule.startswith(API):
-            security = told[f"{route.method} {_as_told(route.rule)}"].get("security")
+            security = documented[f"{route.method} {_as_documented(route.rule)}"].get("security")
             assert security == ([{"key": []}] if route.scope else None), route
 
 
@@ -300,10 +302,10 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
 def test_responses_match_the_document(
     owner: Owner, new_owner: Callable[..., Owner], document: dict[str, Any]
 ) -> None:
-    told = operations(document)
+    documented = operations(document)
 
     def check(call: str, answer: Any) -> Any:
-        response = told[call]["responses"][str(answer.status_code)]
+        response = documented[call]["responses"][str(answer.status_code)]
         (schema,) = (content["schema"] for content in response["content"].values())
         assert answer.content_type in response["content"]
         assert faults(document, schema, answer.json) == [], call

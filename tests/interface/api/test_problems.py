@@ -1,4 +1,4 @@
-"""How the API says no: who may not, what is not there, what went wrong on our side."""
+"""The refusals of the API: authentication, scopes, unknown addresses, our own errors."""
 
 import importlib
 import pkgutil
@@ -161,8 +161,8 @@ def test_a_key_opens_only_what_its_scopes_name(
                 assert answer.status_code not in (401, 403), route
             else:
                 assert refusal(answer) == (403, "forbidden"), route
-                told = answer.get_data(as_text=True)
-                assert f"lacks the scope {route.scope}." in told
+                text = answer.get_data(as_text=True)
+                assert f"lacks the scope {route.scope}." in text
 
 
 def test_authentication_comes_before_the_body_is_read(app: Flask, owner: Owner) -> None:
@@ -180,8 +180,8 @@ def test_a_wrong_method_is_answered_with_the_allowed_ones(app: Flask, owner: Own
         for method in set(METHODS) - allowed[route.rule]:
             answer = owner.client.open(route.path, method=method, headers=owner.headers)
             assert refusal(answer) == (405, "method-not-allowed"), (method, route)
-            told = set(answer.headers["Allow"].split(", "))
-            assert told - {"HEAD", "OPTIONS"} == allowed[route.rule]
+            allowed_methods = set(answer.headers["Allow"].split(", "))
+            assert allowed_methods - {"HEAD", "OPTIONS"} == allowed[route.rule]
 
 
 def test_options_lists_the_methods_without_authentication(app: Flask, owner: Owner) -> None:

@@ -1,4 +1,4 @@
-"""Operators over HTTP: how views stand beside the log, rebuilds, and parked events."""
+"""The API of operators: the lag of views, rebuilds, and parked events."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +22,7 @@ from tests.support.examples import IN_90_DAYS
 from tests.support.http_desk import refusal, unknown_id
 from tests.support.owner import Owner
 from tests.support.projector import running_projector
-from tests.support.unappliable_event import poison
+from tests.support.unappliable_event import unappliable_expiry
 from tests.support.waiting import at_once, wait_until
 
 REBUILDS = f"/projections/{link_list.NAME}/rebuilds"
@@ -31,7 +31,7 @@ RETRY = f"/projections/{link_list.NAME}/retry"
 
 @pytest.fixture
 def operator(new_owner: Callable[..., Owner]) -> Owner:
-    """Somebody who only operates the service."""
+    """An account that may only operate the service."""
     return new_owner("Otto Operator", roles=("operator",))
 
 
@@ -80,13 +80,12 @@ def test_every_view_is_listed_with_its_lag(owner: Owner, operator: Owner) -> Non
 
 
 def test_the_list_says_whether_a_projector_is_running(operator: Owner, conninfo: str) -> None:
-    def told() -> bool:
-        at_work: bool = operator.get("/projections").json["projector_at_work"]
-        return at_work
+    def at_work() -> bool:
+        return bool(operator.get("/projections").json["projector_at_work"])
 
-    assert told() is False
+    assert at_work() is False
     with running_projector(conninfo):
-        assert told() is True
+        assert at_work() is True
 
 
 @pytest.mark.parametrize("name", [link_list.NAME, "link_list"])
@@ -130,15 +129,15 @@ def test_rows_that_differed_from_the_log_are_reported(
     work()
     done = operator.get(f"{REBUILDS}/{asked['id']}").json
     assert done["differing"] == 2
-    told = {difference["key"]: difference for difference in done["differences"]}
-    assert told[link["id"]] == {
+    differences = {difference["key"]: difference for difference in done["differences"]}
+    assert differences[link["id"]] == {
         "table": link_list.NAME,
         "key": link["id"],
         "live": {"position": 7},
         "built": {"position": 2},
     }
-    assert told[missing["id"]]["live"] is None
-    assert told[missing["id"]]["built"]["link_id"] == missing["id"]
+    assert differences[missing["id"]]["live"] is None
+    assert differences[missing["id"]]["built"]["link_id"] == missing["id"]
 
 
 def test_a_second_request_for_a_rebuild_is_refused(
@@ -206,7 +205,7 @@ def test_a_retry_applies_parked_events_once_they_can_be(
     owner: Owner, operator: Owner, services: Services
 ) -> None:
     assert operator.post(RETRY).json == {"applied": 0, "parked": 0}
-    with poison(services.database, IN_90_DAYS):
+    with unappliable_expiry(services.database, IN_90_DAYS):
         link = owner.new_link(expires_at=IN_90_DAYS.isoformat())
         owner.revoke(link)
         owner.catch_up()

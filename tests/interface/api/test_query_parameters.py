@@ -1,4 +1,4 @@
-"""Parameters of an address: wrong ones are refused by name, and none is a fault."""
+"""Wrong query parameters are refused by name and never cause an internal error."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whoever races whom over HTTP: one booking, and true answers for everybody else."""
+"""Races over HTTP end with one booking and true refusals for everybody else."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def outcome(answer: Answer) -> tuple[int, str]:
 
 
 def seen(service: Service, path: str, position: str) -> Any:
-    """What the owner reads at a log position, asking again while a view is behind."""
+    """Returns what the owner reads at a log position, trying again while a view is behind."""
     answers: list[Answer] = []
 
     def is_there() -> bool:
@@ -72,13 +72,13 @@ def issued(
 def redeeming(
     service: Service, links: list[dict[str, Any]], starts: list[str]
 ) -> list[Callable[[], Answer]]:
-    """One call for each link, which redeems it for the slot in the same place."""
+    """Returns a call for each link that redeems it for the slot in the same place."""
     pairs = zip(links, starts, strict=True)
     return [partial(service.redeem, link, start) for link, start in pairs]
 
 
 def log_of_links(service: Service) -> dict[str, list[str]]:
-    """What the log says of every link, by id."""
+    """Returns the topics of every link's events by id."""
     found: dict[str, list[str]] = {}
     with psycopg.connect(service.environment["ADMITONE_DATABASE_URL"]) as conn:
         rows = conn.execute("SELECT id::text, topic FROM log WHERE topic LIKE 'link.%'")
@@ -95,8 +95,8 @@ def test_two_hundred_people_race_for_one_link(service: Service) -> None:
         answers = at_once(
             [partial(service.redeem, link, start, invitee=person) for person in people]
         )
-        told = Counter(map(outcome, answers))
-        assert told == {(201, ""): 1, (410, "link-redeemed"): 199}
+        outcomes = Counter(map(outcome, answers))
+        assert outcomes == {(201, ""): 1, (410, "link-redeemed"): 199}
         (winner,) = [answer for answer in answers if answer.status_code == 201]
         position = winner.headers["x-log-position"]
         assert winner.json["start"] == start
@@ -218,6 +218,6 @@ def test_a_write_is_soon_shown_to_reads_without_a_position(
 
 
 def is_shown(service: Service, path: str, status: str) -> bool:
-    """Whether the owner who names no position sees this state."""
+    """Returns True if a read without a position shows this status."""
     answer = service.get(path)
     return answer.status_code == 200 and bool(answer.json["status"] == status)

@@ -1,4 +1,4 @@
-"""X-Log-Position and X-Min-Position: who has written something sees it when reading."""
+"""A read with X-Min-Position shows the write that returned X-Log-Position."""
 
 from collections.abc import Callable
 

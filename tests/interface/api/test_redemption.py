@@ -1,4 +1,4 @@
-"""Redeeming over HTTP: a slot for a link, once, and true reasons for every refusal."""
+"""Redeeming over HTTP: the response, and the status of each refusal."""
 
 from uuid import UUID
 
@@ -56,9 +56,9 @@ def test_a_used_link_reveals_nothing_but_that_it_is_used(owner: Owner, services:
     before = recorded(services)
     for answer in owner.try_token(link["token"]):
         assert refusal(answer) == (410, "link-redeemed")
-        told = answer.get_data(as_text=True)
+        text = answer.get_data(as_text=True)
         for secret in ("Secret", "secret@", "hidden", "Confidential", "Somebody", NINE, link["id"]):
-            assert secret not in told
+            assert secret not in text
     assert recorded(services) == before
 
 

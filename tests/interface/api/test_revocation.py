@@ -1,4 +1,4 @@
-"""Links over HTTP: the two ways in which an owner ends one, revoking and replacing."""
+"""Revoking and replacing links over HTTP."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -71,8 +71,16 @@ def test_a_replaced_link_ends_and_one_like_it_begins(
     new = replaced.json
     assert new["id"] != old["id"]
     assert new["token"] != old["token"]
-    kept = ("calendar_id", "recipient", "note", "status", "booking", "revoked_at", "replaced_by")
-    assert {name: new[name] for name in kept} == {name: old[name] for name in kept}
+    unchanged = (
+        "calendar_id",
+        "recipient",
+        "note",
+        "status",
+        "booking",
+        "revoked_at",
+        "replaced_by",
+    )
+    assert {name: new[name] for name in unchanged} == {name: old[name] for name in unchanged}
     assert new["issued_at"] == in_utc(clock())
     assert new["expires_at"] == in_utc(clock() + timedelta(days=10))
     assert replaced.headers["Location"] == f"/api/v1/links/{new['id']}"

@@ -1,4 +1,4 @@
-"""`admitone audit`, as compliance staff use it."""
+"""`admitone audit`: replay, verify, checkpoint, export and accesses."""
 
 import json
 import subprocess
@@ -37,10 +37,10 @@ def test_replay_prints_each_event_with_the_state_after_it(
     link_id = desk.new_link(recipient="Countess")
     issued = desk.services.event_store.head()
     desk.redeem(link_id)
-    told = admitone("audit", "replay", str(link_id))
-    assert told.status == 0
+    replayed = admitone("audit", "replay", str(link_id))
+    assert replayed.status == 0
     for word in ("link.issued", "Countess", ADA.email, "booking.made", '"status": "redeemed"'):
-        assert word in told.out
+        assert word in replayed.out
     found = json.loads(admitone("audit", "replay", str(link_id), "--json").out)
     assert [event["type"] for event in found["events"]][:3] == [
         "link.issued",
@@ -80,16 +80,16 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
 ) -> None:
     desk.redeem(desk.new_link())
     catch_up()
-    kept = tmp_path / "elsewhere.txt"
-    assert admitone("audit", "checkpoint", "--out", str(kept)).out == f"Wrote {kept}.\n"
+    copy = tmp_path / "elsewhere.txt"
+    assert admitone("audit", "checkpoint", "--out", str(copy)).out == f"Wrote {copy}.\n"
     desk.new_link()
     catch_up()
     admitone("audit", "checkpoint")
     honest = admitone("audit", "verify")
     assert (honest.status, honest.out.startswith("The log is as it was recorded")) == (0, True)
-    assert admitone("audit", "verify", "--checkpoint", str(kept)).status == 0
+    assert admitone("audit", "verify", "--checkpoint", str(copy)).status == 0
     tamper(conninfo, 3)
-    for arguments in ([], ["--checkpoint", str(kept)]):
+    for arguments in ([], ["--checkpoint", str(copy)]):
         changed = admitone("audit", "verify", *arguments)
         assert (changed.status, changed.out) == (
             1,
@@ -168,9 +168,9 @@ def test_accesses_are_listed_and_listing_them_is_an_access_too(
 ) -> None:
     link_id = desk.new_link()
     admitone("audit", "replay", str(link_id))
-    told = admitone("audit", "accesses").out.splitlines()
-    assert told[0].endswith("  accesses")
-    assert told[1].endswith(f"  replay {link_id} as of now")
+    replayed = admitone("audit", "accesses").out.splitlines()
+    assert replayed[0].endswith("  accesses")
+    assert replayed[1].endswith(f"  replay {link_id} as of now")
 
 
 def test_replay_is_refused_if_the_access_cannot_be_recorded(

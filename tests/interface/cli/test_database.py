@@ -1,4 +1,4 @@
-"""`admitone` and its database: there or not, ours or not, with all tables or not."""
+"""`admitone` with a database that is missing, too old, incomplete or about to start."""
 
 import json
 import signal

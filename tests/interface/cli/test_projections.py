@@ -1,4 +1,4 @@
-"""`admitone projections`: what operators are told, and with which exit status."""
+"""`admitone projections`: output and exit statuses."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
-from tests.projections.unreadable_events import spoiled
+from tests.projections.unreadable_events import unreadable
 from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
@@ -98,7 +98,7 @@ def test_parked_events_are_reported_and_retried(
     Desk(services).new_link()
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         (row,) = conn.execute("SELECT position FROM log WHERE topic = 'link.issued'").fetchall()
-        with spoiled(conn, {row["position"]}):
+        with unreadable(conn, {row["position"]}):
             catch_up()
             assert "parked: 1 event could not be applied" in admitone("projections", "status").out
             done = admitone("projections", "retry", "link_list")

@@ -13,7 +13,7 @@ from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW
-from tests.support.log_forger import Forger
+from tests.support.log_forger import LogForger
 
 REPORT = ("audit", "report", "single-use")
 
@@ -32,7 +32,7 @@ def test_a_statement_that_does_not_hold_is_exit_status_1(
     admitone: Command, desk: Desk, conninfo: str, tmp_path: Path
 ) -> None:
     desk.redeem(desk.new_link())
-    forger = Forger(conninfo)
+    forger = LogForger(conninfo)
     position = forger.repeat(forger.positions("link.redeemed")[0])
     page = tmp_path / "proof.html"
     done = admitone(*REPORT, "--html", str(page))

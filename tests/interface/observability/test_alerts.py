@@ -1,4 +1,4 @@
-"""The alerts and the dashboard ask for nothing that is not measured."""
+"""The alerts and the dashboard query only metrics that exist."""
 
 import json
 import re
@@ -19,7 +19,7 @@ METRIC = re.compile(r"\b(admitone_\w+)(?:\{([^}]*)\})?")
 
 
 def expressions() -> Iterator[str]:
-    """All that is asked of Prometheus."""
+    """Yields all queries of the alerts and of the dashboard."""
     for rule in ALERTS.split("- alert: ")[1:]:
         found = re.search(r"expr: (?:>-\n)?(.*?)\n +(?:for|labels):", rule, re.DOTALL)
         assert found, rule

@@ -1,4 +1,4 @@
-"""Alive, ready, and if not, why."""
+"""Liveness and readiness, with the reasons when not ready."""
 
 import socket
 from collections.abc import Iterator
@@ -20,9 +20,10 @@ from interface.version import version
 from projections.catalogue import CATALOGUE
 from projections.status import statuses
 from tests.support.examples import IN_90_DAYS, calendar_json
+from tests.support.log_trigger import writable_log
 from tests.support.owner import Owner
 from tests.support.service import Service, free_port
-from tests.support.unappliable_event import poison
+from tests.support.unappliable_event import unappliable_expiry
 from tests.support.waiting import wait_until
 
 
@@ -53,14 +54,12 @@ def test_a_view_that_is_far_behind_is_a_reason_against_ready(
 
 
 def make_the_oldest_event_older(conninfo: str, seconds: float) -> None:
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+    with psycopg.connect(conninfo, autocommit=True) as conn, writable_log(conn):
         conn.execute(
             "UPDATE stored_events SET recorded_at = recorded_at - make_interval(secs => %s)"
             " WHERE notification_id = (SELECT min(notification_id) FROM stored_events)",
             (seconds,),
         )
-        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
 
 
 def test_views_that_wait_without_a_projector_are_a_reason_against_ready(
@@ -110,7 +109,7 @@ def test_one_view_that_waits_without_a_projector_is_enough(
 def test_parked_events_are_no_reason_against_ready(
     owner: Owner, app: Flask, services: Services
 ) -> None:
-    with poison(services.database, IN_90_DAYS):
+    with unappliable_expiry(services.database, IN_90_DAYS):
         owner.new_link(expires_at=IN_90_DAYS.isoformat())
         owner.catch_up()
     assert [view.state for view in statuses(services.database)].count("parked") == 1
@@ -153,7 +152,7 @@ def test_a_service_that_does_not_answer_is_not_ready() -> None:
 
 @contextmanager
 def somebody(status: int, body: bytes) -> Iterator[Settings]:
-    """Who answers every request so, and the settings with which we would ask there."""
+    """Runs a server that gives every request this answer, and yields settings that point to it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

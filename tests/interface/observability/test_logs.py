@@ -1,4 +1,4 @@
-"""What is logged, in which form, and what of an error is left out."""
+"""The lines of the log, their format, and the parts of an error that are left out."""
 
 import io
 import json
@@ -22,13 +22,13 @@ from tests.support.owner import Owner
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """What is logged from now on, as JSON lines."""
+    """Captures the log as JSON lines."""
     yield from _captured(JSONLines())
 
 
 @pytest.fixture
 def text() -> Iterator[io.StringIO]:
-    """What is logged from now on, as text."""
+    """Captures the log as text."""
     yield from _captured(TextLines())
 
 

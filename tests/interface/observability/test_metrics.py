@@ -1,4 +1,4 @@
-"""What /metrics tells of requests and views, in one process."""
+"""The metrics of requests and views in one process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -200,12 +200,12 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
         pruned_at=None,
     )
     status = ViewStatus("link_list_v2", 70, 80, 10, 2.5, 3, 1, rebuild)
-    told = {
+    measured = {
         family.name: [(sample.labels, sample.value) for sample in family.samples]
         for family in Views(lambda: [status], lambda: True).collect()
     }
     view = {"view": "link_list_v2"}
-    assert told == {
+    assert measured == {
         "admitone_database_up": [({}, 1)],
         "admitone_projector_up": [({}, 1)],
         "admitone_log_position": [({}, 80)],

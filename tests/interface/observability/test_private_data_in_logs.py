@@ -1,4 +1,4 @@
-"""Whatever people do with a running service, its log holds no secret and nothing about them."""
+"""The log of a running service holds no secrets and no personal data."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def secrets(busy_service: Service, network: Proxy) -> list[str]:
 
 
 def signs_in(running: Service) -> list[str]:
-    """By a link, once and again, then by password; the secrets of that."""
+    """Signs in by link, tries the link again, signs in by password, and returns the secrets."""
     browser = Browser(running)
     said = running.command("accounts", "create", "grace@example.org").stdout
     found = re.search(r"/sign-in/(\S+)", said)
@@ -118,7 +118,7 @@ def signs_in(running: Service) -> list[str]:
 
 
 def database_fails(running: Service, network: Proxy, link: dict[str, Any]) -> None:
-    """It refuses with all that was typed, then it is gone, then a worker dies."""
+    """Lets the database repeat personal data in an error, then be away, then a worker die."""
     later = running.slots(link)[3]
     with psycopg.connect(network.conninfo, autocommit=True) as conn:
         conn.execute(FAIL)

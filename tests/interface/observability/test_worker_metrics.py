@@ -1,4 +1,4 @@
-"""What /metrics tells of a whole service: all web workers together, the dead ones too."""
+"""The metrics of a whole service: the sum over all web workers, dead ones included."""
 
 import sys
 from collections import Counter
@@ -39,7 +39,7 @@ def folder(service: Service) -> Path:
 
 
 def scrape(service: Service) -> str:
-    """Asking again while nobody listens: a worker that was killed takes its connections along."""
+    """Returns the metrics, trying again while a killed worker takes connections along."""
     answers: list[Answer] = []
 
     def is_answered() -> bool:
@@ -58,19 +58,19 @@ def redemptions(service: Service) -> dict[str, float]:
     return values(scrape(service), *REDEMPTIONS)
 
 
-def told(answer: Answer) -> str:
-    """What a client was told, as the metric calls it."""
+def outcome(answer: Answer) -> str:
+    """Returns the outcome of a redemption by the name of its metric."""
     kind: str = answer.json.get("type", "/problems/booked")
     return kind.removeprefix("/problems/")
 
 
 def rush(service: Service) -> Counter[str]:
-    """Forty people race for twenty links and five slots; what they were told."""
+    """Forty people race for twenty links and five slots; returns how often each outcome came."""
     links = service.new_links(service.new_calendar(), 20)
     slots = service.slots(links[0])[:5]
     return Counter(
         map(
-            told,
+            outcome,
             at_once(
                 [
                     partial(service.redeem, link, slots[place % 5])

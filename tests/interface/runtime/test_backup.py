@@ -1,4 +1,4 @@
-"""What has to be kept to get everything back: four tables, as PostgreSQL's own programs copy them.
+"""Everything can be restored from a backup of four tables made with PostgreSQL's own programs.
 
 The steps are those of the manual in projections/README.md.
 """
@@ -50,7 +50,7 @@ def empty_database(new_database: Callable[[], str]) -> str:
 
 
 def admitone(conninfo: str, *arguments: str) -> str:
-    """What the command prints; it has to succeed."""
+    """Runs a command that has to succeed, and returns its output."""
     environment = os.environ | {
         "ADMITONE_DATABASE_URL": conninfo,
         "ADMITONE_SECRET_KEYS": SECRET,
@@ -62,7 +62,7 @@ def admitone(conninfo: str, *arguments: str) -> str:
 
 
 def run(program: Path, *arguments: str, database: str) -> None:
-    """Run one of PostgreSQL's programs on the database at a connection string."""
+    """Runs one of PostgreSQL's programs on the database at a connection string."""
     done = subprocess.run(
         [program, *arguments, "--dbname", database], capture_output=True, text=True, timeout=60
     )

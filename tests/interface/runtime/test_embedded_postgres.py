@@ -77,7 +77,7 @@ def public_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def launch() -> Iterator[Launch]:
-    """Start another process that runs an EmbeddedPostgres until its standard input ends."""
+    """Starts another process that runs an EmbeddedPostgres until its standard input ends."""
     started: list[subprocess.Popen[str]] = []
 
     def run(data: Path, *, uid: int = os.geteuid(), until: str = "ready") -> subprocess.Popen[str]:
@@ -116,7 +116,7 @@ def server_pid(data: Path) -> int:
 
 
 def processes(session: int) -> dict[int, str]:
-    """Name by process id of everything in the server's session, or started by the server."""
+    """Returns the names by process id of the server, its session and its children."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""After forgetting, nothing anywhere tells of the person: not a dump, not a log, not a file."""
+"""After erasure no dump, log or file holds anything that the person typed."""
 
 import subprocess
 from collections.abc import Iterator
@@ -55,20 +55,20 @@ def dump_of(service: Service) -> str:
 
 
 def logs_of(service: Service) -> str:
-    """All that the processes of the service have printed, PostgreSQL's too."""
+    """Returns the logs of all processes of the service, including PostgreSQL's."""
     logs = [*data_of(service).glob("*.log"), *(data_of(service) / "postgres").glob("*.log")]
     assert {"service.log", "server.log"} <= {log.name for log in logs}
     return "".join(log.read_text(errors="replace") for log in logs)
 
 
 def words_in(text: str) -> set[str]:
-    """Those of the person's words that are there, plain or as the bytes of an event."""
+    """Returns which of the person's words are in a text, plain or as hexadecimal bytes."""
     found = text.lower()
     return {word for word in WORDS if word.lower() in found or word.encode().hex() in found}
 
 
 def in_the_file_of_personal_data(conninfo: str) -> bool:
-    """Whether the name is on the disk, in a row or in the space that one has left."""
+    """Returns True if the name is on the disk, in a row or in the space of a deleted one."""
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute("CHECKPOINT")
         row = conn.execute(

@@ -1,4 +1,4 @@
-"""`admitone serve`: it starts, it says where, it stops, and what it says no to."""
+"""`admitone serve` starts, prints its address, stops, and refuses wrong settings."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def booked(restartable: RestartableService) -> str:
 
 
 def lines(service: Service, start: str) -> list[str]:
-    """What follows this start in all lines that the service has printed with it."""
+    """Returns the rest of all printed lines that start like this."""
     said = log_of(service).splitlines()
     return [line.removeprefix(start) for line in said if line.startswith(start)]
 

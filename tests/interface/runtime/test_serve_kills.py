@@ -1,4 +1,4 @@
-"""Whatever of a running service is killed outright, it comes back and nothing is lost."""
+"""Any process of a running service that is killed comes back, and nothing is lost."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restartabl
 
 
 def insist(ask: Callable[[], Answer], status: int) -> Answer:
-    """Ask again, as people do, until the answer is the one they hope for."""
+    """Sends a request again and again until the answer has this status."""
     answers: list[Answer] = []
 
     def is_hoped_for() -> bool:

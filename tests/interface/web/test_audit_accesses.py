@@ -1,4 +1,4 @@
-"""Who reads the audit is written down before they get it, or they do not get it."""
+"""Every access to the audit API is recorded before anything is read, or refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Forgetting a person: by API, page and command line, and by itself."""
+"""Forgetting a person by API, page, command line and retention."""
 
 import json
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def booking_id(desk: Desk) -> str:
 
 
 def forgetters(conninfo: str) -> list[str]:
-    """By whom people were forgotten, in order."""
+    """Returns the actors of all erasures in order."""
     rows = query(
         conninfo,
         "SELECT data->>'actor' FROM log WHERE topic = 'booking.invitee_forgotten'",

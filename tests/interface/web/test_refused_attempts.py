@@ -1,4 +1,4 @@
-"""Refused attempts to book: what becomes one, who sees them, and that they change no answer."""
+"""Refused attempts to book: which requests count, and who can read them."""
 
 import logging
 from collections.abc import Callable
@@ -27,24 +27,24 @@ ELSEWHERE = "198.51.100.23"
 
 
 def attempts(owner: Owner, link: dict[str, Any]) -> list[dict[str, str]]:
-    """The refused attempts with a link, as its owner reads them by API."""
+    """Returns the refused attempts with a link, as its owner reads them by API."""
     found: list[dict[str, str]] = owner.get(f"/links/{link['id']}/refused-attempts").json["items"]
     return found
 
 
 def reasons(owner: Owner, link: dict[str, Any]) -> list[str]:
-    """Why they were refused, newest first."""
+    """Returns the reasons of the refused attempts, newest first."""
     return [attempt["reason"] for attempt in attempts(owner, link)]
 
 
 def stored(services: Services) -> int:
-    """How many attempts there are with any link."""
+    """Returns the number of attempts with any link."""
     row = services.database.fetch_one("SELECT count(*) FROM refused_attempts")
     return int(row["count"]) if row else 0
 
 
 def try_from(client: FlaskClient, address: str, link: dict[str, Any]) -> Any:
-    """Try to book from there."""
+    """Tries to book from this address."""
     return client.post(
         f"/api/v1/booking-links/{link['token']}/redeem",
         json=redeem_json(NINE),

@@ -1,3 +1,5 @@
+"""The positions of views, and waiting until views reach one."""
+
 import psycopg
 import pytest
 from psycopg import Connection
@@ -19,7 +21,7 @@ def database(services: Services) -> Database:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What was waited, without waiting for it."""
+    """Records the waits instead of waiting."""
     waited: list[float] = []
     monkeypatch.setattr(positions, "sleep", waited.append)
     return waited

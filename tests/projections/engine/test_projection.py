@@ -32,7 +32,7 @@ def position_of(desk: Desk, name: str) -> int:
 
 
 def views(desk: Desk) -> tuple[list[Sequence[dict[str, Any]]], list[int]]:
-    """Rows of every table and position of every view."""
+    """Returns the rows of every table and the position of every view."""
     rows = [view(desk.services, table) for table in TABLES]
     return rows, [position_of(desk, name) for name in NAMES]
 
@@ -60,7 +60,7 @@ def stored(topic: str, position: int) -> RecordedEvent:
 
 
 class TheServerDies(BaseException):
-    """Nothing that anybody catches."""
+    """An exception that nothing catches."""
 
 
 def test_the_example_log_has_every_kind_of_event(desk: Desk) -> None:

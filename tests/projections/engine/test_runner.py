@@ -1,4 +1,4 @@
-"""The runner keeps views up, whatever happens to it. Waits end early; their bounds are generous."""
+"""The runner keeps the views up through lost connections, stops and missing tables."""
 
 import signal
 from collections.abc import Callable
@@ -25,13 +25,13 @@ PATIENCE = 30.0
 
 
 def shown(desk: Desk) -> None:
-    """Return once all views show all that is in the log."""
+    """Returns once all views show the whole log."""
     head = desk.services.event_store.head()
     positions.wait_for(desk.services.database, NAMES, head, seconds=PATIENCE)
 
 
 def projectors(desk: Desk, *, at_work: bool | None = None) -> list[int]:
-    """The server processes of runners: of the one at work, or of those that stand by."""
+    """Returns the server processes of runners: all, or those at work, or those standing by."""
     rows = desk.services.database.fetch_all(
         """SELECT a.pid, bool_or(l.pid IS NOT NULL) AS at_work FROM pg_stat_activity a
         LEFT JOIN pg_locks l ON l.pid = a.pid AND locktype = 'advisory' AND granted
@@ -42,7 +42,7 @@ def projectors(desk: Desk, *, at_work: bool | None = None) -> list[int]:
 
 
 def write_without_a_word(conn: Connection[DictRow], topic: str = "link.issued") -> int:
-    """Append a copy of an event, as another topic, without NOTIFY; its position."""
+    """Appends a copy of an event with another topic and without NOTIFY; returns its position."""
     (row,) = conn.execute(
         """INSERT INTO stored_events (originator_id, originator_version, topic, state)
         SELECT gen_random_uuid(), 1, %s, state FROM stored_events WHERE topic = 'link.issued'

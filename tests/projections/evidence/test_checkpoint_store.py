@@ -1,4 +1,4 @@
-"""Signed heads are kept outside the database, and each grows out of the one before."""
+"""Checkpoints are stored outside the database, and each is consistent with the one before."""
 
 import os
 from collections.abc import Callable
@@ -30,51 +30,51 @@ SIGNER = CheckpointSigner("book.example.org", bytes(32))
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> CheckpointStore:
+def store(tmp_path: Path) -> CheckpointStore:
     return CheckpointStore(tmp_path / "heads", SIGNER.verifier_key())
 
 
 def test_a_checkpoint_covers_every_event_and_is_stored_with_its_leaves(
-    desk: Desk, conn: Connection[DictRow], kept: CheckpointStore, catch_up: Callable[[], None]
+    desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
 ) -> None:
-    assert sign_due(conn, SIGNER, kept, now=NOW) is None
+    assert sign_due(conn, SIGNER, store, now=NOW) is None
     desk.redeem(desk.new_link())
     catch_up()
-    head = sign_due(conn, SIGNER, kept, now=NOW)
-    assert head is not None
+    checkpoint = sign_due(conn, SIGNER, store, now=NOW)
+    assert checkpoint is not None
     events = read(conn, 0, 1000)
     leaves = [leaf_hash(leaf_bytes(*event_of(event))) for event in events]
     tree = Growth(0, [])
     tree.append(leaves)
-    assert (head.size, head.root) == (len(events), tree.root())
-    assert (head.position, head.time) == (events[-1].position, NOW)
-    assert list(kept.leaves()) == [
+    assert (checkpoint.size, checkpoint.root) == (len(events), tree.root())
+    assert (checkpoint.position, checkpoint.time) == (events[-1].position, NOW)
+    assert list(store.leaves()) == [
         (event.position, leaf) for event, leaf in zip(events, leaves, strict=True)
     ]
-    assert kept.all() == [head]
-    assert sign_due(conn, SIGNER, kept, now=NOW) is None
+    assert store.all() == [checkpoint]
+    assert sign_due(conn, SIGNER, store, now=NOW) is None
 
 
 def test_many_new_events_get_several_checkpoints(
     desk: Desk,
     conn: Connection[DictRow],
-    kept: CheckpointStore,
+    store: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(checkpoint_store, "MOST_LEAVES", 3)
     desk.redeem(desk.new_link())
     catch_up()
-    while sign_due(conn, SIGNER, kept, now=NOW):
+    while sign_due(conn, SIGNER, store, now=NOW):
         pass
-    assert [head.size for head in kept.all()] == [3, 6]
-    assert len(list(kept.leaves())) == 6
+    assert [checkpoint.size for checkpoint in store.all()] == [3, 6]
+    assert len(list(store.leaves())) == 6
 
 
 def test_a_checkpoint_whose_writing_was_killed_is_signed_again(
     desk: Desk,
     conn: Connection[DictRow],
-    kept: CheckpointStore,
+    store: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -90,10 +90,10 @@ def test_a_checkpoint_whose_writing_was_killed_is_signed_again(
     with monkeypatch.context() as dying:
         dying.setattr(os, "replace", dies)
         with pytest.raises(KeyboardInterrupt):
-            sign_due(conn, SIGNER, kept, now=NOW)
-    assert (kept.all(), list(kept.leaves())) == ([], [])
-    head = sign_due(conn, SIGNER, kept, now=NOW)
-    assert kept.all() == [head]
+            sign_due(conn, SIGNER, store, now=NOW)
+    assert (store.all(), list(store.leaves())) == ([], [])
+    checkpoint = sign_due(conn, SIGNER, store, now=NOW)
+    assert store.all() == [checkpoint]
 
 
 @pytest.mark.parametrize(
@@ -106,23 +106,23 @@ def test_a_checkpoint_whose_writing_was_killed_is_signed_again(
 def test_a_tree_that_is_not_consistent_with_the_last_checkpoint_is_not_signed(
     desk: Desk,
     conn: Connection[DictRow],
-    kept: CheckpointStore,
+    store: CheckpointStore,
     catch_up: Callable[[], None],
     damage: str,
 ) -> None:
     desk.new_link()
     catch_up()
-    head = sign_due(conn, SIGNER, kept, now=NOW)
+    checkpoint = sign_due(conn, SIGNER, store, now=NOW)
     conn.execute(damage.encode())
     with pytest.raises(HistoryChanged):
-        sign_due(conn, SIGNER, kept, now=NOW)
-    assert kept.all() == [head]
+        sign_due(conn, SIGNER, store, now=NOW)
+    assert store.all() == [checkpoint]
 
 
 def test_checkpoints_are_signed_periodically_while_the_projector_is_at_work(
     desk: Desk,
     conninfo: str,
-    kept: CheckpointStore,
+    store: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,10 +130,10 @@ def test_checkpoints_are_signed_periodically_while_the_projector_is_at_work(
     at_work, stop = Event(), Event()
     desk.new_link()
     catch_up()
-    with sign_periodically(conninfo, SIGNER, kept, at_work, stop, now=lambda: NOW):
+    with sign_periodically(conninfo, SIGNER, store, at_work, stop, now=lambda: NOW):
         at_work.set()
-        wait_until(lambda: len(kept.all()) == 1)
+        wait_until(lambda: len(store.all()) == 1)
         desk.new_link()
         catch_up()
-        wait_until(lambda: len(kept.all()) == 2)
+        wait_until(lambda: len(store.all()) == 2)
     assert stop.is_set()

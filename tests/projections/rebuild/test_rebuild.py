@@ -1,4 +1,4 @@
-"""Views built anew beside the live ones, one at a time: the same rows."""
+"""A rebuild gives the same rows as the live view, one rebuild at a time."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,16 +31,16 @@ from tests.projections.unreadable_events import (
     TABLES,
     VIEWS,
     Views,
-    apply_all,
-    begin_again,
+    empty_all_views,
     expected,
-    history_open,
     parked,
     rows,
     set_state,
-    spoiled,
+    unreadable,
 )
 from tests.support.desk import Desk
+from tests.support.log_trigger import writable_log
+from tests.support.projector import apply_all
 from tests.support.waiting import wait_until
 
 
@@ -77,9 +77,9 @@ def test_a_rebuilt_view_equals_the_live_one_for_any_log(
     count: int,
     batch: int,
 ) -> None:
-    with history_open(conn):
+    with writable_log(conn):
         conn.execute("DELETE FROM stored_events")
-    begin_again(conn)
+    empty_all_views(conn)
     fill(conninfo, count, seed=seed)
     apply_all(conn)
     followed = rows(conn)
@@ -212,7 +212,7 @@ def test_events_parked_during_a_rebuild_stay_parked_after_the_switch(
     waits = expected(conn, LINKS, {poison})
     assert len(waits) > 1
     live: list[dict[int, bool]] = []
-    with spoiled(conn, {poison}):
+    with unreadable(conn, {poison}):
         (done,) = rebuilt(
             conninfo, "link_list", report=lambda _: live.append(parked(conn, LINKS.name))
         )
@@ -235,11 +235,11 @@ def test_a_rebuild_applies_events_that_the_live_view_had_parked(
     (line,) = conn.execute(
         "SELECT notification_id AS at, state FROM stored_events WHERE topic = 'link.issued'"
     ).fetchall()
-    with history_open(conn):
+    with writable_log(conn):
         set_state(conn, line["at"], GARBLED)
     apply_all(conn)
     assert parked(conn, LINKS.name) == {line["at"]: True}
-    with history_open(conn):
+    with writable_log(conn):
         set_state(conn, line["at"], line["state"])
     rebuilt(conninfo, "link_list")
     assert parked(conn, LINKS.name) == {}

@@ -12,11 +12,7 @@ from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import Rebuild
 from tests.projections.rebuild.rebuilds import LINKS, Killed, mapper, rebuilt, states, take, tamper
-from tests.projections.unreadable_events import (
-    VIEWS,
-    Views,
-    rows,
-)
+from tests.projections.unreadable_events import VIEWS, Views, rows
 
 # Killed on the way
 

@@ -1,4 +1,4 @@
-"""A rebuild beside readers, writers and the projector."""
+"""A rebuild while others read, write and project."""
 
 from threading import Event, Thread
 from typing import Any
@@ -13,17 +13,11 @@ from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import NotSwitched, Rebuild
 from projections.views.link_list import links_of
 from tests.projections.rebuild.rebuilds import LINKS, rebuilt, states, take, tamper
-from tests.projections.unreadable_events import (
-    NAMES,
-    Views,
-    apply_all,
-    begin_again,
-    rows,
-)
+from tests.projections.unreadable_events import NAMES, Views, empty_all_views, rows
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, OWNER
-from tests.support.projector import running_projector
+from tests.support.projector import apply_all, running_projector
 
 # Beside the others
 
@@ -182,6 +176,6 @@ def test_a_rebuild_during_writes_ends_with_the_rows_of_the_log(
         )
     assert {generation.differing for generation in done} == {0}
     shown = rows(conn)
-    begin_again(conn)
+    empty_all_views(conn)
     apply_all(conn)
     assert rows(conn) == shown

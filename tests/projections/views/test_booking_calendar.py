@@ -1,3 +1,5 @@
+"""The calendar of bookings: its rows, its list, and reserved time."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

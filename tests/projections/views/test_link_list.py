@@ -1,3 +1,5 @@
+"""The list of links: its rows, statuses, search and pages."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

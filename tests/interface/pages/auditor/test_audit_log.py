@@ -1,4 +1,4 @@
-"""What auditors see at a browser, and who sees nothing."""
+"""The pages of the audit log, and who has access to them."""
 
 import re
 from collections.abc import Callable

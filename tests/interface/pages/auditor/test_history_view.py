@@ -1,4 +1,4 @@
-"""The story of a link or a booking at a browser: told in full, as of a moment, compared."""
+"""The page of a history: in full, as of a moment, and compared."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The invitee's own booking, and the way back to it."""
+"""The page of the invitee's own booking, and the way back to it."""
 
 import re
 from collections.abc import Callable

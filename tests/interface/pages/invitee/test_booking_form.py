@@ -1,4 +1,4 @@
-"""Sending the form: booked once, or told the true reason with nothing typed lost."""
+"""The booking form books once, or gives the true reason and keeps what was typed."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the bearer of a link sees: days and times, or why there are none."""
+"""The booking page shows days and times, or the reason why there are none."""
 
 import gzip
 import re

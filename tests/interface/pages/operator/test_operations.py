@@ -1,4 +1,4 @@
-"""The page of operators, without a browser: what it shows, what its forms do, who gets in."""
+"""The page of operators: views, rebuilds, parked events, and who has access."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.support.examples import IN_90_DAYS
 from tests.support.owner import Owner
 from tests.support.projector import running_projector
 from tests.support.signed_in_browser import SignedIn
-from tests.support.unappliable_event import poison
+from tests.support.unappliable_event import unappliable_expiry
 from tests.support.waiting import at_once
 
 REBUILD = f"/operations/{link_list.NAME}/rebuild"
@@ -32,7 +32,7 @@ def operator(sign_in_as: Callable[..., SignedIn]) -> SignedIn:
 
 
 def row(page: str, name: str = link_list.NAME) -> str:
-    """What is to be read of a view in the table."""
+    """Returns the row of a view in the table."""
     start = page.index(f'<tr id="{name}"')
     return page[start : page.index("</tr>", start)]
 
@@ -42,7 +42,7 @@ def told(page: str, name: str = link_list.NAME) -> str:
 
 
 def note(services: Services, **changes: Any) -> None:
-    """Let the newest rebuild have come so far."""
+    """Sets the progress of the newest rebuild."""
     with services.database.connection() as conn:
         jobs.update(conn, jobs.newest(conn)[link_list.NAME], **changes)
 
@@ -185,7 +185,7 @@ def test_parked_events_are_shown_with_their_error_and_retried(
     owner: Owner, operator: SignedIn, services: Services
 ) -> None:
     retry = f"/operations/{link_list.NAME}/retry"
-    with poison(services.database, IN_90_DAYS):
+    with unappliable_expiry(services.database, IN_90_DAYS):
         link = owner.new_link(expires_at=IN_90_DAYS.isoformat())
         owner.revoke(link)
         owner.catch_up()

@@ -56,7 +56,7 @@ def cell_of(person: SignedIn, path: str, day: str) -> str:
 
 
 def in_zone(services: Services, person: SignedIn, zone: str) -> None:
-    """Let the person read times in `zone`."""
+    """Sets the zone in which the person reads times."""
     services.accounts.change(person.account, name=person.account.name, time_zone=zone)
 
 
