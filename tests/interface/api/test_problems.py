@@ -16,6 +16,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
 from application.eventstore import deadline
 from application.people.accounts import ALL_SCOPES, Accounts, Caller
+from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError
 from interface.bootstrap import Services
@@ -98,6 +99,7 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (RebuildRunning, True, (409, "rebuild-running")),
         (RebuildNotFound, True, (404, "not-found")),
         (ViewNotFound, True, (404, "not-found")),
+        (TooManyAttempts, False, (429, "too-many-requests")),
         (problems.PreconditionRequired, True, (428, "precondition-required")),
         (problems.Malformed, True, (400, "malformed")),
         (problems.Unauthorized, True, (401, "unauthorized")),
@@ -122,7 +124,7 @@ def test_without_a_good_key_nobody_gets_in(
     revoked = services.accounts.create_key(owner.account, name="revoked")
     services.accounts.revoke_key(revoked.split("_")[1], now=clock())
     before = recorded(services)
-    for authorization in (
+    guesses = (
         None,
         "",
         "Bearer",
@@ -138,10 +140,14 @@ def test_without_a_good_key_nobody_gets_in(
         owner.key,
         "Bearer é",
         "Bearer " + "a" * 5000,
-    ):
+    )
+    for number, authorization in enumerate(guesses):
+        elsewhere = {"REMOTE_ADDR": f"192.0.2.{number}"}
         headers = {} if authorization is None else {"Authorization": authorization}
         for route in guarded(app):
-            answer = owner.client.open(route.path, method=route.method, headers=headers)
+            answer = owner.client.open(
+                route.path, method=route.method, headers=headers, environ_base=elsewhere
+            )
             assert refusal(answer) == (401, "unauthorized"), (route, authorization)
             assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Admit One"'
     assert recorded(services) == before
