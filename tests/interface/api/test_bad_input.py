@@ -13,7 +13,15 @@ from interface.bootstrap import Services
 from interface.wsgi import LARGEST_BODY
 from tests.conftest import Owner
 from tests.interface.api.bad_input import CALLS, CREATE, NO_DATES, NO_JSON, NO_WEEKDAYS, WRONG, Call
-from tests.support.calls import new_calendar, new_link, recorded, redeem, refusal, wrong_fields
+from tests.support.calls import (
+    from_another_address,
+    new_calendar,
+    new_link,
+    recorded,
+    redeem,
+    refusal,
+    wrong_fields,
+)
 
 
 @pytest.fixture
@@ -40,6 +48,7 @@ def send(owner: Owner, call: Call, body: Any, **headers: str) -> Any:
         method=call.method,
         data=raw,
         headers=owner.headers | {"If-Match": "*", "Content-Type": "application/json"} | headers,
+        environ_base=from_another_address(),
     )
 
 

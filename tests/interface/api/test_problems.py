@@ -26,7 +26,7 @@ from projections.rebuild.jobs import RebuildNotFound, RebuildRunning
 from projections.views import booking_calendar, calendar_list, link_list
 from tests.conftest import Clock, Owner
 from tests.interface.routes import METHODS, PUBLIC, guarded, routes
-from tests.support.calls import new_link, recorded, redeem, refusal
+from tests.support.calls import from_another_address, new_link, recorded, redeem, refusal
 from tests.support.examples import calendar_json
 
 
@@ -141,8 +141,8 @@ def test_without_a_good_key_nobody_gets_in(
         "Bearer é",
         "Bearer " + "a" * 5000,
     )
-    for number, authorization in enumerate(guesses):
-        elsewhere = {"REMOTE_ADDR": f"192.0.2.{number}"}
+    for authorization in guesses:
+        elsewhere = from_another_address()
         headers = {} if authorization is None else {"Authorization": authorization}
         for route in guarded(app):
             answer = owner.client.open(
