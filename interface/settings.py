@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
 
 class SettingsError(ValueError):
@@ -52,6 +53,8 @@ def _ip_address(text: str) -> str:
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    if text == "none":
+        return ()
     return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -61,7 +64,9 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     except ValueError:
         network = None
     if network is None or network.prefixlen == 0 or "%" in text:
-        raise _Unusable(f"must be IP addresses or networks such as 10.0.0.0/8, not {text!r}")
+        raise _Unusable(
+            f"must be `none`, or IP addresses and networks such as 10.0.0.0/8, not {text!r}"
+        )
     return network
 
 
@@ -135,9 +140,9 @@ class Settings:
     """ADMITONE_CHECKPOINTS: the folder for signed checkpoints. Unset: in `data`."""
     public_url: Annotated[str, _web_address] = ""
     """ADMITONE_PUBLIC_URL: how people reach the service. Unset: host and port."""
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = ()
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = LOOPBACK
     """ADMITONE_TRUSTED_PROXIES: comma-separated addresses or networks of the proxies in front,
-    which name the client in X-Forwarded-For. Unset: whoever connects is the client."""
+    which name the client in X-Forwarded-For; or `none`. Unset: proxies on this machine."""
     postgres_bin: Annotated[Path | None, _folder] = None
     """ADMITONE_POSTGRES_BIN: a folder of PostgreSQL programs to use instead of the embedded."""
     log: Annotated[str | None, _choice("json", "text")] = None

@@ -65,6 +65,12 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
     )
 
 
+def test_only_proxies_on_this_machine_are_trusted_unless_others_or_none_are_named() -> None:
+    assert read().trusted_proxies == (ip_network("127.0.0.0/8"), ip_network("::1"))
+    assert read(TRUSTED_PROXIES="none").trusted_proxies == ()
+    assert read(TRUSTED_PROXIES="192.0.2.1").trusted_proxies == (ip_network("192.0.2.1"),)
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ from application.people.rate_limits import (
 )
 from domain.errors import Unavailable
 from interface.bootstrap import Services
+from interface.runtime.retention_loop import delete_due
 from tests.application.conftest import rows_of
 from tests.conftest import Clock, Owner
 from tests.interface.pages.page_text import words
@@ -335,15 +337,27 @@ def test_while_limits_cannot_be_counted_nobody_is_refused(
     assert sign_in(app, email, PASSWORD).status_code == 303
 
 
-def test_clients_behind_a_proxy_are_counted_by_the_address_that_it_names(
-    owner: Owner, services: Services, web_application: Callable[[Services], Flask]
+def test_ended_limits_are_deleted_by_the_retention_process(
+    owner: Owner, services: Services, clock: Clock, conninfo: str
 ) -> None:
-    proxies = (ip_network("127.0.0.1"),)
-    settings = replace(services.settings, trusted_proxies=proxies)
+    owner.client.get(FORGED)
+    clock.advance(minutes=5)
+    owner.client.get(FORGED, environ_base=from_another_address())
+    clock.advance(minutes=6)
+    assert "Deleted 1 ended rate limit." in list(delete_due(services, stop=Event()))
+    assert len(rows_of(conninfo, "rate_limits").splitlines()) == 1
+
+
+def test_clients_behind_a_proxy_are_counted_by_the_address_that_it_names(
+    services: Services, web_application: Callable[[Services], Flask]
+) -> None:
+    settings = replace(services.settings, trusted_proxies=(ip_network("192.0.2.0/24"),))
     client = web_application(replace(services, settings=settings)).test_client()
+    proxy = {"REMOTE_ADDR": "192.0.2.1"}
 
     def guess(forwarded_for: str) -> int:
-        return client.get(FORGED, headers={"X-Forwarded-For": forwarded_for}).status_code
+        headers = {"X-Forwarded-For": forwarded_for}
+        return client.get(FORGED, headers=headers, environ_base=proxy).status_code
 
     spoofed = [f"203.0.113.{number}, 198.51.100.1" for number in range(FORGED_TOKENS.failures)]
     assert {guess(forwarded_for) for forwarded_for in spoofed} == {404}
@@ -355,8 +369,12 @@ def test_clients_behind_a_proxy_are_counted_by_the_address_that_it_names(
     assert guess("2001:db8:0:1::1") == 404
 
 
-def test_without_the_setting_the_header_changes_nothing(owner: Owner) -> None:
-    for number in range(FORGED_TOKENS.failures):
+def test_a_client_that_is_no_trusted_proxy_pretends_in_vain(owner: Owner) -> None:
+    base = from_another_address()
+
+    def guess(number: int) -> int:
         headers = {"X-Forwarded-For": f"203.0.113.{number}"}
-        assert owner.client.get(FORGED, headers=headers).status_code == 404
-    assert owner.client.get(FORGED, headers={"X-Forwarded-For": "x"}).status_code == 429
+        return int(owner.client.get(FORGED, headers=headers, environ_base=base).status_code)
+
+    assert {guess(number) for number in range(FORGED_TOKENS.failures)} == {404}
+    assert guess(200) == 429
