@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         CHECKPOINTS=str(tmp_path),
         ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
+        TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
@@ -59,7 +61,14 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         checkpoints=tmp_path,
         attempts_days=7,
         forget_after_days=30,
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
     )
+
+
+def test_only_proxies_on_this_machine_are_trusted_unless_others_or_none_are_named() -> None:
+    assert read().trusted_proxies == (ip_network("127.0.0.0/8"), ip_network("::1"))
+    assert read(TRUSTED_PROXIES="none").trusted_proxies == ()
+    assert read(TRUSTED_PROXIES="192.0.2.1").trusted_proxies == (ip_network("192.0.2.1"),)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +119,12 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PUBLIC_URL", "https://[book"),
         ("PUBLIC_URL", "https://book.example.org:99999"),
         ("PUBLIC_URL", "https://book.example.org/?a=b"),
+        ("TRUSTED_PROXIES", "proxy.example.org"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "10.0.0.1,*"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "::/0"),
+        ("TRUSTED_PROXIES", "fe80::1%eth0"),
         ("POSTGRES_BIN", "/no/such/folder"),
         ("LOG", "xml"),
         ("DATA", os.fsdecode(b"/tmp/\xff")),

@@ -4,10 +4,14 @@
 return the response, whatever it says.
 """
 
+from ipaddress import IPv4Address
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
 from tests.support.examples import NINE, calendar_json, redeem_json
+
+_ADDRESSES = count(int(IPv4Address("10.0.0.1")))
 
 
 class HttpDesk:
@@ -131,3 +135,11 @@ def wrong_fields(answer: Any) -> set[str]:
 def unknown_id() -> str:
     """Returns an id that nothing has."""
     return str(uuid4())
+
+
+def from_another_address() -> dict[str, str]:
+    """Returns the part of a WSGI environment that lets a request come from an unused address.
+
+    So rate limits do not refuse tests that fail often on purpose.
+    """
+    return {"REMOTE_ADDR": str(IPv4Address(next(_ADDRESSES)))}

@@ -34,6 +34,7 @@ OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 LOG = ("stored_events", "log")
 SECRETS = ("accounts", "api_keys", "sessions")
+LIMITS = ("rate_limits",)
 OURS = (
     *LOG,
     "personal_data",
@@ -42,6 +43,7 @@ OURS = (
     *SECRETS,
     *OPERATIONS,
     *AUDIT,
+    *LIMITS,
     *VIEWS,
 )
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -57,6 +59,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "rebuilds": "SELECT INSERT UPDATE",
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
+        "rate_limits": "SELECT INSERT UPDATE DELETE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
@@ -144,6 +147,11 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     service.refused_attempts.record(link_id, reason="link-redeemed", address="", now=NOW)
     assert service.refused_attempts.counts(link_id)[0].times == 1
     assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
+    limits, at_home = service.rate_limits, "192.0.2.7"
+    for _ in range(2):
+        limits.check_password_attempt(address=at_home, email=account.email, now=NOW)
+        limits.count_wrong_password(address=at_home, email=account.email, now=NOW)
+    assert limits.sweep(now=NOW + timedelta(days=1)) == 2
 
 
 def test_views_that_the_projector_has_rebuilt_can_be_read_by_the_other_roles(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from interface.bootstrap import Services
 from interface.wsgi import LARGEST_BODY
 from tests.interface.api.bad_input import CALLS, CREATE, NO_DATES, NO_JSON, NO_WEEKDAYS, WRONG, Call
-from tests.support.http_desk import refusal, wrong_fields
+from tests.support.http_desk import from_another_address, refusal, wrong_fields
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
 
@@ -41,6 +41,7 @@ def send(owner: Owner, call: Call, body: Any, **headers: str) -> Any:
         method=call.method,
         data=raw,
         headers=owner.headers | {"If-Match": "*", "Content-Type": "application/json"} | headers,
+        environ_base=from_another_address(),
     )
 
 

@@ -13,7 +13,8 @@ from tests.support.examples import NINE, calendar_json, redeem_json
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 
-KEY = {401: {"unauthorized"}, 403: {"forbidden"}}
+LIMITED = {429: {"too-many-requests"}}
+KEY = {401: {"unauthorized"}, 403: {"forbidden"}} | LIMITED
 BODY = {
     400: {"malformed"},
     413: {"too-large"},
@@ -21,7 +22,10 @@ BODY = {
     422: {"validation"},
     503: {"busy", "unavailable"},
 }
-ENDED = {410: {"link-redeemed", "link-expired", "link-revoked"}, 404: {"link-not-found"}}
+ENDED = {
+    410: {"link-redeemed", "link-expired", "link-revoked"},
+    404: {"link-not-found"},
+} | LIMITED
 VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
 UNKNOWN = {404: {"not-found"}}
 ARCHIVED = {409: {"calendar-archived"}}
@@ -225,8 +229,8 @@ def test_refusals_are_problems(document: dict[str, Any]) -> None:
                 assert list(whole["content"]) == ["application/problem+json"], (call, status)
                 (schema,) = (content["schema"] for content in whole["content"].values())
                 assert schema == {"$ref": "#/components/schemas/Problem"}, (call, status)
-            if status in ("401", "503"):
-                named = {"401": "WWW-Authenticate", "503": "Retry-After"}[status]
+            if status in ("401", "429", "503"):
+                named = {"401": "WWW-Authenticate"}.get(status, "Retry-After")
                 assert named in response["headers"], (call, status)
 
 

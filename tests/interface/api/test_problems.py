@@ -16,6 +16,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
 from application.eventstore import deadline
 from application.people.accounts import ALL_SCOPES, Accounts, Caller
+from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError
 from interface.bootstrap import Services
@@ -26,7 +27,7 @@ from projections.views import booking_calendar, calendar_list, link_list
 from tests.interface.routes import METHODS, PUBLIC, guarded, routes
 from tests.support.clock import Clock
 from tests.support.examples import calendar_json
-from tests.support.http_desk import refusal
+from tests.support.http_desk import from_another_address, refusal
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
 
@@ -100,6 +101,7 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (RebuildRunning, True, (409, "rebuild-running")),
         (RebuildNotFound, True, (404, "not-found")),
         (ViewNotFound, True, (404, "not-found")),
+        (TooManyAttempts, False, (429, "too-many-requests")),
         (problems.PreconditionRequired, True, (428, "precondition-required")),
         (problems.Malformed, True, (400, "malformed")),
         (problems.Unauthorized, True, (401, "unauthorized")),
@@ -124,7 +126,7 @@ def test_without_a_good_key_nobody_gets_in(
     revoked = services.accounts.create_key(owner.account, name="revoked")
     services.accounts.revoke_key(revoked.split("_")[1], now=clock())
     before = recorded(services)
-    for authorization in (
+    guesses = (
         None,
         "",
         "Bearer",
@@ -140,10 +142,14 @@ def test_without_a_good_key_nobody_gets_in(
         owner.key,
         "Bearer é",
         "Bearer " + "a" * 5000,
-    ):
+    )
+    for authorization in guesses:
+        elsewhere = from_another_address()
         headers = {} if authorization is None else {"Authorization": authorization}
         for route in guarded(app):
-            answer = owner.client.open(route.path, method=route.method, headers=headers)
+            answer = owner.client.open(
+                route.path, method=route.method, headers=headers, environ_base=elsewhere
+            )
             assert refusal(answer) == (401, "unauthorized"), (route, authorization)
             assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Admit One"'
     assert recorded(services) == before

@@ -232,7 +232,10 @@ def test_an_operator_applies_the_setting_by_command(
     desk.new_booking(calendar, NOW.replace(year=2020))
     ahead = desk.new_booking(calendar, NOW.replace(year=2190), GRACE)
     catch_up()
-    assert admitone("privacy", "retention")[:2] == (0, "Deleted 0 refused attempts.\n")
+    assert admitone("privacy", "retention")[:2] == (
+        0,
+        "Deleted 0 refused attempts.\nDeleted 0 ended rate limits.\n",
+    )
     assert len(personal_data(conninfo)) == 2
     monkeypatch.setenv("ADMITONE_FORGET_AFTER_DAYS", "30")
     assert "Forgot 1 invitee.\n" in admitone("privacy", "retention").out
