@@ -120,6 +120,7 @@ def test_every_wrong_token_gets_the_same_answer(owner: Owner, services: Services
     before = recorded(services)
     bodies = set()
     for text in wrong:
+        owner.client.environ_base |= from_another_address()
         for answer in owner.try_token(text):
             assert refusal(answer) == NO_SUCH_LINK, text
             bodies.add(answer.data)
