@@ -5,13 +5,18 @@ from werkzeug.exceptions import HTTPException
 
 from domain.errors import AdmitOneError
 from interface.pages.shared.i18n import gettext
-from interface.web.problems import refusal_page
+from interface.web.problems import WrongHost, refusal_page
 
 
 def refused(error: AdmitOneError) -> Response:
     """Returns a page with the message of the refusal."""
     page = render_template("message.html", title=gettext(error.detail))
     return refusal_page(page, error, owner=True)
+
+
+def wrong_host(error: WrongHost) -> Response:
+    """Returns a page without assets, which would be refused at this address as well."""
+    return refusal_page(render_template("wrong_host.html"), error, owner=True)
 
 
 def http_refused(error: HTTPException) -> tuple[str, int]:
