@@ -6,7 +6,16 @@ from interface.pages.auditor import audit_log, checkpoint
 from interface.pages.invitee import booking_confirmation, booking_page
 from interface.pages.operator import operations
 from interface.pages.owner import bookings, calendars, erasure, home, links, share_batch, share_link
-from interface.pages.shared import account, auth, csrf, flash_messages, headers, i18n, sign_in
+from interface.pages.shared import (
+    account,
+    auth,
+    csrf,
+    flash_messages,
+    headers,
+    i18n,
+    pasted_links,
+    sign_in,
+)
 from interface.web.static_files import asset
 
 
@@ -16,6 +25,7 @@ def init_app(app: Flask) -> None:
     auth.init_app(app)
     csrf.init_app(app)
     headers.init_app(app)
+    pasted_links.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"asset": asset, "notice": flash_messages.notice}
