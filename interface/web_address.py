@@ -4,8 +4,6 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 
-import idna
-
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[^]/]*]|[^]\[:/]*)(:(?P<port>[^/]*))?(?P<path>/.*)?",
@@ -71,16 +69,24 @@ def is_ip_address(host: str) -> bool:
 def _host(text: str) -> str:
     if text.startswith("["):
         return f"[{_ipv6(text[1:-1])}]"
-    try:
-        host = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode()
-    except idna.IDNAError:
-        raise InvalidAddress("must have a host name that IDNA allows") from None
+    host = text.lower() if text.isascii() else _in_ascii(text)
     labels = host.split(".")
     if len(host) > _LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
         raise InvalidAddress("must have a host: letters, digits, hyphens and dots")
     if labels[-1].isdigit() and not _is_ipv4(host):  # browsers read it as an IP address
         raise InvalidAddress("must have a host name that does not end with a number")
     return host
+
+
+def _in_ascii(text: str) -> str:
+    """Returns an internationalised name as browsers and DNS spell it."""
+    # Needed for few names, and its tables take some 10 MB of memory.
+    import idna
+
+    try:
+        return idna.encode(text, uts46=True).decode()
+    except idna.IDNAError:
+        raise InvalidAddress("must have a host name that IDNA allows") from None
 
 
 def _is_ipv4(text: str) -> bool:
