@@ -228,6 +228,14 @@ def test_other_hosts_are_refused_once_a_public_address_is_set(public: Client, ho
     assert public.post("/", environ_overrides=environ).status_code == 400
 
 
+def test_who_asks_at_another_host_reads_why_in_their_language(public: Client) -> None:
+    headers = {"Host": "evil.example", "Accept-Language": "de"}
+    page = unescape(public.get("/", headers=headers).text)
+    assert "Dies ist nicht die Adresse dieses Dienstes." in page
+    assert "book.example.org" not in page  # scanners of IP addresses do not learn the name
+    assert "/static/" not in page
+
+
 @pytest.mark.parametrize(
     "host", ["book.example.org", "BOOK.example.org", "book.example.org:443", "book.example.org:"]
 )
