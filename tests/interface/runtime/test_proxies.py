@@ -144,17 +144,37 @@ PROGRAMS: dict[str, Callable[[Path, Ports, Certificate], list[str]]] = {
     "nginx": nginx,
     "haproxy": haproxy,
 }
+# How nginx removes the path of the public address from what it passes on, or keeps it.
+PATHS = {
+    "removed": "location /book/ {{\n proxy_pass {}/;",
+    "kept": "location /book {{\n proxy_pass {};",
+}
+
+
+def below_a_path(folder: Path, ports: Ports, location: str) -> None:
+    """Changes the configuration of nginx to pass on only what is below /book."""
+    file = folder / "nginx.conf"
+    service = f"http://127.0.0.1:{ports.service}"
+    root, text = f"location / {{\n        proxy_pass {service};", file.read_text()
+    assert root in text
+    file.write_text(text.replace(root, location.format(service)))
 
 
 @contextmanager
-def in_front(name: str, folder: Path, service: int, certificate: Certificate) -> Iterator[Ports]:
-    """The web server of this name, in front of what listens on the port `service`."""
-    path = os.environ["PATH"] + os.pathsep + "/usr/sbin"
-    program = shutil.which(name, path=path)
+def in_front(
+    name: str, folder: Path, service: int, certificate: Certificate, *, path: str = ""
+) -> Iterator[Ports]:
+    """The web server of this name, in front of what listens on the port `service`.
+
+    `path` is one of `PATHS`, for nginx.
+    """
+    program = shutil.which(name, path=os.environ["PATH"] + os.pathsep + "/usr/sbin")
     if program is None:
         pytest.skip(f"{name} is not installed")
     ports = Ports(free_port(), free_port(), service)
     command = [program, *PROGRAMS[name](folder, ports, certificate)]
+    if path:
+        below_a_path(folder, ports, PATHS[path])
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with open(folder / "log", "w+") as log:
         process = subprocess.Popen(command, env=os.environ | home, stdout=log, stderr=log)
@@ -272,6 +292,40 @@ def test_unfinished_requests_do_not_stay(web_server: Ports, public_service: Serv
                 pass
     assert monotonic() - began < PATIENCE_SECONDS
     assert public_service.call("GET", "/healthz").status == 200
+
+
+@pytest.fixture(scope="module")
+def service_with_a_path(
+    new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service that shares its public host with others."""
+    data = tmp_path_factory.mktemp("path")
+    url = f"HTTPS://{HOST.upper()}:443/book/"
+    with running_service(data, new_database(), ADMITONE_PUBLIC_URL=url) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_public_path_may_be_removed_on_the_way_or_kept(
+    path: str, service_with_a_path: Service, certificate: Certificate, tmp_path: Path
+) -> None:
+    service = service_with_a_path
+    *_, url = service.command("accounts", "sign-in-link", "owner@localhost").stdout.split()
+    assert url.startswith(f"https://{HOST}/book/sign-in/")
+    with in_front("nginx", tmp_path, service.port, certificate, path=path) as ports:
+        link = url.removeprefix(f"https://{HOST}")
+        _, page = ask(ports, "GET", link)
+        assets = re.findall(r'(?:href|src)="(/[^"]+/static/[^"]+)"', page)
+        assert len(assets) == page.count("/static/")
+        assert {ask(ports, "GET", asset)[0].status for asset in assets} == {200}
+        response, _ = ask(ports, "POST", link, "", Origin=f"https://{HOST}")
+        assert str(response.headers["Location"]).startswith("/book/account")
+        cookie = str(response.headers["Set-Cookie"])
+        assert "Path=/book" in cookie.split("; ")
+        response, page = ask(
+            ports, "GET", response.headers["Location"] or "", Cookie=cookie.partition(";")[0]
+        )
+        assert (response.status, "owner@localhost" in page) == (200, True)
 
 
 class Echo(BaseHTTPRequestHandler):
