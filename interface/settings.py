@@ -5,13 +5,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
-from urllib.parse import urlsplit
+from typing import Annotated, Any, get_origin, get_type_hints
+
+from interface import web_address
+from interface.web_address import InvalidAddress
 
 PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
+# The path of the public address must not begin with one of these. A proxy may remove that path or
+# not, and /b/x would have two meanings.
+PATHS_OF_THE_SERVICE = (
+    "account",
+    "api",
+    "audit",
+    "b",
+    "bookings",
+    "healthz",
+    "links",
+    "m",
+    "metrics",
+    "operations",
+    "readyz",
+    "settings",
+    "sign-in",
+    "sign-out",
+    "static",
+)
 
 
 class SettingsError(ValueError):
@@ -83,15 +104,15 @@ def _database_url(text: str) -> str:
 
 
 def _web_address(text: str) -> str:
-    address = text.rstrip("/")
+    """Returns the address in its normal form, without a slash at its end."""
     try:
-        parts = urlsplit(address)
-        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if address and (not is_usable or any(sign in address for sign in " ?#@")):
-        raise _Unusable(f"must be an http:// or https:// address, not {address!r}")
-    return address
+        address = web_address.parse(text)
+    except InvalidAddress as error:
+        raise _Unusable(f"{error}, such as https://book.example.org, not {text!r}") from error
+    first = address.path.partition("/")[2].partition("/")[0]
+    if first in PATHS_OF_THE_SERVICE:
+        raise _Unusable(f"must not have a path that begins with /{first}: the service uses it")
+    return str(address)
 
 
 def _secrets(text: str) -> tuple[str, ...]:
@@ -139,7 +160,9 @@ class Settings:
     checkpoints: Annotated[Path | None, _new_folder] = None
     """ADMITONE_CHECKPOINTS: the folder for signed checkpoints. Unset: in `data`."""
     public_url: Annotated[str, _web_address] = ""
-    """ADMITONE_PUBLIC_URL: how people reach the service. Unset: host and port."""
+    """ADMITONE_PUBLIC_URL: how people reach the service, in normal form. Unset: host and port."""
+    public_url_is_set: bool = False
+    """True if the operator has set `public_url`, so that people use no other address."""
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = LOOPBACK
     """ADMITONE_TRUSTED_PROXIES: comma-separated addresses or networks of the proxies in front,
     which name the client in X-Forwarded-For; or `none`. Unset: proxies on this machine."""
@@ -174,24 +197,38 @@ class Settings:
         """Reads and checks all settings. Raises `SettingsError`, which names every wrong one."""
         values: dict[str, Any] = {"data": cls.data.absolute()}
         errors = []
-        for name, hint in get_type_hints(cls, include_extras=True).items():
+        for name, read in _readers().items():
             variable = _variable(name)
             try:
                 if text := _printable(environment.get(variable, "").strip()):
-                    (read,) = hint.__metadata__
                     values[name] = read(text)
             except _Unusable as error:
                 errors.append(f"{variable} {error}.")
         if errors:
             raise SettingsError("\n".join(errors))
         settings = cls(**values)
-        return replace(settings, public_url=settings.public_url or settings.local_url)
+        if settings.public_url:
+            return replace(settings, public_url_is_set=True)
+        return replace(settings, public_url=settings.local_url)
+
+
+def variables() -> set[str]:
+    """Returns the names of all environment variables that are settings."""
+    return {_variable(name) for name in _readers()}
 
 
 def unused_settings(environment: Mapping[str, str]) -> list[str]:
     """Returns the names with our prefix that this version does not read: mostly typing errors."""
-    used = {_variable(name) for name in get_type_hints(Settings)}
+    used = variables()
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in used)
+
+
+def _readers() -> dict[str, Callable[[str], Any]]:
+    """Returns, for each field that the environment sets, what reads it."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {
+        name: hint.__metadata__[0] for name, hint in hints.items() if get_origin(hint) is Annotated
+    }
 
 
 def _variable(name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -15,7 +15,7 @@ from interface.bootstrap import Services
 from interface.observability import health, logs, metrics
 from interface.observability.request_facts import BEGAN
 from interface.pages.shared import error_pages
-from interface.web import problems
+from interface.web import problems, public_address, static_files
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,8 +31,14 @@ class WebApplication(Flask):
     ) -> Iterable[bytes]:
         """Answers one request within its deadline."""
         environ[BEGAN] = monotonic()
+        services: Services = self.extensions["admitone"]
+        public_address.enter_public_path(environ, services.settings)
         with deadline():
             return super().wsgi_app(environ, start_response)
+
+    def send_static_file(self, filename: str) -> Response:
+        """Answers with a file below /static."""
+        return static_files.static_response(filename)
 
     def log_exception(self, exc_info: Any) -> None:
         """Logs an unexpected error without the path, which may hold a token."""
@@ -47,6 +53,7 @@ def create_app(services: Services) -> Flask:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["admitone"] = services
+    app.before_request(_refuse_other_hosts)
     logs.init_app(app)
     metrics.init_app(app, services, refusal_of=problems.slug_of)
     health.init_app(app, services)
@@ -55,6 +62,14 @@ def create_app(services: Services) -> Flask:
     app.register_error_handler(AdmitOneError, _refused)
     app.register_error_handler(HTTPException, _http_refused)
     return app
+
+
+def _refuse_other_hosts() -> ResponseReturnValue | None:
+    """Refuses requests for a host at which this service does not answer."""
+    if public_address.is_for_us():
+        return None
+    error = problems.WrongHost()
+    return problems.refused(error) if _is_api() else error_pages.wrong_host(error)
 
 
 def _refused(error: AdmitOneError) -> ResponseReturnValue:

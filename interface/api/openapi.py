@@ -6,17 +6,21 @@ from itertools import groupby
 from typing import Any, TypeVar, cast
 
 import flask_smorest
-from flask import Flask, url_for
+from flask import Flask, Response, json, url_for
 from jinja2 import Environment, PackageLoader
 from marshmallow import Schema, fields
 
 from domain.errors import Unavailable
 from interface.web import problems
 from interface.web.fields import AsOfField, Day, Instant
+from interface.web.request_context import services
+from interface.web.static_files import asset
 
 V = TypeVar("V", bound=Callable[..., Any])
 
 _PAGES = Environment(loader=PackageLoader("interface.api"), autoescape=True)
+
+_JSON = "application/json"
 
 LOG_POSITION = {
     "X-Log-Position": {
@@ -75,13 +79,20 @@ class Api(flask_smorest.Api):
         self.register_field(AsOfField, "string", None)
         self.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
 
+    def _openapi_json(self) -> Response:
+        """Returns the document. Its server is the public address, if one is set."""
+        settings = services().settings
+        server = settings.public_url if settings.public_url_is_set else "/"
+        document = {**self.spec.to_dict(), "servers": [{"url": server}]}
+        return Response(json.dumps(document, indent=2, sort_keys=False), mimetype=_JSON)
+
     def _openapi_rapidoc(self) -> str:
         """Returns the page /api/docs, with a title, a way back and room for small screens."""
         return _PAGES.get_template("docs.html").render(
             title=self.spec.title,
-            home_url="/",
-            icon_url=url_for("static", filename="icon.svg"),
-            script_url=self._rapidoc_url,
+            home_url=url_for("home.show"),
+            icon_url=asset("icon.svg"),
+            script_url=asset(self._rapidoc_url.removeprefix("/static/")),
             spec_url=url_for("api-docs.openapi_json"),
         )
 

@@ -100,7 +100,6 @@ class Supervisor:
             f"{PREFIX}DATABASE_URL": conninfo,
             f"{PREFIX}DATA": str(self._settings.data),
             f"{PREFIX}SECRET_KEYS": ",".join(secret_keys(self._settings)),
-            f"{PREFIX}PUBLIC_URL": self._settings.public_url,
             "PROMETHEUS_MULTIPROC_DIR": str(self._empty_metrics_folder()),
         }
         projector = ("interface.cli", "projections", "run")

@@ -75,6 +75,10 @@ class Malformed(AdmitOneError):
     """The body is not valid JSON."""
 
 
+class WrongHost(AdmitOneError):
+    """The Host header must name this service, once."""
+
+
 class Unauthorized(AdmitOneError):
     """A valid API key is needed, sent as Authorization: Bearer."""
 
@@ -86,6 +90,7 @@ class Forbidden(AdmitOneError):
 _PROBLEMS |= {
     PreconditionRequired: (428, "precondition-required"),
     Malformed: (400, "malformed"),
+    WrongHost: (400, "wrong-host"),
     Unauthorized: (401, "unauthorized"),
     Forbidden: (403, "forbidden"),
 }

@@ -6,14 +6,22 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interface.key_store import secret_keys
-from interface.settings import PREFIX, Settings, SettingsError, unused_settings
+from interface.settings import (
+    PATHS_OF_THE_SERVICE,
+    PREFIX,
+    Settings,
+    SettingsError,
+    unused_settings,
+    variables,
+)
 from tests.support.waiting import at_once
 
-READ = [PREFIX + name.upper() for name in Settings.__dataclass_fields__]
+READ = sorted(variables())
 
 
 def read(**environment: str) -> Settings:
@@ -55,6 +63,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         workers=3,
         secret_keys=("n" * 32, "o" * 40),
         public_url="https://book.example.org",
+        public_url_is_set=True,
         postgres_bin=tmp_path,
         log="json",
         audit_key="PRIVATE+KEY+…",
@@ -84,6 +93,21 @@ def test_only_proxies_on_this_machine_are_trusted_unless_others_or_none_are_name
 def test_the_default_public_url_follows_from_host_and_port(host: str, url: str) -> None:
     assert read(HOST=host).local_url == url
     assert read(HOST=host).public_url == url
+    assert not read(HOST=host).public_url_is_set
+
+
+def test_a_public_address_has_one_spelling_and_may_have_a_path() -> None:
+    given = read(PUBLIC_URL="HTTPS://BÜCHER.example:443/book/")
+    assert given.public_url == "https://xn--bcher-kva.example/book"
+    assert given.public_url_is_set
+
+
+def test_a_public_address_must_not_have_a_path_of_the_service_itself(app: Flask) -> None:
+    rules = {rule.rule.split("/")[1].partition("<")[0] for rule in app.url_map.iter_rules()}
+    assert set(PATHS_OF_THE_SERVICE) == rules - {""}
+    assert refusals(PUBLIC_URL="https://example.org/b/x") == [
+        "ADMITONE_PUBLIC_URL must not have a path that begins with /b: the service uses it."
+    ]
 
 
 def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
@@ -125,6 +149,9 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TRUSTED_PROXIES", "::/0"),
         ("TRUSTED_PROXIES", "fe80::1%eth0"),
+        ("PUBLIC_URL", "https://ada@book.example.org"),
+        ("PUBLIC_URL", "https://book.example.org/a/../b"),
+        ("PUBLIC_URL", "https://127.1"),
         ("POSTGRES_BIN", "/no/such/folder"),
         ("LOG", "xml"),
         ("DATA", os.fsdecode(b"/tmp/\xff")),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from application.people import personal_data
@@ -74,7 +74,7 @@ def ics(token: str) -> ResponseReturnValue:
     details = _details(token)
     current = services()
     public_url = current.settings.public_url
-    manage_url = public_url + url_for("booking_confirmation.show", token=token)
+    manage_url = f"{public_url}/m/{token}"
     content = icalendar_file.calendar_file(
         booking_id=details.booking.id,
         slot=details.booking.slot,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
+from urllib.parse import unquote
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from application.people.authentication import SESSION_LIFETIME, Session
 from interface.pages.shared.i18n import gettext
+from interface.web.public_address import public_path
 from interface.web.request_context import is_https, services
 
 P = ParamSpec("P")
@@ -45,8 +47,8 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if current_session() is None:
-            next_path = request.full_path.rstrip("?") if request.method == "GET" else None
-            address = url_for("home.show", next=next_path)
+            here = request.script_root + request.full_path.rstrip("?")
+            address = url_for("home.show", next=here if request.method == "GET" else None)
             if "HX-Request" in request.headers:  # leads the whole page there, not only a part
                 return Response(status=204, headers={"HX-Redirect": address})
             return redirect(address)
@@ -90,7 +92,7 @@ def start_session(response: AnyResponse, session: Session) -> AnyResponse:
         httponly=True,
         secure=is_https(),
         samesite="Lax",
-        path="/",
+        path=public_path() or "/",
     )
     return response
 
@@ -98,7 +100,11 @@ def start_session(response: AnyResponse, session: Session) -> AnyResponse:
 def end_session(response: AnyResponse) -> AnyResponse:
     """Removes the session's cookie."""
     response.delete_cookie(
-        _cookie_name(), httponly=True, secure=is_https(), samesite="Lax", path="/"
+        _cookie_name(),
+        httponly=True,
+        secure=is_https(),
+        samesite="Lax",
+        path=public_path() or "/",
     )
     return response
 
@@ -114,11 +120,24 @@ def actor() -> str:
 
 
 def local_path(path: str | None) -> str:
-    """Returns `path` if it leads to a page of ours, else the home page."""
-    if path and path.startswith("/") and not path.startswith(("//", "/\\")):
-        return path
-    return url_for("home.show")
+    """Returns `path` if it leads to a page of ours, else the home page.
+
+    Browsers read a backslash as a slash and leave out tabs and line breaks, so a text with one of
+    these is not what it seems. They also resolve `..`, which must not lead out of our own path.
+    """
+    home = url_for("home.show")
+    if path is None or not path.startswith(home) or path.startswith("//"):
+        return home
+    is_odd = "\\" in path or any(sign < "!" for sign in path)
+    is_above = ".." in unquote(path.partition("?")[0]).split("/")
+    return home if is_odd or is_above else path
 
 
 def _cookie_name() -> str:
-    return "__Host-admitone" if is_https() else "admitone"
+    """Returns the name of the session's cookie. Browsers hold its prefix to `Secure`.
+
+    `__Host-` promises more, and is only for the path /.
+    """
+    if not is_https():
+        return "admitone"
+    return "__Secure-admitone" if public_path() else "__Host-admitone"

@@ -2,14 +2,13 @@
 
 import hashlib
 import hmac
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, request
 from werkzeug.exceptions import Forbidden
 
 from application.people.authentication import Session
 from interface.pages.shared.auth import current_session
-from interface.web.request_context import services
+from interface.web.public_address import is_our_origin
 
 
 def init_app(app: Flask) -> None:
@@ -36,16 +35,12 @@ def _refuse_foreign_forms() -> None:
     if site is not None and site != "same-origin":
         raise Forbidden
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc not in _our_hosts():
+    if origin is not None and not is_our_origin(origin):
         raise Forbidden
     session = current_session()
     sent = request.form.get("form_token", "")
     if session is not None and not hmac.compare_digest(sent.encode(), _token_of(session).encode()):
         raise Forbidden
-
-
-def _our_hosts() -> set[str]:
-    return {request.host, urlsplit(services().settings.public_url).netloc}
 
 
 def _token_of(session: Session) -> str:

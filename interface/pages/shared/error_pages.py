@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from application.people.rate_limits import TooManyAttempts
 from domain.errors import AdmitOneError
 from interface.pages.shared.i18n import duration_text, gettext
-from interface.web.problems import refusal_page
+from interface.web.problems import WrongHost, refusal_page
 
 
 def refused(error: AdmitOneError) -> Response:
@@ -25,6 +25,11 @@ def when_to_try_again(error: AdmitOneError) -> str | None:
         return None
     duration = duration_text(ceil(error.retry_after / 60))
     return gettext("You can try again in %(duration)s.") % {"duration": duration}
+
+
+def wrong_host(error: WrongHost) -> Response:
+    """Returns a page without assets, which would be refused at this address as well."""
+    return refusal_page(render_template("wrong_host.html"), error, owner=True)
 
 
 def http_refused(error: HTTPException) -> tuple[str, int]:

@@ -21,16 +21,15 @@ def _protect(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
-    if request.endpoint == "static":
-        headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
+    if is_https():
+        headers["Strict-Transport-Security"] = "max-age=31536000"
     headers.setdefault("Cache-Control", "no-store")
+    if request.endpoint == "static" and response.status_code < 400:
+        return response
     headers["X-Frame-Options"] = "DENY"
     headers["X-Robots-Tag"] = "noindex, nofollow"
     headers["Content-Security-Policy"] = (
         _DOCS_POLICY if request.path == "/api/docs" else _PAGE_POLICY
     )
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    if is_https():
-        headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

@@ -53,8 +53,9 @@ def sign_in() -> ResponseReturnValue:
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
         else:
+            response = redirect(local_path(next_path), 303)
             session = current.sessions.start(account, now=current.now())
-            return auth.start_session(redirect(local_path(next_path), 303), session)
+            return auth.start_session(response, session)
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
 
 

@@ -2,9 +2,13 @@
 
 import re
 
-from flask import Flask
+import pytest
+from flask import Flask, redirect
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from interface.bootstrap import Services
+from interface.pages.shared.auth import local_path
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
@@ -48,20 +52,46 @@ def test_password_signs_in_and_a_wrong_one_says_so(
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
-def test_signing_in_never_redirects_to_another_site(
-    app: Flask, services: Services, owner: Owner
+ELSEWHERE = [
+    "https://evil.example",
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\/evil.example",
+    "javascript:1",
+    "evil.example",
+    " //evil.example",
+    "/\t/evil.example",
+    "/\r/evil.example",
+    "/\n/evil.example",
+    "/\r\nSet-Cookie: a=b",
+    "/\x00/evil.example",
+    "/ /evil.example",
+    "\t//evil.example",
+    "/../..//evil.example",
+]
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_after_signing_in_nobody_is_sent_to_another_site(
+    app: Flask, services: Services, owner: Owner, elsewhere: str
 ) -> None:
     services.sessions.set_password(owner.account, "correct horse battery")
-    for elsewhere in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:1"):
-        answer = app.test_client().post(
-            "/",
-            data={
-                "email": owner.account.email,
-                "password": "correct horse battery",
-                "next": elsewhere,
-            },
-        )
-        assert answer.headers["Location"] == "/"
+    form = {"email": owner.account.email, "password": "correct horse battery", "next": elsewhere}
+    answer = app.test_client().post("/", data=form)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(st.sampled_from("/\\\t\r\n\x00\x0b .%0925cfFaé:@[]?#;\u2028\uff0f")))
+def test_whatever_is_asked_for_a_redirect_stays_on_this_site(app: Flask, text: str) -> None:
+    with app.test_request_context("/"):
+        location = redirect(local_path(f"/{text}"), 303).headers["Location"]
+    # As browsers read it: https://url.spec.whatwg.org/#url-parsing
+    as_read = re.sub(r"[\t\r\n]", "", location.strip()).replace("\\", "/")
+    assert as_read.startswith("/")
+    assert not as_read.startswith("//")
+    assert "\\" not in location
 
 
 def test_signing_out_ends_the_session_on_the_server(person: SignedIn) -> None:

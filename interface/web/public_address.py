@@ -1,0 +1,87 @@
+"""Where people reach the service: the path below which it lives, and whom it answers."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from interface import web_address
+from interface.settings import Settings
+from interface.web.request_context import services
+from interface.web_address import InvalidAddress, WebAddress, is_ip_address
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# What this machine, a load balancer or Prometheus reads, by whatever address they know.
+MACHINE_PATHS = ("/healthz", "/metrics", "/readyz")
+
+
+def enter_public_path(environ: "WSGIEnvironment", settings: Settings) -> None:
+    """Makes the path of the public address the root of this request.
+
+    The web server in front may have removed that path already or not.
+    """
+    root = _public(settings).path
+    path = environ["PATH_INFO"]
+    if root and (path == root or path.startswith(f"{root}/")):
+        path = path[len(root) :]
+    environ["PATH_INFO"] = path or "/"
+    environ["SCRIPT_NAME"] = root
+
+
+def public_path() -> str:
+    """Returns the path of the public address. Empty: the service has the host for itself."""
+    return _public(services().settings).path
+
+
+def is_for_us() -> bool:
+    """Returns True if the current request names one host at which the service answers.
+
+    That is any host until a public address is set. Afterwards a page on another host, which
+    leads to this machine by its DNS, must not get anything. Such a host has a name, so IP
+    addresses are let through where machines ask.
+    """
+    settings = services().settings
+    public = _public(settings)
+    sent = request.environ.get("HTTP_HOST", "")
+    if sent == public.authority:
+        return True
+    host = _origin(f"{public.scheme}://{sent}")
+    if host is None:
+        return False
+    if not settings.public_url_is_set or host == public._replace(path=""):
+        return True
+    is_local = host.host == "localhost" or is_ip_address(host.host)
+    return is_local and request.path in MACHINE_PATHS
+
+
+def is_our_origin(text: str) -> bool:
+    """Returns True if the `Origin` of the current request is the service itself."""
+    settings = services().settings
+    origin = _origin(text)
+    if origin is None:
+        return False
+    if origin == _public(settings)._replace(path=""):
+        return True
+    # Until a public address is set, a web server in front may speak either scheme.
+    host = _origin(f"{origin.scheme}://{request.environ.get('HTTP_HOST', '')}")
+    return not settings.public_url_is_set and origin == host
+
+
+def _origin(text: str) -> WebAddress | None:
+    """Returns an address that ends with its host and port. None: the text is none."""
+    try:
+        address = web_address.parse(text)
+    except InvalidAddress:
+        return None
+    return None if text.endswith("/") or address.path else address
+
+
+def _public(settings: Settings) -> WebAddress:
+    return _parsed(settings.public_url or settings.local_url)
+
+
+@lru_cache(maxsize=8)
+def _parsed(public_url: str) -> WebAddress:
+    return web_address.parse(public_url)
