@@ -35,6 +35,7 @@ blueprint = Blueprint(
 LONGEST_IDEMPOTENCY_KEY = 255
 MOST_DAYS = 62
 DEFAULT_DAYS = 14
+MOST_SLOTS = 2000
 ENDED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked)
 
 
@@ -63,7 +64,8 @@ def slots(query: dict[str, Any], token: str) -> Any:
     """List the free slots.
 
     `from` and `to` are dates in `time_zone` and both are included, at most 62 days. By default
-    they are today and the 13 days after it, in the calendar's zone.
+    they are today and the 13 days after it, in the calendar's zone. A response has at most 2,000
+    slots, of whole days: `next_from` is the `from` of the request for the rest, or null.
     """
     open_slots = active_invitation(token).open_slots
     time_zone = query["time_zone"] or open_slots.rules.time_zone
@@ -73,7 +75,8 @@ def slots(query: dict[str, Any], token: str) -> Any:
         raise Invalid({"to": ["Must not lie before from."]})
     if (last - first).days >= MOST_DAYS:
         raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
-    return {"slots": open_slots.on_days(first, last, time_zone)}
+    found = open_slots.whole_days(first, last, time_zone, most=MOST_SLOTS)
+    return {"slots": found.slots, "next_from": found.next_from}
 
 
 @blueprint.route("/<token>/redeem", methods=["POST"])
