@@ -18,12 +18,14 @@ from domain.errors import (
     SlotTaken,
 )
 from domain.link import LinkStatus
-from interface.api.decorators import Blueprint, with_log_position
-from interface.api.openapi import LOG_POSITION, reads_header, refuses
+from interface.api.decorators import Blueprint, not_modified, with_log_position
+from interface.api.openapi import LOG_POSITION, has_etag, reads_header, refuses
 from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
+from interface.web.entity_tags import entity_tag, is_unchanged
 from interface.web.invitation import active_invitation
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
 from interface.web.request_schemas import RedeemInput, SlotsQuery
+from projections.views import booking_calendar, calendar_list
 
 blueprint = Blueprint(
     "booking-links",
@@ -59,6 +61,7 @@ def read(token: str) -> Any:
 @blueprint.route("/<token>/slots")
 @blueprint.arguments(SlotsQuery, location="query")
 @refuses(*ENDED)
+@has_etag
 @blueprint.response(200, SlotsOutput)
 def slots(query: dict[str, Any], token: str) -> Any:
     """List the free slots.
@@ -75,8 +78,11 @@ def slots(query: dict[str, Any], token: str) -> Any:
         raise Invalid({"to": ["Must not lie before from."]})
     if (last - first).days >= MOST_DAYS:
         raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
+    tag = entity_tag(calendar_list.NAME, booking_calendar.NAME, by_the_minute=True)
+    if is_unchanged(tag):
+        return not_modified(tag)
     found = open_slots.whole_days(first, last, time_zone, most=MOST_SLOTS)
-    return {"slots": found.slots, "next_from": found.next_from}
+    return {"slots": found.slots, "next_from": found.next_from}, {"ETag": f'W/"{tag}"'}
 
 
 @blueprint.route("/<token>/redeem", methods=["POST"])

@@ -51,6 +51,24 @@ def all_positions(database: Database) -> dict[str, int]:
     return database.run_idempotent(positions_of)
 
 
+_STATE = """
+    SELECT (SELECT max(notification_id) FROM stored_events) AS head,
+        (SELECT string_agg(name || ' ' || position, ', ' ORDER BY name)
+            FROM projection_positions WHERE name = ANY(%(names)s)) AS positions,
+        (SELECT count(*) FROM parked_events WHERE generation = ANY(%(names)s)) AS parked,
+        (SELECT max(finished_at) FROM rebuilds
+            WHERE name = ANY(%(names)s)) AS rebuilt"""
+
+
+def state_of(database: Database, names: Collection[str]) -> tuple[object, ...]:
+    """Returns values of which at least one changes whenever the rows of these views may change.
+
+    Personal data are deleted with an event, before the views know: hence the head of the log.
+    """
+    row = database.fetch_one(_STATE, {"names": list(names)})
+    return tuple(row.values()) if row else ()
+
+
 def wait_for(
     database: Database, names: Collection[str], position: int, *, seconds: float = WAIT_SECONDS
 ) -> None:
