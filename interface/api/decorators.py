@@ -78,13 +78,16 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @reads_header(
             "X-Min-Position",
-            "Wait, 2 seconds at most, until the view shows this position of the log.",
+            "Wait, 2 seconds at most, until the view shows this position of the log. A position"
+            " beyond the end of the log is refused.",
             schema={"type": "integer", "minimum": 0, "maximum": LAST_POSITION},
         )
         @refuses(Invalid, ViewBehind)
         @wraps(view)
         def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
             if (position := _min_position()) is not None:
+                if position > services().event_store.head():
+                    raise Invalid({"X-Min-Position": ["Is beyond the end of the log."]})
                 positions.wait_for(services().database, views, position)
             return view(*args, **kwargs)
 

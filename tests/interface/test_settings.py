@@ -42,6 +42,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         LOG="json",
         AUDIT_KEY="PRIVATE+KEY+…",
         CHECKPOINTS=str(tmp_path),
+        METRICS_TOKEN="m" * 32,
         ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
     )
@@ -57,6 +58,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         log="json",
         audit_key="PRIVATE+KEY+…",
         checkpoints=tmp_path,
+        metrics_token="m" * 32,
         attempts_days=7,
         forget_after_days=30,
     )
@@ -104,6 +106,7 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("WORKERS", "65"),
         ("WORKERS", "-1"),
         ("SECRET_KEYS", f"{'n' * 32},{'o' * 31}"),
+        ("METRICS_TOKEN", "m" * 31),
         ("PUBLIC_URL", "book.example.org"),
         ("PUBLIC_URL", "ftp://book.example.org"),
         ("PUBLIC_URL", "https://"),

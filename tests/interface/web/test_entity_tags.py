@@ -80,7 +80,7 @@ def test_a_forgotten_invitee_changes_the_tag_before_the_view_knows(
     tag = tags_of(owner, polled)["booking"]
     owner.post(f"{polled['booking']}/forget-invitee")
     headers = owner.headers | {"If-None-Match": tag}
-    answer = owner.client.get(f"/api/v1{polled['booking']}", headers=headers)
+    answer: Any = owner.client.get(f"/api/v1{polled['booking']}", headers=headers)
     assert (answer.status_code, answer.json["invitee"]) == (200, None)
 
 

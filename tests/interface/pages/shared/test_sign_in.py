@@ -2,8 +2,10 @@
 
 import re
 
+import pytest
 from flask import Flask
 
+from application.people.authentication import TooManySignIns
 from interface.bootstrap import Services
 from tests.conftest import Owner
 from tests.support.signed_in_browser import SignedIn
@@ -46,6 +48,23 @@ def test_password_signs_in_and_a_wrong_one_says_so(
     cookie = right.headers["Set-Cookie"]
     assert cookie.startswith("__Host-admitone=")
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+def test_whoever_finds_too_many_signing_in_is_told_and_keeps_the_address(
+    app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_turn(*_: object, **__: object) -> None:
+        raise TooManySignIns
+
+    monkeypatch.setattr(services.sessions, "with_password", no_turn)
+    typed = {"email": "ada@example.org", "password": "correct horse battery", "next": "/links"}
+    answer = app.test_client().post("/", data=typed)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    page = answer.get_data(as_text=True)
+    assert "Too many people are signing in at this moment. Try again shortly." in page
+    assert 'value="ada@example.org"' in page
+    assert 'name="next" value="/links"' in page
+    assert "correct horse battery" not in page
 
 
 def test_after_signing_in_nobody_is_sent_to_another_site(
