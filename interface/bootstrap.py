@@ -17,6 +17,7 @@ from application.commands.redemption import RedemptionCommands
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.write_probe import WriteProbe
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
 from application.people.refused_attempts import RefusedAttempts
@@ -68,6 +69,7 @@ class Services:
     redemptions: RedemptionCommands
     erasure: ErasureCommands
     refused_attempts: RefusedAttempts
+    write_probe: WriteProbe
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -107,6 +109,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         redemptions=RedemptionCommands(event_store),
         erasure=ErasureCommands(event_store, accounts),
         refused_attempts=RefusedAttempts(database, keys[0]),
+        write_probe=WriteProbe(database),
         now=now,
     )
 

@@ -32,6 +32,7 @@ from tests.support.examples import ACTOR, ADA, NOW, OWNER
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
+PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = ("accounts", "api_keys", "sessions")
 OURS = (
@@ -42,6 +43,7 @@ OURS = (
     *SECRETS,
     *OPERATIONS,
     *AUDIT,
+    *PROBES,
     *VIEWS,
 )
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -57,6 +59,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "rebuilds": "SELECT INSERT UPDATE",
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
+        "write_probes": "SELECT INSERT UPDATE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")

@@ -71,7 +71,7 @@ def test_a_search_for_what_is_no_text_finds_nothing(owner: Owner) -> None:
 
 def test_windows_that_no_calendar_can_have_are_refused_or_empty(owner: Owner) -> None:
     path = f"/booking-links/{new_link(owner)['token']}/slots"
-    empty = {"slots": [], "next_from": None}
+    empty: dict[str, Any] = {"slots": [], "next_from": None}
     for query in ("from=2026-11-23&to=2027-12-28", "from=2026-11-24&to=2026-11-23"):
         assert wrong_fields(owner.get(f"{path}?{query}")) == {"to"}
     for day in ("2000-01-01", "2199-12-31"):

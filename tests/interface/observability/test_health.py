@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from psycopg import sql
 
-from application.eventstore.advisory_locks import PROJECTOR
+from application.eventstore import write_probe
+from application.eventstore.advisory_locks import APPEND, PROJECTOR
 from interface.bootstrap import Services
 from interface.observability import health
 from interface.runtime.readiness_probe import why_not_ready
@@ -137,6 +138,21 @@ def test_what_the_database_lacks_is_a_reason_against_ready(
             "reasons": [f"The database lacks {', '.join(names)}: run `admitone schema apply`."],
         },
     )
+
+
+def test_writes_that_do_not_get_through_are_a_reason_against_ready(
+    app: Flask, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_probe, "KEEP_SECONDS", 0.0)
+    client = app.test_client()
+    with psycopg.connect(conninfo) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND,))
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json is not None
+    (reason,) = answer.json["reasons"]
+    assert reason.endswith(" holds up the log: nothing can be saved.")
+    assert client.get("/readyz").status_code == 200
 
 
 def test_the_service_says_itself_whether_it_is_ready(service: Service) -> None:
