@@ -160,6 +160,25 @@ def test_the_service_says_itself_whether_it_is_ready(service: Service) -> None:
     assert why_not_ready(running) is None
 
 
+def test_whoever_asks_a_running_service_learns_in_15_seconds_that_nothing_can_be_saved(
+    service: Service,
+) -> None:
+    running = Settings(host=service.host, port=service.port)
+    calendar_id = service.new_calendar()
+    with psycopg.connect(service.environment["ADMITONE_DATABASE_URL"]) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND,))
+        wait_until(lambda: why_not_ready(running) is not None, 15)
+        reason = why_not_ready(running)
+        write = service.owner("POST", f"/calendars/{calendar_id}/links", {})
+        assert service.call("GET", "/healthz").status == 200
+    assert reason is not None
+    assert reason.endswith(" holds up the log: nothing can be saved.")
+    assert (write.status, write.body["type"]) == (503, "/problems/unavailable")
+    assert "holds up the log" in write.body["detail"]
+    assert write.headers["retry-after"] == "1"
+    wait_until(lambda: why_not_ready(running) is None, 15)
+
+
 def test_a_service_that_does_not_answer_is_not_ready() -> None:
     nobody = Settings(port=free_port())
     assert why_not_ready(nobody) == f"{nobody.local_url} does not answer: Connection refused."
