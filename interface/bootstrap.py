@@ -17,6 +17,8 @@ from application.commands.redemption import RedemptionCommands
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.transaction_pooling import is_pooled_by_transaction
+from application.eventstore.write_probe import WriteProbe
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
 from application.people.rate_limits import RateLimits
@@ -39,6 +41,10 @@ zoneinfo.reset_tzpath(to=())
 
 class DatabaseTooOld(AdmitOneError):
     """The database is too old."""
+
+
+class TransactionPooling(AdmitOneError):
+    """The database is behind a pooler that changes connections between transactions."""
 
 
 class SchemaMissing(AdmitOneError):
@@ -70,6 +76,7 @@ class Services:
     erasure: ErasureCommands
     refused_attempts: RefusedAttempts
     rate_limits: RateLimits
+    write_probe: WriteProbe
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -110,6 +117,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         erasure=ErasureCommands(event_store, accounts),
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),
+        write_probe=WriteProbe(database),
         now=now,
     )
 
@@ -156,8 +164,18 @@ def refuse_old_server(version: int) -> None:
         )
 
 
+def refuse_transaction_pooling(conn: Connection[DictRow], conninfo: str) -> None:
+    """Raises `TransactionPooling` if a pooler such as PgBouncer works by transaction."""
+    if is_pooled_by_transaction(conn, conninfo):
+        raise TransactionPooling(
+            "ADMITONE_DATABASE_URL leads to a pooler, such as PgBouncer, in transaction mode:"
+            " name the PostgreSQL server itself, or set pool_mode = session for this database."
+        )
+
+
 @contextmanager
 def _connection(conninfo: str) -> Iterator[Connection[DictRow]]:
     with connect(conninfo, application_name="admitone schema", autocommit=False) as conn:
         refuse_old_server(conn.info.server_version)
+        refuse_transaction_pooling(conn, conninfo)
         yield conn

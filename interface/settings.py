@@ -122,6 +122,12 @@ def _secrets(text: str) -> tuple[str, ...]:
     return keys
 
 
+def _secret(text: str) -> str:
+    if len(text) < SHORTEST_SECRET:
+        raise _Unusable(f"must be a key of at least {SHORTEST_SECRET} characters")
+    return text
+
+
 def _new_folder(text: str) -> Path:
     """Returns the absolute path of a folder that is created later if it does not exist."""
     return (_folder(text) if os.path.exists(text) else Path(text)).absolute()
@@ -166,6 +172,9 @@ class Settings:
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = LOOPBACK
     """ADMITONE_TRUSTED_PROXIES: comma-separated addresses or networks of the proxies in front,
     which name the client in X-Forwarded-For; or `none`. Unset: proxies on this machine."""
+    metrics_token: Annotated[str, _secret] = ""
+    """ADMITONE_METRICS_TOKEN: lets other machines read the metrics, 32 characters or more.
+    Unset: only this machine may."""
     postgres_bin: Annotated[Path | None, _folder] = None
     """ADMITONE_POSTGRES_BIN: a folder of PostgreSQL programs to use instead of the embedded."""
     log: Annotated[str | None, _choice("json", "text")] = None

@@ -6,15 +6,17 @@ redeems a link decides.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from application.eventstore.database import Database
-from domain.availability import offered_slots
+from domain.availability import SlotsOfSpan, offered_by_span, offered_slots
 from domain.booking_rules import BookingRules
-from domain.slot import Slot
+from domain.slot import Reservation, Slot
 from projections.views import booking_calendar
 
+_DAY = timedelta(days=1)
 _DAYS_AT_ONCE = 62
 
 
@@ -27,15 +29,44 @@ class OpenSlots:
     rules: BookingRules
     now: datetime
 
-    def on_days(self, first: date, last: date, time_zone: str) -> list[Slot]:
+    def on_days(
+        self, first: date, last: date, time_zone: str, *, most: int | None = None
+    ) -> list[Slot]:
         """Returns the slots that start on the days `first` to `last`, both included, in order.
 
-        Days are those of `time_zone`.
+        Days are those of `time_zone`. With `most`, stops after that many slots.
         """
         zone = ZoneInfo(time_zone)
-        since, until = midnight(first, zone), midnight(last + timedelta(days=1), zone)
-        busy = booking_calendar.reservations(self.database, self.owner_id, since=since, until=until)
-        return offered_slots(self.rules, now=self.now, since=since, until=until, busy=busy)
+        since, until = midnight(first, zone), midnight(last + _DAY, zone)
+        busy = self._busy(since, until)
+        return offered_slots(
+            self.rules, now=self.now, since=since, until=until, busy=busy, most=most
+        )
+
+    def by_day(self, first: date, days: int, time_zone: str) -> dict[date, SlotsOfSpan]:
+        """Returns that many days from `first` on, in `time_zone`, each with its slots."""
+        zone = ZoneInfo(time_zone)
+        dates = [first + n * _DAY for n in range(days + 1)]
+        bounds = [midnight(day, zone) for day in dates]
+        busy = self._busy(bounds[0], bounds[-1])
+        spans = offered_by_span(self.rules, now=self.now, bounds=bounds, busy=busy)
+        return dict(zip(dates, spans, strict=False))
+
+    def whole_days(self, first: date, last: date, time_zone: str, *, most: int) -> "WholeDays":
+        """Returns about the first `most` slots of these days, never a part of a day.
+
+        Only a day that alone has more than `most` slots is cut after them.
+        """
+        slots = self.on_days(first, last, time_zone, most=most + 1)
+        if len(slots) <= most:
+            return WholeDays(slots, next_from=None)
+        zone = ZoneInfo(time_zone)
+        next_from = slots[-1].start.astimezone(zone).date()
+        end = midnight(next_from, zone)
+        whole = [slot for slot in slots if slot.start < end]
+        if not whole:
+            whole, next_from = slots[:most], next_from + _DAY
+        return WholeDays(whole, next_from if next_from <= last else None)
 
     def first_from(self, day: date, time_zone: str) -> Slot | None:
         """Returns the first slot from `day` in `time_zone` on, within the booking window."""
@@ -45,10 +76,20 @@ class OpenSlots:
         until = today + timedelta(days=self.rules.booking_window_days + 1)
         while first <= until:
             last = min(until, first + timedelta(days=_DAYS_AT_ONCE - 1))
-            for slot in self.on_days(first, last, time_zone):
+            for slot in self.on_days(first, last, time_zone, most=1):
                 return slot
-            first = last + timedelta(days=1)
+            first = last + _DAY
         return None
+
+    def _busy(self, since: datetime, until: datetime) -> list[Reservation]:
+        return booking_calendar.reservations(self.database, self.owner_id, since=since, until=until)
+
+
+class WholeDays(NamedTuple):
+    """Slots in order, and the first day that they leave out; None if there is no such day."""
+
+    slots: list[Slot]
+    next_from: date | None
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -21,11 +21,12 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
 from eventsourcing.utils import Environment, strtobool
 from psycopg.errors import Diagnostic
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from application.eventstore import advisory_locks, event_log
+from application.eventstore import advisory_locks, append_turn, event_log
 from application.eventstore.database import LOST, PATIENCE, Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline, seconds_left
-from domain.errors import Busy, Unavailable
+from domain.errors import Unavailable
 
 CHANNEL = "stored_events"
 
@@ -57,6 +58,12 @@ _APPEND = f"""
     )
     SELECT notification_id FROM event"""  # noqa: S608 - two constants
 
+# After these errors, nothing was sent or nothing was recorded.
+_NEVER_SENT = (
+    *(PoolTimeout, PoolClosed, TooManyRequests),
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+
 _MAX_BIGINT = 2**63 - 1
 
 _CONFLICTING_KEY = re.compile(r"=\(([0-9a-f-]{36}), (\d+)\)")
@@ -69,6 +76,10 @@ class PersonalDataRow(NamedTuple):
     originator_version: int
     salt: bytes
     data: dict[str, str]
+
+
+class Unconfirmed(Unavailable):
+    """The database didn't confirm this in time. It may be saved: check before you repeat it."""
 
 
 class VersionConflict(IntegrityError):
@@ -100,12 +111,14 @@ class EventRecorder(PostgresApplicationRecorder):
         also receive an event here: the caller looked up what to delete before this append has
         its turn, and only a version conflict reveals rows that were added since.
 
-        Raises `VersionConflict` if another writer was first; at the deadline, `Busy` if the
-        lock and `Unavailable` if the server or the outcome could not be had.
+        Raises `VersionConflict` if another writer was first. At the deadline, raises `Busy` if
+        others were ahead all the time, `TurnHeld` or `CommitsHang` if one of them blocked the
+        rest, `Unconfirmed` if the events may be recorded, and `Unavailable` if the server could
+        not be had.
         """
         if not stored_events:
             return []
-        outcome_is_open = False
+        outcome_is_open = was_sent = False
         with deadline():
             for pause in pauses():
                 try:
@@ -117,11 +130,14 @@ class EventRecorder(PostgresApplicationRecorder):
                         return own
                     raise _conflict(error.diag) from error
                 except psycopg.errors.LockNotAvailable as error:
-                    raise (Unavailable if outcome_is_open else Busy) from error
+                    if was_sent:
+                        raise Unconfirmed from error
+                    raise append_turn.refusal(self.datastore) from error
                 except LOST as error:
                     outcome_is_open = True
+                    was_sent = was_sent or not isinstance(error, _NEVER_SENT)
                     if not sleep_within_deadline(pause):
-                        raise Unavailable from error
+                        raise (Unconfirmed if was_sent else Unavailable) from error
         raise AssertionError("pauses() never ends")
 
     def _append(
@@ -161,7 +177,7 @@ class EventRecorder(PostgresApplicationRecorder):
             if "WARNING" in severities:
                 # Somebody cancelled the wait for a synchronous standby: the events are
                 # committed here, and perhaps nowhere else. A query would see the local copy.
-                raise Unavailable
+                raise Unconfirmed
             return [row["notification_id"] for row in inserted.fetchall()]
 
     def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:

@@ -56,6 +56,9 @@ BEGIN
     GRANT SELECT ON parked_events, rebuilds, lag_samples TO admitone_service, admitone_auditor;
     GRANT INSERT, UPDATE ON rebuilds TO admitone_service;
 
+    -- Whoever is asked whether people can book finds out whether writes get through.
+    GRANT SELECT, INSERT, UPDATE ON write_probes TO admitone_service;
+
     GRANT SELECT, INSERT, DELETE ON refused_attempts TO admitone_service;
     GRANT USAGE ON SEQUENCE refused_attempts_id_seq TO admitone_service;
     GRANT SELECT ON refused_attempts TO admitone_auditor;

@@ -4,7 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from domain.errors import BookingNotFound, Busy
-from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
+from interface.api.decorators import (
+    Blueprint,
+    caller,
+    requires,
+    revalidates,
+    shows,
+    with_log_position,
+)
 from interface.api.openapi import LOG_POSITION, refuses
 from interface.api.response_schemas import BookingOutput, BookingPage
 from interface.web.pagination import cursor, start_and_id_of
@@ -23,6 +30,7 @@ blueprint = Blueprint(
 @blueprint.route("")
 @requires("bookings")
 @shows(booking_calendar.NAME)
+@revalidates(booking_calendar.NAME)
 @blueprint.arguments(BookingQuery, location="query")
 @blueprint.response(200, BookingPage)
 def list_bookings(query: dict[str, Any]) -> Any:
@@ -46,6 +54,7 @@ def list_bookings(query: dict[str, Any]) -> Any:
 @blueprint.route("/<uuid:booking_id>")
 @requires("bookings")
 @shows(booking_calendar.NAME)
+@revalidates(booking_calendar.NAME)
 @refuses(BookingNotFound)
 @blueprint.response(200, BookingOutput)
 def read(booking_id: UUID) -> Any:

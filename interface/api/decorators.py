@@ -5,15 +5,16 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import flask_smorest
-from flask import g, request
+from flask import Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from application.eventstore.event_sourced_application import Written
 from application.people.accounts import Caller
 from application.people.rate_limits import WRONG_KEYS, TooManyAttempts
 from domain.errors import Invalid, ViewBehind
-from interface.api.openapi import complete, note, reads_header, refuses
+from interface.api.openapi import complete, has_etag, note, reads_header, refuses
 from interface.api.strict_json import StrictParser
+from interface.web.entity_tags import entity_tag, is_unchanged
 from interface.web.fields import LAST_POSITION, whole_number
 from interface.web.problems import INVITEE_BLUEPRINTS, Forbidden, Malformed, Unauthorized
 from interface.web.rate_limits import count_failure
@@ -22,6 +23,7 @@ from projections.engine import positions
 
 P = ParamSpec("P")
 R = TypeVar("R")
+V = TypeVar("V", bound=Callable[..., Any])
 
 Headers = dict[str, str]
 
@@ -79,19 +81,50 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @reads_header(
             "X-Min-Position",
-            "Wait, 2 seconds at most, until the view shows this position of the log.",
+            "Wait, 2 seconds at most, until the view shows this position of the log. A position"
+            " beyond the end of the log is refused.",
             schema={"type": "integer", "minimum": 0, "maximum": LAST_POSITION},
         )
         @refuses(Invalid, ViewBehind)
         @wraps(view)
         def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
             if (position := _min_position()) is not None:
+                if position > services().event_store.head():
+                    raise Invalid({"X-Min-Position": ["Is beyond the end of the log."]})
                 positions.wait_for(services().database, views, position)
             return view(*args, **kwargs)
 
         return waiting
 
     return decorate
+
+
+def revalidates(*views: str, by_the_minute: bool = False) -> Callable[[V], V]:
+    """Answers 304 without calling the view if the client has what it would answer.
+
+    Only after `requires`. See `interface.web.entity_tags` for the arguments.
+    """
+
+    def decorate(view: V) -> V:
+        @wraps(view)
+        def revalidating(*args: Any, **kwargs: Any) -> Any:
+            tag = entity_tag(*views, reader=caller().account_id, by_the_minute=by_the_minute)
+            if is_unchanged(tag):
+                return not_modified(tag)
+            response = view(*args, **kwargs)
+            response.set_etag(tag, weak=True)
+            return response
+
+        return has_etag(cast("V", revalidating))
+
+    return decorate
+
+
+def not_modified(tag: str) -> Response:
+    """Returns a response that says that the client's copy with this tag is current."""
+    response = Response(status=304)
+    response.set_etag(tag, weak=True)
+    return response
 
 
 def with_log_position(result: Written[Any], headers: Headers | None = None) -> Headers:

@@ -19,7 +19,14 @@ from domain.errors import (
     LinkRevoked,
 )
 from domain.link import SingleUseLink
-from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
+from interface.api.decorators import (
+    Blueprint,
+    caller,
+    requires,
+    revalidates,
+    shows,
+    with_log_position,
+)
 from interface.api.openapi import LOCATION, LOG_POSITION, refuses
 from interface.api.response_schemas import (
     BulkRevocationOutput,
@@ -94,6 +101,7 @@ def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
 @blueprint.route("/links")
 @requires("links")
 @shows(link_list.NAME)
+@revalidates(link_list.NAME, by_the_minute=True)
 @blueprint.arguments(LinkQuery, location="query")
 @blueprint.response(200, LinkPage)
 def list_links(query: dict[str, Any]) -> Any:
@@ -123,6 +131,7 @@ def list_links(query: dict[str, Any]) -> Any:
 @blueprint.route("/links/<uuid:link_id>")
 @requires("links")
 @shows(link_list.NAME)
+@revalidates(link_list.NAME, by_the_minute=True)
 @refuses(LinkNotFound)
 @blueprint.response(200, LinkOutput)
 def read(link_id: UUID) -> Any:

@@ -34,6 +34,18 @@ ETAG = {
         "schema": {"type": "string"},
     }
 }
+_WEAK_ETAG = {
+    "ETag": {
+        "description": "Weak. Send it as If-None-Match when you read the same again.",
+        "schema": {"type": "string"},
+    }
+}
+_IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "The ETag of an earlier response. If nothing has changed since, answers 304.",
+    "schema": {"type": "string"},
+}
 LOCATION = {
     "Location": {
         "description": "Where to read what was created.",
@@ -106,7 +118,10 @@ class Api(flask_smorest.Api):
 
 
 def note(view: V, **lists: Iterable[Any]) -> V:
-    """Adds `refusals`, `headers` or `security` to what the document will say of an endpoint."""
+    """Adds to what the document will say of an endpoint.
+
+    The lists are `refusals`, `headers`, `security` and `revalidated`.
+    """
     notes = deepcopy(getattr(view, "_apidoc", {}))
     for name, values in lists.items():
         notes[name] = [*notes.get(name, ()), *values]
@@ -119,6 +134,11 @@ def refuses(*kinds: type[Exception]) -> Callable[[V], V]:
     return lambda view: note(view, refusals=kinds)
 
 
+def has_etag(view: V) -> V:
+    """Documents a weak ETag, If-None-Match and the response 304."""
+    return note(view, revalidated=[True])
+
+
 def reads_header(name: str, description: str, **more: Any) -> Callable[[V], V]:
     """Documents a header of the request. `more` are members of its OpenAPI object."""
     header = {"in": "header", "name": name, "description": description} | more
@@ -129,6 +149,13 @@ def complete(operation: dict[str, Any], notes: dict[str, Any], *, owner: bool) -
     """Returns an operation with its notes added. `owner` is that of `problems.problem_of`."""
     if "headers" in notes:
         operation["parameters"] = [*operation.get("parameters", ()), *notes["headers"]]
+    if "revalidated" in notes:
+        operation["parameters"] = [*operation.get("parameters", ()), _IF_NONE_MATCH]
+        operation["responses"][200].setdefault("headers", {}).update(_WEAK_ETAG)
+        operation["responses"][304] = {
+            "description": "Nothing has changed since.",
+            "headers": _WEAK_ETAG,
+        }
     if "security" in notes:
         operation["security"] = notes["security"]
     possible = {

@@ -208,6 +208,10 @@ class SlotsOutput(ResponseSchema):
     """The free slots, in order."""
 
     slots = fields.List(fields.Nested(SlotOutput))
+    next_from = fields.Date(
+        allow_none=True,
+        metadata=_example(None, "The first day that is left out; null when none is."),
+    )
 
 
 class RedemptionOutput(ResponseSchema):

@@ -37,7 +37,10 @@ def init_app(app: Flask, services: Services) -> None:
 
 
 def reasons_against_ready(services: Services) -> list[str]:
-    """Returns the reasons why people can't book, as sentences. An empty list means they can."""
+    """Returns the reasons why people can't book, as sentences. An empty list means they can.
+
+    What keeps writes from getting through shows within 10 seconds.
+    """
     with deadline(READY_SECONDS):
         try:
             if missing := services.database.run_idempotent(missing_tables):
@@ -47,7 +50,11 @@ def reasons_against_ready(services: Services) -> list[str]:
             is_stalled = _is_stalled(services.database)
         except Unavailable:
             return ["The database does not answer."]
-    reasons = ["No projector is running: lists are not being updated."] if is_stalled else []
+    reasons = []
+    if obstacle := services.write_probe.obstacle():
+        reasons.append(obstacle)
+    if is_stalled:
+        reasons.append("No projector is running: lists are not being updated.")
     return reasons + [
         f"The view {projection.name} is behind: at {reached[projection.name]}, head {head}."
         for projection in CATALOGUE

@@ -2,14 +2,19 @@
 
 A single process counts in memory. Several web workers count in files of their own in the folder
 that PROMETHEUS_MULTIPROC_DIR names, and each scrape adds up the files of all workers, dead ones
-included. The state of the views is read from the database at each scrape.
+included. The state of the views is read from the database at each scrape, once a second at most.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from hmac import compare_digest
+from ipaddress import ip_address
+from math import inf
 from pathlib import Path
+from threading import Lock
+from time import monotonic
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
 from prometheus_client import generate_latest as as_text
 from prometheus_client.metrics_core import Metric
@@ -36,6 +41,8 @@ OUTCOMES = (
     "unavailable",
 )
 _EXTENSION = "admitone.metrics"
+KEEP_SECONDS = 1.0  # how long the text of all metrics is kept
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
 
 
@@ -46,16 +53,52 @@ class RefusalResponse(Response):
 
 
 def init_app(app: Flask, services: Services, *, refusal_of: Callable[[int], str]) -> None:
-    """Measures all requests and serves /metrics to everybody.
+    """Measures all requests and serves /metrics to this machine and to bearers of the token.
 
     `refusal_of` returns the slug for the status of a response that is no `RefusalResponse`.
     """
     views = views_of(services)
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     measured = Metrics(views, Path(folder) if folder else None, refusal_of)
+
+    def scrape() -> Response:
+        """Answers with all metrics."""
+        return _refusal(services.settings.metrics_token) or measured.scrape()
+
     app.extensions[_EXTENSION] = measured
     app.after_request(measured.count_request)
-    app.add_url_rule("/metrics", "metrics", measured.scrape)
+    app.add_url_rule("/metrics", "metrics", scrape)
+
+
+def _refusal(token: str) -> Response | None:
+    """Returns how to refuse the current request to read the metrics, or None to allow it.
+
+    A request that was forwarded comes from elsewhere, even if the proxy runs on this machine.
+    """
+    kind, _, sent = request.headers.get("Authorization", "").partition(" ")
+    if token and kind.lower() == "bearer" and compare_digest(sent.strip().encode(), token.encode()):
+        return None
+    is_forwarded = any(name in request.headers for name in _FORWARDED)
+    if _is_this_machine(request.remote_addr) and not is_forwarded:
+        return None
+    if token:
+        refused = RefusalResponse("Send Authorization: Bearer ADMITONE_METRICS_TOKEN.\n", 401)
+        refused.headers["WWW-Authenticate"] = 'Bearer realm="Admit One metrics"'
+        refused.refusal = "unauthorized"
+    else:
+        refused = RefusalResponse("Only this machine may read the metrics.\n", 403)
+        refused.refusal = "forbidden"
+    refused.mimetype = "text/plain"
+    return refused
+
+
+def _is_this_machine(address: str | None) -> bool:
+    try:
+        peer = ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return (mapped or peer).is_loopback
 
 
 def count_redemption(outcome: str) -> None:
@@ -75,6 +118,9 @@ class Metrics:
     ) -> None:
         """`folder` is where all workers count. None means that there is only this process."""
         self._refusal_of = refusal_of
+        self._computing = Lock()
+        self._computed_at = -inf
+        self._text = b""
         self._shown = CollectorRegistry()
         self._shown.register(views)
         if folder is not None:
@@ -117,8 +163,17 @@ class Metrics:
         self._redemptions.labels(outcome).inc()
 
     def scrape(self) -> Response:
-        """Returns all metrics."""
-        return Response(as_text(self._shown), content_type=CONTENT_TYPE_LATEST)
+        """Returns all metrics. They are computed at most once a second, however many ask."""
+        is_due = monotonic() >= self._computed_at + KEEP_SECONDS
+        # Only the very first scrapes wait for one another.
+        if is_due and self._computing.acquire(blocking=not self._text):
+            try:
+                if monotonic() >= self._computed_at + KEEP_SECONDS:
+                    self._text = as_text(self._shown)
+                    self._computed_at = monotonic()
+            finally:
+                self._computing.release()
+        return Response(self._text, content_type=CONTENT_TYPE_LATEST)
 
 
 class AllWorkers(Collector):

@@ -7,6 +7,7 @@ from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from application.people.accounts import AccountNotFound
+from application.people.authentication import TooManySignIns
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError
@@ -35,6 +36,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.StaleVersion: (412, "stale-version"),
     errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
     errors.Busy: (503, "busy"),
+    TooManySignIns: (503, "busy"),
     errors.ViewBehind: (503, "view-behind"),
     errors.Unavailable: (503, "unavailable"),
     TooManyAttempts: (429, "too-many-requests"),

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.availability import is_offered, offered_slots
+from domain.availability import is_offered, offered_by_span, offered_slots
 from domain.booking_rules import (
     WEEKDAYS,
     Availability,
@@ -182,3 +183,24 @@ def test_a_slot_is_offered_exactly_when_it_is_among_the_offered_slots(scene: Sce
     for n in range(0, max(0, (until - whole) // MINUTE), 37):
         slot = scene.rules.slot_at(whole + n * MINUTE)
         assert is_offered(scene.rules, slot, now=scene.now) is (slot in slots)
+
+
+@settings(deadline=None, max_examples=100)
+@given(scenes(), st.integers(0, 30))
+def test_the_first_few_slots_are_the_first_of_all(scene: Scene, most: int) -> None:
+    terms: dict[str, Any] = {"since": scene.since, "until": scene.until, "busy": scene.busy}
+    slots = offered_slots(scene.rules, now=scene.now, **terms)
+    assert offered_slots(scene.rules, now=scene.now, **terms, most=most) == slots[:most]
+
+
+@settings(deadline=None, max_examples=100)
+@given(scenes(), st.lists(st.integers(0, 2000), max_size=4), st.integers(0, 30))
+def test_slots_by_span_are_those_of_each_span_alone(
+    scene: Scene, cuts: list[int], most: int
+) -> None:
+    inner = [scene.since + cut * MINUTE for cut in cuts]
+    bounds = sorted([scene.since, scene.until, *(min(cut, scene.until) for cut in inner)])
+    spans = offered_by_span(scene.rules, now=scene.now, bounds=bounds, busy=scene.busy)
+    for span, (since, until) in zip(spans, pairwise(bounds), strict=True):
+        alone = offered_slots(scene.rules, now=scene.now, since=since, until=until, busy=scene.busy)
+        assert (span.count, span.first(most)) == (len(alone), alone[:most])

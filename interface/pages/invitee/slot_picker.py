@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from domain.availability import SlotsOfSpan
 from domain.slot import Slot
 from interface.pages.shared.i18n import local_day, offset_text, time_text, week_start
 from interface.web.invitation import Invitation
 from interface.web.request_context import services
 
 _DAY = timedelta(days=1)
-_PAGE_LENGTH = timedelta(days=28)
-# How far from a lost time others are searched for, and how many of them are offered.
-_SEARCH_RADIUS = timedelta(days=14)
+_PAGE_DAYS = 28
+_PAGE_LENGTH = timedelta(days=_PAGE_DAYS)
+# How far from a lost time others are searched for, first near it, and how many are offered.
+_SEARCH_RADII = (_DAY, timedelta(days=14))
 _MOST_OFFERS = 6
 
 
@@ -68,23 +70,20 @@ def pick_slot(
     last_page = week_start(today + window)
     anchor = page_from or chosen
     first = min(max(week_start(anchor or today), week_start(today)), last_page)
-    slots = _slots(invited, first, today, time_zone)
-    next_free = slots[0] if slots else None
+    page = invited.open_slots.by_day(first, _PAGE_DAYS, time_zone)
+    next_free = _first_slot(page)
     if next_free is None:
         since = today if anchor is None else first + _PAGE_LENGTH
         next_free = invited.open_slots.first_from(since, time_zone)
     if next_free and anchor is None and week_start(local_day(next_free.start, time_zone)) > first:
         first = week_start(local_day(next_free.start, time_zone))
-        slots = _slots(invited, first, today, time_zone)
-    by_day = [local_day(slot.start, time_zone) for slot in slots]
-    count = Counter(by_day)
-    page = [Day(first + n * _DAY, count[first + n * _DAY]) for n in range(_PAGE_LENGTH.days)]
+        page = invited.open_slots.by_day(first, _PAGE_DAYS, time_zone)
     if chosen is None or not first <= chosen < first + _PAGE_LENGTH:
-        chosen = by_day[0] if by_day else None
+        chosen = next((day for day, found in page.items() if found.count), None)
     return SlotPicker(
-        days=page,
+        days=[Day(day, found.count) for day, found in page.items()],
         chosen=chosen,
-        slots=[slot for slot, day in zip(slots, by_day, strict=True) if day == chosen],
+        slots=page[chosen].first() if chosen else [],
         earlier=max(first - _PAGE_LENGTH, week_start(today)) if first > week_start(today) else None,
         later=first + _PAGE_LENGTH if first + _PAGE_LENGTH <= today + window else None,
         next_free=next_free,
@@ -102,16 +101,20 @@ def nearest_slots(invited: Invitation, lost: datetime | None, *, time_zone: str)
     """Returns up to six free slots nearest to a lost time, by start; without one, the first six."""
     now = services().now()
     target = max(lost or now, now)
-    first, last = (
-        local_day(moment, time_zone)
-        for moment in (max(target - _SEARCH_RADIUS, now), target + _SEARCH_RADIUS)
-    )
-    slots = invited.open_slots.on_days(first, last, time_zone)
-    if not slots:
-        later = invited.open_slots.first_from(last, time_zone)
-        slots = [later] if later else []
-    others = [slot for slot in slots if slot.start != lost]
-    nearest = sorted(others, key=lambda slot: abs(slot.start - target))[:_MOST_OFFERS]
+    nearest: list[Slot] = []
+    for radius in _SEARCH_RADII:
+        first, last = (
+            local_day(moment, time_zone) for moment in (max(target - radius, now), target + radius)
+        )
+        slots = invited.open_slots.on_days(first, last, time_zone)
+        if not slots and radius == _SEARCH_RADII[-1]:
+            later = invited.open_slots.first_from(last, time_zone)
+            slots = [later] if later else []
+        others = [slot for slot in slots if slot.start != lost]
+        nearest = sorted(others, key=lambda slot: abs(slot.start - target))[:_MOST_OFFERS]
+        # The days reach beyond the radius, but not as far on both sides.
+        if len(nearest) == _MOST_OFFERS and abs(nearest[-1].start - target) <= radius:
+            break
     return sorted(nearest, key=lambda slot: slot.start)
 
 
@@ -128,6 +131,5 @@ def time_labels(slots: Sequence[Slot], time_zone: str) -> dict[Slot, str]:
     }
 
 
-def _slots(invited: Invitation, first: date, today: date, time_zone: str) -> list[Slot]:
-    last = first + _PAGE_LENGTH - _DAY
-    return invited.open_slots.on_days(max(first, today), last, time_zone)
+def _first_slot(page: dict[date, SlotsOfSpan]) -> Slot | None:
+    return next((slot for found in page.values() for slot in found.first(1)), None)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
+from domain.availability import SlotsOfSpan
 from domain.booking_rules import BookingRules
-from domain.slot import Slot
 from interface.pages.shared.i18n import local_day
 from interface.web.request_context import services
 from projections.open_slots import OpenSlots
@@ -18,13 +18,13 @@ class Preview:
     """Free slots by day in `time_zone`, and, if there are none, the next day that has some."""
 
     time_zone: str
-    days: dict[date, list[Slot]]
+    days: dict[date, SlotsOfSpan]
     next_day: date | None
 
     @property
     def count(self) -> int:
         """Returns the number of slots on all days together."""
-        return sum(map(len, self.days.values()))
+        return sum(day.count for day in self.days.values())
 
 
 def preview(rules: BookingRules, owner_id: UUID) -> Preview:
@@ -33,11 +33,9 @@ def preview(rules: BookingRules, owner_id: UUID) -> Preview:
     open_slots = OpenSlots(current.database, owner_id, rules, current.now())
     zone = rules.time_zone
     today = local_day(open_slots.now, zone)
-    days: dict[date, list[Slot]] = {today + timedelta(days=n): [] for n in range(_DAYS)}
-    for slot in open_slots.on_days(today, today + timedelta(days=_DAYS - 1), zone):
-        days[local_day(slot.start, zone)].append(slot)
+    days = open_slots.by_day(today, _DAYS, zone)
     later = None
-    if not any(days.values()):
+    if not any(day.count for day in days.values()):
         later = open_slots.first_from(today + timedelta(days=_DAYS), zone)
     next_day = local_day(later.start, zone) if later else None
     return Preview(zone, days, next_day)

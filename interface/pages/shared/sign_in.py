@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
-from application.people.authentication import WrongPassword
+from application.people.authentication import TooManySignIns, WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from interface.pages.shared import auth
@@ -14,6 +14,7 @@ from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import gettext
 from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
+from interface.web.problems import refusal_page
 from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
 
@@ -52,6 +53,10 @@ def sign_in() -> ResponseReturnValue:
                 account = current.sessions.with_password(**loaded.values)
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
+        except TooManySignIns as refusal:
+            errors = {"password": [refusal.detail]}
+            page = sign_in_page(next_path=next_path, email=email, errors=errors)
+            return refusal_page(page, refusal, owner=True)
         else:
             response = redirect(local_path(next_path), 303)
             session = current.sessions.start(account, now=current.now())

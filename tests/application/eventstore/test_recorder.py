@@ -13,6 +13,7 @@ from eventsourcing.persistence import IntegrityError
 
 from application.eventstore import advisory_locks
 from application.eventstore import recorder as recorder_module
+from application.eventstore.append_turn import STUCK_SECONDS, TurnHeld
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
@@ -196,14 +197,30 @@ def test_an_append_that_is_killed_half_way_leaves_nothing_and_is_retried(
     assert len(personal_data(conninfo)) == 3
 
 
-def test_an_append_that_waits_too_long_for_its_turn_is_busy_and_leaves_nothing(
+def test_an_append_that_finds_its_turn_held_is_told_so_and_leaves_nothing(
     recorder: EventRecorder, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder_module, "PATIENCE", 0.1)
-    with somebody_elses_turn(conninfo), pytest.raises(Busy):
+    with somebody_elses_turn(conninfo), pytest.raises(TurnHeld):
         recorder.insert_events([stored()])
     assert after_all_who_wait(conninfo) == []
     assert recorder.insert_events([stored()])
+
+
+def test_whoever_finds_others_ahead_is_told_to_come_again_and_leaves_nothing(
+    recorder: EventRecorder, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE", 0.1)
+    turn = f"SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_sleep({STUCK_SECONDS * 0.6})"
+    with ThreadPoolExecutor(10) as threads:
+        with somebody_elses_turn(conninfo):
+            others = [threads.submit(query, conninfo, turn) for _ in range(10)]
+            wait_until(lambda: len(waiting_for_a_lock(conninfo)) == len(others))
+        with pytest.raises(Busy):
+            recorder.insert_events([stored()])
+        for other in others:
+            other.result()
+    assert log(conninfo) == []
 
 
 def test_a_reader_who_follows_the_log_while_many_write_misses_nothing(

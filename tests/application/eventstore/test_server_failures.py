@@ -9,9 +9,11 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import conninfo_to_dict
 
+from application.eventstore.append_turn import CommitsHang
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
-from application.eventstore.recorder import EventRecorder
+from application.eventstore.recorder import EventRecorder, Unconfirmed
+from application.eventstore.write_probe import WriteProbe
 from domain.errors import Unavailable
 from interface.bootstrap import apply_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
@@ -78,43 +80,81 @@ def test_a_write_during_a_restart_waits_for_the_server(
     assert log(own_server.conninfo)[-1] == (positions[0], event.originator_id, 1)
 
 
+@pytest.fixture
+def admin(own_server: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    """Somebody who may do anything on that server."""
+    with psycopg.connect(own_server.conninfo, autocommit=True) as admin:
+        yield admin
+
+
+@pytest.fixture
+def no_standby(admin: psycopg.Connection) -> Iterator[None]:
+    """The server waits for a standby that is not there."""
+    admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+    admin.execute("SELECT pg_reload_conf()")
+    yield
+    admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+    admin.execute("SELECT pg_reload_conf()")
+    wait_until(lambda: not waiting_for_a_standby(admin))
+
+
+def waiting_for_a_standby(admin: psycopg.Connection) -> list[tuple[int]]:
+    return admin.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'").fetchall()
+
+
+def append_that_waits(
+    recorder: EventRecorder, threads: ThreadPoolExecutor, admin: psycopg.Connection
+) -> tuple[StoredEvent, Future[Sequence[int]]]:
+    """The first append after the server has read its settings."""
+
+    def is_done_or_waits(append: Future[Sequence[int]]) -> bool:
+        return append.done() or bool(waiting_for_a_standby(admin))
+
+    while True:
+        event = stored()
+        append = threads.submit(recorder.insert_events, [event])
+        wait_until(partial(is_done_or_waits, append))
+        if not append.done():
+            return event, append
+
+
+@pytest.mark.usefixtures("no_standby")
 def test_a_wait_for_a_standby_that_somebody_cancels_is_an_unknown_outcome(
-    recorder: EventRecorder, own_server: EmbeddedPostgres
+    recorder: EventRecorder, own_server: EmbeddedPostgres, admin: psycopg.Connection
 ) -> None:
-    with (
-        psycopg.connect(own_server.conninfo, autocommit=True) as admin,
-        ThreadPoolExecutor() as threads,
-    ):
-
-        def waiting_for_a_standby() -> list[tuple[int]]:
-            return admin.execute(
-                "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            ).fetchall()
-
-        def is_done_or_waits(append: Future[Sequence[int]]) -> bool:
-            return append.done() or bool(waiting_for_a_standby())
-
-        def append_that_waits() -> tuple[StoredEvent, Future[Sequence[int]]]:
-            """The first one after the server has read its settings."""
-            while True:
-                event = stored()
-                append = threads.submit(recorder.insert_events, [event])
-                wait_until(partial(is_done_or_waits, append))
-                if not append.done():
-                    return event, append
-
-        admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
-        admin.execute("SELECT pg_reload_conf()")
-        try:
-            event, append = append_that_waits()
-            [(pid,)] = waiting_for_a_standby()
-            admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
-            with pytest.raises(Unavailable):
-                append.result()
-        finally:
-            admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
-            admin.execute("SELECT pg_reload_conf()")
+    with ThreadPoolExecutor() as threads:
+        event, append = append_that_waits(recorder, threads, admin)
+        [(pid,)] = waiting_for_a_standby(admin)
+        admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        with pytest.raises(Unconfirmed):
+            append.result()
     assert log(own_server.conninfo)[-1][1] == event.originator_id
+
+
+@pytest.mark.usefixtures("no_standby")
+def test_a_commit_that_hangs_is_unconfirmed_and_named_to_those_behind_it_and_to_operators(
+    recorder: EventRecorder, admin: psycopg.Connection
+) -> None:
+    probe = WriteProbe(recorder.datastore)
+    with ThreadPoolExecutor() as threads:
+        _, append = append_that_waits(recorder, threads, admin)
+        assert probe.obstacle() == "Commits hang: no synchronous standby confirms them."
+        with deadline(3), pytest.raises(CommitsHang):
+            recorder.insert_events([stored()])
+        with pytest.raises(Unconfirmed):
+            append.result()
+        for (pid,) in waiting_for_a_standby(admin):
+            admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+
+
+def test_a_server_that_only_reads_is_named_to_operators(
+    own_server: EmbeddedPostgres, admin: psycopg.Connection
+) -> None:
+    admin.execute("TRUNCATE write_probes")
+    probe = WriteProbe(
+        on(f"{own_server.conninfo} options='-c default_transaction_read_only=on'").datastore
+    )
+    assert probe.obstacle() == "The database is read-only: nothing can be saved."
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from tests.support.projector import apply_log
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
+PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = ("accounts", "api_keys", "sessions")
 LIMITS = ("rate_limits",)
@@ -44,6 +45,7 @@ OURS = (
     *OPERATIONS,
     *AUDIT,
     *LIMITS,
+    *PROBES,
     *VIEWS,
 )
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -60,6 +62,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
         "rate_limits": "SELECT INSERT UPDATE DELETE",
+        "write_probes": "SELECT INSERT UPDATE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")

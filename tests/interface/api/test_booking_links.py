@@ -3,10 +3,14 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from application.people.tokens import Tokens
 from domain.booking import Booking
+from domain.booking_rules import WEEKDAYS
+from interface.api import booking_links
 from interface.bootstrap import Services
-from tests.support.examples import HALF_PAST_NINE, NINE, TEN
+from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, TEN
 from tests.support.http_desk import from_another_address, refusal, wrong_fields
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
@@ -86,6 +90,42 @@ def test_slots_are_shown_for_at_most_62_days(owner: Owner) -> None:
         ({"to": "2026-11-22"}, {"to"}),
     ):
         assert wrong_fields(slots(owner, link, **query)) == fields
+
+
+A_MINUTE_ALL_DAY = {
+    "duration_minutes": 1,
+    "availability": {"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}},
+}
+
+
+def test_many_slots_are_answered_day_by_day_without_a_gap(owner: Owner) -> None:
+    link = owner.new_link(owner.new_calendar(**A_MINUTE_ALL_DAY))
+    starts: list[str] = []
+    day, pages = "2026-11-24", 0
+    while day:
+        page = slots(owner, link, **{"from": day, "to": "2026-11-27"}).json
+        pages += 1
+        assert len(page["slots"]) <= 2000
+        starts += [slot["start"] for slot in page["slots"]]
+        day = page["next_from"]
+    assert pages == 4
+    assert starts == sorted(set(starts))
+    assert (len(starts), starts[-1]) == (4 * 1440, "2026-11-27T23:59:00Z")
+
+
+def test_a_day_of_too_many_slots_is_cut_and_goes_on_with_the_next_day(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(booking_links, "MOST_SLOTS", 10)
+    link = owner.new_link()
+    page = slots(owner, link, **{"from": A_DAY, "to": "2026-11-25"}).json
+    assert [len(page["slots"]), page["next_from"]] == [10, "2026-11-25"]
+    page = slots(owner, link, **{"from": "2026-11-25", "to": "2026-11-25"}).json
+    assert [len(page["slots"]), page["next_from"]] == [10, None]
+
+
+def test_slots_that_are_all_there_have_no_next_day(owner: Owner) -> None:
+    assert slots(owner, owner.new_link()).json["next_from"] is None
 
 
 def test_every_wrong_token_gets_the_same_answer(owner: Owner, services: Services) -> None:

@@ -45,6 +45,7 @@ NEVER_OVER_HTTP = {
     "application.people.authentication.WrongPassword",
     # Told to operators when the service or a command starts.
     "interface.bootstrap.DatabaseTooOld",
+    "interface.bootstrap.TransactionPooling",
     "interface.bootstrap.SchemaMissing",
     "interface.runtime.command_database.DatabaseRefused",
     "interface.runtime.postgres_binaries.AlreadyRuns",

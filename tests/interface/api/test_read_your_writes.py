@@ -1,6 +1,9 @@
 """A read with X-Min-Position shows the write that returned X-Log-Position."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
+from typing import Any
 
 import pytest
 
@@ -82,12 +85,57 @@ def test_a_view_that_does_not_reach_the_position_in_time_is_behind(
 ) -> None:
     monkeypatch.setattr(positions, "monotonic", iter(range(0, 1000, 2)).__next__)
     owner.catch_up()
+    owner.new_link()
+    for path in waiting_reads(unknown_id()):
+        headers = owner.headers | {"X-Min-Position": str(services.event_store.head())}
+        answer = owner.client.get(f"/api/v1{path}", headers=headers)
+        assert refusal(answer) == (503, "view-behind"), path
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_position_beyond_the_end_of_the_log_is_refused_without_waiting(
+    owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(_: float) -> None:
+        raise AssertionError("it waited")
+
+    monkeypatch.setattr(positions, "sleep", sleep)
+    owner.new_link()
     for position in (services.event_store.head() + 1, 2**63 - 1):
         for path in waiting_reads(unknown_id()):
             headers = owner.headers | {"X-Min-Position": str(position)}
-            answer = owner.client.get(f"/api/v1{path}", headers=headers)
-            assert refusal(answer) == (503, "view-behind"), path
-            assert answer.headers["Retry-After"] == "1"
+            answer: Any = owner.client.get(f"/api/v1{path}", headers=headers)
+            assert refusal(answer) == (422, "validation"), path
+            assert answer.json["errors"] == {"X-Min-Position": ["Is beyond the end of the log."]}
+
+
+def test_only_a_few_wait_at_once_and_the_others_are_told_at_once(
+    owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, may_end = Semaphore(0), Event()
+
+    def sleep(_: float) -> None:
+        waiting.release()
+        may_end.wait(30)
+
+    monkeypatch.setattr(positions, "sleep", sleep)
+    owner.new_link()
+    headers = owner.headers | {"X-Min-Position": str(services.event_store.head())}
+
+    def read() -> Any:
+        return owner.client.application.test_client().get("/api/v1/links", headers=headers)
+
+    with ThreadPoolExecutor(positions.MOST_WAITING) as pool:
+        readers = [pool.submit(read) for _ in range(positions.MOST_WAITING)]
+        try:
+            for _ in readers:
+                assert waiting.acquire(timeout=30)
+            assert refusal(read()) == (503, "view-behind")
+            owner.catch_up()
+            assert read().status_code == 200  # nobody has to wait for what is there
+        finally:
+            may_end.set()
+        assert [reader.result().status_code for reader in readers] == [200] * len(readers)
 
 
 def test_a_position_is_a_whole_number(owner: Owner) -> None:

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from psycopg import sql
 
-from application.eventstore.advisory_locks import PROJECTOR
+from application.eventstore import write_probe
+from application.eventstore.advisory_locks import APPEND, PROJECTOR
 from interface.bootstrap import Services
 from interface.observability import health
 from interface.runtime.readiness_probe import why_not_ready
@@ -140,9 +141,43 @@ def test_what_the_database_lacks_is_a_reason_against_ready(
     )
 
 
+def test_writes_that_do_not_get_through_are_a_reason_against_ready(
+    app: Flask, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_probe, "KEEP_SECONDS", 0.0)
+    client = app.test_client()
+    with psycopg.connect(conninfo) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND,))
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json is not None
+    (reason,) = answer.json["reasons"]
+    assert reason.endswith(" holds up the log: nothing can be saved.")
+    assert client.get("/readyz").status_code == 200
+
+
 def test_the_service_says_itself_whether_it_is_ready(service: Service) -> None:
     running = Settings(host=service.host, port=service.port)
     assert why_not_ready(running) is None
+
+
+def test_a_running_service_says_within_15_seconds_that_nothing_can_be_saved(
+    service: Service,
+) -> None:
+    running = Settings(host=service.host, port=service.port)
+    calendar_id = service.new_calendar()
+    with psycopg.connect(service.environment["ADMITONE_DATABASE_URL"]) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND,))
+        wait_until(lambda: why_not_ready(running) is not None, 15)
+        reason = why_not_ready(running)
+        write = service.post(f"/calendars/{calendar_id}/links", {})
+        assert service.call("GET", "/healthz").status_code == 200
+    assert reason is not None
+    assert reason.endswith(" holds up the log: nothing can be saved.")
+    assert (write.status_code, write.json["type"]) == (503, "/problems/unavailable")
+    assert "holds up the log" in write.json["detail"]
+    assert write.headers["retry-after"] == "1"
+    wait_until(lambda: why_not_ready(running) is None, 15)
 
 
 def test_a_service_that_does_not_answer_is_not_ready() -> None:

@@ -1,6 +1,7 @@
 """The metrics of requests and views in one process."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 from application.commands.redemption import RedemptionCommands
 from domain.errors import Busy
 from interface.bootstrap import Services, build
-from interface.observability import view_metrics
+from interface.observability import metrics, view_metrics
 from interface.observability.metrics import OUTCOMES
 from interface.observability.view_metrics import Views
 from interface.settings import Settings
@@ -30,6 +31,12 @@ from tests.support.service import free_port
 REDEMPTIONS = ("admitone_redemptions_total", "outcome")
 JSON = "application/json"
 REFUSALS = ("admitone_refusals_total", "reason")
+
+
+@pytest.fixture(autouse=True)
+def computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each scrape shows what was counted just before it."""
+    monkeypatch.setattr(metrics, "KEEP_SECONDS", 0)
 
 
 @pytest.fixture
@@ -247,3 +254,60 @@ def test_a_database_without_our_tables_counts_as_down(app: Flask, conninfo: str)
         finally:
             conn.execute(rename.format("elsewhere", "projection_positions"))
     assert value(text, "admitone_database_up") == 0
+
+
+def test_metrics_are_computed_once_a_second_at_most(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "KEEP_SECONDS", 1.0)
+    seconds = [100.0]
+    monkeypatch.setattr(metrics, "monotonic", lambda: seconds[0])
+    first = scrape(app.test_client())
+    seconds[0] += 0.9
+    assert scrape(app.test_client()) == first
+    seconds[0] += 0.2
+    assert scrape(app.test_client()) != first
+
+
+TOKEN = "a-token-for-prometheus-that-is-long"  # noqa: S105
+ELSEWHERE = "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("token", "peer", "headers", "status"),
+    [
+        ("", "127.0.0.1", {}, 200),
+        ("", "127.8.8.8", {}, 200),
+        ("", "::1", {}, 200),
+        ("", "::ffff:127.0.0.1", {}, 200),
+        ("", ELSEWHERE, {}, 403),
+        ("", "", {}, 403),
+        ("", ELSEWHERE, {"Authorization": "Bearer "}, 403),
+        ("", "127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 403),
+        ("", "127.0.0.1", {"Forwarded": "for=192.0.2.7"}, 403),
+        (TOKEN, "127.0.0.1", {}, 200),
+        (TOKEN, ELSEWHERE, {}, 401),
+        (TOKEN, ELSEWHERE, {"Authorization": f"Bearer {TOKEN}"}, 200),
+        (TOKEN, ELSEWHERE, {"Authorization": f"bearer {TOKEN}"}, 200),
+        (TOKEN, ELSEWHERE, {"Authorization": f"Bearer {TOKEN[:-1]}"}, 401),
+        (TOKEN, ELSEWHERE, {"Authorization": "Bearer é"}, 401),
+        (TOKEN, ELSEWHERE, {"Authorization": f"Basic {TOKEN}"}, 401),
+        (TOKEN, "127.0.0.1", {"X-Forwarded-For": ELSEWHERE}, 401),
+        (
+            TOKEN,
+            "127.0.0.1",
+            {"X-Forwarded-For": ELSEWHERE, "Authorization": f"Bearer {TOKEN}"},
+            200,
+        ),
+    ],
+)
+def test_metrics_are_for_this_machine_and_for_bearers_of_the_token(
+    services: Services, token: str, peer: str, headers: dict[str, str], status: int
+) -> None:
+    app = create_app(replace(services, settings=replace(services.settings, metrics_token=token)))
+    answer = app.test_client().get(
+        "/metrics", headers=headers, environ_overrides={"REMOTE_ADDR": peer}
+    )
+    assert answer.status_code == status
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+    assert ("admitone_" in answer.get_data(as_text=True)) == (status == 200)

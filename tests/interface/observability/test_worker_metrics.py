@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from time import sleep
 
 import pytest
 
+from interface.observability.metrics import KEEP_SECONDS
 from tests.interface.observability.prometheus_text import grown, value, values
 from tests.support.database_proxy import Proxy
 from tests.support.processes import web_workers
@@ -40,6 +42,7 @@ def folder(service: Service) -> Path:
 
 def scrape(service: Service) -> str:
     """Returns the metrics, trying again while a killed worker takes connections along."""
+    sleep(KEEP_SECONDS)  # until no worker answers with what it computed before
     answers: list[Answer] = []
 
     def is_answered() -> bool:

@@ -18,12 +18,12 @@ BEHIND += [" ", "\u00a0", "\u200b", "\n", "*", "_", "__", "-", "|", "\\", "。",
 @pytest.fixture
 def addresses(
     invitee: InviteeBrowser,
-    new_invitee: Callable[..., InviteeBrowser],
+    new_invitee_browser: Callable[..., InviteeBrowser],
     services: Services,
     owner: Owner,
 ) -> list[str]:
     """One valid address of each kind that people get in a message."""
-    booked = new_invitee(name="Another call")
+    booked = new_invitee_browser(name="Another call")
     managed = manage_token(booked.post(booked.form()))
     sign_in = services.accounts.sign_in_token(owner.account)
     return [invitee.path, f"/m/{managed}", f"/sign-in/{sign_in}"]

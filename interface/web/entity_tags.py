@@ -1,0 +1,36 @@
+"""Weak entity tags, by which programs that poll are told cheaply that nothing has changed.
+
+A tag is made from what a response depends on, not from the response: a request that names it in
+If-None-Match is answered before anything is looked up. That is the state of the views, the
+request, who reads, and, where the clock decides, the minute.
+"""
+
+from hashlib import sha256
+from math import ceil
+
+from flask import request
+
+from interface.version import version
+from interface.web.request_context import services
+from projections.engine import positions
+
+
+def entity_tag(*views: str, reader: object = None, by_the_minute: bool = False) -> str:
+    """Returns the tag, without quotes, of what the current request reads from these views.
+
+    `reader` is the account if the response depends on it. A response that changes by the clock
+    alone, such as one with the status of links, has a new tag each minute.
+    """
+    current = services()
+    minute = ceil(current.now().timestamp() / 60) if by_the_minute else None
+    depends_on = (
+        *(version(), current.settings.public_url, str(reader), minute),
+        *(request.path, request.query_string),
+        *positions.state_of(current.database, views),
+    )
+    return sha256(repr(depends_on).encode()).hexdigest()[:24]
+
+
+def is_unchanged(tag: str) -> bool:
+    """Returns True if the client has the response with this tag already."""
+    return request.if_none_match.contains_weak(tag)
