@@ -4,18 +4,22 @@ import gc
 import os
 import signal
 
-from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from interface.bootstrap import build
 from interface.observability import logs
-from interface.runtime import parent_watchdog
+from interface.runtime import connection_warden, parent_watchdog
+from interface.runtime.request_front import RequestFront
 from interface.settings import Settings
 from interface.wsgi import create_app
 
-BLOCKING_THREADS = 4  # with one, a plain request would wait behind a slow one
+MOST_CONNECTIONS = 4096  # of a worker, idle ones included
+THREADS = 8  # of a worker
+HEADER_MILLISECONDS = 10_000
+MOST_HEADER_BYTES = 32 * 1024
 RESPAWN_SECONDS = 0.5
 KILL_SECONDS = 10  # for requests in flight when told to stop
 # What the server says goes the way of all other lines.
@@ -33,11 +37,16 @@ def main() -> None:
     Granian(
         "interface.runtime.web_server:worker",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=MOST_HEADER_BYTES
+        ),
         address=settings.host,
         port=settings.port,
         workers=settings.workers,
-        blocking_threads=BLOCKING_THREADS,
+        backlog=MOST_CONNECTIONS,
+        backpressure=MOST_CONNECTIONS,
         websockets=False,
         log_level=LogLevels.warning,
         log_dictconfig=LOG_CONFIG,
@@ -47,14 +56,16 @@ def main() -> None:
     ).serve()
 
 
-def worker() -> Flask:
+def worker() -> RequestFront:
     """Builds the application of one worker, on what the environment names."""
     parent_watchdog.end_with_parent()
     settings = Settings.from_environment(os.environ)
     if settings.database_url is None:
         raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
     logs.configure(settings.log)
-    return create_app(build(settings, settings.database_url))
+    connection_warden.start(settings.port)
+    app = create_app(build(settings, settings.database_url))
+    return RequestFront(app, threads=THREADS)
 
 
 def _prepare_forks() -> None:

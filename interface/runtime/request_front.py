@@ -1,0 +1,204 @@
+"""The front of a web worker: takes whole requests only, and shares its threads out.
+
+The web server hands each request to a coroutine, which gathers the body within a limit of
+size and time. Only a whole request takes a thread, so a client that is slow, or gone, holds
+none. Kinds of work that take long have a share of the threads each; when it is used up, a few
+requests wait, and all further ones are answered 503 at once.
+
+Speaks granian's RSGI on one side and WSGI (PEP 3333) on the other.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LARGEST_BODY = 64 * 1024
+BODY_SECONDS = 10.0
+RETRY_AFTER_SECONDS = "2"
+
+ResponseHeaders = list[tuple[str, str]]
+
+
+class Scope(Protocol):
+    """A request without its body, as RSGI has it. `path` is decoded, `query_string` is not."""
+
+    method: str
+    path: str
+    query_string: str
+    scheme: str
+    http_version: str
+    client: str
+    server: str
+    headers: Any
+
+
+class TooMany(Exception):
+    """A share of the threads is used up, and enough requests wait for it."""
+
+
+class Share:
+    """The threads that one kind of work may take, and how many requests may wait for one."""
+
+    def __init__(self, matches: Callable[[Scope], bool], *, threads: int, waiting: int) -> None:
+        self.matches = matches
+        self._threads = asyncio.Semaphore(threads)
+        self._most_waiting = waiting
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """Takes a thread of the share, now or in turn. Raises `TooMany` instead of queueing."""
+        if self._threads.locked():
+            if self._waiting >= self._most_waiting:
+                raise TooMany
+            self._waiting += 1
+            try:
+                await self._threads.acquire()
+            finally:
+                self._waiting -= 1
+        else:
+            await self._threads.acquire()
+        try:
+            yield
+        finally:
+            self._threads.release()
+
+
+class RequestFront:
+    """An RSGI application that runs a WSGI application on threads of its own."""
+
+    def __init__(
+        self, app: "WSGIApplication", *, threads: int, shares: Sequence[Share] = ()
+    ) -> None:
+        """A request belongs to the first of the `shares` that it matches, if to any."""
+        self._app = app
+        self._shares = shares
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+
+    async def __rsgi__(self, scope: Scope, proto: Any) -> None:
+        """Answers one request."""
+        try:
+            body, length = await _whole_body(scope, proto)
+        except TimeoutError:
+            _refuse(scope, proto, 408, "request-timeout", "The request took too long to arrive.")
+            return
+        except ProtocolClosed:  # the client went away
+            return
+        share = next((each for each in self._shares if each.matches(scope)), None)
+        environ = _environ(scope, body, length)
+        if share is None:
+            await self._answer(environ, proto)
+            return
+        try:
+            async with share.taken():
+                await self._answer(environ, proto)
+        except TooMany:
+            _refuse(scope, proto, 503, "busy", "Too many of these requests at this moment.")
+
+    async def _answer(self, environ: dict[str, Any], proto: Any) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, _respond, self._app, environ, proto)
+
+
+async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
+    """Returns the body and its length. Raises `TimeoutError` if it did not come in time.
+
+    Of a body that is too large only the length is returned: the application refuses it by that.
+    """
+    declared = scope.headers.get("content-length")
+    if declared is None and scope.headers.get("transfer-encoding") is None:
+        return b"", 0
+    if declared is not None and int(declared) > LARGEST_BODY:
+        return b"", int(declared)
+    chunks: list[bytes] = []
+    length = 0
+    async with asyncio.timeout(BODY_SECONDS):
+        async for chunk in proto:
+            length += len(chunk)
+            if length > LARGEST_BODY:
+                return b"", length
+            chunks.append(chunk)
+    return b"".join(chunks), length
+
+
+def _environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
+    """Returns the WSGI environment of a request."""
+    host, _, port = scope.server.rpartition(":")
+    client, _, _ = scope.client.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "RAW_URI": quote(scope.path),
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": client.strip("[]"),
+        "CONTENT_LENGTH": str(length),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif name not in ("content-length", "transfer-encoding") and "_" not in name:
+            key = f"HTTP_{name.upper().replace('-', '_')}"
+            separator = "; " if name == "cookie" else ","
+            environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
+    return environ
+
+
+def _respond(app: "WSGIApplication", environ: dict[str, Any], proto: Any) -> None:
+    """Runs the application, and sends what it answers in one piece."""
+    started: list[tuple[str, ResponseHeaders]] = []
+
+    def start_response(
+        status: str, headers: ResponseHeaders, exc_info: object = None
+    ) -> Callable[[bytes], object]:
+        started.append((status, headers))
+        return parts.append
+
+    parts: list[bytes] = []
+    result: Iterable[bytes] = app(environ, start_response)
+    try:
+        parts.extend(result)
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+    status, headers = started[-1]
+    proto.response_bytes(int(status[:3]), headers, b"".join(parts))
+
+
+def _refuse(scope: Scope, proto: Any, status: int, slug: str, sentence: str) -> None:
+    """Answers without a thread, in the form that the caller reads."""
+    headers = [("cache-control", "no-store")]
+    if status == 503:
+        headers.append(("retry-after", RETRY_AFTER_SECONDS))
+    else:
+        headers.append(("connection", "close"))
+    if scope.path.startswith("/api/"):
+        title = slug.replace("-", " ").capitalize()
+        problem = {"type": f"/problems/{slug}", "title": title, "status": status}
+        headers.append(("content-type", "application/problem+json"))
+        proto.response_str(status, headers, json.dumps(problem | {"detail": sentence}))
+    else:
+        headers.append(("content-type", "text/plain; charset=utf-8"))
+        proto.response_str(status, headers, f"{sentence}\n")
