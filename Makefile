@@ -1,15 +1,15 @@
-# Needs GNU make, a POSIX shell and Python 3.11 or newer, and nothing else.
+# Needs GNU make, a POSIX shell and Python 3.11 or newer, nothing else.
 
 PYTHON =
 ARGS =
 VENV = .venv
 
-# Only from the command line: somebody's DATABASE_URL may be the one of a real service.
+# Only from the command line: in the environment, DATABASE_URL may name a real service's.
 ifeq ($(origin DATABASE_URL),command line)
 export ADMITONE_TEST_DATABASE_URL = $(DATABASE_URL)
 endif
 
-# A virtual environment whose Python is gone is made anew.
+# A virtual environment whose Python is gone is created again.
 ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || echo broken),)
 BROKEN = broken
 endif
@@ -19,41 +19,41 @@ endif
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
-run: $(VENV)/run ## Install what is missing, then run the whole service. Ctrl-C stops it.
+run: $(VENV)/run ## Install what is missing and run the whole service. Ctrl-C stops it.
 	@exec $(VENV)/bin/admitone serve
 
-test: $(VENV)/dev ## Run the test suite; DATABASE_URL=... on that server, ARGS=... to pytest.
+test: $(VENV)/dev ## Run the tests. DATABASE_URL=... names a server, ARGS=... go to pytest.
 	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(VENV)/dev ## Lint, format, types and tests: what has to pass.
+check: $(VENV)/dev ## Run what every change has to pass: lint, format, types, tests.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/python -m mypy
 	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-bench: $(VENV)/dev ## How fast views are rebuilt, kept up and proved; ratios. BENCH_EVENTS=... smaller.
+bench: $(VENV)/dev ## Measure rebuilding, following and verifying. BENCH_EVENTS=... sets the size.
 	@exec $(VENV)/bin/python -m tests.benchmarks
 
-faults: $(VENV)/dev ## Kill rebuilds and projectors under load, for minutes; prints its figures.
+faults: $(VENV)/dev ## Kill processes under load and tamper with the log. Takes minutes.
 	@exec $(VENV)/bin/python -m pytest tests/faults -s $(ARGS)
 
-screenshots: $(VENV)/dev ## Every page in a browser, as pictures in var/screenshots.
+screenshots: $(VENV)/dev ## Take a picture of every page in a browser, into var/screenshots.
 	@exec $(VENV)/bin/python -m tests.browser.screenshots
 
-lock: $(VENV)/dev ## Write the lock files anew from pyproject.toml.
+lock: $(VENV)/dev ## Write the lock files again from pyproject.toml.
 	$(VENV)/bin/python -m pip install -q uv==0.13.9
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) --group dev -o requirements-dev.lock
 
-clean: ## Remove what was installed and cached. The data in var/ stays.
+clean: ## Remove what was installed and cached. Data in var/ stays.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 COMPILE = $(VENV)/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 \
 	pyproject.toml
 
-# Each stamp says which lock is installed. Both are installed in one place, and nothing is
-# ever removed from it: a service may be running there while the suite is installed.
+# Each stamp file says which lock is installed. Both locks are installed into one environment,
+# and nothing is ever removed from it: a service may be running from there.
 $(VENV)/run: requirements.lock $(BROKEN)
 	@$(call install,requirements.lock)
 	@touch $(VENV)/run
@@ -74,7 +74,7 @@ $(VENV)/bin/python -m pip install -q --disable-pip-version-check \
 $(link_project)
 endef
 
-# The first Python that will do: the machine's own, else the newest.
+# Finds a suitable Python: the machine's own, else the newest.
 define find_python
 python=; without_venv=; \
 for candidate in $(or $(PYTHON),python3 python3.15 python3.14 python3.13 python3.12 python3.11); do \
@@ -90,7 +90,7 @@ elif [ -z "$$python" ]; then \
 fi
 endef
 
-# The checkout itself on Python's path, relative, so that it can be moved; and the command.
+# Puts the checkout on Python's path, relative so that it can be moved, and writes the command.
 define link_project
 echo ../../../.. > "$$(echo $(VENV)/lib/python3*/site-packages)/admitone.pth"; \
 printf '%s\n' '#!/bin/sh' \

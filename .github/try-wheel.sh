@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the wheel, compares its contents with git, installs it into an empty virtual environment
-# with the locked dependencies, starts the service from there, opens a page and stops it.
+# with the locked dependencies, starts the service from there, opens a page and stops it again.
 #
-#     .github/try-wheel.sh [FOLDER]     FOLDER: where to put the wheel when all went well
+#     .github/try-wheel.sh [FOLDER]     FOLDER: where to put the wheel if it works
 #
 # PYTHON=... names the Python; it needs 3.11 or newer.
 set -euo pipefail
@@ -26,7 +26,7 @@ pip=("$work/venv/bin/python" -m pip --quiet --disable-pip-version-check)
 "${pip[@]}" wheel --no-deps --wheel-dir "$work/dist" .
 wheels=("$work"/dist/admitone-*.whl)
 
-# All that git has of the four packages, data files too, and nothing else: no tests, no leftovers.
+# Everything that git has of the four packages, data files included, and nothing else: no tests.
 git ls-files domain application projections interface | LC_ALL=C sort >"$work/expected"
 "$work/venv/bin/python" - "${wheels[0]}" >"$work/built" <<'PYTHON'
 import sys

@@ -11,7 +11,7 @@ from domain.slot import Reservation, Slot
 
 
 class AgendaDay(Aggregate):
-    """What an owner has promised of one UTC day, across all calendars and links.
+    """The time that an owner has reserved on one UTC day, across all calendars and links.
 
     Two bookings that would clash always meet in the agenda of some day, because a
     reservation is written to every day that its slot with its buffers touches; the
@@ -21,12 +21,12 @@ class AgendaDay(Aggregate):
     TOPIC = "agenda"
 
     class Created(Aggregate.Created):
-        """The library wants a topic here too; nothing triggers this one."""
+        """Never triggered: only there because the library asks this class for a topic too."""
 
         TOPIC = "agenda.created"
 
     class Opened(Created):
-        """Somebody books on this day for the first time."""
+        """The agenda exists: somebody books on this day for the first time."""
 
         TOPIC = "agenda.opened"
         owner_id: UUID
@@ -34,7 +34,7 @@ class AgendaDay(Aggregate):
         actor: str
 
     class SlotReserved(Aggregate.Event):
-        """Buffers are minutes."""
+        """Time was reserved for a booking. Buffers are in minutes."""
 
         TOPIC = "agenda.slot_reserved"
         booking_id: UUID
@@ -59,12 +59,12 @@ class AgendaDay(Aggregate):
 
     @staticmethod
     def id_for(owner_id: UUID, day: date) -> UUID:
-        """The one agenda of this owner's UTC day; known without reading anything."""
+        """Returns the id of the agenda of this owner and UTC day, without looking it up."""
         return uuid5(owner_id, day.isoformat())
 
     @classmethod
     def open(cls, owner_id: UUID, day: date, *, actor: str, now: datetime) -> Self:
-        """An agenda with nothing in it yet."""
+        """Opens an empty agenda."""
         return cls._create(
             cls.Opened,
             id=cls.id_for(owner_id, day),
@@ -77,7 +77,10 @@ class AgendaDay(Aggregate):
     def reserve(
         self, booking_id: UUID, reservation: Reservation, *, actor: str, now: datetime
     ) -> None:
-        """Promise the slot to the booking, unless it clashes with another one's."""
+        """Reserves the slot for the booking, in place of any time that it had before.
+
+        Does nothing if it has this one. Raises `SlotTaken` if another booking clashes with it.
+        """
         for other_id, other in self.reservations.items():
             if other_id != booking_id and reservation.clashes_with(other):
                 raise SlotTaken
@@ -95,7 +98,7 @@ class AgendaDay(Aggregate):
         )
 
     def release(self, booking_id: UUID, *, actor: str, now: datetime) -> None:
-        """Give the booking's time back. Again: quietly nothing."""
+        """Releases the booking's time. Does nothing if it has none on this day."""
         if booking_id in self.reservations:
             self.trigger_event(self.SlotReleased, booking_id=booking_id, actor=actor, timestamp=now)
 

@@ -1,4 +1,4 @@
-"""When a calendar can be booked: hours, overrides, zone, limits and busy time make slots.
+"""Computes the slots that a calendar offers: from hours, zone, limits and busy time.
 
 A UTC minute is open when the wall clock of the calendar's zone then shows a date
 and a time inside one of that date's intervals. A slot is offered when all its
@@ -33,14 +33,14 @@ def offered_slots(
     until: datetime,
     busy: Iterable[Reservation] = (),
 ) -> list[Slot]:
-    """The slots that start in [since, until) and clash with nothing busy, in order.
+    """Returns the slots that start in [since, until) and clash with nothing busy, in order.
 
     `since` and `until` may be any instants in any zone; `now` is the present.
     """
     zone = ZoneInfo(rules.time_zone)
     last_day = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
     earliest = now.astimezone(UTC) + timedelta(minutes=rules.minimum_notice_minutes)
-    # Wherever the calendar is, its last day is over two days after it began in UTC.
+    # In every time zone, a date has ended two days after it began in UTC.
     latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
     start = _minute_from(_clipped(since, earliest, latest))
     stop = _minute_from(_clipped(until, earliest, latest))
@@ -57,12 +57,12 @@ def offered_slots(
 
     blocked = sorted(_blocked_starts(rules, busy))
     length = timedelta(minutes=duration)
-    begins = (_EPOCH + timedelta(minutes=minute) for minute in _outside(blocked, sorted(starts)))
-    return [Slot(begin, begin + length) for begin in begins]
+    free = (_EPOCH + timedelta(minutes=minute) for minute in _outside(blocked, sorted(starts)))
+    return [Slot(start_time, start_time + length) for start_time in free]
 
 
 def is_offered(rules: BookingRules, slot: Slot, *, now: datetime) -> bool:
-    """Whether the calendar's own rules offer this very slot, whatever is reserved."""
+    """Returns True if the calendar's own rules offer exactly this slot; ignores reservations."""
     if slot.end - slot.start != timedelta(minutes=rules.duration_minutes):
         return False
     return slot in offered_slots(rules, now=now, since=slot.start, until=slot.start + _MINUTE)
@@ -83,7 +83,7 @@ class _Opening(NamedTuple):
 def _openings(
     availability: Availability, zone: ZoneInfo, start: int, stop: int
 ) -> Iterator[_Opening]:
-    """The open stretches of [start, stop), by start."""
+    """Yields the open stretches of [start, stop), ordered by start."""
     for begin, end, offset in _segments(zone, start, stop):
         for day_number in range((begin + offset) // _DAY, (end - 1 + offset) // _DAY + 1):
             day = date.fromordinal(_EPOCH_DAY + day_number)
@@ -98,7 +98,7 @@ def _openings(
 
 
 def _runs(openings: Iterable[_Opening]) -> Iterator[tuple[list[_Opening], int]]:
-    """Openings that touch one another, together with the minute at which the last one ends."""
+    """Yields each run of openings that touch one another, and the minute at which it ends."""
     run: list[_Opening] = []
     end = 0
     for opening in openings:
@@ -112,9 +112,9 @@ def _runs(openings: Iterable[_Opening]) -> Iterator[tuple[list[_Opening], int]]:
 
 
 def _segments(zone: ZoneInfo, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """[start, stop) cut where the zone's offset changes: (start, stop, offset in minutes).
+    """Cuts [start, stop) where the zone's offset changes; yields (start, stop, offset in minutes).
 
-    Looks once a day, as no zone has changed its offset twice within three days.
+    Probes once a day, because no zone has ever changed its offset twice within three days.
     """
     begin, offset = start, _offset(zone, start)
     for probe in range(start, stop, _DAY):
@@ -128,34 +128,37 @@ def _segments(zone: ZoneInfo, start: int, stop: int) -> Iterator[tuple[int, int,
 
 
 def _first_change(zone: ZoneInfo, start: int, stop: int) -> int:
-    """The minute in (start, stop] from which the offset is no longer that of `start`."""
+    """Returns the first minute in (start, stop] whose offset differs from that of `start`."""
     before = _offset(zone, start)
     minutes = range(start, stop)
     return start + bisect_left(minutes, True, key=lambda minute: _offset(zone, minute) != before)
 
 
 def _offset(zone: ZoneInfo, minute: int) -> int:
-    """Minutes from UTC to the wall clock; an old offset's odd seconds are rounded down."""
+    """Returns the minutes from UTC to the wall clock, rounded down: old offsets have seconds."""
     offset = (_EPOCH + timedelta(minutes=minute)).astimezone(zone).utcoffset()
     return (offset or timedelta()) // _MINUTE
 
 
 def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterator[tuple[int, int]]:
-    """For each reservation, the half-open range of starts at which a slot would clash with it.
+    """Yields, for each reservation, the half-open range of starts that would clash with it.
 
     Of the two buffers that face each other across a gap, the larger one decides.
     """
     before = timedelta(minutes=rules.buffer_before_minutes)
     after = timedelta(minutes=rules.buffer_after_minutes)
     for reservation in busy:
-        # Measured from 1970 as durations, which reach beyond the years of a datetime.
+        # As durations since 1970, because a datetime could overflow.
         start = reservation.slot.start - _EPOCH - max(after, reservation.buffer_before)
         end = reservation.slot.end - _EPOCH + max(before, reservation.buffer_after)
         yield start // _MINUTE - rules.duration_minutes + 1, -(-end // _MINUTE)
 
 
 def _outside(ranges: list[tuple[int, int]], minutes: list[int]) -> Iterator[int]:
-    """Those of the ascending `minutes` in none of the half-open `ranges`, sorted by start."""
+    """Yields those of the ascending `minutes` that lie in none of the half-open `ranges`.
+
+    The ranges are sorted by start.
+    """
     passed, blocked_until = 0, min(minutes, default=0)
     for minute in minutes:
         while passed < len(ranges) and ranges[passed][0] <= minute:
@@ -166,14 +169,17 @@ def _outside(ranges: list[tuple[int, int]], minutes: list[int]) -> Iterator[int]
 
 
 def _clipped(moment: datetime, earliest: datetime, latest: datetime) -> datetime:
-    """`moment` in UTC, moved into [earliest, latest] before it is converted, which may overflow."""
+    """Returns `moment` in UTC, limited to [earliest, latest].
+
+    The limits come first, because converting an extreme moment would overflow.
+    """
     if moment <= earliest:
         return earliest
     return latest if moment >= latest else moment.astimezone(UTC)
 
 
 def _minute_from(moment: datetime) -> int:
-    """The first whole minute since 1970 that isn't before `moment`."""
+    """Returns the first whole minute since 1970 that isn't before `moment`."""
     return -((_EPOCH - moment) // _MINUTE)
 
 

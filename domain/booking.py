@@ -1,4 +1,4 @@
-"""What a redeemed link made."""
+"""The booking that a redeemed link makes."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ class Booking(Aggregate):
     TOPIC = "booking"
 
     class Created(Aggregate.Created):
-        """The library wants a topic here too; nothing triggers this one."""
+        """Never triggered: only there because the library asks this class for a topic too."""
 
         TOPIC = "booking.created"
 
@@ -32,7 +32,7 @@ class Booking(Aggregate):
         """`personal_data` commits to the invitee and the notes, which stay outside the log.
 
         `calendar_version` says which wording of the calendar the invitee agreed to, so
-        that a repeated request can be answered as the first one was.
+        that a repeated request gets the same answer.
         """
 
         TOPIC = "booking.made"
@@ -61,7 +61,7 @@ class Booking(Aggregate):
         actor: str
 
     class InviteeForgotten(Aggregate.Event):
-        """What was typed about the invitee is erased, the link's recipient and note too."""
+        """All text about the invitee is erased, and with it the link's recipient and note."""
 
         TOPIC = "booking.invitee_forgotten"
         actor: str
@@ -88,7 +88,7 @@ class Booking(Aggregate):
 
     @staticmethod
     def id_for(link_id: UUID) -> UUID:
-        """The one booking that this link can ever make; known without reading anything."""
+        """Returns the id of the only booking that this link can make, without looking it up."""
         return uuid5(link_id, "booking")
 
     @classmethod
@@ -104,7 +104,7 @@ class Booking(Aggregate):
         actor: str,
         now: datetime,
     ) -> Self:
-        """A confirmed booking of `slot`."""
+        """Makes a confirmed booking of `slot`."""
         return cls._create(
             cls.Made,
             id=cls.id_for(link_id),
@@ -120,7 +120,10 @@ class Booking(Aggregate):
         )
 
     def reschedule(self, slot: Slot, *, actor: str, now: datetime) -> None:
-        """Move to `slot`. To where it already is: quietly nothing."""
+        """Moves the booking to `slot`. Does nothing if it is there already.
+
+        Raises `BookingCancelled`.
+        """
         if self.status is BookingStatus.CANCELLED:
             raise BookingCancelled
         if slot != self.slot:
@@ -133,14 +136,14 @@ class Booking(Aggregate):
             )
 
     def cancel(self, *, personal_data: str | None, actor: str, now: datetime) -> None:
-        """Call it off; the link stays used. Again: quietly nothing."""
+        """Cancels the booking; the link stays used. Does nothing the second time."""
         if self.status is BookingStatus.CONFIRMED:
             self.trigger_event(
                 self.Cancelled, personal_data=personal_data, actor=actor, timestamp=now
             )
 
     def forget_invitee(self, *, actor: str, now: datetime) -> None:
-        """Remember nothing about who booked. Again: quietly nothing."""
+        """Records that the invitee is forgotten. Does nothing the second time."""
         if not self.is_invitee_forgotten:
             self.trigger_event(self.InviteeForgotten, actor=actor, timestamp=now)
 

@@ -1,4 +1,4 @@
-"""What an owner decides about when a calendar can be booked, and what makes sense of it."""
+"""The rules by which a calendar can be booked, and the checks that they make sense."""
 
 import re
 from dataclasses import dataclass
@@ -34,22 +34,25 @@ _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class Availability:
     """Weekly hours by weekday, and by ISO date the hours that replace them.
 
-    A weekday left out is closed, and so is a date overridden with no hours.
-    Nothing is checked here: what is in the log must load under later rules too.
+    A weekday that is missing is closed, and so is a date that is overridden with no hours.
+    Nothing is checked here: what is in the log must still load when the rules change.
     """
 
     weekly: dict[str, Hours]
     overrides: dict[str, Hours]
 
     def hours_on(self, day: date) -> Hours:
-        """The hours of a local date."""
+        """Returns the hours of a local date."""
         override = self.overrides.get(day.isoformat())
         return self.weekly.get(WEEKDAYS[day.weekday()], ()) if override is None else override
 
 
 @dataclass(frozen=True)
 class BookingRules:
-    """What a calendar offers by itself, whatever is reserved. Checked on input, not here."""
+    """The rules by which a calendar offers slots, whatever is reserved.
+
+    They are checked when they come in (`check_rules`), not here.
+    """
 
     time_zone: str
     duration_minutes: int
@@ -61,7 +64,7 @@ class BookingRules:
     booking_window_days: int = 60
 
     def reservation(self, slot: Slot) -> Reservation:
-        """The slot with this calendar's buffers."""
+        """Returns a reservation of the slot, with this calendar's buffers."""
         return Reservation(
             slot,
             buffer_before=timedelta(minutes=self.buffer_before_minutes),
@@ -69,10 +72,10 @@ class BookingRules:
         )
 
     def slot_at(self, start: datetime) -> Slot:
-        """The slot of this calendar's duration at `start`, which may be in any zone.
+        """Returns the slot of this calendar's duration at `start`, which may be in any zone.
 
-        Raises SlotNotOffered where the years that can be written end, and
-        ValueError for a start without a zone.
+        Raises `SlotNotOffered` for a slot beyond the years of `datetime`, and `ValueError`
+        for a start without a zone.
         """
         if start.utcoffset() is None:
             raise ValueError("A slot starts in a time zone.")
@@ -84,7 +87,7 @@ class BookingRules:
 
 
 def check_rules(rules: BookingRules) -> None:
-    """Raises Invalid with everything that is wrong, by the dotted path of its field."""
+    """Checks the rules; raises `Invalid` with every fault, by the dotted path of its field."""
     errors: dict[str, list[str]] = {}
     if not is_time_zone(rules.time_zone):
         errors["time_zone"] = [
@@ -98,15 +101,15 @@ def check_rules(rules: BookingRules) -> None:
 
     weekly, overrides = rules.availability.weekly, rules.availability.overrides
     for weekday, hours in weekly.items():
-        known = [] if weekday in WEEKDAYS else [Sentence("Must be a weekday, monday to sunday.")]
-        errors[f"availability.weekly.{weekday}"] = known + _faults_of_hours(hours)
+        faults = [] if weekday in WEEKDAYS else [Sentence("Must be a weekday, monday to sunday.")]
+        errors[f"availability.weekly.{weekday}"] = faults + _faults_of_hours(hours)
     if len(overrides) > MOST_OVERRIDES:
         errors["availability.overrides"] = [
-            Sentence("Must not be more than {most} dates.", most=MOST_OVERRIDES)
+            Sentence("Must have at most {most} dates.", most=MOST_OVERRIDES)
         ]
     for day, hours in overrides.items():
-        real = [] if _is_date(day) else [Sentence("Must be a date of the calendar, as YYYY-MM-DD.")]
-        errors[f"availability.overrides.{day}"] = real + _faults_of_hours(hours)
+        faults = [] if _is_date(day) else [Sentence("Must be a real date, written as YYYY-MM-DD.")]
+        errors[f"availability.overrides.{day}"] = faults + _faults_of_hours(hours)
 
     errors = {field: sentences for field, sentences in errors.items() if sentences}
     if errors:
@@ -114,7 +117,7 @@ def check_rules(rules: BookingRules) -> None:
 
 
 def sorted_availability(availability: Availability) -> Availability:
-    """The same availability with weekdays, dates and each day's intervals in order."""
+    """Returns the same availability with weekdays, dates and each day's intervals in order."""
     weekly, overrides = availability.weekly, availability.overrides
     weekdays = sorted(weekly, key=lambda day: (WEEKDAYS.index(day) if day in WEEKDAYS else 7, day))
     return Availability(
@@ -125,7 +128,10 @@ def sorted_availability(availability: Availability) -> Availability:
 
 @lru_cache(maxsize=1)
 def known_time_zones() -> frozenset[str]:
-    """The IANA names. A set, because asking for a zone by name would open a file by that name."""
+    """Returns the IANA names of all time zones.
+
+    A set of names, because `zoneinfo` would open a file by whatever name it is asked for.
+    """
     return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
@@ -137,9 +143,9 @@ def _is_date(text: str) -> bool:
 
 
 def _faults_of_hours(hours: Hours) -> list[str]:
-    """What is wrong with one day's hours, in sentences that number the intervals as given."""
+    """Returns what is wrong with one day's hours; intervals are numbered in their input order."""
     if len(hours) > MOST_INTERVALS_A_DAY:
-        return [Sentence("Must not be more than {most} intervals.", most=MOST_INTERVALS_A_DAY)]
+        return [Sentence("Must have at most {most} intervals.", most=MOST_INTERVALS_A_DAY)]
     faults: list[str] = []
     proper = []
     for number, (opens, closes) in enumerate(hours, start=1):
@@ -166,5 +172,5 @@ def _faults_of_hours(hours: Hours) -> list[str]:
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether this is the IANA name of a time zone."""
+    """Returns True for the IANA name of a time zone."""
     return name in known_time_zones()

@@ -17,7 +17,7 @@ LONGEST_DESCRIPTION = 4000
 
 @dataclass(frozen=True)
 class CalendarTerms:
-    """All that an owner decides about a calendar: its words and its rules."""
+    """Everything that an owner decides about a calendar: its texts and its rules."""
 
     name: str
     rules: BookingRules
@@ -25,7 +25,7 @@ class CalendarTerms:
     description: str = ""
 
     def check(self) -> None:
-        """Refuse nonsense, naming every field that is wrong."""
+        """Checks the terms; raises `Invalid` with every fault, by field."""
         errors: dict[str, list[str]] = {}
         if not self.name.strip():
             errors["name"] = [Sentence("Must not be empty.")]
@@ -47,12 +47,12 @@ class CalendarTerms:
 
 
 class Calendar(Aggregate):
-    """When and how an owner can be booked. Links sent for it survive every change of it."""
+    """A way to book an owner. Links that were sent for it survive every change to it."""
 
     TOPIC = "calendar"
 
     class Created(Aggregate.Created):
-        """The terms as first decided."""
+        """The calendar exists, with its first terms."""
 
         TOPIC = "calendar.created"
         owner_id: UUID
@@ -60,7 +60,7 @@ class Calendar(Aggregate):
         actor: str
 
     class Changed(Aggregate.Event):
-        """The terms in full as they are from now on."""
+        """The terms are replaced: these are all of the new ones."""
 
         TOPIC = "calendar.changed"
         terms: CalendarTerms
@@ -80,19 +80,22 @@ class Calendar(Aggregate):
 
     @classmethod
     def create(cls, *, owner_id: UUID, terms: CalendarTerms, actor: str, now: datetime) -> Self:
-        """A new calendar of `owner_id`."""
+        """Creates a calendar of `owner_id`. Raises `Invalid`."""
         terms.check()
         return cls._create(
             cls.Created, id=uuid4(), owner_id=owner_id, terms=terms, actor=actor, timestamp=now
         )
 
     def must_take_links(self) -> None:
-        """Refuse when no link can be issued for this calendar any more."""
+        """Checks that links can be issued for this calendar. Raises `CalendarArchived`."""
         if self.is_archived:
             raise CalendarArchived
 
     def change(self, terms: CalendarTerms, *, version: int, actor: str, now: datetime) -> None:
-        """Decide anew, knowing `version`. To what it already is: quietly nothing."""
+        """Replaces the terms of `version`, the newest. Does nothing if they are the same.
+
+        Raises `CalendarArchived`, `StaleVersion` or `Invalid`.
+        """
         if self.is_archived:
             raise CalendarArchived
         if version != self.version:
@@ -102,7 +105,7 @@ class Calendar(Aggregate):
             self.trigger_event(self.Changed, terms=terms, actor=actor, timestamp=now)
 
     def archive(self, *, actor: str, now: datetime) -> None:
-        """Take no new links. Again: quietly nothing."""
+        """Ends the issuing of links for this calendar. Does nothing the second time."""
         if not self.is_archived:
             self.trigger_event(self.Archived, actor=actor, timestamp=now)
 

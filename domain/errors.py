@@ -1,7 +1,9 @@
-"""Every way Admit One says no. Each docstring is the sentence people see.
+"""The refusals of the domain, and the root of all others.
+
+Each docstring is the sentence people see.
 
     AdmitOneError
-    ├── Invalid                   input that breaks a rule, told field by field
+    ├── Invalid                   input that breaks a rule, reported field by field
     ├── NotFound
     │   ├── CalendarNotFound
     │   ├── LinkNotFound
@@ -21,21 +23,23 @@
         ├── Busy
         └── ViewBehind
 
-Status codes are not known here: they live in the problem mapper of the
-interface alone.
+Application, projections and interface derive refusals of their own from these
+where the domain does not know what is refused: an account, a rebuild, a
+checkpoint, a request. Status codes are not known here: they live in the problem
+mapper of the interface alone.
 """
 
 from collections.abc import Mapping, Sequence
 
 
 class Sentence(str):
-    """A sentence with its values kept apart, so that it can be said in another language."""
+    """A sentence that still has its template and values, so that it can be translated."""
 
     template: str
     values: dict[str, object]
 
     def __new__(cls, template: str, **values: object) -> "Sentence":
-        """`template` in the form of `str.format`."""
+        """Fills `template`, which has the form of `str.format`."""
         sentence = super().__new__(cls, template.format(**values))
         sentence.template, sentence.values = template, values
         return sentence
@@ -49,7 +53,7 @@ class AdmitOneError(Exception):
 
     @property
     def detail(self) -> str:
-        """The sentence for people: the class's own, unless a better one was given."""
+        """The sentence for people: the class's own, unless a better one was passed."""
         return str(self)
 
 
@@ -57,7 +61,7 @@ class Invalid(AdmitOneError):
     """Some of the values given can't be used."""
 
     def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
-        """`errors` maps the dotted path of a field to the sentences about it."""
+        """Takes the sentences about each field, by the dotted path of the field."""
         super().__init__()
         self.errors = errors
 

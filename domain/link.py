@@ -31,7 +31,7 @@ class SingleUseLink(Aggregate):
     TOPIC = "link"
 
     class Created(Aggregate.Created):
-        """The library wants a topic here too; nothing triggers this one."""
+        """Never triggered: only there because the library asks this class for a topic too."""
 
         TOPIC = "link.created"
 
@@ -85,11 +85,14 @@ class SingleUseLink(Aggregate):
         now: datetime,
         link_id: UUID | None = None,
     ) -> Self:
-        """A new active link. `expires_at` must lie after `now`, by at most 365 days."""
+        """Issues an active link.
+
+        Raises `Invalid` unless `expires_at` lies after `now`, by at most 365 days.
+        """
         if expires_at <= now:
-            raise Invalid({"expires_at": [Sentence("Must lie in the future.")]})
+            raise Invalid({"expires_at": [Sentence("Must be in the future.")]})
         if expires_at - now > LONGEST_LIFE:
-            raise Invalid({"expires_at": [Sentence("Must lie within 365 days.")]})
+            raise Invalid({"expires_at": [Sentence("Must be within 365 days.")]})
         return cls._create(
             cls.Issued,
             id=link_id or uuid4(),
@@ -102,7 +105,7 @@ class SingleUseLink(Aggregate):
         )
 
     def status(self, now: datetime) -> LinkStatus:
-        """The state at `now`. A final state outranks the clock."""
+        """Returns the state at `now`. A final state outranks the clock."""
         if self.booking_id is not None:
             return LinkStatus.REDEEMED
         if self.is_revoked:
@@ -110,7 +113,7 @@ class SingleUseLink(Aggregate):
         return LinkStatus.EXPIRED if now >= self.expires_at else LinkStatus.ACTIVE
 
     def must_be_active(self, now: datetime) -> None:
-        """Refuse with the true reason when this link can no longer book."""
+        """Checks that this link can still book; raises the true reason if it can't."""
         match self.status(now):
             case LinkStatus.REDEEMED:
                 raise LinkRedeemed
@@ -128,7 +131,10 @@ class SingleUseLink(Aggregate):
         actor: str,
         now: datetime,
     ) -> None:
-        """Use the link up. The slot may lie after the expiry, `now` may not."""
+        """Uses the link up. The slot may lie after the expiry, `now` may not.
+
+        Raises `LinkRedeemed`, `LinkRevoked` or `LinkExpired`.
+        """
         self.must_be_active(now)
         self.trigger_event(
             self.Redeemed,
@@ -148,7 +154,10 @@ class SingleUseLink(Aggregate):
         now: datetime,
         replaced_by: UUID | None = None,
     ) -> None:
-        """End the link before it is used; an expired one too. Again: quietly nothing."""
+        """Ends the link before it is used, even an expired one. Does nothing the second time.
+
+        Raises `LinkRedeemed`; and `LinkRevoked` where a revoked link would be replaced.
+        """
         if self.booking_id is not None:
             raise LinkRedeemed
         if self.is_revoked:

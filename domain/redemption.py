@@ -1,4 +1,4 @@
-"""The decision of redeeming a link: everything it depends on in, a booking or a refusal out.
+"""The decision to redeem a link, as a function of everything that it depends on.
 
 The order of refusals is fixed, because people are told the first one: a repeated request is
 answered as before; then the link's own state, then what the calendar offers, then the
@@ -20,7 +20,7 @@ from domain.slot import Reservation
 
 @dataclass(frozen=True)
 class RedemptionRequest:
-    """What the bearer of a link asks for. `start` and `now` are UTC.
+    """The request of the bearer of a link. `start` and `now` are UTC.
 
     `personal_data` commits to what the invitee typed; `idempotency_key` is the SHA-256 of
     the key that came with the request, if any.
@@ -44,16 +44,16 @@ def offered_reservation(calendar: Calendar, request: RedemptionRequest) -> Reser
 
 
 def is_repeat(link: SingleUseLink, request: RedemptionRequest) -> bool:
-    """Returns True if this very request, by its idempotency key, has redeemed the link."""
+    """Returns True if the link was redeemed by this very request, as its idempotency key says."""
     return request.idempotency_key is not None and link.idempotency_key == request.idempotency_key
 
 
 def confirm_repeat(made: Booking, *, start: datetime, personal_data: str | None) -> None:
-    """Checks that a repeated request asks for what the first one got, or raises.
+    """Checks that a repeated request asks for the same slot and person as the first one.
 
-    `made` is the booking as it was made. `personal_data` is what the invitee typed now,
-    committed to with the salt of the first time; None once the invitee is forgotten. Then
-    nobody can be told from them, and the link is simply used.
+    `made` is the first version of the booking. `personal_data` commits to what the invitee
+    typed this time, with the salt of the first time. It is None once the invitee is forgotten:
+    nobody can be recognised as them any more, and to everybody the link is simply used.
 
     Raises `LinkRedeemed` or `IdempotencyMismatch`.
     """

@@ -1,4 +1,4 @@
-"""Slots, and what they keep free around them."""
+"""Slots, and reservations: slots with the buffers that are kept free around them."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,15 +22,15 @@ class Slot:
             raise ValueError("A slot ends after it starts.")
 
     def overlaps(self, other: "Slot") -> bool:
-        """Whether some instant lies in both; slots that merely touch don't overlap."""
+        """Returns True if some instant lies in both. Slots that merely touch don't overlap."""
         return self.start < other.end and other.start < self.end
 
     def widened(self, before: timedelta, after: timedelta) -> "Slot":
-        """This slot, starting `before` earlier and ending `after` later."""
+        """Returns this slot, starting `before` earlier and ending `after` later."""
         return Slot(self.start - before, self.end + after)
 
     def days(self) -> tuple[date, ...]:
-        """The UTC days touched, in order. An end at midnight doesn't touch the day it begins."""
+        """Returns the UTC days touched, in order. An end at midnight doesn't touch the new day."""
         first = self.start.date()
         last = (self.end - timedelta.resolution).date()
         return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
@@ -50,5 +50,8 @@ class Reservation:
         return self.slot.widened(self.buffer_before, self.buffer_after)
 
     def clashes_with(self, other: "Reservation") -> bool:
-        """Whether one's buffers meet the other's slot. Two buffers may share the same gap."""
+        """Returns True if the buffers of one meet the slot of the other.
+
+        Two buffers may share the same gap.
+        """
         return self.widened.overlaps(other.slot) or other.widened.overlaps(self.slot)

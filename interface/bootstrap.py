@@ -1,4 +1,4 @@
-"""The composition root: settings in, services out. Nothing else puts the parts together."""
+"""The composition root: the only place that puts the parts of the service together."""
 
 import zoneinfo
 from collections.abc import Callable, Iterator, Sequence
@@ -6,16 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import psycopg
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from application import schema
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
 from application.commands.redemption import RedemptionCommands
-from application.eventstore.conninfo import with_defaults
+from application.eventstore.connection import connect
 from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.people.accounts import Account, Accounts
@@ -32,8 +31,8 @@ from projections.evidence.checkpoint_store import CheckpointStore
 POOL_SIZE = 8
 OLDEST_POSTGRES = 15
 
-# The pinned tzdata on every machine, whatever its system has: an auditor replays with the
-# same clocks that decided.
+# Use the pinned tzdata instead of the system's: an auditor has to replay with the same clock
+# changes that decided.
 zoneinfo.reset_tzpath(to=())
 
 
@@ -45,18 +44,18 @@ class SchemaMissing(AdmitOneError):
     """The database lacks tables of this version."""
 
     def __init__(self, missing: Sequence[str]) -> None:
-        """`missing` names steps of the schema, or views."""
+        """`missing` names the steps of the schema, or the views, that are not there."""
         super().__init__(f"The database lacks {', '.join(missing)}: run `admitone schema apply`.")
 
 
 def utc_now() -> datetime:
-    """Returns the current time: the only reading of the clock in the service."""
+    """Returns the current time in UTC. Nothing else in the service reads the clock."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that an entrance (web, command line, test) calls."""
+    """Everything that the API, the pages, the command line and tests call."""
 
     settings: Settings
     database: Database
@@ -72,7 +71,7 @@ class Services:
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
-        """Returns where the account signs in, once, within a day; ends earlier such links."""
+        """Returns a link that signs the account in once, within a day. It ends earlier ones."""
         return f"{self.settings.public_url}/sign-in/{self.accounts.sign_in_token(account)}"
 
     def checkpoint_signer(self) -> CheckpointSigner:
@@ -90,7 +89,7 @@ class Services:
 
 
 def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = utc_now) -> Services:
-    """Builds the services on the database at `conninfo`, after forking: they own threads."""
+    """Builds the services on the database at `conninfo`. They own threads, so fork first."""
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)
@@ -113,9 +112,9 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
 
 
 def apply_schema(conninfo: str) -> list[str]:
-    """Creates or upgrades tables and views, all or nothing, and returns the new steps.
+    """Creates or upgrades tables and views in one transaction and returns the steps applied.
 
-    Where nothing is missing, no more rights are needed than those to read.
+    When nothing is missing, the right to read is enough.
     """
     with _connection(conninfo) as conn:
         if not missing_tables(conn):
@@ -126,7 +125,7 @@ def apply_schema(conninfo: str) -> list[str]:
 
 
 def apply_roles(conninfo: str) -> None:
-    """Creates the roles where they are missing and grants what each may do."""
+    """Creates the database roles that are missing and grants each its rights."""
     with _connection(conninfo) as conn:
         if missing := missing_tables(conn):
             raise SchemaMissing(missing)
@@ -139,14 +138,14 @@ def missing_tables(conn: Connection[DictRow]) -> list[str]:
 
 
 def require_schema(conninfo: str) -> None:
-    """Raises `SchemaMissing` when tables or views of this version are not there."""
+    """Raises `SchemaMissing` if the database lacks tables or views of this version."""
     with _connection(conninfo) as conn:
         if missing := missing_tables(conn):
             raise SchemaMissing(missing)
 
 
 def refuse_old_server(version: int) -> None:
-    """Raises `DatabaseTooOld`. `version` is PostgreSQL's own number: 150018 is 15.18."""
+    """Raises `DatabaseTooOld` for a server that is too old. 150018 as `version` is 15.18."""
     if version // 10000 < OLDEST_POSTGRES:
         raise DatabaseTooOld(
             f"The database is PostgreSQL {version // 10000}:"
@@ -156,7 +155,6 @@ def refuse_old_server(version: int) -> None:
 
 @contextmanager
 def _connection(conninfo: str) -> Iterator[Connection[DictRow]]:
-    completed = with_defaults(conninfo, application_name="admitone schema")
-    with psycopg.connect(completed, row_factory=dict_row) as conn:
+    with connect(conninfo, application_name="admitone schema", autocommit=False) as conn:
         refuse_old_server(conn.info.server_version)
         yield conn

@@ -1,4 +1,4 @@
-"""Secret keys: those from the settings, or else made once and stored in the data folder."""
+"""Secret keys: from the settings, or created once and stored in the data folder."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from interface.settings import PREFIX, Settings, SettingsError
 def secret_keys(settings: Settings) -> tuple[str, ...]:
     """Returns the keys that sign tokens, newest first.
 
-    Raises `SettingsError` when the file for them can't be used.
+    Raises `SettingsError` if their file can't be used.
     """
     if settings.secret_keys:
         return settings.secret_keys
@@ -27,7 +27,7 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
 
 
 def checkpoint_signer(settings: Settings) -> CheckpointSigner:
-    """Returns the signer of checkpoints, named after the service's address at its making.
+    """Returns the signer of checkpoints. Its name is the public address at its creation.
 
     Raises `SettingsError`.
     """
@@ -48,7 +48,7 @@ def _new_signer(name: str) -> CheckpointSigner:
 
 
 def _stored(what: str, path: Path, make: Callable[[], str]) -> str:
-    """Returns the text of the file, which is made if it is not there."""
+    """Returns the text of the file. Creates the file first if it does not exist."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -60,7 +60,7 @@ def _stored(what: str, path: Path, make: Callable[[], str]) -> str:
 
 
 def _create_whole(path: Path, text: str) -> None:
-    """Creates a file of mode 0600 with all its text, unless somebody was first."""
+    """Creates a file of mode 0600 with all of its text, unless it exists by then."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -13,8 +13,8 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def version() -> str:
     """Returns the version, for example `0.2.0`.
 
-    An installed wheel has it in its metadata. A checkout runs without being installed and has it in
-    the pyproject.toml beside the packages.
+    An installed wheel has it in its metadata. A checkout, which runs without being installed, has
+    it in pyproject.toml.
     """
     try:
         return metadata.version(DISTRIBUTION)

@@ -58,7 +58,7 @@ def create_app(services: Services) -> Flask:
 
 
 def _refused(error: AdmitOneError) -> ResponseReturnValue:
-    """Answers programs with problems, and people with pages."""
+    """Answers programs with a problem document and people with a page."""
     return problems.refused(error) if _is_api() else error_pages.refused(error)
 
 

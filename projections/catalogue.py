@@ -1,4 +1,4 @@
-"""The one list of all projections."""
+"""The list of all projections."""
 
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -23,7 +23,7 @@ class ViewNotFound(NotFound):
 
 
 def projection_named(name: str) -> Projection:
-    """The projection of that name, with or without its version. Raises `ViewNotFound`."""
+    """Returns the projection of that name, with or without version. Raises `ViewNotFound`."""
     for projection in CATALOGUE:
         if name in (projection.name, projection.name.rpartition("_v")[0]):
             return projection
@@ -31,12 +31,12 @@ def projection_named(name: str) -> Projection:
 
 
 def create_views(conn: Connection[DictRow]) -> None:
-    """Make the views that are not there yet, empty, in the transaction of `conn`."""
+    """Creates the views that are missing, empty, in the transaction of `conn`."""
     for projection in CATALOGUE:
         projection.create(conn)
 
 
 def missing_views(conn: Connection[DictRow]) -> list[str]:
-    """The views that this version knows and the database does not have."""
-    known = {row["name"] for row in conn.execute("SELECT name FROM projection_positions")}
-    return [projection.name for projection in CATALOGUE if projection.name not in known]
+    """Returns the names of the views of this version that the database does not have."""
+    existing = {row["name"] for row in conn.execute("SELECT name FROM projection_positions")}
+    return [projection.name for projection in CATALOGUE if projection.name not in existing]

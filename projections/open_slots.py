@@ -1,7 +1,7 @@
 """The free slots of a calendar: what its rules offer, less what its owner has booked.
 
-Read from views, so a slot may be taken by the time somebody asks for it; whether it is given
-is decided in the redeeming save.
+They are read from views, so a slot may be taken by the time somebody asks for it. The save that
+redeems a link decides.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class OpenSlots:
         """Returns the first slot from `day` in `time_zone` on, within the booking window."""
         today = self.now.astimezone(ZoneInfo(time_zone)).date()
         first = max(day, today)
-        # The last day ends up to a day later in other zones than the calendar's.
+        # In other zones than the calendar's, its last day ends up to a day later.
         until = today + timedelta(days=self.rules.booking_window_days + 1)
         while first <= until:
             last = min(until, first + timedelta(days=_DAYS_AT_ONCE - 1))

@@ -1,4 +1,4 @@
-"""Deletes what is stored only for a time: invitees, where the operator set so."""
+"""Forgets invitees some time after their bookings, where the operator has asked for that."""
 
 from datetime import datetime
 from threading import Event
@@ -7,15 +7,15 @@ from application.commands.erasure import ErasureCommands
 from application.eventstore.database import Database
 from projections.views import booking_calendar
 
-PAGE = 500
+PAGE = 500  # bookings
 
 
 def forget_due_invitees(
     database: Database, erasure: ErasureCommands, *, ended_by: datetime, now: datetime, stop: Event
 ) -> int:
-    """Forgets the invitees whose bookings had ended by then, and returns how many.
+    """Forgets the invitees whose bookings ended `ended_by` then, and returns how many.
 
-    Ends early, after some hundreds, once `stop` is set.
+    Once `stop` is set it ends early, after at most a page of them.
     """
     count = 0
     after = None

@@ -1,10 +1,11 @@
-"""What an operator wants to know of the views, at a glance."""
+"""The status of every view: how far it is behind the log, and what needs an operator."""
 
 from dataclasses import dataclass
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore import event_log
 from application.eventstore.database import Database
 from projections.catalogue import CATALOGUE
 from projections.engine import lag
@@ -14,11 +15,12 @@ from projections.rebuild.jobs import RebuildJob
 
 @dataclass(frozen=True)
 class ViewStatus:
-    """A view beside the log.
+    """How a view compares with the log.
 
-    `lag_events` are those that it has not seen (`lag.MOST_COUNTED` at most), `lag_seconds` the
-    age of the oldest of them. `parked` events could not be applied, `waiting` ones stand behind
-    those. `rebuild` is the newest rebuild or verification, running or not.
+    `lag_events` counts the events that it has not seen (`lag.MOST_COUNTED` at most),
+    `lag_seconds` is the age of the oldest of them. `parked` events could not be applied,
+    `waiting` ones wait for those. `rebuild` is the newest rebuild or verification, running or
+    not.
     """
 
     name: str
@@ -32,35 +34,34 @@ class ViewStatus:
 
     @property
     def state(self) -> str:
-        """`parked` (somebody has to act), `behind` the log at this moment, or `live`."""
+        """`parked` if somebody has to act, `behind` if the log has newer events, or else `live`."""
         if self.parked:
             return "parked"
         return "behind" if self.lag_events else "live"
 
 
 def statuses(database: Database) -> list[ViewStatus]:
-    """The status of each view of this version, in the order of the catalogue."""
-    return database.run_idempotent(_statuses)
+    """Returns the status of each view of this version, in the order of the catalogue."""
+    return database.in_snapshot(_statuses)
 
 
 def _statuses(conn: Connection[DictRow]) -> list[ViewStatus]:
     names = [projection.name for projection in CATALOGUE]
-    newest = jobs.newest(conn)
-    # Parked events carry their error; those that wait behind them do not.
+    head, newest = event_log.head(conn), jobs.newest(conn)
+    # Parked events have an error; those that wait for them do not.
     rows = conn.execute(
         f"""SELECT lag.*,
-            (SELECT coalesce(max(notification_id), 0) FROM stored_events) AS head,
             (SELECT count(error) FROM parked_events WHERE generation = lag.name) AS parked,
             (SELECT count(*) - count(error) FROM parked_events WHERE generation = lag.name)
                 AS waiting
         FROM ({lag.LAG}) AS lag""".encode(),  # noqa: S608 - a constant
         (names,),
     )
-    found = {
+    by_name = {
         row["name"]: ViewStatus(
             name=row["name"],
             position=row["position"],
-            head=row["head"],
+            head=head,
             lag_events=row["events"],
             lag_seconds=row["seconds"],
             parked=row["parked"],
@@ -69,4 +70,4 @@ def _statuses(conn: Connection[DictRow]) -> list[ViewStatus]:
         )
         for row in rows
     }
-    return [found[name] for name in names if name in found]
+    return [by_name[name] for name in names if name in by_name]

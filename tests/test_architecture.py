@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "application": {
         "argon2",
         "cryptography",
+        "email_validator",
         "eventsourcing",
         "itsdangerous",
         "msgspec",
@@ -203,6 +204,25 @@ def test_the_database_is_used_below_the_interface_and_by_its_processes_only() ->
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
         assert not any(SQL.match(text) for text in texts), file
+
+
+def names_set_on_the_request(file: Path) -> Iterator[str]:
+    """Attributes of `flask.g` that a file assigns; any other use of it than reading is named."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("g", "flask.g"):
+            if isinstance(node.ctx, ast.Store | ast.Del):
+                yield node.attr
+            elif node.attr in ("pop", "setdefault", "__dict__"):
+                yield ast.unparse(node)
+        if isinstance(node, ast.Call) and re.match(
+            r"(setattr|vars)\((flask\.)?g\b", ast.unparse(node)
+        ):
+            yield ast.unparse(node)
+
+
+def test_a_request_carries_its_caller_session_locale_and_id_and_nothing_else() -> None:
+    names = {name for file in sources("interface") for name in names_set_on_the_request(file)}
+    assert names == {"caller", "session", "locale", "request_id"}
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:

@@ -12,17 +12,29 @@ READMES = [
     for name in (
         "README.md",
         "application/README.md",
+        "domain/README.md",
         "interface/README.md",
+        "interface/help/auditor.md",
+        "interface/help/operator.md",
         "projections/README.md",
     )
 ]
 FILE = re.compile(r"`((?:domain|application|projections|interface|tests)/[\w/.]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 TARGET = re.compile(r"^make ([a-z]+)|`make ([a-z]+)[ `]", re.MULTILINE)
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_that_a_readme_names_is_there(readme: Path) -> None:
     missing = [name for name in FILE.findall(readme.read_text()) if not (ROOT / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_of_a_readme_leads_somewhere(readme: Path) -> None:
+    missing = [
+        name for name in LINK.findall(readme.read_text()) if not (readme.parent / name).exists()
+    ]
     assert missing == []
 
 

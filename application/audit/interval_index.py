@@ -1,4 +1,4 @@
-"""Who holds which time, among those who must not hold the same."""
+"""An index of reserved time spans that reports overlaps."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -9,7 +9,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class _Spans:
-    """Half-open spans that do not overlap, by start; microseconds since 1970 UTC."""
+    """Half-open spans that do not overlap, sorted; in microseconds since 1970 UTC."""
 
     __slots__ = ("ends", "starts")
 
@@ -18,44 +18,47 @@ class _Spans:
 
 
 class IntervalIndex:
-    """Half-open spans of time by place and holder, compact enough for millions.
+    """Half-open spans of time, one for each holder, compact enough for millions.
 
-    Whoever asks for time that is taken holds none from then on, so that those who follow
-    are told only of clashes with holders who had a right to their time.
+    Within a group, spans must not overlap. A holder who asks for time that is taken holds
+    none from then on, so that later ones are compared only with rightful holders.
     """
 
     def __init__(self) -> None:
-        self._places: dict[bytes, _Spans] = {}
+        self._groups: dict[bytes, _Spans] = {}
         self._held: dict[bytes, tuple[_Spans, int | None]] = {}
 
-    def take(self, place: bytes, who: bytes, start: datetime, end: datetime) -> bool:
-        """Hold that time there, instead of any before; whether it was free."""
-        self.release(who)
-        return self._take(self._places.setdefault(place, _Spans()), who, start, end)
+    def take(self, group: bytes, holder: bytes, start: datetime, end: datetime) -> bool:
+        """Gives the holder this span instead of an earlier one; returns False if it is taken."""
+        self.release(holder)
+        return self._take(self._groups.setdefault(group, _Spans()), holder, start, end)
 
-    def move(self, who: bytes, start: datetime, end: datetime) -> bool:
-        """Hold that time in the same place; whether it was free. Of strangers, all is."""
-        spans = self.release(who)
-        return spans is None or self._take(spans, who, start, end)
+    def move(self, holder: bytes, start: datetime, end: datetime) -> bool:
+        """Gives the holder another span in the same group; returns False if it is taken.
 
-    def release(self, who: bytes) -> _Spans | None:
-        """Hold nothing any more; the place where that was."""
-        spans, start = self._held.pop(who, (None, None))
+        Ignores an unknown holder and returns True.
+        """
+        spans = self.release(holder)
+        return spans is None or self._take(spans, holder, start, end)
+
+    def release(self, holder: bytes) -> _Spans | None:
+        """Removes the holder's span, and returns the spans of its group if it is known."""
+        spans, start = self._held.pop(holder, (None, None))
         if spans is not None and start is not None:
-            place = bisect_left(spans.starts, start)
-            del spans.starts[place], spans.ends[place]
+            index = bisect_left(spans.starts, start)
+            del spans.starts[index], spans.ends[index]
         return spans
 
-    def _take(self, spans: _Spans, who: bytes, start: datetime, end: datetime) -> bool:
+    def _take(self, spans: _Spans, holder: bytes, start: datetime, end: datetime) -> bool:
         begin, stop = (start - _EPOCH) // _MICROSECOND, (end - _EPOCH) // _MICROSECOND
-        place = bisect_right(spans.starts, begin)
+        index = bisect_right(spans.starts, begin)
         is_free = (
             begin < stop
-            and (place == 0 or spans.ends[place - 1] <= begin)
-            and (place == len(spans.starts) or stop <= spans.starts[place])
+            and (index == 0 or spans.ends[index - 1] <= begin)
+            and (index == len(spans.starts) or stop <= spans.starts[index])
         )
         if is_free:
-            spans.starts.insert(place, begin)
-            spans.ends.insert(place, stop)
-        self._held[who] = spans, begin if is_free else None
+            spans.starts.insert(index, begin)
+            spans.ends.insert(index, stop)
+        self._held[holder] = spans, begin if is_free else None
         return is_free

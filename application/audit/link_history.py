@@ -1,4 +1,4 @@
-"""All that the log says of one link: its own events, its booking's, and the agenda's about it."""
+"""Collects the history of a link: its events, its booking's, and those of its reservations."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -17,35 +17,35 @@ from domain.booking import Booking
 from domain.booking_rules import LIMITS
 from domain.slot import Slot
 
-# A reservation is noted on every day that its slot touches with its buffers.
+# A reservation is recorded on every day that its slot touches with its buffers.
 _LONGEST_BUFFER = timedelta(minutes=LIMITS["buffer_before_minutes"][1])
 
 
-class _About(msgspec.Struct):
+class _BookingIdOnly(msgspec.Struct):
     booking_id: UUID | None = None
 
 
-_about = msgspec.json.Decoder(_About).decode
+_decode_booking_id = msgspec.json.Decoder(_BookingIdOnly).decode
 
 
 def correlation_id_of(recorded: RecordedEvent) -> UUID:
-    """Whose story an event belongs to, whatever else is wrong with it.
+    """Returns the id of the history that an event belongs to, even for a malformed event.
 
-    A link's story is told by its booking's id. An agenda's event that does not even say which
-    booking it is about belongs to its day.
+    For a link, its booking and their reservations that is the id of the booking; for any other
+    event, the id of its aggregate. An agenda's event that names no booking belongs to its day.
     """
     if recorded.topic.startswith("link."):
         return Booking.id_for(recorded.originator_id)
     if recorded.topic.startswith("agenda."):
         try:
-            return _about(recorded.state).booking_id or recorded.originator_id
+            return _decode_booking_id(recorded.state).booking_id or recorded.originator_id
         except msgspec.MsgspecError:
             return recorded.originator_id
     return recorded.originator_id
 
 
 def link_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMapper) -> UUID | None:
-    """The link that made this booking."""
+    """Returns the id of the link that made this booking; None if the log does not say."""
     for event in _of_topics(read_streams(conn, [booking_id])[:1], mapper, Booking.Made.TOPIC):
         link_id: UUID = event.link_id
         return link_id
@@ -55,7 +55,7 @@ def link_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMap
 def events_of_link(
     conn: Connection[DictRow], link_id: UUID, mapper: JSONMapper, *, until: int | None = None
 ) -> list[RecordedEvent]:
-    """The whole story of a link up to the position `until`, in the order of the log."""
+    """Returns the whole history of a link up to the position `until`, in log order."""
     booking_id = Booking.id_for(link_id)
     own = read_streams(conn, [link_id, booking_id], until=until)
     days: set[date] = set()
@@ -77,7 +77,7 @@ def events_of_link(
 
 
 def _of_topics(events: Iterable[RecordedEvent], mapper: JSONMapper, *topics: str) -> Iterator[Any]:
-    """Those that can be read: whoever is given the story finds the others in it."""
+    """Yields the events of these topics that can be decoded. Others are left to the caller."""
     for recorded in events:
         if recorded.topic in topics:
             with suppress(UnknownTopic, msgspec.MsgspecError):

@@ -1,7 +1,7 @@
-"""What happened to a link, a booking, a calendar or an agenda, replayed from the log itself.
+"""Replays the history of a link, a booking, a calendar or an agenda day from the log.
 
-The log and the aggregates alone are asked, never a view. What people typed is shown while it
-is kept, with whether it is what the event committed to.
+Reads only the log, never a view. Personal data is included while it is stored, together with
+the result of comparing it with the commitment in the log.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import msgspec
 from eventsourcing.domain import Aggregate, OriginatorIDError, OriginatorVersionError
 from msgspec import MsgspecError
 from psycopg import Connection
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, class_row
 
 from application.audit import link_history
 from application.eventstore.event_log import RecordedEvent, read_streams
@@ -25,9 +25,9 @@ from domain.errors import NotFound
 from domain.link import LinkStatus, SingleUseLink
 
 AsOf = datetime | int
-"""A time (by the database's clock when it recorded), or a position of the log."""
+"""A time of recording, by the database's clock, or a position in the log."""
 
-# What a row that is not an event of ours can make of decoding and replaying it.
+# The errors that decoding and applying a row can cause if this service did not write it.
 _UNREADABLE = (
     UnknownTopic,
     MsgspecError,
@@ -41,18 +41,18 @@ _UNREADABLE = (
 
 
 class HistoryNotFound(NotFound):
-    """The log has no link, booking, calendar or agenda of that id."""
+    """The log has no link, booking, calendar or agenda with this id."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One event, and the state of everything after it. Times are UTC.
+    """One event of a history, and the state after it. Times are UTC.
 
-    `decided_at` is the service's clock when it decided, `recorded_at` the database's when it
-    recorded. `typed` is what a person typed with it, while that is stored; `commitment` says
-    whether that is what the event committed to: `kept`, `changed`, `gone`, or None where the
-    event commits to nothing. `state` maps each aggregate of the history to its state then.
-    `fault` says why an event can't be read or applied; a sound log has none.
+    `decided_at` is the service's clock at the decision, `recorded_at` the database's clock at
+    the append. `typed` is the personal data of the event, while it is stored. `commitment`
+    compares it with the log: `kept` if it is what the event committed to, `changed`, `gone`,
+    or None for an event without a commitment. `state` maps each aggregate of the history to
+    its state. `fault` says why an event can't be read or applied; an intact log has none.
     """
 
     recorded: RecordedEvent
@@ -78,12 +78,12 @@ class History:
 
     @property
     def state(self) -> dict[str, dict[str, Any]]:
-        """The state of each aggregate after the last step, by the clock at `at`."""
+        """The state of each aggregate after the last step. A link may have expired by `at`."""
         last = self.steps[-1].state if self.steps else {}
         return {name: _by_the_clock(state, self.at) for name, state in last.items()}
 
     def as_of(self, moment: AsOf) -> "History":
-        """Returns the part up to a moment: what this history was then. It may have no steps."""
+        """Returns this history as it was at a moment. It may have no steps."""
         if isinstance(moment, datetime):
             steps = [step for step in self.steps if step.recorded.recorded_at <= moment]
             return History(self.id, steps, moment)
@@ -102,7 +102,7 @@ def replay(
     if not rows:
         raise HistoryNotFound
     typed = _typed(conn, rows)
-    # Of an agenda day there are only the events about one booking: no state follows from these.
+    # An agenda day is left out: a history has only some of its events, and no state follows.
     aggregates: dict[UUID, Aggregate | None] = {
         row.originator_id: None for row in rows if row.originator_version == 1
     }
@@ -112,7 +112,7 @@ def replay(
 def steps_without_state(
     conn: Connection[DictRow], rows: Sequence[RecordedEvent], mapper: JSONMapper
 ) -> list[Step]:
-    """Returns events from anywhere in the log, each as it is, without the state after it."""
+    """Returns events from anywhere in the log as steps, without the state after each."""
     typed = _typed(conn, rows)
     return [_step(row, mapper, {}, typed) for row in rows]
 
@@ -120,7 +120,7 @@ def steps_without_state(
 def differences(
     before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Returns what changed between two states: each field with its old and new value."""
+    """Returns the fields that differ between two states, with old and new value."""
     changed: dict[str, dict[str, Any]] = {}
     for name in before.keys() | after.keys():
         old, new = before.get(name, {}), after.get(name, {})
@@ -137,6 +137,7 @@ def differences(
 def _events(
     conn: Connection[DictRow], aggregate_id: UUID, mapper: JSONMapper
 ) -> list[RecordedEvent]:
+    """Returns the events of the history that an aggregate belongs to, in log order."""
     own = read_streams(conn, [aggregate_id])
     kind = own[0].topic.partition(".")[0] if own else None
     if kind == "link":
@@ -153,7 +154,7 @@ def _step(
     aggregates: dict[UUID, Aggregate | None],
     typed: dict[tuple[UUID, int], PersonalDataRow],
 ) -> Step:
-    """The event, applied to its aggregate if that is among these."""
+    """Returns the step of an event; applies it if its aggregate is among `aggregates`."""
     data: dict[str, Any] = {}
     decided_at = fault = None
     try:
@@ -161,8 +162,8 @@ def _step(
         decided_at = event.timestamp
         data = _plain(event)
         if recorded.originator_id in aggregates:
-            known = aggregates[recorded.originator_id]
-            aggregates[recorded.originator_id] = event.mutate(known)
+            before = aggregates[recorded.originator_id]
+            aggregates[recorded.originator_id] = event.mutate(before)
     except _UNREADABLE as error:
         fault = f"{type(error).__name__}: {error}"
     row = typed.get((recorded.originator_id, recorded.originator_version))
@@ -186,7 +187,7 @@ def _commitment(row: PersonalDataRow | None, committed: str) -> str:
 
 
 def _plain(event: object) -> dict[str, Any]:
-    """An event's own fields as JSON has them."""
+    """Returns an event's own fields as JSON-able data."""
     hidden = {"originator_id", "originator_version", "originator_topic", "timestamp"}
     own = {name: value for name, value in vars(event).items() if name not in hidden}
     plain: dict[str, Any] = msgspec.to_builtins(own, str_keys=True)
@@ -211,7 +212,7 @@ def _state(aggregate: Aggregate, at: datetime) -> dict[str, Any]:
 
 
 def _by_the_clock(state: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """The state of a link that may have expired since: that is no event, but a clock reading."""
+    """Returns the state at `at`. A link may have expired since, which is not an event."""
     if state.get("status") not in (LinkStatus.ACTIVE, LinkStatus.EXPIRED):
         return state
     is_over = at >= datetime.fromisoformat(state["expires_at"])
@@ -221,15 +222,12 @@ def _by_the_clock(state: dict[str, Any], at: datetime) -> dict[str, Any]:
 def _typed(
     conn: Connection[DictRow], rows: Sequence[RecordedEvent]
 ) -> dict[tuple[UUID, int], PersonalDataRow]:
-    found = conn.execute(
-        """SELECT originator_id, originator_version, salt, data FROM personal_data
-        JOIN unnest(%s::uuid[], %s::bigint[]) AS row (originator_id, originator_version)
-            USING (originator_id, originator_version)""",
-        ([row.originator_id for row in rows], [row.originator_version for row in rows]),
-    )
-    return {
-        (row["originator_id"], row["originator_version"]): PersonalDataRow(
-            row["originator_id"], row["originator_version"], bytes(row["salt"]), row["data"]
-        )
-        for row in found
-    }
+    """Returns the personal data of these events by id and version, as far as it is stored."""
+    with conn.cursor(row_factory=class_row(PersonalDataRow)) as cursor:
+        typed = cursor.execute(
+            """SELECT originator_id, originator_version, salt, data FROM personal_data
+            JOIN unnest(%s::uuid[], %s::bigint[]) AS row (originator_id, originator_version)
+                USING (originator_id, originator_version)""",
+            ([row.originator_id for row in rows], [row.originator_version for row in rows]),
+        ).fetchall()
+    return {(row.originator_id, row.originator_version): row for row in typed}

@@ -23,10 +23,9 @@ class CalendarCommands:
     ) -> Written[Calendar]:
         """Creates a calendar. Raises `Invalid`.
 
-        An owner who has not chosen a time zone yet gets that of the calendar: people live
-        where they are booked, until they say otherwise.
+        An owner who has not chosen a time zone yet gets that of the calendar, because people
+        mostly live where they can be booked.
         """
-
         calendar = Calendar.create(owner_id=owner_id, terms=terms, actor=actor, now=now)
         with deadline():
             self.accounts.set_default_time_zone(owner_id, terms.rules.time_zone)
@@ -42,15 +41,15 @@ class CalendarCommands:
         actor: str,
         now: datetime,
     ) -> Written[Calendar]:
-        """Replaces the terms by `change` of those of `version`; None accepts any version.
+        """Applies `change` to the terms of `version`; None stands for the newest version.
 
         Raises `StaleVersion`, `CalendarArchived`, `Invalid` or `CalendarNotFound`.
         """
 
         def decide() -> Written[Calendar]:
             calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
-            known = calendar.version if version is None else version
-            calendar.change(change(calendar.terms), version=known, actor=actor, now=now)
+            base = calendar.version if version is None else version
+            calendar.change(change(calendar.terms), version=base, actor=actor, now=now)
             return self.event_store.write(calendar)
 
         return self.event_store.retry_on_conflict(decide)

@@ -1,7 +1,7 @@
-"""What is kept about people, and how it is forgotten.
+"""Commands that forget invitees, and that report what is stored about a person.
 
-Personal data stands beside the log (see `application.people.personal_data`), so it can go without
-any event going: what is recorded is that it went, and by whom.
+Personal data is stored beside the log (see `application.people.personal_data`), so it can be
+deleted while every event stays. The log records that it was deleted, and by whom.
 """
 
 import re
@@ -16,16 +16,17 @@ from psycopg.rows import DictRow
 
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import AccountNotFound, Accounts
+from application.people.email_address import spellings
 from domain.booking import Booking
 
 PAGE = 1000
 RETENTION = "retention"
 OPERATOR = "operator"
 
-# A booking's rows, its link's, and those of the links that were replaced on the way to that
-# one: a replacement takes recipient and note along. What a link replaced stands right before
-# it in the log, because both were recorded in one append.
-_KEPT_WITH = """
+# The aggregates with rows about the same invitee: the booking, its link, and the links that
+# were replaced by that one, because a replacement copies recipient and note. The link that was
+# replaced comes right before its replacement in the log: both were recorded in one append.
+_SAME_INVITEE = """
     WITH RECURSIVE link (id) AS (
         SELECT (convert_from(state, 'UTF8')::jsonb->>'link_id')::uuid
         FROM stored_events WHERE originator_id = ANY(%(ids)s::uuid[]) AND originator_version = 1
@@ -46,17 +47,17 @@ _ERASE = """
     WITH attempts AS (DELETE FROM refused_attempts WHERE link_id = ANY(%(ids)s::uuid[]))
     DELETE FROM personal_data WHERE originator_id = ANY(%(ids)s::uuid[])"""
 
-_RECORDED = f"""
+_FORGOTTEN = f"""
     SELECT notification_id, originator_id FROM stored_events
     WHERE topic = '{Booking.InviteeForgotten.TOPIC}' AND notification_id > %s
     ORDER BY notification_id LIMIT {PAGE}"""  # noqa: S608 - two constants
 
-_EVERYTHING = f"""
+_ALL_ROWS = f"""
     SELECT originator_id, originator_version, data FROM personal_data
     WHERE (originator_id, originator_version) > (%s, %s)
     ORDER BY originator_id, originator_version LIMIT {PAGE}"""  # noqa: S608 - a constant
 
-_HELD = """
+_ROWS_WITH_EVENTS = """
     SELECT originator_id, topic, notification_id, recorded_at, data
     FROM personal_data LEFT JOIN stored_events USING (originator_id, originator_version)
     WHERE originator_id = ANY(%s::uuid[]) OR (originator_id, originator_version) IN
@@ -66,7 +67,7 @@ _HELD = """
 
 @dataclass(frozen=True)
 class ErasureCommands:
-    """Forgets invitees, and reports what is held about a person."""
+    """Forgets invitees, and reports what is stored about a person."""
 
     event_store: EventSourcedApplication
     accounts: Accounts
@@ -74,10 +75,10 @@ class ErasureCommands:
     def forget(
         self, *, booking_id: UUID, owner_id: UUID | None, actor: str, now: datetime
     ) -> Written[Booking]:
-        """Erase what was typed about a booking's invitee and record that, in one transaction.
+        """Deletes all personal data of a booking's invitee and records that, in one transaction.
 
-        With `owner_id` only that owner's. Again: nothing is recorded, and whatever came
-        back from a backup is erased again. Raises `BookingNotFound`.
+        The second time, nothing is recorded, but data that came back from a backup is deleted
+        again. With `owner_id`, accepts only a booking of this owner. Raises `BookingNotFound`.
         """
 
         def decide() -> Written[Booking]:
@@ -90,7 +91,7 @@ class ErasureCommands:
         return self.event_store.retry_on_conflict(decide)
 
     def forget_if_ended(self, *, booking_id: UUID, by: datetime, now: datetime) -> bool:
-        """As `forget`, of a booking that had ended `by` then; whether it had."""
+        """Like `forget`, but only if the booking has ended by `by`; returns whether it has."""
 
         def decide() -> bool:
             booking = self.event_store.get(Booking, booking_id)
@@ -102,67 +103,71 @@ class ErasureCommands:
         return self.event_store.retry_on_conflict(decide)
 
     def reapply(self) -> int:
-        """Erase again all that was ever forgotten; how many rows had come back."""
+        """Deletes again everything that was ever forgotten; returns how many rows had come back."""
         erased = after = 0
-        while page := self.event_store.database.fetch_all(_RECORDED, (after,)):
-            erased += self._erase(self._kept_with([row["originator_id"] for row in page]))
+        while page := self.event_store.database.fetch_all(_FORGOTTEN, (after,)):
+            erased += self._erase(self._same_invitee([row["originator_id"] for row in page]))
             after = page[-1]["notification_id"]
         return erased
 
     def personal_data_about(self, email: str) -> dict[str, Any]:
-        """All that is held about an e-mail address, as JSON-able data; case is ignored.
+        """Returns everything stored about an e-mail address, as JSON-able data.
 
-        The bookings made with it, with the words of their links, whatever else names it
-        in its text, and the account with it, without secrets.
+        That is: the bookings made with it and the texts of their links, any other row whose
+        text names it, and the account with this address, without secrets. Case is ignored.
         """
-        named: list[DictRow] = []
-        booked: list[UUID] = []
-        address = re.compile(rf"(?<![\w.%+-]){re.escape(email)}(?![\w-]|\.\w)", re.IGNORECASE)
-        for row in self._everything():
+        naming_it: list[DictRow] = []
+        booked_with_it: list[UUID] = []
+        either = "|".join(re.escape(spelling) for spelling in spellings(email))
+        address = re.compile(rf"(?<![\w.%+-])(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
+        for row in self._all_rows():
             if any(address.search(text) for text in row["data"].values()):
-                named.append(row)
+                naming_it.append(row)
                 if address.fullmatch(row["data"].get("email", "")):
-                    booked.append(row["originator_id"])
-        held = self.event_store.database.fetch_all(
-            _HELD,
+                    booked_with_it.append(row["originator_id"])
+        rows = self.event_store.database.fetch_all(
+            _ROWS_WITH_EVENTS,
             (
-                self._kept_with(booked),
-                [row["originator_id"] for row in named],
-                [row["originator_version"] for row in named],
+                self._same_invitee(booked_with_it),
+                [row["originator_id"] for row in naming_it],
+                [row["originator_version"] for row in naming_it],
             ),
         )
-        found = {
-            "email": email,
-            "typed": [self._shown(row) for row in held],
-            "accounts": self._accounts(email),
-        }
-        shown: dict[str, Any] = msgspec.to_builtins(found)
-        return shown
+        report: dict[str, Any] = msgspec.to_builtins(
+            {
+                "email": email,
+                "typed": [self._row_report(row) for row in rows],
+                "accounts": self._account_report(email),
+            }
+        )
+        return report
 
     def _forget(self, booking: Booking, *, actor: str, now: datetime) -> Written[Booking]:
-        kept = self._kept_with([booking.id])
+        aggregate_ids = self._same_invitee([booking.id])
         if booking.is_invitee_forgotten:
-            self._erase(kept)
+            self._erase(aggregate_ids)
         booking.forget_invitee(actor=actor, now=now)
-        return self.event_store.write(booking, forgotten=kept)
+        return self.event_store.write(booking, forgotten=aggregate_ids)
 
-    def _kept_with(self, booking_ids: Collection[UUID]) -> list[UUID]:
-        """Whose rows of personal data are about the invitees of these bookings."""
-        rows = self.event_store.database.fetch_all(_KEPT_WITH, {"ids": list(booking_ids)})
+    def _same_invitee(self, booking_ids: Collection[UUID]) -> list[UUID]:
+        """Returns the bookings and links with personal data about the invitees of bookings."""
+        rows = self.event_store.database.fetch_all(_SAME_INVITEE, {"ids": list(booking_ids)})
         return [row["id"] for row in rows]
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
+        """Deletes all personal data of these bookings and links; returns the number of rows."""
         return self.event_store.database.run_idempotent(
             lambda conn: conn.execute(_ERASE, {"ids": list(originator_ids)}).rowcount
         )
 
-    def _everything(self) -> Iterator[DictRow]:
-        place = UUID(int=0), 0
-        while page := self.event_store.database.fetch_all(_EVERYTHING, place):
+    def _all_rows(self) -> Iterator[DictRow]:
+        """Yields all personal data, page by page."""
+        after = UUID(int=0), 0
+        while page := self.event_store.database.fetch_all(_ALL_ROWS, after):
             yield from page
-            place = page[-1]["originator_id"], page[-1]["originator_version"]
+            after = page[-1]["originator_id"], page[-1]["originator_version"]
 
-    def _shown(self, row: DictRow) -> dict[str, Any]:
+    def _row_report(self, row: DictRow) -> dict[str, Any]:
         booking = self.event_store.find(Booking, row["originator_id"]) or self.event_store.find(
             Booking, Booking.id_for(row["originator_id"])
         )
@@ -175,7 +180,7 @@ class ErasureCommands:
             "data": row["data"],
         }
 
-    def _accounts(self, email: str) -> list[dict[str, Any]]:
+    def _account_report(self, email: str) -> list[dict[str, Any]]:
         try:
             account = self.accounts.by_email(email)
         except AccountNotFound:

@@ -1,4 +1,4 @@
-"""Commands on links, but for redeeming them."""
+"""Commands on links, except redeeming them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ DEFAULT_LINK_LIFE = timedelta(days=90)
 class NewLink:
     """A link to issue. `expires_at` is UTC; None means 90 days from now.
 
-    With a `link_id` the link is issued once: the same request again gets the same link.
+    A link with a `link_id` is issued only once: a repeated request gets the same link.
     """
 
     recipient: str | None = None
@@ -32,7 +32,7 @@ class NewLink:
 
 @dataclass(frozen=True)
 class BulkRevocation:
-    """What became of each link: revoked now, or the refusal that left it as it was."""
+    """The outcome for each link: revoked now, or the refusal that left it unchanged."""
 
     revoked: list[UUID]
     unchanged: dict[UUID, AdmitOneError]
@@ -59,7 +59,7 @@ class LinkCommands:
         link among several as `links.<place>.<field>`.
         """
         if not 1 <= len(links) <= LARGEST_BATCH:
-            raise Invalid({"links": [f"Must be 1 to {LARGEST_BATCH}."]})
+            raise Invalid({"links": [f"Must be 1 to {LARGEST_BATCH} links."]})
         with deadline():
             calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
             calendar.must_take_links()
@@ -80,7 +80,7 @@ class LinkCommands:
             try:
                 position = self.event_store.record(*issued, personal_data=rows)
                 return Written(issued, position)
-            except VersionConflict:  # this very request was here before
+            except VersionConflict:  # a repeated request
                 return Written(
                     [self.event_store.get_own(SingleUseLink, link.id, owner_id) for link in issued],
                     self.event_store.head(),
@@ -113,14 +113,14 @@ class LinkCommands:
         actor: str,
         now: datetime,
     ) -> Written[BulkRevocation]:
-        """Ends up to 500 links, each decided on its own; those that can be are ended together.
+        """Ends up to 500 links in one transaction, each decided on its own.
 
-        A link that is not there, or that has been redeemed or revoked before, is reported and
-        stops no other one. Raises `Invalid`, or `Busy` with nothing changed.
+        A link that does not exist, or that was redeemed or revoked before, is reported and
+        does not stop the others. Raises `Invalid`, or `Busy` with nothing changed.
         """
         ids = list(dict.fromkeys(link_ids))
         if not 1 <= len(ids) <= LARGEST_BATCH:
-            raise Invalid({"ids": [f"Must be 1 to {LARGEST_BATCH}."]})
+            raise Invalid({"ids": [f"Must be 1 to {LARGEST_BATCH} ids."]})
 
         def decide() -> Written[BulkRevocation]:
             links = self.event_store.find_many(SingleUseLink, ids)
@@ -147,7 +147,7 @@ class LinkCommands:
     def replace(
         self, *, link_id: UUID, owner_id: UUID, actor: str, now: datetime
     ) -> Written[SingleUseLink]:
-        """Revokes a link and issues one like it, valid for as long, in one transaction.
+        """Revokes a link and issues one like it, with the same lifetime, in one transaction.
 
         Raises `LinkRedeemed`, `LinkRevoked`, `CalendarArchived` or `LinkNotFound`.
         """
@@ -158,10 +158,10 @@ class LinkCommands:
             calendar = self.event_store.get(Calendar, old.calendar_id)
             calendar.must_take_links()
             old.revoke(personal_data=None, replaced_by=new_id, actor=actor, now=now)
-            typed = personal_data.find(self.event_store.database, link_id)
+            row = personal_data.find(self.event_store.database, link_id)
             like_it = NewLink(
-                recipient=typed and typed.data.get("recipient"),
-                note=typed and typed.data.get("note"),
+                recipient=row and row.data.get("recipient"),
+                note=row and row.data.get("note"),
                 expires_at=now + (old.expires_at - old.created_on),
             )
             new, rows = _issue(calendar, like_it, new_id, actor=actor, now=now)
@@ -191,7 +191,7 @@ def _issue(
 def _revoke(
     link: SingleUseLink, reason: str | None, *, actor: str, now: datetime
 ) -> list[PersonalDataRow]:
-    """Revokes the link and returns the row that keeps the reason."""
+    """Revokes the link and returns the row that holds the reason."""
     rows, commitment = personal_data.row_for(link.id, link.version + 1, {"reason": reason})
     link.revoke(personal_data=commitment, actor=actor, now=now)
     return rows

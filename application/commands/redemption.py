@@ -1,4 +1,4 @@
-"""The command that redeems a link: loads, lets the domain decide, and saves."""
+"""The command that redeems a link: loads what the domain decides from, and saves."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ INVITEE = "invitee"
 
 @dataclass(frozen=True)
 class Redemption:
-    """A booking as its invitee was told of it, the first time and every time after."""
+    """The answer to an invitee: the same for a repeated request as for the first one."""
 
     booking: Booking
     calendar: Calendar
@@ -53,11 +53,11 @@ class RedemptionCommands:
     ) -> Written[Redemption]:
         """Turns a link into a booking of the slot that begins at `start` (UTC).
 
-        Link, booking and agenda days are saved together, or nothing is. The same
-        `idempotency_key` with the same slot and invitee gets the first answer again.
+        Saves link, booking and agenda days together, or nothing. The same `idempotency_key`
+        with the same slot and invitee gets the first answer again.
 
         Raises `LinkNotFound`, `LinkEnded`, `SlotTaken`, `SlotNotOffered`,
-        `IdempotencyMismatch`, or `Unavailable` when nothing could be decided in time.
+        `IdempotencyMismatch`, or `Unavailable` if nothing could be decided in time.
         """
         typed = personal_data.booking_data(invitee, notes)
         rows, commitment = personal_data.row_for(Booking.id_for(link_id), 1, typed)
@@ -66,7 +66,8 @@ class RedemptionCommands:
         request = RedemptionRequest(
             start=start,
             personal_data=commitment,
-            idempotency_key=idempotency_key and _sha256(idempotency_key),
+            idempotency_key=idempotency_key
+            and hashlib.sha256(idempotency_key.encode()).hexdigest(),
             actor=INVITEE,
             now=now,
         )
@@ -111,13 +112,9 @@ class RedemptionCommands:
     def _agenda(
         self, owner_id: UUID, reservation: Reservation, *, now: datetime
     ) -> list[AgendaDay]:
-        """Returns the agenda of every day that a reservation touches, opened where it is new."""
+        """Returns the agenda of every day that a reservation touches; opens those that are new."""
         return [
             self.event_store.find(AgendaDay, AgendaDay.id_for(owner_id, day))
             or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
             for day in reservation.widened.days()
         ]
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

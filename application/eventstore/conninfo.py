@@ -1,4 +1,4 @@
-"""Connection strings for PostgreSQL: checked, and completed with time-outs."""
+"""Checks connection strings for PostgreSQL, and adds time-outs to them."""
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -13,11 +13,14 @@ _DEFAULTS: dict[str, str | int] = {
 
 
 class InvalidConninfo(ValueError):
-    """A connection string that can't be used. It is never quoted: it may hold a password."""
+    """A connection string that can't be used. It is not quoted: it may hold a password."""
 
 
 def check(conninfo: str) -> None:
-    """Raises `InvalidConninfo`, whose message completes a sentence: "must be …"."""
+    """Checks a connection string.
+
+    Raises `InvalidConninfo`, whose message goes on after the name of a setting: "must be …".
+    """
     try:
         parts = conninfo_to_dict(conninfo)
     except ProgrammingError:
@@ -29,6 +32,9 @@ def check(conninfo: str) -> None:
 
 
 def with_defaults(conninfo: str, *, application_name: str) -> str:
-    """Returns the connection string, completed so that a silent network is noticed in seconds."""
-    given = conninfo_to_dict(conninfo)
-    return make_conninfo("", **{**_DEFAULTS, "application_name": application_name, **given})
+    """Returns the connection string with time-outs that notice a silent network in seconds.
+
+    What the string sets itself is left as it is.
+    """
+    settings = conninfo_to_dict(conninfo)
+    return make_conninfo("", **{**_DEFAULTS, "application_name": application_name, **settings})

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that keep to the deadline and heal by themselves."""
+"""Connections to PostgreSQL that respect the deadline and recover from lost servers."""
 
 import random
 import select
@@ -11,7 +11,7 @@ import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection
 from psycopg.abc import RV, PQGen
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, kwargs_row
 
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
@@ -20,15 +20,15 @@ from domain.errors import Unavailable
 T = TypeVar("T")
 
 DATABASE_ERRORS = (Unavailable, psycopg.Error)
-"""Everything that work with the database may raise, but for refusals of our own."""
+"""All errors of the database, as opposed to refusals by the domain."""
 
 IDLE_IN_TRANSACTION_SECONDS = 2
-# The part of a deadline to wait for a lock: the server has to say that it gave up while
-# somebody still listens, and nobody of ours waits on in the server afterwards.
+# The share of a deadline that may be spent waiting for a lock. The rest is for the server to
+# report that it gave up while we still listen, so that no statement of ours waits there alone.
 PATIENCE = 0.9
 RECONNECT_SECONDS = 0.5
 MOST_WAITING = 1000
-# After these the same work may succeed on another connection.
+# Errors after which the same work may succeed on another connection.
 LOST = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -39,10 +39,10 @@ LOST = (
 
 
 def safe_description(error: BaseException) -> str:
-    """Says what went wrong without quoting anybody's data.
+    """Describes an error without quoting anybody's data.
 
-    An error of the way to the database is told in full. PostgreSQL's other errors may quote a
-    row, and any other error's message may hold what somebody typed: of these, only the kind.
+    Connection errors are described in full. Other errors of PostgreSQL may quote a row, and the
+    message of any other error may hold what somebody typed: of these, only the type is named.
     """
     name = type(error).__qualname__
     if isinstance(error, psycopg.OperationalError):
@@ -55,12 +55,15 @@ def safe_description(error: BaseException) -> str:
 class Database(PostgresDatastore):
     """The library's datastore for any libpq connection string.
 
-    The library's own knows neither sslmode nor several hosts nor keepalives, waits for a
-    silent server for ever and leaves dead connections for somebody to trip over.
+    The library's own supports neither sslmode nor several hosts nor keepalives, waits for a
+    silent server for ever and keeps dead connections in its pool.
     """
 
     def __init__(self, conninfo: str, *, pool_size: int = 1, max_pool_size: int = 10) -> None:
-        """Connect lazily to the server that `conninfo` (a URL or key=value pairs) names."""
+        """Prepares connections to the server that `conninfo` names, a URL or key=value pairs.
+
+        Connects when the first one is used.
+        """
         super().__init__(dbname="", host="", port="", user="", password="")
         self.pool: ConnectionPool[Connection[DictRow]] = _Pool(
             with_defaults(conninfo, application_name="admitone"),
@@ -70,13 +73,13 @@ class Database(PostgresDatastore):
             max_size=max_pool_size,
             open=False,
             configure=self.after_connect_func(),
-            # The pool forgets those who gave up waiting only when a connection comes.
+            # Callers who gave up waiting count until the pool gets a connection.
             max_waiting=MOST_WAITING,
             reconnect_timeout=RECONNECT_SECONDS,
         )
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """Times are read in UTC whatever the server's zone is, and no wait is for ever."""
+        """Returns a function that sets UTC and the two time-outs on a new connection."""
 
         def after_connect(conn: Connection[Any]) -> None:
             conn.execute(
@@ -89,11 +92,11 @@ class Database(PostgresDatastore):
         return after_connect
 
     def register_type_adapters(self) -> None:
-        """Nothing: our statements need no types of the library's, nor a server at the start."""
+        """Does nothing: we use no types of the library, and start without a server."""
 
     @contextmanager
     def checked_out(self) -> Iterator[Connection[DictRow]]:
-        """A connection in autocommit mode, until the deadline. Raises psycopg's own errors."""
+        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors."""
         with deadline():
             conn = self._take()
             try:
@@ -114,10 +117,10 @@ class Database(PostgresDatastore):
 
     @contextmanager
     def connection(self) -> Iterator[Connection[DictRow]]:
-        """A connection in autocommit mode, for work that must not be done twice.
+        """Lends a connection in autocommit mode, for work that must not be done twice.
 
-        Raises `Unavailable` when the server could not be had before the deadline, or was
-        lost on the way: then the work may have been done or not.
+        Raises `Unavailable` if the server can't be reached before the deadline, or is lost
+        during the work, which may then be done or not.
         """
         try:
             with self.checked_out() as conn:
@@ -126,7 +129,7 @@ class Database(PostgresDatastore):
             raise Unavailable from error
 
     def run_idempotent(self, work: Callable[[Connection[DictRow]], T]) -> T:
-        """`work` on a connection; again on another if that one was lost.
+        """Runs `work` on a connection, and again on another one if that was lost.
 
         Only for work that may be done twice. Raises `Unavailable` at the deadline.
         """
@@ -141,7 +144,7 @@ class Database(PostgresDatastore):
         raise AssertionError("pauses() never ends")
 
     def in_snapshot(self, work: Callable[[Connection[DictRow]], T]) -> T:
-        """Like `run_idempotent`, for reading: `work` sees the database at one moment."""
+        """Like `run_idempotent`, for reading in one snapshot of the database."""
 
         def read(conn: Connection[DictRow]) -> T:
             with snapshot(conn):
@@ -150,24 +153,33 @@ class Database(PostgresDatastore):
         return self.run_idempotent(read)
 
     def fetch_all(self, query: Any, params: Any = None) -> list[DictRow]:
-        """The rows of a query that may be asked twice."""
+        """Returns the rows of a query. It may be sent twice."""
         return self.run_idempotent(lambda conn: conn.execute(query, params).fetchall())
 
     def fetch_one(self, query: Any, params: Any = None) -> DictRow | None:
-        """The first row of a query that may be asked twice, if there is one."""
+        """Returns the first row of a query, if there is one. It may be sent twice."""
         return self.run_idempotent(lambda conn: conn.execute(query, params).fetchone())
+
+    def fetch_objects(self, make: Callable[..., T], query: Any, params: Any = None) -> list[T]:
+        """Like `fetch_all`, but calls `make` with each row, its columns as keyword arguments."""
+
+        def read(conn: Connection[DictRow]) -> list[T]:
+            with conn.cursor(row_factory=kwargs_row(make)) as cursor:
+                return cursor.execute(query, params).fetchall()
+
+        return self.run_idempotent(read)
 
 
 @contextmanager
 def snapshot(conn: Connection[DictRow]) -> Iterator[None]:
-    """A transaction that only reads, and sees the database as it was when it began."""
+    """Begins a read-only transaction that sees the database as it is at its first query."""
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield
 
 
 def pauses() -> Iterator[float]:
-    """Growing pauses with full jitter, in seconds, so that rivals do not meet again."""
+    """Yields growing pauses in seconds, with full jitter so that rivals don't meet again."""
     longest = 0.004
     while True:
         yield random.uniform(0.001, longest)  # noqa: S311 - not a secret
@@ -175,7 +187,7 @@ def pauses() -> Iterator[float]:
 
 
 def sleep_within_deadline(seconds: float) -> bool:
-    """Sleep, unless the deadline would pass first: then False at once."""
+    """Sleeps and returns True, or returns False at once if the deadline would pass first."""
     if seconds_left() <= seconds:
         return False
     sleep(seconds)
@@ -183,35 +195,35 @@ def sleep_within_deadline(seconds: float) -> bool:
 
 
 class PatientConnection(Connection[DictRow]):
-    """Waits for the server until the deadline; whoever holds it then has to close it.
+    """A connection that waits for the server until the deadline; must be closed after that.
 
-    Closes and does not cancel: a silent server would not hear of it, and a cancelled COMMIT
-    that waits for a standby would report success.
+    It is not cancelled: a silent server would not notice, and a COMMIT that waits for a
+    standby would report success when it is cancelled.
     """
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """As psycopg's, which would wait for ever."""
+        """Waits like psycopg's method, but only until the deadline."""
         left = seconds_left()
         return super().wait(gen, interval, left if timeout is None else min(left, timeout))
 
 
 class _Pool(ConnectionPool[Connection[DictRow]]):
-    """Tries to connect at a steady pace, where the library's would pause for minutes."""
+    """A pool that tries to reconnect at a steady pace; the library's would pause for minutes."""
 
     def reconnect_failed(self) -> None:
-        """Begin anew: `check()` makes the pool grow again."""
+        """Starts over: `check()` makes the pool grow again."""
         self.check()
 
     @staticmethod
     def check_connection(conn: Connection[DictRow]) -> None:
-        """Look without asking the server, which may be silent."""
+        """Checks a connection without a query, because the server may be silent."""
         if has_hung_up(conn):
             conn.close()
-            raise psycopg.OperationalError("the server has hung up")
+            raise psycopg.OperationalError("the server has closed the connection")
 
 
 def has_hung_up(conn: Connection[DictRow]) -> bool:
-    """Whether the server has said anything to an idle connection: only ever its goodbye."""
+    """Returns True if an idle connection has unread data: the server has closed it."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))

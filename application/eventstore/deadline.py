@@ -1,4 +1,4 @@
-"""One deadline a request, whatever the request does on its way."""
+"""The deadline of the current request, shared by everything that works for it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline(seconds: float = REQUEST_SECONDS) -> Iterator[None]:
-    """Everything within answers in `seconds`, or in what an outer deadline leaves."""
+    """Sets a deadline `seconds` from now for the block, unless an outer one comes first."""
     ends_at = monotonic() + seconds
     outer = _ends_at.get()
     token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
@@ -23,6 +23,6 @@ def deadline(seconds: float = REQUEST_SECONDS) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """What is left of the deadline, never below zero; a whole request's outside of any."""
+    """Returns the seconds left, never below zero; `REQUEST_SECONDS` where no deadline is set."""
     ends_at = _ends_at.get()
     return REQUEST_SECONDS if ends_at is None else max(0.0, ends_at - monotonic())

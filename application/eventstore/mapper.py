@@ -1,8 +1,8 @@
-"""The form of events in the log: one plain JSON object of the event's own fields.
+"""Writes events to the log and reads them back: one plain JSON object of their own fields.
 
-Id and version are columns of the row. The event class's annotations say how each field
-is written and read, so no Python name ever reaches the database, and an auditor can read
-a row with psql.
+Id and version are columns of the row. The annotations of the event class say how each field
+is written and read, so no Python name ever reaches the database, and an auditor can read a
+row with psql.
 """
 
 from collections.abc import Callable, Iterable
@@ -61,7 +61,7 @@ def _form(event_class: type[Any]) -> _Form:
     version: int = getattr(event_class, "class_version", 1)
     annotations = {name: hints[name] for name in fields}
     if version == 1:
-        # Never written; what a later version of Admit One wrote must not be taken for ours.
+        # Never written by this version; refuses the event of a later version of Admit One.
         annotations["class_version"] = NotRequired[Literal[1]]
     shape: Any = TypedDict(event_class.__name__, annotations)  # type: ignore[misc]
     decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(shape)
@@ -82,20 +82,23 @@ def _upcasting(
     shape: Any,
     decoder: msgspec.json.Decoder[dict[str, Any]],
 ) -> Callable[[bytes], dict[str, Any]]:
-    """Reads every shape that the event ever had: one step a version, as its class says."""
-    written_as = msgspec.json.Decoder(_VersionOnly).decode
+    """Returns a decoder for every shape that the event ever had.
+
+    It applies the upcasting steps of the event class, one for each version.
+    """
+    decode_version = msgspec.json.Decoder(_VersionOnly).decode
     steps: list[Callable[[dict[str, Any]], None]] = [
         getattr(event_class, f"upcast_v{old}_v{old + 1}") for old in range(1, version)
     ]
 
     def read(state: bytes) -> dict[str, Any]:
-        found = written_as(state).class_version
-        if found == version:
+        stored_version = decode_version(state).class_version
+        if stored_version == version:
             return decoder.decode(state)
-        if not 1 <= found < version:
-            raise msgspec.ValidationError(f"{event_class.TOPIC} has no version {found}")
+        if not 1 <= stored_version < version:
+            raise msgspec.ValidationError(f"{event_class.TOPIC} has no version {stored_version}")
         values = msgspec.json.decode(state)
-        for step in steps[found - 1 :]:
+        for step in steps[stored_version - 1 :]:
             step(values)
         upcast: dict[str, Any] = msgspec.convert(values, shape)
         return upcast
@@ -104,20 +107,21 @@ def _upcasting(
 
 
 class JSONMapper(Mapper[UUID]):
-    """Writes and reads the events of a fixed table of topics, and no other.
+    """Writes and reads the events of a fixed table of topics, and no others.
 
-    An event class whose shape changed has a `class_version`, which is then written with the
-    event, and for each older version N a static method `upcast_vN_vM(state)` (M = N + 1) that
-    turns the JSON object of one into that of the next, in place. What was written stays.
+    An event class whose shape has changed has a `class_version`, which is stored with the
+    event. For each older version N it also has a static method `upcast_vN_vM(state)`, where
+    M = N + 1, which turns the JSON object of version N into that of version M, in place.
+    Stored events are never rewritten.
     """
 
     def __init__(self, event_classes: Iterable[type[Any]] = EVENT_CLASSES) -> None:
-        super().__init__(JSONTranscoder())  # the library wants one; it is not used
+        super().__init__(JSONTranscoder())  # required by the library, never used
         self._forms = {event_class.TOPIC: _form(event_class) for event_class in event_classes}
         self._encode = msgspec.json.Encoder().encode
 
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
-        """The row for `domain_event`. Raises `UnknownTopic` for a class not in the table."""
+        """Returns the row of an event. Raises `UnknownTopic` for a class not in the table."""
         form = self._form_of(getattr(domain_event, "TOPIC", ""))
         state = {name: getattr(domain_event, name) for name in form.fields}
         if form.version > 1:
@@ -130,9 +134,9 @@ class JSONMapper(Mapper[UUID]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
-        """The event in a row. Nothing is imported on a row's word.
+        """Returns the event of a row. A stored topic never causes an import.
 
-        Raises `UnknownTopic`, or msgspec's `DecodeError` for a row that is not of its form.
+        Raises `UnknownTopic`, or msgspec's `DecodeError` for a row of another shape.
         """
         return self.event(
             stored_event.originator_id,
@@ -142,7 +146,7 @@ class JSONMapper(Mapper[UUID]):
         )
 
     def event_of(self, recorded: RecordedEvent) -> DomainEventProtocol[UUID]:
-        """Like `to_domain_event`, for an event as it was read from the log."""
+        """Like `to_domain_event`, for an event read by `event_log`."""
         return self.event(
             recorded.originator_id, recorded.originator_version, recorded.topic, recorded.state
         )
@@ -157,8 +161,8 @@ class JSONMapper(Mapper[UUID]):
         values["originator_version"] = originator_version
         if form.originator_topic is not None:
             values["originator_topic"] = form.originator_topic
-        # Not by way of its constructor, which takes four times as long: a rebuild reads
-        # millions, and the decoder has checked all that the constructor would.
+        # Without its constructor, which takes four times as long: a rebuild reads millions of
+        # events, and the decoder has already checked everything that the constructor would.
         event: DomainEventProtocol[UUID] = object.__new__(form.event_class)
         vars(event).update(values)
         return event
@@ -168,3 +172,7 @@ class JSONMapper(Mapper[UUID]):
             return self._forms[topic]
         except KeyError:
             raise UnknownTopic(topic) from None
+
+
+MAPPER = JSONMapper()
+"""The mapper of all events of this version. It has no state, so that threads may share it."""

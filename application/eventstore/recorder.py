@@ -1,8 +1,8 @@
-"""How events reach PostgreSQL: once, in order, and with a known outcome.
+"""Appends events to PostgreSQL: once, in order, and with a known outcome.
 
-The library's recorder retries an append whose reply was lost and then takes its own
-event for a rival's. This one owns the whole policy: one round trip an append, one
-deadline a request, and an outcome that is looked up, never guessed.
+The library's recorder retries an append whose reply was lost, and then mistakes its own
+event for a rival's. This one has its own policy: one round trip for each append, one
+deadline for each request, and an outcome that is looked up, never guessed.
 """
 
 import re
@@ -22,24 +22,24 @@ from eventsourcing.utils import Environment, strtobool
 from psycopg.errors import Diagnostic
 from psycopg.types.json import Jsonb
 
+from application.eventstore import advisory_locks, event_log
 from application.eventstore.database import LOST, PATIENCE, Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline, seconds_left
 from domain.errors import Busy, Unavailable
 
 CHANNEL = "stored_events"
 
-# Writers take turns until they have committed: positions become visible in order, so a
-# reader that follows the log never passes one that is still to come. An advisory lock and
-# not LOCK TABLE, which (auto)vacuum and index builds would hold up; and all in a single
-# statement, which the server begins when it has all of it and ends by itself: no client
-# that stops or vanishes half-way keeps the others waiting.
-TURN = 4_011_200_119
-
+# Writers take turns until they have committed. So positions become visible in order, and a
+# reader that follows the log never passes one that is still to come. This is an advisory lock
+# and not LOCK TABLE, which (auto)vacuum and index builds would delay. Everything is a single
+# statement, which the server begins when it has all of it and ends by itself: no client that
+# stops or vanishes half-way keeps the others waiting.
 _APPEND = f"""
     WITH patience AS MATERIALIZED (
         SELECT set_config('lock_timeout', %s, true)
     ), turn AS MATERIALIZED (
-        SELECT pg_advisory_xact_lock({TURN}), pg_notify('{CHANNEL}', '') FROM patience
+        SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
+        FROM patience
     ), person AS (
         INSERT INTO personal_data (originator_id, originator_version, salt, data)
         SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row
@@ -63,7 +63,7 @@ _CONFLICTING_KEY = re.compile(r"=\(([0-9a-f-]{36}), (\d+)\)")
 
 
 class PersonalDataRow(NamedTuple):
-    """What people typed with one event; see `application.people.personal_data`."""
+    """The personal data of one event; see `application.people.personal_data`."""
 
     originator_id: UUID
     originator_version: int
@@ -93,17 +93,15 @@ class EventRecorder(PostgresApplicationRecorder):
         forgotten: Sequence[UUID] = (),
         **_: Any,
     ) -> Sequence[int]:
-        """Record all events and the personal data behind them, or nothing.
+        """Records all events and the personal data behind them, or nothing; returns positions.
 
-        With them goes all personal data of the aggregates that are `forgotten`, and the
-        refused attempts with those that are links. One that
-        somebody may still write to has to be among those that the events are of: the
-        rows to delete are looked up before this append has its turn, and only a
-        conflict of versions tells of rows that came since.
+        In the same transaction, deletes all personal data of the aggregates in `forgotten` and
+        the refused attempts with links among them. Each of these that can still change must
+        also receive an event here: the caller looked up what to delete before this append has
+        its turn, and only a version conflict reveals rows that were added since.
 
-        Returns their positions. Raises `VersionConflict` when another writer was first;
-        `Busy` when the lock, and `Unavailable` when the server or the outcome could not
-        be had before the deadline.
+        Raises `VersionConflict` if another writer was first; at the deadline, `Busy` if the
+        lock and `Unavailable` if the server or the outcome could not be had.
         """
         if not stored_events:
             return []
@@ -114,7 +112,7 @@ class EventRecorder(PostgresApplicationRecorder):
                     return self._append(stored_events, personal_data, forgotten)
                 except psycopg.errors.UniqueViolation as error:
                     # An append whose reply was lost may still have been committing when this
-                    # one queued for the lock behind it. If the rows are ours, it was.
+                    # one queued for the lock behind it. If the rows are ours, it has succeeded.
                     if outcome_is_open and (own := self._positions_if_recorded(stored_events)):
                         return own
                     raise _conflict(error.diag) from error
@@ -132,14 +130,14 @@ class EventRecorder(PostgresApplicationRecorder):
         personal_data: Sequence[PersonalDataRow],
         forgotten: Sequence[UUID],
     ) -> list[int]:
-        """One transaction in one round trip."""
+        """Appends in one transaction and one round trip; returns the positions."""
         severities: list[str | None] = []
 
-        def note(notice: Diagnostic) -> None:  # which can be read only here
+        def keep_severity(notice: Diagnostic) -> None:  # a notice can be read only in here
             severities.append(notice.severity_nonlocalized)
 
         with self.datastore.checked_out() as conn:
-            conn.add_notice_handler(note)
+            conn.add_notice_handler(keep_severity)
             try:
                 inserted = conn.execute(
                     _APPEND,
@@ -159,15 +157,15 @@ class EventRecorder(PostgresApplicationRecorder):
                     prepare=True,
                 )
             finally:
-                conn.remove_notice_handler(note)
+                conn.remove_notice_handler(keep_severity)
             if "WARNING" in severities:
-                # Somebody cancelled the wait for a synchronous standby: committed here,
-                # and perhaps nowhere else. Asking again would only see the local copy.
+                # Somebody cancelled the wait for a synchronous standby: the events are
+                # committed here, and perhaps nowhere else. A query would see the local copy.
                 raise Unavailable
             return [row["notification_id"] for row in inserted.fetchall()]
 
     def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
-        """The positions of exactly these events, or None when the log holds others."""
+        """Returns the positions of exactly these events, or None if the log holds others."""
         rows = self.datastore.fetch_all(
             """
             SELECT notification_id, topic, state
@@ -194,7 +192,7 @@ class EventRecorder(PostgresApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """One aggregate's events, by version."""
+        """Returns the events of one aggregate, by version."""
         rows = self.datastore.fetch_all(
             f"""
             SELECT originator_id, originator_version, topic, state FROM stored_events
@@ -221,7 +219,7 @@ class EventRecorder(PostgresApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """The log in order, from position `start` to `stop`."""
+        """Returns the log in order, from position `start` to `stop`."""
         rows = self.datastore.fetch_all(
             f"""
             SELECT notification_id, originator_id, originator_version, topic, state
@@ -249,25 +247,24 @@ class EventRecorder(PostgresApplicationRecorder):
         ]
 
     def max_notification_id(self) -> int | None:
-        """The head of the log; None while it is empty."""
-        row = self.datastore.fetch_one("SELECT max(notification_id) FROM stored_events")
-        return row["max"] if row else None
+        """Returns the head of the log; None while it is empty."""
+        return self.datastore.run_idempotent(event_log.head) or None
 
 
 class EventStoreFactory(PostgresFactory):
-    """Hands the library our database and recorder instead of ones made from its settings."""
+    """Gives the library our database and recorder, instead of ones made from its settings."""
 
     def __init__(self, env: Environment, database: Database) -> None:
         BaseInfrastructureFactory.__init__(self, env)
         if strtobool(self.env.get(self.POSTGRES_ENABLE_DB_FUNCTIONS) or "no"):
             raise RuntimeError(
-                "POSTGRES_ENABLE_DB_FUNCTIONS is set: that way of writing takes no lock, so "
-                "readers of the log would miss events for ever. Unset it."
+                "POSTGRES_ENABLE_DB_FUNCTIONS is set. Unset it: its database functions append "
+                "without the lock, and readers of the log would miss events for ever."
             )
         self.datastore = database
 
     def application_recorder(self) -> EventRecorder:
-        """Over tables that `schema apply` has made."""
+        """Returns a recorder for the tables that `schema apply` made."""
         return EventRecorder(cast("Database", self.datastore))
 
 
@@ -276,8 +273,11 @@ def _lock_milliseconds() -> str:
 
 
 def _conflict(diagnostic: Diagnostic) -> IntegrityError:
-    """Which row was in the way, read from the one part of the text that is not translated."""
-    found = _CONFLICTING_KEY.search(diagnostic.message_detail or "")
-    if found is None or diagnostic.table_name != "stored_events":
+    """Returns the error for the row that already exists.
+
+    Its key is read from the only part of the message that PostgreSQL does not translate.
+    """
+    key = _CONFLICTING_KEY.search(diagnostic.message_detail or "")
+    if key is None or diagnostic.table_name != "stored_events":
         return IntegrityError(f"{diagnostic.constraint_name}: {diagnostic.message_detail}")
-    return VersionConflict(UUID(found[1]), int(found[2]))
+    return VersionConflict(UUID(key[1]), int(key[2]))

@@ -1,4 +1,4 @@
-"""Who read the audit, and what: written down before they get it."""
+"""The log of everybody who reads the audit, written before they see anything."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from domain.errors import Unavailable
 
 @dataclass(frozen=True)
 class Access:
-    """One reading of the audit. `at` is UTC by the database's clock."""
+    """One access to the audit. `at` is UTC by the database's clock."""
 
     id: int
     at: datetime
@@ -20,7 +20,10 @@ class Access:
 
 
 def record(database: Database, *, actor: str, what: str) -> None:
-    """Note that `actor` is about to read `what`. Raises `Unavailable`: then nothing is read."""
+    """Records that `actor` is about to read `what`.
+
+    Raises `Unavailable` if that fails; then the caller must show nothing.
+    """
     try:
         with database.connection() as conn:
             conn.execute("INSERT INTO audit_accesses (actor, what) VALUES (%s, %s)", (actor, what))
@@ -29,11 +32,11 @@ def record(database: Database, *, actor: str, what: str) -> None:
 
 
 def newest(database: Database, *, limit: int, before: int | None = None) -> list[Access]:
-    """At most `limit` accesses, newest first; `before` is the id of the one before them."""
-    rows = database.fetch_all(
+    """Returns at most `limit` accesses, newest first, that are older than the id `before`."""
+    return database.fetch_objects(
+        Access,
         """SELECT id, at, actor, what FROM audit_accesses
         WHERE %(before)s::bigint IS NULL OR id < %(before)s
         ORDER BY id DESC LIMIT %(limit)s""",
         {"before": before, "limit": limit},
     )
-    return [Access(**row) for row in rows]

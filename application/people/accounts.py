@@ -1,4 +1,4 @@
-"""Accounts, their roles, and the API keys that act for them."""
+"""Accounts, their roles and their API keys."""
 
 import hashlib
 import secrets
@@ -6,12 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 
 from application.eventstore.database import Database
-from application.people.personal_data import looks_like_email
+from application.people.email_address import (
+    InvalidEmailAddress,
+    normalized_email_address,
+    spellings,
+)
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import Invalid, NotFound
 
@@ -39,7 +44,7 @@ class KeyNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who signs in; `name` is what invitees read."""
+    """A person who can sign in. Invitees see the `name`."""
 
     id: UUID
     email: str
@@ -51,7 +56,7 @@ class Account:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """All that the roles allow."""
+        """All scopes that the roles allow."""
         if "admin" in self.roles:
             return ALL_SCOPES
         return tuple(scope for role in self.roles for scope in SCOPES_OF[role])
@@ -59,7 +64,7 @@ class Account:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """An API key without its secret, which nobody can see again."""
+    """An API key without its secret, which is shown only once."""
 
     prefix: str
     email: str
@@ -72,12 +77,15 @@ class ApiKey:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who a request acts for, and as whom the log will name it."""
+    """The account that a request acts for, and the actor that its events will name."""
 
     account_id: UUID
     scopes: frozenset[str]
     actor: str
 
+
+BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
+"""Takes the two `spellings` of an address."""
 
 _ACCOUNT = """SELECT id, email, name, roles, time_zone, password_hash IS NOT NULL AS has_password,
     signed_in_at IS NOT NULL AS has_signed_in FROM accounts"""
@@ -93,10 +101,16 @@ class Accounts:
         self._tokens = tokens
 
     def create(self, *, email: str, name: str | None, roles: Collection[str]) -> Account:
-        """A new account; `name` defaults to the part before the @. Raises `Invalid`."""
-        errors = {}
-        if not looks_like_email(email):
-            errors["email"] = ["Not an e-mail address."]
+        """Creates an account; raises `Invalid`.
+
+        `name` defaults to the part of the address before the @. The address may belong to a
+        local network, because the service can do without sending mail to it.
+        """
+        errors: dict[str, list[str]] = {}
+        try:
+            email = normalized_email_address(email, may_be_local=True)
+        except InvalidEmailAddress as refusal:
+            errors["email"] = [refusal.sentence]
         if unknown := sorted(set(roles) - set(ROLES)):
             errors["role"] = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(ROLES)}."]
         if errors:
@@ -113,15 +127,15 @@ class Accounts:
         return self.by_email(email)
 
     def by_email(self, email: str) -> Account:
-        """Raises `AccountNotFound`."""
-        return self._one(f"{_ACCOUNT} WHERE lower(email) = lower(%s)", email)
+        """Returns the account with this address, in any case. Raises `AccountNotFound`."""
+        return self._one(f"{_ACCOUNT} {BY_EMAIL}", *spellings(email))
 
     def by_id(self, account_id: UUID) -> Account:
-        """Raises `AccountNotFound`."""
+        """Returns the account with this id. Raises `AccountNotFound`."""
         return self._one(f"{_ACCOUNT} WHERE id = %s", account_id)
 
     def change(self, account: Account, *, name: str, time_zone: str | None) -> Account:
-        """Another name, another IANA zone for times in the pages (None: none chosen yet)."""
+        """Changes the name and the IANA time zone of the pages; None means none chosen yet."""
         with self._database.connection() as conn:
             conn.execute(
                 "UPDATE accounts SET name = %s, time_zone = %s WHERE id = %s",
@@ -130,7 +144,7 @@ class Accounts:
         return self.by_id(account.id)
 
     def set_default_time_zone(self, account_id: UUID, time_zone: str) -> None:
-        """Sets the zone for times in the pages, if the account has not chosen one yet."""
+        """Sets the time zone of the pages, unless the account has one already."""
         with self._database.connection() as conn:
             conn.execute(
                 "UPDATE accounts SET time_zone = %s WHERE id = %s AND time_zone IS NULL",
@@ -138,12 +152,11 @@ class Accounts:
             )
 
     def first(self) -> Account | None:
-        """The account that was created before all others."""
-        row = self._database.fetch_one(f"{_ACCOUNT} ORDER BY created_at, id LIMIT 1")
-        return None if row is None else _account(row)
+        """Returns the oldest account, if there is any."""
+        return self._find(f"{_ACCOUNT} ORDER BY created_at, id LIMIT 1")
 
     def sign_in_token(self, account: Account) -> str:
-        """A token that signs in once, within a day; earlier ones end with it."""
+        """Returns a token that signs in once, within 24 hours. Earlier ones no longer work."""
         nonce = uuid4()
         with self._database.connection() as conn:
             conn.execute(
@@ -152,17 +165,17 @@ class Accounts:
         return self._tokens.for_sign_in(account.id, nonce)
 
     def account_behind(self, token: str) -> Account:
-        """Whom a sign-in token would sign in. Raises `InvalidToken`; uses nothing up."""
-        account_id, nonce = self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
-        row = self._database.fetch_one(
-            f"{_ACCOUNT} WHERE id = %s AND sign_in_nonce = %s", (account_id, nonce)
+        """Returns the account of a sign-in token, without using it up. Raises `InvalidToken`."""
+        account = self._find(
+            f"{_ACCOUNT} WHERE id = %s AND sign_in_nonce = %s",
+            *self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME),
         )
-        if row is None:
+        if account is None:
             raise InvalidToken
-        return _account(row)
+        return account
 
     def sign_in(self, token: str, *, now: datetime) -> Account:
-        """Use the sign-in token up. Raises `InvalidToken` the second time."""
+        """Uses the sign-in token up and returns its account. Raises `InvalidToken`."""
         account_id, nonce = self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
         with self._database.connection() as conn:
             used = conn.execute(
@@ -177,13 +190,16 @@ class Accounts:
     def create_key(
         self, account: Account, *, name: str, scopes: Sequence[str] | None = None
     ) -> str:
-        """A new API key, shown this once. Default: all scopes that the account's roles allow."""
+        """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
+
+        Without `scopes`, it has all that the roles of the account allow.
+        """
         wanted = tuple(dict.fromkeys(scopes or account.scopes))
-        if refused := sorted(set(wanted) - set(account.scopes)):
+        if forbidden := sorted(set(wanted) - set(account.scopes)):
             raise Invalid(
                 {
                     "scope": [
-                        f"This account may not have {', '.join(refused)}."
+                        f"This account may not have {', '.join(forbidden)}."
                         f" It may have: {', '.join(account.scopes) or 'none'}."
                     ]
                 }
@@ -193,34 +209,34 @@ class Accounts:
             conn.execute(
                 """INSERT INTO api_keys (prefix, account_id, name, secret_sha256, scopes)
                 VALUES (%s, %s, %s, %s, %s)""",
-                (prefix, account.id, name, _sha256(secret), list(wanted)),
+                (prefix, account.id, name, hash_of_secret(secret), list(wanted)),
             )
         return f"{_KEY_START}_{prefix}_{secret}"
 
     def api_keys(self) -> list[ApiKey]:
-        """Everybody's keys, newest first."""
+        """Returns the keys of all accounts, newest first."""
         return self._keys(_KEYS)
 
     def keys_of(self, account: Account) -> list[ApiKey]:
-        """The keys of one account, newest first."""
+        """Returns the keys of one account, newest first."""
         return self._keys(f"{_KEYS} WHERE account_id = %s", account.id)
 
     def revoke_key(self, prefix: str, *, now: datetime, of: Account | None = None) -> None:
-        """End a key at once, whoever's it is unless `of` says. Again: quietly nothing.
+        """Revokes a key at once. Does nothing the second time.
 
-        Raises `KeyNotFound`, for another account's too.
+        With `of`, only a key of that account counts. Raises `KeyNotFound`.
         """
         with self._database.connection() as conn:
-            found = conn.execute(
+            revoked = conn.execute(
                 """UPDATE api_keys SET revoked_at = coalesce(revoked_at, %s)
                 WHERE prefix = %s AND account_id = coalesce(%s, account_id)""",
                 (now, prefix, of and of.id),
             )
-        if found.rowcount == 0:
+        if revoked.rowcount == 0:
             raise KeyNotFound
 
     def caller(self, key: str, *, now: datetime) -> Caller | None:
-        """Whom an API key acts for; None for a key that is wrong or revoked."""
+        """Returns the caller of an API key; None for a key that is wrong or revoked."""
         start, _, rest = key.partition("_")
         prefix, _, secret = rest.partition("_")
         if start != _KEY_START or not key.isascii() or "\0" in key:
@@ -230,7 +246,7 @@ class Accounts:
             WHERE prefix = %s AND revoked_at IS NULL""",
             (prefix,),
         )
-        if row is None or not compare_digest(row["secret_sha256"], _sha256(secret)):
+        if row is None or not compare_digest(row["secret_sha256"], hash_of_secret(secret)):
             return None
         if row["last_used_at"] is None or now - row["last_used_at"] > _LAST_USE_IS_RECORDED_EVERY:
             self._database.run_idempotent(
@@ -241,22 +257,31 @@ class Accounts:
         return Caller(row["account_id"], frozenset(row["scopes"]), f"key:{prefix}")
 
     def _keys(self, query: str, *values: object) -> list[ApiKey]:
-        rows = self._database.fetch_all(f"{query} ORDER BY k.created_at DESC, prefix", values)
-        return [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+        newest_first = f"{query} ORDER BY k.created_at DESC, prefix"
+        return self._database.fetch_objects(_api_key, newest_first, values)
 
-    def _one(self, query: str, value: object) -> Account:
-        row = self._database.fetch_one(query, (value,))
-        if row is None:
+    def _one(self, query: str, *values: object) -> Account:
+        account = self._find(query, *values)
+        if account is None:
             raise AccountNotFound
-        return _account(row)
+        return account
+
+    def _find(self, query: str, *values: object) -> Account | None:
+        accounts = self._database.fetch_objects(_account, query, values)
+        return accounts[0] if accounts else None
 
 
-def _account(row: dict[str, object]) -> Account:
-    roles = row["roles"]
-    assert isinstance(roles, list)  # noqa: S101 - for the type checker
-    return Account(**{**row, "roles": tuple(roles)})  # type: ignore[arg-type]
+def hash_of_secret(secret: str) -> bytes:
+    """Returns the SHA-256 of a random secret.
 
-
-def _sha256(secret: str) -> bytes:
-    # A plain hash is enough: the secret is 256 random bits, there is nothing to guess.
+    A plain hash is enough: nobody can guess 256 random bits.
+    """
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _account(*, roles: list[str], **columns: Any) -> Account:
+    return Account(roles=tuple(roles), **columns)
+
+
+def _api_key(*, scopes: list[str], **columns: Any) -> ApiKey:
+    return ApiKey(scopes=tuple(scopes), **columns)

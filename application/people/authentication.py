@@ -1,6 +1,5 @@
-"""Passwords, and who is signed in at a browser."""
+"""Passwords, and the sessions of browsers."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,13 +10,14 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from application.eventstore.database import Database
-from application.people.accounts import Account, Accounts
+from application.people.accounts import BY_EMAIL, Account, Accounts, hash_of_secret
+from application.people.email_address import spellings
 from domain.errors import AdmitOneError, Invalid, Sentence
 
 SESSION_LIFETIME = timedelta(days=30)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
 
-# A hash takes 64 MiB and a tenth of a second: more than two at once would starve the rest.
+# A hash takes 64 MiB and a tenth of a second: more than two at once would slow all requests.
 _HASHES_AT_ONCE = 2
 
 
@@ -29,7 +29,7 @@ class WrongPassword(AdmitOneError):
 class Session:
     """A browser in which somebody is signed in.
 
-    Whoever came `by_link` may set a new password without the old one: they forgot it.
+    A person who came `by_link` may set a new password without knowing the old one.
     """
 
     token: str
@@ -38,64 +38,68 @@ class Session:
 
 
 class Sessions:
-    """Signs in and out. Sessions live on the server, so that they can be ended there."""
+    """Signs people in and out. Sessions are stored on the server, so that it can end them."""
 
     def __init__(self, database: Database, accounts: Accounts) -> None:
         self._database = database
         self._accounts = accounts
         self._hasher = PasswordHasher()
         self._turn = BoundedSemaphore(_HASHES_AT_ONCE)
-        # Checked for accounts that do not exist, so that they take as long.
+        # Checked in place of accounts that do not exist, so that the time taken is the same.
         self._nobodys_hash: str | None = None
 
     def start(self, account: Account, *, now: datetime, by_link: bool = False) -> Session:
-        """Sign the account in at one browser, for 30 days."""
+        """Signs the account in at one browser, for 30 days."""
         token = secrets.token_urlsafe(32)
         with self._database.connection() as conn:
             conn.execute("DELETE FROM sessions WHERE expires_at <= %s", (now,))
             conn.execute(
                 """INSERT INTO sessions (token_sha256, account_id, created_at, expires_at, by_link)
                 VALUES (%s, %s, %s, %s, %s)""",
-                (_sha256(token), account.id, now, now + SESSION_LIFETIME, by_link),
+                (hash_of_secret(token), account.id, now, now + SESSION_LIFETIME, by_link),
             )
         return Session(token, account, by_link)
 
     def find(self, token: str, *, now: datetime) -> Session | None:
-        """The session behind a cookie, unless it has ended."""
+        """Returns the session of a cookie, unless it has ended."""
         row = self._database.fetch_one(
             """SELECT account_id, by_link FROM sessions
             WHERE token_sha256 = %s AND expires_at > %s""",
-            (_sha256(token), now),
+            (hash_of_secret(token), now),
         )
         if row is None:
             return None
         return Session(token, self._accounts.by_id(row["account_id"]), row["by_link"])
 
     def end(self, session: Session) -> None:
-        """Sign out at this browser."""
+        """Signs out at this browser."""
         with self._database.connection() as conn:
-            conn.execute("DELETE FROM sessions WHERE token_sha256 = %s", (_sha256(session.token),))
+            conn.execute(
+                "DELETE FROM sessions WHERE token_sha256 = %s", (hash_of_secret(session.token),)
+            )
 
     def end_all(self, account_id: UUID) -> None:
-        """Sign out everywhere."""
+        """Signs out everywhere."""
         with self._database.connection() as conn:
             conn.execute("DELETE FROM sessions WHERE account_id = %s", (account_id,))
 
     def with_password(self, email: str, password: str) -> Account:
-        """Whom e-mail address and password belong to. Raises `WrongPassword`.
+        """Returns the account with this address and password. Raises `WrongPassword`.
 
-        Takes as long for an address that nobody has.
+        Takes as long for an address without an account, so that nobody can find out which
+        addresses have one.
         """
         row = self._database.fetch_one(
-            "SELECT id, password_hash FROM accounts WHERE lower(email) = lower(%s)", (email,)
+            f"SELECT id, password_hash FROM accounts {BY_EMAIL}",  # noqa: S608 - a constant
+            spellings(email),
         )
-        known = row["password_hash"] if row else None
-        if not self._matches(known or self._hash_of_nobody(), password) or not row or not known:
+        stored = row["password_hash"] if row else None
+        if not self._matches(stored or self._hash_of_nobody(), password) or not row or not stored:
             raise WrongPassword
         return self._accounts.by_id(row["id"])
 
     def set_password(self, account: Account, password: str) -> None:
-        """A new password; every browser but the next one to sign in is signed out."""
+        """Sets a new password and signs out everywhere. Raises `Invalid`."""
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise Invalid(
                 {
@@ -130,7 +134,3 @@ class Sessions:
             with self._turn:
                 self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(16))
         return self._nobodys_hash
-
-
-def _sha256(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -1,9 +1,9 @@
-"""What people type about people: kept beside the log, never in it.
+"""Personal data: what people type about people, stored beside the log and never in it.
 
 A row belongs to the event that caused it (same id, same version) and is written in the
-same transaction. The event carries only a commitment, the SHA-256 of the row's random
-salt and its canonical JSON: an auditor can check that a row is what was given at the
-time, and once the row with its salt is gone the commitment says nothing about anybody.
+same transaction. The event carries only a commitment, the SHA-256 of the row's random salt
+and its canonical JSON. So an auditor can check that a row is what was typed at the time;
+and once the row is deleted, its salt with it, the commitment says nothing about anybody.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 @dataclass(frozen=True)
 class Invitee:
-    """The person who books. `time_zone` is the IANA zone they saw times in, if known."""
+    """The person who books. `time_zone` is the IANA zone in which they saw times, if known."""
 
     name: str
     email: str
@@ -33,22 +33,22 @@ class Invitee:
 
     @classmethod
     def from_data(cls, data: dict[str, str] | None) -> Self | None:
-        """The invitee in a booking's row; None when there is none any more."""
+        """Returns the invitee of a booking's row; None if the row was deleted."""
         if data is None:
             return None
         return cls(data["name"], data["email"], data.get("time_zone"))
 
 
 def commitment(salt: bytes, data: Mapping[str, str]) -> str:
-    """Returns the hexadecimal SHA-256 over salt and canonical JSON.
+    """Returns the SHA-256 of salt and canonical JSON, in hexadecimal.
 
-    Canonical JSON has sorted keys, no spaces, and is UTF-8.
+    Canonical JSON has sorted keys, no spaces, and is in UTF-8.
     """
     return hashlib.sha256(salt + _canonical(data)).hexdigest()
 
 
 def without_empty(data: Mapping[str, str | None]) -> dict[str, str]:
-    """Returns the fields that were filled in: only these are stored and committed to."""
+    """Returns the fields that were filled in. Only these are stored and committed to."""
     return {name: value for name, value in data.items() if value}
 
 
@@ -70,28 +70,21 @@ def row_for(
 def find(
     database: Database, originator_id: UUID, originator_version: int = 1
 ) -> PersonalDataRow | None:
-    """The row of one event, unless there was none or it was forgotten."""
-    found = database.fetch_one(
-        """SELECT salt, data FROM personal_data
+    """Returns the row of one event; None if it never had one, or it was deleted."""
+    rows = database.fetch_objects(
+        PersonalDataRow,
+        """SELECT originator_id, originator_version, salt, data FROM personal_data
         WHERE originator_id = %s AND originator_version = %s""",
         (originator_id, originator_version),
     )
-    if found is None:
-        return None
-    return PersonalDataRow(originator_id, originator_version, bytes(found["salt"]), found["data"])
+    return rows[0] if rows else None
 
 
 def booking_data(invitee: Invitee, notes: str | None) -> dict[str, str | None]:
-    """What a booking's row holds."""
+    """Returns the fields of a booking's row."""
     return {
         "name": invitee.name,
         "email": invitee.email,
         "time_zone": invitee.time_zone,
         "notes": notes,
     }
-
-
-def looks_like_email(text: str) -> bool:
-    """Whether text has the outer form of an e-mail address; only mail can tell more."""
-    local, at, host = text.rpartition("@")
-    return bool(local and at and host) and text.isprintable() and " " not in text

@@ -1,7 +1,7 @@
-"""Refused attempts to book, kept outside the log: anybody who holds a link can make them.
+"""Refused attempts to book, stored outside the log because anybody with a link can make them.
 
-They tell an owner that somebody tried, when and why not, and whether it was one or several;
-never who, or from where.
+They tell an owner that somebody tried, when, why it was refused, and from how many addresses;
+never who it was, or from where.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 
 MOST_KEPT = 100
-"""Of each link the newest. While many come at once there may be some more, for a moment."""
+"""Attempts stored for each link, the newest ones; briefly more under concurrency."""
 RECORD_SECONDS = 1.0
 SWEPT_AT_ONCE = 5000
 
 _SALT = b"admitone.attempt"
 
-# The attempt itself is not seen by the DELETE: one less of the others stays.
+# The DELETE does not see the new attempt, so it leaves one less than MOST_KEPT.
 _RECORD = f"""
     WITH attempt AS (
         INSERT INTO refused_attempts (link_id, at, reason, address_hash)
@@ -33,14 +33,12 @@ _RECORD = f"""
         SELECT id FROM refused_attempts WHERE link_id = %(link_id)s
         ORDER BY id DESC LIMIT 1 OFFSET {MOST_KEPT - 1})"""  # noqa: S608 - a constant
 
-_NEWEST = f"""
-    SELECT at, reason, address_hash FROM refused_attempts WHERE link_id = %s
-    ORDER BY id DESC LIMIT {MOST_KEPT}"""  # noqa: S608 - a constant
+_NEWEST = f"FROM refused_attempts WHERE link_id = %s ORDER BY id DESC LIMIT {MOST_KEPT}"
 
 _COUNTS = f"""
     SELECT reason, count(*) AS times, max(at) AS last_at,
         count(DISTINCT address_hash) AS addresses
-    FROM ({_NEWEST}) AS newest GROUP BY reason ORDER BY last_at, reason"""  # noqa: S608
+    FROM (SELECT * {_NEWEST}) AS newest GROUP BY reason ORDER BY last_at, reason"""  # noqa: S608
 
 _SWEEP = f"""
     DELETE FROM refused_attempts WHERE id IN (
@@ -55,7 +53,7 @@ _BY_REASON = """
 
 @dataclass(frozen=True)
 class RefusedAttempt:
-    """Somebody could not book. `at` is UTC; `reason` is the name of the refusal."""
+    """A refused attempt to book. `at` is UTC; `reason` is the name of the refusal."""
 
     at: datetime
     reason: str
@@ -63,7 +61,7 @@ class RefusedAttempt:
 
 @dataclass(frozen=True)
 class RefusedAttemptCount:
-    """RefusedAttempts that were refused for the same reason. `last_at` is UTC."""
+    """The attempts that were refused for the same reason. `last_at` is UTC."""
 
     reason: str
     times: int
@@ -72,20 +70,21 @@ class RefusedAttemptCount:
 
 
 class RefusedAttempts:
-    """Keeps refused attempts, and forgets them."""
+    """Stores, counts and deletes refused attempts."""
 
     def __init__(self, database: Database, secret_key: str) -> None:
-        """`secret_key` makes hashes that tell nothing to whoever has only the database.
+        """Takes the key of the address hashes: without it, these reveal no address.
 
-        With another one the same address counts as another.
+        Under another key, the same address counts as a different one.
         """
         self._database = database
         self._key = hmac.digest(secret_key.encode(), _SALT, hashlib.sha256)
 
     def record(self, link_id: UUID, *, reason: str, address: str, now: datetime) -> None:
-        """Keep an attempt in place of the oldest, unless the database is long about it.
+        """Records an attempt, and deletes the oldest one beyond the limit.
 
-        Raises `Unavailable` or psycopg's errors; then it was kept or not.
+        Gives up after one second. Raises `Unavailable` or psycopg's errors; then the attempt
+        may be stored or not.
         """
         attempt = {
             "link_id": link_id,
@@ -97,16 +96,16 @@ class RefusedAttempts:
             conn.execute(_RECORD.encode(), attempt)
 
     def newest(self, link_id: UUID) -> list[RefusedAttempt]:
-        """The attempts with a link, newest first."""
-        rows = self._database.fetch_all(_NEWEST, (link_id,))
-        return [RefusedAttempt(row["at"], row["reason"]) for row in rows]
+        """Returns the attempts with a link, newest first."""
+        query = f"SELECT at, reason {_NEWEST}"
+        return self._database.fetch_objects(RefusedAttempt, query, (link_id,))
 
     def counts(self, link_id: UUID) -> list[RefusedAttemptCount]:
-        """The same attempts by reason; the reason that was told last comes last."""
-        return [RefusedAttemptCount(**row) for row in self._database.fetch_all(_COUNTS, (link_id,))]
+        """Returns the same attempts counted by reason; the most recent reason comes last."""
+        return self._database.fetch_objects(RefusedAttemptCount, _COUNTS, (link_id,))
 
     def sweep(self, *, before: datetime) -> int:
-        """Delete all attempts from before that moment; how many there were."""
+        """Deletes all attempts before a moment, and returns how many there were."""
         swept = 0
         while count := self._database.run_idempotent(
             lambda conn: conn.execute(_SWEEP, (before,)).rowcount
@@ -118,6 +117,6 @@ class RefusedAttempts:
 def by_reason(
     conn: Connection[DictRow], *, since: datetime | None, until: datetime | None
 ) -> dict[str, int]:
-    """How many attempts of that time are kept, by reason. None: without that end."""
+    """Counts the stored attempts in [since, until) by reason; None leaves that end open."""
     rows = conn.execute(_BY_REASON, {"since": since, "until": until})
     return {row["reason"]: row["times"] for row in rows}

@@ -1,4 +1,4 @@
-"""Tokens that are rights: an id signed with the service's secret.
+"""Tokens: ids signed with the service's secret, which give a right to whoever has them.
 
 Nothing secret is stored, so a leaked database opens no link, a forged token is refused
 without a query, and the owner can copy an active link again at any time.
@@ -18,18 +18,18 @@ _ID_LENGTH = 22  # 16 bytes in unpadded base64url
 
 
 class InvalidToken(ValueError):
-    """A token that this service did not sign, or that is no longer good."""
+    """A token that this service did not sign, or that is no longer valid."""
 
 
 class Tokens:
     """Signs and reads the three kinds of token, each under a salt of its own.
 
-    Reading costs one signature check whatever is wrong with a token, so that the time an
-    answer takes does not tell a malformed token from one that was never issued.
+    Reading a token always costs one signature check, so that the time of an answer does not
+    reveal what is wrong with it.
     """
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
-        """`secret_keys` newest first: the first one signs, all of them are accepted."""
+        """Takes the secret keys, newest first. The first one signs; all of them are accepted."""
         options: dict[str, Any] = {
             "secret_key": list(reversed(secret_keys)),  # the library signs with the last one
             "key_derivation": "hmac",
@@ -40,36 +40,39 @@ class Tokens:
         self._sign_ins = _ExactTimestampSigner(salt="admitone.sign-in", **options)
 
     def for_link(self, link_id: UUID) -> str:
-        """The token that lets its bearer redeem the link."""
+        """Returns the token that lets its bearer redeem the link."""
         return self._links.sign(_text(link_id)).decode()
 
     def link_id(self, token: str) -> UUID:
-        """The link that the token opens. Raises `InvalidToken`."""
+        """Returns the id of the link that the token opens. Raises `InvalidToken`."""
         return _uuid(_unsigned(self._links, token))
 
     def for_managing(self, booking_id: UUID) -> str:
-        """The invitee's token for their own booking."""
+        """Returns the token with which the invitee manages their booking."""
         return self._bookings.sign(_text(booking_id)).decode()
 
     def booking_id(self, token: str) -> UUID:
-        """The booking that the manage token opens. Raises `InvalidToken`."""
+        """Returns the id of the booking that the token opens. Raises `InvalidToken`."""
         return _uuid(_unsigned(self._bookings, token))
 
     def for_sign_in(self, account_id: UUID, nonce: UUID) -> str:
-        """A token that is good until the account's nonce changes or its time is up."""
+        """Returns a token that is valid until it expires or the account's nonce changes."""
         return self._sign_ins.sign(_text(account_id) + _text(nonce)).decode()
 
     def sign_in(self, token: str, *, lifetime: timedelta) -> tuple[UUID, UUID]:
-        """Account and nonce of a token not older than `lifetime`. Raises `InvalidToken`."""
+        """Returns account id and nonce of a sign-in token not older than `lifetime`.
+
+        Raises `InvalidToken`.
+        """
         value = _unsigned(self._sign_ins, token, max_age=int(lifetime.total_seconds()))
         return _uuid(value[:_ID_LENGTH]), _uuid(value[_ID_LENGTH:])
 
 
 class _ExactSigner(Signer):
-    """Accepts a signature in the one spelling that it was given out in.
+    """A signer that accepts a signature in only one spelling.
 
-    base64 is read leniently: signs outside its alphabet are passed over, and the last
-    character has bits that mean nothing.
+    The decoder of base64 is lenient: it skips characters outside the alphabet, and ignores
+    some bits of the last one.
     """
 
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
@@ -77,14 +80,14 @@ class _ExactSigner(Signer):
 
 
 class _ExactTimestampSigner(_ExactSigner, TimestampSigner):
-    """As `_ExactSigner`, with the time of signing."""
+    """Like `_ExactSigner`, with the time of signing."""
 
 
-def _unsigned(signer: Signer, token: str, **how: Any) -> str:
-    # itsdangerous skips the check for a token without a separator.
+def _unsigned(signer: Signer, token: str, **options: Any) -> str:
+    # Without a separator, itsdangerous would skip the signature check.
     signed = token if "." in token else f".{token}"
     try:
-        return signer.unsign(signed.encode(errors="replace"), **how).decode()
+        return signer.unsign(signed.encode(errors="replace"), **options).decode()
     except BadSignature as error:
         raise InvalidToken from error
 

@@ -1,4 +1,4 @@
-"""Signs checkpoints of the transparency log. What they look like: `application.proofs.verifier`."""
+"""Signs checkpoints of the transparency log. Their form is in `application.proofs.verifier`."""
 
 import base64
 from datetime import datetime
@@ -16,10 +16,13 @@ from application.proofs.verifier import (
 
 
 class CheckpointSigner:
-    """The log's name and its Ed25519 key."""
+    """Signs checkpoints with the name of the log and its Ed25519 key."""
 
     def __init__(self, name: str, seed: bytes) -> None:
-        """`seed`: 32 secret, random bytes. Raises `ProofError` for a name that no key may have."""
+        """Takes 32 secret, random bytes as `seed`.
+
+        Raises `ProofError` for a name that no key may have.
+        """
         self.name = name
         self._seed = seed
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -28,7 +31,7 @@ class CheckpointSigner:
 
     @classmethod
     def parse(cls, text: str) -> "CheckpointSigner":
-        """Reads a `private_key`. Raises `ProofError`, which does not repeat the text."""
+        """Reads what `private_key` wrote. Raises `ProofError`, which does not quote the text."""
         try:
             _, _, name, _, seed = text.split("+", 4)
             signer = cls(name, base64.b64decode(seed)[len(ED25519) :])
@@ -39,25 +42,31 @@ class CheckpointSigner:
         return signer
 
     def private_key(self) -> str:
-        """`PRIVATE+KEY+name+id+base64(0x01 || seed)`, the form of Go's sumdb/note. Secret."""
+        """Returns the secret key as `PRIVATE+KEY+name+id+base64(0x01 || seed)`.
+
+        This is the form of Go's sumdb/note.
+        """
         return f"PRIVATE+KEY+{self._key_text(self._seed)}"
 
     def verifier_key(self) -> str:
-        """`name+id+base64(0x01 || public key)`: what auditors need, got by another way."""
+        """Returns `name+id+base64(0x01 || public key)`.
+
+        Auditors need it, and should get it by another way than the checkpoints.
+        """
         return self._key_text(self._public)
 
     def sign(self, size: int, root: bytes, position: int, time: datetime) -> str:
-        """The whole checkpoint of a tree whose last event is at `position`; 0 when empty.
+        """Returns the signed checkpoint of a tree whose last event is at `position` (0 if empty).
 
-        Sign a size only once its root can never become another. Raises `ProofError` for
-        what a verifier would not read.
+        Sign a size only when its root can no longer change. Raises `ProofError` for a
+        checkpoint that no verifier would read.
         """
         text = Checkpoint(self.name, size, root, position, time).text()
         parse_checkpoint(text)
         return self.sign_note(text)
 
     def sign_note(self, text: str) -> str:
-        """The text, a blank line and its signature."""
+        """Returns the text as a note: followed by a blank line and its signature."""
         signature = base64.b64encode(self._id + self._key.sign(text.encode())).decode()
         return f"{text}\n— {self.name} {signature}\n"
 

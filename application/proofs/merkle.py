@@ -1,8 +1,8 @@
-"""The Merkle tree over the log, kept in tiles; hashes and proofs are those of RFC 9162.
+"""The Merkle tree over the log, stored in tiles. Hashes and proofs are those of RFC 9162.
 
-Tile (level, index) has up to 256 hashes, one after the other: of level 0 the leaves'
-hashes, of level L the roots of perfect subtrees of 256**L leaves. A tile is only ever
-added to, so those of a grown tree serve for every size that it had before.
+Tile (level, index) has up to 256 hashes in a row: those of the leaves on level 0, and the
+roots of perfect subtrees of 256**L leaves on level L. Tiles only grow, so the tiles of the
+tree serve for every size that it had before.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,23 +13,23 @@ from itertools import count
 from application.proofs.verifier import EMPTY_ROOT, node_hash
 
 HASH = 32  # bytes
-WIDTH = 256  # hashes in a whole tile
-_WHOLE = WIDTH * HASH
+WIDTH = 256  # hashes in a full tile
+_FULL = WIDTH * HASH
 _LEVEL_BITS = 8  # 2**8 is the width
-_TILES_AT_HAND = 64
-_ROOTS_AT_HAND = 4096
+_TILES_CACHED = 64
+_ROOTS_CACHED = 4096
 
 ReadTile = Callable[[int, int], bytes]
-"""The bytes of the tile at (level, index), as many as there are."""
+"""Returns the bytes of the tile at (level, index), which may not be full."""
 
 _Roots = Callable[[int, int], bytes]
 
 
 class Growth:
-    """A tree that only knows its right edge: enough to append to it and to have its root."""
+    """The right edge of a tree, which is enough to append leaves and to compute the root."""
 
     def __init__(self, size: int, edge: Iterable[bytes]) -> None:
-        """`edge` holds the last tile of each level from 0 up, b"" where that one is whole."""
+        """Takes the last tile of each level from 0 up; b"" stands for one that is full."""
         self.size = size
         self._edge = list(edge)
         if [len(tile) for tile in self._edge] != [HASH * (n % WIDTH) for n in _entries(size)]:
@@ -37,7 +37,7 @@ class Growth:
 
     @classmethod
     def of(cls, size: int, read_tile: ReadTile) -> "Growth":
-        """The tree of that size, its edge read from tiles that may hold more already."""
+        """Reads the edge of the tree of this size. Its tiles may have grown since."""
         edge = []
         for level, entries in enumerate(_entries(size)):
             partial = HASH * (entries % WIDTH)
@@ -45,7 +45,7 @@ class Growth:
         return cls(size, edge)
 
     def append(self, leaf_hashes: Iterable[bytes]) -> dict[tuple[int, int], bytes]:
-        """Adds the leaves; answers every tile that changed, whole, by (level, index)."""
+        """Adds the leaves; returns every tile that changed, by (level, index)."""
         changed: dict[tuple[int, int], bytes] = {}
         entries, added = self.size, b"".join(leaf_hashes)
         if len(added) % HASH:
@@ -57,27 +57,27 @@ class Growth:
             if level == len(self._edge):
                 self._edge.append(b"")
             added = self._edge[level] + added
-            tiles = [added[start : start + _WHOLE] for start in range(0, len(added), _WHOLE)]
+            tiles = [added[start : start + _FULL] for start in range(0, len(added), _FULL)]
             changed |= {(level, i): tile for i, tile in enumerate(tiles, entries // WIDTH)}
-            self._edge[level] = tiles.pop() if len(tiles[-1]) < _WHOLE else b""
+            self._edge[level] = tiles.pop() if len(tiles[-1]) < _FULL else b""
             added = b"".join(_perfect_root(tile) for tile in tiles)
             entries //= WIDTH
         raise AssertionError("count() never ends")
 
     def root(self) -> bytes:
-        """The root of the tree as it is now."""
+        """Returns the root of the tree at its present size."""
         return root_of(self.size, lambda level, _: self._edge[level])
 
 
 def root_of(size: int, read_tile: ReadTile) -> bytes:
-    """The root that the tree had when it had `size` leaves."""
+    """Returns the root that the tree had when it had `size` leaves."""
     return _root(0, size, _perfect_roots(read_tile)) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, size: int, read_tile: ReadTile) -> list[bytes]:
-    """Proof that the leaf at `index` is in the tree of `size` (RFC 9162, 2.1.3.1).
+    """Returns the proof that the leaf at `index` is in the tree of `size` (RFC 9162, 2.1.3.1).
 
-    Raises `ValueError` when it is not.
+    Raises `ValueError` if it is not.
     """
     return next(inclusion_proofs(range(index, index + 1), size, read_tile))
 
@@ -85,7 +85,7 @@ def inclusion_proof(index: int, size: int, read_tile: ReadTile) -> list[bytes]:
 def inclusion_proofs(
     indices: Iterable[int], size: int, read_tile: ReadTile
 ) -> Iterator[list[bytes]]:
-    """As `inclusion_proof` for each index; neighbours share the work."""
+    """Yields the `inclusion_proof` of each index. Neighbours share the work."""
     roots = _perfect_roots(read_tile)
     for index in indices:
         if not 0 <= index < size:
@@ -104,9 +104,10 @@ def inclusion_proofs(
 
 
 def consistency_proof(old_size: int, size: int, read_tile: ReadTile) -> list[bytes]:
-    """Proof that the tree of `old_size` begins that of `size` (RFC 9162, 2.1.4.1).
+    """Returns the proof that the tree of `size` extends that of `old_size` (RFC 9162, 2.1.4.1).
 
-    Empty for the empty tree and for one size twice. Raises `ValueError` for a larger old size.
+    It is empty if the old tree is empty or both sizes are equal. Raises `ValueError` if the old
+    size is larger.
     """
     if not 0 <= old_size <= size:
         raise ValueError(f"a tree of {old_size} cannot begin one of {size}")
@@ -123,25 +124,25 @@ def consistency_proof(old_size: int, size: int, read_tile: ReadTile) -> list[byt
         else:
             path.append(_root(start, middle, roots))
             start = middle
-    if start:  # else what is left is the old tree, whose root the verifier has
+    if start:  # otherwise the rest is the old tree, whose root the verifier knows
         path.append(_root(start, end, roots))
     return path[::-1]
 
 
 def _entries(size: int) -> Iterator[int]:
-    """How many hashes each level has, from 0 up, while there are any."""
+    """Yields the number of hashes on each level, from 0 up to the last that has any."""
     while size:
         yield size
         size //= WIDTH
 
 
 def _middle(start: int, end: int) -> int:
-    """Where the RFC splits a tree: the left part is the largest power of two below its size."""
+    """Returns the split of a tree: its left part is the largest power of two below its size."""
     return start + (1 << (end - start - 1).bit_length() - 1)
 
 
 def _root(start: int, end: int, roots: _Roots) -> bytes:
-    """The root over these leaves: of perfect subtrees, smaller and smaller to the right."""
+    """Returns the root over these leaves, from perfect subtrees that get smaller to the right."""
     root = b""
     while start < end:
         width = (end - start) & (start - end)  # the lowest bit that is set
@@ -152,10 +153,13 @@ def _root(start: int, end: int, roots: _Roots) -> bytes:
 
 
 def _perfect_roots(read_tile: ReadTile) -> _Roots:
-    """Roots of perfect subtrees by first leaf and width; remembers those asked for lately."""
-    tile_at = lru_cache(_TILES_AT_HAND)(read_tile)
+    """Returns a function for the root of a perfect subtree, by first leaf and width.
 
-    @lru_cache(_ROOTS_AT_HAND)
+    It caches tiles and roots.
+    """
+    tile_at = lru_cache(_TILES_CACHED)(read_tile)
+
+    @lru_cache(_ROOTS_CACHED)
     def root(start: int, width: int) -> bytes:
         level = (width.bit_length() - 1) // _LEVEL_BITS
         entry, entries = start >> _LEVEL_BITS * level, width >> _LEVEL_BITS * level
@@ -169,7 +173,7 @@ def _perfect_roots(read_tile: ReadTile) -> _Roots:
 
 
 def _perfect_root(hashes: bytes) -> bytes:
-    """The root over a power of two of hashes."""
+    """Returns the root over hashes whose number is a power of two."""
     while len(hashes) > HASH:
         pairs = range(0, len(hashes), 2 * HASH)
         hashes = b"".join([sha256(b"\x01" + hashes[i : i + 2 * HASH]).digest() for i in pairs])

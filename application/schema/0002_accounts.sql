@@ -3,7 +3,7 @@ CREATE TABLE accounts (
     email text NOT NULL,
     name text NOT NULL,
     roles text[] NOT NULL,
-    -- Changes whenever a sign-in link is made or used, so that only the newest works, once.
+    -- Changes when a sign-in link is made or used, so that only the newest link works, once.
     sign_in_nonce uuid NOT NULL,
     signed_in_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()

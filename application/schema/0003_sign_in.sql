@@ -2,7 +2,7 @@ ALTER TABLE accounts
     ADD COLUMN time_zone text,
     ADD COLUMN password_hash text;
 
--- Only a hash of the cookie is kept: a leaked database signs nobody in.
+-- Only a hash of the cookie is stored: a leaked database signs nobody in.
 CREATE TABLE sessions (
     token_sha256 bytea PRIMARY KEY,
     account_id uuid NOT NULL REFERENCES accounts,

@@ -1,25 +1,26 @@
--- Events that a view could not take, and those of the same story that wait behind them.
+-- Events that a view could not apply, and later ones of the same history that wait for them.
 CREATE TABLE parked_events (
-    -- The view, or the rebuild that is making it anew.
+    -- The view, or the rebuild that is building it.
     generation text NOT NULL,
     position bigint NOT NULL,
+    -- The correlation id: the booking of a link, else the aggregate.
     story uuid NOT NULL,
-    -- Null: it waits for an earlier event of its story.
+    -- Null: waits for an earlier event of its history.
     error text,
     parked_at timestamptz NOT NULL DEFAULT now(),
     attempts integer NOT NULL DEFAULT 1,
     PRIMARY KEY (generation, position)
 );
 
--- Views being made anew beside the live ones, or only to be compared with them. One that failed
--- or was killed is gone on with.
+-- Rebuilds of views beside the live ones, to replace them or only to be compared with them. One
+-- that failed or was killed is resumed.
 CREATE TABLE rebuilds (
     id uuid PRIMARY KEY,
     name text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('rebuild', 'verify')),
     state text NOT NULL
         CHECK (state IN ('waiting', 'building', 'comparing', 'switching', 'done', 'failed')),
-    -- Whether the projector is to run it; else whoever began it goes on with it.
+    -- True if the projector runs and resumes it; else the command that began it.
     by_projector boolean NOT NULL,
     position bigint NOT NULL DEFAULT 0,
     head bigint NOT NULL DEFAULT 0,
@@ -33,11 +34,11 @@ CREATE TABLE rebuilds (
     finished_at timestamptz,
     pruned_at timestamptz
 );
--- One at a time of each view.
+-- One unfinished rebuild for each view.
 CREATE UNIQUE INDEX rebuilds_unfinished ON rebuilds (name)
     WHERE state <> 'done';
 
--- The last hour of each view's lag, for the eye.
+-- The lag of each view in the last hour, for the chart.
 CREATE TABLE lag_samples (
     name text NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),

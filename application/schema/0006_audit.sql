@@ -1,4 +1,4 @@
--- Who read the audit, and what; written before they get it.
+-- Every access to the audit, recorded before anything is shown.
 CREATE TABLE audit_accesses (
     id bigserial PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -7,14 +7,14 @@ CREATE TABLE audit_accesses (
     what text NOT NULL
 );
 
--- Attempts to book with a link that were refused, outside the log: anybody who holds a link can
--- make them. Of each link the newest are kept.
+-- Refused attempts to book with a link, outside the log because anybody with a link can make
+-- them. Only the newest of each link are stored.
 CREATE TABLE refused_attempts (
     id bigserial PRIMARY KEY,
     link_id uuid NOT NULL,
     at timestamptz NOT NULL,
     reason text NOT NULL,
-    -- Tells whether two came from one address, and not from which.
+    -- Shows whether two came from the same address, but not from which.
     address_hash bytea NOT NULL
 );
 CREATE INDEX refused_attempts_link ON refused_attempts (link_id, id);

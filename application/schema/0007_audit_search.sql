@@ -1,2 +1,2 @@
--- Auditors find what a person booked by the e-mail address that was typed.
+-- For auditors, who search for what a person booked by e-mail address.
 CREATE INDEX personal_data_email ON personal_data (lower(data->>'email'));

@@ -1,19 +1,19 @@
-"""The tables that are not views, as numbered steps that are applied once, in order."""
+"""Creates the tables that are not views: numbered steps, applied once and in order."""
 
 from importlib.resources import files
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-_LOCK = 4_011_200_117  # any number will do, as long as every version uses the same
+from application.eventstore import advisory_locks
 
 
 def apply(conn: Connection[DictRow]) -> list[str]:
-    """Create or upgrade the tables in the transaction of `conn`; the steps that were new.
+    """Creates or upgrades the tables in the transaction of `conn`; returns the new steps.
 
-    Waits for anybody who is doing the same.
+    Waits for another process that is doing the same.
     """
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.SCHEMA,))
     conn.execute(
         """CREATE TABLE IF NOT EXISTS schema_steps (
             name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"""
@@ -26,15 +26,15 @@ def apply(conn: Connection[DictRow]) -> list[str]:
 
 
 def apply_roles(conn: Connection[DictRow]) -> None:
-    """Create the roles where they are missing and grant what each may do; see `roles.sql`."""
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    """Creates missing roles and grants each what it needs; see `roles.sql`."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.SCHEMA,))
     conn.execute((files(__name__) / "roles.sql").read_bytes())
 
 
 def missing_steps(conn: Connection[DictRow]) -> list[str]:
-    """The steps that this version knows and the database has not seen, in order."""
-    known = sorted(file.name for file in files(__name__).iterdir() if file.name[0].isdigit())
+    """Returns the steps of this version that the database has not seen, in order."""
+    steps = sorted(file.name for file in files(__name__).iterdir() if file.name[0].isdigit())
     if conn.execute("SELECT to_regclass('schema_steps') AS steps").fetchone() == {"steps": None}:
-        return known
+        return steps
     applied = {row["name"] for row in conn.execute("SELECT name FROM schema_steps")}
-    return [name for name in known if name not in applied]
+    return [name for name in steps if name not in applied]

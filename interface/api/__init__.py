@@ -1,5 +1,7 @@
 """The JSON API under /api/v1, and its OpenAPI document."""
 
+from importlib.resources import files
+
 from flask import Flask
 
 from interface.api import audit, booking_links, bookings, calendars, links, projections
@@ -8,7 +10,7 @@ from interface.version import version
 
 
 def init_app(app: Flask) -> None:
-    """Serve the calls, /api/openapi.json and its page /api/docs."""
+    """Serves the endpoints, the document /api/openapi.json and its page /api/docs."""
     app.config |= {
         "API_TITLE": "Admit One",
         "API_VERSION": version(),
@@ -17,7 +19,9 @@ def init_app(app: Flask) -> None:
         "OPENAPI_JSON_PATH": "openapi.json",
         "OPENAPI_RAPIDOC_PATH": "docs",
         "OPENAPI_RAPIDOC_URL": "/static/vendor/rapidoc-9.3.8.min.js",
-        "OPENAPI_RAPIDOC_CONFIG": {"load-fonts": "false", "show-header": "false"},
+        "API_SPEC_OPTIONS": {
+            "info": {"description": files(__name__).joinpath("introduction.md").read_text("utf-8")}
+        },
     }
     api = Api(app)
     for blueprint in (

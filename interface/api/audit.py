@@ -1,6 +1,6 @@
-"""Endpoints for compliance staff: what happened, and the proof that nothing else did.
+"""Endpoints for auditors: what happened, and the proof that nothing else did.
 
-Each access is recorded before it is answered; where that fails, there is no answer.
+Each access is recorded before it is answered. If it can't be recorded, it is not answered.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from flask import Response
 from marshmallow import ValidationError
 
 from application.audit.event_search import find_events
-from application.audit.replay import HistoryNotFound
+from application.audit.replay import AsOf, History, HistoryNotFound
 from application.people import access_log
 from domain.agenda import AgendaDay
 from domain.errors import Invalid
@@ -48,61 +48,79 @@ blueprint = Blueprint(
     "audit",
     __name__,
     url_prefix="/api/v1/audit",
-    description="What happened, and the proof. Every access is recorded before it is answered.",
+    description="The log and its proofs. Every access is recorded before it is answered.",
 )
 
 
 def audited(view: Callable[P, R]) -> Callable[P, R]:
-    """Serves keys with the scope `audit`, once it is on record who asks and for what."""
+    """Serves only keys with the scope `audit`, and records who asks for what first."""
 
     @requires("audit")
     @wraps(view)
-    def noted(*args: P.args, **kwargs: P.kwargs) -> R:
+    def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
         record_access(caller().actor)
         return view(*args, **kwargs)
 
-    cast("Any", noted).is_audited = True
-    return noted
+    cast("Any", recorded).is_audited = True
+    return recorded
+
+
+def reads_history(view: Callable[..., History]) -> Callable[..., Any]:
+    """Answers with the history that the view returns. It takes `as_of` from the query."""
+
+    @audited
+    @blueprint.arguments(HistoryQuery, location="query")
+    @refuses(HistoryNotFound)
+    @blueprint.response(200, HistoryOutput)
+    @wraps(view)
+    def answering(query: dict[str, Any], **path: Any) -> Any:
+        return history_json(view(**query, **path))
+
+    return answering
 
 
 @blueprint.route("/links/<uuid:link_id>")
-@audited
-@blueprint.arguments(HistoryQuery, location="query")
-@refuses(HistoryNotFound)
-@blueprint.response(200, HistoryOutput)
-def link(query: dict[str, Any], link_id: UUID) -> Any:
-    """Read the history of a link and its booking, with the state after each event."""
-    return history_json(history_of(link_id, kind="link.", **query))
+@reads_history
+def link(as_of: AsOf | None, link_id: UUID) -> History:
+    """Read the history of a link.
+
+    Includes its booking. Each event comes with the state after it. `as_of` ends the history at a
+    time or at a position of the log.
+    """
+    return history_of(link_id, kind="link.", as_of=as_of)
 
 
 @blueprint.route("/bookings/<uuid:booking_id>")
-@audited
-@blueprint.arguments(HistoryQuery, location="query")
-@refuses(HistoryNotFound)
-@blueprint.response(200, HistoryOutput)
-def booking(query: dict[str, Any], booking_id: UUID) -> Any:
-    """Read the history of a booking, its link's included."""
-    return history_json(history_of(booking_id, kind="booking.", **query))
+@reads_history
+def booking(as_of: AsOf | None, booking_id: UUID) -> History:
+    """Read the history of a booking.
+
+    Includes its link. Each event comes with the state after it. `as_of` ends the history at a time
+    or at a position of the log.
+    """
+    return history_of(booking_id, kind="booking.", as_of=as_of)
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>")
-@audited
-@blueprint.arguments(HistoryQuery, location="query")
-@refuses(HistoryNotFound)
-@blueprint.response(200, HistoryOutput)
-def calendar(query: dict[str, Any], calendar_id: UUID) -> Any:
-    """Read the history of a calendar."""
-    return history_json(history_of(calendar_id, kind="calendar.", **query))
+@reads_history
+def calendar(as_of: AsOf | None, calendar_id: UUID) -> History:
+    """Read the history of a calendar.
+
+    Each event comes with the state after it. `as_of` ends the history at a time or at a position
+    of the log.
+    """
+    return history_of(calendar_id, kind="calendar.", as_of=as_of)
 
 
 @blueprint.route("/agendas/<uuid:owner_id>/<day>")
-@audited
-@blueprint.arguments(HistoryQuery, location="query")
-@refuses(HistoryNotFound, Invalid)
-@blueprint.response(200, HistoryOutput)
-def agenda(query: dict[str, Any], owner_id: UUID, day: str) -> Any:
-    """Read the history of an owner's reserved time on a day (UTC), as in 2026-12-24."""
-    return history_json(history_of(AgendaDay.id_for(owner_id, _day(day)), kind="agenda.", **query))
+@reads_history
+def agenda(as_of: AsOf | None, owner_id: UUID, day: str) -> History:
+    """Read the history of an owner's reserved time on one day.
+
+    The day is a date in UTC, for example 2026-12-24. Each event comes with the state after it.
+    `as_of` ends the history at a time or at a position of the log.
+    """
+    return history_of(AgendaDay.id_for(owner_id, _day(day)), kind="agenda.", as_of=as_of)
 
 
 @blueprint.route("/events")
@@ -110,7 +128,11 @@ def agenda(query: dict[str, Any], owner_id: UUID, day: str) -> Any:
 @blueprint.arguments(EventQuery, location="query")
 @blueprint.response(200, EventPage)
 def events(query: dict[str, Any]) -> Any:
-    """List the log in order. A page scans 100,000 positions at most, so it may be short."""
+    """List events.
+
+    In the order of the log. A page scans at most 100,000 positions, so it can hold fewer events
+    than `limit`, or none: `next_after` says where to go on, and is null at the end of the log.
+    """
     page = services().database.in_snapshot(lambda conn: find_events(conn, MAPPER, **query))
     return {"items": [step_json(step) for step in page.steps], "next_after": page.next_after}
 
@@ -120,7 +142,10 @@ def events(query: dict[str, Any]) -> Any:
 @refuses(NoCheckpoint, CheckpointDamaged)
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def checkpoint() -> Any:
-    """Read the newest signed checkpoint of the log, to store elsewhere."""
+    """Read the newest signed checkpoint of the log.
+
+    Store it where the service can't change it: later it proves that the log was not changed.
+    """
     newest = services().checkpoint_store().require_newest()
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
@@ -129,7 +154,10 @@ def checkpoint() -> Any:
 @audited
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def key() -> Any:
-    """Read the public key of the checkpoints. Have it confirmed through another channel."""
+    """Read the public key that verifies checkpoints.
+
+    Have it confirmed by another channel than this service.
+    """
     return Response(
         services().checkpoint_signer().verifier_key() + "\n",
         content_type="text/plain; charset=utf-8",
@@ -141,7 +169,11 @@ def key() -> Any:
 @refuses(NoCheckpoint, NotUnderCheckpoint, CheckpointDamaged)
 @blueprint.response(200, ProofOutput)
 def proof(position: int) -> Any:
-    """Prove (RFC 9162) that an event is under the newest checkpoint. Hashes are hexadecimal."""
+    """Prove that an event is in the log.
+
+    Returns an inclusion proof as in RFC 9162 for the tree of the newest checkpoint. Hashes are
+    hexadecimal.
+    """
     newest = services().checkpoint_store().require_newest()
     proved = prove_event(services().database, position, newest.signed)
     return {
@@ -158,7 +190,10 @@ def proof(position: int) -> Any:
 @blueprint.arguments(AccessQuery, location="query")
 @blueprint.response(200, AccessPage)
 def list_accesses(query: dict[str, Any]) -> Any:
-    """List who read the audit, and what, newest first: this very call is the first."""
+    """List who read the audit.
+
+    Newest first. This request itself is the first entry.
+    """
     limit = query["limit"]
     accesses = access_log.newest(services().database, limit=limit + 1, before=query["before"])
     page = accesses[:limit]
@@ -166,7 +201,7 @@ def list_accesses(query: dict[str, Any]) -> Any:
 
 
 def _day(text: str) -> date:
-    """Raises `Invalid`."""
+    """Returns the date that the text names. Raises `Invalid`."""
     try:
         day: date = Day().deserialize(text)
     except ValidationError as error:

@@ -1,99 +1,184 @@
-"""The shapes of what the calls of the audit take and answer."""
+"""Schemas of the audit endpoints: queries and responses."""
 
 from marshmallow import fields, validate
 
-from interface.api.response_schemas import Answer
-from interface.web.audit_queries import LAST_POSITION
-from interface.web.fields import AsOfField, Instant, Text
+from interface.api.response_schemas import ResponseSchema
+from interface.web.fields import LAST_POSITION, AsOfField, Instant, Text
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
 
 _IS_POSITION = validate.Range(0, LAST_POSITION, error="Must be a whole number, 0 or more.")
+_HASH = "4c1b0d9be9f4c1f0b6b6f1f4b8c4a0d1c9c1e0f2a3b4c5d6e7f8091a2b3c4d5e"
+_LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 
 
 class HistoryQuery(Query):
-    """A time (RFC 3339) or a position of the log. Default: all there is."""
+    """Up to when a history goes."""
 
-    as_of = AsOfField(load_default=None)
+    as_of = AsOfField(
+        load_default=None,
+        metadata={
+            "example": "2027-01-18T09:00:00Z",
+            "description": "Ends the history there: a time with an offset, a date (its start in"
+            " UTC), or a position of the log. Default: all events.",
+        },
+    )
 
 
 class EventQuery(LimitedQuery):
-    """Which part of the log: after a position; of one type, caused by one actor."""
+    """Which part of the log to return."""
 
-    after = fields.Integer(load_default=0, validate=_IS_POSITION)
-    topic = Text(data_key="type", longest=100, load_default=None)
-    actor = Text(longest=LONGEST_PERSON, load_default=None)
+    after = fields.Integer(
+        load_default=0,
+        validate=_IS_POSITION,
+        metadata={"description": "Only events after this position."},
+    )
+    topic = Text(
+        data_key="type",
+        longest=100,
+        load_default=None,
+        metadata={"description": "Only events of this type, for example `link.redeemed`."},
+    )
+    actor = Text(
+        longest=LONGEST_PERSON,
+        load_default=None,
+        metadata={"description": "Only events caused by this actor, for example `invitee`."},
+    )
 
 
 class AccessQuery(LimitedQuery):
-    """Which part of the accesses: before that id."""
+    """Which part of the accesses to return."""
 
-    before = fields.Integer(load_default=None, validate=_IS_POSITION)
+    before = fields.Integer(
+        load_default=None,
+        validate=_IS_POSITION,
+        metadata={"description": "Only accesses with an id below this one."},
+    )
 
 
-class EventOutput(Answer):
-    """An event of the log.
+class EventOutput(ResponseSchema):
+    """An event of the log."""
 
-    `typed` is what a person typed with it, while that is kept. `commitment` tells whether it is
-    what the event committed to: kept, changed, gone, or null where it commits to nothing.
-    `fault` says why the event can't be read or applied; a sound log has none.
-    """
-
-    position = fields.Integer()
-    type = fields.String()
-    id = fields.UUID()
-    version = fields.Integer()
-    recorded_at = fields.String(metadata={"format": "date-time"})
-    decided_at = fields.String(metadata={"format": "date-time"}, allow_none=True)
-    actor = fields.String(allow_none=True)
-    data = fields.Dict()
-    typed = fields.Dict(allow_none=True)
-    commitment = fields.String(allow_none=True)
-    fault = fields.String(allow_none=True)
-    leaf_hash = fields.String()
+    position = fields.Integer(metadata={"example": 17})
+    type = fields.String(metadata={"example": "link.revoked"})
+    id = fields.UUID(
+        metadata={"example": _LINK_ID, "description": "The link, booking, calendar or agenda."}
+    )
+    version = fields.Integer(metadata={"example": 2})
+    recorded_at = fields.String(
+        metadata={
+            "format": "date-time",
+            "example": "2027-01-12T10:00:00.012345Z",
+            "description": "When the event was recorded, by the database's clock.",
+        }
+    )
+    decided_at = fields.String(
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "example": "2027-01-12T10:00:00.004321Z",
+            "description": "When it was decided, by the service's clock.",
+        },
+    )
+    actor = fields.String(
+        allow_none=True,
+        metadata={"example": "invitee", "description": "An account, an API key, or the invitee."},
+    )
+    data = fields.Dict(metadata={"example": {}})
+    typed = fields.Dict(
+        allow_none=True,
+        metadata={
+            "example": {"reason": "Sent to the wrong person"},
+            "description": "What a person typed; null if nothing, or if it was erased.",
+        },
+    )
+    commitment = fields.String(
+        allow_none=True,
+        metadata={
+            "example": "kept",
+            "description": "Compares `typed` with the hash in the event: `kept`, `changed`, `gone`"
+            " (erased), or null if the event has no hash.",
+        },
+    )
+    fault = fields.String(
+        allow_none=True,
+        metadata={
+            "example": None,
+            "description": "Why the event can't be read or applied. Always null in a sound log.",
+        },
+    )
+    leaf_hash = fields.String(metadata={"example": _HASH})
 
 
 class StepOutput(EventOutput):
-    """An event, and the state of everything in the story after it."""
+    """An event, and the state of everything in its history after it."""
 
-    state = fields.Dict(keys=fields.String(), values=fields.Dict())
+    state = fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(),
+        metadata={"example": {f"link:{_LINK_ID}": {"is_revoked": True}}},
+    )
 
 
-class HistoryOutput(Answer):
-    """What happened, in order, and the state then."""
+class HistoryOutput(ResponseSchema):
+    """Events in order, and the state at the end."""
 
-    id = fields.UUID()
+    id = fields.UUID(metadata={"example": _LINK_ID})
     events = fields.List(fields.Nested(StepOutput))
-    state = fields.Dict(keys=fields.String(), values=fields.Dict())
+    state = fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(),
+        metadata={"example": {f"link:{_LINK_ID}": {"is_revoked": True}}},
+    )
 
 
-class EventPage(Answer):
-    """Events in the order of the log; `next_after` is null at its end."""
+class EventPage(ResponseSchema):
+    """Events in the order of the log."""
 
     items = fields.List(fields.Nested(EventOutput))
-    next_after = fields.Integer(allow_none=True)
+    next_after = fields.Integer(
+        allow_none=True,
+        metadata={"example": None, "description": "The next page's `after`; null at the end."},
+    )
 
 
-class ProofOutput(Answer):
-    """A leaf's place in the tree of the checkpoint, and the way to its root. Hexadecimal."""
+class ProofOutput(ResponseSchema):
+    """An inclusion proof for one event. Hashes are hexadecimal."""
 
-    index = fields.Integer()
-    size = fields.Integer()
-    leaf_hash = fields.String()
-    proof = fields.List(fields.String())
-    checkpoint = fields.String()
+    index = fields.Integer(
+        metadata={"example": 16, "description": "The event's place in the tree, from 0."}
+    )
+    size = fields.Integer(
+        metadata={"example": 17, "description": "How many events the checkpoint covers."}
+    )
+    leaf_hash = fields.String(metadata={"example": _HASH})
+    proof = fields.List(
+        fields.String(),
+        metadata={"example": [_HASH], "description": "From the leaf up to the root."},
+    )
+    checkpoint = fields.String(
+        metadata={
+            "example": "book.example.org\n17\n…\n\n— book.example.org …\n",
+            "description": "The signed checkpoint as text.",
+        }
+    )
 
 
-class AccessOutput(Answer):
-    """Somebody who read the audit; `at` is by the database's clock."""
+class AccessOutput(ResponseSchema):
+    """An access to the audit."""
 
-    id = fields.Integer()
-    at = Instant()
-    actor = fields.String()
-    what = fields.String()
+    id = fields.Integer(metadata={"example": 5})
+    at = Instant(
+        metadata={"example": "2027-01-18T09:00:00Z", "description": "By the database's clock."}
+    )
+    actor = fields.String(metadata={"example": "account:5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"})
+    what = fields.String(metadata={"example": "GET /api/v1/audit/events?limit=50"})
 
 
-class AccessPage(Answer):
-    """Accesses, newest first; `next_before` is null on the last page."""
+class AccessPage(ResponseSchema):
+    """Accesses, newest first."""
 
     items = fields.List(fields.Nested(AccessOutput))
-    next_before = fields.Integer(allow_none=True)
+    next_before = fields.Integer(
+        allow_none=True,
+        metadata={"example": None, "description": "The next page's `before`; null at the end."},
+    )

@@ -21,20 +21,15 @@ from domain.link import LinkStatus
 from interface.api.decorators import Blueprint, with_log_position
 from interface.api.openapi import LOG_POSITION, reads_header, refuses
 from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
-from interface.web.invitation import (
-    active_invitation,
-    confirmation,
-    counting_refusals,
-    recording_refusals,
-    redeem,
-)
+from interface.web.invitation import active_invitation
+from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
 from interface.web.request_schemas import RedeemInput, SlotsQuery
 
 blueprint = Blueprint(
     "booking-links",
     __name__,
     url_prefix="/api/v1/booking-links",
-    description="What the bearer of a link can do with it.",
+    description="What an invitee can do with a link. The token is the only credential.",
 )
 
 LONGEST_IDEMPOTENCY_KEY = 255
@@ -47,7 +42,10 @@ ENDED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked)
 @refuses(*ENDED)
 @blueprint.response(200, BookingLinkOutput)
 def read(token: str) -> Any:
-    """Read an active link: what can be booked, and with whom."""
+    """Read an active link.
+
+    Says what can be booked, with whom, and until when. A link that has ended answers 410.
+    """
     invited = active_invitation(token)
     return {
         "status": LinkStatus.ACTIVE,
@@ -62,7 +60,11 @@ def read(token: str) -> Any:
 @refuses(*ENDED)
 @blueprint.response(200, SlotsOutput)
 def slots(query: dict[str, Any], token: str) -> Any:
-    """List the free slots, by default those of two weeks from today."""
+    """List the free slots.
+
+    `from` and `to` are dates in `time_zone` and both are included, at most 62 days. By default
+    they are today and the 13 days after it, in the calendar's zone.
+    """
     open_slots = active_invitation(token).open_slots
     time_zone = query["time_zone"] or open_slots.rules.time_zone
     first = query["first"] or open_slots.now.astimezone(ZoneInfo(time_zone)).date()
@@ -84,10 +86,15 @@ def slots(query: dict[str, Any], token: str) -> Any:
 )
 @refuses(*ENDED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
 @blueprint.response(201, RedemptionOutput, headers=LOG_POSITION)
-def redeem_link(given: dict[str, Any], token: str) -> Any:
-    """Book a slot; the link is then used up for ever."""
+def redeem_link(body: dict[str, Any], token: str) -> Any:
+    """Book a slot.
+
+    Uses the link up for good. `slot-taken` and `slot-not-offered` leave it active: pick another
+    slot. Send an `Idempotency-Key` so that the request can be repeated safely: the same key with
+    the same body gets the first response again.
+    """
     with recording_refusals(token):
-        redeemed = redeem(token, idempotency_key=_idempotency_key(), **given)
+        redeemed = redeem(token, idempotency_key=_idempotency_key(), **body)
     return confirmation(redeemed.value), with_log_position(redeemed)
 
 

@@ -1,9 +1,7 @@
-"""Calls about bookings, for their owner."""
+"""Endpoints about bookings, for their owner."""
 
 from typing import Any
 from uuid import UUID
-
-from flask.views import MethodView
 
 from domain.errors import BookingNotFound, Busy
 from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
@@ -15,31 +13,34 @@ from interface.web.request_schemas import BookingQuery, NoFields
 from projections.views import booking_calendar
 
 blueprint = Blueprint(
-    "bookings", __name__, url_prefix="/api/v1/bookings", description="What redeemed links made."
+    "bookings",
+    __name__,
+    url_prefix="/api/v1/bookings",
+    description="The appointments that invitees made with links.",
 )
 
 
 @blueprint.route("")
-class BookingList(MethodView):
-    """The owner's bookings."""
+@requires("bookings")
+@shows(booking_calendar.NAME)
+@blueprint.arguments(BookingQuery, location="query")
+@blueprint.response(200, BookingPage)
+def list_bookings(query: dict[str, Any]) -> Any:
+    """List bookings.
 
-    @requires("bookings")
-    @shows(booking_calendar.NAME)
-    @blueprint.arguments(BookingQuery, location="query")
-    @blueprint.response(200, BookingPage)
-    def get(self, query: dict[str, Any]) -> Any:
-        """List bookings by start."""
-        limit = query.pop("limit")
-        after = start_and_id_of(query.pop("cursor"))
-        rows = booking_calendar.bookings_of(
-            services().database, caller().account_id, limit=limit + 1, after=after, **query
-        )
-        page = rows[:limit]
-        more = len(rows) > len(page)
-        return {
-            "items": page,
-            "next_cursor": cursor(page[-1].start, page[-1].id) if more else None,
-        }
+    Ordered by their start. `from` and `to` select the bookings that overlap that time.
+    """
+    limit = query.pop("limit")
+    after = start_and_id_of(query.pop("cursor"))
+    rows = booking_calendar.bookings_of(
+        services().database, caller().account_id, limit=limit + 1, after=after, **query
+    )
+    page = rows[:limit]
+    has_more = len(rows) > len(page)
+    return {
+        "items": page,
+        "next_cursor": cursor(page[-1].start, page[-1].id) if has_more else None,
+    }
 
 
 @blueprint.route("/<uuid:booking_id>")
@@ -48,7 +49,10 @@ class BookingList(MethodView):
 @refuses(BookingNotFound)
 @blueprint.response(200, BookingOutput)
 def read(booking_id: UUID) -> Any:
-    """Read a booking."""
+    """Read a booking.
+
+    `invitee` and `notes` are null once the invitee was forgotten.
+    """
     return booking_calendar.booking_of(services().database, caller().account_id, booking_id)
 
 
@@ -58,7 +62,11 @@ def read(booking_id: UUID) -> Any:
 @refuses(BookingNotFound, Busy)
 @blueprint.response(200, BookingOutput, headers=LOG_POSITION)
 def forget_invitee(booking_id: UUID) -> Any:
-    """Erase what was typed about the invitee, for ever. Again: unchanged."""
+    """Forget an invitee.
+
+    Permanently erases what was typed about the invitee: in the booking, in its link, and in links
+    that this one replaced. The booking itself stays. Forgetting again changes nothing.
+    """
     current = services()
     forgotten = current.erasure.forget(
         booking_id=booking_id,
@@ -67,7 +75,7 @@ def forget_invitee(booking_id: UUID) -> Any:
         now=current.now(),
     )
     booking = forgotten.value
-    shown = {
+    output = {
         "id": booking.id,
         "link_id": booking.link_id,
         "calendar_id": booking.calendar_id,
@@ -77,4 +85,4 @@ def forget_invitee(booking_id: UUID) -> Any:
         "invitee": None,
         "notes": None,
     }
-    return shown, with_log_position(forgotten)
+    return output, with_log_position(forgotten)

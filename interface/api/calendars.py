@@ -1,10 +1,9 @@
-"""Calls about calendars, for their owner."""
+"""Endpoints about calendars, for their owner."""
 
 from typing import Any
 from uuid import UUID
 
 from flask import request, url_for
-from flask.views import MethodView
 
 from application.eventstore.event_sourced_application import Written
 from domain.calendar import Calendar
@@ -13,80 +12,96 @@ from interface.api.decorators import Blueprint, caller, requires, shows, with_lo
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, reads_header, refuses
 from interface.api.response_schemas import CalendarOutput, CalendarPage
 from interface.web.calendar_mapping import changed_terms, new_terms
+from interface.web.fields import whole_number
 from interface.web.problems import PreconditionRequired
 from interface.web.request_context import services
 from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields
 from projections.views import calendar_list
 
 blueprint = Blueprint(
-    "calendars", __name__, url_prefix="/api/v1/calendars", description="What can be booked."
+    "calendars",
+    __name__,
+    url_prefix="/api/v1/calendars",
+    description="What can be booked: a kind of appointment, its length and its hours.",
 )
 
 
 @blueprint.route("")
-class Calendars(MethodView):
-    """All calendars of an owner."""
+@requires("calendars")
+@shows(calendar_list.NAME)
+@blueprint.response(200, CalendarPage)
+def list_calendars() -> Any:
+    """List calendars.
 
-    @requires("calendars")
-    @shows(calendar_list.NAME)
-    @blueprint.response(200, CalendarPage)
-    def get(self) -> Any:
-        """List calendars, in the order they were created, the archived ones too."""
-        return {"items": calendar_list.calendars_of(services().database, caller().account_id)}
+    All calendars of the account in the order of their creation, archived ones included.
+    """
+    return {"items": calendar_list.calendars_of(services().database, caller().account_id)}
 
-    @requires("calendars")
-    @blueprint.arguments(CalendarInput)
-    @refuses(Busy)
-    @blueprint.response(201, CalendarOutput, headers=LOG_POSITION | ETAG | LOCATION)
-    def post(self, given: dict[str, Any]) -> Any:
-        """Create a calendar."""
-        current = services()
-        created = current.calendars.create(
-            owner_id=caller().account_id,
-            terms=new_terms(given),
-            actor=caller().actor,
-            now=current.now(),
-        )
-        location = url_for("calendars.OneCalendar", calendar_id=created.value.id)
-        calendar, headers = _response(created)
-        return calendar, headers | {"Location": location}
+
+@blueprint.route("", methods=["POST"])
+@requires("calendars")
+@blueprint.arguments(CalendarInput)
+@refuses(Busy)
+@blueprint.response(201, CalendarOutput, headers=LOG_POSITION | ETAG | LOCATION)
+def create(body: dict[str, Any]) -> Any:
+    """Create a calendar.
+
+    Only the name, the time zone, the duration and the availability are required. By default a
+    slot can start every `duration_minutes`, there are no buffers, slots can be booked up to 240
+    minutes before they start, and 60 days ahead.
+    """
+    current = services()
+    created = current.calendars.create(
+        owner_id=caller().account_id,
+        terms=new_terms(body),
+        actor=caller().actor,
+        now=current.now(),
+    )
+    calendar, headers = _response(created)
+    return calendar, headers | {"Location": url_for("calendars.read", calendar_id=calendar.id)}
 
 
 @blueprint.route("/<uuid:calendar_id>")
-class OneCalendar(MethodView):
-    """One calendar."""
+@requires("calendars")
+@shows(calendar_list.NAME)
+@refuses(CalendarNotFound)
+@blueprint.response(200, CalendarOutput, headers=ETAG)
+def read(calendar_id: UUID) -> Any:
+    """Read a calendar.
 
-    @requires("calendars")
-    @shows(calendar_list.NAME)
-    @refuses(CalendarNotFound)
-    @blueprint.response(200, CalendarOutput, headers=ETAG)
-    def get(self, calendar_id: UUID) -> Any:
-        """Read a calendar; its ETag is what a change has to name."""
-        found = calendar_list.calendar_of(services().database, caller().account_id, calendar_id)
-        return found, {"ETag": f'"{found.version}"'}
+    The `ETag` of the response names the calendar's version. A change has to name it, too.
+    """
+    calendar = calendar_list.calendar_of(services().database, caller().account_id, calendar_id)
+    return calendar, {"ETag": f'"{calendar.version}"'}
 
-    @requires("calendars")
-    @blueprint.arguments(CalendarChange)
-    @reads_header(
-        "If-Match",
-        "The ETag of the version that you know, or * for any.",
-        required=True,
-        schema={"type": "string"},
+
+@blueprint.route("/<uuid:calendar_id>", methods=["PATCH"])
+@requires("calendars")
+@blueprint.arguments(CalendarChange, example={"name": "Intro call", "duration_minutes": 45})
+@reads_header(
+    "If-Match",
+    "The ETag of the version that you have read, or * for any version.",
+    required=True,
+    schema={"type": "string"},
+)
+@refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion, Busy)
+@blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
+def change(body: dict[str, Any], calendar_id: UUID) -> Any:
+    """Change a calendar.
+
+    Fields that the body does not name stay as they are. `availability.weekly` and
+    `availability.overrides` count as two fields. Links that were already sent follow the change.
+    """
+    current = services()
+    changed = current.calendars.change(
+        calendar_id=calendar_id,
+        owner_id=caller().account_id,
+        change=lambda terms: changed_terms(terms, body),
+        version=_version_read(),
+        actor=caller().actor,
+        now=current.now(),
     )
-    @refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion, Busy)
-    @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
-    def patch(self, given: dict[str, Any], calendar_id: UUID) -> Any:
-        """Change the fields that are given; the others stay."""
-        current = services()
-        changed = current.calendars.change(
-            calendar_id=calendar_id,
-            owner_id=caller().account_id,
-            change=lambda terms: changed_terms(terms, given),
-            version=_known_version(),
-            actor=caller().actor,
-            now=current.now(),
-        )
-        return _response(changed)
+    return _response(changed)
 
 
 @blueprint.route("/<uuid:calendar_id>/archive", methods=["POST"])
@@ -95,7 +110,11 @@ class OneCalendar(MethodView):
 @refuses(CalendarNotFound, Busy)
 @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
 def archive(calendar_id: UUID) -> Any:
-    """Archive a calendar: no new links; those already sent work until they end."""
+    """Archive a calendar.
+
+    It then takes no changes and no new links. Links that were already sent work until they end.
+    Archiving can't be undone. Archiving again changes nothing.
+    """
     current = services()
     archived = current.calendars.archive(
         calendar_id=calendar_id,
@@ -110,12 +129,14 @@ def _response(result: Written[Calendar]) -> tuple[Calendar, dict[str, str]]:
     return result.value, with_log_position(result, {"ETag": f'"{result.value.version}"'})
 
 
-def _known_version() -> int | None:
-    """The version named in If-Match, the newest of several; None for *, which is any."""
+def _version_read() -> int | None:
+    """Returns the version that If-Match names, the newest of several, or None for any version.
+
+    Returns 0, which no calendar has, if it names none. Raises `PreconditionRequired`.
+    """
     if "If-Match" not in request.headers:
         raise PreconditionRequired
     if request.if_match.star_tag:
         return None
-    # Weak tags are not in here: they never match. Neither does version 0.
-    tags = (tag for tag in request.if_match if tag.isascii() and tag.isdigit() and len(tag) < 19)
-    return max(map(int, tags), default=0)
+    # Iterating leaves out weak tags, which never match.
+    return max((whole_number(tag) or 0 for tag in request.if_match), default=0)

@@ -1,4 +1,4 @@
-"""What the calls of the API have in common: who calls, what a view must show, how a write ends."""
+"""Shared by all endpoints: authentication, waiting for a view, and the headers of a write."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +13,8 @@ from application.people.accounts import Caller
 from domain.errors import Invalid, ViewBehind
 from interface.api.openapi import complete, note, reads_header, refuses
 from interface.api.strict_json import StrictParser
-from interface.web.problems import INVITEES_CALLS, Forbidden, Malformed, Unauthorized
+from interface.web.fields import LAST_POSITION, whole_number
+from interface.web.problems import INVITEE_BLUEPRINTS, Forbidden, Malformed, Unauthorized
 from interface.web.request_context import services
 from projections.engine import positions
 
@@ -22,8 +23,6 @@ R = TypeVar("R")
 
 Headers = dict[str, str]
 
-MAX_POSITION = 2**63 - 1
-
 _REFUSALS_OF_ARGUMENTS: dict[str, tuple[type[Exception], ...]] = {
     "json": (Invalid, Malformed, RequestEntityTooLarge, UnsupportedMediaType),
     "query": (Invalid,),
@@ -31,25 +30,25 @@ _REFUSALS_OF_ARGUMENTS: dict[str, tuple[type[Exception], ...]] = {
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A group of calls, read strictly and documented in full."""
+    """A group of endpoints whose input is read strictly and whose refusals are documented."""
 
     ARGUMENTS_PARSER = StrictParser()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(self._prepare_notes)
+        self._prepare_doc_cbks.append(self._complete_document)
 
     def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Any:
-        """As flask-smorest's, and the document tells how reading can fail."""
+        """Like flask-smorest's, but also documents how reading the arguments can fail."""
         read = super().arguments(schema, location=location, **kwargs)
         return lambda view: note(read(view), refusals=_REFUSALS_OF_ARGUMENTS[location])
 
-    def _prepare_notes(self, doc: Any, doc_info: Any, **_: Any) -> Any:
-        return complete(doc, doc_info, owner=self.name not in INVITEES_CALLS)
+    def _complete_document(self, doc: Any, doc_info: Any, **_: Any) -> Any:
+        return complete(doc, doc_info, owner=self.name not in INVITEE_BLUEPRINTS)
 
 
 def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let only API keys with this scope through; `caller()` then says who it is."""
+    """Refuses requests without an API key that has this scope. `caller()` is then set."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
@@ -64,18 +63,21 @@ def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def caller() -> Caller:
-    """Who makes this request."""
+    """Returns whom this request acts for. Only in views that `requires` decorates."""
     return cast("Caller", g.caller)
 
 
 def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Wait until these views show what X-Min-Position names, then answer from them."""
+    """Waits until these views show the position that X-Min-Position names.
+
+    Documents the header, and the refusal `view-behind` if the view does not catch up in time.
+    """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @reads_header(
             "X-Min-Position",
-            "Wait (2 s at most) until the view shows this log position.",
-            schema={"type": "integer", "minimum": 0, "maximum": MAX_POSITION},
+            "Wait, 2 seconds at most, until the view shows this position of the log.",
+            schema={"type": "integer", "minimum": 0, "maximum": LAST_POSITION},
         )
         @refuses(Invalid, ViewBehind)
         @wraps(view)
@@ -90,27 +92,28 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def with_log_position(result: Written[Any], headers: Headers | None = None) -> Headers:
-    """Returns the headers of a write: where in the log it ended, and these."""
+    """Returns `headers` with the position in the log at which a write ended."""
     return {"X-Log-Position": str(result.position)} | (headers or {})
 
 
 def _authenticated(scope: str) -> Caller:
     kind, _, key = request.headers.get("Authorization", "").partition(" ")
-    found = None
+    authenticated = None
     if kind.lower() == "bearer":
         current = services()
-        found = current.accounts.caller(key.strip(), now=current.now())
-    if found is None:
+        authenticated = current.accounts.caller(key.strip(), now=current.now())
+    if authenticated is None:
         raise Unauthorized
-    if scope not in found.scopes:
+    if scope not in authenticated.scopes:
         raise Forbidden(f"This API key lacks the scope {scope}.")
-    return found
+    return authenticated
 
 
 def _min_position() -> int | None:
     text = request.headers.get("X-Min-Position")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_POSITION):
+    position = whole_number(text)
+    if position is None:
         raise Invalid({"X-Min-Position": ["Must be a log position: a whole number."]})
-    return int(text)
+    return position

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import url_for
-from flask.views import MethodView
 
 from application.commands.links import NewLink
 from application.eventstore.event_sourced_application import Written
@@ -45,66 +44,80 @@ from projections.views import link_list
 from projections.views.link_list import LinkRow
 
 blueprint = Blueprint(
-    "links", __name__, url_prefix="/api/v1", description="Invitations, each for one booking."
+    "links",
+    __name__,
+    url_prefix="/api/v1",
+    description="Single-use links: invitations, each for one booking.",
 )
+
+
+_EXAMPLE = {"recipient": "Ada Lovelace", "note": "First interview", "expires_in_days": 14}
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links", methods=["POST"])
 @requires("links")
-@blueprint.arguments(LinkInput, required=False)
+@blueprint.arguments(LinkInput, required=False, example=_EXAMPLE)
 @refuses(CalendarNotFound, CalendarArchived, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
-def issue(given: dict[str, Any], calendar_id: UUID) -> Any:
-    """Issue a link."""
+def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
+    """Issue a single-use link.
+
+    The response holds its `url`, for the invitee's browser, and its `token`, for programs. A link
+    expires after 90 days unless the body says otherwise. Recipient and note are for the owner
+    alone: invitees never see them.
+    """
     try:
-        issued = _issue(calendar_id, [given])
+        issued = _issue(calendar_id, [body])
     except Invalid as invalid:
         raise Invalid(
             {field.removeprefix("links.0."): why for field, why in invalid.errors.items()}
         ) from None
     (link,) = issued.value
-    return _present(link, given), with_log_position(issued, _location(link))
+    return _present(link, body), with_log_position(issued, _location(link))
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
 @requires("links")
-@blueprint.arguments(LinkBatchInput)
+@blueprint.arguments(LinkBatchInput, example={"links": [_EXAMPLE, {"recipient": "Grace Hopper"}]})
 @refuses(CalendarNotFound, CalendarArchived, Busy)
 @blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
-def issue_batch(given: dict[str, Any], calendar_id: UUID) -> Any:
-    """Issue up to 500 links, all or none."""
-    issued = _issue(calendar_id, given["links"])
-    links = zip(issued.value, given["links"], strict=True)
+def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
+    """Issue up to 500 links.
+
+    Issues all of them or none. They are returned in the order of the request.
+    """
+    issued = _issue(calendar_id, body["links"])
+    links = zip(issued.value, body["links"], strict=True)
     return {"items": [_present(link, typed) for link, typed in links]}, with_log_position(issued)
 
 
 @blueprint.route("/links")
-class Links(MethodView):
-    """The owner's list of links."""
+@requires("links")
+@shows(link_list.NAME)
+@blueprint.arguments(LinkQuery, location="query")
+@blueprint.response(200, LinkPage)
+def list_links(query: dict[str, Any]) -> Any:
+    """List links.
 
-    @requires("links")
-    @shows(link_list.NAME)
-    @blueprint.arguments(LinkQuery, location="query")
-    @blueprint.response(200, LinkPage)
-    def get(self, query: dict[str, Any]) -> Any:
-        """List links, newest first."""
-        current = services()
-        rows = link_list.links_of(
-            current.database,
-            caller().account_id,
-            now=current.now(),
-            limit=query["limit"] + 1,
-            status=query["status"],
-            calendar_id=query["calendar_id"],
-            q=query["q"],
-            before=position_of(query["cursor"]),
-        )
-        page = rows[: query["limit"]]
-        more = len(rows) > len(page)
-        return {
-            "items": [present_link(row) for row in page],
-            "next_cursor": cursor(page[-1].position) if more else None,
-        }
+    Newest first. `url` and `token` are there only while a link is active.
+    """
+    current = services()
+    rows = link_list.links_of(
+        current.database,
+        caller().account_id,
+        now=current.now(),
+        limit=query["limit"] + 1,
+        status=query["status"],
+        calendar_id=query["calendar_id"],
+        q=query["q"],
+        before=position_of(query["cursor"]),
+    )
+    page = rows[: query["limit"]]
+    has_more = len(rows) > len(page)
+    return {
+        "items": [present_link(row) for row in page],
+        "next_cursor": cursor(page[-1].position) if has_more else None,
+    }
 
 
 @blueprint.route("/links/<uuid:link_id>")
@@ -113,7 +126,10 @@ class Links(MethodView):
 @refuses(LinkNotFound)
 @blueprint.response(200, LinkOutput)
 def read(link_id: UUID) -> Any:
-    """Read a link."""
+    """Read a link.
+
+    `booking` is null until the link is redeemed, and its `invitee` once that person was forgotten.
+    """
     return present_link(_own(link_id))
 
 
@@ -123,7 +139,10 @@ def read(link_id: UUID) -> Any:
 @refuses(LinkNotFound)
 @blueprint.response(200, RefusedAttemptList)
 def refused_attempts(link_id: UUID) -> Any:
-    """List refused attempts to book with a link: the newest 100, stored for a limited time."""
+    """List refused attempts to book with a link.
+
+    The newest 100, newest first. They are stored for `ADMITONE_ATTEMPTS_DAYS`, 90 by default.
+    """
     return {"items": services().refused_attempts.newest(_own(link_id).id)}
 
 
@@ -132,13 +151,17 @@ def refused_attempts(link_id: UUID) -> Any:
 @blueprint.arguments(BulkRevokeInput)
 @refuses(Busy)
 @blueprint.response(200, BulkRevocationOutput, headers=LOG_POSITION)
-def revoke_many(given: dict[str, Any]) -> Any:
-    """Revoke up to 500 links, each on its own; those that can't be are named with the reason."""
+def revoke_many(body: dict[str, Any]) -> Any:
+    """Revoke up to 500 links.
+
+    A link that can't be revoked does not stop the others: `unchanged` names it with the reason,
+    which is `link-redeemed`, `link-revoked` or `not-found`. The others are revoked together.
+    """
     current = services()
     result = current.links.revoke_many(
-        link_ids=given["ids"],
+        link_ids=body["ids"],
         owner_id=caller().account_id,
-        reason=given["reason"],
+        reason=body["reason"],
         actor=caller().actor,
         now=current.now(),
     )
@@ -154,13 +177,16 @@ def revoke_many(given: dict[str, Any]) -> Any:
 @blueprint.arguments(RevokeInput, required=False)
 @refuses(LinkNotFound, LinkRedeemed, Busy)
 @blueprint.response(200, LinkOutput, headers=LOG_POSITION)
-def revoke(given: dict[str, Any], link_id: UUID) -> Any:
-    """Revoke a link before it is used. A revoked link stays as it is."""
+def revoke(body: dict[str, Any], link_id: UUID) -> Any:
+    """Revoke a link.
+
+    It can no longer book. A link that was used can't be revoked. Revoking again changes nothing.
+    """
     current = services()
     revoked = current.links.revoke(
         link_id=link_id,
         owner_id=caller().account_id,
-        reason=given["reason"],
+        reason=body["reason"],
         actor=caller().actor,
         now=current.now(),
     )
@@ -173,7 +199,11 @@ def revoke(given: dict[str, Any], link_id: UUID) -> Any:
 @refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
 def replace(link_id: UUID) -> Any:
-    """Revoke a link and issue one like it, valid for as long."""
+    """Replace a link.
+
+    Revokes the link and issues one with the same recipient and note that is valid for as long, in
+    one step.
+    """
     current = services()
     replaced = current.links.replace(
         link_id=link_id,
@@ -196,17 +226,17 @@ def _issue(calendar_id: UUID, links: list[dict[str, Any]]) -> Written[list[Singl
     return current.links.issue(
         calendar_id=calendar_id,
         owner_id=caller().account_id,
-        links=[_new_link(given, now) for given in links],
+        links=[_new_link(fields, now) for fields in links],
         actor=caller().actor,
         now=now,
     )
 
 
-def _new_link(given: dict[str, Any], now: datetime) -> NewLink:
-    expires_at = given.get("expires_at")
-    if "expires_in_days" in given:
-        expires_at = now + timedelta(days=given["expires_in_days"])
-    return NewLink(given.get("recipient"), given.get("note"), expires_at)
+def _new_link(fields: dict[str, Any], now: datetime) -> NewLink:
+    expires_at = fields.get("expires_at")
+    if "expires_in_days" in fields:
+        expires_at = now + timedelta(days=fields["expires_in_days"])
+    return NewLink(fields.get("recipient"), fields.get("note"), expires_at)
 
 
 def _typed(link_id: UUID) -> dict[str, str]:
@@ -215,7 +245,7 @@ def _typed(link_id: UUID) -> dict[str, str]:
 
 
 def _present(link: SingleUseLink, typed: dict[str, Any]) -> dict[str, Any]:
-    """Presents a link that was just written. None of these has a booking."""
+    """Returns the output of a link that was just written. It has no booking."""
     return present_link(link_list.details_of(link, typed, now=services().now()))
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document tells of a call beyond its schemas: refusals, headers, rights."""
+"""Completes the OpenAPI document: refusals, headers and rights, and the page that shows it."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any, TypeVar, cast
 
 import flask_smorest
-from flask import Flask
+from flask import Flask, url_for
+from jinja2 import Environment, PackageLoader
 from marshmallow import Schema, fields
 
 from domain.errors import Unavailable
@@ -15,21 +16,23 @@ from interface.web.fields import AsOfField, Day, Instant
 
 V = TypeVar("V", bound=Callable[..., Any])
 
+_PAGES = Environment(loader=PackageLoader("interface.api"), autoescape=True)
+
 LOG_POSITION = {
     "X-Log-Position": {
-        "description": "Where the log ended with this write; give it to reads as X-Min-Position.",
+        "description": "Where in the log this write ended. Reads take it as X-Min-Position.",
         "schema": {"type": "integer"},
     }
 }
 ETAG = {
     "ETag": {
-        "description": "The version of the calendar; a change names it in If-Match.",
+        "description": "The version of the calendar. A change names it in If-Match.",
         "schema": {"type": "string"},
     }
 }
 LOCATION = {
     "Location": {
-        "description": "Where to read what was made.",
+        "description": "Where to read what was created.",
         "schema": {"type": "string", "format": "uri-reference"},
     }
 }
@@ -38,7 +41,7 @@ _HEADERS_OF_PROBLEMS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     503: {
         "Retry-After": {
-            "description": "Seconds after which to try again.",
+            "description": "After how many seconds to try again.",
             "schema": {"type": "integer"},
         }
     },
@@ -46,7 +49,7 @@ _HEADERS_OF_PROBLEMS = {
 
 
 class ProblemSchema(Schema):
-    """Why a request was refused (RFC 9457). `errors` only tells of single fields."""
+    """A refusal as a problem document (RFC 9457). `errors` is there if single fields are wrong."""
 
     type = fields.String(required=True, metadata={"example": "/problems/link-redeemed"})
     title = fields.String(required=True)
@@ -56,9 +59,9 @@ class ProblemSchema(Schema):
 
 
 class Api(flask_smorest.Api):
-    """flask-smorest's document, with problems instead of its own form of errors.
+    """flask-smorest's document with problem documents instead of its own form of errors.
 
-    Who answers with these problems is `problems`, for refusals and for the framework's errors.
+    `interface.web.problems` answers with them.
     """
 
     DEFAULT_ERROR_RESPONSE_NAME = "Problem"
@@ -70,45 +73,55 @@ class Api(flask_smorest.Api):
         self.register_field(AsOfField, "string", None)
         self.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
 
+    def _openapi_rapidoc(self) -> str:
+        """Returns the page /api/docs, with a title, a way back and room for small screens."""
+        return _PAGES.get_template("docs.html").render(
+            title=self.spec.title,
+            home_url="/",
+            icon_url=url_for("static", filename="icon.svg"),
+            script_url=self._rapidoc_url,
+            spec_url=url_for("api-docs.openapi_json"),
+        )
+
     def _register_responses(self) -> None:
-        """One form of problem, instead of flask-smorest's response for each status."""
+        """Registers one problem response instead of flask-smorest's one for each status."""
         self.spec.components.schema("Problem", schema=ProblemSchema)
         self.spec.components.response("Problem", _problems("Any other problem."))
 
     def _register_pagination_header(self) -> None:
-        """Pages are ours: cursors, not flask-smorest's page numbers."""
+        """Registers nothing: pages use cursors instead of flask-smorest's page numbers."""
 
 
 def note(view: V, **lists: Iterable[Any]) -> V:
-    """Add to what the document will tell of a call: `refusals`, `headers`, `security`."""
-    known = deepcopy(getattr(view, "_apidoc", {}))
+    """Adds `refusals`, `headers` or `security` to what the document will say of an endpoint."""
+    notes = deepcopy(getattr(view, "_apidoc", {}))
     for name, values in lists.items():
-        known[name] = [*known.get(name, ()), *values]
-    cast("Any", view)._apidoc = known
+        notes[name] = [*notes.get(name, ()), *values]
+    cast("Any", view)._apidoc = notes
     return view
 
 
 def refuses(*kinds: type[Exception]) -> Callable[[V], V]:
-    """Tell how a call may be refused, apart from what its arguments and rights bring."""
+    """Documents how an endpoint can refuse, beyond what its arguments and rights imply."""
     return lambda view: note(view, refusals=kinds)
 
 
 def reads_header(name: str, description: str, **more: Any) -> Callable[[V], V]:
-    """Tell of a header of the request."""
+    """Documents a header of the request. `more` are members of its OpenAPI object."""
     header = {"in": "header", "name": name, "description": description} | more
     return lambda view: note(view, headers=[header])
 
 
 def complete(operation: dict[str, Any], notes: dict[str, Any], *, owner: bool) -> dict[str, Any]:
-    """The document of a call with its notes; `owner` as in `problems.problem_of`."""
+    """Returns an operation with its notes added. `owner` is that of `problems.problem_of`."""
     if "headers" in notes:
         operation["parameters"] = [*operation.get("parameters", ()), *notes["headers"]]
     if "security" in notes:
         operation["security"] = notes["security"]
-    known = {
+    possible = {
         problems.problem_of(kind, owner=owner) for kind in (*notes.get("refusals", ()), Unavailable)
     }
-    for status, problems_of_status in groupby(sorted(known), key=lambda problem: problem.status):
+    for status, problems_of_status in groupby(sorted(possible), key=lambda problem: problem.status):
         text = "\n".join(f"* `{slug}`: {sentence}" for _, slug, sentence in problems_of_status)
         headers = _HEADERS_OF_PROBLEMS.get(status)
         operation["responses"][status] = _problems(text) | ({"headers": headers} if headers else {})

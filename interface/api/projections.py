@@ -21,15 +21,19 @@ blueprint = Blueprint(
     "projections",
     __name__,
     url_prefix="/api/v1/projections",
-    description="The views beside the log. A name may be given without its version.",
+    description="The views: tables built from the log. A view's name may omit its version.",
 )
 
 
 @blueprint.route("")
 @requires("projections")
 @blueprint.response(200, ProjectionPage)
-def index() -> Any:
-    """List the views: how far each has come, and its newest rebuild or verification."""
+def list_projections() -> Any:
+    """List views.
+
+    Shows how far each view has come, which events it could not apply, and its newest rebuild or
+    verification.
+    """
     database = services().database
     return {"items": statuses(database), "projector_at_work": is_running(database)}
 
@@ -40,7 +44,12 @@ def index() -> Any:
 @refuses(ViewNotFound, RebuildRunning)
 @blueprint.response(202, RebuildOutput, headers=LOCATION)
 def rebuild(name: str) -> Any:
-    """Ask the projector to rebuild a view. An interrupted rebuild is resumed."""
+    """Rebuild a view.
+
+    Asks the projector to build the view again beside the live one, compare the two and switch.
+    Readers see the live one until then. Resumes a rebuild that was interrupted. `Location` names
+    where to read the progress.
+    """
     job = request_rebuild(services().database, projection_named(name))
     address = url_for("projections.read_rebuild", name=job.name, rebuild_id=job.id)
     return job, {"Location": address}
@@ -51,7 +60,10 @@ def rebuild(name: str) -> Any:
 @refuses(ViewNotFound, RebuildNotFound)
 @blueprint.response(200, RebuildOutput)
 def read_rebuild(name: str, rebuild_id: UUID) -> Any:
-    """Read how far a rebuild or verification has come, or how it ended."""
+    """Read a rebuild or verification.
+
+    Shows how far it has come or how it ended, with the first rows that differed.
+    """
     projection = projection_named(name)
     job = services().database.run_idempotent(lambda conn: jobs.find(conn, rebuild_id))
     if job.name != projection.name:
@@ -65,6 +77,9 @@ def read_rebuild(name: str, rebuild_id: UUID) -> Any:
 @refuses(ViewNotFound)
 @blueprint.response(200, RetryOutput)
 def retry(name: str) -> Any:
-    """Apply the parked events of a view again: how many it took, how many stay parked."""
+    """Retry the parked events of a view.
+
+    Applies the events that the view could not take before, and those that wait behind them.
+    """
     applied, left = retry_parked(services().database, projection_named(name))
     return {"applied": applied, "parked": left}

@@ -1,4 +1,4 @@
-"""The shapes of what the API answers."""
+"""Schemas of the API's responses."""
 
 from typing import Any
 
@@ -10,233 +10,301 @@ from interface.web.fields import Instant
 from interface.web.request_schemas import AvailabilitySchema, InviteeSchema
 from projections.rebuild.jobs import KINDS, STATES
 
+_LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
+_CALENDAR_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"
+_BOOKING_ID = "c1f4f1c8-2a66-5d0b-9a55-7b8f1d6e4c33"
+_TOKEN = "TOKEN"  # noqa: S105 - an example
+_URL = "https://book.example.org"
 
-class Answer(Schema):
-    """A JSON object that always has all of its fields, but for the `sometimes` ones."""
+
+class ResponseSchema(Schema):
+    """A JSON object that always has all of its fields, except those in `sometimes`."""
 
     sometimes: tuple[str, ...] = ()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """What is always there is required, as the document says it."""
+        """Marks a field that is always there as required, for the OpenAPI document."""
         field_obj.required = field_name not in self.sometimes
 
 
-class CalendarOutput(Answer):
-    """A calendar; its ETag names the version."""
+def _example(example: object, description: str | None = None) -> dict[str, Any]:
+    """Returns metadata for the OpenAPI document."""
+    return {"example": example} | ({"description": description} if description else {})
 
-    id = fields.UUID()
-    name = fields.String(attribute="terms.name")
-    time_zone = fields.String(attribute="terms.rules.time_zone")
-    duration_minutes = fields.Integer(attribute="terms.rules.duration_minutes")
+
+class CalendarOutput(ResponseSchema):
+    """A calendar. The ETag of the response names its version."""
+
+    id = fields.UUID(metadata=_example(_CALENDAR_ID))
+    name = fields.String(attribute="terms.name", metadata=_example("Intro call"))
+    time_zone = fields.String(attribute="terms.rules.time_zone", metadata=_example("Europe/Paris"))
+    duration_minutes = fields.Integer(
+        attribute="terms.rules.duration_minutes", metadata=_example(30)
+    )
     availability = fields.Nested(AvailabilitySchema, attribute="terms.rules.availability")
-    start_increment_minutes = fields.Integer(attribute="terms.rules.start_increment_minutes")
-    buffer_before_minutes = fields.Integer(attribute="terms.rules.buffer_before_minutes")
-    buffer_after_minutes = fields.Integer(attribute="terms.rules.buffer_after_minutes")
-    minimum_notice_minutes = fields.Integer(attribute="terms.rules.minimum_notice_minutes")
-    booking_window_days = fields.Integer(attribute="terms.rules.booking_window_days")
-    location = fields.String(attribute="terms.location")
-    description = fields.String(attribute="terms.description")
-    archived = fields.Boolean(attribute="is_archived")
+    start_increment_minutes = fields.Integer(
+        attribute="terms.rules.start_increment_minutes", metadata=_example(30)
+    )
+    buffer_before_minutes = fields.Integer(
+        attribute="terms.rules.buffer_before_minutes", metadata=_example(0)
+    )
+    buffer_after_minutes = fields.Integer(
+        attribute="terms.rules.buffer_after_minutes", metadata=_example(10)
+    )
+    minimum_notice_minutes = fields.Integer(
+        attribute="terms.rules.minimum_notice_minutes", metadata=_example(240)
+    )
+    booking_window_days = fields.Integer(
+        attribute="terms.rules.booking_window_days", metadata=_example(60)
+    )
+    location = fields.String(attribute="terms.location", metadata=_example("Video call"))
+    description = fields.String(
+        attribute="terms.description",
+        metadata=_example("Half an hour to get to know each other."),
+    )
+    archived = fields.Boolean(attribute="is_archived", metadata=_example(False))
 
 
-class CalendarPage(Answer):
+class CalendarPage(ResponseSchema):
     """All calendars of the owner."""
 
     items = fields.List(fields.Nested(CalendarOutput))
 
 
-class LinkBookingOutput(Answer):
-    """The booking behind a link. The invitee is null once forgotten."""
+class LinkBookingOutput(ResponseSchema):
+    """The booking made with a link. The invitee is null once forgotten."""
 
-    id = fields.UUID()
-    start = Instant()
-    end = Instant()
-    status = fields.Enum(BookingStatus, by_value=True)
+    id = fields.UUID(metadata=_example(_BOOKING_ID))
+    start = Instant(metadata=_example("2027-01-18T09:00:00Z"))
+    end = Instant(metadata=_example("2027-01-18T09:30:00Z"))
+    status = fields.Enum(BookingStatus, by_value=True, metadata=_example("confirmed"))
     invitee = fields.Nested(InviteeSchema, allow_none=True)
 
 
-class LinkOutput(Answer):
+class LinkOutput(ResponseSchema):
     """A link. `url` and `token` are there only while it is active."""
 
     sometimes = ("url", "token")
 
-    id = fields.UUID()
-    url = fields.String()
-    token = fields.String()
-    status = fields.Enum(LinkStatus, by_value=True)
-    calendar_id = fields.UUID()
-    recipient = fields.String(allow_none=True)
-    note = fields.String(allow_none=True)
-    issued_at = Instant()
-    expires_at = Instant()
-    redeemed_at = Instant(allow_none=True)
-    revoked_at = Instant(allow_none=True)
-    replaced_by = fields.UUID(allow_none=True)
+    id = fields.UUID(metadata=_example(_LINK_ID))
+    url = fields.String(
+        metadata=_example(f"{_URL}/b/{_TOKEN}", "Where the invitee books. Only while active.")
+    )
+    token = fields.String(
+        metadata=_example(_TOKEN, "The credential of the invitee's endpoints. Only while active.")
+    )
+    status = fields.Enum(LinkStatus, by_value=True, metadata=_example("active"))
+    calendar_id = fields.UUID(metadata=_example(_CALENDAR_ID))
+    recipient = fields.String(allow_none=True, metadata=_example("Ada Lovelace"))
+    note = fields.String(allow_none=True, metadata=_example("First interview"))
+    issued_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
+    expires_at = Instant(metadata=_example("2027-01-25T08:00:00Z"))
+    redeemed_at = Instant(allow_none=True, metadata=_example(None))
+    revoked_at = Instant(allow_none=True, metadata=_example(None))
+    replaced_by = fields.UUID(
+        allow_none=True, metadata=_example(None, "The id of the link that was issued instead.")
+    )
     booking = fields.Nested(LinkBookingOutput, allow_none=True)
 
 
-class RefusedAttemptOutput(Answer):
-    """Somebody tried to book; `reason` is the name of the problem they were told."""
+class RefusedAttemptOutput(ResponseSchema):
+    """A refused attempt to book."""
 
-    at = Instant()
-    reason = fields.String()
+    at = Instant(metadata=_example("2027-01-18T09:00:00Z"))
+    reason = fields.String(metadata=_example("link-redeemed", "The slug of the problem."))
 
 
-class RefusedAttemptList(Answer):
-    """Attempts with one link, newest first."""
+class RefusedAttemptList(ResponseSchema):
+    """Refused attempts to book with one link, newest first."""
 
     items = fields.List(fields.Nested(RefusedAttemptOutput))
 
 
-class LinkBatchOutput(Answer):
-    """The links that were issued, in the order of the wishes."""
+class LinkBatchOutput(ResponseSchema):
+    """The links that were issued, in the order of the request."""
 
     items = fields.List(fields.Nested(LinkOutput))
 
 
-class UnchangedLink(Answer):
-    """A link that was not revoked; `reason` is the name of a problem."""
+class UnchangedLink(ResponseSchema):
+    """A link that was not revoked."""
 
-    id = fields.UUID()
-    reason = fields.String()
+    id = fields.UUID(metadata=_example(_LINK_ID))
+    reason = fields.String(metadata=_example("link-redeemed", "The slug of the problem."))
 
 
-class BulkRevocationOutput(Answer):
+class BulkRevocationOutput(ResponseSchema):
     """Which links were revoked, and why the others were not."""
 
-    revoked = fields.List(fields.UUID())
+    revoked = fields.List(fields.UUID(), metadata=_example([_LINK_ID]))
     unchanged = fields.List(fields.Nested(UnchangedLink))
 
 
 class LinkPage(LinkBatchOutput):
-    """Links, newest first; `next_cursor` is null on the last page."""
+    """Links, newest first."""
 
-    next_cursor = fields.String(allow_none=True)
+    next_cursor = fields.String(
+        allow_none=True, metadata=_example(None, "The `cursor` of the next page; null at the end.")
+    )
 
 
-class BookingOutput(Answer):
+class BookingOutput(ResponseSchema):
     """A booking. Invitee and notes are null once forgotten."""
 
-    id = fields.UUID()
-    link_id = fields.UUID()
-    calendar_id = fields.UUID()
-    start = Instant()
-    end = Instant()
-    status = fields.Enum(BookingStatus, by_value=True)
+    id = fields.UUID(metadata=_example(_BOOKING_ID))
+    link_id = fields.UUID(metadata=_example(_LINK_ID))
+    calendar_id = fields.UUID(metadata=_example(_CALENDAR_ID))
+    start = Instant(metadata=_example("2027-01-18T09:00:00Z"))
+    end = Instant(metadata=_example("2027-01-18T09:30:00Z"))
+    status = fields.Enum(BookingStatus, by_value=True, metadata=_example("confirmed"))
     invitee = fields.Nested(InviteeSchema, allow_none=True)
-    notes = fields.String(allow_none=True)
+    notes = fields.String(
+        allow_none=True, metadata=_example("I would like to talk about the engine.")
+    )
 
 
-class BookingPage(Answer):
-    """Bookings by start; `next_cursor` is null on the last page."""
+class BookingPage(ResponseSchema):
+    """Bookings by start."""
 
     items = fields.List(fields.Nested(BookingOutput))
-    next_cursor = fields.String(allow_none=True)
+    next_cursor = fields.String(
+        allow_none=True, metadata=_example(None, "The `cursor` of the next page; null at the end.")
+    )
 
 
-class CalendarShown(Answer):
-    """What an invitee sees of a calendar."""
+class CalendarShown(ResponseSchema):
+    """A calendar as an invitee sees it."""
 
-    name = fields.String()
-    description = fields.String()
-    location = fields.String()
-    duration_minutes = fields.Integer(attribute="rules.duration_minutes")
-    time_zone = fields.String(attribute="rules.time_zone")
-
-
-class Host(Answer):
-    """Who invites."""
-
-    name = fields.String()
+    name = fields.String(metadata=_example("Intro call"))
+    description = fields.String(metadata=_example("Half an hour to get to know each other."))
+    location = fields.String(metadata=_example("Video call"))
+    duration_minutes = fields.Integer(attribute="rules.duration_minutes", metadata=_example(30))
+    time_zone = fields.String(attribute="rules.time_zone", metadata=_example("Europe/Paris"))
 
 
-class BookingLinkOutput(Answer):
+class Host(ResponseSchema):
+    """The owner of the calendar, as invitees see them."""
+
+    name = fields.String(metadata=_example("Olivia Owner"))
+
+
+class BookingLinkOutput(ResponseSchema):
     """An active link as its bearer sees it."""
 
-    status = fields.Enum(LinkStatus, by_value=True)
+    status = fields.Enum(LinkStatus, by_value=True, metadata=_example("active"))
     calendar = fields.Nested(CalendarShown)
     host = fields.Nested(Host)
-    expires_at = Instant()
+    expires_at = Instant(metadata=_example("2027-01-25T08:00:00Z"))
 
 
-class SlotOutput(Answer):
-    """A half-open interval in UTC."""
+class SlotOutput(ResponseSchema):
+    """A half-open interval in UTC that can be booked."""
 
-    start = Instant()
-    end = Instant()
+    start = Instant(metadata=_example("2027-01-18T09:00:00Z"))
+    end = Instant(metadata=_example("2027-01-18T09:30:00Z"))
 
 
-class SlotsOutput(Answer):
+class SlotsOutput(ResponseSchema):
     """The free slots, in order."""
 
     slots = fields.List(fields.Nested(SlotOutput))
 
 
-class RedemptionOutput(Answer):
-    """The booking, and the invitee's own links to it."""
+class RedemptionOutput(ResponseSchema):
+    """The booking, and the invitee's own addresses for it."""
 
-    booking_id = fields.UUID()
-    start = Instant()
-    end = Instant()
+    booking_id = fields.UUID(metadata=_example(_BOOKING_ID))
+    start = Instant(metadata=_example("2027-01-18T09:00:00Z"))
+    end = Instant(metadata=_example("2027-01-18T09:30:00Z"))
     calendar = fields.Nested(CalendarShown)
     invitee = fields.Nested(InviteeSchema)
-    manage_url = fields.String()
-    ics_url = fields.String()
+    manage_url = fields.String(
+        metadata=_example(f"{_URL}/m/{_TOKEN}", "The invitee's page about the booking.")
+    )
+    ics_url = fields.String(
+        metadata=_example(f"{_URL}/m/{_TOKEN}/booking.ics", "The booking as an iCalendar file.")
+    )
 
 
-class DifferenceOutput(Answer):
-    """A row that was not alike: the columns that differ, or null for a row that is not there."""
+class DifferenceOutput(ResponseSchema):
+    """A row that differs between the live view and the one built from the log."""
 
-    table = fields.String()
-    key = fields.String()
-    live = fields.Dict(keys=fields.String(), allow_none=True)
-    built = fields.Dict(keys=fields.String(), allow_none=True)
-
-
-class RebuildOutput(Answer):
-    """A rebuild or verification. `progress` is the part of the log that it has seen, 0 to 1.
-
-    `differing` counts the rows that were not as in the live view, and `differences` are the
-    first of them; both are null until they were compared.
-    """
-
-    id = fields.UUID()
-    kind = fields.String(validate=validate.OneOf(KINDS))
-    state = fields.String(validate=validate.OneOf(STATES))
-    progress = fields.Float()
-    events = fields.Integer()
-    seconds = fields.Float()
-    rows = fields.Integer(allow_none=True)
-    differing = fields.Integer(allow_none=True)
-    differences = fields.List(fields.Nested(DifferenceOutput), allow_none=True)
-    error = fields.String(allow_none=True)
-    requested_at = Instant()
-    finished_at = Instant(allow_none=True)
+    table = fields.String(metadata=_example("link_list_v2"))
+    key = fields.String(metadata=_example(_LINK_ID))
+    live = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        metadata=_example(
+            {"revoked_at": None}, "The columns that differ; null if the live view lacks the row."
+        ),
+    )
+    built = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        metadata=_example(
+            {"revoked_at": "2027-01-12T10:00:00+00:00"},
+            "The columns that differ; null if the log does not lead to this row.",
+        ),
+    )
 
 
-class ProjectionOutput(Answer):
-    """A view. `parked` events could not be applied, `waiting` ones stand behind those."""
+class RebuildOutput(ResponseSchema):
+    """A rebuild or verification of a view."""
 
-    name = fields.String()
-    position = fields.Integer()
-    head = fields.Integer()
-    lag_events = fields.Integer()
-    lag_seconds = fields.Float()
-    state = fields.String(validate=validate.OneOf(("live", "behind", "parked")))
-    parked = fields.Integer()
-    waiting = fields.Integer()
+    id = fields.UUID(metadata=_example("7e0a5b54-93c1-4f55-8d5b-3f7a9f1b2c44"))
+    kind = fields.String(validate=validate.OneOf(KINDS), metadata=_example("rebuild"))
+    state = fields.String(validate=validate.OneOf(STATES), metadata=_example("done"))
+    progress = fields.Float(metadata=_example(1.0, "How much of the log it has read, 0 to 1."))
+    events = fields.Integer(metadata=_example(1200, "How many events it has applied."))
+    seconds = fields.Float(metadata=_example(0.4, "How long it has worked."))
+    rows = fields.Integer(
+        allow_none=True, metadata=_example(310, "How many rows it has built; null until then.")
+    )
+    differing = fields.Integer(
+        allow_none=True,
+        metadata=_example(
+            0, "How many rows differ from the live view; null if they were not compared."
+        ),
+    )
+    differences = fields.List(
+        fields.Nested(DifferenceOutput),
+        allow_none=True,
+        metadata={"description": "The first rows that differ; null if they were not compared."},
+    )
+    error = fields.String(allow_none=True, metadata=_example(None, "Why it failed."))
+    requested_at = Instant(metadata=_example("2027-01-12T10:00:00Z"))
+    finished_at = Instant(allow_none=True, metadata=_example("2027-01-12T10:00:02Z"))
+
+
+class ProjectionOutput(ResponseSchema):
+    """A view and how far it has come."""
+
+    name = fields.String(metadata=_example("link_list_v2"))
+    position = fields.Integer(metadata=_example(1200, "The position up to which it has read."))
+    head = fields.Integer(metadata=_example(1200, "The position of the newest event."))
+    lag_events = fields.Integer(
+        metadata=_example(0, "Events that it has not read yet, counted up to 100,000.")
+    )
+    lag_seconds = fields.Float(metadata=_example(0.0, "The age of the oldest of these."))
+    state = fields.String(
+        validate=validate.OneOf(("live", "behind", "parked")), metadata=_example("live")
+    )
+    parked = fields.Integer(metadata=_example(0, "Events that it could not apply."))
+    waiting = fields.Integer(metadata=_example(0, "Events that wait behind parked ones."))
     rebuild = fields.Nested(RebuildOutput, allow_none=True)
 
 
-class ProjectionPage(Answer):
-    """All views of this version, and whether a projector keeps them up."""
+class ProjectionPage(ResponseSchema):
+    """All views of this version."""
 
     items = fields.List(fields.Nested(ProjectionOutput))
-    projector_at_work = fields.Boolean()
+    projector_at_work = fields.Boolean(
+        metadata=_example(True, "Whether a projector keeps the views current.")
+    )
 
 
-class RetryOutput(Answer):
-    """What became of the parked events, and of those that waited behind them."""
+class RetryOutput(ResponseSchema):
+    """The outcome of a retry of parked events and of those that wait behind them."""
 
-    applied = fields.Integer()
-    parked = fields.Integer()
+    applied = fields.Integer(metadata=_example(1, "How many were applied."))
+    parked = fields.Integer(metadata=_example(0, "How many are still parked."))

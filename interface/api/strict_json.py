@@ -1,4 +1,4 @@
-"""Bodies and parameters, read strictly: what is not exactly understood is refused."""
+"""Reads bodies and parameters strictly: anything ambiguous is refused."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from interface.web.problems import Malformed, field_errors
 
 
 class StrictParser(FlaskParser):
-    """webargs' parser with a JSON reader that lets nothing ambiguous through."""
+    """webargs' parser with a JSON reader that refuses what is ambiguous."""
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body as JSON. No body at all is one without fields."""
+        """Returns the body as JSON. An empty body counts as an object without fields."""
         body = req.get_data()
-        if _goes_on(req):
+        if _has_more(req):
             raise RequestEntityTooLarge
         if not body:
             return {}
@@ -36,7 +36,7 @@ class StrictParser(FlaskParser):
         error_status_code: int | None,
         error_headers: Mapping[str, str] | None,
     ) -> NoReturn:
-        """Name every field that is wrong."""
+        """Raises `Invalid`, which names every field that is wrong."""
         assert isinstance(error.messages, dict)  # noqa: S101 - webargs nests by location
         merged: dict[str, list[str]] = {}
         for messages in error.messages.values():
@@ -44,17 +44,17 @@ class StrictParser(FlaskParser):
         raise Invalid(merged)
 
 
-def _goes_on(req: Request) -> bool:
-    """Whether there is more of a body sent in chunks: werkzeug cuts it at the limit in silence."""
+def _has_more(req: Request) -> bool:
+    """Returns True if a body sent in chunks goes on: werkzeug silently cuts it at the limit."""
     if req.content_length is not None or not req.environ.get("wsgi.input_terminated"):
         return False
     return bool(req.environ["wsgi.input"].read(1))
 
 
 def strict_json(body: bytes) -> Any:
-    """Parse JSON as RFC 8259 has it; a name given twice in an object is refused.
+    """Parses JSON as in RFC 8259, but refuses an object that has a name twice.
 
-    Raises `Malformed`, or `Invalid` naming the field that was given twice.
+    Raises `Malformed`, or `Invalid`, which names the field that is there twice.
     """
     try:
         return json.loads(
@@ -65,12 +65,12 @@ def strict_json(body: bytes) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in members:
             raise Invalid({name: ["Given more than once."]})
-        found[name] = value
-    return found
+        members[name] = value
+    return members
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -7,14 +7,22 @@ import click
 
 from domain.errors import AdmitOneError, Invalid
 from interface.settings import SettingsError
-from interface.version import version
 
-# Each is the name of a module here and of the command in it.
-COMMANDS = ("accounts", "audit", "health", "keys", "privacy", "projections", "schema", "serve")
+# Each is the name of a module here and of the command in it, with the first line of its help.
+COMMANDS = {
+    "accounts": "Manage accounts.",
+    "audit": "Replay the log and prove that it is unchanged.",
+    "health": "Check whether people can book now.",
+    "keys": "Manage API keys.",
+    "privacy": "Export and erase personal data.",
+    "projections": "Watch, rebuild and verify the views.",
+    "schema": "Create and upgrade the database tables.",
+    "serve": "Run the whole service until Ctrl-C.",
+}
 
 
 class _Commands(click.Group):
-    """Loads what a command needs when it is asked for: that takes longest of all."""
+    """Imports a command only when it is run, because importing takes most of the time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -25,15 +33,34 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(f"interface.cli.{cmd_name}"), cmd_name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        from interface.version import version
+
+        click.echo(f"admitone {version()}")
+        ctx.exit()
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version(), prog_name="admitone", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def commands() -> None:
     """Single-use booking links with a ledger."""
 
 
 def main() -> None:
-    """Run a command; what it refuses is one clear sentence and exit status 1."""
+    """Runs a command. A refusal is printed as one sentence, and the exit status is 1."""
     try:
         "".join(sys.argv).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""`admitone accounts`: who may sign in."""
+"""`admitone accounts`: manages the accounts that may sign in."""
 
 import click
 
@@ -8,18 +8,18 @@ from interface.cli import context
 
 @click.group()
 def accounts() -> None:
-    """Who may sign in."""
+    """Manage accounts."""
 
 
 @accounts.command()
 @click.argument("email")
-@click.option("--name", help="What invitees read. Default: the part before the @.")
+@click.option("--name", help="The name that invitees read. Default: the part before the @.")
 @click.option(
     "--role",
     "roles",
     multiple=True,
     type=click.Choice(ROLES),
-    help="May be given several times. Default: owner.",
+    help="Can be repeated. Default: owner.",
 )
 def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
     """Create an account and print its one-time sign-in link."""
@@ -31,6 +31,6 @@ def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
 @accounts.command("sign-in-link")
 @click.argument("email")
 def sign_in_link(email: str) -> None:
-    """Print a new one-time sign-in link; earlier ones no longer work."""
+    """Print a new one-time sign-in link. Earlier ones stop working."""
     with context.services() as services:
         click.echo(services.sign_in_url(services.accounts.by_email(email)))

@@ -1,4 +1,4 @@
-"""`admitone audit`: what happened, and the proof that nothing else did."""
+"""`admitone audit`: replays the log and proves that it is unchanged."""
 
 import json
 import sys
@@ -29,12 +29,12 @@ from projections.evidence.log_verification import verify as verify_log
 
 
 class Unproved(AdmitOneError):
-    """It can't be proved."""
+    """The log can't be verified."""
 
 
 @click.group()
 def audit() -> None:
-    """Replay what happened, and prove that nothing else did."""
+    """Replay the log and prove that it is unchanged."""
 
 
 @audit.command("replay")
@@ -42,9 +42,11 @@ def audit() -> None:
 @click.option(
     "--as-of",
     type=FieldType(AsOfField(), "time|position"),
-    help="A time with an offset, a date (its start in UTC), or a log position.",
+    help="A time with an offset, a date (its start in UTC) or a log position. Default: now.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, as the API answers.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, the same as from the API."
+)
 def replay_history(aggregate_id: UUID, as_of: AsOf | None, as_json: bool) -> None:
     """Show the history of a link, booking, calendar or agenda, with the state after each event."""
     with recorded_access(f"replay {aggregate_id} as of {as_of or 'now'}") as services:
@@ -89,11 +91,19 @@ def _print_history(history: History) -> None:
     "--checkpoint",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A signed checkpoint from elsewhere. Default: all in the checkpoints folder.",
+    help="A checkpoint that was stored elsewhere. Default: all in the checkpoints folder.",
 )
-@click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="Public key.")
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(exists=True, path_type=Path),
+    help="A file with the public key. Default: this installation's.",
+)
 def verify(file: Path | None, key_file: Path | None) -> None:
-    """Recompute every hash of the log. Exit status 1 names the first bad position."""
+    """Recompute every hash of the log and compare it with the signed checkpoints.
+
+    Exit status 1: the log is not as it was recorded, and the first position at fault is named.
+    """
     with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
         key = _public_key(services.settings, key_file)
         store = CheckpointStore(services.settings.checkpoints_folder, key)
@@ -101,9 +111,9 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             checkpoints = store.all()
             leaves = store.leaves()
             if file is not None:
-                given = verify_checkpoint(file.read_text(), key)
-                smaller = (stored for stored in checkpoints if stored.size < given.size)
-                checkpoints = [*smaller, given]
+                external = verify_checkpoint(file.read_text(), key)
+                smaller = (stored for stored in checkpoints if stored.size < external.size)
+                checkpoints = [*smaller, external]
         except (ProofError, OSError) as error:
             raise Unproved(f"The stored checkpoints can't be used: {error}.") from error
         if not checkpoints:
@@ -117,7 +127,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
         newest = checkpoints[-1]
         click.echo(
             f"The log is as it was recorded: {verdict.events} events, {verdict.signed} of them"
-            f" under {len(checkpoints)} checkpoints, the last signed at"
+            f" covered by {len(checkpoints)} checkpoints, the last signed at"
             f" {newest.time:%Y-%m-%d %H:%M:%S} UTC."
         )
         return
@@ -126,9 +136,13 @@ def verify(file: Path | None, key_file: Path | None) -> None:
 
 
 @audit.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it to this file. Default: print it.",
+)
 def checkpoint(out: Path | None) -> None:
-    """Sign new events, if there are any, and print the newest checkpoint."""
+    """Sign the events that are new, if any, and print the newest checkpoint."""
     with recorded_access("checkpoint") as services:
         newest = newest_checkpoint(services)
     if out is None:
@@ -140,16 +154,31 @@ def checkpoint(out: Path | None) -> None:
 
 @audit.command()
 def key() -> None:
-    """Print the public key of the checkpoints. Give it to auditors through another channel."""
+    """Print the public key that verifies checkpoints. Give it to auditors by another channel."""
     click.echo(key_store.checkpoint_signer(context.settings()).verifier_key())
 
 
 @audit.command()
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--from", "first", type=click.IntRange(min=1), help="First position. Default: all.")
-@click.option("--to", "last", type=click.IntRange(min=1), help="Last position.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write. The checkpoint goes into FILE.checkpoint.",
+)
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(min=1),
+    help="First position. Default: the start of the log.",
+)
+@click.option(
+    "--to",
+    "last",
+    type=click.IntRange(min=1),
+    help="Last position. Default: the newest that is signed.",
+)
 def export(out: Path, first: int | None, last: int | None) -> None:
-    """Write events with their proofs, and beside them the checkpoint, as FILE.checkpoint."""
+    """Write events with their proofs, and the checkpoint that proves them."""
     with recorded_access(f"export {first or 'start'} to {last or 'end'}") as services:
         newest = newest_checkpoint(services)
         with services.database.connection() as conn, out.open("wb") as file:
@@ -162,11 +191,24 @@ def export(out: Path, first: int | None, last: int | None) -> None:
 @audit.command("verify-export")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--checkpoint", "signed_file", required=True, type=click.Path(exists=True, path_type=Path)
+    "--checkpoint",
+    "signed_file",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="The file with the signed checkpoint.",
 )
-@click.option("--key", "key_file", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--key",
+    "key_file",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="The file with the public key.",
+)
 def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
-    """Check an export; needs no database. (application/proofs/verifier.py alone does the same.)"""
+    """Verify an export. Needs no database.
+
+    The file application/proofs/verifier.py does the same without Admit One.
+    """
     try:
         with file.open("rb") as lines:
             signed, indices = verify_export(
@@ -179,7 +221,13 @@ def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
 
 
 @audit.command("accesses")
-@click.option("--limit", default=100, type=click.IntRange(1, 10_000))
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="How many to list at most.",
+)
 def list_accesses(limit: int) -> None:
     """List who read the audit, newest first."""
     with recorded_access("accesses") as services:

@@ -1,4 +1,4 @@
-"""What the commands of `admitone audit` have in common."""
+"""Shared by all commands of `admitone audit`: the recorded access, the newest checkpoint."""
 
 import getpass
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ LONGEST_SECONDS = 3600.0
 
 @contextmanager
 def recorded_access(what: str) -> Iterator[Services]:
-    """Yields services once it is on record who reads what; the command may take an hour."""
+    """Records who reads what, then yields services. The command may take up to an hour."""
     with context.services() as services, deadline(LONGEST_SECONDS):
         access_log.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
         yield services
 
 
 def newest_checkpoint(services: Services) -> SignedCheckpoint:
-    """Returns the newest checkpoint, signed now if the tree has grown since the last.
+    """Returns the newest checkpoint. Signs one first if there are events without one.
 
     Raises `NoCheckpoint`.
     """

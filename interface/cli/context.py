@@ -1,4 +1,4 @@
-"""Settings, database and services for the length of one command."""
+"""Settings and services for the duration of one command."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Options of commands, read by the same fields as parameters of the API."""
+"""Command options that are read by the same fields as parameters of the API."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields
 
 
 class FieldType(click.ParamType[Any]):
-    """A type for options whose text a field deserializes; its sentences become the error."""
+    """An option type that deserializes text with a field and reports the field's errors."""
 
     def __init__(self, field: fields.Field[Any], name: str) -> None:
         """`name` stands for the value in the help text."""
@@ -15,7 +15,7 @@ class FieldType(click.ParamType[Any]):
         self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns the value of the field. Values that are no text were converted before."""
+        """Returns the field's value. A value that is not text has been converted already."""
         if not isinstance(value, str):
             return value
         try:

@@ -1,4 +1,4 @@
-"""`admitone health`: is it ready."""
+"""`admitone health`: checks whether the service is ready."""
 
 import os
 import sys
@@ -11,7 +11,10 @@ from interface.settings import Settings
 
 @click.command()
 def health() -> None:
-    """Exit 0 when the service is ready; else say why not and exit 1."""
+    """Check whether people can book now.
+
+    Exit status 0: they can. 1: they can't, and the reason is printed.
+    """
     reason = why_not_ready(Settings.from_environment(os.environ))
     if reason is not None:
         click.echo(reason, err=True)

@@ -1,4 +1,4 @@
-"""`admitone keys`: API keys."""
+"""`admitone keys`: manages API keys."""
 
 import click
 
@@ -8,25 +8,27 @@ from interface.cli import context
 
 @click.group()
 def keys() -> None:
-    """API keys."""
+    """Manage API keys."""
 
 
 @keys.command()
-@click.option("--account", "email", required=True, help="Whom the key acts for.")
+@click.option(
+    "--account", "email", required=True, help="E-mail address of the account that the key acts for."
+)
 @click.option("--name", default="", help="What the key is for.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice(ALL_SCOPES),
-    help="May be given several times. Default: all that the account's roles allow.",
+    help="Can be repeated. Default: everything that the account's roles allow.",
 )
 def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
     """Create an API key and print it, once, alone on the last line."""
     with context.services() as services:
         account = services.accounts.by_email(email)
         key = services.accounts.create_key(account, name=name, scopes=scopes)
-        click.echo(f"An API key for {account.email}. It is shown this once:", err=True)
+        click.echo(f"An API key for {account.email}. It is shown only this once:", err=True)
         click.echo(key)
 
 
@@ -45,7 +47,7 @@ def list_keys() -> None:
 @keys.command()
 @click.argument("prefix")
 def revoke(prefix: str) -> None:
-    """End the key that starts with ao_PREFIX_, at once."""
+    """Revoke the key that starts with ao_PREFIX_. It stops working at once."""
     with context.services() as services:
         services.accounts.revoke_key(prefix, now=services.now())
         click.echo(f"Revoked {prefix}.")

@@ -1,10 +1,6 @@
-"""`admitone privacy`: what is held about people, and forgetting them."""
+"""`admitone privacy`: exports and erases personal data."""
 
 import json
-import logging
-import signal
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -12,27 +8,21 @@ from uuid import UUID
 import click
 
 from application.commands.erasure import OPERATOR
-from domain.errors import Unavailable
-from interface.bootstrap import Services
 from interface.cli import context
 from interface.observability import logs
-from interface.runtime.parent_watchdog import end_with_parent
-from projections.retention import forget_due_invitees
-
-HOUR, MINUTE = 3600, 60
-
-log = logging.getLogger(__name__)
+from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
+from interface.runtime.retention_loop import delete_due, delete_hourly
 
 
 @click.group()
 def privacy() -> None:
-    """What is held about people, and forgetting them."""
+    """Export and erase personal data."""
 
 
 @privacy.command()
 @click.argument("booking_id", type=click.UUID)
 def forget(booking_id: UUID) -> None:
-    """Erase what was typed about the invitee of a booking, for ever."""
+    """Erase what was typed about the invitee of a booking, for good."""
     with context.services() as services:
         services.erasure.forget(
             booking_id=booking_id, owner_id=None, actor=OPERATOR, now=services.now()
@@ -42,7 +32,7 @@ def forget(booking_id: UUID) -> None:
 
 @privacy.command()
 def reapply() -> None:
-    """Erase again all who were forgotten: after personal data came back from a backup."""
+    """Erase again everybody who was forgotten, after personal data came back from a backup."""
     with context.services() as services:
         erased = services.erasure.reapply()
     click.echo(f"Erased {erased} {'row' if erased == 1 else 'rows'} that had come back.")
@@ -50,12 +40,12 @@ def reapply() -> None:
 
 @privacy.command()
 @click.argument("email")
-@click.option("--out", type=click.Path(path_type=Path), help="A file, instead of the terminal.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead.")
 def export(email: str, out: Path | None) -> None:
-    """Write all that is held about an e-mail address, as JSON."""
+    """Print everything that is stored about an e-mail address, as JSON."""
     with context.services() as services:
-        held = services.erasure.personal_data_about(email)
-    text = json.dumps(held, indent=2, ensure_ascii=False) + "\n"
+        stored = services.erasure.personal_data_about(email)
+    text = json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
     if out is None:
         click.echo(text, nl=False)
         return
@@ -67,53 +57,21 @@ def export(email: str, out: Path | None) -> None:
 
 
 @privacy.command()
-@click.option("--keep-on", is_flag=True, help="Once an hour, until stopped.")
+@click.option("--keep-on", is_flag=True, help="Repeat every hour until stopped.")
 def retention(keep_on: bool) -> None:
-    """Delete what was kept long enough.
+    """Delete what has been stored for long enough.
 
-    Refused attempts of ADMITONE_ATTEMPTS_DAYS ago or longer; and, where that is set, the
-    invitees whose booking ended ADMITONE_FORGET_AFTER_DAYS ago or longer.
+    Deletes refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and, if
+    ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
+    ago or earlier.
     """
     if not keep_on:
         with context.services() as services:
-            for _, sentence in _done_now(services, stop=Event()):
+            for sentence in delete_due(services, stop=Event()):
                 click.echo(sentence)
         return
     logs.configure(context.settings().log)
     end_with_parent()
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     with context.services() as services:
-        while not stop.is_set():
-            stop.wait(_next_in(services, stop=stop))
-
-
-def _next_in(services: Services, *, stop: Event) -> float:
-    """Do it, and tell in how many seconds to do it again."""
-    try:
-        for count, sentence in _done_now(services, stop=stop):
-            if count:
-                log.info(sentence)
-    except Unavailable as error:
-        log.warning("trying again in a minute: %s", error)
-        return MINUTE
-    return HOUR
-
-
-def _done_now(services: Services, *, stop: Event) -> Iterator[tuple[int, str]]:
-    """How much was deleted, and that in a sentence."""
-    now = services.now()
-    too_old = now - timedelta(days=services.settings.attempts_days)
-    count = services.refused_attempts.sweep(before=too_old)
-    yield count, f"Deleted {count} refused {'attempt' if count == 1 else 'attempts'}."
-    days = services.settings.forget_after_days
-    if days is not None:
-        count = forget_due_invitees(
-            services.database,
-            services.erasure,
-            ended_by=now - timedelta(days=days),
-            now=now,
-            stop=stop,
-        )
-        yield count, f"Forgot {count} {'invitee' if count == 1 else 'invitees'}."
+        delete_hourly(services, stop=stop)

@@ -1,4 +1,4 @@
-"""How far a rebuild has come: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a bar on a terminal, a line every two seconds elsewhere."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ LINE_SECONDS = 2.0
 
 
 class Progress:
-    """Shows generations of views on standard error."""
+    """The progress of rebuild jobs."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -34,7 +34,7 @@ class Progress:
             else None
         )
         self._tasks: dict[str, TaskID] = {}
-        self._told_at: dict[str, float] = {}
+        self._shown_at: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -50,40 +50,43 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def show(self, found: Sequence[RebuildJob]) -> None:
-        """How far these have come."""
-        for generation in found:
+    def show(self, jobs: Sequence[RebuildJob]) -> None:
+        """Shows how far these jobs have come."""
+        for job in jobs:
             if self._bars is not None:
-                self._show_bar(self._bars, generation)
+                self._show_bar(self._bars, job)
             else:
-                self._show_line(generation)
+                self._show_line(job)
 
-    def _show_bar(self, bars: Bars, found: RebuildJob) -> None:
-        if found.name not in self._tasks:
-            self._tasks[found.name] = bars.add_task(found.name, total=1.0, rate="")
+    def _show_bar(self, bars: Bars, job: RebuildJob) -> None:
+        if job.name not in self._tasks:
+            self._tasks[job.name] = bars.add_task(job.name, total=1.0, rate="")
         bars.update(
-            self._tasks[found.name],
-            completed=found.progress,
-            description=f"{found.name} {found.state}",
-            rate=f"{found.rate:,.0f} events/s",
+            self._tasks[job.name],
+            completed=job.progress,
+            description=f"{job.name} {job.state}",
+            rate=f"{job.rate:,.0f} events/s",
         )
 
-    def _show_line(self, found: RebuildJob) -> None:
+    def _show_line(self, job: RebuildJob) -> None:
         now = monotonic()
-        if found.state == "building" and now - self._told_at.get(found.name, 0) < LINE_SECONDS:
+        if job.state == "building" and now - self._shown_at.get(job.name, 0) < LINE_SECONDS:
             return
-        self._told_at[found.name] = now
-        left = found.seconds * (1 / found.progress - 1) if found.progress else 0.0
+        self._shown_at[job.name] = now
+        left = job.seconds * (1 / job.progress - 1) if job.progress else 0.0
         click.echo(
-            f"{found.name} {found.state}: {found.progress:.0%}, {found.events} events,"
-            f" {found.rate:,.0f} events/s, {left:.0f} s left",
+            f"{job.name} {job.state}: {job.progress:.0%}, {job.events} events,"
+            f" {job.rate:,.0f} events/s, {left:.0f} s left",
             err=True,
         )
 
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields a callback that shows how many of how many are done, on a terminal only."""
+    """Yields a callback that takes how many are done and how many there are.
+
+    It shows a bar on a terminal and nothing elsewhere.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda done, total: None

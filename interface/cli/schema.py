@@ -1,4 +1,4 @@
-"""`admitone schema`: the tables."""
+"""`admitone schema`: creates and upgrades the database tables and roles."""
 
 import click
 
@@ -9,12 +9,12 @@ from interface.runtime import command_database
 
 @click.group()
 def schema() -> None:
-    """The tables."""
+    """Create and upgrade the database tables."""
 
 
 @schema.command()
 def apply() -> None:
-    """Create or upgrade the tables, once, under a lock."""
+    """Create or upgrade the tables. Only one process does so at a time."""
     with command_database.server(context.settings()) as conninfo:
         steps = bootstrap.apply_schema(conninfo)
     click.echo("\n".join(f"applied {step}" for step in steps) or "nothing to do")
@@ -22,10 +22,10 @@ def apply() -> None:
 
 @schema.command()
 def roles() -> None:
-    """Create the database roles where they are missing and grant what each may do.
+    """Create the database roles that are missing and grant each what it needs.
 
-    As the owner of the tables; again after every `schema apply`.
+    Run it as the owner of the tables, again after every `schema apply`.
     """
     with command_database.server(context.settings()) as conninfo:
         bootstrap.apply_roles(conninfo)
-    click.echo("The roles have what they need, and no more.")
+    click.echo("The roles have the rights that they need, and no others.")

@@ -1,4 +1,4 @@
-"""`admitone serve`: the whole service."""
+"""`admitone serve`: runs the whole service."""
 
 import os
 
@@ -13,7 +13,11 @@ from interface.settings import unused_settings
 
 @click.command()
 def serve() -> None:
-    """Run everything: database, web workers, projector. Ctrl-C stops it all."""
+    """Run the whole service until Ctrl-C.
+
+    Starts the database if it is the embedded one, the web workers, the projector and the
+    retention process, and starts each again if it dies.
+    """
     end_with_parent()
     settings = context.settings()
     for name in unused_settings(os.environ):

@@ -1,4 +1,4 @@
-"""`admitone audit report`: what holds for the whole log, for people and programs."""
+"""`admitone audit report`: checks the whole log and reports the result, as JSON or a page."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from projections.evidence.checkpoint_store import NoCheckpoint
 
 @click.group()
 def report() -> None:
-    """Report what holds for the whole log."""
+    """Check the whole log and report the result."""
 
 
 @report.command("single-use")
@@ -25,19 +25,19 @@ def report() -> None:
     "--from",
     "since",
     type=FieldType(InstantOrDay(), "time"),
-    help="Count from this time on, or from the start of that day in UTC.",
+    help="Count events from this time on, or from the start of this day in UTC.",
 )
 @click.option(
     "--to",
     "until",
     type=FieldType(InstantOrDay(whole_day=True), "time"),
-    help="Count what was before this time, or until the end of that day in UTC.",
+    help="Count events before this time, or until the end of this day in UTC.",
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page to print.")
 def single_use(since: datetime | None, until: datetime | None, html: Path | None) -> None:
     """Check that no link was ever used twice, and count what happened, as JSON.
 
-    Exit status 1 means that something does not hold. The bad positions are named.
+    Exit status 1: something does not hold. The positions at fault are named.
     """
     period = f"{since or 'the beginning'} to {until or 'now'}"
     with recorded_access(f"report single-use, {period}") as services:

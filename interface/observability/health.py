@@ -1,4 +1,4 @@
-"""Liveness and readiness, with the reasons when not ready."""
+"""Serves liveness and readiness, with the reasons for not being ready."""
 
 from flask import Blueprint, Flask, Response, jsonify
 
@@ -22,12 +22,12 @@ def init_app(app: Flask, services: Services) -> None:
 
     @blueprint.get("/healthz")
     def alive() -> Response:
-        """Says that this process answers; nothing else is asked of anybody."""
+        """Answers that this process is alive. Asks nothing of the database."""
         return jsonify(status="alive", version=version())
 
     @blueprint.get("/readyz")
     def ready() -> tuple[Response, int]:
-        """Says that people can book now: 200, or 503 with the reasons why not."""
+        """Answers 200 if people can book now, else 503 with the reasons."""
         reasons = reasons_against_ready(services)
         if reasons:
             return jsonify(status="not ready", reasons=reasons), 503
@@ -37,28 +37,28 @@ def init_app(app: Flask, services: Services) -> None:
 
 
 def reasons_against_ready(services: Services) -> list[str]:
-    """Returns sentences for an operator; none when people can book."""
+    """Returns the reasons why people can't book, as sentences. An empty list means they can."""
     with deadline(READY_SECONDS):
         try:
             if missing := services.database.run_idempotent(missing_tables):
                 return [str(SchemaMissing(missing))]
             head = services.event_store.head()
-            seen = positions.all_positions(services.database)
+            reached = positions.all_positions(services.database)
             is_stalled = _is_stalled(services.database)
         except Unavailable:
             return ["The database does not answer."]
     reasons = ["No projector is running: lists are not being updated."] if is_stalled else []
     return reasons + [
-        f"The view {projection.name} is behind: at {seen[projection.name]}, head {head}."
+        f"The view {projection.name} is behind: at {reached[projection.name]}, head {head}."
         for projection in CATALOGUE
-        if seen[projection.name] < head - MOST_EVENTS_BEHIND
+        if reached[projection.name] < head - MOST_EVENTS_BEHIND
     ]
 
 
 def _is_stalled(database: Database) -> bool:
     """Returns True if events have waited over 10 s with no projector running.
 
-    A short gap at a start or takeover is normal.
+    A short gap at a start or a takeover is normal.
     """
     names = [projection.name for projection in CATALOGUE]
     has_waited = lag.longest_seconds(database, names) > MOST_SECONDS_BEHIND

@@ -1,7 +1,7 @@
-"""What operators read on standard error: one line for each thing that happened.
+"""Writes the log for operators to standard error, one line for each thing that happens.
 
-A line names a request by its id and the rule of its route. What came with a request stays
-out: path, query, headers and body, and what an unexpected error says of them.
+A line names a request by its id and the rule of its route. What the request holds stays out of
+the log: path, query, headers, body, and the message of an unexpected error, which may quote them.
 """
 
 import json
@@ -19,7 +19,7 @@ from interface.observability.request_facts import method, request_id, route, sec
 
 OUR_FOLDERS = ("application", "domain", "interface", "projections")
 NOT_LOGGED = {"health.alive", "health.ready", "metrics", "static"}
-"""Endpoints that are asked all day long."""
+"""Endpoints that are called all day long."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 
 
 def configure(form: str | None) -> None:
-    """Write to standard error, as `json` or `text`; None: as text on a terminal, else JSON.
+    """Sends the log to standard error as `json` or `text`. None: text on a terminal, else JSON.
 
-    Ours from INFO on, others' from WARNING on. Does nothing where the process logs already.
+    Logs our own modules from INFO on and others from WARNING on. Does nothing if logging has been
+    configured already.
     """
     is_text = form == "text" or (form is None and sys.stderr.isatty())
     handler = logging.StreamHandler()
@@ -42,21 +43,21 @@ def configure(form: str | None) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Log every request once it is answered, and give the answer its id."""
+    """Logs every request when its response is ready, and adds its id to the response."""
     app.after_request(_log_request)
 
 
 def unexpected(exc_info: ExcInfo) -> None:
-    """Log a fault of ours in the request at hand."""
+    """Logs an unexpected error in the current request."""
     where = {"method": method(), "route": route()}
     log.error("unexpected error in %(method)s %(route)s", where, exc_info=exc_info, extra=where)
 
 
 class JSONLines(logging.Formatter):
-    """One JSON object a line, times in UTC."""
+    """A formatter that writes one JSON object per line. Times are in UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """As logging's."""
+        """Returns the record as a line of JSON."""
         when = datetime.fromtimestamp(record.created, UTC)
         facts: dict[str, Any] = {
             "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -73,10 +74,10 @@ class JSONLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """A short line for people, the time as their machine has it."""
+    """A formatter that writes short lines for people. Times are local."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """As logging's."""
+        """Returns the record as a line of text, followed by its traceback."""
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname} {record.name}"
         if has_request_context():
             line += f" [{request_id()}]"
@@ -104,7 +105,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _trace(record: logging.LogRecord) -> str:
-    """Where an exception happened and of which kind it was, its causes first."""
+    """Returns where an exception happened and its type, causes first. Empty without one."""
     error = record.exc_info[1] if record.exc_info else None
     parts: list[str] = []
     seen: set[int] = set()

@@ -1,4 +1,4 @@
-"""The pages: server-rendered, usable without JavaScript, in the reader's language."""
+"""The pages: rendered on the server, usable without JavaScript, in the reader's language."""
 
 import hashlib
 from functools import cache
@@ -9,7 +9,7 @@ from flask import Flask, url_for
 from interface.pages.auditor import audit_log, checkpoint
 from interface.pages.invitee import booking_confirmation, booking_page
 from interface.pages.operator import operations
-from interface.pages.owner import bookings, calendars, erasure, links, share_batch, share_link
+from interface.pages.owner import bookings, calendars, erasure, home, links, share_batch, share_link
 from interface.pages.shared import account, auth, csrf, flash_messages, headers, i18n, sign_in
 
 _STATIC = Path(__file__).parent / "static"
@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals |= {"asset": _asset, "notice": flash_messages.notice}
     for module in (
         sign_in,
+        home,
         calendars,
         share_link,
         share_batch,
@@ -43,7 +44,7 @@ def init_app(app: Flask) -> None:
 
 
 def _asset(name: str) -> str:
-    """Returns the address of a static file. It changes with the content: browsers may cache it."""
+    """Returns the address of a static file, which changes with its content so that it caches."""
     return url_for("static", filename=name, v=_fingerprint(name))
 
 

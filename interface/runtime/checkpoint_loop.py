@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from threading import Event, Thread
 
 import psycopg
-from psycopg.rows import dict_row
 
-from application.eventstore.conninfo import with_defaults
+from application.eventstore.connection import connect
 from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError
 from projections.evidence.checkpoint_store import CheckpointStore, sign_all_due
@@ -29,18 +28,17 @@ def sign_periodically(
     *,
     now: Callable[[], datetime],
 ) -> Iterator[None]:
-    """Runs a thread that signs new events while `is_at_work` is set, until `stop` is set."""
-    completed = with_defaults(conninfo, application_name="admitone checkpoints")
+    """Signs new events in a thread while `is_at_work` is set, until `stop` is set."""
 
     def sign() -> None:
         while not stop.wait(EVERY_SECONDS):
             if not is_at_work.is_set():
                 continue
             try:
-                with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
+                with closing(connect(conninfo, application_name="admitone checkpoints")) as conn:
                     sign_all_due(conn, signer, store, now=now())
             except (psycopg.Error, OSError, AdmitOneError, ValueError) as error:
-                log.error("no checkpoint signed: %s", error)
+                log.error("can't sign a checkpoint: %s", error)
 
     thread = Thread(target=sign, name="checkpoints")
     thread.start()

@@ -1,21 +1,21 @@
-"""The database for the length of one command, its own server started if none runs yet."""
+"""The database for the duration of one command; starts the embedded server if none runs yet."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import monotonic, sleep
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from application.eventstore.conninfo import with_defaults
+from application.eventstore.connection import connect
 from domain.errors import AdmitOneError
 from interface.bootstrap import apply_schema, require_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.settings import Settings
 
-START_SECONDS = 30.0  # for a service that was started just now
+START_SECONDS = 30.0  # how long to wait for a service that is just starting
 
 
 class DatabaseRefused(AdmitOneError):
@@ -24,7 +24,7 @@ class DatabaseRefused(AdmitOneError):
 
 @contextmanager
 def server(settings: Settings) -> Iterator[str]:
-    """Yields the connection string of the database, in whatever state its tables are."""
+    """Yields the connection string of the database, whatever tables it has."""
     with errors_as_sentences():
         if settings.database_url is not None:
             yield settings.database_url
@@ -39,7 +39,10 @@ def server(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
-    """Like `server`, with all tables: made where the database is our own, else required."""
+    """Like `server`, but all tables are there.
+
+    Creates them in the embedded database. Raises `SchemaMissing` if another one lacks some.
+    """
     with server(settings) as conninfo:
         if settings.database_url is None:
             apply_schema(conninfo)
@@ -51,16 +54,19 @@ def database(settings: Settings) -> Iterator[str]:
 @contextmanager
 def connection(settings: Settings) -> Iterator[Connection[DictRow]]:
     """Yields a connection without the deadline that requests have."""
-    with database(settings) as conninfo:
-        completed = with_defaults(conninfo, application_name="admitone projections")
-        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
-            conn.execute("SET timezone = 'UTC'; SET lock_timeout = '5s'")
-            yield conn
+    with database(settings) as conninfo, closing(_connect(conninfo)) as conn:
+        yield conn
+
+
+def _connect(conninfo: str) -> Connection[DictRow]:
+    return connect(
+        conninfo, application_name="admitone projections", settings={"lock_timeout": "5s"}
+    )
 
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """Turns what the database refuses into `DatabaseRefused`: one sentence, no password."""
+    """Turns errors of the database into `DatabaseRefused`: one sentence, without a password."""
     try:
         yield
     except (
@@ -73,7 +79,7 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def _find_or_start(embedded: EmbeddedPostgres) -> None:
-    """Uses the server of a service that runs already, or is about to; else starts one."""
+    """Returns once the server of a running or starting service answers, or starts one."""
     ends_at = monotonic() + START_SECONDS
     while not _answers(embedded.conninfo):
         try:

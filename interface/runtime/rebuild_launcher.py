@@ -1,32 +1,32 @@
-"""Rebuilds that were asked for over HTTP: the projector's process starts one for each."""
+"""Starts the rebuilds that were requested over HTTP, each as a process of its own."""
 
 import logging
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import Event, Thread
 from time import monotonic
 
 import psycopg
-from psycopg.rows import dict_row
 
-from application.eventstore.conninfo import with_defaults
+from application.eventstore.connection import connect
+from interface.runtime.managed_process import python_command
 from projections.rebuild import jobs
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-PAUSE_SECONDS = 10.0  # after one that failed
+PAUSE_SECONDS = 10.0  # after a rebuild that failed
 
 
 @contextmanager
 def on_request(conninfo: str, is_at_work: Event, stop: Event) -> Iterator[None]:
-    """While the runner is at work, start what is waiting, and again what was killed.
+    """Starts requested rebuilds in a thread while `is_at_work` is set, until `stop` is set.
 
-    A process of its own for each: it would hold the runner up, and can be killed.
+    A rebuild that was killed is started again. In the projector's own process it would hold
+    up the views.
     """
-    thread = Thread(target=_watch, args=(conninfo, is_at_work, stop), name="rebuilding")
+    thread = Thread(target=_watch, args=(conninfo, is_at_work, stop), name="rebuilds")
     thread.start()
     try:
         yield
@@ -53,17 +53,17 @@ def _watch(conninfo: str, is_at_work: Event, stop: Event) -> None:
 
 
 def _waiting(conninfo: str) -> list[str]:
-    completed = with_defaults(conninfo, application_name="admitone rebuilds")
+    """Returns the names of the views to rebuild; none if the database can't be asked."""
     try:
-        with psycopg.connect(completed, autocommit=True, row_factory=dict_row) as conn:
-            return [found.name for found in jobs.waiting(conn)]
+        with closing(connect(conninfo, application_name="admitone rebuilds")) as conn:
+            return [job.name for job in jobs.waiting(conn)]
     except psycopg.Error as error:
-        log.warning("can't look for rebuilds: %s", error)
+        log.warning("can't look for requested rebuilds: %s", error)
         return []
 
 
 def _start(name: str) -> subprocess.Popen[bytes]:
-    log.info("rebuilding %s", name)
+    log.info("starting to rebuild %s", name)
     return subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-P", "-m", "interface.cli", "projections", "rebuild", name]
+        python_command("interface.cli", "projections", "rebuild", name)
     )

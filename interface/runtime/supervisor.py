@@ -1,7 +1,7 @@
-"""One process that starts all the others, starts them again when they die, and ends with them.
+"""The process that starts all the others, starts them again when they die, and stops them.
 
-Order up: database, schema, projector and web server. Order down: web server (it finishes
-the requests in flight), projector, database.
+It starts the database, applies the schema, then starts retention, projector and web server. It
+stops them the other way round: the web server first, which finishes its requests.
 """
 
 import errno
@@ -26,18 +26,18 @@ from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError
 
 WATCH_SECONDS = 0.2
-START_SECONDS = 0.05  # between two looks while it starts
-ADDRESS_SECONDS = 3.0  # for the web workers of a service that was killed to go
-NOTICE_SECONDS = 30.0  # until people are told what it waits for, and again
+START_SECONDS = 0.05  # between two checks while it starts
+ADDRESS_SECONDS = 3.0  # how long the workers of a killed service may hold the address
+NOTICE_SECONDS = 30.0  # between two messages about what it waits for
 FIRST_OWNER = "owner@localhost"
 
 
 class AddressInUse(AdmitOneError):
-    """Something else listens on that address already."""
+    """Something else already listens on this address."""
 
 
 class Supervisor:
-    """The service as one command."""
+    """The whole service as one command."""
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         self._settings = settings
@@ -47,7 +47,7 @@ class Supervisor:
         self._children: list[ManagedProcess] = []
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM. Raises `AdmitOneError` when it can't start."""
+        """Serves until SIGINT or SIGTERM. Raises `AdmitOneError` if it can't start."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
@@ -81,7 +81,10 @@ class Supervisor:
         return self._server.conninfo
 
     def _wait_for_address(self) -> None:
-        """Web workers share the port, so they would not notice that somebody else has it."""
+        """Raises `AddressInUse` if the address stays in use.
+
+        Web workers share the port, so they would not notice another user of it themselves.
+        """
         ends_at = monotonic() + ADDRESS_SECONDS
         host, port = self._settings.host, self._settings.port
         while (error := _obstacle(host, port)) is not None:
@@ -111,27 +114,32 @@ class Supervisor:
             child.start()
 
     def _empty_metrics_folder(self) -> Path:
-        """Where web workers count. Named after the port: whoever holds that has no rival there."""
+        """Creates the folder in which the web workers count, one for each port.
+
+        Nobody else can be counting there, because this process holds the port.
+        """
         folder = self._settings.data / "metrics" / str(self._settings.port)
         try:
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir(parents=True)
         except OSError as error:
-            raise SettingsError(f"Nothing can be counted in {folder}: {error.strerror}.") from error
+            raise SettingsError(
+                f"Metrics can't be stored in {folder}: {error.strerror}."
+            ) from error
         return folder
 
     def _is_ready(self) -> bool:
-        """Wait until people can book; False when told to stop before."""
-        told_at = monotonic()
+        """Waits until people can book. Returns False if it is stopped before."""
+        said_at = monotonic()
         while not self._stop.wait(START_SECONDS):
             self._revive()
             reason = why_not_ready(self._settings)
             if reason is None:
                 return True
-            if monotonic() - told_at > NOTICE_SECONDS:
+            if monotonic() - said_at > NOTICE_SECONDS:
                 self._say(f"Not ready yet. {reason}")
-                told_at = monotonic()
+                said_at = monotonic()
         return False
 
     def _welcome(self, conninfo: str) -> None:
@@ -140,9 +148,9 @@ class Supervisor:
         try:
             account = services.accounts.first() or _first_owner(services)
             if not account.has_signed_in:
-                self._say(f"Sign in, once, within a day: {services.sign_in_url(account)}")
+                self._say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
         except Unavailable:
-            self._say("The database went away before a sign-in link was made.")
+            self._say("The database stopped answering before a sign-in link was created.")
         finally:
             services.close()
 
@@ -156,7 +164,7 @@ class Supervisor:
 
 
 def _obstacle(host: str, port: int) -> OSError | None:
-    """What keeps this process from listening there."""
+    """Returns what keeps this process from listening on the address, or None."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -169,5 +177,5 @@ def _obstacle(host: str, port: int) -> OSError | None:
 def _first_owner(services: Services) -> Account:
     try:
         return services.accounts.create(email=FIRST_OWNER, name="Owner", roles=("owner", "admin"))
-    except Invalid:  # a service beside this one was faster
+    except Invalid:  # another service on the same database was faster
         return services.accounts.by_email(FIRST_OWNER)

@@ -1,4 +1,4 @@
-"""`python -m interface.web_server`: the web workers, as `admitone serve` runs them."""
+"""`python -m interface.runtime.web_server`: the web server with its worker processes."""
 
 import gc
 import os
@@ -21,14 +21,14 @@ THREADS = 8  # of a worker
 HEADER_MILLISECONDS = 10_000
 MOST_HEADER_BYTES = 32 * 1024
 RESPAWN_SECONDS = 0.5
-KILL_SECONDS = 10  # for requests in flight when told to stop
-# What the server says goes the way of all other lines.
+KILL_SECONDS = 10  # how long a stopping worker may take to finish its requests
+# The server logs through the handlers of all other loggers.
 LOG_CONFIG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
-    """Serve until SIGTERM; a worker that dies is replaced."""
+    """Serves until SIGTERM and replaces workers that die."""
     settings = Settings.from_environment(os.environ)
     logs.configure(settings.log)
     parent_watchdog.end_with_parent()
@@ -69,10 +69,10 @@ def worker() -> RequestFront:
 
 
 def _prepare_forks() -> None:
-    """Let workers share what they all load, and let them be stopped while they start.
+    """Lets workers share the imported modules, and lets signals end a worker that is starting.
 
-    A forked worker inherits the server's own handlers until the server installs the
-    worker's: a SIGTERM that came before would be lost.
+    A forked worker has the handlers of the server until it installs its own. A SIGTERM that
+    arrived in between would be lost.
     """
     gc.freeze()
     os.register_at_fork(

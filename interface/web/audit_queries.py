@@ -1,4 +1,4 @@
-"""What the calls and the pages of the audit share."""
+"""Reads histories and checkpoints, and records accesses, for the API and the pages."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,27 +11,26 @@ from application.people import access_log
 from interface.web.request_context import services
 
 MAPPER = JSONMapper()
-LAST_POSITION = 2**63 - 1
 _LONGEST_ACCESS = 2000
 
 
 def record_access(actor: str, result: str = "") -> None:
-    """Records who reads what, before they get it. Raises `Unavailable`: then they do not.
+    """Records who reads what, before it is answered. Raises `Unavailable`, and then it is not.
 
-    Search text is not recorded: an address in it would survive erasure.
+    Search text is not recorded, because an address in it would survive erasure.
     """
-    asked = [(name, value) for name, value in request.args.items(multi=True) if name != "q"]
-    what = "?".join(part for part in (f"GET {request.path}", urlencode(asked)) if part)
+    parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "q"]
+    what = "?".join(part for part in (f"GET {request.path}", urlencode(parameters)) if part)
     if "q" in request.args:
         what += " (a search)"
     access_log.record(services().database, actor=actor, what=f"{what}{result}"[:_LONGEST_ACCESS])
 
 
 def history_of(aggregate_id: UUID, *, as_of: AsOf | None = None, kind: str = "") -> History:
-    """Returns the history of an aggregate, up to a moment if one is named.
+    """Returns the history of an aggregate, up to `as_of` if that is not None.
 
-    With a kind, as in `link.`, only an aggregate of that kind is one. Raises
-    `HistoryNotFound`, also when the aggregate was not there yet at `as_of`.
+    `kind` is the start of the topics that the aggregate must have, such as `link.`. Raises
+    `HistoryNotFound`, also if the aggregate did not exist yet at `as_of`.
     """
     now = services().now()
     history = services().database.in_snapshot(

@@ -1,4 +1,4 @@
-"""Fields that take exactly one form of a value."""
+"""Input fields that accept exactly one form of a value."""
 
 import re
 import unicodedata
@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError, fields
 
 from application.audit.replay import AsOf
-from application.people.personal_data import looks_like_email
+from application.people.email_address import InvalidEmailAddress, normalized_email_address
 from domain.booking_rules import is_time_zone
 from domain.errors import Sentence
 
+LAST_POSITION = 2**63 - 1  # the largest bigint of PostgreSQL
 # Far enough from the ends of datetime that no zone or buffer can reach them.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 LONGEST_EMAIL = 254
@@ -22,12 +23,19 @@ _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
-_POSITION = re.compile(r"\d{1,18}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
+def whole_number(text: str) -> int | None:
+    """Returns the number, 0 to `LAST_POSITION`, that decimal digits spell. None: no such number."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LAST_POSITION))):
+        return None
+    number = int(text)
+    return number if number <= LAST_POSITION else None
+
+
 class Instant(fields.Field[datetime]):
-    """A moment, RFC 3339 with an offset; UTC inside, and UTC with Z on the way out."""
+    """A moment in RFC 3339 with any offset, deserialized to UTC and serialized with Z."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -41,8 +49,12 @@ class Instant(fields.Field[datetime]):
                 if FIRST_YEAR <= moment.year <= LAST_YEAR:
                     return moment
         raise ValidationError(
-            "Must be a time as in 2026-12-01T09:30:00Z, "
-            f"with Z or an offset, in the years {FIRST_YEAR} to {LAST_YEAR}."
+            Sentence(
+                "Must be a time such as 2026-12-01T09:30:00Z, with Z or an offset,"
+                " in the years {first} to {last}.",
+                first=FIRST_YEAR,
+                last=LAST_YEAR,
+            )
         )
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
@@ -50,15 +62,15 @@ class Instant(fields.Field[datetime]):
 
 
 def in_utc(moment: datetime) -> str:
-    """RFC 3339 with Z; fractions only where there are any."""
+    """Returns the moment in RFC 3339 with Z, with a fraction only if it has one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class LocalInstant(Instant):
-    """A moment as a browser's field for day and time gives it, by the wall clock of a zone."""
+    """A moment as a browser's date and time field sends it: the wall clock of a time zone."""
 
     def __init__(self, zone: Callable[[], str], **kwargs: Any) -> None:
-        """`zone` gives the name of the zone when a value is read."""
+        """`zone` returns the name of the time zone when a value is read."""
         super().__init__(**kwargs)
         self._zone = zone
 
@@ -71,11 +83,11 @@ class LocalInstant(Instant):
                 return super()._deserialize(moment.isoformat(), attr, data, **kwargs)
             except (ValueError, OverflowError):
                 pass
-        raise ValidationError(Sentence("Must be a day and a time."))
+        raise ValidationError(Sentence("Must be a date and a time."))
 
 
 class Day(fields.Field[date]):
-    """A date as in 2026-12-24."""
+    """A date such as 2026-12-24."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -89,15 +101,19 @@ class Day(fields.Field[date]):
                 if FIRST_YEAR <= day.year <= LAST_YEAR:
                     return day
         raise ValidationError(
-            f"Must be a date as in 2026-12-24, in the years {FIRST_YEAR} to {LAST_YEAR}."
+            Sentence(
+                "Must be a date such as 2026-12-24, in the years {first} to {last}.",
+                first=FIRST_YEAR,
+                last=LAST_YEAR,
+            )
         )
 
 
 class InstantOrDay(Instant):
-    """A moment, or a date that stands for the moment at which that day begins in UTC."""
+    """A moment, or a date, which stands for the moment at which that day begins in UTC."""
 
     def __init__(self, *, whole_day: bool = False, **kwargs: Any) -> None:
-        """`whole_day`: a date stands for the moment at which it is over."""
+        """With `whole_day`, a date stands for the moment at which that day ends in UTC."""
         super().__init__(**kwargs)
         self._days_after = timedelta(days=1 if whole_day else 0)
 
@@ -113,20 +129,21 @@ class InstantOrDay(Instant):
 class AsOfField(fields.Field[AsOf]):
     """A moment of the log: a time with an offset, a date, or a log position.
 
-    A date stands for the moment at which it begins in UTC. Pages may give a zone: there a
-    time without an offset is by its wall clock, as a browser's field for day and time sends it.
+    A date stands for the moment at which it begins in UTC. Pages pass a time zone and then also
+    accept its wall clock without an offset, as a browser's date and time field sends it.
     """
 
     def __init__(self, zone: Callable[[], str] | None = None, **kwargs: Any) -> None:
-        """`zone` returns the name of the reader's zone when a value is read."""
+        """`zone` returns the name of the reader's time zone when a value is read."""
         super().__init__(**kwargs)
         self._wall_clock = LocalInstant(zone) if zone is not None else None
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> AsOf:
-        if isinstance(value, str) and _POSITION.fullmatch(value):
-            return int(value)
+        position = whole_number(value) if isinstance(value, str) else None
+        if position is not None:
+            return position
         try:
             if self._wall_clock and isinstance(value, str) and _WALL_CLOCK.fullmatch(value):
                 local: datetime = self._wall_clock.deserialize(value)
@@ -134,16 +151,24 @@ class AsOfField(fields.Field[AsOf]):
             moment: datetime = InstantOrDay().deserialize(value)
         except ValidationError:
             raise ValidationError(
-                Sentence("Must be a time as in 2026-12-01T09:30:00Z, or a position of the log.")
+                Sentence("Must be a time such as 2026-12-01T09:30:00Z, or a position in the log.")
             ) from None
         return moment
 
 
 class Text(fields.String):
-    """Text that people read: no control characters, no broken Unicode, no space around it."""
+    """Text for people: no control characters, no broken Unicode, surrounding space removed."""
 
-    def __init__(self, *, longest: int, several_lines: bool = False, **kwargs: Any) -> None:
-        super().__init__(metadata={"maxLength": longest}, **kwargs)
+    def __init__(
+        self,
+        *,
+        longest: int,
+        several_lines: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`longest` is in characters. `metadata` is what the OpenAPI document says of the field."""
+        super().__init__(metadata={"maxLength": longest, **(metadata or {})}, **kwargs)
         self.longest = longest
         self._allowed = "\n\t" if several_lines else ""
 
@@ -157,7 +182,7 @@ class Text(fields.String):
             )
         for sign in text:
             if unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed:
-                raise ValidationError(Sentence("Must not hold control characters."))
+                raise ValidationError(Sentence("Must not contain control characters."))
         return text
 
 
@@ -174,7 +199,7 @@ class Name(Text):
 
 
 class Email(Name):
-    """An e-mail address."""
+    """An e-mail address that can be reached from anywhere, in the spelling that is stored."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(longest=LONGEST_EMAIL, **kwargs)
@@ -183,18 +208,19 @@ class Email(Name):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if not looks_like_email(text):
-            raise ValidationError(Sentence("Not an e-mail address."))
-        return text
+        try:
+            return normalized_email_address(text)
+        except InvalidEmailAddress as refusal:
+            raise ValidationError(refusal.sentence) from None
 
 
 class TimeZone(fields.String):
-    """The name of an IANA time zone, as in Europe/Paris."""
+    """The name of an IANA time zone, such as Europe/Paris."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
         name = super()._deserialize(value, attr, data, **kwargs)
         if not is_time_zone(name):
-            raise ValidationError(Sentence("Must be an IANA time zone, as in Europe/Paris."))
+            raise ValidationError(Sentence("Must be an IANA time zone such as Europe/Paris."))
         return name

@@ -1,4 +1,4 @@
-"""Histories in the form that the API and the command line answer."""
+"""Histories as JSON, for the API and the command line."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from application.proofs.verifier import time_text
 from projections.views.transparency_log import leaf_of
 
 
-def history_json(found: History) -> dict[str, Any]:
-    """All events with the state after each, and the state at the end."""
+def history_json(history: History) -> dict[str, Any]:
+    """Returns all events with the state after each, and the state at the end."""
     return {
-        "id": str(found.id),
-        "events": [step_json(step) | {"state": step.state} for step in found.steps],
-        "state": found.state,
+        "id": str(history.id),
+        "events": [step_json(step) | {"state": step.state} for step in history.steps],
+        "state": history.state,
     }
 
 
 def step_json(step: Step) -> dict[str, Any]:
-    """One event."""
+    """Returns one event, without the state after it."""
     recorded = step.recorded
     return {
         "position": recorded.position,

@@ -1,4 +1,4 @@
-"""A booking as a file that calendar programs read."""
+"""Writes a booking as an iCalendar file, which calendar programs read."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -30,10 +30,11 @@ def calendar_file(
     host: str,
     now: datetime,
 ) -> bytes:
-    """One appointment, in the calendar's own zone.
+    """Returns a file with one appointment, in the calendar's time zone.
 
-    `host` is the name of this installation on the net, and `sequence` counts the changes of
-    the booking: by both a program knows which of its entries this file is the newest of.
+    `host` is the host name of this installation and becomes part of the appointment's id.
+    `sequence` counts the changes of the booking. By these two, a program recognizes an appointment
+    that it has already, and which file is newer.
     """
     zone = ZoneInfo(time_zone)
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
@@ -45,7 +46,7 @@ def calendar_file(
     event.add("DTSTAMP", now.astimezone(UTC))
     event.add("SUMMARY", summary)
     if time_zone == "UTC" or start.fold or end.fold:
-        # A wall clock that shows the same time twice means the first one to everybody.
+        # A wall-clock time that occurs twice is read as the first one by every program.
         event.add("DTSTART", slot.start.astimezone(UTC))
         event.add("DTEND", slot.end.astimezone(UTC))
     else:
@@ -63,9 +64,9 @@ def calendar_file(
 
 
 def _time_zone(zone: ZoneInfo, slot: Slot) -> Timezone:
-    """The clock changes of the years around the slot.
+    """Returns the zone with the clock changes from a year before the slot to a year after it.
 
-    icalendar's own generator begins most of them an hour late.
+    icalendar's own generator lets most changes begin an hour late.
     """
     begin = slot.start - _A_YEAR
     component = Timezone()
@@ -79,7 +80,7 @@ def _time_zone(zone: ZoneInfo, slot: Slot) -> Timezone:
 def _observance(
     zone: ZoneInfo, begin: datetime, offset_before: timedelta
 ) -> TimezoneStandard | TimezoneDaylight:
-    """What the clock shows from `begin`, an instant in UTC, told by the clock of before."""
+    """Returns what the clock shows from `begin` (UTC) on, stated in the local time before it."""
     local = begin.astimezone(zone)
     observance = TimezoneDaylight() if local.dst() else TimezoneStandard()
     observance.DTSTART = (begin + offset_before).replace(tzinfo=None)
@@ -90,7 +91,7 @@ def _observance(
 
 
 def _changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """The instants of [begin, end) at which the zone's offset changes: never twice a day."""
+    """Yields the instants in [begin, end) at which the offset changes, at most one for a day."""
     day, offset = begin, _offset(zone, begin)
     while day < end:
         offset_after = _offset(zone, day + _A_DAY)
@@ -100,7 +101,7 @@ def _changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetim
 
 
 def _minutes_while(zone: ZoneInfo, begin: datetime, offset: timedelta) -> int:
-    """How many minutes of the day from `begin` on go by until the offset is another."""
+    """Returns how many minutes after `begin` the offset is no longer this one."""
 
     def has_changed(minutes: int) -> bool:
         return _offset(zone, begin + timedelta(minutes=minutes)) != offset

@@ -1,4 +1,4 @@
-"""The one form in which an owner gets a link, whether just written or read from the list."""
+"""Presents a link to its owner, whether it was just written or read from the list."""
 
 from dataclasses import fields
 from typing import Any
@@ -10,13 +10,13 @@ from projections.views.link_list import LinkDetails
 
 def present_link(link: LinkDetails) -> dict[str, Any]:
     """Returns the fields of a link, with `url` and `token` while it is active."""
-    shown = {field.name: getattr(link, field.name) for field in fields(LinkDetails)}
+    output = {field.name: getattr(link, field.name) for field in fields(LinkDetails)}
     if link.status is LinkStatus.ACTIVE:
         token = services().tokens.for_link(link.id)
-        shown |= {"url": booking_url(token), "token": token}
-    return shown
+        output |= {"url": booking_url(token), "token": token}
+    return output
 
 
 def booking_url(token: str) -> str:
-    """Returns where the bearer of a link's token books."""
+    """Returns the address at which the bearer of this token books."""
     return f"{services().settings.public_url}/b/{token}"

@@ -1,4 +1,4 @@
-"""The open hours of a day as people write them: "9-12, 13-17", "9:30 to 24", "closed"."""
+"""Reads the open hours of a day as people write them: "9-12, 13-17", "9:30 to 24", "closed"."""
 
 import re
 from collections.abc import Collection
@@ -13,14 +13,14 @@ _INTERVAL = re.compile(rf"{_TIME}\s*(?:[-‐‑‒–—−~]|to|until)\s*{_TIME
 
 
 class UnreadableHours(ValueError):
-    """A text that names no hours."""
+    """The text can't be read as hours."""
 
 
 def parse_hours(text: str, *, closed: Collection[str] = (CLOSED,)) -> Hours:
-    """The intervals in `text`, as HH:MM; whether they make sense is for the domain to say.
+    """Returns the intervals in `text` as HH:MM. The domain decides whether they make sense.
 
-    Nothing, or one of the words in `closed`, is a day without hours. A day that ends at
-    midnight ends at 24:00. Raises `UnreadableHours`.
+    An empty text or one of the words in `closed` means no hours. Midnight at the end of an
+    interval becomes 24:00. Raises `UnreadableHours`.
     """
     text = text.casefold().strip(" \t\r\n,;.")
     if text in ("", "-", "–", *closed):
@@ -29,15 +29,15 @@ def parse_hours(text: str, *, closed: Collection[str] = (CLOSED,)) -> Hours:
 
 
 def hours_text(hours: Hours) -> str:
-    """As in 09:00–12:00, 13:00–17:00; nothing for a day without hours."""
+    """Returns the hours as text, such as 09:00–12:00, 13:00–17:00. Empty without hours."""
     return ", ".join(f"{opens}–{closes}" for opens, closes in hours)
 
 
 def _interval(text: str) -> tuple[str, str]:
-    found = _INTERVAL.fullmatch(text)
-    if found is None:
+    interval = _INTERVAL.fullmatch(text)
+    if interval is None:
         raise UnreadableHours
-    opens, closes = _time_of_day(*found.groups()[:3]), _time_of_day(*found.groups()[3:])
+    opens, closes = _time_of_day(*interval.groups()[:3]), _time_of_day(*interval.groups()[3:])
     return opens, "24:00" if closes == "00:00" < opens else closes
 
 

@@ -1,32 +1,34 @@
-"""Cursors: where a page ended, in a form that clients hand back unread."""
+"""Cursors: where a page ended, in an opaque form that clients send back for the next page."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from uuid import UUID
 
 from domain.errors import Invalid
+from interface.web.fields import whole_number
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 
 
 def cursor(*parts: object) -> str:
-    """A cursor for the item with these sort values."""
+    """Returns a cursor for the item with these sort values."""
     return urlsafe_b64encode("|".join(map(str, parts)).encode()).rstrip(b"=").decode()
 
 
 def position_of(text: str | None) -> int | None:
-    """The log position in a cursor. Raises `Invalid`."""
+    """Returns the log position in a cursor, or None without a cursor. Raises `Invalid`."""
     if text is None:
         return None
-    (position,) = _parts(text, 1)
-    if not (position.isascii() and position.isdigit() and len(position) <= 18):
+    (digits,) = _parts(text, 1)
+    position = whole_number(digits)
+    if position is None:
         raise _not_ours()
-    return int(position)
+    return position
 
 
 def start_and_id_of(text: str | None) -> tuple[datetime, UUID] | None:
-    """The start and id in a cursor. Raises `Invalid`."""
+    """Returns the start and id in a cursor, or None without a cursor. Raises `Invalid`."""
     if text is None:
         return None
     start, booking_id = _parts(text, 2)
@@ -50,4 +52,4 @@ def _parts(text: str, count: int) -> list[str]:
 
 
 def _not_ours() -> Invalid:
-    return Invalid({"cursor": ["Not a cursor that this service gave out."]})
+    return Invalid({"cursor": ["Not a cursor from this service."]})

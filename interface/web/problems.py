@@ -1,4 +1,4 @@
-"""Refusals as RFC 9457 problems. Status codes of refusals exist only here."""
+"""Turns refusals into RFC 9457 problems. Only this file knows the status codes of refusals."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -16,10 +16,10 @@ from projections.rebuild.jobs import RebuildRunning
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
 
-# The calls by blueprint whose answers an invitee reads.
-INVITEES_CALLS = ("booking-links",)
+# The blueprints whose problems an invitee reads.
+INVITEE_BLUEPRINTS = ("booking-links",)
 
-# What everybody is told, the invitee first of all.
+# How problems look to everybody but owners, above all to invitees.
 _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Invalid: (422, "validation"),
     errors.NotFound: (404, "not-found"),
@@ -42,14 +42,14 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     CheckpointDamaged: (503, "checkpoint-damaged"),
 }
 
-# An owner acts on links by id: one that has ended is in conflict with the wish, not gone.
+# An owner acts on links by id. A link that has ended conflicts with the request; it is not gone.
 _PROBLEMS_FOR_OWNERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.LinkNotFound: (404, "not-found"),
     errors.LinkRedeemed: (409, "link-redeemed"),
     errors.LinkRevoked: (409, "link-revoked"),
 }
 
-# What a status says where no refusal of ours was told with it.
+# The slugs of refusals by the framework, of which only the status is known.
 _HTTP_SLUGS = {
     400: "malformed",
     401: "unauthorized",
@@ -66,19 +66,19 @@ _HTTP_SLUGS = {
 
 
 class PreconditionRequired(AdmitOneError):
-    """Name the version that you change, in If-Match: it is the ETag you were given."""
+    """Send If-Match with the ETag of the version that you want to change."""
 
 
 class Malformed(AdmitOneError):
-    """The body is not JSON that can be read."""
+    """The body is not valid JSON."""
 
 
 class Unauthorized(AdmitOneError):
-    """This needs an API key that is valid, as Authorization: Bearer."""
+    """A valid API key is needed, sent as Authorization: Bearer."""
 
 
 class Forbidden(AdmitOneError):
-    """This API key's scopes do not cover that."""
+    """The scopes of this API key do not allow this."""
 
 
 _PROBLEMS |= {
@@ -90,7 +90,7 @@ _PROBLEMS |= {
 
 
 class Problem(NamedTuple):
-    """What a kind of refusal looks like over HTTP."""
+    """A kind of refusal over HTTP."""
 
     status: int
     slug: str
@@ -98,9 +98,9 @@ class Problem(NamedTuple):
 
 
 def problem_of(kind: type[Exception], *, owner: bool) -> Problem:
-    """Returns the problem for refusals of this kind, as an owner or an invitee gets it.
+    """Returns the problem of this kind of refusal, as an owner or anybody else gets it.
 
-    Raises `LookupError` for a kind that has none: it must never reach HTTP.
+    Raises `LookupError` for a kind that has none, because it must never reach HTTP.
     """
     if issubclass(kind, HTTPException):
         status = kind.code or 500
@@ -109,24 +109,24 @@ def problem_of(kind: type[Exception], *, owner: bool) -> Problem:
         for problems in (_PROBLEMS_FOR_OWNERS, _PROBLEMS) if owner else (_PROBLEMS,):
             if base in problems:
                 return Problem(*problems[base], str(kind.__doc__).partition("\n")[0])
-    raise LookupError(f"{kind.__name__} has no problem: it was never to reach HTTP")
+    raise LookupError(f"{kind.__name__} has no problem: it must never reach HTTP")
 
 
 def slug_of(status: int) -> str:
-    """Returns the slug of a problem of which only the status is known."""
+    """Returns the slug of a problem by its status alone."""
     return _HTTP_SLUGS.get(status, "error")
 
 
 def refused(error: AdmitOneError) -> Response:
     """Returns the problem document for a refusal."""
-    problem = problem_of(type(error), owner=request.blueprint not in INVITEES_CALLS)
+    problem = problem_of(type(error), owner=request.blueprint not in INVITEE_BLUEPRINTS)
     title = problem.slug.replace("-", " ").capitalize()
     members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
     return _document(problem.status, problem.slug, title, error.detail, **members)
 
 
 def http_refused(error: HTTPException) -> Response:
-    """Returns the problem document for what the framework itself refuses."""
+    """Returns the problem document for a refusal by the framework."""
     if error.response is not None:
         return error.response  # type: ignore[return-value]
     status = error.code or 500
@@ -138,7 +138,7 @@ def http_refused(error: HTTPException) -> Response:
 
 
 def refusal_page(html: str, error: AdmitOneError, *, owner: bool) -> Response:
-    """Returns a page that tells a refusal to a person, with the status of its problem."""
+    """Returns a page about a refusal, with the status of its problem."""
     problem = problem_of(type(error), owner=owner)
     response = RefusalResponse(html, problem.status, content_type="text/html; charset=utf-8")
     response.refusal = problem.slug
@@ -161,19 +161,19 @@ def _with_retry_after(response: Response) -> Response:
 
 
 def field_errors(messages: Mapping[Any, Any]) -> dict[str, list[str]]:
-    """Returns marshmallow's nested messages as sentences by dotted field path."""
-    found: dict[str, list[str]] = {}
+    """Returns marshmallow's nested messages as lists of sentences by dotted field path."""
+    sentences: dict[str, list[str]] = {}
     for path, sentence in _sentences(messages, ()):
-        found.setdefault(path or "body", []).append(sentence)
-    return found
+        sentences.setdefault(path or "body", []).append(sentence)
+    return sentences
 
 
 def _sentences(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if isinstance(messages, Mapping):
         for key, inner in messages.items():
-            # marshmallow's own steps: the whole object, and the two halves of a dict's item.
-            own = key in ("_schema", "value", "key")
-            yield from _sentences(inner, path if own else (*path, str(key)))
+            # Steps of marshmallow's own: the whole object, and the two halves of a dict's item.
+            is_own = key in ("_schema", "value", "key")
+            yield from _sentences(inner, path if is_own else (*path, str(key)))
     elif isinstance(messages, list | tuple):
         for inner in messages:
             yield from _sentences(inner, path)

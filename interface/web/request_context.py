@@ -1,4 +1,4 @@
-"""The current request: the services that it is answered with."""
+"""The current request: its services, and how it reaches this service."""
 
 from typing import cast
 
@@ -13,5 +13,5 @@ def services() -> Services:
 
 
 def is_https() -> bool:
-    """Returns True if people reach the service by https, so that cookies may be kept to it."""
+    """Returns True if people reach the service by HTTPS, so that cookies can require it."""
     return services().settings.public_url.startswith("https://")

@@ -1,4 +1,4 @@
-"""The shapes of what the API takes: bodies and queries."""
+"""Schemas of what the API takes: bodies and queries."""
 
 from typing import Any
 
@@ -29,104 +29,155 @@ LONGEST_LIFE_DAYS = LONGEST_LIFE.days
 class Body(Schema):
     """A JSON object."""
 
-    error_messages = {  # noqa: RUF012 - marshmallow's own way to set them
+    error_messages = {  # noqa: RUF012 - marshmallow expects a plain dict
         "type": "Must be a JSON object.",
-        "unknown": "Not a field of this call.",
+        "unknown": "Unknown field.",
     }
 
 
 class Query(Schema):
-    """Parameters in the address. An empty one is absent, one we do not know is passed over."""
+    """Parameters of the address. An empty one counts as absent, an unknown one is ignored."""
 
     @pre_load
     def _empty_is_absent(self, data: Any, **_: Any) -> dict[str, Any]:
         return {name: value for name, value in data.items() if value != ""}
 
 
-def _hours_by(day: fields.String, example: dict[str, Any]) -> fields.Dict:
-    """Intervals as in [["09:00", "17:00"]], by day."""
+def _hours_by(day: fields.String, example: dict[str, Any], description: str) -> fields.Dict:
+    """Returns a field of intervals by day, for example [["09:00", "17:00"]]."""
     time = fields.String(metadata={"example": "09:00"})
     interval = fields.List(time, validate=validate.Length(equal=2, error="Must be two times."))
     return fields.Dict(
         keys=day,
         values=fields.List(interval),
         load_default=dict,
-        metadata={"example": example},
+        metadata={"example": example, "description": description},
     )
 
 
 class AvailabilitySchema(Body):
-    """Weekly hours and exceptions from them, in the calendar's zone."""
+    """Weekly hours and exceptions from them, in the calendar's time zone."""
 
     weekly = _hours_by(
         fields.String(validate=validate.OneOf(WEEKDAYS, error="Not a day of the week.")),
-        example={"monday": [["09:00", "17:00"]]},
+        example={"monday": [["09:00", "12:00"], ["13:00", "17:00"]]},
+        description="Intervals by weekday, from 00:00 to 24:00. A weekday left out is closed.",
     )
-    overrides = _hours_by(fields.String(), example={"2026-12-24": []})
+    overrides = _hours_by(
+        fields.String(),
+        example={"2026-12-24": [], "2027-01-18": [["10:00", "14:00"]]},
+        description="Intervals by date. They replace the weekly hours; none means closed.",
+    )
 
     @post_load
     def _in_tuples(self, data: dict[str, Any], **_: Any) -> dict[str, dict[str, Hours]]:
-        """The fields of an `Availability`; of a change, only those that were given."""
-        return {half: {day: _hours(given) for day, given in data[half].items()} for half in data}
+        """Turns lists into tuples. A change holds only the fields that it names."""
+        return {half: {day: _hours(hours) for day, hours in data[half].items()} for half in data}
 
 
-def _hours(given: list[list[str]]) -> Hours:
-    return tuple((opens, closes) for opens, closes in given)
+def _hours(intervals: list[list[str]]) -> Hours:
+    return tuple((opens, closes) for opens, closes in intervals)
 
 
-def _whole(name: str, **kwargs: Any) -> fields.Integer:
-    """A whole number within the limits that the domain has for it."""
+def _whole(name: str, example: int, description: str, **kwargs: Any) -> fields.Integer:
+    """Returns a field for a whole number within the domain's limits for it."""
+    metadata = {"example": example, "description": description}
     least, most = LIMITS[name]
     limits = validate.Range(least, most, error="Must be between {min} and {max}.")
-    return fields.Integer(strict=True, validate=limits, **kwargs)
+    return fields.Integer(strict=True, validate=limits, metadata=metadata, **kwargs)
 
 
 class CalendarInput(Body):
-    """A calendar as an owner describes it. Lengths of time are minutes or days."""
+    """A calendar as an owner describes it."""
 
-    name = Name(longest=LONGEST_NAME, required=True)
+    name = Name(
+        longest=LONGEST_NAME,
+        required=True,
+        metadata={"example": "Intro call", "description": "What invitees see."},
+    )
     time_zone = TimeZone(required=True, metadata={"example": "Europe/Paris"})
-    duration_minutes = _whole("duration_minutes", required=True)
+    duration_minutes = _whole("duration_minutes", 30, "The length of a slot.", required=True)
     availability = fields.Nested(AvailabilitySchema, required=True)
-    start_increment_minutes = _whole("start_increment_minutes")
-    buffer_before_minutes = _whole("buffer_before_minutes")
-    buffer_after_minutes = _whole("buffer_after_minutes")
-    minimum_notice_minutes = _whole("minimum_notice_minutes")
-    booking_window_days = _whole("booking_window_days")
-    location = Text(longest=LONGEST_LOCATION)
-    description = Text(longest=LONGEST_DESCRIPTION, several_lines=True)
+    start_increment_minutes = _whole(
+        "start_increment_minutes",
+        30,
+        "From one start to the next, counted from the start of an interval. Default: the duration.",
+    )
+    buffer_before_minutes = _whole(
+        "buffer_before_minutes", 0, "Time reserved before a booking. Default: 0."
+    )
+    buffer_after_minutes = _whole(
+        "buffer_after_minutes", 10, "Time reserved after a booking. Default: 0."
+    )
+    minimum_notice_minutes = _whole(
+        "minimum_notice_minutes",
+        240,
+        "How long before its start a slot is last offered. Default: 240.",
+    )
+    booking_window_days = _whole(
+        "booking_window_days", 60, "How many days ahead slots are offered. Default: 60."
+    )
+    location = Text(
+        longest=LONGEST_LOCATION,
+        metadata={"example": "Video call", "description": "Where to meet. Invitees see it."},
+    )
+    description = Text(
+        longest=LONGEST_DESCRIPTION,
+        several_lines=True,
+        metadata={"example": "Half an hour to get to know each other."},
+    )
 
 
 class CalendarChange(CalendarInput):
-    """The fields to change."""
+    """The fields of a calendar to change."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"partial": True} | kwargs)
 
 
 class NoFields(Body):
-    """A call that is complete without a body: none, or an empty object."""
+    """No body, or an empty object."""
 
 
 class LinkInput(Body):
-    """The wish for a link. Without an expiry it lives 90 days."""
+    """A link to issue. Without an expiry it is valid for 90 days."""
 
-    recipient = Text(longest=LONGEST_PERSON, allow_none=True)
-    note = Text(longest=LONGEST_NOTE, several_lines=True, allow_none=True)
-    expires_at = Instant()
+    recipient = Text(
+        longest=LONGEST_PERSON,
+        allow_none=True,
+        metadata={
+            "example": "Ada Lovelace",
+            "description": "Whom the link is meant for. Only the owner sees it.",
+        },
+    )
+    note = Text(
+        longest=LONGEST_NOTE,
+        several_lines=True,
+        allow_none=True,
+        metadata={"example": "First interview", "description": "Only the owner sees it."},
+    )
+    expires_at = Instant(
+        metadata={
+            "example": "2027-02-01T00:00:00Z",
+            "description": "When the link stops working, at most 365 days from now.",
+        }
+    )
     expires_in_days = fields.Integer(
         strict=True,
-        validate=validate.Range(1, LONGEST_LIFE_DAYS, error=f"Must be 1 to {LONGEST_LIFE_DAYS}."),
+        metadata={"example": 14, "description": "Instead of `expires_at`."},
+        validate=validate.Range(
+            1, LONGEST_LIFE_DAYS, error=f"Must be between 1 and {LONGEST_LIFE_DAYS}."
+        ),
     )
 
     @validates_schema
     def _one_expiry(self, data: dict[str, Any], **_: Any) -> None:
         if "expires_at" in data and "expires_in_days" in data:
-            raise ValidationError("Give this or expires_at.", "expires_in_days")
+            raise ValidationError("Use either this or expires_at, not both.", "expires_in_days")
 
 
 class LinkBatchInput(Body):
-    """Up to 500 wishes, granted all or none."""
+    """Up to 500 links to issue, all or none."""
 
     links = fields.List(
         fields.Nested(LinkInput),
@@ -138,9 +189,16 @@ class LinkBatchInput(Body):
 class InviteeSchema(Body):
     """The person who books."""
 
-    name = Name(longest=LONGEST_PERSON, required=True)
-    email = Email(required=True)
-    time_zone = TimeZone(allow_none=True, load_default=None)
+    name = Name(longest=LONGEST_PERSON, required=True, metadata={"example": "Ada Lovelace"})
+    email = Email(required=True, metadata={"example": "ada@example.org"})
+    time_zone = TimeZone(
+        allow_none=True,
+        load_default=None,
+        metadata={
+            "example": "Europe/London",
+            "description": "The time zone in which this person is shown times.",
+        },
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Invitee:
@@ -148,63 +206,137 @@ class InviteeSchema(Body):
 
 
 class LimitedQuery(Query):
-    """Which part of a long list."""
+    """The size of a page."""
 
     limit = fields.Integer(
         load_default=DEFAULT_PAGE,
-        validate=validate.Range(1, LARGEST_PAGE, error=f"Must be 1 to {LARGEST_PAGE}."),
+        metadata={"description": f"How many items to return, at most {LARGEST_PAGE}."},
+        validate=validate.Range(1, LARGEST_PAGE, error=f"Must be between 1 and {LARGEST_PAGE}."),
     )
 
 
 class PageQuery(LimitedQuery):
-    """Which part of an owner's list."""
+    """Which part of an owner's list to return."""
 
-    cursor = fields.String(load_default=None)
-    q = Text(longest=200, load_default=None)
-    calendar_id = fields.UUID(load_default=None)
+    cursor = fields.String(
+        load_default=None,
+        metadata={"description": "The `next_cursor` of the page before."},
+    )
+    q = Text(longest=200, load_default=None, metadata={"description": "Text to search for."})
+    calendar_id = fields.UUID(
+        load_default=None,
+        metadata={"description": "Only items of this calendar."},
+    )
 
 
 class LinkQuery(PageQuery):
-    """Which links."""
+    """Which links to return."""
 
-    status = fields.Enum(LinkStatus, by_value=True, load_default=None)
+    q = Text(
+        longest=200,
+        load_default=None,
+        metadata={
+            "description": "Text to search for in recipient, note and the invitee's name or e-mail."
+        },
+    )
+    status = fields.Enum(
+        LinkStatus,
+        by_value=True,
+        load_default=None,
+        metadata={"description": "Only links with this status."},
+    )
 
 
 class BookingQuery(PageQuery):
-    """Which bookings: those that meet the time from `from` to `to`."""
+    """Which bookings to return."""
 
-    since = InstantOrDay(data_key="from", load_default=None)
-    until = InstantOrDay(data_key="to", load_default=None, whole_day=True)
-    status = fields.Enum(BookingStatus, by_value=True, load_default=None)
+    q = Text(
+        longest=200,
+        load_default=None,
+        metadata={"description": "Text to search for in the invitee's name and e-mail, and notes."},
+    )
+    since = InstantOrDay(
+        data_key="from",
+        load_default=None,
+        metadata={"description": "Only bookings that end after this time or date (UTC)."},
+    )
+    until = InstantOrDay(
+        data_key="to",
+        load_default=None,
+        whole_day=True,
+        metadata={"description": "Only bookings that start before this time, or on this date."},
+    )
+    status = fields.Enum(
+        BookingStatus,
+        by_value=True,
+        load_default=None,
+        metadata={"description": "Only bookings with this status."},
+    )
 
 
 class RevokeInput(Body):
-    """Why, for the owner's own memory."""
+    """Why a link is revoked."""
 
-    reason = Text(longest=LONGEST_NOTE, several_lines=True, allow_none=True, load_default=None)
+    reason = Text(
+        longest=LONGEST_NOTE,
+        several_lines=True,
+        allow_none=True,
+        load_default=None,
+        metadata={"example": "Sent to the wrong person", "description": "Only the owner sees it."},
+    )
 
 
 class BulkRevokeInput(RevokeInput):
-    """Up to 500 links by id, and why, for the owner's own memory."""
+    """Up to 500 links to revoke, by id, and why."""
 
     ids = fields.List(
         fields.UUID(),
         required=True,
-        metadata={"minItems": 1, "maxItems": LARGEST_BATCH},
+        metadata={
+            "minItems": 1,
+            "maxItems": LARGEST_BATCH,
+            "example": ["0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"],
+        },
     )
 
 
 class SlotsQuery(Query):
-    """Both days included, in `time_zone` (default: the calendar's); at most 62 days."""
+    """Which days' slots to return."""
 
-    first = Day(data_key="from", load_default=None)
-    last = Day(data_key="to", load_default=None)
-    time_zone = TimeZone(load_default=None)
+    first = Day(
+        data_key="from",
+        load_default=None,
+        metadata={"description": "The first day, a date in `time_zone`. Default: today."},
+    )
+    last = Day(
+        data_key="to",
+        load_default=None,
+        metadata={"description": "The last day, included. Default: 13 days after the first."},
+    )
+    time_zone = TimeZone(
+        load_default=None,
+        metadata={"description": "The time zone of the two dates. Default: the calendar's."},
+    )
 
 
 class RedeemInput(Body):
-    """The wish to book."""
+    """A slot to book, and for whom."""
 
-    start = Instant(required=True)
+    start = Instant(
+        required=True,
+        metadata={
+            "example": "2027-01-18T09:00:00Z",
+            "description": "The start of one of the free slots.",
+        },
+    )
     invitee = fields.Nested(InviteeSchema, required=True)
-    notes = Text(longest=LONGEST_NOTE, several_lines=True, allow_none=True, load_default=None)
+    notes = Text(
+        longest=LONGEST_NOTE,
+        several_lines=True,
+        allow_none=True,
+        load_default=None,
+        metadata={
+            "example": "I would like to talk about the engine.",
+            "description": "For the owner.",
+        },
+    )

@@ -1,4 +1,4 @@
-"""The single-use report as a page to print: one file, in English, that needs nothing beside it."""
+"""The single-use report as a page to print: one HTML file in English without other files."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ def single_use_page(report: dict[str, Any]) -> str:
 
 
 def _moment(text: str) -> str:
-    """Returns an RFC 3339 time for reading, as in 24 Nov 2026, 09:30 UTC."""
+    """Returns an RFC 3339 time as people write it, such as 24 Nov 2026, 09:30 UTC."""
     moment = datetime.fromisoformat(text)
     return f"{dates.format_datetime(moment, 'd MMM yyyy, HH:mm', locale='en')} UTC"
 

@@ -1,4 +1,4 @@
-"""Time zones as people look for them."""
+"""Finds a time zone by what people type: a name in any spelling, or a city."""
 
 from functools import lru_cache
 
@@ -20,14 +20,14 @@ _REGIONS = (
 
 @lru_cache(maxsize=1)
 def selectable_time_zones() -> tuple[str, ...]:
-    """The zones that are named after places, and UTC."""
+    """Returns the time zones that are named after places, and UTC."""
     return (*sorted(name for name in known_time_zones() if name.startswith(_REGIONS)), "UTC")
 
 
 def resolve_time_zone(text: str) -> str:
-    """The zone somebody means by its name in any spelling, or by a city that is in one only.
+    """Returns the zone that the text names in any spelling, or by a city that is in one zone only.
 
-    What means no zone, or several, comes back as it is.
+    Returns the text itself if it names no zone, or several.
     """
     text = text.strip()
     return text if is_time_zone(text) else _by_spelling().get(_spelling(text), text)

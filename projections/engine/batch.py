@@ -1,7 +1,9 @@
-"""A batch of the log into one view: all at once, and only in need event by event."""
+"""Batches of events, applied to a view as a whole, and event by event only where that fails."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Self
 from uuid import UUID
 
 from psycopg import Connection
@@ -13,52 +15,90 @@ from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read_at
 from application.eventstore.mapper import JSONMapper
 from projections.engine import parking, positions
-from projections.engine.folding import fold
-from projections.engine.projection import Projection
+from projections.engine.projection import Handler, Projection
 from projections.engine.tables import FAULTS, Rows
 
 log = logging.getLogger(__name__)
 
-RETRY_BATCH = 500
+RETRY_BATCH = 500  # events
 RETRY_SECONDS = 5.0
 
 
-def apply(
-    conn: Connection[DictRow],
-    projection: Projection,
-    batch: Sequence[RecordedEvent],
-    mapper: JSONMapper,
-    *,
-    rows: Rows | None = None,
-) -> None:
-    """Rows and position of the live view, in one transaction. What it has seen is passed over.
+class Batch:
+    """Events in the order of the log, and what they do to the rows of views."""
 
-    `rows` is what the whole batch does, if that is known already.
+    def __init__(
+        self,
+        events: Sequence[RecordedEvent],
+        mapper: JSONMapper,
+        projections: Sequence[Projection] = (),
+    ) -> None:
+        """Folds the events for all `projections` at once: each event is decoded once."""
+        self.events = events
+        self._mapper = mapper
+        self._folded: dict[Projection, Rows] = {}
+        if projections:
+            # An event at fault is found, and parked, when the batch is written.
+            with suppress(*FAULTS):
+                folded = fold(projections, events, mapper)
+                self._folded = dict(zip(projections, folded, strict=True))
+
+    def rows(self, projection: Projection) -> Rows:
+        """Returns what the events do to the rows of one view. Raises one of `FAULTS`."""
+        if projection not in self._folded:
+            (self._folded[projection],) = fold([projection], self.events, self._mapper)
+        return self._folded[projection]
+
+    def part(self, events: Sequence[RecordedEvent]) -> Self:
+        """Returns the batch of only these of its events."""
+        return self if len(events) == len(self.events) else type(self)(events, self._mapper)
+
+    def after(self, position: int) -> Self:
+        """Returns the batch of only its events after a position."""
+        return self.part([recorded for recorded in self.events if recorded.position > position])
+
+
+def fold(
+    projections: Sequence[Projection], events: Iterable[RecordedEvent], mapper: JSONMapper
+) -> list[Rows]:
+    """Returns what the events do to the rows of each projection.
+
+    Each event is decoded once, or not at all if no projection applies it.
+    """
+    folded = [Rows() for _ in projections]
+    routes: dict[str, list[tuple[Handler, Projection, Rows]]] = {}
+    for projection, rows in zip(projections, folded, strict=True):
+        for topic, handler in projection.handlers.items():
+            routes.setdefault(topic, []).append((handler, projection, rows))
+    event_of = mapper.event
+    for position, originator_id, version, topic, state, _ in events:
+        if route := routes.get(topic):
+            event = event_of(originator_id, version, topic, state)
+            for handler, projection, rows in route:
+                rows.position = position
+                handler(projection, event, rows)
+    return folded
+
+
+def apply(conn: Connection[DictRow], projection: Projection, batch: Batch) -> None:
+    """Applies a batch to the live view: rows and position, in one transaction.
+
+    Events that the view has seen already are skipped.
     """
     with conn.transaction():
-        seen = positions.lock(conn, projection.name)
-        new = [recorded for recorded in batch if recorded.position > seen]
-        if new:
-            known = rows if len(new) == len(batch) else None
-            write(conn, projection, projection.name, new, mapper, rows=known)
-            positions.advance(conn, projection.name, new[-1].position)
+        new = batch.after(positions.lock(conn, projection.name))
+        if new.events:
+            write(conn, projection, projection.name, new)
+            positions.advance(conn, projection.name, new.events[-1].position)
 
 
-def write(
-    conn: Connection[DictRow],
-    projection: Projection,
-    generation: str,
-    batch: Sequence[RecordedEvent],
-    mapper: JSONMapper,
-    *,
-    rows: Rows | None = None,
-) -> None:
-    """Write a batch within the caller's transaction; what can't be written is parked.
+def write(conn: Connection[DictRow], projection: Projection, target: str, batch: Batch) -> None:
+    """Writes a batch within the caller's transaction, and parks events that can't be written.
 
-    `generation` names the tables that the search path leads to: the live view, or a rebuild.
+    They are parked for `target`: the name of the live view, or the schema on the search path
+    in which it is being rebuilt.
     """
-    standing = parking.stories(conn, generation)
-    _Careful(conn, projection, generation, mapper, standing).write(batch, rows)
+    _Writer(conn, projection, target, parking.blocked(conn, target)).write(batch)
 
 
 def retry_parked(database: Database, projection: Projection) -> tuple[int, int]:
@@ -68,84 +108,88 @@ def retry_parked(database: Database, projection: Projection) -> tuple[int, int]:
 
 
 def retry(conn: Connection[DictRow], projection: Projection, mapper: JSONMapper) -> tuple[int, int]:
-    """Applies parked events again; returns how many the view took, and how many stay parked.
+    """Applies parked events again; returns how many were applied, and how many stay parked.
 
-    A batch in a transaction, each with a deadline of its own.
+    Each batch of them has a transaction and a deadline of its own.
     """
-    taken = left = last = 0
-    standing: set[UUID] = set()
+    applied = still_parked = last = 0
+    blocked: set[UUID] = set()
     while True:
         with deadline(RETRY_SECONDS), conn.transaction():
             positions.lock(conn, projection.name)
             waiting = parking.parked(conn, projection.name, last, RETRY_BATCH)
             if not waiting:
-                return taken, left
-            careful = _Careful(conn, projection, projection.name, mapper, standing)
-            careful.write(read_at(conn, waiting), None)
-            able = [position for position in waiting if position not in careful.parked]
-            parking.release(conn, projection.name, able)
-        taken, left, last = taken + len(able), left + len(careful.parked), waiting[-1]
+                return applied, still_parked
+            writer = _Writer(conn, projection, projection.name, blocked)
+            writer.write(Batch(read_at(conn, waiting), mapper))
+            written = [position for position in waiting if position not in writer.parked]
+            parking.release(conn, projection.name, written)
+        applied, still_parked = applied + len(written), still_parked + len(writer.parked)
+        last = waiting[-1]
 
 
-class _Careful:
-    """Writes a batch by halves where it can't be written as a whole."""
+class _Writer:
+    """Writes a batch, by halves if it can't be written as a whole, and parks single events.
+
+    `blocked` holds the correlation ids of parked events: later events with one of them are
+    parked too.
+    """
 
     def __init__(
         self,
         conn: Connection[DictRow],
         projection: Projection,
-        generation: str,
-        mapper: JSONMapper,
-        standing: set[UUID],
+        target: str,
+        blocked: set[UUID],
     ) -> None:
         self._conn = conn
         self._projection = projection
-        self._generation = generation
-        self._mapper = mapper
-        self._standing = standing
+        self._target = target
+        self._blocked = blocked
         self.parked: set[int] = set()
 
-    def write(self, batch: Sequence[RecordedEvent], rows: Rows | None) -> None:
-        """All of it, but for what has to wait; `rows` are what the whole batch does, if known."""
-        able = self._able(batch)
-        if not able:
+    def write(self, batch: Batch) -> None:
+        """Writes the batch, except for the events that it parks."""
+        ready = batch.part(self._park_blocked(batch.events))
+        if not ready.events:
             return
         try:
             with self._conn.transaction():
-                if rows is None or len(able) < len(batch):
-                    (rows,) = fold([self._projection], able, self._mapper)
-                self._projection.write(self._conn, rows, able)
+                self._projection.write(self._conn, ready.rows(self._projection), ready.events)
         except FAULTS as error:
-            if len(able) == 1:
-                self._park(able[0], error)
+            if len(ready.events) == 1:
+                self._park(ready.events[0], error)
             else:
-                middle = len(able) // 2
-                self.write(able[:middle], None)
-                self.write(able[middle:], None)
+                middle = len(ready.events) // 2
+                self.write(ready.part(ready.events[:middle]))
+                self.write(ready.part(ready.events[middle:]))
 
-    def _able(self, batch: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
-        """The events whose stories don't stand still; the others wait from now on."""
-        if not self._standing:
-            return batch
-        able = []
-        for recorded in batch:
-            if recorded.topic in self._projection.handlers and self._stands_still(recorded):
+    def _park_blocked(self, events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+        """Parks the events that wait for a parked one, and returns the others."""
+        if not self._blocked:
+            return events
+        ready = []
+        for recorded in events:
+            if recorded.topic in self._projection.handlers and self._is_blocked(recorded):
                 self._park(recorded)
             else:
-                able.append(recorded)
-        return able
+                ready.append(recorded)
+        return ready
 
-    def _stands_still(self, recorded: RecordedEvent) -> bool:
-        """By its story, or by its day where an event before it did not say whose it was."""
+    def _is_blocked(self, recorded: RecordedEvent) -> bool:
+        """Returns whether an event has to wait for a parked one.
+
+        One of an agenda has the correlation id of its day if it does not name its booking: then
+        everything on that day waits.
+        """
         return (
-            correlation_id_of(recorded) in self._standing
-            or recorded.originator_id in self._standing
+            correlation_id_of(recorded) in self._blocked or recorded.originator_id in self._blocked
         )
 
     def _park(self, recorded: RecordedEvent, error: Exception | None = None) -> None:
-        parking.park(self._conn, self._generation, recorded, error)
-        self._standing.add(correlation_id_of(recorded))
+        parking.park(self._conn, self._target, recorded, error)
+        self._blocked.add(correlation_id_of(recorded))
         self.parked.add(recorded.position)
         if error is not None:
             reason = parking.reason(error)
-            log.error("%s: parked position %d: %s", self._generation, recorded.position, reason)
+            log.error("%s: parked position %d: %s", self._target, recorded.position, reason)

@@ -1,8 +1,10 @@
-"""Events that a view could not take: kept aside with the reason, never skipped in silence.
+"""Parked events: those that a view could not apply, kept with the error and never skipped.
 
-What happens to a link is one story: the link's own events, its booking's, and those of the
-agenda about that booking. The events of a story that come after a parked one wait behind it;
-all other stories go on.
+Events that belong together have the same correlation id: those of a link, of its booking, and
+of the agenda about that booking. Once one of them is parked, the later ones are parked too and
+wait for it. All other events are applied.
+
+An event is parked for a target: the name of a live view, or the schema of a rebuild.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,58 +20,58 @@ from application.audit.link_history import correlation_id_of
 from application.eventstore.database import Database
 from application.eventstore.event_log import RecordedEvent
 
-LONGEST_ERROR = 500
-MOST_TOLD = 20
+LONGEST_ERROR = 500  # characters
+MOST_SHOWN = 20
 
 _FIRST = """SELECT position, topic, error, parked_at, attempts
     FROM parked_events JOIN stored_events ON notification_id = position
     WHERE generation = %s AND error IS NOT NULL ORDER BY position LIMIT %s"""
 
 
-def stories(conn: Connection[DictRow], generation: str) -> set[UUID]:
-    """The stories that stand still in a view."""
+def blocked(conn: Connection[DictRow], target: str) -> set[UUID]:
+    """Returns the correlation ids of parked events: later events with these have to wait."""
     rows = conn.execute(
-        "SELECT DISTINCT story FROM parked_events WHERE generation = %s",
-        (generation,),
+        "SELECT DISTINCT correlation_id FROM parked_events WHERE generation = %s",
+        (target,),
         prepare=True,
     )
-    return {row["story"] for row in rows}
+    return {row["correlation_id"] for row in rows}
 
 
 def park(
     conn: Connection[DictRow],
-    generation: str,
+    target: str,
     recorded: RecordedEvent,
     error: Exception | None = None,
 ) -> None:
-    """Keep an event aside: for `error`, or because its story stands still already."""
+    """Parks an event because of an `error`, or because it has to wait for a parked one."""
     conn.execute(
-        """INSERT INTO parked_events (generation, position, story, error)
+        """INSERT INTO parked_events (generation, position, correlation_id, error)
         VALUES (%s, %s, %s, %s) ON CONFLICT (generation, position)
         DO UPDATE SET error = excluded.error, attempts = parked_events.attempts + 1""",
-        (generation, recorded.position, correlation_id_of(recorded), error and reason(error)),
+        (target, recorded.position, correlation_id_of(recorded), error and reason(error)),
     )
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in one line; without the row that PostgreSQL would quote."""
-    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    text = " ".join((told or str(error)).split())
+    """Returns what went wrong in one line, without the row that PostgreSQL would quote."""
+    message = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    text = " ".join((message or str(error)).split())
     return f"{type(error).__name__}: {text}"[:LONGEST_ERROR]
 
 
-def parked(conn: Connection[DictRow], generation: str, after: int, limit: int) -> list[int]:
-    """At most `limit` positions of what is parked, after a position, in order."""
+def parked(conn: Connection[DictRow], target: str, after: int, limit: int) -> list[int]:
+    """Returns the positions of at most `limit` parked events after a position, in order."""
     rows = conn.execute(
         """SELECT position FROM parked_events WHERE generation = %s AND position > %s
         ORDER BY position LIMIT %s""",
-        (generation, after, limit),
+        (target, after, limit),
     )
     return [row["position"] for row in rows]
 
 
 class ParkedEvent(NamedTuple):
-    """An event that a view could not take. Times are UTC."""
+    """An event that a view could not apply. Times are UTC."""
 
     position: int
     topic: str
@@ -81,25 +83,23 @@ class ParkedEvent(NamedTuple):
 def first_parked(database: Database, names: Sequence[str]) -> dict[str, list[ParkedEvent]]:
     """Returns, for each view, the first events that could not be applied.
 
-    Those that wait behind them are left out.
+    Events that only wait for them are left out.
     """
     return {
-        name: [ParkedEvent(**row) for row in database.fetch_all(_FIRST, (name, MOST_TOLD))]
+        name: [ParkedEvent(**row) for row in database.fetch_all(_FIRST, (name, MOST_SHOWN))]
         for name in names
     }
 
 
-def release(conn: Connection[DictRow], generation: str, taken: Collection[int]) -> None:
-    """Forget what the view has taken after all."""
+def release(conn: Connection[DictRow], target: str, applied: Collection[int]) -> None:
+    """Deletes the parked events at these positions: they are applied now."""
     conn.execute(
         "DELETE FROM parked_events WHERE generation = %s AND position = ANY(%s)",
-        (generation, list(taken)),
+        (target, list(applied)),
     )
 
 
-def rename(conn: Connection[DictRow], generation: str, name: str) -> None:
-    """The view of a rebuild becomes the live one, with what it parked."""
+def hand_over(conn: Connection[DictRow], schema: str, name: str) -> None:
+    """Replaces the parked events of a live view by those of its rebuild in `schema`."""
     conn.execute("DELETE FROM parked_events WHERE generation = %s", (name,))
-    conn.execute(
-        "UPDATE parked_events SET generation = %s WHERE generation = %s", (name, generation)
-    )
+    conn.execute("UPDATE parked_events SET generation = %s WHERE generation = %s", (name, schema))

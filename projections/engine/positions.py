@@ -1,4 +1,4 @@
-"""How far each view has come in the log, and how to wait until it has."""
+"""The position of each view: how far it has applied the log, and how to wait for it."""
 
 from collections.abc import Collection
 from time import monotonic, sleep
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.004
 
 
 def start(conn: Connection[DictRow], name: str) -> None:
-    """Note a new view, which has seen nothing yet."""
+    """Records a new view at position 0, unless it is there."""
     conn.execute(
         "INSERT INTO projection_positions (name, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
         (name,),
@@ -22,7 +22,10 @@ def start(conn: Connection[DictRow], name: str) -> None:
 
 
 def lock(conn: Connection[DictRow], name: str) -> int:
-    """The view's position, which nobody else can move until the transaction ends."""
+    """Returns the position of a view, and locks it until the transaction ends.
+
+    Raises `LookupError` if there is no such view.
+    """
     row = conn.execute(
         "SELECT position FROM projection_positions WHERE name = %s FOR UPDATE", (name,)
     ).fetchone()
@@ -33,25 +36,28 @@ def lock(conn: Connection[DictRow], name: str) -> int:
 
 
 def advance(conn: Connection[DictRow], name: str, position: int) -> None:
-    """Note that the view has seen everything up to `position`."""
+    """Records that the view has applied everything up to `position`."""
     conn.execute("UPDATE projection_positions SET position = %s WHERE name = %s", (position, name))
 
 
 def positions_of(conn: Connection[DictRow]) -> dict[str, int]:
-    """The position of every view there is."""
+    """Returns the position of each view in the database, by name."""
     rows = conn.execute("SELECT name, position FROM projection_positions", prepare=True)
     return {row["name"]: row["position"] for row in rows}
 
 
 def all_positions(database: Database) -> dict[str, int]:
-    """As `positions_of`."""
+    """Like `positions_of`, on a connection of its own."""
     return database.run_idempotent(positions_of)
 
 
 def wait_for(
     database: Database, names: Collection[str], position: int, *, seconds: float = WAIT_SECONDS
 ) -> None:
-    """Return once the views show everything up to `position`; else raise `ViewBehind`."""
+    """Waits until the views show everything up to `position`.
+
+    Raises `ViewBehind` if they don't within `seconds`.
+    """
     ends_at = monotonic() + seconds
     while not _all_at(database, names, position):
         if monotonic() >= ends_at:

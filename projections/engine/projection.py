@@ -1,4 +1,4 @@
-"""What a projection is: events in the order of the log, turned into rows of one view."""
+"""The base class of projections: events, in the order of the log, become rows of a view."""
 
 from abc import ABC
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ from application.eventstore.event_log import RecordedEvent
 from projections.engine import positions
 from projections.engine.tables import Rows, Table
 
-Handler = Callable[[Any, Any, int, Rows], None]
+Handler = Callable[[Any, Any, Rows], None]
 H = TypeVar("H", bound=Callable[..., None])
 
 
 def applies(event_class: type[Any]) -> Callable[[H], H]:
-    """Mark the method of a projection that says what such an event means for its rows."""
+    """Marks the method of a projection that applies events of this class to the rows."""
 
     def mark(method: H) -> H:
         cast("Any", method).topic = event_class.TOPIC
@@ -30,11 +30,11 @@ class Projection(ABC):
 
     The name ends in the version of the view's shape: another shape takes a new name and
     is built from the log beside the old one. Its methods marked with `@applies` get the
-    event, its position, and the rows to change; other events mean nothing to the view.
+    event and the rows to change; the view ignores all other events.
     """
 
     name: ClassVar[str]
-    tables: ClassVar[Sequence[Table]]
+    tables: ClassVar[Sequence[Table[Any]]]
     handlers: ClassVar[dict[str, Handler]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -43,12 +43,12 @@ class Projection(ABC):
         cls.handlers = cls.handlers | {method.topic: method for method in marked}
 
     def create(self, conn: Connection[DictRow]) -> None:
-        """Make the empty view, unless it is there, in the transaction of `conn`."""
+        """Creates the empty view, unless it is there, in the transaction of `conn`."""
         for table in self.tables:
             table.create(conn)
             table.create_indexes(conn)
         positions.start(conn, self.name)
 
     def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
-        """Write what the `batch` did to the rows, in the transaction of `conn`."""
+        """Writes what the `batch` did to the rows, in the transaction of `conn`."""
         rows.write(conn)

@@ -1,9 +1,9 @@
-"""Keeps the views up with the log, for ever.
+"""Keeps all views up to date with the log until it is stopped.
 
-The truth is a query from where each view has come, at least once a second; NOTIFY only
-shortens the wait. Whatever goes wrong with the connection, the runner connects again and
-goes on from the positions in the database. Only one runner works at a time: it holds an
-advisory lock in the very session that it writes with, so losing one is losing both.
+It asks for the events after the position of each view, at least once a second; NOTIFY only
+shortens the wait. After any error of the connection the runner connects again and continues
+from the positions in the database. Only one runner works at a time: it holds an advisory lock
+in the same session that it writes with, so it can't lose one without the other.
 """
 
 import logging
@@ -16,65 +16,56 @@ from time import monotonic
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from application.eventstore.conninfo import with_defaults
+from application.eventstore import advisory_locks
+from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
-from application.eventstore.event_log import RecordedEvent, read
+from application.eventstore.event_log import read
 from application.eventstore.mapper import JSONMapper
 from application.eventstore.recorder import CHANNEL
 from projections.engine import lag, parking, positions
-from projections.engine.batch import apply, retry
-from projections.engine.folding import fold
+from projections.engine.batch import Batch, apply, retry
 from projections.engine.projection import Projection
-from projections.engine.tables import FAULTS, Rows
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-SMALLEST_BATCH = 500
+SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
-LOCK = 4_011_200_118
-# What one round may take. A server that is silent for longer is given up for another.
+# The deadline of one round: after it, the runner gives up a silent server and connects again.
 ROUND_SECONDS = 3.0
 _LONGEST_PAUSE_SECONDS = 2.0
-# The server must not keep the lock for a runner that stands still or cannot be reached: one
-# that works says something every second.
-_SESSION = {
-    "timezone": "UTC",
-    # A crash of the server takes rows and position away together, and both come again.
-    "synchronous_commit": "off",
+_SETTINGS = {
+    **UNATTENDED,
+    # The server ends the session, and frees the lock, of a runner that hangs: one that works
+    # sends something every second.
     "idle_session_timeout": "3s",
     "idle_in_transaction_session_timeout": "3s",
-    "tcp_keepalives_idle": "2",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "2",
-    "tcp_user_timeout": "3000",
 }
-# A view with one of these can't go on, and no event is to blame: its tables are not there, or
-# not ours to write.
-_STANDS_STILL = (psycopg.ProgrammingError, LookupError)
+# Errors of the view itself, not of an event: its tables are missing, or may not be written.
+_VIEW_ERRORS = (psycopg.ProgrammingError, LookupError)
 
 
 def is_running(database: Database) -> bool:
-    """Whether a runner works on this database, wherever it runs."""
-    row = database.fetch_one(
-        """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-        AND classid::bigint << 32 | objid::bigint = %s
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-        (LOCK,),
+    """Returns whether a runner is at work on this database, on any machine."""
+    return database.run_idempotent(
+        lambda conn: advisory_locks.is_held(conn, advisory_locks.PROJECTOR)
     )
-    return row is not None
 
 
 class Runner:
-    """Applies the log to all projections until it is told to stop."""
+    """Applies the log to all projections until it is stopped.
+
+    `is_at_work` is set while it holds the lock. `stuck` maps the names of views that can't
+    be updated to the reasons.
+    """
 
     def __init__(
         self, conninfo: str, projections: Sequence[Projection], mapper: JSONMapper
     ) -> None:
-        self._conninfo = with_defaults(conninfo, application_name="admitone projector")
+        self._conninfo = conninfo
         self._projections = projections
         self._mapper = mapper
         self._batch_size = SMALLEST_BATCH
@@ -82,19 +73,19 @@ class Runner:
         self.stuck: dict[str, str] = {}
 
     def run(self, stop: Event) -> None:
-        """Work, or stand by while another runner works, until `stop` is set."""
+        """Works, or stands by while another runner works, until `stop` is set."""
         pause = 0.1
         while not stop.is_set():
             try:
                 with closing(self._connect()) as conn:
-                    if self._is_alone(conn):
-                        log.info("keeping %d views up", len(self._projections))
+                    if self._lock(conn):
+                        log.info("keeping %d views up to date", len(self._projections))
                         pause = 0.1
-                        self._keep_up(conn, stop)
+                        self._follow(conn, stop)
                 stop.wait(POLL_SECONDS)
             except psycopg.Error as error:
                 log.warning(
-                    "can't go on, connecting again: %s", error.diag.message_primary or error
+                    "database error, connecting again: %s", error.diag.message_primary or error
                 )
                 self._batch_size = SMALLEST_BATCH
                 stop.wait(uniform(pause / 2, pause))  # noqa: S311 - not a secret
@@ -104,20 +95,22 @@ class Runner:
 
     def _connect(self) -> Connection[DictRow]:
         with deadline(ROUND_SECONDS):
-            conn: Connection[DictRow] = PatientConnection.connect(
-                self._conninfo, autocommit=True, row_factory=dict_row
+            return connect(
+                self._conninfo,
+                application_name="admitone projector",
+                settings=_SETTINGS,
+                kind=PatientConnection,
             )
-            for name, value in _SESSION.items():
-                conn.execute("SELECT set_config(%s, %s, false)", (name, value))
-            return conn
 
-    def _is_alone(self, conn: Connection[DictRow]) -> bool:
+    def _lock(self, conn: Connection[DictRow]) -> bool:
+        """Makes this runner the one at work; returns False if another one is."""
         with deadline(ROUND_SECONDS):
-            return conn.execute("SELECT pg_try_advisory_lock(%s) AS got", (LOCK,)).fetchone() == {
-                "got": True
-            }
+            row = conn.execute(
+                "SELECT pg_try_advisory_lock(%s) AS is_ours", (advisory_locks.PROJECTOR,)
+            ).fetchone()
+            return bool(row and row["is_ours"])
 
-    def _keep_up(self, conn: Connection[DictRow], stop: Event) -> None:
+    def _follow(self, conn: Connection[DictRow], stop: Event) -> None:
         self.is_at_work.set()
         with deadline(ROUND_SECONDS):
             conn.execute(f"LISTEN {CHANNEL}")
@@ -134,66 +127,58 @@ class Runner:
                     pass
 
     def _retry_parked(self, conn: Connection[DictRow]) -> None:
-        """A runner that has just begun may be the one with the mended projection."""
+        """Retries parked events at the start: this may be the release that repairs them."""
         for projection in self._projections:
             try:
-                taken, left = retry(conn, projection, self._mapper)
-            except _STANDS_STILL as error:
-                self._note(projection, f"can't go on: {parking.reason(error)}")
+                applied, left = retry(conn, projection, self._mapper)
+            except _VIEW_ERRORS as error:
+                self._set_stuck(projection, parking.reason(error))
                 continue
-            if taken or left:
-                log.info("%s: %d parked events taken, %d left", projection.name, taken, left)
+            if applied or left:
+                log.info("%s: applied %d parked events, %d left", projection.name, applied, left)
 
     def catch_up(self, conn: Connection[DictRow]) -> int:
-        """Apply the next events to every view; how many there were in all.
+        """Applies the next events to every view; returns how many events, over all views.
 
-        An event that a view can't take is parked. A view that can't go on at all stands
-        still, for the reason in `stuck`, and the others go on without it.
+        An event that a view can't apply is parked. A view that can't be updated at all is
+        listed in `stuck` with the reason; the others are updated without it.
         """
         seen = positions.positions_of(conn)
 
-        def place(projection: Projection) -> int:
+        def position_of(projection: Projection) -> int:
             return seen.get(projection.name, 0)
 
         count = 0
-        for position, projections in groupby(sorted(self._projections, key=place), key=place):
+        ordered = sorted(self._projections, key=position_of)
+        for position, projections in groupby(ordered, key=position_of):
             count += self._apply_next(conn, position, list(projections))
         return count
 
     def _apply_next(
         self, conn: Connection[DictRow], position: int, projections: Sequence[Projection]
     ) -> int:
-        batch = read(conn, position, self._batch_size)
-        if not batch:
+        events = read(conn, position, self._batch_size)
+        if not events:
             return 0
-        # More at a time while there is more to do.
-        full = len(batch) == self._batch_size
-        self._batch_size = min(2 * self._batch_size, LARGEST_BATCH) if full else SMALLEST_BATCH
+        # Larger batches while a full one shows that more events wait.
+        is_full = len(events) == self._batch_size
+        self._batch_size = min(2 * self._batch_size, LARGEST_BATCH) if is_full else SMALLEST_BATCH
+        batch = Batch(events, self._mapper, projections)
         count = 0
-        folded = self._folded(projections, batch)
-        with conn.transaction():  # one for all of them, so that they wait for one commit
-            for projection, rows in zip(projections, folded, strict=True):
-                reason = None
+        with conn.transaction():  # one for all views, so that they wait for one commit
+            for projection in projections:
                 try:
-                    apply(conn, projection, batch, self._mapper, rows=rows)
-                    count += len(batch)
-                except _STANDS_STILL as error:
-                    reason = f"can't go on after position {position}: {parking.reason(error)}"
-                self._note(projection, reason)
+                    apply(conn, projection, batch)
+                except _VIEW_ERRORS as error:
+                    reason = f"after position {position}: {parking.reason(error)}"
+                    self._set_stuck(projection, reason)
+                else:
+                    self.stuck.pop(projection.name, None)
+                    count += len(events)
         return count
 
-    def _folded(
-        self, projections: Sequence[Projection], batch: Sequence[RecordedEvent]
-    ) -> Sequence[Rows | None]:
-        """What the batch does to each view; nothing is known while some event can't be taken."""
-        try:
-            return fold(projections, batch, self._mapper)
-        except FAULTS:
-            return [None] * len(projections)
-
-    def _note(self, projection: Projection, reason: str | None) -> None:
-        if reason is None:
-            self.stuck.pop(projection.name, None)
-        elif self.stuck.get(projection.name) != reason:
+    def _set_stuck(self, projection: Projection, reason: str) -> None:
+        """Records why a view can't be updated, and logs a reason that is new."""
+        if self.stuck.get(projection.name) != reason:
             self.stuck[projection.name] = reason
-            log.error("%s stands still: %s", projection.name, reason)
+            log.error("%s is stuck: %s", projection.name, reason)

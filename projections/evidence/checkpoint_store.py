@@ -1,9 +1,9 @@
-"""Signed checkpoints of the log, stored where the database can't reach them.
+"""Signed checkpoints of the log, stored in files that the database can't reach.
 
-A folder for each day (UTC), and in it, named after the size of the tree, a `.checkpoint` and
-the `.leaves` that came since the one before: a line each, position and leaf hash. Files are
-made once and never written again, so that the folder can be on, or be copied to, storage
-that lets nothing be changed.
+Each day (UTC) has a folder. Each checkpoint has two files there, named after the size of the
+tree: a `.checkpoint`, and the `.leaves` since the checkpoint before, a line for each with
+position and leaf hash. Files are never written a second time, so the folder may be on, or be
+copied to, storage that can't be changed.
 """
 
 import os
@@ -24,7 +24,7 @@ from domain.errors import AdmitOneError, NotFound
 from projections.views.transparency_log import tile_reader, tree_size
 
 MOST_LEAVES = 50_000
-"""Leaves under one checkpoint, so that a first one takes no more memory than any other."""
+"""New leaves under one checkpoint, so that a first one takes no more memory than any other."""
 
 
 class HistoryChanged(AdmitOneError):
@@ -40,24 +40,24 @@ class CheckpointDamaged(AdmitOneError):
 
 
 class SignedCheckpoint(NamedTuple):
-    """A checkpoint: the text as it was signed, and what it says."""
+    """A checkpoint: its text as it was signed, and its content."""
 
     text: str
     signed: Checkpoint
 
 
 class CheckpointStore:
-    """The folder of signed checkpoints."""
+    """The folder that holds the signed checkpoints."""
 
     def __init__(self, folder: Path, key: str) -> None:
-        """`key` is the public one, in the form of `CheckpointSigner.verifier_key`."""
+        """`key` is the public key, in the form of `CheckpointSigner.verifier_key`."""
         self.folder = folder
         self._key = key
 
     def newest(self) -> SignedCheckpoint | None:
         """Returns the newest checkpoint; None while there is none.
 
-        Raises `CheckpointDamaged` when it is not as it was signed.
+        Raises `CheckpointDamaged` if it is not as it was signed.
         """
         for day in sorted(self.folder.glob("*-*-*"), reverse=True):
             if files := sorted(day.glob("*.checkpoint")):
@@ -76,7 +76,7 @@ class CheckpointStore:
         return newest
 
     def all(self) -> list[Checkpoint]:
-        """Returns all checkpoints, rising in size. Raises `ProofError`."""
+        """Returns all checkpoints by size. Raises `ProofError` if one is not as it was signed."""
         return [self._verified(file.read_text()) for file in self._files()]
 
     def leaves(self) -> Iterator[tuple[int, bytes]]:
@@ -88,7 +88,7 @@ class CheckpointStore:
                     yield int(position), bytes.fromhex(leaf_hash)
 
     def add(self, text: str, signed: Checkpoint, leaves: Iterable[tuple[int, bytes]]) -> None:
-        """Stores a checkpoint; the leaves first, so that no checkpoint is without them."""
+        """Stores a checkpoint after its leaves, so that none is ever without them."""
         day = self.folder / f"{signed.time:%Y-%m-%d}"
         day.mkdir(parents=True, exist_ok=True)
         name = f"{signed.size:015}"
@@ -106,33 +106,33 @@ class CheckpointStore:
 def sign_due(
     conn: Connection[DictRow], signer: CheckpointSigner, store: CheckpointStore, *, now: datetime
 ) -> Checkpoint | None:
-    """Signs the tree, if it has grown since the last checkpoint, and stores the new one.
+    """Signs the tree and stores the checkpoint, if the tree has grown since the last one.
 
-    A checkpoint covers at most 50,000 leaves more than the last. Returns None when nothing is
-    left to sign. Raises `HistoryChanged` when the tree did not grow out of the last checkpoint,
-    and `CheckpointDamaged`.
+    A checkpoint covers at most 50,000 leaves more than the last. Returns None if nothing is
+    left to sign. Raises `HistoryChanged` if the tree did not grow out of the last checkpoint,
+    and `CheckpointDamaged` if that is not as it was signed.
     """
     with snapshot(conn):
         newest = store.newest()
-        before = newest.signed if newest else None
-        known, position = (before.size, before.position) if before else (0, 0)
-        size, read_tile = min(tree_size(conn), known + MOST_LEAVES), tile_reader(conn)
-        if size < known or (before and root_of(known, read_tile) != before.root):
+        last = newest.signed if newest else None
+        signed_size, position = (last.size, last.position) if last else (0, 0)
+        size, read_tile = min(tree_size(conn), signed_size + MOST_LEAVES), tile_reader(conn)
+        if size < signed_size or (last and root_of(signed_size, read_tile) != last.root):
             raise HistoryChanged
-        if size == known:
+        if size == signed_size:
             return None
         rows = conn.execute(
             """SELECT notification_id FROM stored_events WHERE notification_id > %s
             ORDER BY notification_id LIMIT %s""",
-            (position, size - known),
+            (position, size - signed_size),
         ).fetchall()
         positions = [row["notification_id"] for row in rows]
-        if len(positions) < size - known:
+        if len(positions) < size - signed_size:
             raise HistoryChanged
         signed = Checkpoint(signer.name, size, root_of(size, read_tile), positions[-1], now)
         text = signer.sign(signed.size, signed.root, signed.position, signed.time)
-        tiles = {n: read_tile(0, n) for n in range(known // WIDTH, (size - 1) // WIDTH + 1)}
-        hashes = (_hash_at(tiles, index) for index in range(known, size))
+        tiles = {n: read_tile(0, n) for n in range(signed_size // WIDTH, (size - 1) // WIDTH + 1)}
+        hashes = (_hash_at(tiles, index) for index in range(signed_size, size))
         store.add(text, signed, zip(positions, hashes, strict=True))
         return signed
 
@@ -151,7 +151,7 @@ def _hash_at(tiles: dict[int, bytes], index: int) -> bytes:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    """Makes a whole file or none; one that a killed run left is made anew."""
+    """Writes a whole file or none. It replaces a file that a killed process left."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with draft.open("x") as file:
         file.writelines(lines)

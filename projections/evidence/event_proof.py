@@ -1,4 +1,4 @@
-"""Proves that an event is in the log that a checkpoint signed."""
+"""Proves that an event is in the log that a checkpoint covers."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class EventProof:
 
 
 def prove_event(database: Database, position: int, checkpoint: Checkpoint) -> EventProof:
-    """Returns the proof for the event at a position. Raises `NotUnderCheckpoint`."""
+    """Returns the proof of the event at a position. Raises `NotUnderCheckpoint`."""
 
     def prove(conn: Connection[DictRow]) -> EventProof:
         index = index_of(conn, position)

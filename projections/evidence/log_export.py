@@ -1,4 +1,4 @@
-"""The log with its proofs, for auditors who check it elsewhere."""
+"""Exports the log with its proofs, for auditors who check it elsewhere."""
 
 from typing import BinaryIO
 
@@ -16,16 +16,16 @@ BATCH = 1000  # events
 def write(
     conn: Connection[DictRow],
     file: BinaryIO,
-    head: Checkpoint,
+    checkpoint: Checkpoint,
     *,
     first: int | None = None,
     last: int | None = None,
 ) -> int:
-    """The events at positions `first` to `last`, with proofs for `head`; how many there were.
+    """Writes the events at positions `first` to `last`, each with its proof for `checkpoint`.
 
-    What the head does not cover is left out.
+    Events that the checkpoint does not cover are left out. Returns how many were written.
     """
-    until = head.position if last is None else min(last, head.position)
+    until = checkpoint.position if last is None else min(last, checkpoint.position)
     beginning = read(conn, (first or 1) - 1, 1, until=until)
     start = index_of(conn, beginning[0].position) if beginning else None
     end = conn.execute(
@@ -34,8 +34,8 @@ def write(
     ).fetchone()
     stop = index_of(conn, end["last"]) if start is not None and end else None
     indices = range(start, stop + 1) if start is not None and stop is not None else range(0)
-    file.write(export_header(head.origin, head.size, indices))
-    proofs = inclusion_proofs(indices, head.size, tile_reader(conn))
+    file.write(export_header(checkpoint.origin, checkpoint.size, indices))
+    proofs = inclusion_proofs(indices, checkpoint.size, tile_reader(conn))
     after, index = (first or 1) - 1, indices.start
     while index < indices.stop:
         for recorded in read(conn, after, min(BATCH, indices.stop - index)):

@@ -1,6 +1,6 @@
-"""Was the log changed? Every hash is computed anew from it and held against signed heads.
+"""Verifies that the log was never changed: hashes it anew, and compares with signed checkpoints.
 
-Processes share the work: each reads and hashes a stretch of the log. What they find is put
+Processes share the work, and each reads and hashes stretches of the log. Their results are put
 together in order, so that the first position at fault can be named.
 """
 
@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from application.eventstore.conninfo import with_defaults
+from application.eventstore.connection import connect
+from application.eventstore.database import snapshot
 from application.eventstore.event_log import read, read_at
 from application.proofs.merkle import HASH, WIDTH, Growth
 from application.proofs.verifier import Checkpoint
@@ -24,16 +25,19 @@ from projections.views.transparency_log import leaf_of, tile_reader, tree_size
 
 STRETCH = 50_000  # events
 _RECORD = 8 + HASH
-NO_LEAF = bytes(HASH)  # of what no event can be
+NO_LEAF = bytes(HASH)  # stands for a row that can't be an event
 
-Leaf = tuple[int | None, bytes]
-"""A position, None where it is not known, and the leaf hash of its event."""
+Leaf = tuple[int, bytes]
+"""The position of an event, and its leaf hash."""
+
+StoredLeaf = tuple[int | None, bytes]
+"""A leaf as it was stored for comparison. Our own tree has no positions: None."""
 
 
 class Verdict(NamedTuple):
-    """What was found. `signed` of the `events` are under the newest head.
+    """The result of a verification. `signed` of the `events` are under the newest checkpoint.
 
-    Without a fault all of them are as they were recorded. `position` is the first at fault.
+    Without a `fault` all of them are as they were recorded. `position` is the first at fault.
     """
 
     events: int
@@ -44,88 +48,87 @@ class Verdict(NamedTuple):
 
 def verify(
     conninfo: str,
-    heads: Sequence[Checkpoint],
-    kept_leaves: Iterable[tuple[int, bytes]] = (),
+    checkpoints: Sequence[Checkpoint],
+    stored_leaves: Iterable[Leaf] = (),
     *,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verdict:
-    """Hash the whole log and compare it with the `heads`, whose signatures are checked already.
+    """Hashes the whole log, and compares it with the `checkpoints`.
 
-    `heads` rise in size. `kept_leaves` are positions and leaf hashes that were kept outside the
-    database, from the first on; they serve to name the position. `report` is told how many
-    events are done, of how many.
+    Their signatures are verified already, and they rise in size. `stored_leaves` are those
+    that were stored outside the database, from the first on; they serve to name the position
+    at fault. `report` is called with the number of events that are hashed, and of all events.
     """
-    completed = with_defaults(conninfo, application_name="admitone audit")
-    with (
-        closing(psycopg.connect(completed, autocommit=True, row_factory=dict_row)) as conn,
-        conn.transaction(),
-    ):
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        stretches = _stretches(conn)
-        found = chain.from_iterable(_hashed(completed, stretches, report))
-        return _judge(found, heads, _expected(conn, kept_leaves))
+    with closing(_connect(conninfo)) as conn, snapshot(conn):
+        leaves = chain.from_iterable(_hashed(conninfo, _stretches(conn), report))
+        return _judge(leaves, checkpoints, _expected(conn, stored_leaves))
+
+
+def _connect(conninfo: str) -> Connection[DictRow]:
+    return connect(conninfo, application_name="admitone audit")
 
 
 def _judge(
-    found: Iterator[tuple[int, bytes]], heads: Sequence[Checkpoint], expected: Iterator[Leaf]
+    leaves: Iterator[Leaf], checkpoints: Sequence[Checkpoint], expected: Iterator[StoredLeaf]
 ) -> Verdict:
+    """Compares the leaves of the log with the checkpoints, and with what they should be."""
     tree = Growth(0, [])
-    differs: _Difference | None = None
+    difference: _Difference | None = None
     last = 0
-    good: Checkpoint | None = None
-    for head in (*heads, None):
-        wanted = None if head is None else head.size - tree.size
-        while leaves := list(islice(found, STRETCH if wanted is None else min(wanted, STRETCH))):
-            if differs is None:
-                differs = _first_difference(tree.size, leaves, expected)
-            tree.append([leaf for _, leaf in leaves])
-            last = leaves[-1][0]
+    confirmed: Checkpoint | None = None
+    for checkpoint in (*checkpoints, None):
+        wanted = None if checkpoint is None else checkpoint.size - tree.size
+        while part := list(islice(leaves, STRETCH if wanted is None else min(wanted, STRETCH))):
+            if difference is None:
+                difference = _first_difference(tree.size, part, expected)
+            tree.append([leaf_hash for _, leaf_hash in part])
+            last = part[-1][0]
             if wanted is not None:
-                wanted -= len(leaves)
-        if head is None:
+                wanted -= len(part)
+        if checkpoint is None:
             break
-        if tree.size < head.size or tree.root() != head.root:
-            missing = None if differs else next(expected, None)
-            if missing is not None and tree.size < head.size:
-                differs = _missing(tree.size, missing[0] or last + 1)
-            return _broken(tree.size, good, head, differs, last)
-        good = head
-    missing = next(expected, None) if differs is None else None
+        if tree.size < checkpoint.size or tree.root() != checkpoint.root:
+            missing = None if difference else next(expected, None)
+            if missing is not None and tree.size < checkpoint.size:
+                difference = _missing(tree.size, missing[0] or last + 1)
+            return _contradicted(tree.size, confirmed, checkpoint, difference, last)
+        confirmed = checkpoint
+    missing = next(expected, None) if difference is None else None
     if missing is not None:
-        differs = _missing(tree.size, missing[0] or last + 1)
-    signed = good.size if good else 0
-    if differs is None:
+        difference = _missing(tree.size, missing[0] or last + 1)
+    signed = confirmed.size if confirmed else 0
+    if difference is None:
         return Verdict(tree.size, signed, None, None)
-    if differs.leaf < signed:
-        fault = f"the log is as it was signed, but what was kept of it is not: {differs.what}"
-        return Verdict(tree.size, signed, differs.position, fault)
-    return Verdict(tree.size, signed, differs.position, differs.what)
+    if difference.leaf < signed:
+        fault = "the log is as it was signed, but the hash that is stored for this position is not"
+        return Verdict(tree.size, signed, difference.position, fault)
+    return Verdict(tree.size, signed, difference.position, difference.fault)
 
 
 class _Difference(NamedTuple):
-    """The first leaf, counted from 0, that is not what it should be."""
+    """The first leaf, counted from 0, that is not what it should be, and what is wrong with it."""
 
     leaf: int
     position: int
-    what: str
+    fault: str
 
 
 def _first_difference(
-    size: int, leaves: Sequence[tuple[int, bytes]], expected: Iterator[Leaf]
+    size: int, leaves: Sequence[Leaf], expected: Iterator[StoredLeaf]
 ) -> _Difference | None:
-    """Among leaves that follow the first `size`."""
-    for index, (position, leaf) in enumerate(leaves, size):
-        was = next(expected, None)
-        if was is None:
-            return None  # newer than all that is known
-        was_position, was_leaf = was
-        if was_position is not None and was_position < position:
-            return _Difference(index, was_position, "the event at this position is missing")
-        if was_position is not None and was_position > position:
+    """Returns the first difference among leaves that follow the first `size` ones."""
+    for index, (position, leaf_hash) in enumerate(leaves, size):
+        stored = next(expected, None)
+        if stored is None:
+            return None  # newer than everything that was stored
+        stored_position, stored_hash = stored
+        if stored_position is not None and stored_position < position:
+            return _Difference(index, stored_position, "the event at this position is missing")
+        if stored_position is not None and stored_position > position:
             return _Difference(index, position, "there was no event at this position")
-        if was_leaf != leaf:
-            what = "the event at this position is not what was recorded"
-            return _Difference(index, position, what)
+        if stored_hash != leaf_hash:
+            fault = "the event at this position is not what was recorded"
+            return _Difference(index, position, fault)
     return None
 
 
@@ -133,27 +136,28 @@ def _missing(index: int, position: int) -> _Difference:
     return _Difference(index, position, "the log ends before this position")
 
 
-def _broken(
+def _contradicted(
     size: int,
-    good: Checkpoint | None,
-    head: Checkpoint,
-    differs: _Difference | None,
+    confirmed: Checkpoint | None,
+    checkpoint: Checkpoint,
+    difference: _Difference | None,
     last: int,
 ) -> Verdict:
-    """The log does not lead to a head that was signed."""
-    signed = good.size if good else 0
-    after = good.position if good else 0
-    if differs is not None and differs.leaf >= signed:
-        return Verdict(size, signed, differs.position, differs.what)
-    if size < head.size:
-        fault = f"the log ends after position {last}: it had {head.size} events up to position"
-        return Verdict(size, signed, min(last + 1, head.position), f"{fault} {head.position}")
-    fault = f"something was changed between the positions {after} and {head.position}"
+    """Returns the verdict on a log that does not lead to a signed `checkpoint`."""
+    signed = confirmed.size if confirmed else 0
+    after = confirmed.position if confirmed else 0
+    if difference is not None and difference.leaf >= signed:
+        return Verdict(size, signed, difference.position, difference.fault)
+    if size < checkpoint.size:
+        had = f"it had {checkpoint.size} events up to position {checkpoint.position}"
+        position = min(last + 1, checkpoint.position)
+        return Verdict(size, signed, position, f"the log ends after position {last}, but {had}")
+    fault = f"something was changed between the positions {after} and {checkpoint.position}"
     return Verdict(size, signed, after + 1, fault)
 
 
 def _stretches(conn: Connection[DictRow]) -> list[tuple[int, int]]:
-    """First and last position of stretches of the log, in order; the whole of it."""
+    """Returns the first and last positions of stretches of the log: in order, and all of it."""
     rows = conn.execute(
         """SELECT min(notification_id) AS first, max(notification_id) AS last FROM (
             SELECT notification_id, row_number() OVER (ORDER BY notification_id) - 1 AS place
@@ -166,10 +170,10 @@ def _stretches(conn: Connection[DictRow]) -> list[tuple[int, int]]:
 
 def _hashed(
     conninfo: str, stretches: Sequence[tuple[int, int]], report: Callable[[int, int], None]
-) -> Iterator[Iterator[tuple[int, bytes]]]:
-    """Positions and leaf hashes, stretch by stretch, a few of them ahead of who asks."""
+) -> Iterator[Iterator[Leaf]]:
+    """Yields the leaves of each stretch, in order; a few stretches are hashed ahead."""
     if len(stretches) == 1:
-        yield _unpacked(_hash(conninfo, *stretches[0]))  # sooner done than a process begun
+        yield _unpacked(_hash(conninfo, *stretches[0]))  # faster than starting a process
         return
     workers = os.cpu_count() or 1
     total = len(stretches) * STRETCH
@@ -185,35 +189,35 @@ def _hashed(
 
 
 def _hash(conninfo: str, first: int, last: int) -> bytes:
-    """In a process of its own: each event's position and leaf hash, one after the other."""
-    with closing(psycopg.connect(conninfo, autocommit=True, row_factory=dict_row)) as conn:
-        conn.execute("SET timezone = 'UTC'")
+    """Returns the packed leaves of a stretch. Runs in a process of its own."""
+    with closing(_connect(conninfo)) as conn:
         try:
             rows = read(conn, first - 1, STRETCH + 1, until=last)
             return b"".join(_packed(row.position, leaf_of(row)) for row in rows)
         except (psycopg.DataError, OverflowError):
-            return b"".join(_one_by_one(conn, first, last))
+            return b"".join(_hash_singly(conn, first, last))
 
 
-def _one_by_one(conn: Connection[DictRow], first: int, last: int) -> Iterator[bytes]:
-    """As `_hash`, where something is that the service never writes."""
-    for found in conn.execute(
+def _hash_singly(conn: Connection[DictRow], first: int, last: int) -> Iterator[bytes]:
+    """Like `_hash`, event by event, for stretches that hold rows that can't be decoded."""
+    for row in conn.execute(
         """SELECT notification_id FROM stored_events
         WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id""",
         (first, last),
     ).fetchall():
+        position = row["notification_id"]
         try:
-            (row,) = read_at(conn, [found["notification_id"]])
-            yield _packed(row.position, leaf_of(row))
+            (recorded,) = read_at(conn, [position])
+            yield _packed(position, leaf_of(recorded))
         except (psycopg.DataError, OverflowError):
-            yield _packed(found["notification_id"], NO_LEAF)
+            yield _packed(position, NO_LEAF)
 
 
 def _packed(position: int, leaf_hash: bytes) -> bytes:
     return position.to_bytes(8, signed=True) + leaf_hash
 
 
-def _unpacked(packed: bytes) -> Iterator[tuple[int, bytes]]:
+def _unpacked(packed: bytes) -> Iterator[Leaf]:
     for start in range(0, len(packed), _RECORD):
         yield (
             int.from_bytes(packed[start : start + 8], signed=True),
@@ -221,12 +225,10 @@ def _unpacked(packed: bytes) -> Iterator[tuple[int, bytes]]:
         )
 
 
-def _expected(
-    conn: Connection[DictRow], kept_leaves: Iterable[tuple[int, bytes]]
-) -> Iterator[Leaf]:
-    """What the leaves should be: as kept outside first, then as the database's own tree has it."""
+def _expected(conn: Connection[DictRow], stored_leaves: Iterable[Leaf]) -> Iterator[StoredLeaf]:
+    """Yields what the leaves should be: as stored outside, then as our own tree has them."""
     count = 0
-    for leaf in kept_leaves:
+    for leaf in stored_leaves:
         count += 1
         yield leaf
     size, read_tile = tree_size(conn), tile_reader(conn)

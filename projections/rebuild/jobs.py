@@ -1,8 +1,8 @@
-"""Generations of a view: the live one, the one being made beside it, and those it replaced.
+"""Rebuild jobs: which views are being rebuilt or verified, how far, and in which tables.
 
-A generation is a schema of PostgreSQL. The tables of the live one lie in `public`, where
-readers find them by their plain names; those of a rebuild have the same names in a schema of
-their own. Switching moves tables between schemas, in one transaction.
+Readers find the live tables of a view in the schema `public`, by their plain names. A rebuild
+makes tables of the same names in a schema of its own. Switching moves tables between schemas, in
+one transaction, and keeps those that were replaced in a third schema until they are pruned.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, class_row
 from psycopg.types.json import Jsonb
 
+from application.eventstore import advisory_locks, event_log
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 from projections.engine import positions
@@ -25,8 +26,7 @@ REBUILD = "rebuild"
 VERIFY = "verify"
 KINDS = (REBUILD, VERIFY)
 STATES = ("waiting", "building", "comparing", "switching", "done", "failed")
-_LOCKS = 4_011_200
-LOCK_SECONDS = 1.0  # the server needs a moment to notice that the one before has ended
+LOCK_SECONDS = 1.0  # the server needs a moment to notice that the process before has ended
 
 
 class RebuildRunning(AdmitOneError):
@@ -39,11 +39,11 @@ class RebuildNotFound(NotFound):
 
 @dataclass(frozen=True)
 class RebuildJob:
-    """A view being made anew (`kind` rebuild) or only to be compared (verify). Times are UTC.
+    """A view that is rebuilt (`kind` rebuild) or only compared (verify). Times are UTC.
 
-    `position` is how far it has come, `head` the end of the log when it began, `seconds` how
-    long was worked on it. `differing` counts the rows that are not as in the live view; None
-    until they were compared, and when the live view was too far behind for that.
+    `position` is how far it has come, `head` the end of the log when it began, `seconds` the
+    time spent on it. `differing` counts the rows that are not as in the live view: None
+    before the comparison, and if the live view was too far behind for one.
     """
 
     id: UUID
@@ -65,53 +65,42 @@ class RebuildJob:
 
     @property
     def schema(self) -> str:
-        """Where its tables are."""
+        """The schema of the new tables."""
         return f"rebuild_{self.id.hex[:16]}"
 
     @property
     def retired_schema(self) -> str:
-        """Where the tables go that it replaces."""
+        """The schema that keeps the tables that it replaced."""
         return f"retired_{self.id.hex[:16]}"
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """True once the job is done. One that failed will be resumed."""
         return self.state == "done"
 
     @property
     def rate(self) -> float:
-        """Events a second of work; 0 before any."""
+        """Events per second of work; 0 before any."""
         return self.events / self.seconds if self.seconds else 0.0
 
     @property
     def progress(self) -> float:
-        """The part of the log that it has seen, 0 to 1."""
-        return 1.0 if self.state == "done" else min(1.0, self.position / max(1, self.head))
+        """The part of the log that is done, from 0 to 1."""
+        return 1.0 if self.is_finished else min(1.0, self.position / max(1, self.head))
 
 
 def lock(conn: Connection[DictRow], name: str) -> None:
-    """Keep everybody else from rebuilding this view until the session of `conn` ends.
+    """Keeps everybody else from rebuilding this view until the session of `conn` ends.
 
     Raises `RebuildRunning`.
     """
     _lock(conn, name, "pg_try_advisory_lock")
 
 
-def is_running(conn: Connection[DictRow], name: str) -> bool:
-    """Whether somebody is at work on a generation of this view."""
-    row = conn.execute(
-        """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
-        AND classid::bigint = %s AND objid = hashtext(%s)::oid
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-        (_LOCKS, name),
-    ).fetchone()
-    return row is not None
-
-
 def _lock(conn: Connection[DictRow], name: str, function: str) -> None:
-    statement = sql.SQL("SELECT {}(%s, hashtext(%s)) AS got").format(sql.Identifier(function))
+    statement = sql.SQL("SELECT {}(%s, hashtext(%s)) AS is_ours").format(sql.Identifier(function))
     ends_at = monotonic() + LOCK_SECONDS
-    while conn.execute(statement, (_LOCKS, name)).fetchone() != {"got": True}:
+    while conn.execute(statement, (advisory_locks.REBUILD, name)).fetchone() != {"is_ours": True}:
         if monotonic() > ends_at:
             raise RebuildRunning(f"{name} is being rebuilt or verified already.")
         sleep(0.05)
@@ -124,110 +113,110 @@ def request_rebuild(database: Database, projection: Projection) -> RebuildJob:
 
 
 def request(conn: Connection[DictRow], name: str) -> RebuildJob:
-    """Asks the projector for a rebuild; resumes one that was interrupted.
+    """Asks the projector for a rebuild, which resumes one that was interrupted.
 
     Raises `RebuildRunning`.
     """
     with conn.transaction():
         _lock(conn, name, "pg_try_advisory_xact_lock")
-        unfinished = _interrupted(conn, name, REBUILD)
-        if unfinished is None:
+        job = _interrupted(conn, name, REBUILD)
+        if job is None:
             return _insert(conn, name, REBUILD, by_projector=True)
-        if unfinished.by_projector:
+        if job.by_projector:
             raise RebuildRunning(f"{name} is being rebuilt or verified already.")
-        note(conn, unfinished, by_projector=True)
-        return find(conn, unfinished.id)
+        update(conn, job, by_projector=True)
+        return find(conn, job.id)
 
 
 def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> RebuildJob:
-    """The generation that was interrupted, or a new one with empty tables. Hold the lock."""
+    """Returns the job that was interrupted, or a new one with empty tables.
+
+    The caller holds the lock.
+    """
     with conn.transaction():
-        found = _interrupted(conn, projection.name, kind) or _insert(
+        job = _interrupted(conn, projection.name, kind) or _insert(
             conn, projection.name, kind, by_projector=False
         )
-        if found.position == 0:
-            drop(conn, found)
-            conn.execute(
-                """UPDATE rebuilds SET head =
-                (SELECT coalesce(max(notification_id), 0) FROM stored_events) WHERE id = %s""",
-                (found.id,),
-            )
-            conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(found.schema)))
-            enter(conn, found)
+        if job.position == 0:
+            drop(conn, job)
+            update(conn, job, head=event_log.head(conn))
+            conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(job.schema)))
+            enter(conn, job)
             for table in projection.tables:
                 table.create(conn)
-        note(conn, found, state="building", error=None)
-    return find(conn, found.id)
+        update(conn, job, state="building", error=None)
+    return find(conn, job.id)
 
 
-def enter(conn: Connection[DictRow], generation: RebuildJob) -> None:
-    """Until the transaction ends, the names of the view mean the tables of the generation."""
-    conn.execute("SELECT set_config('search_path', %s, true)", (f"{generation.schema}, public",))
+def enter(conn: Connection[DictRow], job: RebuildJob) -> None:
+    """Makes the names of the view mean the new tables, until the transaction ends."""
+    conn.execute("SELECT set_config('search_path', %s, true)", (f"{job.schema}, public",))
 
 
 def leave(conn: Connection[DictRow]) -> None:
-    """From here on, in the same transaction, names mean the live tables again."""
+    """Makes the names of the view mean the live tables again, in the same transaction."""
     conn.execute("SELECT set_config('search_path', 'public', true)")
 
 
-def note(conn: Connection[DictRow], generation: RebuildJob, **changes: Any) -> None:
-    """Note how far the generation has come."""
+def update(conn: Connection[DictRow], job: RebuildJob, **changes: Any) -> None:
+    """Stores changes of a job."""
     statement = sql.SQL("UPDATE rebuilds SET {} WHERE id = %s").format(
         sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes)
     )
     values = [Jsonb(value) if isinstance(value, list) else value for value in changes.values()]
-    conn.execute(statement, (*values, generation.id))
+    conn.execute(statement, (*values, job.id))
 
 
-def finish(conn: Connection[DictRow], generation: RebuildJob, **changes: Any) -> None:
-    """Note the end, in the transaction in which it comes."""
-    note(conn, generation, **{"state": "done", "error": None} | changes)
-    conn.execute("UPDATE rebuilds SET finished_at = now() WHERE id = %s", (generation.id,))
+def finish(conn: Connection[DictRow], job: RebuildJob, **changes: Any) -> None:
+    """Stores that a job is done, and last changes, in the transaction that completes it."""
+    update(conn, job, state="done", error=None, **changes)
+    conn.execute("UPDATE rebuilds SET finished_at = now() WHERE id = %s", (job.id,))
 
 
-def switch(conn: Connection[DictRow], projection: Projection, generation: RebuildJob) -> None:
-    """Put the new tables in the place of the live ones, in the caller's transaction."""
-    retired = sql.Identifier(generation.retired_schema)
+def switch(conn: Connection[DictRow], projection: Projection, job: RebuildJob) -> None:
+    """Replaces the live tables by the new ones, in the caller's transaction."""
+    retired = sql.Identifier(job.retired_schema)
     conn.execute(sql.SQL("CREATE SCHEMA {}").format(retired))
     for table in projection.tables:
-        name = sql.Identifier(table.name)
-        conn.execute(sql.SQL("ALTER TABLE public.{} SET SCHEMA {}").format(name, retired))
-        built = sql.Identifier(generation.schema, table.name)
+        conn.execute(
+            sql.SQL("ALTER TABLE public.{} SET SCHEMA {}").format(table.identifier, retired)
+        )
+        built = sql.Identifier(job.schema, table.name)
         conn.execute(sql.SQL("ALTER TABLE {} SET SCHEMA public").format(built))
-    drop(conn, generation)
+    drop(conn, job)
 
 
-def drop(conn: Connection[DictRow], generation: RebuildJob) -> None:
-    """Throw away what was built, and what was parked on the way."""
-    schema = sql.Identifier(generation.schema)
+def drop(conn: Connection[DictRow], job: RebuildJob) -> None:
+    """Drops the new tables, and the events that were parked while they were built."""
+    schema = sql.Identifier(job.schema)
     conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-    conn.execute("DELETE FROM parked_events WHERE generation = %s", (generation.schema,))
+    conn.execute("DELETE FROM parked_events WHERE generation = %s", (job.schema,))
 
 
 def prune(conn: Connection[DictRow], projections: Sequence[Projection]) -> list[str]:
-    """Drop what rebuilds replaced, and views of which these projections are newer versions.
+    """Drops the tables that rebuilds replaced, and older versions of these projections' views.
 
     Returns what was dropped, in words.
     """
     dropped = []
     with conn.transaction():
-        for old in _fetch(
+        for job in _fetch(
             conn, "WHERE state = 'done' AND kind = %s AND pruned_at IS NULL", REBUILD
         ):
-            schema = sql.Identifier(old.retired_schema)
+            schema = sql.Identifier(job.retired_schema)
             conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-            conn.execute("UPDATE rebuilds SET pruned_at = now() WHERE id = %s", (old.id,))
-            dropped.append(f"{old.name} as it was before {old.finished_at:%Y-%m-%d %H:%M} UTC")
-        kept = {projection.name for projection in projections}
-        for name in sorted(positions.positions_of(conn).keys() - kept):
-            if any(_is_older(name, current) for current in kept):
+            conn.execute("UPDATE rebuilds SET pruned_at = now() WHERE id = %s", (job.id,))
+            dropped.append(f"{job.name} as it was before {job.finished_at:%Y-%m-%d %H:%M} UTC")
+        current = {projection.name for projection in projections}
+        for name in sorted(positions.positions_of(conn).keys() - current):
+            if any(_is_older(name, other) for other in current):
                 _drop_view(conn, name)
                 dropped.append(name)
     return dropped
 
 
 def _is_older(name: str, current: str) -> bool:
-    """Whether it is an earlier version of the same view."""
+    """Returns whether `name` is an earlier version of the view `current`."""
     (stem, _, number), (current_stem, _, current_number) = (
         text.rpartition("_v") for text in (name, current)
     )
@@ -250,41 +239,41 @@ def _drop_view(conn: Connection[DictRow], name: str) -> None:
         conn.execute(f"DELETE FROM {table} WHERE {column} = %s".encode(), (name,))  # noqa: S608
 
 
-def find(conn: Connection[DictRow], generation_id: UUID) -> RebuildJob:
-    """Raises `RebuildNotFound`."""
-    for found in _fetch(conn, "WHERE id = %s", generation_id):
-        return found
+def find(conn: Connection[DictRow], job_id: UUID) -> RebuildJob:
+    """Returns one job. Raises `RebuildNotFound`."""
+    for job in _fetch(conn, "WHERE id = %s", job_id):
+        return job
     raise RebuildNotFound
 
 
 def newest(conn: Connection[DictRow]) -> dict[str, RebuildJob]:
-    """The newest rebuild or verification of each view that had one."""
-    return {found.name: found for found in _fetch(conn, "ORDER BY requested_at")}
+    """Returns the newest job of each view that had one, by the name of the view."""
+    return {job.name: job for job in _fetch(conn, "ORDER BY requested_at")}
 
 
 def waiting(conn: Connection[DictRow]) -> list[RebuildJob]:
-    """What the projector is to work on."""
+    """Returns the unfinished jobs that the projector is to run."""
     return _fetch(conn, "WHERE by_projector AND state <> 'done'")
 
 
 def _interrupted(conn: Connection[DictRow], name: str, kind: str) -> RebuildJob | None:
-    """What to go on with; one of another kind is thrown away. Hold the lock."""
-    for found in _fetch(conn, "WHERE name = %s AND state <> 'done'", name):
-        if found.kind == kind:
-            return found
-        drop(conn, found)
-        conn.execute("DELETE FROM rebuilds WHERE id = %s", (found.id,))
+    """Returns the job to resume; deletes one of the other kind. The caller holds the lock."""
+    for job in _fetch(conn, "WHERE name = %s AND state <> 'done'", name):
+        if job.kind == kind:
+            return job
+        drop(conn, job)
+        conn.execute("DELETE FROM rebuilds WHERE id = %s", (job.id,))
     return None
 
 
 def _insert(conn: Connection[DictRow], name: str, kind: str, *, by_projector: bool) -> RebuildJob:
-    generation_id = uuid4()
+    job_id = uuid4()
     conn.execute(
         """INSERT INTO rebuilds (id, name, kind, state, by_projector)
         VALUES (%s, %s, %s, 'waiting', %s)""",
-        (generation_id, name, kind, by_projector),
+        (job_id, name, kind, by_projector),
     )
-    return find(conn, generation_id)
+    return find(conn, job_id)
 
 
 def _fetch(conn: Connection[DictRow], where: str, *values: object) -> list[RebuildJob]:

@@ -1,8 +1,8 @@
-"""Builds views anew beside the live ones, compares, and puts them in their place.
+"""Rebuilds views beside the live ones, compares the two, and switches.
 
-Several views take one pass over the log. How far each has come is noted with its rows, in the
-same transaction: a rebuild that was killed is gone on with. Readers see the old view until
-the transaction that switches, and from then on the new one.
+Several views share one pass over the log. Each transaction stores rows together with the position
+that they have reached, so that a rebuild that was killed can be resumed. Readers see the old view
+until the transaction that switches commits, and the new one afterwards.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,38 +14,38 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, IsolationLevel
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
-from application.eventstore.conninfo import with_defaults
+from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.event_log import RecordedEvent, read
 from application.eventstore.mapper import JSONMapper
 from domain.errors import Unavailable
 from projections.engine import parking, positions
-from projections.engine.batch import write
-from projections.engine.folding import fold
+from projections.engine.batch import Batch, write
 from projections.engine.projection import Projection
-from projections.engine.tables import FAULTS, Rows
 from projections.rebuild import jobs
 from projections.rebuild.jobs import REBUILD, VERIFY, RebuildJob
 from projections.rebuild.throttle import BATCH_SIZE, RebuildThrottle
 from projections.rebuild.view_diff import compare
 
-# Behind the live view by so few events that it can wait while they are applied.
+# So few events that the live view can wait while they are applied.
 _NEARLY_THERE = 200
-COMPARE_SECONDS = 10.0  # for the live view to come as far as the new one
-STANDING_SECONDS = 1.5  # in which a live view that somebody keeps up would have moved
+COMPARE_SECONDS = 10.0  # for the live view to reach the position of the new one
+STANDING_SECONDS = 1.5  # in which a live view that a projector updates would have moved
 SWITCH_SECONDS = 60.0
-# Readers queue behind a wait for their tables: it has to be short, and rare.
+# Readers queue behind a lock request on their tables: it has to be short, and rare.
 TABLES_WAIT = "100ms"
 PAUSE_SECONDS = 0.5
-# The projector and readers must not wait for a rebuild that stands still or can't be reached.
-_SESSION = """SET timezone = 'UTC'; SET synchronous_commit = off;
-    SET idle_in_transaction_session_timeout = '10s';
-    SET max_parallel_workers_per_gather = 0; SET max_parallel_maintenance_workers = 0;
-    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 2;
-    SET tcp_user_timeout = 3000"""
+_SETTINGS = {
+    **UNATTENDED,
+    # The projector and readers must not wait for a rebuild that hangs.
+    "idle_in_transaction_session_timeout": "10s",
+    "max_parallel_workers_per_gather": "0",
+    "max_parallel_maintenance_workers": "0",
+}
 
 Report = Callable[[Sequence[RebuildJob]], None]
+"""Called with the jobs that have made progress."""
 
 
 class NotSwitched(Unavailable):
@@ -53,13 +53,15 @@ class NotSwitched(Unavailable):
 
 
 @dataclass
-class _Job:
+class _Build:
+    """A view that is being built, and how far its job has come."""
+
     projection: Projection
-    generation: RebuildJob
+    job: RebuildJob
 
 
 class Rebuild:
-    """One pass over the log for some views, to replace the live ones or to be compared."""
+    """One pass over the log for some views, to replace the live ones or to compare with them."""
 
     def __init__(
         self,
@@ -70,162 +72,143 @@ class Rebuild:
         kind: str = REBUILD,
         report: Report = lambda _: None,
     ) -> None:
-        self._conninfo = with_defaults(conninfo, application_name=f"admitone {kind}")
+        self._conninfo = conninfo
         self._projections = projections
         self._mapper = mapper
         self._kind = kind
         self._report = report
 
     def run(self) -> list[RebuildJob]:
-        """Do all of it. Raises `RebuildRunning`, `NotSwitched` or psycopg's errors."""
+        """Does all of it. Raises `RebuildRunning`, `NotSwitched` or psycopg's errors."""
         with ExitStack() as stack:
             self._conn, self._other, live = (
                 stack.enter_context(closing(self._connect())) for _ in range(3)
             )
             for projection in self._projections:
                 jobs.lock(self._conn, projection.name)
-            self._jobs = [
-                _Job(projection, jobs.begin(self._conn, projection, self._kind))
+            self._builds = [
+                _Build(projection, jobs.begin(self._conn, projection, self._kind))
                 for projection in self._projections
             ]
             try:
                 self._work(live)
             except (psycopg.Error, NotSwitched) as error:
-                self._note_failure(error)
+                self._store_failure(error)
                 raise
-            return [job.generation for job in self._jobs]
+            return [build.job for build in self._builds]
 
     def _work(self, live: Connection[DictRow]) -> None:
-        self._build(live)
-        for job in self._jobs:
-            self._complete(job)
-            self._compare(job, live)
-        for job in self._jobs:
+        self._read_log(live)
+        for build in self._builds:
+            self._complete(build)
+            self._compare(build, live)
+        for build in self._builds:
             if self._kind == VERIFY:
-                self._end_verification(job)
+                self._end_verification(build)
             else:
-                self._switch(job)
+                self._switch(build)
 
-    def _note_failure(self, error: Exception) -> None:
-        """For whoever looks; on another connection, as this one may be what was lost."""
+    def _store_failure(self, error: Exception) -> None:
+        """Stores the error, on a new connection: losing the old one may be the error."""
         with suppress(psycopg.Error), closing(self._connect()) as conn:
-            for job in self._jobs:
-                if not job.generation.is_finished:
-                    jobs.note(conn, job.generation, state="failed", error=parking.reason(error))
+            for build in self._builds:
+                if not build.job.is_finished:
+                    jobs.update(conn, build.job, state="failed", error=parking.reason(error))
 
     def _connect(self) -> Connection[DictRow]:
-        conn = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
-        # What a crash of the server takes away is built again: rows and position go together.
-        conn.execute(_SESSION)
-        return conn
+        return connect(
+            self._conninfo, application_name=f"admitone {self._kind}", settings=_SETTINGS
+        )
 
-    def _build(self, live: Connection[DictRow]) -> None:
-        """To the end of the log: one batch is read and one written while one is folded."""
-        pace = RebuildThrottle(live)
+    def _read_log(self, live: Connection[DictRow]) -> None:
+        """Applies the log to its end: reads one batch and writes one while it folds a third."""
+        throttle = RebuildThrottle(live)
         begun = monotonic()
+        projections = [build.projection for build in self._builds]
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            position = min(job.generation.position for job in self._jobs)
-            size = pace.batch_size
-            batch = read(self._other, position, size)
+            position = min(build.job.position for build in self._builds)
+            size = throttle.batch_size
+            events = read(self._other, position, size)
             written: Future[None] | None = None
-            while batch:
-                # A short batch is the end: more will have come, and always would.
+            while events:
+                # A short batch is the end of the log, although more events may follow soon.
                 following: Future[list[RecordedEvent]] | None = None
-                if len(batch) == size:
-                    size = pace.batch_size
-                    following = reader.submit(read, self._other, batch[-1].position, size)
-                folded = self._fold(batch)
+                if len(events) == size:
+                    size = throttle.batch_size
+                    following = reader.submit(read, self._other, events[-1].position, size)
+                batch = Batch(events, self._mapper, projections)
                 if written is not None:
                     written.result()
-                written = writer.submit(self._write, batch, folded, monotonic() - begun)
+                written = writer.submit(self._write, batch, monotonic() - begun)
                 worked_since, begun = begun, monotonic()
-                batch = following.result() if following else []
-                if pace.is_busy():
+                events = following.result() if following else []
+                if throttle.is_busy():
                     written.result()
-                    pace.rest(worked_since)
+                    throttle.rest(worked_since)
             if written is not None:
                 written.result()
 
-    def _fold(self, batch: Sequence[RecordedEvent]) -> Sequence[Rows | None]:
-        try:
-            return fold([job.projection for job in self._jobs], batch, self._mapper)
-        except FAULTS:
-            return [None] * len(self._jobs)
-
-    def _write(
-        self, batch: Sequence[RecordedEvent], folded: Sequence[Rows | None], seconds: float
-    ) -> None:
+    def _write(self, batch: Batch, seconds: float) -> None:
         with self._conn.transaction():
-            advanced = [
-                self._advanced(job, batch, rows, seconds)
-                for job, rows in zip(self._jobs, folded, strict=True)
-            ]
-        for job, generation in zip(self._jobs, advanced, strict=True):
-            job.generation = generation
+            advanced = [self._advanced(build, batch, seconds) for build in self._builds]
+        for build, job in zip(self._builds, advanced, strict=True):
+            build.job = job
         self._report(advanced)
 
-    def _advanced(
-        self,
-        job: _Job,
-        batch: Sequence[RecordedEvent],
-        rows: Rows | None = None,
-        seconds: float = 0.0,
-    ) -> RebuildJob:
-        """The generation after the batch, in the caller's transaction."""
-        old = job.generation
-        new = [recorded for recorded in batch if recorded.position > old.position]
-        if not new:
-            return old
-        jobs.enter(self._conn, old)
-        known = rows if len(new) == len(batch) else None
-        write(self._conn, job.projection, old.schema, new, self._mapper, rows=known)
+    def _advanced(self, build: _Build, batch: Batch, seconds: float = 0.0) -> RebuildJob:
+        """Applies a batch in the caller's transaction, and returns the job as it is then."""
+        job, new = build.job, batch.after(build.job.position)
+        if not new.events:
+            return job
+        jobs.enter(self._conn, job)
+        write(self._conn, build.projection, job.schema, new)
         changes: dict[str, Any] = {
-            "position": new[-1].position,
-            "events": old.events + len(new),
-            "seconds": old.seconds + seconds,
+            "position": new.events[-1].position,
+            "events": job.events + len(new.events),
+            "seconds": job.seconds + seconds,
         }
-        jobs.note(self._conn, old, **changes)
-        return replace(old, **changes)
+        jobs.update(self._conn, job, **changes)
+        return replace(job, **changes)
 
-    def _complete(self, job: _Job) -> None:
-        """Give the tables what readers need, and come as near to the live view as can be."""
+    def _complete(self, build: _Build) -> None:
+        """Adds the indexes that readers need, and catches up with the log as far as possible."""
         begun = monotonic()
         with self._conn.transaction():
-            jobs.enter(self._conn, job.generation)
-            for table in job.projection.tables:
+            jobs.enter(self._conn, build.job)
+            for table in build.projection.tables:
                 table.create_indexes(self._conn)
                 self._conn.execute(f"ANALYZE {table.name}".encode())
-        job.generation = replace(
-            job.generation, seconds=job.generation.seconds + monotonic() - begun, state="comparing"
-        )
-        jobs.note(self._conn, job.generation, seconds=job.generation.seconds, state="comparing")
-        self._report([job.generation])
-        while self._catch_up(job) > _NEARLY_THERE:
+        seconds = build.job.seconds + monotonic() - begun
+        build.job = replace(build.job, seconds=seconds, state="comparing")
+        jobs.update(self._conn, build.job, seconds=seconds, state="comparing")
+        self._report([build.job])
+        while self._catch_up(build) > _NEARLY_THERE:
             pass
 
-    def _catch_up(self, job: _Job, until: int | None = None) -> int:
-        """The next batch; how many events it had."""
-        batch = read(self._conn, job.generation.position, BATCH_SIZE, until=until)
+    def _catch_up(self, build: _Build, until: int | None = None) -> int:
+        """Applies the next batch, and returns the number of its events."""
+        events = read(self._conn, build.job.position, BATCH_SIZE, until=until)
         with self._conn.transaction():
-            advanced = self._advanced(job, batch)
-        job.generation = advanced
-        return len(batch)
+            advanced = self._advanced(build, Batch(events, self._mapper))
+        build.job = advanced
+        return len(events)
 
-    def _compare(self, job: _Job, live: Connection[DictRow]) -> None:
-        """Compare with the live view at the same position; not at all if it is too far behind."""
-        with self._snapshot(job, live) as is_at_same_position:
+    def _compare(self, build: _Build, live: Connection[DictRow]) -> None:
+        """Compares with the live view at the same position, unless that is too far behind."""
+        with self._snapshot(build, live) as is_at_same_position:
             if not is_at_same_position:
                 return
-            found = compare(self._other, job.projection, job.generation.schema)
-        changes: dict[str, Any] = found._asdict()
-        jobs.note(self._conn, job.generation, **changes)
-        job.generation = replace(job.generation, **changes)
+            comparison = compare(self._other, build.projection, build.job.schema)
+        changes: dict[str, Any] = comparison._asdict()
+        jobs.update(self._conn, build.job, **changes)
+        build.job = replace(build.job, **changes)
 
     @contextmanager
-    def _snapshot(self, job: _Job, live: Connection[DictRow]) -> Iterator[bool]:
-        """Let the other connection see both at one position, for as long as it likes.
+    def _snapshot(self, build: _Build, live: Connection[DictRow]) -> Iterator[bool]:
+        """Shows both views at one position to the other connection, for as long as needed.
 
-        The live view stands still only until the snapshot is taken.
+        Yields False if the live view did not get there. It is locked only until the snapshot
+        is taken.
         """
         ends_at = monotonic() + COMPARE_SECONDS
         moved_at, moved_to = monotonic(), -1
@@ -234,9 +217,9 @@ class Rebuild:
             with ExitStack() as stack:
                 while True:
                     with live.transaction():
-                        seen = positions.lock(live, job.projection.name)
-                        if job.generation.position <= seen:
-                            while self._catch_up(job, until=seen):
+                        seen = positions.lock(live, build.projection.name)
+                        if build.job.position <= seen:
+                            while self._catch_up(build, until=seen):
                                 pass
                             stack.enter_context(self._other.transaction())
                             self._other.execute("SELECT FROM rebuilds LIMIT 1")
@@ -246,45 +229,46 @@ class Rebuild:
                     if monotonic() > min(ends_at, moved_at + STANDING_SECONDS):
                         break
                     sleep(0.02)
-                yield job.generation.position <= seen
+                yield build.job.position <= seen
         finally:
             self._other.isolation_level = None
 
-    def _end_verification(self, job: _Job) -> None:
+    def _end_verification(self, build: _Build) -> None:
         with self._conn.transaction():
-            jobs.drop(self._conn, job.generation)
-            jobs.finish(self._conn, job.generation)
-        self._finished(job)
+            jobs.drop(self._conn, build.job)
+            jobs.finish(self._conn, build.job)
+        self._report_end(build)
 
-    def _switch(self, job: _Job) -> None:
-        """Put the new view in the place of the live one, in one transaction."""
-        jobs.note(self._conn, job.generation, state="switching")
+    def _switch(self, build: _Build) -> None:
+        """Replaces the live view by the new one, as soon as readers let go of its tables."""
+        jobs.update(self._conn, build.job, state="switching")
         ends_at = monotonic() + SWITCH_SECONDS
         while True:
-            while self._catch_up(job) > _NEARLY_THERE:
+            while self._catch_up(build) > _NEARLY_THERE:
                 pass
             try:
                 with self._conn.transaction():
-                    self._switch_now(job)
+                    self._switch_now(build)
                 break
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 if monotonic() > ends_at:
                     raise NotSwitched from error
                 sleep(PAUSE_SECONDS)
-        self._finished(job)
+        self._report_end(build)
 
-    def _switch_now(self, job: _Job) -> None:
-        name, generation = job.projection.name, job.generation
+    def _switch_now(self, build: _Build) -> None:
+        name, job = build.projection.name, build.job
         seen = positions.lock(self._conn, name)
-        while batch := read(self._conn, generation.position, BATCH_SIZE, until=seen):
-            generation = self._advanced(_Job(job.projection, generation), batch)
+        while events := read(self._conn, job.position, BATCH_SIZE, until=seen):
+            batch = Batch(events, self._mapper)
+            job = self._advanced(_Build(build.projection, job), batch)
         jobs.leave(self._conn)
         self._conn.execute("SELECT set_config('lock_timeout', %s, true)", (TABLES_WAIT,))
-        parking.rename(self._conn, generation.schema, name)
-        jobs.switch(self._conn, job.projection, generation)
-        positions.advance(self._conn, name, max(seen, generation.position))
-        jobs.finish(self._conn, generation)
+        parking.hand_over(self._conn, job.schema, name)
+        jobs.switch(self._conn, build.projection, job)
+        positions.advance(self._conn, name, max(seen, job.position))
+        jobs.finish(self._conn, job)
 
-    def _finished(self, job: _Job) -> None:
-        job.generation = jobs.find(self._conn, job.generation.id)
-        self._report([job.generation])
+    def _report_end(self, build: _Build) -> None:
+        build.job = jobs.find(self._conn, build.job.id)
+        self._report([build.job])

@@ -1,4 +1,4 @@
-"""A cheap look at some rows: the views of stories chosen by chance, made from the log aside."""
+"""Spot-checks a view: rebuilds the rows of random links and calendars, and compares them."""
 
 from collections.abc import Iterator
 from random import randrange
@@ -12,20 +12,26 @@ from application.eventstore.event_log import RecordedEvent, read_at, read_stream
 from application.eventstore.mapper import JSONMapper
 from domain.booking import Booking
 from projections.engine import positions
-from projections.engine.batch import write
+from projections.engine.batch import Batch, write
 from projections.engine.projection import Projection
 from projections.rebuild.view_diff import Comparison, compare
 
 TEMPORARY = "pg_temp"
 
+Subject = tuple[UUID, ...]
+"""The keys that one history has in views: the ids of a link and its booking, or of a calendar."""
+
+# How far after a random position an event that the view shows is looked for.
+_NEAR = 10_000
+
 
 def verify(
     conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, count: int
 ) -> Comparison:
-    """Compare the rows of about `count` stories with what their events make.
+    """Compares the rows of about `count` links and calendars with what their events make.
 
-    Half of them are chosen from the log (which finds rows that are missing), half from the
-    view (which finds those that should not be there). Nothing is kept.
+    Half of them are chosen from the log, which finds missing rows, and half from the view,
+    which finds rows that should not be there. Nothing is stored.
     """
     with conn.transaction(force_rollback=True):
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -35,34 +41,28 @@ def verify(
         conn.execute("SELECT set_config('search_path', 'pg_temp, public', true)")
         for table in projection.tables:
             table.create(conn)
-        events = [
+        events = {
             recorded
             for subject in subjects
-            for recorded in _story(conn, subject, mapper, until=seen)
-        ]
-        # What the view could not apply is parked here too.
-        write(conn, projection, TEMPORARY, sorted(set(events)), mapper)
+            for recorded in _history(conn, subject, mapper, until=seen)
+        }
+        # Events that the view could not apply are parked here too, so the rows agree.
+        write(conn, projection, TEMPORARY, Batch(sorted(events), mapper))
         keys = [key for subject in subjects for key in subject]
         return compare(conn, projection, TEMPORARY, keys=keys)
 
 
-Subject = tuple[UUID, ...]
-"""The ids by which views know what one story made: of a link and its booking, or a calendar."""
-
-# From a position chosen by chance, so far is looked for an event that the view shows.
-_NEAR = 10_000
-
-
 def _from_log(
-    conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, head: int, count: int
+    conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, last: int, count: int
 ) -> Iterator[Subject]:
+    """Yields the subjects of `count` random events up to the position `last`."""
     for _ in range(count):
-        after = randrange(head) if head else 0  # noqa: S311 - not a secret
+        after = randrange(last) if last else 0  # noqa: S311 - not a secret
         row = conn.execute(
             """SELECT notification_id FROM stored_events WHERE notification_id > %s
             AND notification_id <= least(%s, %s) AND topic = ANY(%s)
             ORDER BY notification_id LIMIT 1""",
-            (after, head, after + _NEAR, list(projection.handlers)),
+            (after, last, after + _NEAR, list(projection.handlers)),
         ).fetchone()
         if row is not None:
             (recorded,) = read_at(conn, [row["notification_id"]])
@@ -70,12 +70,12 @@ def _from_log(
 
 
 def _subject_of(conn: Connection[DictRow], recorded: RecordedEvent, mapper: JSONMapper) -> Subject:
-    story = link_history.correlation_id_of(recorded)
+    correlation_id = link_history.correlation_id_of(recorded)
     if recorded.topic.startswith("calendar."):
-        return (story,)
+        return (correlation_id,)
     if recorded.topic.startswith("link."):
-        return (recorded.originator_id, story)
-    return _subject_of_booking(conn, story, mapper)
+        return (recorded.originator_id, correlation_id)
+    return _subject_of_booking(conn, correlation_id, mapper)
 
 
 def _subject_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMapper) -> Subject:
@@ -86,9 +86,11 @@ def _subject_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSO
 def _from_view(
     conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, count: int
 ) -> Iterator[Subject]:
+    """Yields the subjects of `count` random rows."""
     for place in range(count):
         table = projection.tables[place % len(projection.tables)]
-        # By turns the next and the one before, so that no row is hidden close behind another.
+        # The nearest key above a random one and below one in turn: always the nearest above
+        # would never choose a row whose key is close behind another's.
         beyond, order = (">=", "ASC") if place // len(projection.tables) % 2 else ("<=", "DESC")
         row = conn.execute(
             sql.SQL(
@@ -96,7 +98,7 @@ def _from_view(
                 " ORDER BY {key} {order} LIMIT 1"
             ).format(
                 key=sql.Identifier(table.key),
-                table=sql.Identifier(table.name),
+                table=table.identifier,
                 beyond=sql.SQL(beyond),
                 order=sql.SQL(order),
             ),
@@ -112,7 +114,7 @@ def _from_view(
             yield (row["key"],)
 
 
-def _story(
+def _history(
     conn: Connection[DictRow], subject: Subject, mapper: JSONMapper, *, until: int
 ) -> list[RecordedEvent]:
     if len(subject) == 1:

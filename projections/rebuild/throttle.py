@@ -1,22 +1,22 @@
-"""How hard a rebuild may work: with all its might, or giving way to people."""
+"""Slows a rebuild down while other connections are active."""
 
 from time import monotonic, sleep
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-BATCH_SIZE = 20_000
-# With people about: little at a time, and a rest after it.
+BATCH_SIZE = 20_000  # events
+# While others are active: small batches, and a rest after each.
 GENTLE_BATCH_SIZE = 2_000
-REST = 1.0  # of what the work took
+REST = 1.0  # times the time that the work took
 LONGEST_REST_SECONDS = 0.2
 LOOK_SECONDS = 0.5
-# One connection alone is somebody's health check.
+# A single active connection is a health check.
 FEW = 1
 
 
 class RebuildThrottle:
-    """Looks now and then who else has asked the database for something in the last second."""
+    """Checks every half second whether other connections were active in the last second."""
 
     def __init__(self, conn: Connection[DictRow]) -> None:
         """`conn` is used for nothing else meanwhile."""
@@ -26,23 +26,23 @@ class RebuildThrottle:
 
     @property
     def batch_size(self) -> int:
-        """How many events to take at a time."""
+        """The number of events for the next batch."""
         return GENTLE_BATCH_SIZE if self.is_busy() else BATCH_SIZE
 
     def is_busy(self) -> bool:
-        """Whether people are about."""
+        """Returns whether other connections were active in the last second."""
         if monotonic() - self._looked_at > LOOK_SECONDS:
-            self._is_busy = self._others() > FEW
+            self._is_busy = self._active_connections() > FEW
             self._looked_at = monotonic()
         return self._is_busy
 
     def rest(self, begun: float) -> None:
-        """After work that began then, by the monotonic clock."""
+        """Sleeps, if others are active, after work that began at `begun` on the monotonic clock."""
         if self.is_busy():
             sleep(min(LONGEST_REST_SECONDS, REST * (monotonic() - begun)))
 
-    def _others(self) -> int:
-        """The service's connections at work; those that may not be looked at are taken to be."""
+    def _active_connections(self) -> int:
+        """Counts the service's active connections. Those of unknown state count as active."""
         (row,) = self._conn.execute(
             """SELECT count(*) AS count FROM pg_stat_activity
             WHERE datname = current_database() AND backend_type = 'client backend'

@@ -1,4 +1,4 @@
-"""Two generations of a view, row by row."""
+"""Compares a live view with one that was rebuilt, row by row."""
 
 from collections.abc import Collection
 from typing import Any, NamedTuple
@@ -10,19 +10,19 @@ from psycopg.rows import DictRow
 from projections.engine.projection import Projection
 from projections.engine.tables import Table
 
-MOST_TOLD = 20
+MOST_REPORTED = 20
 
 _COMPARE = """
     SELECT coalesce(live.{key}, built.{key})::text AS key,
         to_jsonb(live) AS live, to_jsonb(built) AS built, count(*) OVER () AS differing
-    FROM (SELECT * FROM public.{table} {wanted}) AS live
-    FULL JOIN (SELECT * FROM {schema}.{table} {wanted}) AS built ON live.{key} = built.{key}
+    FROM (SELECT * FROM public.{table} {where}) AS live
+    FULL JOIN (SELECT * FROM {schema}.{table} {where}) AS built ON live.{key} = built.{key}
     WHERE md5(live::text) IS DISTINCT FROM md5(built::text)
     ORDER BY 1 LIMIT {most}"""
 
 
 class Comparison(NamedTuple):
-    """How many rows the new generation has, how many are not alike, and the first of these."""
+    """The number of rows of the rebuilt view, how many differ, and the first differences."""
 
     rows: int
     differing: int
@@ -36,11 +36,11 @@ def compare(
     *,
     keys: Collection[UUID] | None = None,
 ) -> Comparison:
-    """Compare the live view with its tables in `schema`, as the transaction of `conn` sees them.
+    """Compares the live view with its tables in `schema`, as the transaction of `conn` sees them.
 
-    Rows are compared by a checksum of all of their columns. A difference names table, key and
-    the columns that differ; a row that one side lacks is null there. With `keys`, only those
-    rows are looked at.
+    Rows are compared by a checksum over all of their columns. A difference names table, key and
+    the columns that differ; a row that one side lacks is null there. With `keys`, only the rows
+    with these keys are compared.
     """
     rows, differing = 0, 0
     differences: list[dict[str, Any]] = []
@@ -48,27 +48,27 @@ def compare(
         built = sql.Identifier(schema, table.name)
         counted = conn.execute(sql.SQL("SELECT count(*) AS n FROM {}").format(built)).fetchone()
         rows += counted["n"] if counted else 0
-        found = conn.execute(_statement(table, schema, keys)).fetchall()
-        differing += found[0]["differing"] if found else 0
-        differences += [_difference(table, row) for row in found]
-    return Comparison(rows, differing, differences[:MOST_TOLD])
+        pairs = conn.execute(_statement(table, schema, keys)).fetchall()
+        differing += pairs[0]["differing"] if pairs else 0
+        differences += [_difference(table, pair) for pair in pairs]
+    return Comparison(rows, differing, differences[:MOST_REPORTED])
 
 
-def _statement(table: Table, schema: str, keys: Collection[UUID] | None) -> sql.Composed:
+def _statement(table: Table[Any], schema: str, keys: Collection[UUID] | None) -> sql.Composed:
     key = sql.Identifier(table.key)
-    wanted = sql.SQL("" if keys is None else "WHERE {} = ANY({})")
+    where = sql.SQL("" if keys is None else "WHERE {} = ANY({})")
     return sql.SQL(_COMPARE).format(
         key=key,
-        wanted=wanted.format(key, sql.Literal(list(keys or ()))),
-        table=sql.Identifier(table.name),
+        where=where.format(key, sql.Literal(list(keys or ()))),
+        table=table.identifier,
         schema=sql.Identifier(schema),
-        most=sql.Literal(MOST_TOLD),
+        most=sql.Literal(MOST_REPORTED),
     )
 
 
-def _difference(table: Table, row: DictRow) -> dict[str, Any]:
-    live, built = row["live"], row["built"]
+def _difference(table: Table[Any], pair: DictRow) -> dict[str, Any]:
+    live, built = pair["live"], pair["built"]
     if live is not None and built is not None:
         names = [name for name in table.columns if live[name] != built[name]]
         live, built = ({name: side[name] for name in names} for side in (live, built))
-    return {"table": table.name, "key": row["key"], "live": live, "built": built}
+    return {"table": table.name, "key": pair["key"], "live": live, "built": built}

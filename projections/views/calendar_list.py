@@ -1,10 +1,11 @@
 """The owner's calendars, and what an invitee sees of one."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg.rows import DictRow
+from psycopg import sql
 
 from application.eventstore.database import Database
 from domain.calendar import Calendar, CalendarTerms
@@ -15,9 +16,21 @@ from projections.engine.tables import Rows, Table
 NAME = "calendar_list_v1"
 
 
+@dataclass
+class StoredCalendar:
+    """The columns of a calendar."""
+
+    calendar_id: UUID
+    owner_id: UUID
+    position: int
+    version: int
+    is_archived: bool
+    terms: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class CalendarRow:
-    """A calendar as last decided; `version` is what a change has to name."""
+    """A calendar as last decided. A change has to name its `version`."""
 
     id: UUID
     owner_id: UUID
@@ -26,79 +39,67 @@ class CalendarRow:
     terms: CalendarTerms
 
 
-CALENDARS = Table(
-    NAME,
-    key="calendar_id",
-    columns={
-        "calendar_id": "uuid",
-        "owner_id": "uuid",
-        "position": "bigint",
-        "version": "bigint",
-        "is_archived": "boolean",
-        "terms": "jsonb",
-    },
-    indexes={"owner": "(owner_id, position)"},
-)
+CALENDARS = Table(NAME, StoredCalendar, indexes={"owner": "(owner_id, position)"})
 
 
 class CalendarList(Projection):
-    """One row a calendar."""
+    """One row for each calendar."""
 
     name = NAME
     tables = (CALENDARS,)
 
     @applies(Calendar.Created)
-    def _created(self, event: Calendar.Created, position: int, rows: Rows) -> None:
+    def _created(self, event: Calendar.Created, rows: Rows) -> None:
         rows.insert(
             CALENDARS,
-            calendar_id=event.originator_id,
-            owner_id=event.owner_id,
-            position=position,
-            version=event.originator_version,
-            is_archived=False,
-            terms=msgspec.to_builtins(event.terms),
+            StoredCalendar(
+                calendar_id=event.originator_id,
+                owner_id=event.owner_id,
+                position=rows.position,
+                version=event.originator_version,
+                is_archived=False,
+                terms=msgspec.to_builtins(event.terms),
+            ),
         )
 
     @applies(Calendar.Changed)
-    def _changed(self, event: Calendar.Changed, position: int, rows: Rows) -> None:
-        rows.update(
-            CALENDARS,
-            event.originator_id,
-            version=event.originator_version,
-            terms=msgspec.to_builtins(event.terms),
-        )
+    def _changed(self, event: Calendar.Changed, rows: Rows) -> None:
+        calendar = rows.change(CALENDARS, event.originator_id)
+        calendar.version = event.originator_version
+        calendar.terms = msgspec.to_builtins(event.terms)
 
     @applies(Calendar.Archived)
-    def _archived(self, event: Calendar.Archived, position: int, rows: Rows) -> None:
-        rows.update(
-            CALENDARS, event.originator_id, version=event.originator_version, is_archived=True
-        )
+    def _archived(self, event: Calendar.Archived, rows: Rows) -> None:
+        calendar = rows.change(CALENDARS, event.originator_id)
+        calendar.version = event.originator_version
+        calendar.is_archived = True
+
+
+_SELECT = sql.SQL(
+    "SELECT calendar_id AS id, owner_id, version, is_archived, terms FROM {calendars}"
+).format(calendars=CALENDARS.identifier)
 
 
 def calendars_of(database: Database, owner_id: UUID) -> list[CalendarRow]:
-    """All calendars of an owner, the archived ones too, in the order they were created."""
-    rows = database.fetch_all(
-        "SELECT * FROM calendar_list_v1 WHERE owner_id = %s ORDER BY position", (owner_id,)
-    )
-    return [_row(row) for row in rows]
+    """Returns all calendars of an owner, also archived ones, in the order of their creation."""
+    query = _SELECT + sql.SQL(" WHERE owner_id = %s ORDER BY position")
+    return [_row(**row) for row in database.fetch_all(query, (owner_id,))]
 
 
 def calendar(database: Database, calendar_id: UUID) -> CalendarRow:
-    """One calendar, whoever's it is. Raises `CalendarNotFound`."""
-    row = database.fetch_one(
-        "SELECT * FROM calendar_list_v1 WHERE calendar_id = %s", (calendar_id,)
-    )
+    """Returns one calendar of any owner. Raises `CalendarNotFound`."""
+    row = database.fetch_one(_SELECT + sql.SQL(" WHERE calendar_id = %s"), (calendar_id,))
     if row is None:
         raise CalendarNotFound
-    return _row(row)
+    return _row(**row)
 
 
 def calendar_of(database: Database, owner_id: UUID, calendar_id: UUID) -> CalendarRow:
-    """One calendar of this owner. Raises `CalendarNotFound`, for another owner's too."""
-    found = calendar(database, calendar_id)
-    if found.owner_id != owner_id:
+    """Returns one calendar of this owner. Raises `CalendarNotFound`, also for another owner's."""
+    row = calendar(database, calendar_id)
+    if row.owner_id != owner_id:
         raise CalendarNotFound
-    return found
+    return row
 
 
 def row_of(calendar: Calendar) -> CalendarRow:
@@ -112,11 +113,5 @@ def row_of(calendar: Calendar) -> CalendarRow:
     )
 
 
-def _row(row: DictRow) -> CalendarRow:
-    return CalendarRow(
-        id=row["calendar_id"],
-        owner_id=row["owner_id"],
-        version=row["version"],
-        is_archived=row["is_archived"],
-        terms=msgspec.convert(row["terms"], CalendarTerms),
-    )
+def _row(terms: dict[str, Any], **columns: Any) -> CalendarRow:
+    return CalendarRow(terms=msgspec.convert(terms, CalendarTerms), **columns)

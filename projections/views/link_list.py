@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import DictRow
+from psycopg import sql
 
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee
@@ -14,36 +15,40 @@ from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
 from projections.engine.projection import Projection, applies
-from projections.engine.search import pattern
-from projections.engine.tables import Rows, Table
+from projections.engine.tables import Rows, Table, like_pattern
 
 NAME = "link_list_v2"
 
 
-class LinkOrder(StrEnum):
-    """The orders in which links are listed."""
+@dataclass
+class StoredLink:
+    """The columns of a link."""
 
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    EXPIRING = "expiring"
+    link_id: UUID
+    owner_id: UUID
+    calendar_id: UUID
+    position: int
+    issued_at: datetime
+    expires_at: datetime
+    redeemed_at: datetime | None = None
+    booking_id: UUID | None = None
+    revoked_at: datetime | None = None
+    replaced_by: UUID | None = None
 
 
-# By what, where a link stands in that (told by its position), and whether that ascends.
-_ORDERED_BY = {
-    LinkOrder.NEWEST: ("position", "%(place)s", False),
-    LinkOrder.OLDEST: ("position", "%(place)s", True),
-    LinkOrder.EXPIRING: (
-        "(expires_at, position)",
-        """(SELECT expires_at, position FROM link_list_v2
-            WHERE owner_id = %(owner_id)s AND position = %(place)s)""",
-        True,
-    ),
-}
+@dataclass
+class StoredBooking:
+    """The columns of a link's booking, in a table of their own: its events don't name the link."""
+
+    booking_id: UUID
+    booking_start: datetime
+    booking_end: datetime
+    booking_status: BookingStatus
 
 
 @dataclass(frozen=True)
 class LinkBooking:
-    """What the owner sees of the booking behind a link. No invitee: forgotten."""
+    """The booking behind a link, as its owner sees it. `invitee` is None once forgotten."""
 
     id: UUID
     start: datetime
@@ -77,104 +82,120 @@ class LinkRow(LinkDetails):
     position: int
 
 
-LINKS = Table(
-    NAME,
-    key="link_id",
-    columns={
-        "link_id": "uuid",
-        "owner_id": "uuid",
-        "calendar_id": "uuid",
-        "position": "bigint",
-        "issued_at": "timestamptz",
-        "expires_at": "timestamptz",
-        "redeemed_at": "timestamptz",
-        "booking_id": "uuid",
-        "revoked_at": "timestamptz",
-        "replaced_by": "uuid",
-    },
-    nullable=frozenset({"redeemed_at", "booking_id", "revoked_at", "replaced_by"}),
-    indexes={"owner": "(owner_id, position DESC)"},
-)
-# What becomes of a booking is told by the booking's id alone.
-BOOKINGS = Table(
-    "link_list_v2_bookings",
-    key="booking_id",
-    columns={
-        "booking_id": "uuid",
-        "booking_start": "timestamptz",
-        "booking_end": "timestamptz",
-        "booking_status": "text",
-    },
-)
+LINKS = Table(NAME, StoredLink, indexes={"owner": "(owner_id, position DESC)"})
+BOOKINGS = Table(f"{NAME}_bookings", StoredBooking)
 
 
 class LinkList(Projection):
-    """One row a link. What was typed about people is joined from `personal_data` when read."""
+    """One row for each link. What people typed is joined from `personal_data` by queries."""
 
     name = NAME
     tables = (LINKS, BOOKINGS)
 
     @applies(SingleUseLink.Issued)
-    def _issued(self, event: SingleUseLink.Issued, position: int, rows: Rows) -> None:
+    def _issued(self, event: SingleUseLink.Issued, rows: Rows) -> None:
         rows.insert(
             LINKS,
-            link_id=event.originator_id,
-            owner_id=event.owner_id,
-            calendar_id=event.calendar_id,
-            position=position,
-            issued_at=event.timestamp,
-            expires_at=event.expires_at,
+            StoredLink(
+                link_id=event.originator_id,
+                owner_id=event.owner_id,
+                calendar_id=event.calendar_id,
+                position=rows.position,
+                issued_at=event.timestamp,
+                expires_at=event.expires_at,
+            ),
         )
 
     @applies(SingleUseLink.Redeemed)
-    def _redeemed(self, event: SingleUseLink.Redeemed, position: int, rows: Rows) -> None:
-        rows.update(
-            LINKS,
-            event.originator_id,
-            redeemed_at=event.timestamp,
-            booking_id=event.booking_id,
-        )
+    def _redeemed(self, event: SingleUseLink.Redeemed, rows: Rows) -> None:
+        link = rows.change(LINKS, event.originator_id)
+        link.redeemed_at = event.timestamp
+        link.booking_id = event.booking_id
         rows.insert(
             BOOKINGS,
-            booking_id=event.booking_id,
-            booking_start=event.slot_start,
-            booking_end=event.slot_end,
-            booking_status=BookingStatus.CONFIRMED.value,
+            StoredBooking(
+                booking_id=event.booking_id,
+                booking_start=event.slot_start,
+                booking_end=event.slot_end,
+                booking_status=BookingStatus.CONFIRMED,
+            ),
         )
 
     @applies(SingleUseLink.Revoked)
-    def _revoked(self, event: SingleUseLink.Revoked, position: int, rows: Rows) -> None:
-        rows.update(
-            LINKS, event.originator_id, revoked_at=event.timestamp, replaced_by=event.replaced_by
-        )
+    def _revoked(self, event: SingleUseLink.Revoked, rows: Rows) -> None:
+        link = rows.change(LINKS, event.originator_id)
+        link.revoked_at = event.timestamp
+        link.replaced_by = event.replaced_by
 
     @applies(Booking.Rescheduled)
-    def _rescheduled(self, event: Booking.Rescheduled, position: int, rows: Rows) -> None:
-        rows.update(
-            BOOKINGS,
-            event.originator_id,
-            booking_start=event.slot_start,
-            booking_end=event.slot_end,
-        )
+    def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
+        booking = rows.change(BOOKINGS, event.originator_id)
+        booking.booking_start = event.slot_start
+        booking.booking_end = event.slot_end
 
     @applies(Booking.Cancelled)
-    def _cancelled(self, event: Booking.Cancelled, position: int, rows: Rows) -> None:
-        rows.update(BOOKINGS, event.originator_id, booking_status=BookingStatus.CANCELLED.value)
+    def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
+        rows.change(BOOKINGS, event.originator_id).booking_status = BookingStatus.CANCELLED
 
 
-_STATUS = """CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
+_STATUS = sql.SQL("""CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
     WHEN revoked_at IS NOT NULL THEN 'revoked'
-    WHEN expires_at <= %(now)s THEN 'expired' ELSE 'active' END"""
+    WHEN expires_at <= %(now)s THEN 'expired' ELSE 'active' END""")
 
-_SELECT = f"""
-    SELECT l.*, booking_start, booking_end, booking_status, {_STATUS} AS status,
-        issued.data AS issued_data, made.data AS made_data
-    FROM link_list_v2 l
-    LEFT JOIN link_list_v2_bookings USING (booking_id)
+_SELECT = sql.SQL("""
+    SELECT link_id AS id, owner_id, calendar_id, position, {status} AS status,
+        issued.data->>'recipient' AS recipient, issued.data->>'note' AS note,
+        issued_at, expires_at, redeemed_at, revoked_at, replaced_by,
+        booking_id, booking_start, booking_end, booking_status, made.data AS booking_data
+    FROM {links} LEFT JOIN {bookings} USING (booking_id)
     LEFT JOIN personal_data issued
         ON issued.originator_id = link_id AND issued.originator_version = 1
     LEFT JOIN personal_data made
-        ON made.originator_id = booking_id AND made.originator_version = 1"""  # noqa: S608
+        ON made.originator_id = booking_id AND made.originator_version = 1""").format(
+    status=_STATUS, links=LINKS.identifier, bookings=BOOKINGS.identifier
+)
+
+_LIST = sql.SQL("""{select}
+    WHERE owner_id = %(owner_id)s
+        AND (%(cursor)s::bigint IS NULL OR {key} {beyond} {key_at_cursor})
+        AND (%(ids)s::uuid[] IS NULL OR link_id = ANY(%(ids)s))
+        AND (%(first)s::bigint IS NULL OR position BETWEEN %(first)s AND %(last)s)
+        AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
+        AND (%(status)s::text IS NULL OR {status} = %(status)s)
+        AND (%(q)s::text IS NULL
+            OR concat_ws(E'\\n', issued.data->>'recipient', issued.data->>'note',
+                made.data->>'name', made.data->>'email') ILIKE %(q)s)
+    ORDER BY {key} {direction} LIMIT %(limit)s""")
+
+
+class LinkOrder(StrEnum):
+    """The orders in which links are listed."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    EXPIRING = "expiring"
+
+
+class _SortKey(NamedTuple):
+    """A sort key of links, and its value for the link at the position %(cursor)s."""
+
+    key: sql.Composable
+    key_at_cursor: sql.Composable
+    ascends: bool
+
+
+_ORDERED_BY = {
+    LinkOrder.NEWEST: _SortKey(sql.SQL("position"), sql.SQL("%(cursor)s"), ascends=False),
+    LinkOrder.OLDEST: _SortKey(sql.SQL("position"), sql.SQL("%(cursor)s"), ascends=True),
+    LinkOrder.EXPIRING: _SortKey(
+        sql.SQL("(expires_at, position)"),
+        sql.SQL("""(SELECT expires_at, position FROM {links}
+            WHERE owner_id = %(owner_id)s AND position = %(cursor)s)""").format(
+            links=LINKS.identifier
+        ),
+        ascends=True,
+    ),
+}
 
 
 def links_of(
@@ -192,60 +213,56 @@ def links_of(
     before: int | None = None,
     after: int | None = None,
 ) -> list[LinkRow]:
-    """At most `limit` links of an owner, in `order`.
+    """Returns at most `limit` links of an owner, in `order`.
 
-    `before` is the position of the link before the first one wanted, `after` that of the
-    link after the last one wanted; `positions` are the first and last that may be listed.
+    `before` is the position of the link before the first one to return, `after` that of the
+    link after the last one to return; `positions` are the first and last that may be listed.
     `q` is looked for in recipient, note, and the invitee's name and e-mail address.
     """
     backwards = after is not None
-    columns, place, ascends = _ORDERED_BY[order]
+    key, key_at_cursor, ascends = _ORDERED_BY[order]
     direction, beyond = ("ASC", ">") if ascends is not backwards else ("DESC", "<")
     rows = database.fetch_all(
-        f"""{_SELECT}
-        WHERE owner_id = %(owner_id)s
-            AND (%(place)s::bigint IS NULL OR {columns} {beyond} {place})
-            AND (%(ids)s::uuid[] IS NULL OR link_id = ANY(%(ids)s))
-            AND (%(first)s::bigint IS NULL OR position BETWEEN %(first)s AND %(last)s)
-            AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
-            AND (%(status)s::text IS NULL OR {_STATUS} = %(status)s)
-            AND (%(q)s::text IS NULL
-                OR concat_ws(E'\\n', issued.data->>'recipient', issued.data->>'note',
-                    made.data->>'name', made.data->>'email') ILIKE %(q)s)
-        ORDER BY {columns} {direction} LIMIT %(limit)s""",
+        _LIST.format(
+            select=_SELECT,
+            status=_STATUS,
+            key=key,
+            key_at_cursor=key_at_cursor,
+            beyond=sql.SQL(beyond),
+            direction=sql.SQL(direction),
+        ),
         {
             "owner_id": owner_id,
             "now": now,
             "limit": limit,
             "status": status,
             "calendar_id": calendar_id,
-            "q": pattern(q),
+            "q": like_pattern(q),
             "ids": None if ids is None else list(ids),
             "first": positions and positions[0],
             "last": positions and positions[1],
-            "place": after if backwards else before,
+            "cursor": after if backwards else before,
         },
     )
-    found = [_row(row) for row in rows]
-    return found[::-1] if backwards else found
+    links = [_row(**row) for row in rows]
+    return links[::-1] if backwards else links
 
 
 def link(database: Database, link_id: UUID, *, now: datetime) -> LinkRow:
-    """One link, whoever's it is. Raises `LinkNotFound`."""
-    row = database.fetch_one(
-        f"{_SELECT} WHERE link_id = %(link_id)s", {"link_id": link_id, "now": now}
-    )
+    """Returns one link of any owner. Raises `LinkNotFound`."""
+    query = _SELECT + sql.SQL(" WHERE link_id = %(link_id)s")
+    row = database.fetch_one(query, {"link_id": link_id, "now": now})
     if row is None:
         raise LinkNotFound
-    return _row(row)
+    return _row(**row)
 
 
 def link_of(database: Database, owner_id: UUID, link_id: UUID, *, now: datetime) -> LinkRow:
-    """One link of this owner. Raises `LinkNotFound`, for another owner's too."""
-    found = link(database, link_id, now=now)
-    if found.owner_id != owner_id:
+    """Returns one link of this owner. Raises `LinkNotFound`, also for another owner's."""
+    row = link(database, link_id, now=now)
+    if row.owner_id != owner_id:
         raise LinkNotFound
-    return found
+    return row
 
 
 def details_of(link: SingleUseLink, typed: Mapping[str, str], *, now: datetime) -> LinkDetails:
@@ -266,30 +283,18 @@ def details_of(link: SingleUseLink, typed: Mapping[str, str], *, now: datetime) 
     )
 
 
-def _row(row: DictRow) -> LinkRow:
-    typed = row["issued_data"] or {}
-    return LinkRow(
-        id=row["link_id"],
-        owner_id=row["owner_id"],
-        calendar_id=row["calendar_id"],
-        position=row["position"],
-        status=LinkStatus(row["status"]),
-        recipient=typed.get("recipient"),
-        note=typed.get("note"),
-        issued_at=row["issued_at"],
-        expires_at=row["expires_at"],
-        redeemed_at=row["redeemed_at"],
-        revoked_at=row["revoked_at"],
-        replaced_by=row["replaced_by"],
-        booking=_booking(row) if row["booking_id"] else None,
-    )
-
-
-def _booking(row: DictRow) -> LinkBooking:
-    return LinkBooking(
-        id=row["booking_id"],
-        start=row["booking_start"],
-        end=row["booking_end"],
-        status=BookingStatus(row["booking_status"]),
-        invitee=Invitee.from_data(row["made_data"]),
-    )
+def _row(
+    status: str,
+    booking_id: UUID | None,
+    booking_start: datetime,
+    booking_end: datetime,
+    booking_status: str,
+    booking_data: dict[str, str] | None,
+    **columns: Any,
+) -> LinkRow:
+    booking = None
+    if booking_id is not None:
+        invitee = Invitee.from_data(booking_data)
+        status_of_booking = BookingStatus(booking_status)
+        booking = LinkBooking(booking_id, booking_start, booking_end, status_of_booking, invitee)
+    return LinkRow(status=LinkStatus(status), booking=booking, **columns)

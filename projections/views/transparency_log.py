@@ -1,13 +1,14 @@
-"""The Merkle tree over all events: what makes a change of the log show.
+"""The Merkle tree over all events, which makes any change of the log show.
 
 Leaves are the events as stored, in the order of the log. Positions have gaps, so the tree
-counts for itself. How it is hashed: `application.proofs.verifier`; how it is stored:
-`application.proofs.merkle`.
+numbers its leaves itself, from 0. `application.proofs.verifier` says how they are hashed,
+`application.proofs.merkle` how the tree is stored.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from application.eventstore.event_log import RecordedEvent
@@ -17,25 +18,38 @@ from projections.engine.projection import Projection
 from projections.engine.tables import Rows, Table
 
 NAME = "transparency_log_v1"
-# A tile's number is its level, shifted so far that every index has room, and its index.
+# The number of a tile is its level, shifted to make room for every index, plus its index.
 LEVEL_BITS = 48
 
-TILES = Table(
-    NAME,
-    key="tile",
-    columns={"tile": "bigint", "first_position": "bigint", "hashes": "bytea"},
-    nullable=frozenset({"first_position"}),
-)
+
+@dataclass
+class StoredTile:
+    """The columns of a tile: some hashes of one level, one after the other.
+
+    Only tiles of level 0 have `first_position`: that of the event of their first leaf.
+    """
+
+    tile: int
+    first_position: int | None
+    hashes: bytes
+
+
+TILES = Table(NAME, StoredTile)
+
+_INSERT = sql.SQL("""
+    INSERT INTO {tiles} (tile, first_position, hashes)
+    SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[])
+    ON CONFLICT (tile) DO UPDATE SET hashes = excluded.hashes""").format(tiles=TILES.identifier)
 
 
 class TransparencyLog(Projection):
-    """A row a tile. Those of level 0 also tell the position of their first leaf's event."""
+    """One row for each tile of the tree."""
 
     name = NAME
     tables = (TILES,)
 
     def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
-        """Grow the tree by the whole batch, whatever its events say."""
+        """Appends the whole batch to the tree, whatever its events say."""
         size = tree_size(conn)
         tree = Growth.of(size, tile_reader(conn))
         changed = tree.append([leaf_of(recorded) for recorded in batch])
@@ -45,9 +59,7 @@ class TransparencyLog(Projection):
             if level == 0 and index * WIDTH >= size
         }
         conn.execute(
-            """INSERT INTO transparency_log_v1 (tile, first_position, hashes)
-            SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[])
-            ON CONFLICT (tile) DO UPDATE SET hashes = excluded.hashes""",
+            _INSERT,
             (
                 [number_of(level, index) for level, index in changed],
                 [None if level else firsts.get(index) for level, index in changed],
@@ -58,27 +70,34 @@ class TransparencyLog(Projection):
 
 
 def number_of(level: int, index: int) -> int:
-    """The number of a tile."""
+    """Returns the number of a tile."""
     return (level << LEVEL_BITS) + index
 
 
+_LAST_LEAVES = sql.SQL("""
+    SELECT tile, octet_length(hashes) AS length FROM {tiles}
+    WHERE tile < %s ORDER BY tile DESC LIMIT 1""").format(tiles=TILES.identifier)
+
+
 def tree_size(conn: Connection[DictRow]) -> int:
-    """How many leaves the tree has."""
+    """Returns the number of leaves of the tree."""
     row = conn.execute(
-        """SELECT tile, octet_length(hashes) AS length FROM transparency_log_v1
-        WHERE tile < %s ORDER BY tile DESC LIMIT 1""",
+        _LAST_LEAVES,
         (number_of(1, 0),),
         prepare=True,
     ).fetchone()
     return row["tile"] * WIDTH + row["length"] // HASH if row else 0
 
 
+_TILE = sql.SQL("SELECT hashes FROM {tiles} WHERE tile = %s").format(tiles=TILES.identifier)
+
+
 def tile_reader(conn: Connection[DictRow]) -> ReadTile:
-    """Reads tiles of the tree that `conn` sees; nothing for one that is not there."""
+    """Returns a function that reads tiles of the tree; b"" for a tile that is not there."""
 
     def read_tile(level: int, index: int) -> bytes:
         row = conn.execute(
-            "SELECT hashes FROM transparency_log_v1 WHERE tile = %s",
+            _TILE,
             (number_of(level, index),),
             prepare=True,
         ).fetchone()
@@ -87,28 +106,29 @@ def tile_reader(conn: Connection[DictRow]) -> ReadTile:
     return read_tile
 
 
+_LEAF = sql.SQL("""
+    SELECT tile, octet_length(hashes) / 32 AS leaves,
+        (SELECT count(*) FROM stored_events
+            WHERE notification_id BETWEEN first_position AND %(position)s) AS place,
+        EXISTS (SELECT FROM stored_events WHERE notification_id = %(position)s) AS is_there
+    FROM {tiles} WHERE tile < %(levels)s AND first_position <= %(position)s
+    ORDER BY tile DESC LIMIT 1""").format(tiles=TILES.identifier)
+
+
 def index_of(conn: Connection[DictRow], position: int) -> int | None:
-    """Which leaf the event at a position is; None for one that is not in the tree (yet)."""
-    row = conn.execute(
-        """SELECT tile, octet_length(hashes) / 32 AS leaves,
-            (SELECT count(*) FROM stored_events
-                WHERE notification_id BETWEEN first_position AND %(position)s) AS place,
-            EXISTS (SELECT FROM stored_events WHERE notification_id = %(position)s) AS is_there
-        FROM transparency_log_v1 WHERE tile < %(levels)s AND first_position <= %(position)s
-        ORDER BY tile DESC LIMIT 1""",
-        {"position": position, "levels": number_of(1, 0)},
-    ).fetchone()
+    """Returns the index of the leaf of the event at a position; None if it is not in the tree."""
+    row = conn.execute(_LEAF, {"position": position, "levels": number_of(1, 0)}).fetchone()
     if row is None or not row["is_there"] or row["place"] > row["leaves"]:
         return None
     return int(row["tile"] * WIDTH + row["place"] - 1)
 
 
 def leaf_of(recorded: RecordedEvent) -> bytes:
-    """The leaf hash of an event as stored."""
+    """Returns the leaf hash of an event as stored."""
     return leaf_hash(leaf_bytes(*event_of(recorded)))
 
 
 def event_of(recorded: RecordedEvent) -> Event:
-    """The event as proofs speak of it."""
+    """Returns an event in the form that proofs have of it."""
     position, originator_id, version, topic, state, recorded_at = recorded
     return position, originator_id, version, topic, recorded_at, state

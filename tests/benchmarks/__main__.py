@@ -105,7 +105,8 @@ def rebuild(conninfo: str, *names: str) -> tuple[float, float]:
         "from projections.rebuild.rebuild import Rebuild\n"
         "import gc; gc.freeze(); gc.disable()\n"
         "names = sys.argv[2:]\n"
-        "done = Rebuild(sys.argv[1], [projection_named(n) for n in names], JSONMapper()).run()\n"
+        "views = [projection_named(name) for name in names]\n"
+        "done = Rebuild(sys.argv[1], views, JSONMapper()).run()\n"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "print(json.dumps([done[0].events / done[0].seconds, peak]))\n"
     )

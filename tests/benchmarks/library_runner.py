@@ -27,7 +27,8 @@ class View(PostgresTrackingRecorder):
             for projection in VIEWS:
                 if handler := projection.handlers.get(event.TOPIC):
                     rows = Rows()
-                    handler(projection, event, tracking.notification_id, rows)
+                    rows.position = tracking.notification_id
+                    handler(projection, event, rows)
                     rows.write(cursor.connection)
             self._insert_tracking(cursor, tracking=tracking)
 

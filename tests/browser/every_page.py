@@ -15,7 +15,7 @@ NOT_PAGES = {
     "health.ready",
     "metrics",
     "booking_confirmation.ics",
-    "share_several.batch_csv",
+    "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",
 }

@@ -68,7 +68,7 @@ def test_an_invitee_in_another_zone_books_a_time_of_theirs(
     link = link_of(site, calendar)
     page.goto(f"/b/{link['token']}")
     expect(page.get_by_text("Times shown in America/New York")).to_be_visible()
-    later = page.get_by_role("link", name=re.compile("free times?$")).nth(2)
+    later = page.get_by_role("link", name=re.compile("available times?$")).nth(2)
     day = (later.get_attribute("aria-label") or "").rpartition(",")[0]
     later.click()
     times = page.get_by_role("heading", name=day)
@@ -144,7 +144,7 @@ def test_of_two_browsers_racing_for_one_link_one_books_and_one_hears_why(
         expect(heading).not_to_have_text("Intro call")
         headings.append(heading.inner_text())
     assert sorted(headings) == [
-        "Someone booked with this link while you were choosing.",
+        "Someone else used this link while you were choosing a time.",
         "You're booked",
     ]
     assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
@@ -183,7 +183,7 @@ def test_days_of_a_link_that_ended_lead_to_the_reason(
     link = link_of(site, calendar)
     page.goto(f"/b/{link['token']}?tz=Europe/Paris")
     site.owner("POST", f"/links/{link['id']}/revoke", {})
-    page.get_by_role("link", name=re.compile("free times?$")).nth(1).click()
+    page.get_by_role("link", name=re.compile("available times?$")).nth(1).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer active.")
 
 
@@ -218,12 +218,12 @@ def test_the_whole_walk_works_without_javascript(
     opened(page, link)
     expect(page.get_by_text("Times shown in UTC")).to_be_visible()
     page.get_by_role("button", name="Later").click()
-    page.get_by_role("link", name=re.compile("free times?$")).nth(1).click()
+    page.get_by_role("link", name=re.compile("available times?$")).nth(1).click()
     page.locator(".times a").nth(3).click()
     start = page.locator("input[name=start]").get_attribute("value") or ""
     page.get_by_label("Your name").fill("Ada Lovelace")
     confirm(page)
-    expect(page.locator("#email-help")).to_have_text("Must not be empty.")
+    expect(page.locator("#email-help")).to_have_text("Enter your e-mail address.")
     assert site.redeem(rival["token"], start).status == 201
     fill(page)
     confirm(page)
@@ -237,7 +237,7 @@ def test_the_whole_walk_works_without_javascript(
 
 def test_the_keyboard_is_enough(page: Page, site: Site, calendar: str) -> None:
     page.goto(f"/b/{link_of(site, calendar)['token']}?tz=Europe/Paris")
-    tab_to(page, page.get_by_role("link", name=re.compile("free times?$")).nth(1))
+    tab_to(page, page.get_by_role("link", name=re.compile("available times?$")).nth(1))
     page.keyboard.press("Enter")
     expect(page.locator("#times")).to_be_focused()
     page.keyboard.press("Tab")

@@ -33,20 +33,20 @@ def test_the_preview_follows_the_form_as_it_is_filled_in(
     page.goto(CALENDARS)
     page.get_by_role("button", name="Create calendar").click()
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Paris")  # the browser's
-    ahead = page.get_by_role("region", name="The coming week")
+    ahead = page.get_by_role("region", name="Next 7 days")
     expect(ahead).to_contain_text("Times shown in Europe/Paris.")
     page.get_by_label("Time zone").fill("new york")
     expect(ahead).to_contain_text("Times shown in America/New York.")
     for day in WEEKDAYS:
         page.get_by_label(day.capitalize(), exact=True).fill("")
-    expect(ahead).to_contain_text("Nothing can be booked in the coming week.")
+    expect(ahead).to_contain_text("No times are available in the next 7 days.")
     for day in WEEKDAYS:
         page.get_by_label(day.capitalize(), exact=True).fill("20:15 to 20:45")
     expect(ahead.get_by_text("20:15").first).to_be_visible()
     page.get_by_label("Friday", exact=True).fill("soon")
-    expect(ahead).to_contain_text("once this is filled in: Friday.")
+    expect(ahead).to_contain_text("once these fields are filled in correctly: Friday.")
     page.get_by_label("Friday", exact=True).fill("9-9:30")
-    expect(ahead).to_contain_text("times can be booked.")
+    expect(ahead).to_contain_text("available times.")
     page.get_by_label("Name", exact=True).fill("Evening call")
     page.get_by_label("Name", exact=True).press("Enter")  # saves: it is not the Copy button
     expect(page.get_by_role("status").first).to_have_text("Calendar created.")
@@ -111,10 +111,10 @@ def test_two_tabs_see_each_other_s_changes(page: Page, site: Site, email: str) -
     expect(other.get_by_role("status").first).to_have_text("Changes saved.")
     page.get_by_label("Location", exact=True).fill("Room 2")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_role("alert")).to_contain_text("Somebody changed this calendar")
-    expect(page.get_by_role("row").filter(has_text="Monday")).to_contain_text("not changed by you")
+    expect(page.get_by_role("alert")).to_contain_text("Someone else changed this calendar")
+    expect(page.get_by_role("row").filter(has_text="Monday")).to_contain_text("unchanged")
     assert hours(page, "Monday") == ""
-    page.get_by_role("button", name="Save what is in the form").click()
+    page.get_by_role("button", name="Save the form below").click()
     expect(page.get_by_role("listitem").filter(has_text="Room 2").first).to_contain_text(
         "Tue–Fri 09:00–17:00"
     )
@@ -128,13 +128,13 @@ def test_calendars_are_made_copied_and_previewed_without_javascript(
     page.goto(f"{CALENDARS}/new")
     page.get_by_label("Time zone").fill("UTC")
     page.get_by_label("Tuesday", exact=True).fill("8-10")
-    page.get_by_label("Copy the hours of").select_option("Tuesday")
+    page.get_by_label("Copy hours from").select_option("Tuesday")
     page.get_by_label("to", exact=True).select_option("all days")
-    page.get_by_role("button", name="Copy to other days").click()
+    page.get_by_role("button", name="Copy").click()
     assert [hours(page, day.capitalize()) for day in WEEKDAYS] == ["8-10"] * 7
     page.get_by_label("Duration").fill("60")
     page.get_by_role("button", name="Preview").click()
-    ahead = page.get_by_role("region", name="The coming week")
+    ahead = page.get_by_role("region", name="Next 7 days")
     expect(ahead).to_contain_text("08:00 09:00")
     page.get_by_label("Name", exact=True).fill("Intro call")
     page.get_by_role("button", name="Create calendar").click()

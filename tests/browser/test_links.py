@@ -54,8 +54,8 @@ def test_all_links_of_a_page_are_revoked_at_once(
     site.new_links(calendar_id, 2)
     site.new_link(calendar_id, recipient="Ada")
     page = owner_page(calendar_id)
-    page.get_by_label("Choose all active links of this page").check()
-    page.get_by_role("button", name="Revoke chosen links").click()
+    page.get_by_label("Select all").check()
+    page.get_by_role("button", name="Revoke 3 links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Revoke 3 links?")
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".notice")).to_have_text("Links revoked.")
@@ -71,7 +71,7 @@ def test_a_link_is_found_replaced_and_revoked(
     old = site.new_link(calendar_id, recipient="Grace")
     page = owner_page(calendar_id, java_script_enabled=java_script_enabled)
     page.get_by_label("Search").fill("grac")
-    page.get_by_role("button", name="Show").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("row")).to_have_count(2)
     page.get_by_role("link", name="Replace Grace").click()
     page.get_by_role("button", name="Replace").click()
@@ -83,8 +83,28 @@ def test_a_link_is_found_replaced_and_revoked(
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".notice")).to_have_text("Link revoked.")
     expect(page.get_by_role("list").get_by_text("No longer needed")).to_be_visible()
-    page.get_by_role("button", name="Issue another").click()
+    page.get_by_role("button", name="Create another").click()
     expect(page.get_by_label("Recipient")).to_have_value("Grace")
+
+
+def test_a_filter_applies_as_soon_as_it_is_selected(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    calendar_id = site.new_calendar()
+    site.new_link(calendar_id, recipient="Ada")
+    revoked = site.new_link(calendar_id, recipient="Grace")
+    site.owner("POST", f"/links/{revoked['id']}/revoke")
+    page = owner_page(calendar_id)
+    expect(page.get_by_role("row")).to_have_count(3)
+    page.get_by_label("Status").select_option("Revoked")
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("link", name="Grace", exact=True)).to_be_visible()
+    expect(page.locator("#announcements")).to_have_text("1 link shown")
+    page.wait_for_url("**status=revoked**")
+    page.get_by_label("Status").select_option("Expired")
+    expect(page.get_by_text("No links match")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("row")).to_have_count(2)
 
 
 @pytest.mark.parametrize(("width", "color_scheme"), [(360, "dark")])

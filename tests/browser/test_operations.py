@@ -37,10 +37,10 @@ def ask_for_rebuild(page: Page, site: Site) -> None:
     """Press Rebuild, and again at the question."""
     site.sign_in(page, EMAIL)
     page.get_by_role("link", name="Operations").click()
-    expect(page.get_by_text("A projector is at work")).to_be_visible()
+    expect(page.get_by_text("Projector running")).to_be_visible()
     row(page).get_by_role("button", name=f"Rebuild {VIEW}").click()
     page.get_by_role("button", name="Rebuild", exact=True).click()
-    expect(page.get_by_role("status").first).to_have_text("The rebuild was asked for.")
+    expect(page.get_by_role("status").first).to_have_text("Rebuild requested.")
 
 
 def test_an_operator_presses_rebuild_and_sees_it_finish(page: Page, site: Site) -> None:
@@ -54,7 +54,7 @@ def test_an_operator_presses_rebuild_and_sees_it_finish(page: Page, site: Site) 
     expect(row(page)).to_contain_text("no differences")
     expect(row(page).get_by_role("button", name=f"Rebuild {VIEW}")).to_be_visible()
     expect(row(page)).not_to_have_attribute("hx-trigger", "every 2s")
-    expect(page.locator("#announcements")).to_have_text(f"{VIEW}: the rebuild is done.")
+    expect(page.locator("#announcements")).to_have_text(f"{VIEW}: rebuild finished.")
     assert page.evaluate("window.isStillThisPage")
 
 

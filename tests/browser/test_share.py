@@ -113,9 +113,9 @@ def test_a_double_click_issues_one_link_and_another_is_a_wish_of_its_own(
     assert clipboard(page) == first
     assert issued(site, calendar_id) == [first]
 
-    dialog.get_by_role("button", name="Another link").click()
+    dialog.get_by_role("button", name="New link").click()
     expect(dialog.get_by_role("status")).to_be_empty()
-    dialog.get_by_role("button", name="Copy", exact=True).click()
+    dialog.get_by_role("button", name="Create and copy link").click()
     expect(dialog.get_by_role("status")).to_have_text(COPIED)
     assert issued(site, calendar_id) == [clipboard(page), first]
 
@@ -128,12 +128,12 @@ def test_what_is_wrong_is_said_inside_the_dialog(
     share(page, "Wrong days")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Recipient").fill("Ada")
-    dialog.get_by_label("Works for (days)").fill("400")
+    dialog.get_by_label("Valid for (days)").fill("400")
     dialog.get_by_role("button", name="Copy").click()
-    expect(dialog.get_by_text("Must be 1 to 365.")).to_be_visible()
-    expect(dialog.get_by_label("Works for (days)")).to_be_focused()
+    expect(dialog.get_by_text("Enter a number from 1 to 365.")).to_be_visible()
+    expect(dialog.get_by_label("Valid for (days)")).to_be_focused()
     expect(dialog.get_by_label("Recipient")).to_have_value("Ada")
-    dialog.get_by_label("Works for (days)").fill("7")
+    dialog.get_by_label("Valid for (days)").fill("7")
     dialog.get_by_role("button", name="Copy").click()
     expect(dialog.get_by_role("status")).to_have_text(COPIED)
     assert len(issued(site, calendar_id)) == 1
@@ -156,7 +156,7 @@ def test_a_form_that_can_not_be_sent_says_so_and_can_be_sent_again(
     page.route("**/share", answer_nothing)
     dialog.get_by_role("button", name="Copy").click()
     expect(dialog.get_by_role("alert")).to_have_text(
-        "That didn't work. Check the connection and try again."
+        "That didn't work. Check your connection and try again."
     )
     page.unroute("**/share")
     dialog.get_by_role("button", name="Copy").click()
@@ -187,9 +187,9 @@ def test_several_links_are_issued_and_downloaded(
     calendar_id = site.new_calendar(name="Several")
     page = owner_page(permissions=CLIPBOARD)
     share(page, "Several")
-    page.get_by_role("link", name="Issue several links at once").click()
+    page.get_by_role("link", name="Create several links at once").click()
     page.get_by_label("Recipients").fill("Ada\nGrace\n\nAlan\n")
-    page.get_by_role("button", name="Issue links").click()
+    page.get_by_role("button", name="Create links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("3 new links")
     page.get_by_role("button", name="Copy the link for Grace").click()
     expect(page.locator("#announcements")).to_have_text(COPIED)
@@ -221,12 +221,12 @@ def test_sharing_is_accessible_and_fits(
     must_be_accessible(page)
     page.goto(f"/settings/calendars/{calendar_id}/share")
     must_be_accessible(page)
-    page.get_by_role("link", name="Issue several links at once").click()
-    page.get_by_role("button", name="Issue links").click()
-    expect(page.get_by_text("Must not be empty.")).to_be_visible()
+    page.get_by_role("link", name="Create several links at once").click()
+    page.get_by_role("button", name="Create links").click()
+    expect(page.get_by_text("Enter at least one recipient.")).to_be_visible()
     must_be_accessible(page)
     page.get_by_label("Recipients").fill("Ada\nGrace")
-    page.get_by_role("button", name="Issue links").click()
+    page.get_by_role("button", name="Create links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 new links")
     must_be_accessible(page)
 

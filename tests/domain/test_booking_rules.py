@@ -100,7 +100,7 @@ BAD_HOURS: list[tuple[Hours, str]] = [
     ((("24:00", "00:00"),), "Interval 1 must end after it starts"),
     ((("11:00", "12:00"), ("09:00", "11:01")), "09:00–11:01 and 11:00–12:00 must not overlap"),
     ((("09:00", "10:00"), ("09:00", "10:00")), "must not overlap"),
-    ((("09:00", "10:00"),) * 49, "Must not be more than 48 intervals"),
+    ((("09:00", "10:00"),) * 49, "Must have at most 48 intervals"),
 ]
 
 

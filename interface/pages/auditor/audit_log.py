@@ -1,4 +1,4 @@
-"""The pages of compliance staff: the log, the history of one aggregate, and who read them."""
+"""The audit pages: the event log, the history of one aggregate, and the access log."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,20 +25,20 @@ from interface.pages.shared import auth
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.web.audit_queries import LAST_POSITION, MAPPER, history_of, record_access
-from interface.web.fields import AsOfField, LocalInstant, Text
+from interface.web.audit_queries import MAPPER, history_of, record_access
+from interface.web.fields import LAST_POSITION, AsOfField, LocalInstant, Text
 from interface.web.request_context import services
 
 blueprint = Blueprint("audit_pages", __name__)
 protect_from_csrf(blueprint)
 
-PAGE = 50
+PAGE_SIZE = 50
 _FILTERS = ("type", "actor", "since", "until")
 _IS_POSITION = validate.Range(0, LAST_POSITION)
 
 
 class LogQuery(Schema):
-    """What to look for, or which events; times by the auditor's wall clock."""
+    """A text to search for, or filters of the log; times are wall-clock times of the auditor."""
 
     class Meta:
         unknown = EXCLUDE
@@ -52,7 +52,7 @@ class LogQuery(Schema):
 
 
 class HistoryQuery(Schema):
-    """The moment to show, by its time or its position, and two moments to compare."""
+    """The moment to show, by time or position, and two moments to compare."""
 
     class Meta:
         unknown = EXCLUDE
@@ -75,27 +75,27 @@ class Comparison:
 @blueprint.get("/audit")
 @audited
 def index() -> ResponseReturnValue:
-    """The log, filtered, or what was searched for."""
+    """Shows the log with its filters, or the results of a search."""
     query = load(LogQuery(), request.args)
     if query.values and (text := query.values["q"]):
-        return _searched(text)
-    found = None
+        return _search_results(text)
+    events = None
     if not query.errors:
-        wanted = {name: value for name, value in query.values.items() if name != "q"}
-        found = services().database.in_snapshot(
-            lambda conn: find_events(conn, MAPPER, limit=PAGE, **wanted)
+        filters = {name: value for name, value in query.values.items() if name != "q"}
+        events = services().database.in_snapshot(
+            lambda conn: find_events(conn, MAPPER, limit=PAGE_SIZE, **filters)
         )
-    kept: dict[str, Any] = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
+    used: dict[str, Any] = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
     page = render_template(
         "audit/index.html",
-        found=found,
+        events=events,
         errors=query.errors,
-        given=request.args,
-        is_filtered=bool(kept),
-        start=url_for("audit_pages.index", **kept) if request.args.get("after") else None,
-        following=found
-        and found.next_after is not None
-        and url_for("audit_pages.index", **kept, after=found.next_after),
+        typed=request.args,
+        is_filtered=bool(used),
+        start=url_for("audit_pages.index", **used) if request.args.get("after") else None,
+        following=events
+        and events.next_after is not None
+        and url_for("audit_pages.index", **used, after=events.next_after),
         titles={topic: title_of(topic) for topic in TITLES},
         title_of=title_of,
         zone=user_time_zone(),
@@ -106,17 +106,17 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/audit/history/<uuid:aggregate_id>")
 @audited
 def history(aggregate_id: UUID) -> ResponseReturnValue:
-    """Shows one history, all of it or as of a moment, and what changed between two moments."""
+    """Shows a history, whole or as of a moment, and what changed between two moments."""
     query = load(HistoryQuery(), request.args)
     moments = query.values
     as_of = None
     if not query.errors:
         as_of = moments["position"] if moments["at"] is None else moments["at"]
     whole = history_of(aggregate_id)
-    shown = whole if as_of is None else whole.as_of(as_of)
-    compared = None
+    visible = whole if as_of is None else whole.as_of(as_of)
+    comparison = None
     if not query.errors and (moments["first"] is not None or moments["last"] is not None):
-        compared = _compared(whole, moments["first"], moments["last"])
+        comparison = _compare(whole, moments["first"], moments["last"])
     page = render_template(
         "audit/history.html",
         aggregate_id=aggregate_id,
@@ -126,12 +126,12 @@ def history(aggregate_id: UUID) -> ResponseReturnValue:
             if step.recorded.originator_id == aggregate_id
         ),
         whole=whole,
-        entries=list(history_entries(shown)),
-        state=state_of(shown.state),
+        entries=list(history_entries(visible)),
+        state=state_of(visible.state),
         as_of=as_of,
-        compared=compared,
+        comparison=comparison,
         errors=query.errors,
-        given=request.args,
+        typed=request.args,
         title_of=title_of,
         zone=user_time_zone(),
     )
@@ -141,22 +141,22 @@ def history(aggregate_id: UUID) -> ResponseReturnValue:
 @blueprint.get("/audit/accesses")
 @audited
 def list_accesses() -> ResponseReturnValue:
-    """Who read the audit, newest first."""
+    """Shows who viewed audit data, newest first."""
     before = request.args.get("before", type=int)
     if before is not None and not 0 <= before <= LAST_POSITION:
         before = None
-    found = access_log.newest(services().database, limit=PAGE + 1, before=before)
+    accesses = access_log.newest(services().database, limit=PAGE_SIZE + 1, before=before)
     return render_template(
         "audit/accesses.html",
-        accesses=found[:PAGE],
+        accesses=accesses[:PAGE_SIZE],
         is_first=before is None,
-        following=len(found) > PAGE and found[PAGE - 1].id,
+        following=len(accesses) > PAGE_SIZE and accesses[PAGE_SIZE - 1].id,
         zone=user_time_zone(),
     )
 
 
-def _searched(text: str) -> ResponseReturnValue:
-    """The one thing that was found, or a list; what was found is written down as well."""
+def _search_results(text: str) -> ResponseReturnValue:
+    """Redirects to the only result, or lists all; the access log names what was found."""
     first_events = services().database.in_snapshot(
         lambda conn: _first_events(read_streams(conn, find_aggregates(conn, text)))
     )
@@ -166,9 +166,9 @@ def _searched(text: str) -> ResponseReturnValue:
     if len(ids) == 1:
         return redirect(url_for("audit_pages.history", aggregate_id=ids[0]))
     return render_template(
-        "audit/found.html",
+        "audit/search_results.html",
         text=text,
-        found=first_events,
+        results=first_events,
         kind_of=kind_of,
         zone=user_time_zone(),
     )
@@ -178,7 +178,7 @@ def _first_events(rows: list[RecordedEvent]) -> list[RecordedEvent]:
     return [recorded for recorded in rows if recorded.originator_version == 1]
 
 
-def _compared(whole: History, first: AsOf | None, last: AsOf | None) -> Comparison:
+def _compare(whole: History, first: AsOf | None, last: AsOf | None) -> Comparison:
     """Compares `first` (default: before the first event) with `last` (default: now)."""
     before = 0 if first is None else first
     after = whole.steps[-1].recorded.position if last is None else last

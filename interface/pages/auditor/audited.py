@@ -1,4 +1,4 @@
-"""Pages that only auditors see, each access on record."""
+"""Access to the audit pages: for auditors only, and recorded."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 
 
 def audited(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Shows the page to auditors, once it is on record who asks and for what."""
+    """Shows the page to auditors, after the access log has recorded who asked for what."""
 
     @for_role("auditor")
     @wraps(view)

@@ -1,4 +1,4 @@
-"""The newest signed checkpoint, for auditors: to see, to store elsewhere, to check the log with."""
+"""The latest signed checkpoint and the public key, to view and to download."""
 
 from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
@@ -16,7 +16,7 @@ protect_from_csrf(blueprint)
 @blueprint.get("/audit/checkpoint")
 @audited
 def show() -> ResponseReturnValue:
-    """Shows the newest checkpoint, and how to check the log against it."""
+    """Shows the latest checkpoint, and how to verify the log against it."""
     store = services().checkpoint_store()
     newest, is_damaged = None, False
     try:

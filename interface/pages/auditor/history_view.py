@@ -1,4 +1,4 @@
-"""Histories as people read them: what each event is called, what it changed, when."""
+"""Histories as the audit pages show them: titles of events, values and changes, to read."""
 
 import json
 from collections.abc import Iterator
@@ -10,13 +10,8 @@ from marshmallow import ValidationError
 
 from application.audit.replay import History, Step, differences
 from interface.pages.shared.i18n import gettext
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Instant
-
-
-def _(message: str) -> str:
-    """Marks a message for the catalogues; `title_of` translates it."""
-    return message
-
 
 TITLES = {
     "calendar.created": _("Calendar created"),
@@ -25,20 +20,20 @@ TITLES = {
     "link.issued": _("Link issued"),
     "link.redeemed": _("Link used"),
     "link.revoked": _("Link revoked"),
-    "agenda.opened": _("Agenda of a day opened"),
+    "agenda.opened": _("Agenda day opened"),
     "agenda.slot_reserved": _("Time reserved"),
     "agenda.slot_released": _("Time released"),
     "booking.made": _("Booking made"),
     "booking.rescheduled": _("Booking rescheduled"),
     "booking.cancelled": _("Booking cancelled"),
-    "booking.invitee_forgotten": _("Person forgotten"),
+    "booking.invitee_forgotten": _("Invitee forgotten"),
 }
 
 _KINDS = {
     "link": _("Link"),
     "booking": _("Booking"),
     "calendar": _("Calendar"),
-    "agenda": _("Agenda of a day"),
+    "agenda": _("Agenda day"),
 }
 
 # Fields whose value is the id of something that has a history.
@@ -46,10 +41,13 @@ _AGGREGATES = frozenset({"link_id", "booking_id", "calendar_id", "replaced_by"})
 _INSTANT = Instant()
 _LONGEST_LINE = 60
 
+State = dict[str, dict[str, Any]]
+"""The fields of each aggregate, by its kind and id."""
+
 
 @dataclass(frozen=True)
 class Value:
-    """A value of an event or a state, for reading: a moment, an id with a history, or text."""
+    """A value of an event or a state: a moment, the id of an aggregate with a history, or text."""
 
     text: str
     moment: datetime | None = None
@@ -59,7 +57,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Change:
-    """A field of an aggregate before and after; `before` is None for a new aggregate's."""
+    """A field of an aggregate before and after; `before` is None for a new aggregate."""
 
     field: str
     before: Value | None
@@ -67,8 +65,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """What changed of an aggregate, as in link and its id."""
+class ChangedAggregate:
+    """The fields of an aggregate that changed, with its kind, such as link, and its id."""
 
     kind: str
     id: str
@@ -77,31 +75,31 @@ class Changed:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A step of a history as a page shows it."""
+    """An event of a history, with what it changed and the state after it."""
 
     step: Step
     title: str
     kind: str
     data: list[tuple[str, Value]]
     typed: list[tuple[str, str]]
-    changed: list[Changed]
+    changed: list[ChangedAggregate]
     state: list[tuple[str, str, list[tuple[str, Value]]]]
 
 
 def title_of(topic: str) -> str:
-    """What people call an event of this type."""
+    """Returns the title of events of this type, in the reader's language."""
     return gettext(TITLES[topic]) if topic in TITLES else topic
 
 
 def kind_of(topic: str) -> str:
-    """What people call what the event, or the aggregate, is about."""
+    """Returns the kind of aggregate that a topic belongs to, such as Link."""
     kind = topic.partition(".")[0]
     return gettext(_KINDS[kind]) if kind in _KINDS else kind
 
 
 def history_entries(history: History) -> Iterator[HistoryEntry]:
-    """Yields the history step by step, each with what it changed."""
-    before: dict[str, dict[str, Any]] = {}
+    """Yields the events of a history in order, each with what it changed."""
+    before: State = {}
     for step in history.steps:
         yield HistoryEntry(
             step=step,
@@ -115,18 +113,18 @@ def history_entries(history: History) -> Iterator[HistoryEntry]:
         before = step.state
 
 
-def changes(before: History, after: History) -> list[Changed]:
-    """Returns what is different in the state after, aggregate by aggregate."""
+def changes(before: History, after: History) -> list[ChangedAggregate]:
+    """Returns what changed between two moments of a history, by aggregate."""
     return _changes(before.state, after.state)
 
 
-def _changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[Changed]:
+def _changes(before: State, after: State) -> list[ChangedAggregate]:
     changed = []
     for name, fields in sorted(differences(_flattened(before), _flattened(after)).items()):
         kind, _, its_id = name.partition(":")
         is_new = name not in before
         changed.append(
-            Changed(
+            ChangedAggregate(
                 kind_of(kind),
                 its_id,
                 [
@@ -142,16 +140,16 @@ def _changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
     return changed
 
 
-def state_of(state: dict[str, dict[str, Any]]) -> list[tuple[str, str, list[tuple[str, Value]]]]:
-    """Kind, id and fields of each aggregate."""
+def state_of(state: State) -> list[tuple[str, str, list[tuple[str, Value]]]]:
+    """Returns kind, id and fields of each aggregate in a state."""
     return [
         (kind_of(name.partition(":")[0]), name.partition(":")[2], _values(fields))
         for name, fields in state.items()
     ]
 
 
-def _flattened(state: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Returns the state with fields of fields by their dotted paths."""
+def _flattened(state: State) -> State:
+    """Returns the state with nested fields under dotted paths."""
     return {name: dict(_flat(fields)) for name, fields in state.items()}
 
 

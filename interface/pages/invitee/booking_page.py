@@ -1,14 +1,20 @@
-"""The pages on which the bearer of a link chooses a time and books it."""
+"""The booking page: the bearer of a link chooses a time, fills in a form and books."""
 
+import secrets
 from datetime import datetime
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, make_response, redirect, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from marshmallow import Schema, ValidationError
 
 from application.people.personal_data import Invitee
 from application.people.tokens import InvalidToken
 from domain.booking import Booking
+from domain.booking_rules import is_time_zone
 from domain.errors import (
     AdmitOneError,
     IdempotencyMismatch,
@@ -16,94 +22,99 @@ from domain.errors import (
     LinkEnded,
     SlotRefused,
     Unavailable,
+    ViewBehind,
 )
-from interface.pages.invitee import booking_page_views as views
-from interface.pages.invitee.slot_picker import is_free
+from interface.pages.invitee.refusal_pages import link_ended, refused
+from interface.pages.invitee.slot_picker import free_slot, nearest_slots, pick_slot, time_labels
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.web.fields import Email, Instant, Name, Text
-from interface.web.invitation import (
-    Invitation,
+from interface.pages.shared.i18n import local_day
+from interface.pages.shared.i18n import mark_for_translation as _
+from interface.web.fields import Day, Email, Instant, Name, Text, in_utc
+from interface.web.invitation import Invitation, invitation, link_id_of
+from interface.web.problems import refusal_page
+from interface.web.redemption import (
     count_repeated_booking,
     counting_refusals,
-    invitation,
-    link_id_of,
     recording_refusals,
     redeem,
 )
-from interface.web.problems import refusal_page
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
+from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
+from projections.engine import positions
+from projections.views import booking_calendar
 
 blueprint = Blueprint("booking_page", __name__)
 protect_from_csrf(blueprint)
-blueprint.register_error_handler(AdmitOneError, views.refused)
+blueprint.register_error_handler(AdmitOneError, refused)
 
 # Holds the manage link of the booking that this browser made with the link in its path.
 _COOKIE = "admitone-booked"
 _COOKIE_SECONDS = 365 * 86400
 _LONGEST_KEY = 255
-_REQUIRED = {"required": "Must not be empty."}
 
 
 class BookingForm(Schema):
-    """What an invitee fills in; the same rules as in the API."""
+    """The fields that an invitee fills in, with the rules of the API."""
 
-    start = Instant(required=True, error_messages={"required": "Choose a time."})
-    name = Name(longest=LONGEST_PERSON, required=True, error_messages=_REQUIRED)
-    email = Email(required=True, error_messages=_REQUIRED)
+    start = Instant(required=True, error_messages={"required": _("Choose a time.")})
+    name = Name(
+        longest=LONGEST_PERSON, required=True, error_messages={"required": _("Enter your name.")}
+    )
+    email = Email(required=True, error_messages={"required": _("Enter your e-mail address.")})
     notes = Text(longest=LONGEST_NOTE, several_lines=True, load_default=None)
 
 
 @blueprint.get("/b/<token>")
 def choose(token: str) -> ResponseReturnValue:
-    """Shows days, times of a day, and the form for a time, as far as the address says."""
-    mine = _own_booking(token)
-    if mine is not None:
-        return _go_to(mine)
+    """Shows days and times, or the form for the free time that the address names."""
+    manage_token = _own_booking(token)
+    if manage_token is not None:
+        return _to_booking(manage_token)
     invited = invitation(token)
     try:
         invited.link.must_be_active(services().now())
-    except LinkEnded as ended:
-        return views.ended(ended, invited)
-    start = views.from_address(Instant(), "start")
-    slot = is_free(invited, start, time_zone=views.reader_zone(invited)) if start else None
+    except LinkEnded as refusal:
+        return link_ended(refusal, invited, zone=_reader_zone(invited))
+    start = _from_address(Instant(), "start")
+    slot = free_slot(invited, start, time_zone=_reader_zone(invited)) if start else None
     if slot is not None:
-        return views.form(invited, token, start=slot.start, given={}, errors={})
-    return views.days(invited, token, lost=start is not None)
+        return _form_page(invited, token, start=slot.start, typed={}, errors={})
+    return _days_page(invited, token, lost=start is not None)
 
 
 @blueprint.post("/b/<token>")
 @counting_refusals
 def book(token: str) -> ResponseReturnValue:
     """Books once, however often the form is sent."""
-    mine = _own_booking(token)
-    if mine is not None:
+    manage_token = _own_booking(token)
+    if manage_token is not None:
         count_repeated_booking()
-        return _go_to(mine)
+        return _to_booking(manage_token)
     invited = invitation(token)
-    given = {name: request.form.get(name, "") for name in BookingForm().fields}
-    loaded = load(BookingForm(), given)
-    start: datetime | None = loaded.values.get("start") or _start_in(given)
+    typed = {name: request.form.get(name, "") for name in BookingForm().fields}
+    loaded = load(BookingForm(), typed)
+    start: datetime | None = loaded.values.get("start") or _start_in(typed)
     try:
         with recording_refusals(token):
             if loaded.errors:
                 invited.link.must_be_active(services().now())
                 raise Invalid(loaded.errors)
             return _booked(token, invited, **loaded.values)
-    except LinkEnded as ended:
-        return views.ended(ended, invited, while_choosing=True)
-    except SlotRefused as refused:
-        page = views.form(
-            invited, token, start=None, lost=start, given=given, errors={}, refusal=refused
+    except LinkEnded as refusal:
+        return link_ended(refusal, invited, zone=_reader_zone(invited), while_choosing=True)
+    except SlotRefused as refusal:
+        page = _form_page(
+            invited, token, start=None, lost=start, typed=typed, errors={}, refusal=refusal
         )
-        return refusal_page(page, refused, owner=False)
-    except Unavailable as busy:
-        page = views.form(invited, token, start=start, given=given, errors={}, refusal=busy)
-        return refusal_page(page, busy, owner=False)
-    except Invalid as invalid:
-        page = views.form(invited, token, start=start, given=given, errors=errors_of(invalid))
-        return refusal_page(page, invalid, owner=False)
+        return refusal_page(page, refusal, owner=False)
+    except Unavailable as refusal:
+        page = _form_page(invited, token, start=start, typed=typed, errors={}, refusal=refusal)
+        return refusal_page(page, refusal, owner=False)
+    except Invalid as refusal:
+        page = _form_page(invited, token, start=start, typed=typed, errors=errors_of(refusal))
+        return refusal_page(page, refusal, owner=False)
 
 
 def _booked(
@@ -120,16 +131,16 @@ def _booked(
         redeem(
             token,
             start=start,
-            invitee=Invitee(name, email, views.reader_zone(invited)),
+            invitee=Invitee(name, email, _reader_zone(invited)),
             notes=notes,
-            # Keys of forms are apart from those that programs choose.
+            # The prefix keeps keys of forms apart from keys that programs choose.
             idempotency_key=f"form:{key}" if 1 <= len(key) <= _LONGEST_KEY else None,
         )
     except IdempotencyMismatch:
-        # This very form booked before, and was changed and sent again after going back.
+        # This form booked before; somebody went back, changed it and sent it again.
         count_repeated_booking()
     manage_token = services().tokens.for_managing(Booking.id_for(invited.link.id))
-    response = make_response(_go_to(manage_token))
+    response = make_response(_to_booking(manage_token))
     response.set_cookie(
         _COOKIE,
         manage_token,
@@ -154,16 +165,119 @@ def _own_booking(token: str) -> str | None:
     return manage_token if booking_id == Booking.id_for(link_id_of(token)) else None
 
 
-def _go_to(manage_token: str) -> ResponseReturnValue:
+def _to_booking(manage_token: str) -> ResponseReturnValue:
     address = url_for("booking_confirmation.show", token=manage_token)
     if "HX-Request" in request.headers:
         return Response(status=204, headers={"HX-Redirect": address})
     return redirect(address, 303)
 
 
-def _start_in(form: dict[str, str]) -> datetime | None:
+def _days_page(invited: Invitation, token: str, *, lost: bool) -> str:
+    """Shows days with free times, and the times of one of them.
+
+    `lost` adds that the time in the address is no longer free.
+    """
+    zone = _reader_zone(invited)
+    address = url_for("booking_page.choose", token=token)
+    prefix = f"{address}?{urlencode({'tz': zone})}&" if "tz" in request.args else f"{address}?"
+    picker = pick_slot(
+        invited,
+        time_zone=zone,
+        page_from=_from_address(Day(), "from"),
+        chosen=_from_address(Day(), "day"),
+    )
+    return render_template(
+        "invitee/days.html",
+        **_context(invited, token),
+        picker=picker,
+        labels=time_labels(picker.slots, zone),
+        next_day=picker.next_free and local_day(picker.next_free.start, zone),
+        address_prefix=prefix,
+        zone_options=_zone_options(),
+        lost=lost,
+    )
+
+
+def _form_page(
+    invited: Invitation,
+    token: str,
+    *,
+    start: datetime | None,
+    typed: dict[str, str],
+    errors: dict[str, list[str]],
+    lost: datetime | None = None,
+    refusal: AdmitOneError | None = None,
+) -> str:
+    """Shows the form for the slot at `start`; without one, it offers times near `lost`."""
+    zone = _reader_zone(invited)
+    offers = []
+    if start is None:
+        _wait_for_newest_bookings()
+        offers = nearest_slots(invited, lost, time_zone=zone)
+    return render_template(
+        "invitee/form.html",
+        **_context(invited, token),
+        slot=invited.calendar.terms.rules.slot_at(start) if start else None,
+        day=start and local_day(start, zone),
+        offers=offers,
+        typed=typed,
+        errors=errors,
+        refusal=refusal,
+        key=request.form.get("idempotency_key") or secrets.token_urlsafe(16),
+    )
+
+
+def _context(invited: Invitation, token: str) -> dict[str, Any]:
+    """Returns the variables that the templates of both pages share."""
+    requested = request.values.get("tz")
+    zone = _reader_zone(invited)
+    return {
+        "token": token,
+        "terms": invited.calendar.terms,
+        "host": invited.host_name,
+        "zone": zone,
+        "requested_zone": requested,
+        "zone_is_unknown": requested is not None and resolve_time_zone(requested) != zone,
+        # Links between these pages carry the zone once the address names one.
+        "tz": None if requested is None else zone,
+        "in_utc": in_utc,
+    }
+
+
+@cache
+def _zone_options() -> Markup:
+    return Markup("").join(
+        Markup("<option>{}</option>").format(name) for name in selectable_time_zones()
+    )
+
+
+def _wait_for_newest_bookings() -> None:
+    """Waits for the newest bookings, so that a slot that was just lost is not offered again."""
+    current = services()
     try:
-        start: datetime = Instant().deserialize(form["start"])
+        positions.wait_for(current.database, (booking_calendar.NAME,), current.event_store.head())
+    except ViewBehind:
+        return
+
+
+def _reader_zone(invited: Invitation) -> str:
+    """Returns the zone that the request names, else the calendar's."""
+    requested = resolve_time_zone(request.values.get("tz", ""))
+    return requested if is_time_zone(requested) else invited.calendar.terms.rules.time_zone
+
+
+def _from_address(field: Any, name: str) -> Any:
+    """Returns a query parameter as `field` reads it; None if it is missing or malformed."""
+    try:
+        return field.deserialize(request.args[name])
+    except (KeyError, ValidationError):
+        return None
+
+
+def _start_in(typed: dict[str, str]) -> datetime | None:
+    """Returns the start in a form with errors elsewhere; None if it can't be read."""
+    try:
+        start: datetime = Instant().deserialize(typed["start"])
     except ValidationError:
         return None
     return start

@@ -1,7 +1,7 @@
 """`python -m interface.pages.messages`: collects all texts of the pages into the catalogues.
 
-Texts come from the templates, from `_()` and `gettext()` in the pages' modules, from every
-`Sentence` about a value, and from the refusals, whose docstrings are what people read.
+Texts come from the templates, from `_()`, `gettext()` and `ngettext()` in the pages' modules,
+from each `Sentence` about a value, and from the docstrings of refusals, which people read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ _OPTIONS = {"interface/pages/templates/**.html": {"trimmed": "true", "newstyle_g
 
 
 def template() -> Catalog:
-    """Every message there is, without translations."""
+    """Returns a catalogue of all messages, without translations."""
     catalog = Catalog(project="Admit One", charset="utf-8")
     for name, line, message, comments, _context in extract_from_dir(
         str(ROOT), _METHODS, _OPTIONS, _KEYWORDS, directory_filter=_is_ours
@@ -39,13 +39,13 @@ def template() -> Catalog:
 
 
 def _is_ours(folder: str) -> bool:
-    """Whether texts may lie in or below this folder."""
+    """Returns True if messages can be in this folder or below it."""
     parts = Path(folder).relative_to(ROOT).parts
     return not parts or parts[0] in ("interface", "application", "domain")
 
 
 def update(language: str) -> Catalog:
-    """The catalogue of a language with all messages, new ones still empty."""
+    """Returns the catalogue of a language with all current messages, new ones untranslated."""
     path = FOLDER / f"{language}.po"
     if path.exists():
         with path.open("rb") as file:
@@ -58,7 +58,7 @@ def update(language: str) -> Catalog:
 
 
 def missing(catalog: Catalog) -> list[str]:
-    """The messages that have no translation."""
+    """Returns the messages that have no translation."""
     return [str(message.id) for message in catalog if message.id and not _is_translated(message)]
 
 
@@ -68,19 +68,19 @@ def _is_translated(message: object) -> bool:
 
 
 def _sentences_of_refusals(kind: type[AdmitOneError]) -> Iterator[str]:
-    if kind.__module__.startswith(("domain.", "application.")):  # others are for operators
+    if kind.__module__.startswith(("domain.", "application.")):  # operators read the others
         yield str(kind.__doc__)
-    for narrower in kind.__subclasses__():
-        yield from _sentences_of_refusals(narrower)
+    for subclass in kind.__subclasses__():
+        yield from _sentences_of_refusals(subclass)
 
 
 def main(languages: Iterable[str] = ("de",)) -> None:
-    """Bring all catalogues up to date and say what still lacks words."""
+    """Updates all catalogues and prints the messages that still need a translation."""
     for language in languages:
         catalog = update(language)
         with (FOLDER / f"{language}.po").open("wb") as file:
             write_po(file, catalog, width=100, omit_header=True, no_location=True)
-        lacking = missing(catalog)
-        print(f"{language}: {len(catalog)} messages, {len(lacking)} without words")  # noqa: T201
-        for message in lacking:
+        untranslated = missing(catalog)
+        print(f"{language}: {len(catalog)} messages, {len(untranslated)} untranslated")  # noqa: T201
+        for message in untranslated:
             print(f"  {message}")  # noqa: T201

@@ -1,21 +1,21 @@
-"""The last hour of a view's lag, drawn as a line."""
+"""The lag of a read model over the last hour, as lines of an SVG."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from projections.engine.lag import KEPT, SAMPLE_SECONDS, Sample
+from projections.engine.lag import RETENTION, SAMPLE_SECONDS, Sample
 
 WIDTH, HEIGHT = 160, 32
-# At least so high, in seconds: what is less is no lag that anybody notices.
-LOWEST_TOP = 1.0
-# Where samples are further apart, no projector was at work, and nothing is known.
+# The scale reaches at least this far, in seconds: nobody notices a smaller lag.
+LEAST_SCALE = 1.0
+# A longer gap between samples means that no projector was running, so the line breaks.
 _GAP_SECONDS = 4 * SAMPLE_SECONDS
 
 
 @dataclass(frozen=True)
 class LagChart:
-    """Lines in the units of an SVG `WIDTH` by `HEIGHT`, and the lag in seconds in words' stead."""
+    """Paths for an SVG of `WIDTH` by `HEIGHT`, and the greatest lag in seconds."""
 
     lines: Sequence[str]
     most: float
@@ -24,17 +24,17 @@ class LagChart:
 
 
 def lag_chart(samples: Iterable[Sample], now: datetime) -> LagChart | None:
-    """The hour until `now`, by the clock of the samples; None when nothing is known of it."""
-    known = list(samples)
-    if not known:
+    """Returns the chart of the hour until `now`, which is UTC; None without samples."""
+    ordered = list(samples)
+    if not ordered:
         return None
-    most = max(sample.seconds for sample in known)
-    top = max(most, LOWEST_TOP)
-    return LagChart(["".join(_steps(run, now, top)) for run in _runs(known)], most)
+    most = max(sample.seconds for sample in ordered)
+    scale = max(most, LEAST_SCALE)
+    return LagChart(["".join(_path(run, now, scale)) for run in _runs(ordered)], most)
 
 
 def _runs(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """The samples between which nothing is missing."""
+    """Returns the samples in runs without gaps."""
     runs = [[samples[0]]]
     for sample in samples[1:]:
         if (sample.at - runs[-1][-1].at).total_seconds() > _GAP_SECONDS:
@@ -43,11 +43,11 @@ def _runs(samples: Sequence[Sample]) -> list[list[Sample]]:
     return runs
 
 
-def _steps(run: Sequence[Sample], now: datetime, top: float) -> Iterable[str]:
+def _path(run: Sequence[Sample], now: datetime, scale: float) -> Iterable[str]:
     for number, sample in enumerate(run):
-        x = WIDTH * (1 - (now - sample.at) / KEPT)
-        y = 1 + (HEIGHT - 2) * (1 - sample.seconds / top)
+        x = WIDTH * (1 - (now - sample.at) / RETENTION)
+        y = 1 + (HEIGHT - 2) * (1 - sample.seconds / scale)
         yield f"{'L' if number else 'M'}{x:.1f} {y:.1f}"
-    # A lone sample is a dot: a line of no length with round ends.
+    # A single sample is drawn as a dot: a line of no length with round ends.
     if len(run) == 1:
         yield "h0"

@@ -1,4 +1,4 @@
-"""The views beside the log, for those who operate the service."""
+"""The operations page: the state of the read models, their rebuilds and parked events."""
 
 import json
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ _NAMES = [projection.name for projection in CATALOGUE]
 @blueprint.get("/operations")
 @for_role("operator")
 def index() -> ResponseReturnValue:
-    """All views: how far each has come, its last hour, and what needs somebody to act."""
+    """Shows the state and the lag of each read model, and what needs attention."""
     return _page()
 
 
 @blueprint.get("/operations/<name>/rebuild")
 @for_role("operator")
 def ask_to_rebuild(name: str) -> ResponseReturnValue:
-    """Say first what a rebuild does, and how long the last one took."""
+    """Asks for confirmation; says what a rebuild does and how long the last one took."""
     view = projection_named(name).name
     (status,) = [status for status in statuses(services().database) if status.name == view]
     return render_template("operations/rebuild.html", view=status)
@@ -46,7 +46,7 @@ def ask_to_rebuild(name: str) -> ResponseReturnValue:
 @blueprint.post("/operations/<name>/rebuild")
 @for_role("operator")
 def rebuild(name: str) -> ResponseReturnValue:
-    """Ask the projector for it."""
+    """Requests a rebuild from the projector."""
     try:
         request_rebuild(services().database, projection_named(name))
     except RebuildRunning as refusal:
@@ -58,7 +58,7 @@ def rebuild(name: str) -> ResponseReturnValue:
 @blueprint.post("/operations/<name>/retry")
 @for_role("operator")
 def retry(name: str) -> ResponseReturnValue:
-    """Apply what is parked again."""
+    """Applies the parked events again."""
     _, left = retry_parked(services().database, projection_named(name))
     notice = "parked-left" if left else "parked-applied"
     return redirect(url_for("operations.index", notice=notice), 303)
@@ -70,14 +70,14 @@ def _page(refusal: str | None = None) -> str:
     return render_template(
         "operations/index.html",
         views=views,
-        needs_somebody=any(
+        needs_attention=any(
             view.parked or (view.rebuild and view.rebuild.differing) for view in views
         ),
         charts=_charts(database),
         parked=parking.first_parked(database, _NAMES),
         is_running=is_running(database),
         refusal=refusal,
-        in_words=_in_words,
+        columns_of=_columns_of,
         zone=user_time_zone(),
     )
 
@@ -87,6 +87,6 @@ def _charts(database: Database) -> dict[str, LagChart | None]:
     return {name: lag_chart(samples[name], now) for name in _NAMES}
 
 
-def _in_words(side: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The columns of one side of a difference, as JSON writes their values."""
-    return [(name, json.dumps(value, ensure_ascii=False)) for name, value in side.items()]
+def _columns_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Returns the columns of a row and their values as JSON."""
+    return [(name, json.dumps(value, ensure_ascii=False)) for name, value in row.items()]

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,10 +13,10 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from domain.booking import BookingStatus
 from domain.errors import Invalid
-from interface.pages.shared import i18n
 from interface.pages.shared.auth import require_session, signed_in, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
+from interface.pages.shared.i18n import local_day, week_start
 from interface.web.fields import FIRST_YEAR, LAST_YEAR, Day, Text
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
@@ -29,14 +29,14 @@ protect_from_csrf(blueprint)
 
 LISTS = ("upcoming", "past", "cancelled")
 SPANS = ("week", "month")
-PAGE = 25
-# As many as can be told apart in a week or a month.
+PAGE_SIZE = 25
+# More than anybody can tell apart in a week or a month.
 _MOST_IN_SPAN = 2000
 _DAY = timedelta(days=1)
 
 
 class BookingsQuery(Schema):
-    """Which bookings, and how. `on` is a day of the week or month."""
+    """Filters of the bookings and how to show them; `on` is a day of the week or month."""
 
     class Meta:
         unknown = EXCLUDE
@@ -50,13 +50,13 @@ class BookingsQuery(Schema):
 
 @dataclass(frozen=True)
 class Span:
-    """The days of a week or month, in weeks as the reader has them; a month has whole weeks."""
+    """The days of a week or month in whole weeks, which begin as the reader's locale has it."""
 
     first: date
     after: date
     weeks: list[list[date]]
     before: date | None
-    """A day of the span before this one; None where the years end."""
+    """The first day of the previous span; None at the end of the supported years."""
 
     @property
     def last(self) -> date:
@@ -64,36 +64,36 @@ class Span:
 
     @property
     def following(self) -> date | None:
-        """A day of the span after this one; None where the years end."""
-        return _reachable(self.after)
+        """Returns the first day of the next span; None at the end of the supported years."""
+        return _supported(self.after)
 
 
 @blueprint.get("/bookings")
 @signed_in
 def index() -> ResponseReturnValue:
-    """Bookings as a list, a week or a month, in the owner's zone."""
+    """Shows bookings as a list, a week or a month, in the owner's zone."""
     query = load(BookingsQuery(), request.args)
     if query.errors:
         raise Invalid(query.errors)
-    wanted = query.values
+    filters = query.values
     account_id = require_session().account.id
     calendars = calendar_list.calendars_of(services().database, account_id)
     return render_template(
         "bookings/index.html",
-        view=wanted["view"],
-        wanted=wanted,
+        view=filters["view"],
+        filters=filters,
         zone=user_time_zone(),
         address=_address,
         calendars={calendar.id: calendar for calendar in calendars},
-        is_filtered=bool(wanted["q"] or wanted["calendar_id"]),
-        **(_span(account_id, wanted) if wanted["view"] in SPANS else _list(account_id, wanted)),
+        is_filtered=bool(filters["q"] or filters["calendar_id"]),
+        **(_span(account_id, filters) if filters["view"] in SPANS else _list(account_id, filters)),
     )
 
 
 @blueprint.get("/bookings/<uuid:booking_id>")
 @signed_in
 def show(booking_id: UUID) -> ResponseReturnValue:
-    """One booking."""
+    """Shows one booking."""
     current = services()
     account_id = require_session().account.id
     booking = booking_calendar.booking_of(current.database, account_id, booking_id)
@@ -108,94 +108,90 @@ def show(booking_id: UUID) -> ResponseReturnValue:
     )
 
 
-def _list(account_id: UUID, wanted: dict[str, Any]) -> dict[str, Any]:
+def _list(account_id: UUID, filters: dict[str, Any]) -> dict[str, Any]:
     current = services()
     now = current.now()
-    cancelled = BookingStatus.CANCELLED
-    which: dict[str, dict[str, Any]] = {
+    criteria: dict[str, dict[str, Any]] = {
         "upcoming": {"since": now, "status": BookingStatus.CONFIRMED},
         "past": {"over_by": now, "status": BookingStatus.CONFIRMED, "newest_first": True},
-        "cancelled": {"status": cancelled, "newest_first": True},
+        "cancelled": {"status": BookingStatus.CANCELLED, "newest_first": True},
     }
     rows = booking_calendar.bookings_of(
         current.database,
         account_id,
-        limit=PAGE + 1,
-        calendar_id=wanted["calendar_id"],
-        q=wanted["q"],
-        after=start_and_id_of(wanted["cursor"]),
-        **which[wanted["view"]],
+        limit=PAGE_SIZE + 1,
+        calendar_id=filters["calendar_id"],
+        q=filters["q"],
+        after=start_and_id_of(filters["cursor"]),
+        **criteria[filters["view"]],
     )
-    page = rows[:PAGE]
-    more = len(rows) > len(page)
+    page = rows[:PAGE_SIZE]
+    has_more = len(rows) > len(page)
     return {
         "bookings": page,
-        "next_cursor": cursor(page[-1].start, page[-1].id) if more else None,
+        "next_cursor": cursor(page[-1].start, page[-1].id) if has_more else None,
     }
 
 
-def _span(account_id: UUID, wanted: dict[str, Any]) -> dict[str, Any]:
+def _span(account_id: UUID, filters: dict[str, Any]) -> dict[str, Any]:
     current = services()
-    zone = ZoneInfo(user_time_zone())
-    today = current.now().astimezone(zone).date()
-    span = (_week if wanted["view"] == "week" else _month)(wanted["on"] or today)
-    shown = [day for week in span.weeks for day in week]
-    ends = midnight(shown[-1] + _DAY, zone)
-    which: dict[str, Any] = {
+    zone = user_time_zone()
+    today = local_day(current.now(), zone)
+    span = (_week if filters["view"] == "week" else _month)(filters["on"] or today)
+    days = [day for week in span.weeks for day in week]
+    end = midnight(days[-1] + _DAY, ZoneInfo(zone))
+    criteria: dict[str, Any] = {
         "status": BookingStatus.CONFIRMED,
-        "calendar_id": wanted["calendar_id"],
-        "q": wanted["q"],
+        "calendar_id": filters["calendar_id"],
+        "q": filters["q"],
     }
-    found = booking_calendar.bookings_of(
+    bookings = booking_calendar.bookings_of(
         current.database,
         account_id,
         limit=_MOST_IN_SPAN,
-        since=midnight(shown[0], zone),
-        until=ends,
-        **which,
+        since=midnight(days[0], ZoneInfo(zone)),
+        until=end,
+        **criteria,
     )
     by_day: defaultdict[date, list[BookingRow]] = defaultdict(list)
-    for booking in found:
-        by_day[max(shown[0], _day_of(booking.start, zone))].append(booking)
-    coming = []
-    if not found:
-        coming = booking_calendar.bookings_of(
-            current.database, account_id, limit=1, since=max(ends, current.now()), **which
+    for booking in bookings:
+        by_day[max(days[0], local_day(booking.start, zone))].append(booking)
+    upcoming = []
+    if not bookings:
+        upcoming = booking_calendar.bookings_of(
+            current.database, account_id, limit=1, since=max(end, current.now()), **criteria
         )
     return {
         "span": span,
         "by_day": by_day,
         "today": today,
-        "next_day": _day_of(coming[0].start, zone) if coming else None,
+        "next_day": local_day(upcoming[0].start, zone) if upcoming else None,
     }
 
 
 def _week(day: date) -> Span:
-    first = i18n.week_start(day)
+    first = week_start(day)
     week = [first + n * _DAY for n in range(7)]
-    return Span(first, first + 7 * _DAY, [week], _reachable(first - 7 * _DAY))
+    return Span(first, first + 7 * _DAY, [week], _supported(first - 7 * _DAY))
 
 
 def _month(day: date) -> Span:
     first = day.replace(day=1)
     after = (first + 31 * _DAY).replace(day=1)
-    monday = i18n.week_start(first)
+    week_begin = week_start(first)
     weeks = []
-    while monday < after:
-        weeks.append([monday + n * _DAY for n in range(7)])
-        monday += 7 * _DAY
-    return Span(first, after, weeks, _reachable((first - _DAY).replace(day=1)))
+    while week_begin < after:
+        weeks.append([week_begin + n * _DAY for n in range(7)])
+        week_begin += 7 * _DAY
+    return Span(first, after, weeks, _supported((first - _DAY).replace(day=1)))
 
 
-def _reachable(day: date) -> date | None:
+def _supported(day: date) -> date | None:
     return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
-def _day_of(moment: datetime, zone: ZoneInfo) -> date:
-    return moment.astimezone(zone).date()
-
-
-def _address(wanted: dict[str, Any], **changes: Any) -> str:
-    """This page with other wishes; a cursor is good only for the list it came from."""
-    kept = wanted | {"cursor": None} | changes
-    return url_for("bookings_pages.index", **{name: v for name, v in kept.items() if v is not None})
+def _address(filters: dict[str, Any], **changes: Any) -> str:
+    """Returns the address of this page with changed filters, at the start of the list."""
+    changed = filters | {"cursor": None} | changes
+    query = {name: value for name, value in changed.items() if value is not None}
+    return url_for("bookings_pages.index", **query)

@@ -1,19 +1,19 @@
-"""Two people, or two tabs, change one calendar: what the other one changed meanwhile."""
+"""Merges two changes of one calendar, made in two browsers or tabs at the same time."""
 
 from typing import NamedTuple
 
 from domain.calendar import CalendarTerms
-from interface.pages.owner.calendar_form import NUMBERS, UNIT, WEEKLY, WORDS, CalendarForm
+from interface.pages.owner.calendar_form import NOTICE, NUMBERS, UNIT, WEEKLY, WORDS, CalendarForm
 from interface.pages.owner.calendar_labels import label, unit
 
 _OVERRIDES = "overrides"
 _PARTS = {name: (name,) for name in (*WORDS, "time_zone", *NUMBERS, *WEEKLY.values())} | {
-    "minimum_notice_minutes": ("minimum_notice_minutes", UNIT)
+    NOTICE: (NOTICE, UNIT)
 }
 
 
 class Difference(NamedTuple):
-    """Something that changed meanwhile; `yours` is None where you did not touch it."""
+    """A field that somebody else changed; `yours` is None if you did not change it."""
 
     label: str
     theirs: str
@@ -21,7 +21,7 @@ class Difference(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """What changed meanwhile, and a form that has both: yours where both changed the same."""
+    """What somebody else changed, and a form with both changes: yours where both touch a field."""
 
     differences: list[Difference]
     form: CalendarForm
@@ -30,7 +30,7 @@ class Conflict(NamedTuple):
 def conflict(
     *, base: CalendarTerms | None, theirs: CalendarTerms, yours: CalendarTerms
 ) -> Conflict:
-    """Compare with what was read before both changes; None where nobody knows it any more."""
+    """Merges both changes of `base`, the terms before either; None if these are unknown."""
     current, mine = CalendarForm.of(theirs), CalendarForm.of(yours)
     before = None if base is None else CalendarForm.of(base)
     differences = []
@@ -42,7 +42,11 @@ def conflict(
         if not is_theirs or _text(current, part) == _text(mine, part):
             continue
         differences.append(
-            Difference(label(part), _shown(current, part), _shown(mine, part) if is_yours else None)
+            Difference(
+                label(part),
+                _readable(current, part),
+                _readable(mine, part) if is_yours else None,
+            )
         )
         if not is_yours and part == _OVERRIDES:
             overrides = current.overrides
@@ -52,15 +56,16 @@ def conflict(
 
 
 def _text(form: CalendarForm, part: str) -> str:
+    """Returns the text of a part of the form, to compare."""
     if part == _OVERRIDES:
         return "; ".join(f"{row.date} {row.hours}" for row in form.overrides)
     return " ".join(form.typed[field] for field in _PARTS[part])
 
 
-def _shown(form: CalendarForm, part: str) -> str:
-    """The part for people: numbers with their unit."""
+def _readable(form: CalendarForm, part: str) -> str:
+    """Returns the text of a part of the form, to read: numbers with their unit."""
     text = _text(form, part)
     if not text or part not in NUMBERS:
         return text
-    name = form.typed[UNIT] if part == "minimum_notice_minutes" else part.rpartition("_")[2]
+    name = form.typed[UNIT] if part == NOTICE else part.rpartition("_")[2]
     return f"{form.typed[part]} {unit(name)}"

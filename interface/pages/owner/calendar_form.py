@@ -1,29 +1,23 @@
-"""The form of a calendar: terms as texts in fields, and back."""
+"""The form of a calendar: its terms as texts in fields, and back."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
 
-from domain.booking_rules import WEEKDAYS, BookingRules, Hours
+from domain.booking_rules import LIMITS, WEEKDAYS, BookingRules, Hours
 from domain.calendar import CalendarTerms
-from domain.errors import Invalid
+from domain.errors import Invalid, Sentence
 from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import gettext
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.calendar_mapping import new_terms
 from interface.web.opening_hours import CLOSED, UnreadableHours, hours_text, parse_hours
 from interface.web.request_schemas import CalendarInput
 from interface.web.time_zone_lookup import resolve_time_zone
 
 Errors = dict[str, list[str]]
-
-
-def _(message: str) -> str:
-    """Marks a message for the catalogues; the template translates it."""
-    return message
-
 
 WORDS = ("name", "location", "description")
 WEEKLY = {day: f"availability.weekly.{day}" for day in WEEKDAYS}
@@ -38,11 +32,13 @@ NUMBERS = (
     "minimum_notice_minutes",
     "booking_window_days",
 )
+NOTICE = "minimum_notice_minutes"
 UNIT = "minimum_notice_unit"
 FIELDS = (*WORDS, "time_zone", *NUMBERS, UNIT, *WEEKLY.values())
+_END_OF_DAY = "24:00"
 _MINUTES_IN = {"days": 1440, "hours": 60, "minutes": 1}
 
-# For what can't be read, so that the rest is checked all the same.
+# They stand in for fields that can't be read, so that the other fields are checked all the same.
 _STAND_INS = {
     "name": "-",
     "time_zone": "UTC",
@@ -50,31 +46,49 @@ _STAND_INS = {
     "availability": {"weekly": {}, "overrides": {}},
 }
 
-_EMPTY = _("Must not be empty.")
-_NOT_WHOLE = _("Must be a whole number.")
-_TOO_LONG_NOTICE = _("Must not be longer than 365 days.")
-_UNREADABLE = _("Write hours as in 9:00–12:00, 13:00–17:00, or leave the day empty.")
-_NO_DATE = _("Choose the date of these hours.")
-_TWICE = _("This date is given twice.")
+_MISSING = {
+    "name": _("Enter a name."),
+    "time_zone": _("Choose a time zone."),
+    "duration_minutes": _("Enter a duration."),
+}
+_NOT_WHOLE = _("Enter a whole number.")
+_TOO_LONG_NOTICE = _("Enter 0 to 365 days.")
+_UNREADABLE = _("Enter hours such as 9:00–12:00, 13:00–17:00, or leave the field empty.")
+_NO_DATE = _("Choose a date for these hours.")
+_TWICE = _("This date appears twice.")
 
 
 class Override(NamedTuple):
-    """A row of the form: a date and the hours that replace those of its weekday."""
+    """A row of the form: a date, and the hours that replace those of its weekday."""
 
     date: str
     hours: str
 
 
+class ParsedTerms(NamedTuple):
+    """The terms that a form describes, or the sentences about its errors by field."""
+
+    terms: CalendarTerms | None
+    errors: Errors
+
+
+class ParsedRules(NamedTuple):
+    """The booking rules that a form describes, or the sentences about its errors by field."""
+
+    rules: BookingRules | None
+    errors: Errors
+
+
 @dataclass(frozen=True)
 class CalendarForm:
-    """What somebody typed, or would have to type for the terms that are there."""
+    """The texts in the fields: as somebody typed them, or as they describe existing terms."""
 
     typed: Mapping[str, str]
     overrides: tuple[Override, ...] = ()
 
     @classmethod
     def blank(cls, time_zone: str) -> "CalendarForm":
-        """For a new calendar: half an hour, on working days from nine to five."""
+        """Returns the form for a new calendar: half an hour, Monday to Friday from nine to five."""
         weekly = {WEEKLY[day]: hours_text(_OFFICE_HOURS) for day in WEEKDAYS[:5]}
         return cls(
             {
@@ -90,7 +104,7 @@ class CalendarForm:
 
     @classmethod
     def of(cls, terms: CalendarTerms) -> "CalendarForm":
-        """For terms as they are."""
+        """Returns the form filled in with existing terms."""
         rules = terms.rules
         numbers = {name: str(getattr(rules, name)) for name in NUMBERS}
         if rules.start_increment_minutes == rules.duration_minutes:
@@ -113,7 +127,7 @@ class CalendarForm:
 
     @classmethod
     def sent(cls, form: MultiDict[str, str]) -> "CalendarForm":
-        """As it was sent."""
+        """Returns the form as a browser sent it."""
         rows = zip(form.getlist("override_date"), form.getlist("override_hours"), strict=False)
         overrides = tuple(Override(date.strip(), hours.strip()) for date, hours in rows)
         return cls(
@@ -122,47 +136,36 @@ class CalendarForm:
         )
 
     def with_hours_copied(self, source: str, days: str) -> "CalendarForm":
-        """The hours of one weekday on all days, or on all that most people work on."""
+        """Returns the form with a weekday's hours copied to Monday to Friday, or to `all` days."""
         targets = WEEKDAYS if days == "all" else WEEKDAYS[:5]
         hours = self.typed.get(WEEKLY.get(source, ""), "")
-        return CalendarForm(
-            {**self.typed, **{WEEKLY[day]: hours for day in targets}}, self.overrides
-        )
+        return replace(self, typed={**self.typed, **{WEEKLY[day]: hours for day in targets}})
 
     @property
     def rows(self) -> tuple[Override, ...]:
-        """The overrides, and room for some more."""
+        """Returns the overrides, and some empty rows for more."""
         return self.overrides + (Override("", ""),) * BLANK_OVERRIDES
 
-    @cached_property
-    def reading(self) -> "Reading":
-        """What the form says: terms, or what is wrong with it, by field."""
-        values = self._values
-        loaded = load(CalendarInput(), values)
-        errors = loaded.errors
-        if errors:
-            wrong = {field.partition(".")[0] for field in errors}
-            usable = {name: value for name, value in values.items() if name not in wrong}
-            loaded = load(CalendarInput(), _STAND_INS | usable)
-        terms = new_terms(loaded.values)
-        try:
-            terms.check()
-        except Invalid as invalid:
-            errors = errors_of(invalid) | errors
-        errors = self._as_typed(errors) | dict(self._faults())
-        return Reading(None if errors else terms, errors)
+    def parse(self) -> ParsedTerms:
+        """Returns the terms that the form describes, or what is wrong with it."""
+        terms, errors = _load_terms(self._values())
+        if not self.typed.get("start_increment_minutes", "").strip():
+            errors.pop("start_increment_minutes", None)  # it follows the duration
+        errors |= dict(self._faults())
+        return ParsedTerms(None if errors else terms, errors)
 
-    @property
-    def rules(self) -> "Reading":
-        """As `reading`, whatever the words are: for a preview while they are being typed."""
-        return CalendarForm({**self.typed, **dict.fromkeys(WORDS, "-")}, self.overrides).reading
+    def parse_rules(self) -> ParsedRules:
+        """Like `parse`, but ignores name, location and description.
 
-    @cached_property
+        The preview is made from it, and works before these are filled in.
+        """
+        form = replace(self, typed={**self.typed, **dict.fromkeys(WORDS, "-")})
+        terms, errors = form.parse()
+        return ParsedRules(terms.rules if terms else None, errors)
+
     def _values(self) -> dict[str, Any]:
-        """The fields of the API, without those that can't be read."""
+        """Returns the fields as the API takes them, without those that can't be read."""
         numbers = {name: number for name in NUMBERS if (number := self._number(name)) is not None}
-        if "minimum_notice_minutes" in numbers:
-            numbers["minimum_notice_minutes"] *= _MINUTES_IN.get(self.typed.get(UNIT, ""), 1)
         weekly = {day: _hours(self.typed.get(field, "")) for day, field in WEEKLY.items()}
         overrides = {row.date: _hours(row.hours) or () for row in self.overrides if row.date}
         return {
@@ -176,59 +179,105 @@ class CalendarForm:
         }
 
     def _faults(self) -> Iterator[tuple[str, list[str]]]:
-        for name in ("name", "time_zone", "duration_minutes"):
+        """Yields the fields whose text is missing or can't be read, with a sentence for each."""
+        for name, message in _MISSING.items():
             if not self.typed.get(name, "").strip():
-                yield name, [_EMPTY]
-        for name in NUMBERS:
-            if self.typed.get(name, "").strip() and self._number(name) is None:
-                yield name, [_NOT_WHOLE]
+                yield name, [message]
+        yield from self._faults_of_numbers()
         for field in WEEKLY.values():
-            if _hours(self.typed.get(field, "")) is None:
-                yield field, [_UNREADABLE]
+            if faults := _faults_of_hours(self.typed.get(field, "")):
+                yield field, faults
         dates = [row.date for row in self.overrides]
         for row in self.overrides:
             if not row.date:
                 yield override_field(row.date), [_NO_DATE]
             elif dates.count(row.date) > 1:
                 yield override_field(row.date), [_TWICE]
-            elif _hours(row.hours) is None:
-                yield override_field(row.date), [_UNREADABLE]
+            elif faults := _faults_of_hours(row.hours):
+                yield override_field(row.date), faults
+
+    def _faults_of_numbers(self) -> Iterator[tuple[str, list[str]]]:
+        for name in NUMBERS:
+            number = self._number(name)
+            least, most = LIMITS[name]
+            if number is None:
+                if self.typed.get(name, "").strip():
+                    yield name, [_NOT_WHOLE]
+            elif not least <= number <= most:
+                if name == NOTICE and self.typed.get(UNIT) != "minutes":
+                    yield name, [_TOO_LONG_NOTICE]
+                else:
+                    limits = Sentence("Must be between {least} and {most}.", least=least, most=most)
+                    yield name, [limits]
 
     def _number(self, name: str) -> int | None:
+        """Returns a number in minutes or days, as the API takes it; None if it can't be read."""
         text = self.typed.get(name, "").strip()
         digits = text.removeprefix("-")
-        return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
-
-    def _as_typed(self, errors: Errors) -> Errors:
-        """The sentences about the units and the fields that were filled in."""
-        if not self.typed.get("start_increment_minutes", "").strip():
-            errors.pop("start_increment_minutes", None)  # it follows the duration
-        if "minimum_notice_minutes" in errors and self.typed.get(UNIT) != "minutes":
-            errors["minimum_notice_minutes"] = [_TOO_LONG_NOTICE]
-        return errors
-
-
-class Reading(NamedTuple):
-    """Terms when all is well, else sentences by field."""
-
-    terms: CalendarTerms | None
-    errors: Errors
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+            return None
+        return int(text) * (_MINUTES_IN.get(self.typed.get(UNIT, ""), 1) if name == NOTICE else 1)
 
 
 def override_field(date: str) -> str:
-    """Where the sentences about a date's hours are."""
+    """Returns the field under which errors of a date's hours are listed."""
     return f"availability.overrides.{date}"
 
 
+def _load_terms(values: dict[str, Any]) -> tuple[CalendarTerms, Errors]:
+    """Returns the terms, and the errors by field.
+
+    Stand-ins replace fields that the schema refuses, so that the domain checks all the others.
+    """
+    loaded = load(CalendarInput(), values)
+    errors = loaded.errors
+    if errors:
+        unusable = {field.partition(".")[0] for field in errors}
+        usable = {name: value for name, value in values.items() if name not in unusable}
+        loaded = load(CalendarInput(), _STAND_INS | usable)
+    terms = new_terms(loaded.values)
+    try:
+        terms.check()
+    except Invalid as refusal:
+        errors = errors_of(refusal) | errors
+    return terms, errors
+
+
 def _hours(text: str) -> Hours | None:
+    """Returns the hours in a text, none for a closed day; None if it can't be read."""
     try:
         return parse_hours(text, closed=(CLOSED, gettext("closed").casefold()))
     except UnreadableHours:
         return None
 
 
+def _faults_of_hours(text: str) -> list[str]:
+    """Returns what is wrong with the hours of a day, apart from what the domain itself checks."""
+    hours = _hours(text)
+    if hours is None:
+        return [_UNREADABLE]
+    return [
+        _ends_before_it_starts(opens, closes)
+        for opens, closes in hours
+        if closes < opens < _END_OF_DAY
+    ]
+
+
+def _ends_before_it_starts(opens: str, closes: str) -> Sentence:
+    """Returns a sentence about such hours; 12–9 was probably meant as 12–21."""
+    hour, _, minute = closes.partition(":")
+    in_the_evening = f"{int(hour) + 12:02d}:{minute}"
+    if opens < in_the_evening < _END_OF_DAY:
+        return Sentence(
+            "{hours} ends before it starts. Did you mean {guess}?",
+            hours=hours_text(((opens, closes),)),
+            guess=hours_text(((opens, in_the_evening),)),
+        )
+    return Sentence("{hours} ends before it starts.", hours=hours_text(((opens, closes),)))
+
+
 def _notice_texts(minutes: int) -> dict[str, str]:
-    """In the largest unit that says it exactly."""
+    """Returns the fields of the minimum notice, in the largest unit that expresses it exactly."""
     exact = (unit for unit, length in _MINUTES_IN.items() if minutes % length == 0)
     unit = next(exact) if minutes else "hours"
-    return {"minimum_notice_minutes": str(minutes // _MINUTES_IN[unit]), UNIT: unit}
+    return {NOTICE: str(minutes // _MINUTES_IN[unit]), UNIT: unit}

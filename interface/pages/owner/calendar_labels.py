@@ -1,15 +1,10 @@
-"""How pages call the parts of a calendar's terms, in the reader's language."""
+"""The names of the parts of a calendar's terms, and its weekly hours in short."""
 
 from domain.booking_rules import WEEKDAYS, Hours
 from interface.pages.owner.calendar_form import WEEKLY
 from interface.pages.shared.i18n import gettext, weekday_name
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.opening_hours import hours_text
-
-
-def _(message: str) -> str:
-    """Marks a message for the catalogues; the functions below translate it."""
-    return message
-
 
 _LABELS = {
     "name": _("Name"),
@@ -17,18 +12,18 @@ _LABELS = {
     "description": _("Description"),
     "time_zone": _("Time zone"),
     "duration_minutes": _("Duration"),
-    "start_increment_minutes": _("A start every"),
+    "start_increment_minutes": _("Start times every"),
     "buffer_before_minutes": _("Buffer before"),
     "buffer_after_minutes": _("Buffer after"),
     "minimum_notice_minutes": _("Minimum notice"),
     "booking_window_days": _("Booking window"),
-    "overrides": _("Other hours on some dates"),
+    "overrides": _("Date overrides"),
 }
 _UNITS = {"minutes": _("minutes"), "hours": _("hours"), "days": _("days")}
 
 
 def label(part: str) -> str:
-    """The name of a field, or of all overrides together."""
+    """Returns the name of a field, or of all overrides together, in the reader's language."""
     for number, day in enumerate(WEEKDAYS):
         if part == WEEKLY[day]:
             return weekday_name(number)
@@ -36,12 +31,12 @@ def label(part: str) -> str:
 
 
 def unit(name: str) -> str:
-    """Minutes, hours or days."""
+    """Returns the name of a unit, such as minutes, in the reader's language."""
     return gettext(_UNITS.get(name, name))
 
 
 def weekly_lines(weekly: dict[str, Hours]) -> list[str]:
-    """As in Mon–Fri 09:00–17:00: days that follow one another with the same hours as one line."""
+    """Returns weekly hours as lines such as Mon–Fri 09:00–17:00; equal neighbours share one."""
     lines: list[str] = []
     start = 0
     for number, day in enumerate(WEEKDAYS):

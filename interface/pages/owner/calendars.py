@@ -1,4 +1,4 @@
-"""Settings → Calendars: when an owner can be booked."""
+"""The calendars of an owner: a list, the form of each, and archiving."""
 
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from application.eventstore.event_sourced_application import Written
 from domain.booking_rules import WEEKDAYS
-from domain.calendar import Calendar
+from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarArchived, StaleVersion
 from interface.pages.owner.calendar_conflict import conflict
 from interface.pages.owner.calendar_form import FIELDS, WEEKLY, CalendarForm, override_field
@@ -30,7 +30,7 @@ protect_from_csrf(blueprint)
 @blueprint.get("/settings/calendars")
 @signed_in
 def index() -> ResponseReturnValue:
-    """All calendars, the archived ones last."""
+    """Shows all calendars, the archived ones last."""
     calendars = calendar_list.calendars_of(services().database, _owner_id())
     return render_template(
         "calendars/index.html",
@@ -43,22 +43,23 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/settings/calendars/new")
 @signed_in
 def create() -> ResponseReturnValue:
-    """The form for a new calendar."""
+    """Shows the form for a new calendar."""
     return _form_page(CalendarForm.blank(require_session().account.time_zone or ""))
 
 
 @blueprint.post("/settings/calendars/new")
 @signed_in
 def save_new() -> ResponseReturnValue:
-    """Create a calendar, or help with the form."""
+    """Creates a calendar, or shows the form again with what is wrong."""
     form = CalendarForm.sent(request.form)
-    if helped := _helped(form, None):
-        return helped
-    if form.reading.terms is None:
-        return _form_page(form, errors=form.reading.errors), 422
+    if page := _page_of_helper_button(form, None):
+        return page
+    terms, errors = form.parse()
+    if terms is None:
+        return _form_page(form, errors=errors), 422
     current = services()
     created = current.calendars.create(
-        owner_id=_owner_id(), terms=form.reading.terms, actor=auth.actor(), now=current.now()
+        owner_id=_owner_id(), terms=terms, actor=auth.actor(), now=current.now()
     )
     return _to_index(created, "calendar-created")
 
@@ -66,14 +67,14 @@ def save_new() -> ResponseReturnValue:
 @blueprint.post("/settings/calendars/preview")
 @signed_in
 def show_preview() -> ResponseReturnValue:
-    """The preview alone, for the form as it is being filled in."""
+    """Returns the preview alone, for a form that is being filled in."""
     return render_template("calendars/preview.html", **_preview(CalendarForm.sent(request.form)))
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>")
 @signed_in
 def edit(calendar_id: UUID) -> ResponseReturnValue:
-    """The form with a calendar's terms."""
+    """Shows the form with a calendar's terms."""
     calendar = own_calendar(calendar_id)
     if calendar.is_archived:
         raise CalendarArchived
@@ -85,15 +86,13 @@ def edit(calendar_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/settings/calendars/<uuid:calendar_id>")
 @signed_in
 def save(calendar_id: UUID) -> ResponseReturnValue:
-    """Change a calendar, or help with the form."""
+    """Changes a calendar, or shows the form again with what is wrong."""
     form = CalendarForm.sent(request.form)
-    if helped := _helped(form, calendar_id):
-        return helped
-    terms = form.reading.terms
+    if page := _page_of_helper_button(form, calendar_id):
+        return page
+    terms, errors = form.parse()
     if terms is None:
-        page = _form_page(
-            form, errors=form.reading.errors, calendar_id=calendar_id, version=_version_sent()
-        )
+        page = _form_page(form, errors=errors, calendar_id=calendar_id, version=_version_sent())
         return page, 422
     current = services()
     try:
@@ -106,21 +105,21 @@ def save(calendar_id: UUID) -> ResponseReturnValue:
             now=current.now(),
         )
     except StaleVersion:
-        return _stale(form, calendar_id)
+        return _conflict_page(terms, calendar_id)
     return _to_index(changed, "calendar-changed")
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/archive")
 @signed_in
 def ask_to_archive(calendar_id: UUID) -> ResponseReturnValue:
-    """Ask first: it can't be undone."""
+    """Asks for confirmation: archiving can't be undone."""
     return render_template("calendars/archive.html", calendar=own_calendar(calendar_id))
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/archive")
 @signed_in
 def archive(calendar_id: UUID) -> ResponseReturnValue:
-    """Archive a calendar."""
+    """Archives a calendar."""
     current = services()
     archived = current.calendars.archive(
         calendar_id=calendar_id,
@@ -131,36 +130,38 @@ def archive(calendar_id: UUID) -> ResponseReturnValue:
     return _to_index(archived, "calendar-archived")
 
 
-def _helped(form: CalendarForm, calendar_id: UUID | None) -> ResponseReturnValue | None:
-    """The form again, with hours copied or the preview renewed, when that was the wish."""
-    wish = request.form.get("do")
-    if wish not in ("copy", "preview"):
-        return None
-    if wish == "copy":
-        form = form.with_hours_copied(
-            request.form.get("copy_from", ""), request.form.get("copy_to", "")
-        )
+def _page_of_helper_button(
+    form: CalendarForm, calendar_id: UUID | None
+) -> ResponseReturnValue | None:
+    """Returns the form with hours copied or its preview renewed; None if neither was pressed."""
+    match request.form.get("do"):
+        case "copy":
+            form = form.with_hours_copied(
+                request.form.get("copy_from", ""), request.form.get("copy_to", "")
+            )
+        case "preview":
+            pass
+        case _:
+            return None
     return _form_page(form, calendar_id=calendar_id, version=_version_sent())
 
 
-def _stale(form: CalendarForm, calendar_id: UUID) -> ResponseReturnValue:
-    """What changed meanwhile, beside what was typed; nothing to ask where both are the same."""
+def _conflict_page(yours: CalendarTerms, calendar_id: UUID) -> ResponseReturnValue:
+    """Shows what somebody else saved beside what was sent; saved already if both are the same."""
     current = services()
-    yours = form.reading.terms
-    assert yours is not None  # noqa: S101 - only terms can be stale
     latest = current.event_store.get_own(Calendar, calendar_id, _owner_id())
     if latest.terms == yours:
         return _to_index(Written(latest, current.event_store.head()), "calendar-changed")
-    known = int(_version_sent())
-    base = current.event_store.find(Calendar, calendar_id, version=known) if known else None
-    found = conflict(
+    version = int(_version_sent())
+    base = current.event_store.find(Calendar, calendar_id, version=version) if version else None
+    merged = conflict(
         base=base.terms if base is not None else None, theirs=latest.terms, yours=yours
     )
     page = _form_page(
-        found.form,
+        merged.form,
         calendar_id=calendar_id,
         version=str(latest.version),
-        differences=found.differences,
+        differences=merged.differences,
     )
     return page, 412
 
@@ -185,10 +186,10 @@ def _form_page(
 
 
 def _preview(form: CalendarForm) -> dict[str, Any]:
-    """The preview, or what keeps it from being made."""
-    rules, errors = form.rules
+    """Returns the preview, or the labels of the fields that prevent it."""
+    rules, errors = form.parse_rules()
     if rules is not None:
-        return {"preview": preview(rules.rules, _owner_id()), "obstacles": []}
+        return {"preview": preview(rules, _owner_id()), "obstacles": []}
     obstacles = [label(field) for field in FIELDS if field in errors]
     if any(field not in FIELDS for field in errors):
         obstacles.append(label("overrides"))
@@ -196,13 +197,13 @@ def _preview(form: CalendarForm) -> dict[str, Any]:
 
 
 def _version_sent() -> str:
-    """The version that the form was filled in from; 0, which there never is, for nonsense."""
+    """Returns the version that the form was filled in from; 0, which never exists, if malformed."""
     version = request.form.get("version", "")
     return version if version.isascii() and version.isdigit() and len(version) < 10 else "0"
 
 
 def _to_index(written: Written[Calendar], notice: str) -> ResponseReturnValue:
-    """To the list, which shows what was written if it can at once."""
+    """Redirects to the list, once it shows what was written."""
     wait_until_visible(written, calendar_list.NAME)
     return redirect(url_for("calendars_pages.index", notice=notice), 303)
 

@@ -1,4 +1,4 @@
-"""An owner forgets the person behind a booking."""
+"""Forgetting the invitee of a booking: their personal data is erased."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ protect_from_csrf(blueprint)
 @blueprint.get("/bookings/<uuid:booking_id>/forget")
 @signed_in
 def ask_to_forget(booking_id: UUID) -> ResponseReturnValue:
-    """Say what goes before it goes."""
+    """Asks for confirmation, and lists what will be erased."""
     account_id = require_session().account.id
     booking = booking_calendar.booking_of(services().database, account_id, booking_id)
     if booking.invitee is None:
@@ -38,7 +38,7 @@ def ask_to_forget(booking_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/bookings/<uuid:booking_id>/forget")
 @signed_in
 def forget(booking_id: UUID) -> ResponseReturnValue:
-    """Forget, and show what is left. Again: the same page."""
+    """Erases the invitee's personal data and shows the booking; repeating it changes nothing."""
     current = services()
     result = current.erasure.forget(
         booking_id=booking_id,

@@ -1,78 +1,136 @@
-"""What an owner fills in to get links."""
+"""The forms for new links, one or several, and the links that a sent form asks for."""
 
+import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import msgspec
+from flask import request
 from marshmallow import Schema, ValidationError, fields, validate
 
 from application.commands.links import DEFAULT_LINK_LIFE, LARGEST_BATCH, NewLink
 from domain.errors import Sentence
-from domain.link import LONGEST_LIFE
-from interface.pages.shared.i18n import gettext, sentence
+from domain.link import LONGEST_LIFE, SingleUseLink
+from interface.pages.owner.read_your_writes import wait_until_visible
+from interface.pages.shared import auth
+from interface.pages.shared.auth import require_session, user_time_zone
+from interface.pages.shared.i18n import gettext, local_day, sentence, short_date_text
 from interface.web.fields import Day, Text
+from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
+from projections.open_slots import midnight
+from projections.views import link_list
+from projections.views.calendar_list import CalendarRow
 
 DEFAULT_DAYS = DEFAULT_LINK_LIFE.days
 MOST_DAYS = LONGEST_LIFE.days
 
 
 class Recipients(fields.Field[list[str]]):
-    """One recipient a line; empty lines count for nothing."""
+    """One recipient per line; empty lines are ignored."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> list[str]:
-        person = Text(longest=LONGEST_PERSON)
-        found = []
+        recipient = Text(longest=LONGEST_PERSON)
+        recipients = []
         for number, line in enumerate(str(value).splitlines(), 1):
             try:
-                found.append(person.deserialize(" ".join(line.split())))
+                recipients.append(recipient.deserialize(" ".join(line.split())))
             except ValidationError as error:
                 where = gettext("Line %(number)s:") % {"number": number}
                 raise ValidationError(
-                    [f"{where} {sentence(why)}" for why in error.messages]
+                    [f"{where} {sentence(message)}" for message in error.messages]
                 ) from None
-        recipients = [recipient for recipient in found if recipient]
+        recipients = [name for name in recipients if name]
         if not recipients:
-            raise ValidationError(gettext("Name at least one recipient."))
+            raise ValidationError(Sentence("Enter at least one recipient."))
         if len(recipients) > LARGEST_BATCH:
-            raise ValidationError(
-                gettext("At most %(most)s recipients at once.") % {"most": LARGEST_BATCH}
-            )
+            raise ValidationError(Sentence("Enter at most {most} recipients.", most=LARGEST_BATCH))
         return recipients
 
 
 class ExpiryForm(Schema):
-    """A number of days, or the last day. With both, the last day counts."""
+    """A number of days or the last day; if both are filled in, the last day counts."""
 
     expires_in_days = fields.Integer(
-        validate=validate.Range(1, MOST_DAYS, error=Sentence("Must be 1 to 365.")),
-        error_messages={"invalid": Sentence("Must be 1 to 365.")},
+        validate=validate.Range(1, MOST_DAYS, error=Sentence("Enter a number from 1 to 365.")),
+        error_messages={"invalid": Sentence("Enter a number from 1 to 365.")},
     )
     expires_on = Day()
 
 
 class LinkForm(ExpiryForm):
-    """The wish for one link."""
+    """The fields of one new link."""
 
     recipient = Text(longest=LONGEST_PERSON)
     note = Text(longest=LONGEST_NOTE, several_lines=True)
 
 
 class BatchForm(ExpiryForm):
-    """The wish for a link for each of several recipients."""
+    """The fields of several new links: one link per recipient, all with the same note."""
 
     recipients = Recipients(
-        required=True, error_messages={"required": Sentence("Must not be empty.")}
+        required=True, error_messages={"required": Sentence("Enter at least one recipient.")}
     )
     note = Text(longest=LONGEST_NOTE, several_lines=True)
 
 
-def wished_links(
+def typed_in(form: type[LinkForm | BatchForm]) -> dict[str, str | None]:
+    """Returns what was typed into each field of the form that was sent."""
+    return {name: request.form.get(name) for name in form().fields}
+
+
+def form_context() -> dict[str, Any]:
+    """Returns the variables of a template with either form: a fresh id, and the days to choose."""
+    first_day, last_day = _selectable_days()
+    return {
+        "zone": user_time_zone(),
+        "form_id": secrets.token_urlsafe(16),
+        "first_day": first_day,
+        "last_day": last_day,
+    }
+
+
+def form_status(calendar: CalendarRow, errors: Mapping[str, Sequence[str]] | None) -> int:
+    """Returns the HTTP status of a page with a form, or with the reason why there is none."""
+    if calendar.is_archived:
+        return 409
+    return 422 if errors else 200
+
+
+def issue_links(
+    calendar: CalendarRow, values: Mapping[str, Any], recipients: Sequence[str | None]
+) -> list[SingleUseLink]:
+    """Issues a link per recipient, with the values of a form that passed the checks.
+
+    Raises `Invalid` or `CalendarArchived`.
+    """
+    current = services()
+    owner_id = require_session().account.id
+    now = current.now()
+    result = current.links.issue(
+        calendar_id=calendar.id,
+        owner_id=owner_id,
+        links=new_links(
+            values,
+            recipients,
+            form_id=request.form.get("form_id") or secrets.token_urlsafe(16),
+            calendar_id=calendar.id,
+            owner_id=owner_id,
+            zone=user_time_zone(),
+            now=now,
+        ),
+        actor=auth.actor(),
+        now=now,
+    )
+    return wait_until_visible(result, link_list.NAME)
+
+
+def new_links(
     values: Mapping[str, Any],
     recipients: Sequence[str | None],
     *,
@@ -82,7 +140,7 @@ def wished_links(
     zone: str,
     now: datetime,
 ) -> list[NewLink]:
-    """A link for each recipient. The same form sent twice wishes for the same links."""
+    """Returns a link to issue per recipient; the same form sent twice names the same links."""
     content = msgspec.json.encode([form_id, calendar_id, recipients, values], order="sorted")
     expires_at = _expires_at(values, zone, now)
     return [
@@ -90,15 +148,28 @@ def wished_links(
             recipient=recipient,
             note=values.get("note"),
             expires_at=expires_at,
-            link_id=uuid5(owner_id, f"wish {place} {content.decode()}"),
+            link_id=uuid5(owner_id, f"link {place} of form {content.decode()}"),
         )
         for place, recipient in enumerate(recipients)
     ]
 
 
+def expiry_errors() -> dict[str, list[str]]:
+    """Returns the error of the last day: the only field that the domain alone can refuse."""
+    first, last = (short_date_text(day) for day in _selectable_days())
+    message = Sentence("Choose a date from {first} to {last}.", first=first, last=last)
+    return {"expires_on": [message]}
+
+
+def _selectable_days() -> tuple[date, date]:
+    """Returns the first and the last day on which a new link can end."""
+    today = local_day(services().now(), user_time_zone())
+    return today, today + timedelta(days=MOST_DAYS - 1)
+
+
 def _expires_at(values: Mapping[str, Any], zone: str, now: datetime) -> datetime:
+    """Returns when the links expire, in UTC: at the midnight that ends the last day in `zone`."""
     last_day = values.get("expires_on")
     if last_day is not None:
-        midnight = datetime.combine(last_day + timedelta(days=1), time(), ZoneInfo(zone))
-        return midnight.astimezone(UTC)
+        return midnight(last_day + timedelta(days=1), ZoneInfo(zone))
     return now + timedelta(days=values.get("expires_in_days", DEFAULT_DAYS))

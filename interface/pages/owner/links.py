@@ -1,4 +1,4 @@
-"""The links of an owner."""
+"""The links of an owner: a list, one link, revoking and replacing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,11 +30,11 @@ blueprint = Blueprint("links_pages", __name__)
 protect_from_csrf(blueprint)
 
 PAGE_SIZE = 25
-_REVOKED_BY = 2  # the version of the event that ends a link: nothing comes between
+_ENDING_VERSION = 2  # of the event that ends a link: it always follows the first
 
 
 class ListQuery(Schema):
-    """Which links, and which part of their list: before and after are positions."""
+    """Filters of the list, and its part: `before` and `after` are positions in the log."""
 
     q = Text(longest=200, load_default=None)
     status = fields.Enum(LinkStatus, by_value=True, load_default=None)
@@ -47,9 +47,8 @@ class ListQuery(Schema):
 @blueprint.get("/links")
 @signed_in
 def index() -> ResponseReturnValue:
-    """The list. An address that makes no sense leads to the whole of it."""
-    given = {name: request.args.get(name) for name in ListQuery().fields}
-    loaded = load(ListQuery(), given)
+    """Shows the list; a malformed address redirects to the whole of it."""
+    loaded = load(ListQuery(), {name: request.args.get(name) for name in ListQuery().fields})
     if loaded.errors:
         return redirect(url_for("links_pages.index"))
     query = loaded.values
@@ -63,7 +62,7 @@ def index() -> ResponseReturnValue:
         calendars=own_calendars(),
         query=query,
         filtered=query["q"] or query["status"] or query["calendar"],
-        choosable=any(link.status is LinkStatus.ACTIVE for link in links),
+        has_active=any(link.status is LinkStatus.ACTIVE for link in links),
         statuses=list(LinkStatus),
         earlier=_address(query, after=links[0].position) if earlier else None,
         later=_address(query, before=links[-1].position) if later else None,
@@ -74,15 +73,15 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/links/<uuid:link_id>")
 @signed_in
 def show(link_id: UUID) -> ResponseReturnValue:
-    """One link and what became of it."""
-    return _shown(link_id)
+    """Shows one link and its history."""
+    return _link_page(link_id)
 
 
 @blueprint.get("/links/revoke")
 @signed_in
 def ask_to_revoke() -> ResponseReturnValue:
-    """Ask before links are ended."""
-    active = [link for link in _chosen(request.args) if link.status is LinkStatus.ACTIVE]
+    """Asks for confirmation before links are revoked."""
+    active = [link for link in _selected(request.args) if link.status is LinkStatus.ACTIVE]
     if not active:
         return redirect(url_for("links_pages.index", notice="nothing-to-revoke"))
     return _revoke_form(active)
@@ -91,8 +90,8 @@ def ask_to_revoke() -> ResponseReturnValue:
 @blueprint.post("/links/revoke")
 @signed_in
 def revoke() -> ResponseReturnValue:
-    """Revokes the links. Of those that can't be revoked, each is named with the reason."""
-    links = _chosen(request.form)
+    """Revokes the selected links; names each that can't be revoked, with the reason."""
+    links = _selected(request.form)
     if not links:
         raise LinkNotFound
     loaded = load(RevokeInput(), {"reason": request.form.get("reason")})
@@ -118,7 +117,7 @@ def revoke() -> ResponseReturnValue:
     if len(links) == 1:
         (link,) = links
         if link.id in refused:
-            page = _shown(link.id, refused[link.id].detail)
+            page = _link_page(link.id, refused[link.id].detail)
             return refusal_page(page, refused[link.id], owner=True)
         return redirect(url_for("links_pages.show", link_id=link.id, notice="link-revoked"), 303)
     if refused:
@@ -134,7 +133,7 @@ def revoke() -> ResponseReturnValue:
 @blueprint.get("/links/<uuid:link_id>/replace")
 @signed_in
 def ask_to_replace(link_id: UUID) -> ResponseReturnValue:
-    """Ask before the link is ended."""
+    """Asks for confirmation before the link is replaced."""
     link = own_link(link_id)
     return render_template("links/replace.html", link=link, calendar=own_calendar(link.calendar_id))
 
@@ -142,7 +141,7 @@ def ask_to_replace(link_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/links/<uuid:link_id>/replace")
 @signed_in
 def replace(link_id: UUID) -> ResponseReturnValue:
-    """End the link and show one like it, ready to copy."""
+    """Revokes the link and shows a new one like it, ready to copy."""
     current = services()
     try:
         result = current.links.replace(
@@ -152,16 +151,16 @@ def replace(link_id: UUID) -> ResponseReturnValue:
             now=current.now(),
         )
     except (LinkEnded, CalendarArchived) as refusal:
-        return refusal_page(_shown(link_id, refusal.detail), refusal, owner=True)
+        return refusal_page(_link_page(link_id, refusal.detail), refusal, owner=True)
     new = wait_until_visible(result, link_list.NAME)
     return redirect(url_for("links_pages.show", link_id=new.id, notice="link-replaced"), 303)
 
 
 def _page(query: dict[str, Any]) -> tuple[Sequence[LinkRow], bool, bool]:
-    """The links of a page, and whether there are any on pages before and after it."""
+    """Returns the links of a page, and whether there are earlier and later pages."""
     current = services()
     before, after = query["before"], query["after"]
-    found = link_list.links_of(
+    links = link_list.links_of(
         current.database,
         require_session().account.id,
         now=current.now(),
@@ -173,23 +172,23 @@ def _page(query: dict[str, Any]) -> tuple[Sequence[LinkRow], bool, bool]:
         after=after,
         limit=PAGE_SIZE + 1,
     )
-    more = len(found) > PAGE_SIZE
+    has_more = len(links) > PAGE_SIZE
     if after is not None:
-        return found[-PAGE_SIZE:], more, True
-    return found[:PAGE_SIZE], before is not None, more
+        return links[-PAGE_SIZE:], has_more, True
+    return links[:PAGE_SIZE], before is not None, has_more
 
 
 def _address(query: dict[str, Any], **place: Any) -> str:
-    """The list with the same filters, at that place; at its start, without one."""
-    kept = {name: query[name] for name in ("q", "status", "calendar") if query[name]}
+    """Returns the address of the list with these filters, at its start or at `place`."""
+    filters = {name: query[name] for name in ("q", "status", "calendar") if query[name]}
     if query["sort"] is not LinkOrder.NEWEST:
-        kept["sort"] = query["sort"]
-    return url_for("links_pages.index", **kept, **place)
+        filters["sort"] = query["sort"]
+    return url_for("links_pages.index", **filters, **place)
 
 
-def _shown(link_id: UUID, refusal: str | None = None) -> str:
+def _link_page(link_id: UUID, refusal: str | None = None) -> str:
     link = own_link(link_id)
-    reason = personal_data.find(services().database, link_id, _REVOKED_BY)
+    reason = personal_data.find(services().database, link_id, _ENDING_VERSION)
     ended_at = link.redeemed_at or link.revoked_at or services().now()
     attempts = services().refused_attempts.counts(link_id)
     return render_template(
@@ -216,14 +215,14 @@ def _revoke_form(links: Sequence[LinkRow], errors: dict[str, list[str]] | None =
     )
 
 
-def _chosen(form: Any) -> list[LinkRow]:
-    """The own links that a form names. Raises `Invalid`."""
+def _selected(form: Any) -> list[LinkRow]:
+    """Returns the own links that a form names. Raises `Invalid` or `LinkNotFound`."""
     current = services()
-    named = form.getlist("link")
-    if len(named) > LARGEST_BATCH:
-        raise Invalid({"link": [f"At most {LARGEST_BATCH} at once."]})
+    values = form.getlist("link")
+    if len(values) > LARGEST_BATCH:
+        raise Invalid({"link": [f"Select at most {LARGEST_BATCH} links."]})
     try:
-        ids = [UUID(text) for text in named]
+        ids = [UUID(value) for value in values]
     except ValueError:
         raise LinkNotFound from None
     return link_list.links_of(

@@ -1,9 +1,11 @@
-"""What belongs to the person who is signed in."""
+"""Calendars and links of the person who is signed in."""
 
 from uuid import UUID
 
+from domain.errors import LinkNotFound
 from domain.link import SingleUseLink
 from interface.pages.shared.auth import require_session
+from interface.pages.shared.i18n import gettext
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
 from projections.views import calendar_list, link_list
@@ -12,24 +14,27 @@ from projections.views.link_list import LinkRow
 
 
 def own_calendar(calendar_id: UUID) -> CalendarRow:
-    """A calendar of theirs. Raises `CalendarNotFound`."""
+    """Returns a calendar of theirs. Raises `CalendarNotFound`."""
     account = require_session().account
     return calendar_list.calendar_of(services().database, account.id, calendar_id)
 
 
 def own_calendars() -> dict[UUID, CalendarRow]:
-    """Their calendars by id, the archived ones too."""
-    found = calendar_list.calendars_of(services().database, require_session().account.id)
-    return {calendar.id: calendar for calendar in found}
+    """Returns all their calendars by id, including the archived ones."""
+    calendars = calendar_list.calendars_of(services().database, require_session().account.id)
+    return {calendar.id: calendar for calendar in calendars}
 
 
 def own_link(link_id: UUID) -> LinkRow:
-    """A link of theirs. Raises `LinkNotFound`."""
+    """Returns a link of theirs. Raises `LinkNotFound`."""
     current = services()
     account = require_session().account
-    return link_list.link_of(current.database, account.id, link_id, now=current.now())
+    try:
+        return link_list.link_of(current.database, account.id, link_id, now=current.now())
+    except LinkNotFound:  # owners name links by id: nothing was copied in part
+        raise LinkNotFound(gettext("Link not found.")) from None
 
 
 def url_of(link: LinkRow | SingleUseLink) -> str:
-    """Where the bearer of the link books, while it is active."""
+    """Returns the address at which the bearer of the link books."""
     return booking_url(services().tokens.for_link(link.id))

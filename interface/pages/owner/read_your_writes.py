@@ -1,4 +1,4 @@
-"""People see what they have just written."""
+"""Waiting for a view, so that people see what they have just written."""
 
 from contextlib import suppress
 from typing import TypeVar
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def wait_until_visible(result: Written[T], *views: str) -> T:
-    """The outcome of a command, once the views show it; after two seconds in any case."""
+    """Returns the result of a command once the views show it, or after two seconds."""
     with suppress(ViewBehind):
         positions.wait_for(services().database, views, result.position)
     return result.value

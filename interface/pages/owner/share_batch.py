@@ -1,4 +1,4 @@
-"""Links for several recipients at once."""
+"""Sharing a calendar with several recipients at once: a form, a list of links, a CSV file."""
 
 import csv
 import io
@@ -12,12 +12,12 @@ from flask.typing import ResponseReturnValue
 from application.commands.links import LARGEST_BATCH
 from domain.errors import CalendarArchived, Invalid, LinkNotFound
 from domain.link import LinkStatus
-from interface.pages.owner.link_forms import BatchForm
-from interface.pages.owner.link_issuing import (
-    errors_by_field,
-    form_frame,
+from interface.pages.owner.link_forms import (
+    BatchForm,
+    expiry_errors,
+    form_context,
+    form_status,
     issue_links,
-    status_of,
     typed_in,
 )
 from interface.pages.owner.owned import own_calendar, own_link, url_of
@@ -30,36 +30,36 @@ from projections.views import link_list
 from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkOrder, LinkRow
 
-blueprint = Blueprint("share_several", __name__)
+blueprint = Blueprint("share_batch", __name__)
 protect_from_csrf(blueprint)
 
-# Spreadsheets take a cell that begins so for a formula.
+# A spreadsheet treats a cell that begins with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share/several")
 @signed_in
 def show(calendar_id: UUID) -> ResponseReturnValue:
-    """The form for a link each for several recipients."""
+    """Shows the form for several recipients."""
     return _form(own_calendar(calendar_id))
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/share/several")
 @signed_in
 def issue(calendar_id: UUID) -> ResponseReturnValue:
-    """Issue a link for each recipient, or none at all."""
+    """Issues a link for each recipient, or none at all."""
     calendar = own_calendar(calendar_id)
     loaded = load(BatchForm(), typed_in(BatchForm))
     if not loaded.errors:
         try:
             links = issue_links(calendar, loaded.values, loaded.values["recipients"])
-        except Invalid as refusal:
-            loaded.errors.update(errors_by_field(refusal))
+        except Invalid:
+            loaded.errors.update(expiry_errors())
         except CalendarArchived:
             calendar = replace(calendar, is_archived=True)
         else:
             address = url_for(
-                "share_several.batch",
+                "share_batch.batch",
                 calendar_id=calendar_id,
                 first_id=links[0].id,
                 last_id=links[-1].id,
@@ -73,7 +73,10 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
 )
 @signed_in
 def batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
-    """The links that were issued together, which are named by the first and the last."""
+    """Shows the links that were issued together and are still active.
+
+    The address names the first and the last of them.
+    """
     links = _active_batch(calendar_id, first_id, last_id)
     return render_template(
         "share/batch.html",
@@ -90,7 +93,7 @@ def batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnVal
 )
 @signed_in
 def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
-    """The same for a spreadsheet or a mail merge."""
+    """Sends the same links as CSV, for a spreadsheet or a mail merge."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(("recipient", "url", "expires_at"))
@@ -99,14 +102,14 @@ def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseRetur
             (spreadsheet_cell(link.recipient or ""), url_of(link), in_utc(link.expires_at))
         )
     return Response(
-        file.getvalue().encode("utf-8-sig"),  # with the mark by which Excel knows UTF-8
+        file.getvalue().encode("utf-8-sig"),  # Excel recognises UTF-8 by its byte order mark
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="links.csv"'},
     )
 
 
 def spreadsheet_cell(text: str) -> str:
-    """The text, marked as one where a spreadsheet would calculate with it."""
+    """Returns the text, with a leading apostrophe where a spreadsheet would see a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
@@ -118,15 +121,16 @@ def _form(
     page = render_template(
         "share/several.html",
         calendar=calendar,
-        **form_frame(),
+        **form_context(),
         most=LARGEST_BATCH,
         typed=typed or {},
         errors=errors or {},
     )
-    return page, status_of(calendar, errors)
+    return page, form_status(calendar, errors)
 
 
 def _active_batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> list[LinkRow]:
+    """Returns the active links from the first to the last. Raises `LinkNotFound` if none are."""
     current = services()
     links = link_list.links_of(
         current.database,

@@ -1,4 +1,4 @@
-"""The share dialog: one link."""
+"""Sharing a calendar: the form for one single-use link, and the link ready to copy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from domain.errors import CalendarArchived, Invalid
 from domain.link import LinkStatus
-from interface.pages.owner.link_forms import LinkForm
-from interface.pages.owner.link_issuing import (
-    errors_by_field,
-    form_frame,
+from interface.pages.owner.link_forms import (
+    LinkForm,
+    expiry_errors,
+    form_context,
+    form_status,
     issue_links,
-    status_of,
     typed_in,
 )
 from interface.pages.owner.owned import own_calendar, own_link, url_of
@@ -23,21 +23,21 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from projections.views.calendar_list import CalendarRow
 
-blueprint = Blueprint("share", __name__)
+blueprint = Blueprint("share_link", __name__)
 protect_from_csrf(blueprint)
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share")
 @signed_in
 def show(calendar_id: UUID) -> ResponseReturnValue:
-    """The form for one link: a page, or what goes into the dialog of the calendars' page."""
+    """Shows the form for one link, as a page or as the content of the calendars page's dialog."""
     return _form(own_calendar(calendar_id))
 
 
 @blueprint.get("/links/<uuid:link_id>/again")
 @signed_in
 def again(link_id: UUID) -> ResponseReturnValue:
-    """The form for another link, filled in as for this one."""
+    """Shows the form for a new link with the recipient and note of this one."""
     link = own_link(link_id)
     return _form(own_calendar(link.calendar_id), {"recipient": link.recipient, "note": link.note})
 
@@ -45,29 +45,35 @@ def again(link_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/share")
 @signed_in
 def issue(calendar_id: UUID) -> ResponseReturnValue:
-    """Issue the link, ready to copy; sent twice, the form still gets one link."""
+    """Issues the link and shows it ready to copy; a form sent twice issues one link."""
     calendar = own_calendar(calendar_id)
     loaded = load(LinkForm(), typed_in(LinkForm))
     if not loaded.errors:
         try:
             (link,) = issue_links(calendar, loaded.values, [loaded.values.get("recipient")])
-        except Invalid as refusal:
-            loaded.errors.update(errors_by_field(refusal))
+        except Invalid:
+            loaded.errors.update(expiry_errors())
         except CalendarArchived:
             calendar = replace(calendar, is_archived=True)
         else:
             if "HX-Request" not in request.headers:
-                address = url_for("share.issued", calendar_id=calendar_id, link_id=link.id)
+                address = url_for("share_link.issued", calendar_id=calendar_id, link_id=link.id)
                 return redirect(address, 303)
-            shown = {"link": link, "recipient": loaded.values.get("recipient"), "url": url_of(link)}
-            return render_template("share/single.html", calendar=calendar, **form_frame(), **shown)
+            return render_template(
+                "share/single.html",
+                calendar=calendar,
+                **form_context(),
+                link=link,
+                recipient=loaded.values.get("recipient"),
+                url=url_of(link),
+            )
     return _form(calendar, typed_in(LinkForm), loaded.errors)
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share/<uuid:link_id>")
 @signed_in
 def issued(calendar_id: UUID, link_id: UUID) -> ResponseReturnValue:
-    """The link that was issued, for as long as it can be booked with."""
+    """Shows the new link, as long as it is active."""
     link = own_link(link_id)
     if link.status is not LinkStatus.ACTIVE:
         return redirect(url_for("links_pages.show", link_id=link_id))
@@ -75,7 +81,7 @@ def issued(calendar_id: UUID, link_id: UUID) -> ResponseReturnValue:
     return render_template(
         "share/show.html",
         calendar=calendar,
-        **form_frame(),
+        **form_context(),
         link=link,
         recipient=link.recipient,
         url=url_of(link),
@@ -87,10 +93,10 @@ def _form(
     typed: Mapping[str, str | None] | None = None,
     errors: Mapping[str, Sequence[str]] | None = None,
 ) -> ResponseReturnValue:
-    name = "share/show.html"
+    template = "share/show.html"
     if "HX-Request" in request.headers:
-        name = "share/dialog.html" if request.method == "GET" else "share/single.html"
+        template = "share/dialog.html" if request.method == "GET" else "share/single.html"
     page = render_template(
-        name, calendar=calendar, **form_frame(), typed=typed or {}, errors=errors or {}
+        template, calendar=calendar, **form_context(), typed=typed or {}, errors=errors or {}
     )
-    return page, status_of(calendar, errors)
+    return page, form_status(calendar, errors)

@@ -1,4 +1,4 @@
-"""The account of the person who is signed in: who they are, how they sign in, their API keys."""
+"""The account page: name and time zone, password, sessions and API keys."""
 
 from typing import Any
 
@@ -19,6 +19,7 @@ from interface.pages.shared import auth
 from interface.pages.shared.auth import require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name, TimeZone
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_PERSON
@@ -30,55 +31,56 @@ protect_from_csrf(blueprint)
 Errors = dict[str, list[str]]
 
 
-def _(message: str) -> str:
-    """Marks a message for the catalogues; the template translates it."""
-    return message
-
-
-_EMPTY = _("Must not be empty.")
-_NOT_CURRENT = _("This is not your current password.")
-_NOT_THE_SAME = _("This is not the same as the new password.")
-_NO_SCOPE = _("Choose at least one.")
-_NOT_YOURS = _("Your account does not allow this.")
+_NO_PASSWORD = _("Enter a new password.")
+_NOT_CURRENT = _("That isn't your current password.")
+_NOT_THE_SAME = _("The passwords don't match.")
+_NO_SCOPE = _("Select at least one permission.")
+_SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
 
 class AccountForm(Schema):
-    """What invitees read, and the zone in which pages show times."""
+    """The name that invitees read, and the zone in which pages show times."""
 
-    name = Name(longest=LONGEST_PERSON, required=True)
+    name = Name(
+        longest=LONGEST_PERSON, required=True, error_messages={"required": _("Enter your name.")}
+    )
     time_zone = TimeZone(load_default=None)
 
 
 class KeyForm(Schema):
-    """What an API key is for."""
+    """The name of a new API key."""
 
-    key_name = Name(longest=LONGEST_PERSON, required=True)
+    key_name = Name(
+        longest=LONGEST_PERSON,
+        required=True,
+        error_messages={"required": _("Enter what the key is for.")},
+    )
 
 
 @blueprint.get("/account")
 @signed_in
 def show() -> ResponseReturnValue:
-    """All of it on one page."""
+    """Shows the account."""
     return _page()
 
 
 @blueprint.post("/account")
 @signed_in
 def change() -> ResponseReturnValue:
-    """Another name or time zone."""
+    """Changes name and time zone."""
     account = _account()
     typed = {name: request.form.get(name, "") for name in ("name", "time_zone")}
     loaded = load(AccountForm(), typed | {"time_zone": resolve_time_zone(typed["time_zone"])})
     if loaded.errors:
-        return _page(typed=typed, errors=loaded.errors | _empty(typed, "name")), 422
+        return _page(typed=typed, errors=loaded.errors), 422
     services().accounts.change(account, **loaded.values)
-    return _back("account-changed")
+    return _to_account("account-changed")
 
 
 @blueprint.post("/account/password")
 @signed_in
 def change_password() -> ResponseReturnValue:
-    """Another password; only this browser stays signed in."""
+    """Changes the password and ends the sessions of all other browsers."""
     account, current = _account(), services()
     if errors := _password_errors(account):
         return _page(errors=errors), 422
@@ -86,30 +88,30 @@ def change_password() -> ResponseReturnValue:
         current.sessions.set_password(account, request.form["password"])
     except Invalid as invalid:
         return _page(errors=errors_of(invalid)), 422
-    return _signed_in_anew("password-changed")
+    return _with_new_session("password-changed")
 
 
 @blueprint.post("/account/sign-out-everywhere")
 @signed_in
 def sign_out_everywhere() -> ResponseReturnValue:
-    """End the sessions of all other browsers."""
+    """Ends the sessions of all other browsers."""
     services().sessions.end_all(_account().id)
-    return _signed_in_anew("signed-out-everywhere", by_link=require_session().by_link)
+    return _with_new_session("signed-out-everywhere", by_link=require_session().by_link)
 
 
 @blueprint.post("/account/keys")
 @signed_in
 def create_key() -> ResponseReturnValue:
-    """An API key, shown in this very answer and never again."""
+    """Creates an API key and shows it in this response only."""
     account = _account()
     typed = {"key_name": request.form.get("key_name", "")}
     scopes = request.form.getlist("scopes")
     loaded = load(KeyForm(), typed)
-    errors = loaded.errors | _empty(typed, "key_name")
+    errors = loaded.errors
     if not scopes:
         errors["scopes"] = [_NO_SCOPE]
     elif not set(scopes) <= set(account.scopes):
-        errors["scopes"] = [_NOT_YOURS]
+        errors["scopes"] = [_SCOPE_TOO_WIDE]
     if errors:
         return _page(typed=typed | {"scopes": scopes}, errors=errors), 422
     key = services().accounts.create_key(account, name=loaded.values["key_name"], scopes=scopes)
@@ -119,17 +121,17 @@ def create_key() -> ResponseReturnValue:
 @blueprint.get("/account/keys/<prefix>/revoke")
 @signed_in
 def ask_to_revoke_key(prefix: str) -> ResponseReturnValue:
-    """Ask first: programs that use the key stop at once."""
+    """Asks for confirmation: programs that use the key stop working at once."""
     return render_template("account/revoke_key.html", key=_own_key(prefix))
 
 
 @blueprint.post("/account/keys/<prefix>/revoke")
 @signed_in
 def revoke_key(prefix: str) -> ResponseReturnValue:
-    """End a key of one's own."""
+    """Revokes an API key of the account."""
     current = services()
     current.accounts.revoke_key(prefix, now=current.now(), of=_account())
-    return _back("key-revoked")
+    return _to_account("key-revoked")
 
 
 def _page(
@@ -142,7 +144,7 @@ def _page(
     return render_template(
         "account/show.html",
         account=account,
-        ask_for_password=_knows_the_password(require_session()),
+        ask_for_password=_must_confirm_password(require_session()),
         typed={
             "name": account.name,
             "time_zone": account.time_zone,
@@ -160,9 +162,9 @@ def _page(
 
 
 def _password_errors(account: Account) -> Errors:
-    """Whether it is they who ask, and whether they typed what they meant."""
+    """Returns what is wrong with a change of password, by field."""
     errors: Errors = {}
-    if _knows_the_password(require_session()):
+    if _must_confirm_password(require_session()):
         try:
             services().sessions.with_password(
                 account.email, request.form.get("current_password", "")
@@ -170,19 +172,15 @@ def _password_errors(account: Account) -> Errors:
         except WrongPassword:
             errors["current_password"] = [_NOT_CURRENT]
     if not request.form.get("password"):
-        errors["password"] = [_EMPTY]
+        errors["password"] = [_NO_PASSWORD]
     elif request.form.get("password") != request.form.get("password_again"):
         errors["password_again"] = [_NOT_THE_SAME]
     return errors
 
 
-def _knows_the_password(session: Session) -> bool:
-    """Whether to ask for it: somebody who came by a sign-in link has forgotten it."""
+def _must_confirm_password(session: Session) -> bool:
+    """Returns True if the current password must be entered; a sign-in link stands in for it."""
     return session.account.has_password and not session.by_link
-
-
-def _empty(typed: dict[str, str], name: str) -> Errors:
-    return {} if typed[name].strip() else {name: [_EMPTY]}
 
 
 def _own_key(prefix: str) -> ApiKey:
@@ -196,11 +194,11 @@ def _account() -> Account:
     return require_session().account
 
 
-def _back(notice: str) -> Response:
+def _to_account(notice: str) -> Response:
     return redirect(url_for("account.show", notice=notice), 303)
 
 
-def _signed_in_anew(notice: str, *, by_link: bool = False) -> ResponseReturnValue:
+def _with_new_session(notice: str, *, by_link: bool = False) -> ResponseReturnValue:
     current = services()
-    started = current.sessions.start(_account(), now=current.now(), by_link=by_link)
-    return auth.start_session(_back(notice), started)
+    session = current.sessions.start(_account(), now=current.now(), by_link=by_link)
+    return auth.start_session(_to_account(notice), session)

@@ -1,4 +1,4 @@
-"""Who is signed in at the browser, and which pages they may see."""
+"""The session of the browser, and who may see which pages."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -32,7 +32,7 @@ def current_session() -> Session | None:
 
 
 def require_session() -> Session:
-    """Like `current_session`, in a view that is only for people who are signed in."""
+    """Like `current_session`, but raises `Forbidden` when nobody is signed in."""
     session = current_session()
     if session is None:
         raise Forbidden
@@ -45,9 +45,9 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if current_session() is None:
-            came_for = request.full_path.rstrip("?") if request.method == "GET" else None
-            address = url_for("sign_in.start", next=came_for)
-            if "HX-Request" in request.headers:  # the page as a whole, not the part asked for
+            next_path = request.full_path.rstrip("?") if request.method == "GET" else None
+            address = url_for("home.show", next=next_path)
+            if "HX-Request" in request.headers:  # leads the whole page there, not only a part
                 return Response(status=204, headers={"HX-Redirect": address})
             return redirect(address)
         return view(*args, **kwargs)
@@ -57,7 +57,7 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
 
 def has_role(role: str) -> bool:
-    """Returns True if the person at the browser has this role, or is an admin."""
+    """Returns True if the person who is signed in has this role, or is an admin."""
     session = current_session()
     return session is not None and not {role, "admin"}.isdisjoint(session.account.roles)
 
@@ -65,14 +65,14 @@ def has_role(role: str) -> bool:
 def for_role(
     role: str,
 ) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Requires sign-in and this role; otherwise 403."""
+    """Shows the page to people with this role who are signed in; refuses others with 403."""
 
     def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
         @signed_in
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             if not has_role(role):
-                title = gettext("Your account has no access to this page.")
+                title = gettext("Your account doesn't have access to this page.")
                 return render_template("message.html", title=title), 403
             return view(*args, **kwargs)
 
@@ -82,7 +82,7 @@ def for_role(
 
 
 def start_session(response: AnyResponse, session: Session) -> AnyResponse:
-    """Puts the session into the browser."""
+    """Adds the session's cookie to the response."""
     response.set_cookie(
         _cookie_name(),
         session.token,
@@ -96,7 +96,7 @@ def start_session(response: AnyResponse, session: Session) -> AnyResponse:
 
 
 def end_session(response: AnyResponse) -> AnyResponse:
-    """Takes the session out of the browser."""
+    """Removes the session's cookie."""
     response.delete_cookie(
         _cookie_name(), httponly=True, secure=is_https(), samesite="Lax", path="/"
     )
@@ -104,12 +104,12 @@ def end_session(response: AnyResponse) -> AnyResponse:
 
 
 def user_time_zone() -> str:
-    """Returns the zone in which the person who is signed in reads times."""
+    """Returns the IANA zone in which the person who is signed in reads times; by default UTC."""
     return require_session().account.time_zone or "UTC"
 
 
 def actor() -> str:
-    """Returns the name that the log has for the person at the browser."""
+    """Returns the name by which events record the person who is signed in."""
     return f"account:{require_session().account.id}"
 
 
@@ -117,7 +117,7 @@ def local_path(path: str | None) -> str:
     """Returns `path` if it leads to a page of ours, else the home page."""
     if path and path.startswith("/") and not path.startswith(("//", "/\\")):
         return path
-    return url_for("sign_in.start")
+    return url_for("home.show")
 
 
 def _cookie_name() -> str:

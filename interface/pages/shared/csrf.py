@@ -1,4 +1,4 @@
-"""Forms are accepted only from our own pages."""
+"""Protection against cross-site request forgery: forms are accepted only from our own pages."""
 
 import hashlib
 import hmac
@@ -18,18 +18,18 @@ def init_app(app: Flask) -> None:
 
 
 def protect_from_csrf(blueprint: Blueprint) -> None:
-    """Lets forms of this blueprint be sent only from our own pages."""
+    """Refuses forms of this blueprint that come from elsewhere than our own pages."""
     blueprint.before_request(_refuse_foreign_forms)
 
 
 def form_token() -> str:
-    """Returns the proof that a form came from a page of this very session."""
+    """Returns the token that proves that a form came from a page of this session."""
     session = current_session()
     return _token_of(session) if session else ""
 
 
 def _refuse_foreign_forms() -> None:
-    """Checks three signs of our own forms: fetch metadata, the origin, the session's token."""
+    """Checks fetch metadata, the origin and the session's token. Raises `Forbidden`."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     site = request.headers.get("Sec-Fetch-Site")
@@ -39,8 +39,8 @@ def _refuse_foreign_forms() -> None:
     if origin is not None and urlsplit(origin).netloc not in _our_hosts():
         raise Forbidden
     session = current_session()
-    given = request.form.get("form_token", "")
-    if session is not None and not hmac.compare_digest(given.encode(), _token_of(session).encode()):
+    sent = request.form.get("form_token", "")
+    if session is not None and not hmac.compare_digest(sent.encode(), _token_of(session).encode()):
         raise Forbidden
 
 

@@ -1,4 +1,4 @@
-"""Refusals as pages for people."""
+"""Pages for errors that no view handles itself."""
 
 from flask import Response, render_template
 from werkzeug.exceptions import HTTPException
@@ -9,19 +9,19 @@ from interface.web.problems import refusal_page
 
 
 def refused(error: AdmitOneError) -> Response:
-    """Returns a page with the sentence of the refusal."""
+    """Returns a page with the message of the refusal."""
     page = render_template("message.html", title=gettext(error.detail))
     return refusal_page(page, error, owner=True)
 
 
 def http_refused(error: HTTPException) -> tuple[str, int]:
-    """Returns a page for what the framework itself refuses."""
+    """Returns a page for an HTTP error of the framework, such as 404."""
     status = error.code or 500
     sentences = {
-        403: gettext("This form can't be sent from there. Go back, reload the page, try again."),
-        404: gettext("There is no such page."),
-        413: gettext("That is too much text."),
-        500: gettext("Something went wrong on our side. Try again shortly."),
+        403: gettext("This form could not be accepted. Go back, reload the page and try again."),
+        404: gettext("Page not found."),
+        413: gettext("That's too much text."),
+        500: gettext("Something went wrong on our side. Please try again shortly."),
     }
-    title = sentences.get(status, gettext("That can't be done."))
+    title = sentences.get(status, gettext("That isn't possible."))
     return render_template("message.html", title=title), status

@@ -1,35 +1,32 @@
-"""What a page says about the form that led to it: named in the address, so nothing is stored."""
+"""Messages about the form that led to a page, named by a query parameter instead of stored."""
 
 from flask import request
 
 from interface.pages.shared.i18n import gettext
-
-
-def _(message: str) -> str:
-    """Marks a message for the catalogues; `notice` translates it."""
-    return message
-
+from interface.pages.shared.i18n import mark_for_translation as _
 
 NOTICES = {
     "calendar-created": _("Calendar created."),
     "calendar-changed": _("Changes saved."),
-    "calendar-archived": _("Calendar archived. Links already sent still work until they end."),
+    "calendar-archived": _(
+        "Calendar archived. Links you have already sent keep working until they are used or expire."
+    ),
     "links-revoked": _("Links revoked."),
-    "nothing-to-revoke": _("Choose active links to revoke: others have ended already."),
+    "nothing-to-revoke": _("Select at least one active link to revoke."),
     "link-revoked": _("Link revoked."),
-    "link-replaced": _("Link replaced. The old one no longer works: send the new one."),
-    "invitee-forgotten": _("Forgotten. Nothing that this person typed is left."),
+    "link-replaced": _("Link replaced. The old link no longer works, so send the new one."),
+    "invitee-forgotten": _("Person forgotten. Everything they entered has been erased."),
     "account-changed": _("Changes saved."),
-    "password-changed": _("Password changed. All other browsers are signed out."),
+    "password-changed": _("Password changed. You are signed out on all other devices."),
     "key-revoked": _("API key revoked."),
-    "rebuild-asked": _("The rebuild was asked for."),
-    "parked-applied": _("Nothing is parked any more."),
+    "rebuild-asked": _("Rebuild requested."),
+    "parked-applied": _("All parked events have been applied."),
     "parked-left": _("Some events still can't be applied."),
     "signed-out-everywhere": _("Signed out everywhere else."),
 }
 
 
 def notice() -> str | None:
-    """The sentence that this page's address names."""
+    """Returns the message that this page's address names, in the reader's language."""
     message = NOTICES.get(request.args.get("notice", ""))
     return gettext(message) if message else None

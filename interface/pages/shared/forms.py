@@ -1,4 +1,4 @@
-"""Forms are checked by the schemas of the API: one set of rules, one set of sentences."""
+"""Loading forms with marshmallow schemas, with the fields and the messages of the API."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,15 +10,15 @@ from interface.web.problems import field_errors
 
 
 class Loaded(NamedTuple):
-    """What a form held: values when all is well, else errors by field."""
+    """The values of a form that is valid, else the errors by field."""
 
     values: dict[str, Any]
     errors: dict[str, list[str]]
 
 
-def load(schema: Schema, given: Mapping[str, Any]) -> Loaded:
-    """Read a form; an empty field is one that was not given."""
-    filled = {name: value for name, value in given.items() if value not in ("", None)}
+def load(schema: Schema, typed: Mapping[str, Any]) -> Loaded:
+    """Loads a form; a field that is empty or holds only spaces counts as missing."""
+    filled = {name: value for name, value in typed.items() if not _is_blank(value)}
     try:
         return Loaded(schema.load(filled), {})
     except ValidationError as error:
@@ -26,6 +26,10 @@ def load(schema: Schema, given: Mapping[str, Any]) -> Loaded:
         return Loaded({}, field_errors(messages if isinstance(messages, dict) else {"": messages}))
 
 
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def errors_of(refusal: Invalid) -> dict[str, list[str]]:
-    """The sentences of a refusal by field, for a template."""
+    """Returns the messages of a refusal by field, for a template."""
     return {field: list(sentences) for field, sentences in refusal.errors.items()}

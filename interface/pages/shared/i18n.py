@@ -1,4 +1,4 @@
-"""The reader's language and zone: texts from gettext catalogues, dates by CLDR."""
+"""The reader's language: texts from gettext catalogues, dates and numbers in CLDR formats."""
 
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -21,7 +21,7 @@ LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po"))
 
 
 def init_app(app: Flask) -> None:
-    """Give templates `_`, `ngettext` and the functions that write dates."""
+    """Gives templates `_`, `ngettext` and the functions that format dates and numbers."""
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         gettext=gettext, ngettext=ngettext, newstyle=True
@@ -50,110 +50,118 @@ def init_app(app: Flask) -> None:
 
 
 def locale() -> Locale:
-    """The best that the reader's browser asks for and we have words in."""
+    """Returns the browser's preferred locale among those with a catalogue, else English."""
     if "locale" not in g:
-        g.locale = _best_locale()
-    found: Locale = g.locale
-    return found
+        g.locale = _preferred_locale()
+    preferred: Locale = g.locale
+    return preferred
 
 
 def language() -> str:
-    """As in <html lang>."""
+    """Returns the reader's language as a code for `<html lang>`, such as `de`."""
     return locale().language
 
 
+def mark_for_translation(message: str) -> str:
+    """Marks a constant for the catalogues and returns it as it is; translate it when it is shown.
+
+    Import it as `_`: that is the name by which the messages are collected.
+    """
+    return message
+
+
 def gettext(message: str) -> str:
-    """The message in the reader's language."""
+    """Returns the message in the reader's language."""
     return _catalogue(language()).gettext(message)
 
 
 def sentence(text: str) -> str:
-    """What is said about a value, in the reader's language."""
+    """Returns the sentence in the reader's language, with its values filled in."""
     if isinstance(text, Sentence):
         return gettext(text.template).format(**text.values)
     return gettext(text)
 
 
 def ngettext(one: str, many: str, count: int) -> str:
-    """The message for that many, in the reader's language."""
+    """Returns the form of the message for `count` things, in the reader's language."""
     return _catalogue(language()).ngettext(one, many, count)
 
 
 def day_text(moment: date | datetime, zone: str | None = None) -> str:
-    """As in Tuesday, 24 November 2026."""
+    """Formats a date in full, such as Tuesday, 24 November 2026."""
     return dates.format_date(_local(moment, zone), "full", locale=locale())
 
 
 def short_day_text(moment: date | datetime, zone: str | None = None) -> str:
-    """As in 24 Nov."""
+    """Formats day and month, such as 24 Nov."""
     return dates.format_skeleton("MMMd", _local(moment, zone), locale=locale())
 
 
 def date_text(moment: date | datetime, zone: str | None = None) -> str:
-    """As in Tue, 24 Nov 2026."""
+    """Formats a date with its weekday, such as Tue, 24 Nov 2026."""
     return dates.format_skeleton("yMMMEd", _local(moment, zone), locale=locale())
 
 
 def short_date_text(moment: date | datetime, zone: str | None = None) -> str:
-    """As in 24 Nov 2026."""
+    """Formats a date, such as 24 Nov 2026."""
     return dates.format_date(_local(moment, zone), "medium", locale=locale())
 
 
 def days_text(first: date, last: date) -> str:
-    """As in 23–29 Nov 2026."""
+    """Formats a range of dates, such as 23–29 Nov 2026."""
     return dates.format_interval(first, last, "yMMMd", locale=locale())
 
 
 def weekday_text(moment: date | datetime, zone: str | None = None) -> str:
-    """As in Tue."""
+    """Formats the weekday of a date, such as Tue."""
     return dates.format_skeleton("E", _local(moment, zone), locale=locale())
 
 
 def weekday_name(number: int, *, short: bool = False) -> str:
-    """As in Monday, which is 0; short, as in Mon."""
+    """Returns the name of a weekday; 0 is Monday, or Mon if `short`."""
     name: str = locale().days["stand-alone"]["abbreviated" if short else "wide"][number]
     return name
 
 
 def month_text(moment: date) -> str:
-    """As in November 2026."""
+    """Formats month and year, such as November 2026."""
     return dates.format_skeleton("yMMMM", moment, locale=locale())
 
 
 def time_text(moment: datetime, zone: str) -> str:
-    """The wall clock in `zone`, as in 09:30."""
+    """Formats the wall-clock time in `zone`, such as 09:30."""
     return dates.format_time(_local(moment, zone), "short", locale=locale())
 
 
 def moment_text(moment: datetime, zone: str) -> str:
-    """Day and wall clock in `zone`, as in 24 Nov 2026, 09:30."""
+    """Formats date and wall-clock time in `zone`, such as 24 Nov 2026, 09:30."""
     return dates.format_datetime(_local(moment, zone), "medium", locale=locale()).replace(
         f":{moment.second:02d}", "", 1
     )
 
 
 def exact_text(moment: datetime, zone: str) -> str:
-    """Day and wall clock in `zone` to the second, as in 24 Nov 2026, 09:30:00."""
+    """Formats date and wall-clock time in `zone` to the second, such as 24 Nov 2026, 09:30:00."""
     return dates.format_datetime(_local(moment, zone), "medium", locale=locale())
 
 
 def slot_text(start: datetime, end: datetime, zone: str) -> str:
-    """Day and both ends, as in Tuesday, 24 November 2026, 09:30–10:00."""
+    """Formats date, start and end, such as Tuesday, 24 November 2026, 09:30–10:00."""
     return f"{day_text(start, zone)}, {time_text(start, zone)}–{time_text(end, zone)}"
 
 
 def zone_text(zone: str) -> str:
-    """As in Europe/Paris, made readable."""
+    """Returns the name of an IANA zone for reading, such as America/New York."""
     return zone.replace("_", " ")
 
 
 def offset_text(moment: datetime, zone: str) -> str:
-    """How far the wall clock in `zone` then is from UTC, as in GMT+01:00."""
+    """Formats the offset of `zone` from UTC at `moment`, such as GMT+01:00."""
     return dates.get_timezone_gmt(moment.astimezone(ZoneInfo(zone)), "long", locale=locale())
 
 
 def duration_text(minutes: int) -> str:
-    """As in 1 hour 30 minutes."""
+    """Formats a duration, such as 1 hour 30 minutes."""
     hours, rest = divmod(minutes, 60)
     parts = []
     if hours:
@@ -164,17 +172,17 @@ def duration_text(minutes: int) -> str:
 
 
 def number_text(number: int) -> str:
-    """As in 12,345."""
+    """Formats a number, such as 12,345."""
     return numbers.format_decimal(number, locale=locale())
 
 
 def percent_text(part: float) -> str:
-    """As in 42%."""
+    """Formats a fraction as a percentage: 0.42 is 42%."""
     return numbers.format_percent(part, locale=locale())
 
 
 def seconds_text(seconds: float) -> str:
-    """As in 0.4 sec or 3 hr: roughly how long something took, or how old it is."""
+    """Formats a rough duration in its largest unit, such as 0.4 sec or 3 hr."""
     if seconds < 60:
         rounded = round(seconds, 1) if seconds < 10 else round(seconds)
         return units.format_unit(rounded, "duration-second", "short", locale=locale())
@@ -182,24 +190,34 @@ def seconds_text(seconds: float) -> str:
 
 
 def week_start(day: date) -> date:
-    """The first day of the week that `day` is in, where the reader lives."""
+    """Returns the first day of the week around `day`, as the reader's locale begins weeks."""
     return day - timedelta(days=(day.weekday() - locale().first_week_day) % 7)
+
+
+def local_day(moment: datetime, zone: str) -> date:
+    """Returns the date in `zone`."""
+    return wall_clock(moment, zone).date()
+
+
+def wall_clock(moment: datetime, zone: str) -> datetime:
+    """Returns date and time as a clock in `zone` shows them, without an offset."""
+    return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
 def _local(moment: date | datetime, zone: str | None) -> Any:
     if isinstance(moment, datetime) and zone is not None:
-        return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        return wall_clock(moment, zone)
     return moment
 
 
-def _best_locale() -> Locale:
-    for wanted, _ in request.accept_languages:
+def _preferred_locale() -> Locale:
+    for name, _quality in request.accept_languages:
         try:
-            found = Locale.parse(wanted, sep="-")
+            preferred = Locale.parse(name, sep="-")
         except (ValueError, UnknownLocaleError):
             continue
-        if found.language in LANGUAGES:
-            return found
+        if preferred.language in LANGUAGES:
+            return preferred
     return Locale(SOURCE_LANGUAGE)
 
 

@@ -1,15 +1,15 @@
-// Small comforts. Every page works without this file.
+// Enhancements. Every page works without this file.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
 
-// What a screen reader should speak now. What lies behind an open dialog is not spoken.
+// Makes screen readers speak a text. They do not speak what is behind an open dialog.
 function announce(text, region = byId("announcements")) {
   region.textContent = "";
   setTimeout(() => { region.textContent = text; }, 50);
 }
 
-// Copy the text of a field. Where there is no clipboard, select it for the person to copy.
+// Copies the text of a field. Without a clipboard, selects it so that the person can copy it.
 async function copyField(field, copier) {
   field.focus();
   field.select();
@@ -45,17 +45,17 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// Where a page or a part of one wants the reader to go on.
-const goOn = (part) => part.querySelector("[data-focus]")?.focus();
-goOn(document);
-document.addEventListener("htmx:afterSettle", (event) => goOn(event.target));
+// Focuses the place at which a page, or a part that was swapped in, continues.
+const focusStart = (part) => part.querySelector("[data-focus]")?.focus();
+focusStart(document);
+document.addEventListener("htmx:afterSettle", (event) => focusStart(event.target));
 
-// What has come to an end while the page looked on.
+// Announces what a part that was swapped in has to say.
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.dataset?.announce) announce(event.target.dataset.announce);
 });
 
-// A link that was issued a moment ago is copied at once: that is what the button said.
+// Copies a new link at once, as its button promised.
 document.addEventListener("htmx:afterSettle", (event) => {
   const field = event.target.querySelector("[data-copy-now]");
   if (field) copyField(field);
@@ -63,11 +63,22 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (dialog && !dialog.open) dialog.showModal();
 });
 
-// Forms are sent once.
+// Says on a button how many boxes are selected.
+function showCount(button) {
+  const count = document.querySelectorAll(button.dataset.count).length;
+  button.dataset.none ??= button.textContent;
+  const { none, one, many } = button.dataset;
+  button.textContent = count ? (count === 1 ? one : many.replace("{count}", count)) : none;
+}
+const showCounts = () => document.querySelectorAll("[data-count]").forEach(showCount);
+document.addEventListener("change", showCounts);
+window.addEventListener("pageshow", showCounts);
+
+// Sends each form only once.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const button = event.submitter;
-  if (event.defaultPrevented || form.hasAttribute("hx-post") || form.target === "_blank") return;
+  if (event.defaultPrevented || form.matches("[hx-get], [hx-post]") || form.target === "_blank") return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
   setTimeout(() => {
@@ -78,7 +89,7 @@ document.addEventListener("submit", (event) => {
     }
   });
 });
-// A page that comes back from the browser's memory can be used again.
+// Makes a page usable again that comes back from the browser's cache.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const form of document.querySelectorAll("form[data-sent]")) {
@@ -90,14 +101,14 @@ window.addEventListener("pageshow", (event) => {
   }
 });
 
-// A form that was refused comes back with what is wrong; where there is no such answer, the
-// form says so. A followed link that is refused is shown as a page of its own.
+// Shows a form that was refused with its errors; if the server sent none, the form says that it
+// failed. A link that was refused is opened as a page of its own.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const answer = event.detail;
-  if (answer.xhr.status < 400) return;
-  answer.isError = false;
-  answer.shouldSwap = !answer.boosted && [409, 422].includes(answer.xhr.status);
-  if (!answer.shouldSwap) showFailure(answer.requestConfig);
+  const response = event.detail;
+  if (response.xhr.status < 400) return;
+  response.isError = false;
+  response.shouldSwap = !response.boosted && [409, 422].includes(response.xhr.status);
+  if (!response.shouldSwap) showFailure(response.requestConfig);
 });
 document.addEventListener("htmx:sendError", (event) => showFailure(event.detail.requestConfig));
 
@@ -105,9 +116,10 @@ function showFailure({ elt, path }) {
   const note = elt.querySelector("[data-failed]");
   if (note) note.hidden = false;
   else if (elt.matches("a")) location.assign(path);
+  else if (elt.matches("form[method=get]")) elt.submit();
 }
 
-// The ⋮ menu opens beside its button.
+// Opens the ⋮ menu beside its button.
 document.addEventListener("beforetoggle", (event) => {
   const menu = event.target;
   if (event.newState !== "open" || !menu.classList.contains("actions")) return;
@@ -121,12 +133,12 @@ document.addEventListener("beforetoggle", (event) => {
   });
 }, true);
 
-// It does not stay behind when the window changes.
+// Closes it when the window changes.
 addEventListener("resize", () => {
   document.querySelector(".actions:popover-open")?.hidePopover();
 });
 
-// Times are shown in the reader's zone, once it is known and unless another was chosen.
+// Shows times in the reader's zone, unless another one was chosen.
 const zoned = document.querySelector("[data-ask-zone]");
 if (zoned) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -16,6 +16,7 @@ from application.audit import replay
 from application.audit.event_search import find_aggregates, find_events
 from application.audit.replay import HistoryNotFound
 from application.eventstore.mapper import JSONMapper
+from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.errors import LinkEnded, SlotRefused
@@ -252,6 +253,15 @@ def test_a_search_finds_by_id_and_by_the_address_of_an_invitee_while_it_is_kept(
     assert find_aggregates(conn, "Ada") == []
     desk.forget(booking_id)
     assert find_aggregates(conn, ADA.email) == []
+
+
+def test_a_search_finds_each_spelling_of_an_internationalised_address(
+    desk: Desk, conn: Connection[DictRow]
+) -> None:
+    invitee = Invitee("Žofie", "zofie@příklad.cz")
+    booking_id = desk.redeem(desk.new_link(), invitee=invitee).value.booking.id
+    assert find_aggregates(conn, "zofie@příklad.cz") == [booking_id]
+    assert find_aggregates(conn, "Zofie@XN--PKLAD-zsa96e.cz") == [booking_id]
 
 
 def test_what_changed_between_two_moments_is_told(desk: Desk, conn: Connection[DictRow]) -> None:

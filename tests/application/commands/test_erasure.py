@@ -222,7 +222,7 @@ def test_a_request_that_is_repeated_while_its_invitee_is_forgotten_writes_nothin
 def test_all_recorded_erasures_are_applied_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasure, "_RECORDED", erasure._RECORDED.replace("LIMIT 1000", "LIMIT 2"))
+    monkeypatch.setattr(erasure, "_FORGOTTEN", erasure._FORGOTTEN.replace("LIMIT 1000", "LIMIT 2"))
     calendar_id = desk.new_calendar()
     starts = [TOMORROW.start + timedelta(minutes=30 * n) for n in range(6)]
     bookings = [booked(desk, calendar_id, start=start) for start in starts]
@@ -323,12 +323,24 @@ def test_an_address_within_a_longer_one_is_somebody_elses(
 def test_everything_is_looked_through_a_page_at_a_time(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = erasure._EVERYTHING.replace("LIMIT 1000", "LIMIT 2")
-    monkeypatch.setattr(erasure, "_EVERYTHING", page)
+    page = erasure._ALL_ROWS.replace("LIMIT 1000", "LIMIT 2")
+    monkeypatch.setattr(erasure, "_ALL_ROWS", page)
     calendar_id = desk.new_calendar()
     for number in range(7):
         desk.new_link(calendar_id, recipient="ada@example.org" if number % 2 else "Grace")
     assert len(held(desk, "ada@example.org")["typed"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("stored", "searched"),
+    [("zofie@příklad.cz", "zofie@XN--PKLAD-zsa96e.cz"), ("a@b,c@d.e", "a@b,c@d.e")],
+)
+def test_another_spelling_and_an_address_that_is_refused_today_are_found(
+    desk: Desk, stored: str, searched: str
+) -> None:
+    booking_id = booked(desk, invitee=Invitee("Žofie", stored))
+    events = [(row["event"], row["booking_id"]) for row in held(desk, searched)["typed"]]
+    assert events == [("link.issued", str(booking_id)), ("booking.made", str(booking_id))]
 
 
 def test_about_somebody_who_is_forgotten_nothing_is_held(desk: Desk) -> None:

@@ -10,9 +10,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from application.eventstore import event_sourced_application
+from application.eventstore import advisory_locks, event_sourced_application
 from application.eventstore.deadline import REQUEST_SECONDS, deadline
-from application.eventstore.recorder import TURN, VersionConflict
+from application.eventstore.recorder import VersionConflict
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.errors import AdmitOneError, Busy, LinkRedeemed, SlotTaken, Unavailable
@@ -157,7 +157,7 @@ def test_while_somebody_holds_the_log_a_command_is_put_off_and_changes_nothing(
     command = commands_on(desk, desk.new_link())[name]
     before = desk.log()
     with psycopg.connect(conninfo) as holder:
-        holder.execute("SELECT pg_advisory_xact_lock(%s)", (TURN,))
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.APPEND,))
         with deadline(0.3), pytest.raises(Unavailable):
             command()
     assert (desk.log(), desk.personal_rows()) == (before, [])

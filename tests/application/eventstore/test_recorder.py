@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
+from application.eventstore import advisory_locks
 from application.eventstore import recorder as recorder_module
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.mapper import UnknownTopic
-from application.eventstore.recorder import CHANNEL, TURN, EventRecorder, VersionConflict
+from application.eventstore.recorder import CHANNEL, EventRecorder, VersionConflict
 from domain.errors import Busy
 from domain.link import SingleUseLink
 from tests.support.examples import LINK
@@ -36,7 +37,7 @@ def recorder(conninfo: str) -> Iterator[EventRecorder]:
 def somebody_elses_turn(conninfo: str) -> Iterator[psycopg.Connection]:
     """Another append that does not come to its end."""
     with psycopg.connect(conninfo) as conn:
-        conn.execute("SELECT pg_advisory_xact_lock(%s)", (TURN,))
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.APPEND,))
         yield conn
         conn.rollback()
 

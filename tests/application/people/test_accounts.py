@@ -14,6 +14,7 @@ from application.people.accounts import (
 )
 from application.people.tokens import InvalidToken
 from domain.errors import Invalid
+from interface.bootstrap import Services
 from tests.application.conftest import rows_of
 from tests.support.examples import NOW
 from tests.support.service import at_once
@@ -55,13 +56,41 @@ def test_an_address_has_one_account_in_whatever_case(
 
 
 @pytest.mark.parametrize(
-    "email", ["", "olivia", "@example.org", "olivia@", "oli via@example.org", "o\0@example.org"]
+    "email",
+    [
+        *("", "olivia", "@example.org", "olivia@", "oli via@example.org", "o\0@example.org"),
+        *("a@b,c@d.e", "a@@b", "x,y@z", '"<x>"@y', f"olivia@{'x' * 250}.org"),
+    ],
 )
 def test_what_is_no_address_gets_no_account(accounts: Accounts, conninfo: str, email: str) -> None:
     with pytest.raises(Invalid) as refusal:
         accounts.create(email=email, name=None, roles=("owner", "emperor"))
     assert list(refusal.value.errors) == ["email", "role"]
     assert rows_of(conninfo, "accounts") == ""
+
+
+@pytest.mark.parametrize("email", ["owner@localhost", "olivia@nas.local", "olivia@intranet"])
+def test_an_account_may_have_an_address_of_the_local_network(
+    accounts: Accounts, email: str
+) -> None:
+    assert accounts.create(email=email, name=None, roles=("owner",)) == accounts.by_email(email)
+
+
+def test_an_account_is_found_by_each_spelling_of_its_domain(accounts: Accounts) -> None:
+    account = accounts.create(email="ola@XN--PKLAD-zsa96e.cz", name=None, roles=("owner",))
+    assert account.email == "ola@příklad.cz"
+    for spelling in ("ola@příklad.cz", "OLA@xn--pklad-zsa96e.cz"):
+        assert accounts.by_email(spelling) == account
+
+
+def test_an_account_with_an_address_that_is_refused_today_still_signs_in(
+    accounts: Accounts, services: Services, olivia: Account
+) -> None:
+    services.sessions.set_password(olivia, "a good password")
+    with services.database.connection() as conn:
+        conn.execute("UPDATE accounts SET email = 'x,Y@@z'")
+    assert accounts.by_email("x,y@@z").id == olivia.id
+    assert services.sessions.with_password("X,y@@z", "a good password").id == olivia.id
 
 
 @pytest.mark.parametrize(

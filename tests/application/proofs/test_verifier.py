@@ -66,7 +66,7 @@ def test_the_checker_says_what_is_not_proved(files: Files) -> None:
     files.export.write_bytes(b"".join(PART.lines).replace(b"link.issued", b"link.revoked"))
     assert files.check() == (
         1,
-        "NOT PROVED: position 7: what it says does not have its leaf hash\n",
+        "NOT PROVED: position 7: the event does not match its leaf hash\n",
     )
 
 

@@ -154,7 +154,7 @@ def test_the_first_position_at_fault_is_named_and_why() -> None:
     changed = three.replace(b"link.issued", b"link.revoked")
     unproved = three.replace(json.loads(three)["proof"][0].encode(), b"0" * 64)
     assert refusal([head, two, changed, changed]) == (
-        "position 9: what it says does not have its leaf hash"
+        "position 9: the event does not match its leaf hash"
     )
     assert refusal([head, two, unproved, four]) == (
         "position 9: the proof does not lead to the root"
@@ -163,10 +163,10 @@ def test_the_first_position_at_fault_is_named_and_why() -> None:
         "after position 7: missing, cut off or malformed"
     )
     assert refusal([head, two]) == "after position 7: missing, cut off or malformed"
-    assert refusal([head, two, four, three]) == "position 11: index 4, where 3 is due"
-    assert refusal([head, two, two, three, four]) == "position 7: index 2, where 3 is due"
-    assert refusal([*PART.lines, four]) == "after position 11: a line too many"
-    assert refusal([*PART.lines, b"\n"]) == "after position 11: a line too many"
+    assert refusal([head, two, four, three]) == "position 11: index 4 instead of 3"
+    assert refusal([head, two, two, three, four]) == "position 7: index 2 instead of 3"
+    assert refusal([*PART.lines, four]) == "after position 11: an unexpected line"
+    assert refusal([*PART.lines, b"\n"]) == "after position 11: an unexpected line"
     assert refusal([]) == "header: missing, cut off or malformed"
     assert refusal([two, three, four]) == "header: missing, cut off or malformed"
 
@@ -197,7 +197,9 @@ def test_positions_only_rise_whatever_was_signed() -> None:
 
 def test_the_last_event_has_the_position_that_was_signed() -> None:
     export = exported(range(7), position=17)
-    assert refusal(export.lines, export.checkpoint) == "position 15: not 17, the checkpoint's last"
+    assert refusal(export.lines, export.checkpoint) == (
+        "position 15: the last event, which by the checkpoint is at position 17"
+    )
 
 
 def test_reading_stops_at_the_first_fault() -> None:

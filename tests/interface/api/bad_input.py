@@ -19,6 +19,7 @@ WRONG: dict[str, list[Any]] = {
     "email": [
         *_NO_TEXT,
         *(None, "", " ", "nobody", "@", "a@", "@b", "a b@c", "a@b c", "a@b\nBcc: x@y.z"),
+        *("a@b,c@d.e", "a@@b", "x,y@z", '"<x>"@y', "foo@bar", "owner@localhost", "a@b.local"),
         "x" * 250 + "@b.cd",
     ],
     "zone": [

@@ -18,7 +18,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 FORMATS: dict[str, Callable[[str], object]] = {"uuid": UUID, "date-time": datetime.fromisoformat}
 KNOWN = {
     *("$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "anyOf"),
-    *("format", "maxLength", "minItems", "maxItems", "example", "default"),
+    *("format", "maxLength", "minItems", "maxItems", "example", "default", "description"),
 }
 
 

@@ -157,6 +157,63 @@ def test_every_call_is_in_the_document_and_nothing_else(
     assert told == served
 
 
+def test_every_call_has_a_short_summary_and_a_description(document: dict[str, Any]) -> None:
+    for call, operation in operations(document).items():
+        assert 8 < len(operation["summary"]) < 60, call
+        assert operation["summary"].endswith("."), call
+        assert operation["description"].endswith("."), call
+    assert "Idempotency-Key" in document["info"]["description"]
+    assert all(tag["description"] for tag in document["tags"])
+
+
+def example_of(document: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """The value that the page of the document fills in."""
+    schema = resolved(document, schema)
+    if "example" in schema:
+        return schema["example"]
+    if "properties" in schema:
+        return {name: example_of(document, it) for name, it in schema["properties"].items()}
+    if "anyOf" in schema:
+        return example_of(document, schema["anyOf"][0])
+    if "items" in schema:
+        return [example_of(document, schema["items"])]
+    assert schema.get("type") == "object", f"{schema} has no example"
+    return {}
+
+
+def example_body(document: dict[str, Any], call: str) -> Any:
+    """The example of the body of a call."""
+    content = operations(document)[call]["requestBody"]["content"]["application/json"]
+    return content.get("example") or example_of(document, content["schema"])
+
+
+def test_the_examples_of_bodies_are_accepted(owner: Owner, document: dict[str, Any]) -> None:
+    created = owner.post("/calendars", example_body(document, "POST /calendars"))
+    assert created.status_code == 201, created.json
+    path = f"/calendars/{created.json['id']}"
+    one, batch = "POST /calendars/{calendar_id}/links", "POST /calendars/{calendar_id}/links/batch"
+    issued = owner.post(f"{path}/links", example_body(document, one))
+    assert issued.status_code == 201, issued.json
+    assert owner.post(f"{path}/links/batch", example_body(document, batch)).status_code == 201
+    token = issued.json["token"]
+    body = example_body(document, "POST /booking-links/{token}/redeem")
+    booked = owner.post(f"/booking-links/{token}/redeem", body)
+    assert booked.status_code == 201, booked.json
+    body = example_body(document, "POST /links/revoke")
+    assert owner.post("/links/revoke", body).json["unchanged"][0]["id"] == body["ids"][0]
+    change = example_body(document, "PATCH /calendars/{calendar_id}")
+    assert owner.patch(path, change, **{"If-Match": "*"}).status_code == 200
+
+
+def test_the_examples_of_answers_are_as_the_document_says(document: dict[str, Any]) -> None:
+    for call, operation in operations(document).items():
+        for content in success(operation).get("content", {}).values():
+            schema = resolved(document, content["schema"])
+            if schema.get("type") == "object":
+                example = example_of(document, schema)
+                assert faults(document, schema, example) == [], call
+
+
 def test_every_call_tells_of_all_its_refusals(document: dict[str, Any]) -> None:
     told = {
         call: {

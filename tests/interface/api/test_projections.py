@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 from psycopg.rows import dict_row
 
+from application.eventstore.advisory_locks import REBUILD as REBUILD_LOCK
+from application.eventstore.advisory_locks import is_held
 from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
@@ -41,7 +43,7 @@ def work(conninfo: str) -> Iterator[Callable[[], object]]:
         Rebuild(conninfo, [LinkList()], JSONMapper()).run()
         # The server takes a moment to see that whoever held the lock has gone.
         with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-            wait_until(lambda: not jobs.is_running(conn, link_list.NAME))
+            wait_until(lambda: not is_held(conn, REBUILD_LOCK, link_list.NAME))
 
     yield work
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:

@@ -54,6 +54,15 @@ def test_a_redemption_answers_with_the_booking_and_its_own_links(
     }
 
 
+def test_an_internationalised_address_is_accepted_with_its_domain_in_one_spelling(
+    owner: Owner,
+) -> None:
+    invitee = {"name": "Žofie", "email": " Žofie@XN--PKLAD-zsa96e.cz"}
+    answer = redeem(owner, new_link(owner), invitee=invitee)
+    assert answer.status_code == 201
+    assert answer.json["invitee"]["email"] == "Žofie@příklad.cz"
+
+
 def test_a_used_link_tells_nothing_but_that_it_is_used(owner: Owner, services: Services) -> None:
     link = new_link(owner, recipient="Somebody Else")
     invitee = {"name": "Secret Person", "email": "secret@hidden.example"}

@@ -82,7 +82,10 @@ def test_an_admins_key_may_do_everything(admitone: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("accounts", "create", "not an address"), "email: Not an e-mail address."),
+        (
+            ("accounts", "create", "not an address"),
+            "email: Enter one e-mail address, such as name@example.org.",
+        ),
         (
             ("accounts", "create", "OLIVIA@example.org"),
             "email: There is an account with this address already.",

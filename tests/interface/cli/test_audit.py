@@ -72,7 +72,7 @@ def test_what_cannot_be_replayed_is_refused(admitone: Command) -> None:
     assert sentence.startswith("The log has no link, booking, calendar or agenda")
     wrong = admitone("audit", "replay", str(uuid4()), "--as-of", "yesterday")
     assert (wrong.status, wrong.out) == (2, "")
-    assert "Must be a time as in" in wrong.err
+    assert "Must be a time such as" in wrong.err
 
 
 def test_before_anything_is_signed_there_is_no_head(admitone: Command) -> None:

@@ -119,7 +119,7 @@ def test_the_status_of_projections_tells_how_far_each_has_come(
     lines = admitone("projections", "status").out.splitlines()
     assert lines == [
         *(f"{name}  position 1  head 1  lag 0  live" for name in names),
-        "No projector is at work: run `admitone serve` or `admitone projections run`.",
+        "No projector is running: run `admitone serve` or `admitone projections run`.",
     ]
 
 

@@ -22,7 +22,9 @@ NAMES = [projection.name for projection in CATALOGUE]
 @pytest.fixture(autouse=True)
 def _no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands run in the process of the tests, which goes on."""
-    monkeypatch.setattr(import_module("interface.cli.projections"), "_give_way", lambda: None)
+    monkeypatch.setattr(
+        import_module("interface.cli.projections"), "_yield_to_others", lambda: None
+    )
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_a_rebuild_tells_rates_and_rows_and_its_progress_in_plain_lines(
     done = admitone("projections", "rebuild", "--all")
     assert done.status == 0
     assert [line.partition(" is rebuilt: ")[0] for line in done.out.splitlines()] == NAMES
-    assert all("0 rows were not as in the view before." in line for line in done.out.splitlines())
+    assert all(", 0 differed from the view before." in line for line in done.out.splitlines())
     assert "link_list_v2 building: 100%, " in done.err
     assert " events/s, 0 s left" in done.err
     assert "\x1b" not in done.err
@@ -98,12 +100,12 @@ def test_parked_events_are_told_and_retried(
         (row,) = conn.execute("SELECT position FROM log WHERE topic = 'link.issued'").fetchall()
         with spoiled(conn, {row["position"]}):
             catch_up()
-            assert "parked: 1 events could not be applied" in admitone("projections", "status").out
+            assert "parked: 1 event could not be applied" in admitone("projections", "status").out
             done = admitone("projections", "retry", "link_list")
             assert done == (1, "link_list_v2: 0 events applied, 1 still parked.\n", "")
             assert admitone("projections", "verify", "link_list", "--sample", "50").status == 0
     done = admitone("projections", "retry", "link_list")
-    assert done == (0, "link_list_v2: 1 events applied, 0 still parked.\n", "")
+    assert done == (0, "link_list_v2: 1 event applied, 0 still parked.\n", "")
 
 
 def test_prune_says_what_it_drops(admitone: Command, story: None) -> None:

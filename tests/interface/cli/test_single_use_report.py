@@ -46,7 +46,7 @@ def test_what_does_not_hold_is_exit_status_1(
     first, *others = json.loads(done.out)["statements"]
     assert (first["holds"], first["violations"]) == (False, [position])
     assert all(each["holds"] for each in others)
-    assert f"First bad positions: {position}" in page.read_text()
+    assert f"First positions at fault: {position}" in page.read_text()
     assert "Something below does not hold." in page.read_text()
 
 

@@ -11,13 +11,13 @@ import pytest
 from flask import Flask
 from psycopg import sql
 
+from application.eventstore.advisory_locks import PROJECTOR
 from interface.bootstrap import Services
 from interface.observability import health
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings
 from interface.version import version
 from projections.catalogue import CATALOGUE
-from projections.engine.runner import LOCK
 from projections.status import statuses
 from tests.conftest import Owner
 from tests.support.calls import new_link
@@ -89,7 +89,7 @@ def test_a_projector_that_has_much_to_do_is_no_reason_against_ready(
     owner.post("/calendars", calendar_json())
     make_the_oldest_event_older(conninfo, 3600)
     with psycopg.connect(conninfo, autocommit=True) as projector:
-        projector.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        projector.execute("SELECT pg_advisory_lock(%s)", (PROJECTOR,))
         assert app.test_client().get("/readyz").status_code == 200
     wait_until(lambda: app.test_client().get("/readyz").status_code == 503)
 

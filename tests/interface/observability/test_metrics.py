@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from application.commands.redemption import RedemptionCommands
 from domain.errors import Busy
 from interface.bootstrap import Services, build
-from interface.observability import metrics
-from interface.observability.metrics import Views
+from interface.observability import view_metrics
+from interface.observability.metrics import OUTCOMES
+from interface.observability.view_metrics import Views
 from interface.settings import Settings
 from interface.wsgi import create_app
 from projections.rebuild.jobs import RebuildJob
@@ -116,7 +117,7 @@ def test_forms_are_counted_as_calls_are(
 
 def test_outcomes_that_have_not_happened_yet_are_zero(app: Flask) -> None:
     text = scrape(app.test_client())
-    for outcome in metrics.OUTCOMES:
+    for outcome in OUTCOMES:
         assert value(text, "admitone_redemptions_total", outcome=outcome) == 0
 
 
@@ -220,7 +221,7 @@ def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
 def test_without_the_database_requests_are_told_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "DATABASE_SECONDS", 0.2)
+    monkeypatch.setattr(view_metrics, "DATABASE_SECONDS", 0.2)
     dead = f"postgresql://ada@127.0.0.1:{free_port()}/admitone"
     services = build(Settings(data=tmp_path, secret_keys=(SECRET,)), dead)
     try:

@@ -212,7 +212,7 @@ def test_a_server_that_has_stopped_listening_to_signals_is_killed(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brisk = tuple((number, 0.2) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL))
-    monkeypatch.setattr("interface.runtime.embedded_postgres.SHUTDOWN", brisk)
+    monkeypatch.setattr("interface.runtime.guarded_process.SHUTDOWN", brisk)
     server = EmbeddedPostgres(data)
     server.start()
     session = server_pid(data)

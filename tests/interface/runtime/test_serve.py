@@ -25,7 +25,7 @@ from tests.support.service import (
 )
 
 MOST_MEMORY = 250 * 2**20
-SIGN_IN = "Sign in, once, within a day: "
+SIGN_IN = "Sign in (once, within a day): "
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

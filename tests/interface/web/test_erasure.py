@@ -11,7 +11,7 @@ import pytest
 from application.people.refused_attempts import RefusedAttempts
 from domain.errors import Unavailable
 from interface.bootstrap import Services, build
-from interface.cli import privacy as privacy_commands
+from interface.runtime import retention_loop
 from interface.settings import Settings
 from projections import retention
 from projections.catalogue import CATALOGUE
@@ -112,7 +112,7 @@ def test_the_page_says_what_goes_before_it_goes(
     path = f"/bookings/{booking_id}"
     assert "Forget this person" in words(person.get(path))
     asked = words(person.get(f"{path}/forget"))
-    for said in ("Ada Lovelace", "notes", "recipient", "can't be undone", "still ahead"):
+    for said in ("Ada Lovelace", "notes", "recipient", "can't be undone", "hasn't taken place yet"):
         assert said in asked
     assert forgetters(conninfo) == []
     for _ in range(2):
@@ -120,7 +120,7 @@ def test_the_page_says_what_goes_before_it_goes(
         assert answer.status_code == 303
         left = words(person.get(answer.headers["Location"]))
         assert "[forgotten]" in left
-        assert "Nothing that this person typed is left." in left
+        assert "Everything they entered has been erased." in left
         for gone in ("Ada", "ada@example.org", "By phone", "Countess", "Forget this person"):
             assert gone not in left
     assert forgetters(conninfo) == [f"account:{person.account.id}"]
@@ -266,10 +266,10 @@ def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
     def unavailable(*_: object, **__: object) -> int:
         raise Unavailable
 
-    again = privacy_commands._next_in
-    assert again(services, stop=Event()) == privacy_commands.HOUR
+    again = retention_loop.seconds_until_next
+    assert again(services, stop=Event()) == retention_loop.HOUR
     monkeypatch.setattr(RefusedAttempts, "sweep", unavailable)
-    assert again(services, stop=Event()) == privacy_commands.MINUTE
+    assert again(services, stop=Event()) == retention_loop.MINUTE
 
 
 def test_the_service_forgets_by_itself_where_it_is_set_to(

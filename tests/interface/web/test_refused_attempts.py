@@ -164,7 +164,7 @@ def test_an_attempt_that_cannot_be_kept_changes_no_answer(
     monkeypatch.setattr(services.refused_attempts, "record", fail)
     answer = redeem(owner, link)
     assert (answer.status_code, answer.data) == (410, expected.data)
-    (line,) = [each for each in caplog.records if each.name == "interface.web.invitation"]
+    (line,) = [each for each in caplog.records if each.name == "interface.web.redemption"]
     assert line.levelno == logging.WARNING
     monkeypatch.undo()
     assert reasons(owner, link) == ["link-redeemed"]
@@ -206,15 +206,16 @@ def test_the_owners_page_tells_of_attempts(person: SignedIn, owner: Owner, clock
         assert try_from(owner.client, address, link).status_code == 410
     page = words(person.get(f"/links/{link['id']}"))
     assert (
-        "Tried once for a time that was just taken Nov 23, 2026, 8:00 AM, from one address" in page
-    )
+        "One attempt to book a time that had just been taken"
+        " Nov 23, 2026, 8:00 AM, from one IP address"
+    ) in page
     assert (
-        "Tried again 3 times after it was used last on Nov 23, 2026, 8:30 AM, from 2 addresses"
-        in (page)
-    )
+        "3 more attempts to book after it was used"
+        " last on Nov 23, 2026, 8:30 AM, from 2 IP addresses"
+    ) in page
     german = words(person.get(f"/links/{link['id']}", headers={"Accept-Language": "de"}))
-    assert "Noch 3 Mal versucht, nachdem er benutzt war" in german
-    assert "newest 100" not in page
+    assert "Noch 3 Buchungsversuche, nachdem er benutzt war" in german
+    assert "latest 100" not in page
 
 
 def test_the_owners_page_says_that_there_may_have_been_more(
@@ -225,11 +226,11 @@ def test_the_owners_page_says_that_there_may_have_been_more(
         services.refused_attempts.record(UUID(link["id"]), reason=reason, address="", now=NOW)
     page = words(person.get(f"/links/{link['id']}"))
     for sentence in (
-        "Tried 25 times after it had expired",
-        "Tried 25 times after it was revoked",
-        "Tried 25 times for a time that is not offered",
-        "Sent again 25 times with other details",
-        "Only the newest 100 refused attempts are kept.",
+        "25 attempts to book after it expired",
+        "25 attempts to book after it was revoked",
+        "25 attempts to book a time that isn't offered",
+        "Booking repeated 25 times with different details",
+        "Only the latest 100 refused attempts are stored.",
     ):
         assert sentence in page
 

@@ -11,9 +11,9 @@ from psycopg.rows import DictRow
 from application.eventstore.event_log import RecordedEvent
 from application.eventstore.mapper import EVENT_CLASSES, JSONMapper
 from projections.catalogue import CATALOGUE, create_views, missing_views
+from projections.engine import batch as engine
 from projections.engine import positions
-from projections.engine.batch import apply
-from projections.engine.folding import fold
+from projections.engine.batch import Batch, fold
 from projections.engine.projection import Projection
 from tests.application.eventstore.golden_events import EVENTS
 from tests.support.desk import Desk
@@ -35,6 +35,13 @@ def views(desk: Desk) -> tuple[list[Sequence[dict[str, Any]]], list[int]]:
     """Rows of every table and position of every view."""
     rows = [view(desk.services, table) for table in TABLES]
     return rows, [position_of(desk, name) for name in NAMES]
+
+
+def apply(
+    conn: Connection[DictRow], projection: Projection, events: Sequence[RecordedEvent]
+) -> None:
+    """Apply events to one view."""
+    engine.apply(conn, projection, Batch(events, mapper))
 
 
 def begin_again(conn: Connection[DictRow]) -> None:
@@ -83,17 +90,17 @@ def test_events_one_by_one_or_again_make_the_same_views_as_all_at_once(
     batch = recorded(desk.services)
     for projection in CATALOGUE:
         for each in batch[:-1]:
-            apply(conn, projection, [each], mapper)
+            apply(conn, projection, [each])
             assert position_of(desk, projection.name) == each.position
-        apply(conn, projection, batch, mapper)
+        apply(conn, projection, batch)
     one_by_one = views(desk)
     for again in (batch, batch[:5], batch[-1:], batch[3:9]):
         for projection in CATALOGUE:
-            apply(conn, projection, again, mapper)
+            apply(conn, projection, again)
         assert views(desk) == one_by_one
     begin_again(conn)
     for projection in CATALOGUE:
-        apply(conn, projection, batch, mapper)
+        apply(conn, projection, batch)
     assert views(desk) == one_by_one
 
 
@@ -103,7 +110,7 @@ def test_rows_and_position_move_together_or_not_at_all(
     everything_happens(desk)
     batch = recorded(desk.services)
     for projection in CATALOGUE:
-        apply(conn, projection, batch[:10], mapper)
+        apply(conn, projection, batch[:10])
     before = views(desk)
 
     def die(*_: object) -> None:
@@ -113,10 +120,10 @@ def test_rows_and_position_move_together_or_not_at_all(
         with monkeypatch.context() as dying:
             dying.setattr(positions, "advance", die)
             with pytest.raises(TheServerDies):
-                apply(conn, projection, batch, mapper)
+                apply(conn, projection, batch)
         assert views(desk) == before
     for projection in CATALOGUE:
-        apply(conn, projection, batch, mapper)
+        apply(conn, projection, batch)
         assert position_of(desk, projection.name) == desk.services.event_store.head()
 
 
@@ -128,7 +135,7 @@ def test_an_event_that_a_view_does_not_show_only_moves_its_position(
     assert others
     assert set(projection.handlers) <= set(EVENTS)
     batch = [stored(topic, position) for position, topic in enumerate(others, start=7)]
-    apply(conn, projection, batch, mapper)
+    apply(conn, projection, batch)
     assert [view(desk.services, table.name) for table in projection.tables] == [[]] * len(
         projection.tables
     )
@@ -140,7 +147,7 @@ def test_an_event_from_a_later_version_means_nothing_to_a_view(
     desk: Desk, conn: Connection[DictRow], projection: Projection
 ) -> None:
     later = stored("calendar.archived", 7)._replace(topic="calendar.later", state=b"?")
-    apply(conn, projection, [later], mapper)
+    apply(conn, projection, [later])
     assert position_of(desk, projection.name) == 7
     assert conn.execute("SELECT FROM parked_events").fetchall() == []
 

@@ -249,7 +249,7 @@ def test_a_view_whose_table_is_gone_stands_still_and_the_others_go_on(
         assert "does not exist" in tried.stuck["calendar_list_v1"]
         assert seen() == [0, *[head] * (len(NAMES) - 1)]
         assert [record.message.partition(":")[0] for record in caplog.records] == [
-            "calendar_list_v1 stands still"
+            "calendar_list_v1 is stuck"
         ]
     finally:
         conn.execute("ALTER TABLE mislaid RENAME TO calendar_list_v1")

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore import advisory_locks
+from application.eventstore.advisory_locks import is_held
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.engine.batch import retry
@@ -144,8 +146,8 @@ def test_a_view_in_work_is_refused_to_everybody_else(
     def meanwhile(_: object) -> None:
         if refused:
             return
-        assert jobs.is_running(conn, LINKS.name)
-        assert not jobs.is_running(conn, "calendar_list_v1")
+        assert is_held(conn, advisory_locks.REBUILD, LINKS.name)
+        assert not is_held(conn, advisory_locks.REBUILD, "calendar_list_v1")
         for attempt in (
             lambda: rebuilt(conninfo, "link_list"),
             lambda: rebuilt(conninfo),
@@ -159,7 +161,7 @@ def test_a_view_in_work_is_refused_to_everybody_else(
 
     rebuilt(conninfo, "link_list", kind=kind, report=meanwhile)
     assert refused == [RebuildRunning] * 4
-    wait_until(lambda: not jobs.is_running(conn, LINKS.name))
+    wait_until(lambda: not is_held(conn, advisory_locks.REBUILD, LINKS.name))
     assert states(conn) == ["done"]
     monkeypatch.undo()
     rebuilt(conninfo)
@@ -177,7 +179,7 @@ def test_a_rebuild_is_requested_once_and_done_by_whoever_comes_first(
     (done,) = rebuilt(conninfo, "link_list")
     assert done.id == asked.id
     assert jobs.waiting(conn) == []
-    wait_until(lambda: not jobs.is_running(conn, LINKS.name))
+    wait_until(lambda: not is_held(conn, advisory_locks.REBUILD, LINKS.name))
     assert jobs.request(conn, LINKS.name).id != asked.id
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
+from application.eventstore.connection import connect
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import Rebuild
@@ -38,13 +39,12 @@ class Mortal(psycopg.Connection[DictRow]):
 
 class MortalRebuild(Rebuild):
     def _connect(self) -> Connection[DictRow]:
-        conn = Mortal.connect(self._conninfo, autocommit=True, row_factory=dict_row)
-        try:
-            conn.execute(rebuild._SESSION)
-        except Killed:
-            conn.close()
-            raise
-        return conn
+        return connect(
+            self._conninfo,
+            application_name="admitone rebuild",
+            settings=rebuild._SETTINGS,
+            kind=Mortal,
+        )
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])

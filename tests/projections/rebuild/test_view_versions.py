@@ -7,7 +7,7 @@ reads it. The release after that no longer knows the old one, and `projections p
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 
 import psycopg
 import pytest
@@ -19,15 +19,21 @@ from domain.calendar import Calendar
 from projections.engine import positions
 from projections.engine.projection import Projection, applies
 from projections.engine.runner import Runner
-from projections.engine.tables import Rows
+from projections.engine.tables import Rows, Table
 from projections.rebuild import jobs
 from projections.rebuild.rebuild import Rebuild
-from projections.views.calendar_list import CALENDARS, CalendarList
+from projections.views.calendar_list import CALENDARS, CalendarList, StoredCalendar
 from tests.application.eventstore.golden_events import EVENTS
 
-CALENDARS_V2 = replace(
-    CALENDARS, name="calendar_list_v2", columns={**CALENDARS.columns, "name": "text"}
-)
+
+@dataclass
+class StoredCalendarV2(StoredCalendar):
+    """One column more than in the first version."""
+
+    name: str
+
+
+CALENDARS_V2 = Table("calendar_list_v2", StoredCalendarV2, CALENDARS.indexes)
 
 
 class CalendarListV2(Projection):
@@ -37,16 +43,18 @@ class CalendarListV2(Projection):
     tables = (CALENDARS_V2,)
 
     @applies(Calendar.Created)
-    def _created(self, event: Calendar.Created, position: int, rows: Rows) -> None:
+    def _created(self, event: Calendar.Created, rows: Rows) -> None:
         rows.insert(
             CALENDARS_V2,
-            calendar_id=event.originator_id,
-            owner_id=event.owner_id,
-            position=position,
-            version=event.originator_version,
-            is_archived=False,
-            terms={},
-            name=event.terms.name,
+            StoredCalendarV2(
+                calendar_id=event.originator_id,
+                owner_id=event.owner_id,
+                position=rows.position,
+                version=event.originator_version,
+                is_archived=False,
+                terms={},
+                name=event.terms.name,
+            ),
         )
 
 

@@ -24,12 +24,15 @@ def test_a_story_tells_each_event_what_was_typed_and_what_changed(
         "Time reserved",
         "Met in Lyon",
         "ada@example.org",
-        "as committed to",
+        "matches the record",
         "invitee",
-        "State now",
+        "Current state",
     ):
         assert said in page, said
     assert re.search(r"<del>\s*active\s*</del>.*?<ins>\s*redeemed\s*</ins>", text(answer), re.S)
+    assert f'<dt><code>booking_id</code></dt><dd><a href="/audit/history/{story.booking}">' in (
+        re.sub(r">\s+<", "><", text(answer))
+    )
     assert re.search(r"slot_start Nov 24, 2026, 10:00:00\sAM Nov 24, 2026, 9:00:00\sAM UTC", page)
 
 
@@ -38,9 +41,9 @@ def test_what_was_forgotten_is_said_to_be(inspector: SignedIn, owner: Owner, sto
     owner.post(f"/bookings/{story.booking}/forget-invitee")
     page = words(inspector.get(f"/audit/history/{story.booking}"))
     assert page.count("[forgotten]") == 2
-    assert "Person forgotten" in page
+    assert "Invitee forgotten" in page
     assert "ada@example.org" not in page
-    assert "as committed to" not in page
+    assert "matches the record" not in page
 
 
 def test_what_was_changed_behind_our_back_stands_out(
@@ -48,18 +51,18 @@ def test_what_was_changed_behind_our_back_stands_out(
 ) -> None:
     with services.database.connection() as conn:
         conn.execute("""UPDATE personal_data SET data = data || '{"note": "Never met"}'""")
-    assert "NOT what was committed to" in words(inspector.get(f"/audit/history/{story.link}"))
+    assert "DOES NOT match the record" in words(inspector.get(f"/audit/history/{story.link}"))
 
 
 def test_a_story_is_told_as_of_a_position(inspector: SignedIn, story: Story) -> None:
     answer = inspector.get(f"/audit/history/{story.link}?position=2")
     page = words(answer)
-    assert "The story as of position 2." in page
+    assert "History as of position 2." in page
     assert "1 of 4 events had happened." in page
-    assert "State then" in page
-    assert "Booking made" not in page[page.index("What happened") :]
+    assert "State at that moment" in page
+    assert "Booking made" not in page[page.index("1 of 4 events had happened.") :]
     nothing = inspector.get(f"/audit/history/{story.link}?position=1")
-    assert (nothing.status_code, "Nothing had happened yet" in words(nothing)) == (200, True)
+    assert (nothing.status_code, "No events had happened yet" in words(nothing)) == (200, True)
 
 
 def test_a_story_is_told_as_of_the_auditors_wall_clock(
@@ -69,14 +72,14 @@ def test_a_story_is_told_as_of_the_auditors_wall_clock(
         "SELECT (max(recorded_at) AT TIME ZONE 'Europe/Paris') AS local FROM stored_events"
     )
     assert row is not None
-    for minutes, said in ((2, "4 of 4 events"), (-2, "Nothing had happened yet")):
+    for minutes, said in ((2, "4 of 4 events"), (-2, "No events had happened yet")):
         at = (row["local"] + timedelta(minutes=minutes)).isoformat(timespec="seconds")
         assert said in words(inspector.get(f"/audit/history/{story.link}?at={at}"))
 
 
 def test_two_moments_are_compared(inspector: SignedIn, story: Story) -> None:
     page = text(inspector.get(f"/audit/history/{story.link}?from=2&to=6"))
-    compared = page[page.index('id="compared"') : page.index("What happened")]
+    compared = page[page.index('id="compared"') : page.index("<h2>History</h2>")]
     assert re.search(r"<del>\s*active\s*</del>.*?<ins>\s*redeemed\s*</ins>", compared, re.S)
     assert story.booking in compared
     same = inspector.get(f"/audit/history/{story.link}?from=6&to=6")

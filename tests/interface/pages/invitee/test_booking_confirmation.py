@@ -50,7 +50,7 @@ def test_both_zones_are_shown_where_their_clocks_differ(
     )
     other = text_of(invited.browser.get(invited.post(invited.form(zone="UTC")).headers["Location"]))
     assert "9:00 AM–9:30 AM UTC" in other
-    assert "For Olivia Owner: Tuesday, November 24, 2026, 10:00 AM" in other
+    assert "Olivia Owner's time: Tuesday, November 24, 2026, 10:00 AM" in other
 
 
 def test_a_booking_goes_to_calendars_and_takes_nothing_else_along(

@@ -41,7 +41,7 @@ def test_whoever_was_second_hears_that_somebody_booked_while_they_chose(invited:
     for start in (NINE, TEN):
         answer = slower.post(form | {"start": start})
         assert answer.status_code == 410
-        assert "Someone booked with this link while you were choosing." in text_of(answer)
+        assert "Someone else used this link while you were choosing a time." in text_of(answer)
         tells_nothing(answer)
 
 
@@ -90,11 +90,13 @@ def test_a_time_outside_the_rules_keeps_the_form(invited: Invited) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("name", "  ", "Must not be empty."),
-        ("name", "", "Must not be empty."),
+        ("name", "  ", "Enter your name."),
+        ("name", "", "Enter your name."),
         ("name", "x" * 201, "Must not be longer than 200 characters."),
-        ("email", "nope", "Not an e-mail address."),
-        ("notes", "\x00", "Must not hold control characters."),
+        ("email", "nope", "Enter one e-mail address, such as name@example.org."),
+        ("email", "a@b,c@d.e", "Enter one e-mail address, such as name@example.org."),
+        ("email", "ada@localhost", "The part after the @ must be a public domain"),
+        ("notes", "\x00", "Must not contain control characters."),
         ("start", "soon", "Must be a time"),
     ],
 )

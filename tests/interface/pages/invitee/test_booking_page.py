@@ -40,7 +40,7 @@ def test_a_link_shows_what_can_be_booked_with_whom_and_when(invited: Invited) ->
     assert "Times shown in UTC" in shown
     page = answer.get_data(as_text=True)
     assert 'data-ask-zone="UTC"' in page
-    assert "Tuesday, November 24, 2026, 16 free times" in page
+    assert "Tuesday, November 24, 2026, 16 available times" in page
 
 
 def test_times_are_those_of_the_zone_that_was_asked_for(invited: Invited) -> None:
@@ -54,7 +54,7 @@ def test_times_are_those_of_the_zone_that_was_asked_for(invited: Invited) -> Non
 def test_a_zone_nobody_knows_is_said_and_the_calendars_own_is_kept(invited: Invited) -> None:
     answer = invited.get("?tz=Nowhere/Land")
     assert answer.status_code == 200
-    assert "There is no such time zone." in text_of(answer)
+    assert "Time zone not found." in text_of(answer)
     assert "Times shown in UTC" in text_of(answer)
     assert "data-ask-zone" not in answer.get_data(as_text=True)
 
@@ -68,7 +68,7 @@ def test_the_page_begins_in_the_week_of_the_first_free_day(
     assert "Wednesday, March 3, 2027" in text_of(answer)
     assert times_in(answer) == ["2027-03-03T09:00:00Z", "2027-03-03T09:30:00Z"]
     empty = invited.get("?from=2026-12-01")
-    assert "Next free times: Wednesday, March 3, 2027" in text_of(empty)
+    assert "Next available times: Wednesday, March 3, 2027" in text_of(empty)
 
 
 def test_where_nothing_is_free_the_host_is_to_be_asked(
@@ -76,7 +76,7 @@ def test_where_nothing_is_free_the_host_is_to_be_asked(
 ) -> None:
     answer = new_invited(availability={"weekly": {}}).get()
     assert answer.status_code == 200
-    assert "There are no free times at the moment. Contact Olivia Owner." in text_of(answer)
+    assert "No times are available at the moment. Please contact Olivia Owner." in text_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_address_of_a_time_that_is_gone_shows_the_others(
     rival.post(rival.form(TEN))
     answer = invited.get(f"?start={TEN}")
     assert answer.status_code == 200
-    assert "That time is not free any more. Pick another time." in text_of(answer)
+    assert "That time is no longer available. Please choose another." in text_of(answer)
 
 
 def test_previews_and_strangers_learn_nothing(invited: Invited) -> None:

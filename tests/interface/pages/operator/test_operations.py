@@ -56,33 +56,33 @@ def told(page: str, name: str = link_list.NAME) -> str:
 def note(services: Services, **changes: Any) -> None:
     """Let the newest rebuild have come so far."""
     with services.database.connection() as conn:
-        jobs.note(conn, jobs.newest(conn)[link_list.NAME], **changes)
+        jobs.update(conn, jobs.newest(conn)[link_list.NAME], **changes)
 
 
 def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> None:
     page = operator.get("/operations")
-    assert "Nothing has happened yet." in words(page)
+    assert "event log, which is still empty." in words(page)
     for projection in CATALOGUE:
         assert re.fullmatch(
-            rf"{projection.name} Live 0 Nothing Nothing known Never Rebuild",
+            rf"{projection.name} Live 0 0 No data Never Rebuild",
             told(text(page), projection.name),
         )
     new_link(owner)
     page = operator.get("/operations")
-    assert "the log, which ends at position 2." in words(page)
+    assert "the event log, which ends at position 2." in words(page)
     assert re.search(r"Behind 0 2 events, [\d.]+ sec", told(text(page)))
     owner.catch_up()
     page = operator.get("/operations")
-    assert "Live 2 Nothing" in told(text(page))
+    assert "Live 2 0 " in told(text(page))
     assert "found no differences" in words(page)
     assert POLLS not in text(page)
 
 
 def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: str) -> None:
-    assert "No projector is at work. People can book" in words(operator.get("/operations"))
+    assert "No projector is running. People can still book" in words(operator.get("/operations"))
     with at_work(conninfo):
         page = words(operator.get("/operations"))
-    assert "A projector is at work" in page
+    assert "Projector running" in page
     assert "No projector" not in page
 
 
@@ -94,8 +94,8 @@ def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services)
                 (link_list.NAME, timedelta(minutes=minutes), seconds),
             )
     drawn = row(text(operator.get("/operations")))
-    assert 'aria-label="Lag in the last hour: at most 12 sec"' in drawn
-    assert "at most 12 sec" in re.sub(r"<[^>]*>", " ", drawn)
+    assert 'aria-label="Lag in the last hour: peak 12 sec"' in drawn
+    assert "peak 12 sec" in re.sub(r"<[^>]*>", " ", drawn)
     lines = re.findall(r'class="line" d="([^"]*)"', drawn)
     assert [re.sub(r"[\d. ]+", "", line) for line in lines] == ["ML", "Mh"]  # with a gap between
     assert "style=" not in drawn
@@ -114,8 +114,8 @@ def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: S
         "/operations?notice=rebuild-asked",
     )
     page = operator.get(answer.headers["Location"])
-    assert "The rebuild was asked for." in words(page)
-    assert "Waiting for its turn 0% · 0 events It goes on when a projector" in told(text(page))
+    assert "Rebuild requested." in words(page)
+    assert "Queued 0% · 0 events It continues once a projector" in told(text(page))
     assert POLLS in row(text(page))
     assert REBUILD not in row(text(page))
     assert POLLS not in row(text(page), "calendar_list_v1")
@@ -140,8 +140,8 @@ def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
     page = text(operator.get("/operations"))
     assert re.search(r"Rebuilt .* 98,765 events in 1 min · no differences", told(page))
     assert POLLS not in row(page)
-    assert f'data-announce="{link_list.NAME}: the rebuild is done."' in row(page)
-    assert "Last time that took 1 min." in words(operator.get(REBUILD))
+    assert f'data-announce="{link_list.NAME}: rebuild finished."' in row(page)
+    assert "The last rebuild took 1 min." in words(operator.get(REBUILD))
 
 
 def test_a_rebuild_that_is_asked_for_twice_runs_once(
@@ -157,8 +157,8 @@ def test_a_rebuild_that_is_asked_for_twice_runs_once(
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("verify", "These rows of the live view are not as the log says."),
-        ("rebuild", "Before the last rebuild, these rows were not as the log says."),
+        ("verify", "These rows of the live read model don't match the log."),
+        ("rebuild", "Before the last rebuild, these rows didn't match the log."),
     ],
 )
 def test_what_the_last_rebuild_found_is_shown_row_by_row(
@@ -199,7 +199,7 @@ def test_parked_events_are_shown_with_their_error_and_retried(
         owner.catch_up()
         page = operator.get("/operations")
         assert "Events parked" in told(text(page))
-        assert "1 event could not be applied. 1 later event of the same story" in words(page)
+        assert "1 event could not be applied. 1 later event of the same history" in words(page)
         assert "2 link.issued CheckViolation: " in words(page)
         assert "link.revoked" not in words(page)
         assert f'action="{retry}"' in text(page)
@@ -209,7 +209,7 @@ def test_parked_events_are_shown_with_their_error_and_retried(
         assert "Some events still can't be applied." in words(page)
     answer = operator.post(retry)
     page = operator.get(answer.headers["Location"])
-    assert "Nothing is parked any more." in words(page)
+    assert "All parked events have been applied." in words(page)
     assert "Live" in told(text(page))
     assert retry not in text(page)
 
@@ -237,7 +237,7 @@ def test_the_page_is_not_for_others(
         other.post(f"/operations/{link_list.NAME}/retry"),
     ):
         assert answer.status_code == 403
-        assert "Your account has no access to this page." in words(answer)
+        assert "Your account doesn't have access to this page." in words(answer)
         assert link_list.NAME not in text(answer)
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
 

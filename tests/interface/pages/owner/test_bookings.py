@@ -9,7 +9,7 @@ import pytest
 
 from application.people.personal_data import Invitee
 from interface.bootstrap import Services
-from interface.pages.owner.bookings import PAGE
+from interface.pages.owner.bookings import PAGE_SIZE
 from tests.conftest import Clock, Owner
 from tests.support.diary import Diary
 from tests.support.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
@@ -97,7 +97,7 @@ def test_times_are_in_the_owners_zone_also_where_that_makes_another_day(
         cell = cell_of(person, f"/bookings?view={view}", "2026-11-24")
         assert "00:30" in cell
         assert "Ada Lovelace" in cell
-    assert "Times are in Europe/Paris." in text_of(person, "/bookings")
+    assert "Times shown in Europe/Paris." in text_of(person, "/bookings")
     assert "Tue, 24 Nov 2026 00:30–01:00" in text_of(person, "/bookings")
 
 
@@ -155,7 +155,7 @@ def test_what_is_not_a_day_or_a_view_is_refused_as_a_page(person: SignedIn) -> N
 def test_a_free_week_names_the_next_booking(person: SignedIn, diary: Diary) -> None:
     diary.booking(diary.calendar(), TOMORROW_AT_NINE + timedelta(days=14))
     text = text_of(person, "/bookings?view=week")
-    assert "Nothing is booked this week. Next booking: Tuesday 8 December 2026" in text.replace(
+    assert "No bookings this week. Next booking: Tuesday 8 December 2026" in text.replace(
         "Tuesday,", "Tuesday"
     )
 
@@ -172,12 +172,12 @@ def test_search_and_calendar_narrow_every_view(person: SignedIn, diary: Diary) -
             found = " ".join(rows_of(person, f"/bookings?view={view}&q={words}"))
             assert "Grace Hopper" in found
             assert "Ada Lovelace" not in found
-    assert "No booking matches" in text_of(person, "/bookings?q=nobody")
+    assert "No bookings match" in text_of(person, "/bookings?q=nobody")
 
 
 def test_a_long_list_goes_on_where_it_ended(person: SignedIn, diary: Diary) -> None:
     calendar = diary.calendar()
-    for number in range(PAGE + 2):
+    for number in range(PAGE_SIZE + 2):
         start = TOMORROW_AT_NINE + number // 2 * timedelta(hours=1)
         diary.booking(
             calendar,
@@ -190,13 +190,13 @@ def test_a_long_list_goes_on_where_it_ended(person: SignedIn, diary: Diary) -> N
     address = unescape(following[1])
     assert "q=guest" in address
     names = re.findall(r"Guest \d+", first + person.get(address).get_data(as_text=True))
-    assert names == [f"Guest {number:02}" for number in range(PAGE + 2)]
+    assert names == [f"Guest {number:02}" for number in range(PAGE_SIZE + 2)]
 
 
 def test_past_bookings_page_from_the_newest_on(person: SignedIn, diary: Diary) -> None:
     calendar = diary.calendar()
-    for number in range(PAGE + 1):
-        start = NOW - (PAGE + 1 - number) * timedelta(hours=1)
+    for number in range(PAGE_SIZE + 1):
+        start = NOW - (PAGE_SIZE + 1 - number) * timedelta(hours=1)
         diary.booking(calendar, start, Invitee(f"Guest {number:02}", "guest@example.org"))
     first = person.get("/bookings?view=past").get_data(as_text=True)
     following = re.search(r'href="([^"]*cursor[^"]*)"', first)
@@ -204,7 +204,7 @@ def test_past_bookings_page_from_the_newest_on(person: SignedIn, diary: Diary) -
     names = re.findall(
         r"Guest \d+", first + person.get(unescape(following[1])).get_data(as_text=True)
     )
-    assert names == [f"Guest {number:02}" for number in reversed(range(PAGE + 1))]
+    assert names == [f"Guest {number:02}" for number in reversed(range(PAGE_SIZE + 1))]
 
 
 def test_a_crowded_day_of_the_month_leads_to_its_week(person: SignedIn, diary: Diary) -> None:
@@ -270,10 +270,10 @@ def test_nobody_sees_another_owners_bookings(
 
 
 def test_empty_lists_say_what_will_be_there(person: SignedIn) -> None:
-    assert "No bookings ahead" in text_of(person, "/bookings")
-    assert "Nothing here yet" in text_of(person, "/bookings?view=past")
-    assert "No booking was cancelled" in text_of(person, "/bookings?view=cancelled")
-    assert "Nothing is booked this month." in text_of(person, "/bookings?view=month")
+    assert "No upcoming bookings" in text_of(person, "/bookings")
+    assert "No past bookings" in text_of(person, "/bookings?view=past")
+    assert "No cancelled bookings" in text_of(person, "/bookings?view=cancelled")
+    assert "No bookings this month." in text_of(person, "/bookings?view=month")
 
 
 def test_whoever_is_not_signed_in_is_asked_to_first(person: SignedIn, diary: Diary) -> None:

@@ -48,11 +48,11 @@ def test_the_preview_shows_what_the_unsaved_form_would_offer(
     answer = person.post(PREVIEW, form, headers={"Accept-Language": "en-GB"})
     assert answer.status_code == 200
     assert "<html" not in text(answer)
-    assert words(answer).startswith("2 times can be booked. Times shown in UTC.")
+    assert words(answer).startswith("2 available times. Times shown in UTC.")
     assert "Tue 24 Nov 09:00 11:00" in words(answer)  # 10:00 is booked
     assert "Wed 25 Nov no times" in words(answer)
     whole_page = words(person.post(f"{CALENDARS}/{calendar_id}", form | {"do": "preview"}))
-    assert "2 times can be booked." in whole_page
+    assert "2 available times." in whole_page
     assert the_calendar(owner)["duration_minutes"] == 30
 
 
@@ -66,18 +66,18 @@ def test_the_preview_of_a_form_that_is_not_right_yet_says_what_is_missing(person
     answer = person.post(PREVIEW, form)
     assert answer.status_code == 200
     assert words(answer).endswith(
-        "once this is filled in: Time zone, Duration, Friday, Other hours on some dates."
+        "once these fields are filled in correctly: Time zone, Duration, Friday, Date overrides."
     )
 
 
 def test_the_preview_of_an_empty_week_names_the_first_free_day(person: SignedIn) -> None:
     form = filled_in(person.get(NEW)) | {"time_zone": "UTC", "minimum_notice_minutes": "240"}
     answer = words(person.post(PREVIEW, form))
-    assert "The first free times are on Thursday, 3 December 2026" in answer or (
-        "The first free times are on Thursday, December 3, 2026" in answer
+    assert "The next available times are on Thursday, 3 December 2026" in answer or (
+        "The next available times are on Thursday, December 3, 2026" in answer
     )
     closed = {f"availability.weekly.{day}": "" for day in WEEKDAYS}
-    assert "Nor later" in words(person.post(PREVIEW, form | closed))
+    assert "None are available later" in words(person.post(PREVIEW, form | closed))
 
 
 def test_editing_changes_all_that_was_typed_and_nothing_else(
@@ -129,7 +129,7 @@ def test_a_stale_edit_shows_what_changed_and_saves_on_the_second_press(
     assert the_calendar(owner)["duration_minutes"] == 45
     notice = words(answer)
     assert "Duration 45 minutes 20 minutes" in notice
-    assert "Monday 10:00–12:00 not changed by you" in notice
+    assert "Monday 10:00–12:00 unchanged" in notice
     merged = filled_in(answer)
     assert merged["duration_minutes"] == ["20"]
     assert merged["location"] == ["Room 2"]
@@ -148,7 +148,7 @@ def test_number_and_unit_of_the_notice_are_taken_over_together(
     theirs = {"minimum_notice_minutes": "30", "minimum_notice_unit": "minutes"}
     assert person.post(address, form | theirs).status_code == 303
     answer = person.post(address, form | {"name": "Mine"})
-    assert "Minimum notice 30 minutes not changed by you" in words(answer)
+    assert "Minimum notice 30 minutes unchanged" in words(answer)
     merged = filled_in(answer)
     assert (merged["minimum_notice_minutes"], merged["minimum_notice_unit"]) == (["30"], "minutes")
 

@@ -130,16 +130,16 @@ def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, own
     }
     answer = person.post(NEW, form)
     assert answer.status_code == 422
-    assert error_at(answer, "name") == "Must not be empty."
+    assert error_at(answer, "name") == "Enter a name."
     assert "IANA" in error_at(answer, "time_zone")
-    assert error_at(answer, "duration_minutes") == "Must be a whole number."
+    assert error_at(answer, "duration_minutes") == "Enter a whole number."
     assert error_at(answer, "booking_window_days") == "Must be between 1 and 365."
-    assert error_at(answer, "minimum_notice_minutes") == "Must not be longer than 365 days."
-    assert error_at(answer, "availability.weekly.monday").startswith("Write hours as in")
+    assert error_at(answer, "minimum_notice_minutes") == "Enter 0 to 365 days."
+    assert error_at(answer, "availability.weekly.monday").startswith("Enter hours such as")
     assert "must not overlap" in error_at(answer, "availability.weekly.tuesday")
-    assert error_at(answer, "override-1") == "Choose the date of these hours."
-    assert error_at(answer, "override-2") == "This date is given twice."
-    assert error_at(answer, "override-3") == "This date is given twice."
+    assert error_at(answer, "override-1") == "Choose a date for these hours."
+    assert error_at(answer, "override-2") == "This date appears twice."
+    assert error_at(answer, "override-3") == "This date appears twice."
     assert "YYYY-MM-DD" in error_at(answer, "override-4")
     assert '<details class="card" open>' in text(answer)
     kept = filled_in(answer)
@@ -147,6 +147,36 @@ def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, own
     assert kept["duration_minutes"] == ["half"]
     assert kept["override_date"][:4] == form["override_date"]
     assert owner.get("/calendars").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "sentence"),
+    [
+        ("12-9", "12:00–09:00 ends before it starts. Did you mean 12:00–21:00?"),
+        ("20:00-8:30", "20:00–08:30 ends before it starts. Did you mean 20:00–20:30?"),
+        ("22-21", "22:00–21:00 ends before it starts."),
+    ],
+)
+def test_hours_that_end_before_they_start_are_refused_with_a_guess(
+    person: SignedIn, owner: Owner, hours: str, sentence: str
+) -> None:
+    form = filled_in(person.get(NEW)) | {
+        "name": "Intro call",
+        "availability.weekly.monday": hours,
+        "override_date": ["2026-12-24"],
+        "override_hours": [hours],
+    }
+    answer = person.post(NEW, form)
+    assert error_at(answer, "availability.weekly.monday") == sentence
+    assert error_at(answer, "override-1") == sentence
+    assert owner.get("/calendars").json["items"] == []
+
+
+def test_limits_are_told_in_the_readers_language(person: SignedIn) -> None:
+    form = filled_in(person.get(NEW)) | {"duration_minutes": "0", "minimum_notice_minutes": "-1"}
+    answer = person.post(NEW, form, headers={"Accept-Language": "de"})
+    assert error_at(answer, "duration_minutes") == "Muss zwischen 1 und 1440 liegen."
+    assert error_at(answer, "minimum_notice_minutes") == "Geben Sie 0 bis 365 Tage ein."
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_each_link_shows_what_became_of_it_and_what_can_be_done(
         assert (active["url"] in row) is (name == "Active")
         assert (f"/links/{active['id']}/replace" in row) is (name == "Active")
         assert (f"/links/revoke?link={active['id']}" in row) is (name == "Active")
-        assert ("Issue another" in row) is (name in ("Revoked", "Expired"))
+        assert ("Create another" in row) is (name in ("Revoked", "Expired"))
     assert f"/bookings/{booking['booking_id']}" in found["Used"]
     assert "Ada Lovelace" in found["Used"]
     assert page.count('type="checkbox" name="link"') == 1
@@ -198,7 +198,7 @@ def test_one_link_is_revoked_with_a_reason_that_its_page_shows(
     page = person.get(answer.headers["Location"])
     assert "Link revoked." in text(page)
     assert "Sent to &lt;nobody&gt;" in page.get_data(as_text=True)
-    assert "Issue another" in text(page)
+    assert "Create another" in text(page)
     assert link["url"] not in text(page)
 
 
@@ -250,7 +250,7 @@ def test_replacing_ends_the_link_and_shows_the_new_one_ready_to_copy(
     assert answer.status_code == 303
     page = text(person.get(answer.headers["Location"]))
     new = owner.get("/links?status=active").json["items"][0]
-    assert "Link replaced. The old one no longer works: send the new one." in page
+    assert "Link replaced. The old link no longer works, so send the new one." in page
     assert f'readonly value="{new["url"]}"' in page
     assert "From Lyon" in page
     old_page = text(person.get(f"/links/{old['id']}"))
@@ -270,7 +270,7 @@ def test_a_link_that_can_not_be_replaced_says_why(
     assert answer.status_code == 409
     assert "This calendar is archived: it takes no changes and no new links." in text(answer)
     assert status_of(owner, archived) == "active"
-    assert "Issue another" not in text(person.get(f"/links/{used['id']}"))
+    assert "Create another" not in text(person.get(f"/links/{used['id']}"))
     assert f"/links/{archived['id']}/replace" not in text(person.get("/links"))
 
 
@@ -294,7 +294,7 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
     booking = book(owner, link)
     page = text(person.get(f"/links/{link['id']}"))
     (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', page, re.DOTALL)
-    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Issued", "Used"]
+    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Created", "Used"]
     assert "booked by Ada Lovelace" in timeline
     assert re.search(r"5:00|17:00", timeline)
     assert re.search(r"6:00|18:00", timeline)
@@ -310,7 +310,7 @@ def test_an_expired_link_shows_when_and_offers_another(
     clock.advance(days=1)
     page = text(person.get(f"/links/{link['id']}"))
     (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', page, re.DOTALL)
-    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Issued", "Expired"]
+    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Created", "Expired"]
     assert f"/links/{link['id']}/again" in page
     assert link["url"] not in page
 

@@ -113,11 +113,11 @@ def test_a_last_day_ends_with_midnight_where_the_owner_lives(
     ("field", "value", "sentence"),
     [
         ("recipient", "x" * 201, "Must not be longer than 200 characters."),
-        ("expires_in_days", "0", "Must be 1 to 365."),
-        ("expires_in_days", "many", "Must be 1 to 365."),
-        ("expires_on", "2026-11-22", "Must lie in the future."),
-        ("expires_on", "2027-11-23", "Must lie within 365 days."),
-        ("expires_on", "soon", "Must be a date as in 2026-12-24"),
+        ("expires_in_days", "0", "Enter a number from 1 to 365."),
+        ("expires_in_days", "many", "Enter a number from 1 to 365."),
+        ("expires_on", "2026-11-22", "Choose a date from Nov 23, 2026 to Nov 22, 2027."),
+        ("expires_on", "2027-11-23", "Choose a date from Nov 23, 2026 to Nov 22, 2027."),
+        ("expires_on", "soon", "Must be a date such as 2026-12-24"),
     ],
 )
 @pytest.mark.parametrize("headers", [HX, {}])
@@ -176,7 +176,7 @@ def test_an_archived_calendar_says_so_instead_of_the_form(
         person.post(address, FORM | {"recipients": "Ada"}, headers=headers),
     ):
         assert answer.status_code == 409
-        assert "This calendar is archived: it takes no new links." in text(answer)
+        assert "This calendar is archived, so you can't create new links for it." in text(answer)
         assert "<textarea" not in text(answer)
     assert links(owner) == []
 
@@ -249,9 +249,9 @@ def test_no_more_than_500_recipients_and_not_less_than_one(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     for recipients, sentence in {
-        "\n \n": "Name at least one recipient.",
-        "": "Must not be empty.",
-        "x\n" * 501: "At most 500 recipients at once.",
+        "\n \n": "Enter at least one recipient.",
+        "": "Enter at least one recipient.",
+        "x\n" * 501: "Enter at most 500 recipients.",
         f"Ada\n\n{'x' * 201}": "Line 3: Must not be longer than 200 characters.",
     }.items():
         answer = share_several(person, calendar_id, recipients)

@@ -58,7 +58,7 @@ def test_a_wrong_name_or_zone_is_said_and_kept_in_the_form(
 ) -> None:
     answer = person.post("/account", {"name": "", "time_zone": "Atlantis"})
     assert answer.status_code == 422
-    assert error_at(answer, "name") == "Must not be empty."
+    assert error_at(answer, "name") == "Enter your name."
     assert "IANA" in error_at(answer, "time_zone")
     assert 'value="Atlantis"' in text(answer)
     assert services.accounts.by_id(person.account.id).name == "Olivia Owner"
@@ -70,14 +70,14 @@ def test_somebody_without_a_password_is_told_why_to_have_one(
     link = services.accounts.sign_in_token(person.account)
     assert app.test_client().post(f"/sign-in/{link}").headers["Location"] == "/account"
     page = text(person.get("/account"))
-    assert "You have no password yet." in page
+    assert "You don't have a password yet." in page
     assert 'name="current_password"' not in page
     form = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
     answer = person.post("/account/password", form)
     assert answer.status_code == 303
     page = text(person.get(answer.headers["Location"]))
     assert "Password changed." in page
-    assert "You have no password yet." not in page
+    assert "You don't have a password yet." not in page
     assert signs_in(app, person, NEW_PASSWORD)
 
 
@@ -113,11 +113,11 @@ def test_a_new_password_signs_all_other_browsers_out(with_password: SignedIn, ap
 @pytest.mark.parametrize(
     ("wrong", "field", "sentence"),
     [
-        ({"current_password": "guess"}, "current_password", "not your current password"),
-        ({"current_password": ""}, "current_password", "not your current password"),
-        ({"password": ""}, "password", "Must not be empty."),
+        ({"current_password": "guess"}, "current_password", "isn't your current password"),
+        ({"current_password": ""}, "current_password", "isn't your current password"),
+        ({"password": ""}, "password", "Enter a new password."),
         ({"password": "short", "password_again": "short"}, "password", "10 to 256 characters"),
-        ({"password_again": "another"}, "password_again", "not the same"),
+        ({"password_again": "another"}, "password_again", "don't match"),
     ],
 )
 def test_a_password_is_not_changed_by_mistake_or_by_somebody_else(
@@ -176,11 +176,11 @@ def test_a_key_needs_a_name_and_no_more_scopes_than_the_account(
     before = services.accounts.api_keys()
     nothing = person.post("/account/keys")
     assert nothing.status_code == 422
-    assert error_at(nothing, "key_name") == "Must not be empty."
-    assert error_at(nothing, "scopes") == "Choose at least one."
+    assert error_at(nothing, "key_name") == "Enter what the key is for."
+    assert error_at(nothing, "scopes") == "Select at least one permission."
     too_much = person.post("/account/keys", {"key_name": "Spy", "scopes": ["links", "audit"]})
     assert too_much.status_code == 422
-    assert error_at(too_much, "scopes") == "Your account does not allow this."
+    assert error_at(too_much, "scopes") == "Your account doesn't have these permissions."
     assert 'value="audit"' not in text(too_much)
     assert services.accounts.api_keys() == before
 

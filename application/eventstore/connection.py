@@ -1,0 +1,48 @@
+"""Connections outside the pool: those of the projector, of rebuilds, and of commands."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from application.eventstore.conninfo import with_defaults
+
+UNATTENDED: Mapping[str, str] = {
+    # A crash of the server takes rows and position away together, and both are made again.
+    "synchronous_commit": "off",
+    # The server drops a client that it can't reach for three seconds, and its locks with it.
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "3000",
+}
+"""PostgreSQL's settings for processes that nobody watches and that can do their work again."""
+
+
+def connect(
+    conninfo: str,
+    *,
+    application_name: str,
+    settings: Mapping[str, str] | None = None,
+    kind: type[Connection[Any]] = Connection,
+    autocommit: bool = True,
+) -> Connection[DictRow]:
+    """Returns a connection that reads times in UTC, by default in autocommit mode.
+
+    `settings` are PostgreSQL's, for the whole session. Raises psycopg's own errors.
+    """
+    completed = with_defaults(conninfo, application_name=application_name)
+    with ExitStack() as on_failure:
+        conn: Connection[DictRow] = on_failure.enter_context(
+            closing(kind.connect(completed, autocommit=autocommit, row_factory=dict_row))
+        )
+        values = {"timezone": "UTC", **(settings or {})}
+        conn.execute(
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[])"
+            " AS setting (name, value)",
+            (list(values), list(values.values())),
+        )
+        on_failure.pop_all()
+    return conn

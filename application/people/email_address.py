@@ -1,0 +1,60 @@
+"""The one rule for e-mail addresses: exactly one recipient, in one spelling.
+
+Syntax alone is checked, without asking DNS: only mail that arrives proves more.
+"""
+
+import email_validator
+from email_validator import EmailNotValidError, validate_email
+
+from domain.errors import Sentence
+
+# Domains that exist inside one network only. The library refuses them wherever they occur,
+# and offers its list to be changed for that: here, the caller decides.
+_LOCAL_DOMAINS = ("arpa", "internal", "invalid", "local", "localhost", "onion", "test")
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+class InvalidEmailAddress(ValueError):
+    """Text that is not one usable e-mail address; `sentence` tells people why."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+def normalized_email_address(text: str, *, may_be_local: bool = False) -> str:
+    """Returns the address in the spelling that is stored; raises `InvalidEmailAddress`.
+
+    The part before the @ stays as it was typed, without the space around it. The domain is
+    in lower case and, where it is internationalised, in Unicode. An address has at most 254
+    bytes of UTF-8. Only with `may_be_local` may its domain be one that the internet does not
+    know, such as `localhost`, `nas.local` or a name without a dot.
+    """
+    address = text.strip()
+    try:
+        parts = validate_email(address, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise InvalidEmailAddress(
+            Sentence("Enter one e-mail address, such as name@example.org.")
+        ) from None
+    if not may_be_local and not _is_public(parts.ascii_domain):
+        raise InvalidEmailAddress(
+            Sentence("The part after the @ must be a public domain, such as example.org.")
+        )
+    return f"{address.rpartition('@')[0]}@{parts.domain}"
+
+
+def spellings(text: str) -> tuple[str, str]:
+    """Returns an address as typed, and as it is stored if it is one: search for both.
+
+    What earlier versions accepted was stored as typed.
+    """
+    try:
+        return text, normalized_email_address(text, may_be_local=True)
+    except InvalidEmailAddress:
+        return text, text
+
+
+def _is_public(domain: str) -> bool:
+    _, dot, top_level = domain.rpartition(".")
+    return bool(dot) and top_level not in _LOCAL_DOMAINS and not top_level[-1].isdigit()

@@ -1,0 +1,35 @@
+"""Pages that tell an invitee why nothing can be booked or shown."""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from domain.errors import AdmitOneError, LinkEnded, LinkRedeemed, Unavailable
+from interface.pages.shared.i18n import gettext
+from interface.web.invitation import Invitation
+from interface.web.problems import refusal_page
+
+
+def link_ended(
+    refusal: LinkEnded, invited: Invitation, *, zone: str, while_choosing: bool = False
+) -> ResponseReturnValue:
+    """Shows why the link can no longer book; nothing about the calendar, or who booked.
+
+    `zone` is the reader's. `while_choosing` means that the link ended while its form was open.
+    """
+    page = render_template(
+        "invitee/ended.html",
+        ended=type(refusal).__name__,
+        while_choosing=while_choosing and isinstance(refusal, LinkRedeemed),
+        host=invited.host_name,
+        expired_at=invited.link.expires_at,
+        zone=zone,
+        ask_zone="tz" not in request.values,
+    )
+    return refusal_page(page, refusal, owner=False)
+
+
+def refused(error: AdmitOneError) -> ResponseReturnValue:
+    """Shows the sentence of any other refusal, and nothing else."""
+    retry = isinstance(error, Unavailable)
+    page = render_template("invitee/ended.html", title=gettext(error.detail), retry=retry)
+    return refusal_page(page, error, owner=False)

@@ -1,0 +1,45 @@
+"""The home page: the next bookings and the active links, or the sign-in form."""
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from application.people.accounts import Account
+from domain.link import LinkStatus
+from interface.pages.shared.auth import current_session
+from interface.pages.shared.sign_in import sign_in_page
+from interface.web.request_context import services
+from projections.views import booking_calendar, calendar_list, link_list
+
+blueprint = Blueprint("home", __name__)
+
+_MOST_LISTED = 5
+
+
+@blueprint.get("/")
+def show() -> ResponseReturnValue:
+    """Shows the home page to people who are signed in, and the sign-in form to others."""
+    session = current_session()
+    if session is None:
+        return sign_in_page(next_path=request.args.get("next"))
+    return _home_page(session.account)
+
+
+def _home_page(account: Account) -> str:
+    current = services()
+    now = current.now()
+    calendars = calendar_list.calendars_of(current.database, account.id)
+    return render_template(
+        "home.html",
+        calendars={calendar.id: calendar for calendar in calendars},
+        zone=account.time_zone or (calendars[0].terms.rules.time_zone if calendars else "UTC"),
+        bookings=booking_calendar.bookings_of(
+            current.database, account.id, since=now, limit=_MOST_LISTED
+        ),
+        links=link_list.links_of(
+            current.database,
+            account.id,
+            now=now,
+            status=LinkStatus.ACTIVE,
+            limit=_MOST_LISTED,
+        ),
+    )

@@ -1,0 +1,33 @@
+"""The projector process: keeps the views current and, beside them, rebuilds and checkpoints."""
+
+from application.eventstore.mapper import JSONMapper
+from interface import key_store
+from interface.bootstrap import utc_now
+from interface.observability import logs
+from interface.runtime import command_database, rebuild_launcher
+from interface.runtime.checkpoint_loop import sign_periodically
+from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
+from interface.settings import Settings
+from projections.catalogue import CATALOGUE
+from projections.engine.runner import Runner
+from projections.evidence.checkpoint_store import CheckpointStore
+
+
+def run(settings: Settings) -> None:
+    """Applies new events to all views until SIGINT or SIGTERM.
+
+    Stands by while another projector does the same. Raises `AdmitOneError` when the database
+    can't be used.
+    """
+    logs.configure(settings.log)
+    end_with_parent()
+    stop = stop_on_signals()
+    with command_database.database(settings) as conninfo:
+        runner = Runner(conninfo, CATALOGUE, JSONMapper())
+        signer = key_store.checkpoint_signer(settings)
+        store = CheckpointStore(settings.checkpoints_folder, signer.verifier_key())
+        with (
+            rebuild_launcher.on_request(conninfo, runner.is_at_work, stop),
+            sign_periodically(conninfo, signer, store, runner.is_at_work, stop, now=utc_now),
+        ):
+            runner.run(stop)

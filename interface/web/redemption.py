@@ -1,0 +1,112 @@
+"""Redeems a link for the API and the pages: books, records refusals, counts outcomes."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from application.commands.redemption import Redemption
+from application.eventstore.database import DATABASE_ERRORS
+from application.eventstore.event_sourced_application import Written
+from application.people.personal_data import Invitee
+from domain.errors import AdmitOneError, IdempotencyMismatch, LinkEnded, SlotRefused
+from interface.observability import metrics
+from interface.observability.metrics import RefusalResponse
+from interface.web.invitation import link_id_of
+from interface.web.problems import problem_of, slug_of
+from interface.web.request_context import services
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+
+def redeem(
+    token: str,
+    *,
+    start: datetime,
+    invitee: Invitee,
+    notes: str | None,
+    idempotency_key: str | None,
+) -> Written[Redemption]:
+    """Books a slot and counts that in the metrics. Raises like `RedemptionCommands.redeem`."""
+    current = services()
+    written = current.redemptions.redeem(
+        link_id=link_id_of(token),
+        start=start,
+        invitee=invitee,
+        notes=notes,
+        idempotency_key=idempotency_key,
+        now=current.now(),
+    )
+    metrics.count_redemption("repeated" if written.value.is_repeat else "booked")
+    return written
+
+
+def count_repeated_booking() -> None:
+    """Counts a request that gets an earlier booking again."""
+    metrics.count_redemption("repeated")
+
+
+@contextmanager
+def recording_refusals(token: str) -> Iterator[None]:
+    """Records, for the link's owner, why an attempt to book with the link is refused.
+
+    Only refusals that concern an existing link are recorded.
+    """
+    try:
+        yield
+    except (LinkEnded, SlotRefused, IdempotencyMismatch) as refusal:
+        current = services()
+        try:
+            current.refused_attempts.record(
+                link_id_of(token),
+                reason=problem_of(type(refusal), owner=False).slug,
+                address=request.remote_addr or "",
+                now=current.now(),
+            )
+        except DATABASE_ERRORS as error:
+            log.warning("a refused attempt was not recorded: %s", error)
+        raise
+
+
+def counting_refusals(view: Callable[P, R]) -> Callable[P, R]:
+    """Counts, for the metrics, how this view refuses requests to redeem a link."""
+
+    @wraps(view)
+    def counting(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result = view(*args, **kwargs)
+        except AdmitOneError as refusal:
+            metrics.count_redemption(problem_of(type(refusal), owner=False).slug)
+            raise
+        except HTTPException as error:
+            metrics.count_redemption(slug_of(error.code or 500))
+            raise
+        if isinstance(result, RefusalResponse):
+            metrics.count_redemption(result.refusal)
+        return result
+
+    return counting
+
+
+def confirmation(redemption: Redemption) -> dict[str, Any]:
+    """Returns a new booking for its invitee, with the links that only they may have."""
+    current = services()
+    token = current.tokens.for_managing(redemption.booking.id)
+    manage_url = f"{current.settings.public_url}/m/{token}"
+    return {
+        "booking_id": redemption.booking.id,
+        "start": redemption.booking.slot.start,
+        "end": redemption.booking.slot.end,
+        "calendar": redemption.calendar.terms,
+        "invitee": redemption.invitee,
+        "manage_url": manage_url,
+        "ics_url": f"{manage_url}/booking.ics",
+    }

@@ -1,0 +1,71 @@
+"""Databases that an earlier version made are brought up to date without losing anything."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from application import schema
+from interface.bootstrap import apply_schema
+
+LINK = UUID("30000000-0000-0000-0000-000000000001")
+STEPS_BEFORE = [
+    "0001_the_log.sql",
+    "0002_accounts.sql",
+    "0003_sign_in.sql",
+    "0004_append_only.sql",
+    "0005_views.sql",
+    "0006_audit.sql",
+    "0007_audit_search.sql",
+]
+
+
+def connect(conninfo: str) -> Connection[DictRow]:
+    return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row)
+
+
+@pytest.fixture
+def before_0008(new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with the tables of the steps up to 0007, and a parked event."""
+    conninfo = new_database()
+    with connect(conninfo) as conn, monkeypatch.context() as earlier:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+        earlier.setattr(schema, "missing_steps", lambda _: STEPS_BEFORE)
+        schema.apply(conn)
+        conn.execute(
+            """INSERT INTO parked_events (generation, position, story, error, attempts)
+            VALUES ('link_list_v2', 7, %s, 'RuntimeError: not thought of', 3)""",
+            (LINK,),
+        )
+    return conninfo
+
+
+def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
+    before_0008: str,
+) -> None:
+    assert apply_schema(before_0008) == ["0008_correlation_ids.sql"]
+    with connect(before_0008) as conn:
+        (row,) = conn.execute("SELECT * FROM parked_events").fetchall()
+        del row["parked_at"]
+        assert row == {
+            "generation": "link_list_v2",
+            "position": 7,
+            "correlation_id": LINK,
+            "error": "RuntimeError: not thought of",
+            "attempts": 3,
+        }
+
+
+def test_an_upgraded_database_has_the_columns_of_a_new_one(
+    before_0008: str, new_database: Callable[[], str]
+) -> None:
+    apply_schema(before_0008)
+    columns = """SELECT table_name, column_name, data_type, is_nullable, column_default
+        FROM information_schema.columns WHERE table_schema = 'public'
+        ORDER BY table_name, ordinal_position"""
+    with connect(before_0008) as upgraded, connect(new_database()) as new:
+        assert upgraded.execute(columns).fetchall() == new.execute(columns).fetchall()
