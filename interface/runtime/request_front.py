@@ -15,10 +15,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
+
+from interface.runtime.heartbeat import BEAT_SECONDS, beat
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -79,12 +82,33 @@ class RequestFront:
     """An RSGI application that runs a WSGI application on threads of its own."""
 
     def __init__(
-        self, app: "WSGIApplication", *, threads: int, shares: Sequence[Share] = ()
+        self,
+        app: "WSGIApplication",
+        *,
+        threads: int,
+        shares: Sequence[Share] = (),
+        heartbeats: Path | None = None,
     ) -> None:
-        """A request belongs to the first of the `shares` that it matches, if to any."""
+        """A request belongs to the first of the `shares` that it matches, if to any.
+
+        `heartbeats` is the folder in which the supervisor looks for signs of life.
+        """
+        self._heartbeats = heartbeats
         self._app = app
         self._shares = shares
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Starts the heartbeat, in the worker's own process."""
+        if self._heartbeats is not None:
+            self._beating = loop.create_task(self._beat(self._heartbeats))
+
+    async def _beat(self, folder: Path) -> None:
+        """Shows again and again that a request would get through to a thread and back."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await loop.run_in_executor(self._threads, beat, folder)
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def __rsgi__(self, scope: Scope, proto: Any) -> None:
         """Answers one request."""

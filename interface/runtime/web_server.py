@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -12,7 +14,7 @@ from granian.log import LogLevels
 from interface.bootstrap import build
 from interface.observability import logs
 from interface.runtime import connection_warden, parent_watchdog
-from interface.runtime.request_front import RequestFront
+from interface.runtime.request_front import RequestFront, Scope, Share
 from interface.settings import Settings
 from interface.wsgi import create_app
 
@@ -65,7 +67,42 @@ def worker() -> RequestFront:
     logs.configure(settings.log)
     connection_warden.start(settings.port)
     app = create_app(build(settings, settings.database_url))
-    return RequestFront(app, threads=THREADS)
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return RequestFront(
+        app,
+        threads=THREADS,
+        shares=shares(),
+        heartbeats=Path(folder) if folder else None,
+    )
+
+
+def shares() -> list[Share]:
+    """Returns the kinds of work that may not take all threads of a worker.
+
+    What is left is for everything else: invitees' pages and redemptions above all.
+    """
+    return [
+        Share(_hashes_a_password, threads=2, waiting=4),
+        Share(_waits_for_a_view, threads=THREADS // 4, waiting=0),
+        Share(_reads_the_whole_log, threads=1, waiting=4),
+        Share(_is("/metrics"), threads=1, waiting=2),
+    ]
+
+
+def _is(path: str) -> Callable[[Scope], bool]:
+    return lambda scope: scope.path == path
+
+
+def _hashes_a_password(scope: Scope) -> bool:
+    return scope.method == "POST" and scope.path in ("/", "/account/password")
+
+
+def _waits_for_a_view(scope: Scope) -> bool:
+    return scope.headers.get("x-min-position") is not None
+
+
+def _reads_the_whole_log(scope: Scope) -> bool:
+    return scope.path.startswith(("/audit", "/api/v1/audit"))
 
 
 def _prepare_forks() -> None:
