@@ -19,6 +19,7 @@ from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
+from application.people.rate_limits import RateLimits
 from application.people.refused_attempts import RefusedAttempts
 from application.people.tokens import Tokens
 from application.proofs.checkpoint_signer import CheckpointSigner
@@ -68,6 +69,7 @@ class Services:
     redemptions: RedemptionCommands
     erasure: ErasureCommands
     refused_attempts: RefusedAttempts
+    rate_limits: RateLimits
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -107,6 +109,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         redemptions=RedemptionCommands(event_store),
         erasure=ErasureCommands(event_store, accounts),
         refused_attempts=RefusedAttempts(database, keys[0]),
+        rate_limits=RateLimits(database, keys[0]),
         now=now,
     )
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
 
 class SettingsError(ValueError):
@@ -49,6 +50,24 @@ def _ip_address(text: str) -> str:
     if address is None or "%" in text:  # the web server does not know scopes
         raise _Unusable(f"must be an IP address of this machine, not {text!r}")
     return str(address)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    if text == "none":
+        return ()
+    return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        network = None
+    if network is None or network.prefixlen == 0 or "%" in text:
+        raise _Unusable(
+            f"must be `none`, or IP addresses and networks such as 10.0.0.0/8, not {text!r}"
+        )
+    return network
 
 
 def _database_url(text: str) -> str:
@@ -121,6 +140,9 @@ class Settings:
     """ADMITONE_CHECKPOINTS: the folder for signed checkpoints. Unset: in `data`."""
     public_url: Annotated[str, _web_address] = ""
     """ADMITONE_PUBLIC_URL: how people reach the service. Unset: host and port."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = LOOPBACK
+    """ADMITONE_TRUSTED_PROXIES: comma-separated addresses or networks of the proxies in front,
+    which name the client in X-Forwarded-For; or `none`. Unset: proxies on this machine."""
     postgres_bin: Annotated[Path | None, _folder] = None
     """ADMITONE_POSTGRES_BIN: a folder of PostgreSQL programs to use instead of the embedded."""
     log: Annotated[str | None, _choice("json", "text")] = None

@@ -15,7 +15,7 @@ from projections.rebuild.jobs import RebuildJob
 
 @dataclass(frozen=True)
 class ViewStatus:
-    """How a view compares with the log.
+    """A view compared with the log.
 
     `lag_events` counts the events that it has not seen (`lag.MOST_COUNTED` at most),
     `lag_seconds` is the age of the oldest of them. `parked` events could not be applied,

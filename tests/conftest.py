@@ -1,50 +1,36 @@
 """A real PostgreSQL, services on it, and the whole service as a process of its own."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
 from werkzeug.local import LocalProxy
 
-from application.eventstore.mapper import JSONMapper
-from application.people.accounts import Account
+from interface import cli
 from interface.bootstrap import Services, apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from interface.wsgi import create_app
-from projections.catalogue import CATALOGUE
 from projections.engine import positions
-from projections.engine.runner import Runner
-from tests.support.examples import NOW
-from tests.support.log_trigger import unlock_log
+from tests.support.clock import Clock
+from tests.support.command_line import Command, Outcome
+from tests.support.desk import Desk
+from tests.support.examples import SECRET
+from tests.support.log_trigger import bypass_log_trigger
+from tests.support.owner import Owner
+from tests.support.projector import apply_log
 from tests.support.service import Service, running_service
 from tests.support.signed_in_browser import SignedIn, sign_in
 
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
-SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
-
-
-@dataclass
-class Clock:
-    """A clock that stands until it is moved."""
-
-    time: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, **by: float) -> None:
-        self.time += timedelta(**by)
 
 
 @pytest.fixture(scope="session")
@@ -95,21 +81,25 @@ def shared_database(new_database: Callable[[], str]) -> str:
 def conninfo(shared_database: str) -> str:
     """A database with no rows in it."""
     with psycopg.connect(shared_database) as conn:
-        tables = [
-            name
-            for (name,) in conn.execute(
-                """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-                AND tablename NOT IN ('schema_steps', 'projection_positions')"""
-            )
-        ]
-        unlock_log(conn)
-        conn.execute(
-            sql.SQL("TRUNCATE {} RESTART IDENTITY").format(
-                sql.SQL(", ").join(map(sql.Identifier, tables))
-            )
-        )
-        conn.execute("UPDATE projection_positions SET position = 0")
+        empty(conn)
     return shared_database
+
+
+def empty(conn: psycopg.Connection[Any]) -> None:
+    """Removes all rows. To truncate a table that is empty already takes as long, so none is."""
+    tables = conn.execute(
+        """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+        AND tablename NOT IN ('schema_steps', 'projection_positions')"""
+    ).fetchall()
+    filled = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(name, sql.Identifier(name))
+        for (name,) in tables
+    )
+    bypass_log_trigger(conn)
+    if names := [sql.Identifier(name) for (name,) in conn.execute(filled)]:
+        conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
+    conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
+    conn.execute("UPDATE projection_positions SET position = 0")
 
 
 @pytest.fixture
@@ -128,46 +118,24 @@ def services(conninfo: str, clock: Clock, tmp_path: Path) -> Iterator[Services]:
 
 
 @pytest.fixture
+def desk(services: Services) -> Desk:
+    """Gives the example owner's commands to services on an empty database."""
+    return Desk(services)
+
+
+@pytest.fixture
+def conn(conninfo: str) -> Iterator[psycopg.Connection[DictRow]]:
+    """A connection to an empty database. Times are read in UTC."""
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        yield connection
+
+
+@pytest.fixture
 def catch_up(conninfo: str) -> Callable[[], None]:
     """Applies what is in the log to all views, here and now."""
 
     return lambda: apply_log(conninfo)
-
-
-def apply_log(conninfo: str) -> None:
-    """Apply what is in the log to all views, here and now."""
-    runner = Runner(conninfo, CATALOGUE, JSONMapper())
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        while runner.catch_up(conn):
-            pass
-    assert runner.stuck == {}
-
-
-@dataclass
-class Owner:
-    """An account with an API key, talking to the application without a network."""
-
-    account: Account
-    key: str
-    client: FlaskClient
-    catch_up: Callable[[], None]
-    headers: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.headers = {"Authorization": f"Bearer {self.key}"}
-
-    def get(self, path: str, **kwargs: Any) -> Any:
-        """GET below /api/v1, from views that have caught up."""
-        self.catch_up()
-        return self.client.get(f"/api/v1{path}", headers=self.headers, **kwargs)
-
-    def post(self, path: str, json: Any = None, **headers: str) -> Any:
-        """POST below /api/v1."""
-        return self.client.post(f"/api/v1{path}", json=json, headers=self.headers | headers)
-
-    def patch(self, path: str, json: Any, **headers: str) -> Any:
-        """PATCH below /api/v1."""
-        return self.client.patch(f"/api/v1{path}", json=json, headers=self.headers | headers)
 
 
 @pytest.fixture(scope="session")
@@ -220,6 +188,30 @@ def person(
     monkeypatch.setattr(positions, "wait_for", lambda *_: catch_up())
     token = services.accounts.sign_in_token(owner.account)
     return sign_in(app.test_client(), owner.account, token, catch_up)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `admitone` with these arguments, as its script does."""
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Outcome(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def admitone(
+    run: Command, monkeypatch: pytest.MonkeyPatch, conninfo: str, tmp_path: Path
+) -> Command:
+    """Runs `admitone` on an empty database."""
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", conninfo)
+    monkeypatch.setenv("ADMITONE_SECRET_KEYS", SECRET)
+    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
+    return run
 
 
 @pytest.fixture(scope="session")

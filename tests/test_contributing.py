@@ -1,4 +1,4 @@
-"""What contributors read, and what CI runs, is what there is."""
+"""The contributing guide and CI name only what exists."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The READMEs name only what is there."""
+"""The READMEs name only what exists."""
 
 import hashlib
 import re
@@ -16,6 +16,7 @@ READMES = [
         "interface/README.md",
         "interface/help/auditor.md",
         "interface/help/operator.md",
+        "interface/pages/README.md",
         "projections/README.md",
     )
 ]
@@ -25,7 +26,7 @@ TARGET = re.compile(r"^make ([a-z]+)|`make ([a-z]+)[ `]", re.MULTILINE)
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_file_that_a_readme_names_is_there(readme: Path) -> None:
+def test_every_file_that_a_readme_names_exists(readme: Path) -> None:
     missing = [name for name in FILE.findall(readme.read_text()) if not (ROOT / name).exists()]
     assert missing == []
 

@@ -60,6 +60,8 @@ BEGIN
     GRANT USAGE ON SEQUENCE refused_attempts_id_seq TO admitone_service;
     GRANT SELECT ON refused_attempts TO admitone_auditor;
 
+    GRANT SELECT, INSERT, UPDATE, DELETE ON rate_limits TO admitone_service;
+
     -- Every access to the audit is recorded, by the service or by the auditor's own commands.
     GRANT SELECT, INSERT ON audit_accesses TO admitone_service, admitone_auditor;
     GRANT USAGE ON SEQUENCE audit_accesses_id_seq TO admitone_service, admitone_auditor;

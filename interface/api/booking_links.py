@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from flask import request
 
+from application.people.rate_limits import TooManyAttempts
 from domain.errors import (
     Busy,
     IdempotencyMismatch,
@@ -22,6 +23,7 @@ from interface.api.decorators import Blueprint, with_log_position
 from interface.api.openapi import LOG_POSITION, reads_header, refuses
 from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
 from interface.web.invitation import active_invitation
+from interface.web.rate_limits import limiting_invalid_redemptions
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
 from interface.web.request_schemas import RedeemInput, SlotsQuery
 
@@ -35,11 +37,11 @@ blueprint = Blueprint(
 LONGEST_IDEMPOTENCY_KEY = 255
 MOST_DAYS = 62
 DEFAULT_DAYS = 14
-ENDED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked)
+REFUSED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, TooManyAttempts)
 
 
 @blueprint.route("/<token>")
-@refuses(*ENDED)
+@refuses(*REFUSED)
 @blueprint.response(200, BookingLinkOutput)
 def read(token: str) -> Any:
     """Read an active link.
@@ -57,7 +59,7 @@ def read(token: str) -> Any:
 
 @blueprint.route("/<token>/slots")
 @blueprint.arguments(SlotsQuery, location="query")
-@refuses(*ENDED)
+@refuses(*REFUSED)
 @blueprint.response(200, SlotsOutput)
 def slots(query: dict[str, Any], token: str) -> Any:
     """List the free slots.
@@ -78,13 +80,14 @@ def slots(query: dict[str, Any], token: str) -> Any:
 
 @blueprint.route("/<token>/redeem", methods=["POST"])
 @counting_refusals
+@limiting_invalid_redemptions
 @blueprint.arguments(RedeemInput)
 @reads_header(
     "Idempotency-Key",
     "A repeated key with the same body gets the first response again.",
     schema={"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
 )
-@refuses(*ENDED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
+@refuses(*REFUSED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
 @blueprint.response(201, RedemptionOutput, headers=LOG_POSITION)
 def redeem_link(body: dict[str, Any], token: str) -> Any:
     """Book a slot.

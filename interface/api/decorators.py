@@ -10,11 +10,13 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from application.eventstore.event_sourced_application import Written
 from application.people.accounts import Caller
+from application.people.rate_limits import WRONG_KEYS, TooManyAttempts
 from domain.errors import Invalid, ViewBehind
 from interface.api.openapi import complete, note, reads_header, refuses
 from interface.api.strict_json import StrictParser
 from interface.web.fields import LAST_POSITION, whole_number
 from interface.web.problems import INVITEE_BLUEPRINTS, Forbidden, Malformed, Unauthorized
+from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 from projections.engine import positions
 
@@ -57,7 +59,8 @@ def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             return view(*args, **kwargs)
 
         cast("Any", guarded).scope = scope
-        return note(guarded, security=[{"key": []}], refusals=[Unauthorized, Forbidden])
+        refusals = (Unauthorized, Forbidden, TooManyAttempts)
+        return note(guarded, security=[{"key": []}], refusals=refusals)
 
     return decorate
 
@@ -98,11 +101,12 @@ def with_log_position(result: Written[Any], headers: Headers | None = None) -> H
 
 def _authenticated(scope: str) -> Caller:
     kind, _, key = request.headers.get("Authorization", "").partition(" ")
-    authenticated = None
-    if kind.lower() == "bearer":
-        current = services()
-        authenticated = current.accounts.caller(key.strip(), now=current.now())
+    if kind.lower() != "bearer":
+        raise Unauthorized
+    current = services()
+    authenticated = current.accounts.caller(key.strip(), now=current.now())
     if authenticated is None:
+        count_failure(WRONG_KEYS)
         raise Unauthorized
     if scope not in authenticated.scopes:
         raise Forbidden(f"This API key lacks the scope {scope}.")

@@ -37,14 +37,16 @@ LOCATION = {
     }
 }
 
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "After how many seconds to try again.",
+        "schema": {"type": "integer"},
+    }
+}
 _HEADERS_OF_PROBLEMS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    503: {
-        "Retry-After": {
-            "description": "After how many seconds to try again.",
-            "schema": {"type": "integer"},
-        }
-    },
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
 }
 
 

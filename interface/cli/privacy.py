@@ -61,8 +61,8 @@ def export(email: str, out: Path | None) -> None:
 def retention(keep_on: bool) -> None:
     """Delete what has been stored for long enough.
 
-    Deletes refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and, if
-    ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
+    Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and,
+    if ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
     ago or earlier.
     """
     if not keep_on:

@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
 
 
 def _asset(name: str) -> str:
-    """Returns the address of a static file, which changes with its content so that it caches."""
+    """Returns the address of a static file, with a fingerprint so that browsers may cache it."""
     return url_for("static", filename=name, v=_fingerprint(name))
 
 

@@ -45,6 +45,8 @@ def _deleted(services: Services, stop: Event) -> Iterator[tuple[int, str]]:
     too_old = now - timedelta(days=services.settings.attempts_days)
     count = services.refused_attempts.sweep(before=too_old)
     yield count, f"Deleted {count} refused {'attempt' if count == 1 else 'attempts'}."
+    count = services.rate_limits.sweep(now=now)
+    yield count, f"Deleted {count} ended rate {'limit' if count == 1 else 'limits'}."
     days = services.settings.forget_after_days
     if days is not None:
         count = forget_due_invitees(

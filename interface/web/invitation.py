@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from domain.calendar import Calendar
 from domain.errors import CalendarNotFound, LinkNotFound
 from domain.link import SingleUseLink
+from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 from projections.open_slots import OpenSlots
 from projections.views import calendar_list
@@ -33,10 +35,14 @@ class Invitation:
 
 
 def link_id_of(token: str) -> UUID:
-    """Returns the id of the link that the token is for. Raises `LinkNotFound`."""
+    """Returns the id of the link that the token is for.
+
+    Raises `LinkNotFound` for a forged token, or `TooManyAttempts` after too many of them.
+    """
     try:
         return services().tokens.link_id(token)
     except InvalidToken:
+        count_failure(FORGED_TOKENS)
         raise LinkNotFound from None
 
 

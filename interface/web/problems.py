@@ -7,6 +7,7 @@ from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from application.people.accounts import AccountNotFound
+from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError
 from interface.observability.metrics import RefusalResponse
@@ -14,7 +15,7 @@ from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoin
 from projections.rebuild.jobs import RebuildRunning
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = "1"
+RETRY_AFTER_SECONDS = "1"  # with a 503
 
 # The blueprints whose problems an invitee reads.
 INVITEE_BLUEPRINTS = ("booking-links",)
@@ -36,6 +37,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Busy: (503, "busy"),
     errors.ViewBehind: (503, "view-behind"),
     errors.Unavailable: (503, "unavailable"),
+    TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
     RebuildRunning: (409, "rebuild-running"),
     NoCheckpoint: (404, "no-checkpoint"),
@@ -122,7 +124,8 @@ def refused(error: AdmitOneError) -> Response:
     problem = problem_of(type(error), owner=request.blueprint not in INVITEE_BLUEPRINTS)
     title = problem.slug.replace("-", " ").capitalize()
     members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
-    return _document(problem.status, problem.slug, title, error.detail, **members)
+    response = _document(problem.status, problem.slug, title, error.detail, **members)
+    return _with_retry_after(response, error)
 
 
 def http_refused(error: HTTPException) -> Response:
@@ -131,6 +134,7 @@ def http_refused(error: HTTPException) -> Response:
         return error.response  # type: ignore[return-value]
     status = error.code or 500
     response = _document(status, slug_of(status), error.name, error.description or error.name)
+    _with_retry_after(response, error)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
@@ -142,7 +146,7 @@ def refusal_page(html: str, error: AdmitOneError, *, owner: bool) -> Response:
     problem = problem_of(type(error), owner=owner)
     response = RefusalResponse(html, problem.status, content_type="text/html; charset=utf-8")
     response.refusal = problem.slug
-    return _with_retry_after(response)
+    return _with_retry_after(response, error)
 
 
 def _document(status: int, slug: str, title: str, detail: str, **members: object) -> Response:
@@ -151,11 +155,14 @@ def _document(status: int, slug: str, title: str, detail: str, **members: object
     response.refusal = slug
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Admit One"'
-    return _with_retry_after(response)
+    return response
 
 
-def _with_retry_after(response: Response) -> Response:
-    if response.status_code == 503:
+def _with_retry_after(response: Response, error: Exception) -> Response:
+    """Adds after how many seconds to try again, if that is of any use."""
+    if isinstance(error, TooManyAttempts):
+        response.headers["Retry-After"] = str(error.retry_after)
+    elif response.status_code == 503:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     return response
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from flask import request
 from werkzeug.exceptions import HTTPException
 
 from application.commands.redemption import Redemption
@@ -19,7 +18,7 @@ from interface.observability import metrics
 from interface.observability.metrics import RefusalResponse
 from interface.web.invitation import link_id_of
 from interface.web.problems import problem_of, slug_of
-from interface.web.request_context import services
+from interface.web.request_context import client_address, services
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,7 +67,7 @@ def recording_refusals(token: str) -> Iterator[None]:
             current.refused_attempts.record(
                 link_id_of(token),
                 reason=problem_of(type(refusal), owner=False).slug,
-                address=request.remote_addr or "",
+                address=client_address(),
                 now=current.now(),
             )
         except DATABASE_ERRORS as error:

@@ -1,10 +1,14 @@
-"""The current request: its services, and how it reaches this service."""
+"""The current request: its services, who sent it, and how people reach this service."""
 
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import cast
 
-from flask import current_app
+from flask import current_app, request
 
 from interface.bootstrap import Services
+
+IPV6_PREFIX = 64  # bits: the smallest network that one customer gets
 
 
 def services() -> Services:
@@ -15,3 +19,51 @@ def services() -> Services:
 def is_https() -> bool:
     """Returns True if people reach the service by HTTPS, so that cookies can require it."""
     return services().settings.public_url.startswith("https://")
+
+
+def client_address() -> str:
+    """Returns the address by which the client of this request is counted."""
+    return counted_address(
+        request.remote_addr or "",
+        request.headers.get("X-Forwarded-For", ""),
+        trusted=services().settings.trusted_proxies,
+    )
+
+
+def counted_address(
+    peer: str, forwarded_for: str, *, trusted: Collection[IPv4Network | IPv6Network]
+) -> str:
+    """Returns an IPv4 address or the /64 of an IPv6 address; else `peer` as it is.
+
+    That is the address of the peer. If a trusted proxy is the peer, it is the right-most
+    address in `forwarded_for` that is not trusted: a client can send that header with
+    anything in it, but each proxy appends the address that it sees itself.
+    """
+    client = _parsed(peer)
+    if client is None:
+        return peer
+    for text in reversed(forwarded_for.split(",")):
+        hop = _parsed(text)
+        if hop is None or not any(client in network for network in trusted):
+            break
+        client = hop
+    if isinstance(client, IPv6Address):
+        return str(IPv6Network((int(client), IPV6_PREFIX), strict=False))
+    return str(client)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """Returns an address, which may stand in brackets and before a port; None for other text.
+
+    An IPv4 address that is written as an IPv6 address is returned as IPv4.
+    """
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,4 +1,4 @@
-"""How far each view is behind the log, now and over the last hour."""
+"""The lag of each view behind the log, now and over the last hour."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,3 +1,5 @@
+"""Fixtures and helpers for the tests of the application."""
+
 import json
 from datetime import datetime
 
@@ -10,18 +12,11 @@ from application.audit.single_use_report import report
 from application.people.accounts import Account, Accounts
 from interface.bootstrap import Services
 from tests.application.audit.single_use_statements import LATER, Prove, Report
-from tests.support.desk import Desk
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    """Gives commands to services on an empty database."""
-    return Desk(services)
 
 
 @pytest.fixture
 def prove(conninfo: str) -> Prove:
-    """The proof of single use for the log as it is, a year later unless a time is named."""
+    """Makes the single-use report of the current log, by default as of a year later."""
 
     def make(
         *,
@@ -32,9 +27,9 @@ def prove(conninfo: str) -> Prove:
     ) -> Report:
         with psycopg.connect(conninfo, row_factory=dict_row) as conn:
             found = report(conn, since=since, until=until, now=now, checkpoint=checkpoint)
-        told: Report = json.loads(json.dumps(found))
-        assert told == found
-        return told
+        decoded: Report = json.loads(json.dumps(found))
+        assert decoded == found
+        return decoded
 
     return make
 
@@ -52,7 +47,7 @@ def olivia(accounts: Accounts) -> Account:
 
 
 def rows_of(conninfo: str, table: str) -> str:
-    """Everything that a table holds, as text."""
+    """Returns all rows of a table as text."""
     with psycopg.connect(conninfo) as conn:
         query = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(table))
         return "\n".join(row for (row,) in conn.execute(query))

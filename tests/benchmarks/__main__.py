@@ -6,8 +6,6 @@ Machines differ and are noisy: the ratios count, and among several runs the best
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
@@ -25,7 +23,6 @@ from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.merkle import inclusion_proof
 from interface.bootstrap import apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
-from interface.runtime.parent_watchdog import for_children
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
@@ -34,9 +31,9 @@ from projections.evidence.log_verification import verify
 from projections.views.transparency_log import tile_reader, tree_size
 from tests.benchmarks import library_runner
 from tests.benchmarks.long_log import fill
-from tests.conftest import SECRET
 from tests.support.desk import Desk
-from tests.support.examples import NOW
+from tests.support.examples import NOW, SECRET
+from tests.support.projector import start_projector
 
 COUNT = int(os.environ.get("BENCH_EVENTS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -141,9 +138,9 @@ def rebuilds(conninfo: str, library: float) -> None:
 def proofs(conninfo: str, folder: Path) -> None:
     """Signing, verifying and proving."""
     signer = CheckpointSigner("bench.example.org", bytes(32))
-    kept = CheckpointStore(folder / "heads", signer.verifier_key())
+    store = CheckpointStore(folder / "checkpoints", signer.verifier_key())
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        while sign_due(conn, signer, kept, now=NOW):
+        while sign_due(conn, signer, store, now=NOW):
             pass
         size = tree_size(conn)
         begun = perf_counter()
@@ -151,26 +148,12 @@ def proofs(conninfo: str, folder: Path) -> None:
             inclusion_proof(index, size, tile_reader(conn))
         each = (perf_counter() - begun) / len(range(0, size, max(1, size // 200)))
     begun = perf_counter()
-    found = verify(conninfo, kept.all(), kept.leaves())
+    found = verify(conninfo, store.all(), store.leaves())
     took = perf_counter() - begun
     if found.fault is not None:
         raise AssertionError(found)
     say(f"verify                        {found.events / took:>12,.0f} events/s   {took:5.1f} s")
     say(f"proof of one event            {1000 * each:>12.2f} ms")
-
-
-@contextmanager
-def running(conninfo: str, folder: Path) -> Iterator[None]:
-    """`admitone projections run`, as a process of its own."""
-    environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(folder)}
-    command = [sys.executable, "-m", "interface.cli", "projections", "run"]
-    with subprocess.Popen(
-        command, env=for_children(environment), stderr=subprocess.DEVNULL
-    ) as runner:
-        try:
-            yield
-        finally:
-            runner.terminate()
 
 
 def lag(conninfo: str, folder: Path) -> None:
@@ -193,7 +176,8 @@ def lag(conninfo: str, folder: Path) -> None:
                 sleep(0.0005)
 
     watcher = Thread(target=watch)
-    with running(conninfo, folder):
+    projector = start_projector(conninfo, folder)
+    try:
         watcher.start()
         positions.wait_for(services.database, VIEWS, 1, seconds=60)
         begun = perf_counter()
@@ -203,6 +187,9 @@ def lag(conninfo: str, folder: Path) -> None:
             committed.append((position, perf_counter()))
         done.set()
         watcher.join()
+    finally:
+        projector.terminate()
+        projector.wait()
     services.close()
     hundredths = quantiles(waits, n=100)
     say(

@@ -22,7 +22,7 @@ class View(PostgresTrackingRecorder):
     """Our tables, written event by event."""
 
     def apply(self, event: Any, tracking: Tracking) -> None:
-        """Rows and tracking, in one transaction."""
+        """Writes rows and tracking in one transaction."""
         with self.datastore.transaction(commit=True) as cursor:
             for projection in VIEWS:
                 if handler := projection.handlers.get(event.TOPIC):
@@ -34,17 +34,17 @@ class View(PostgresTrackingRecorder):
 
 
 class OurViews(LibraryProjection[View]):
-    """What the library wants for a projection."""
+    """The projection class that the library requires."""
 
     name = "ourviews"
 
     def process_event(self, domain_event: Any, tracking: Tracking) -> None:
-        """As the library asks."""
+        """Applies one event."""
         self.view.apply(domain_event, tracking)
 
 
 def rate(conninfo: str, count: int) -> float:
-    """Events a second, over the first `count` events of the log, into tables that are empty."""
+    """Returns the events applied per second for the first `count` events, into empty tables."""
     parts = conninfo_to_dict(conninfo)
 
     class OurLog(EventSourcedApplication):

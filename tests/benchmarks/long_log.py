@@ -1,4 +1,4 @@
-"""A long log of a busy service, as its commands would have written it.
+"""A long log of a busy service, written directly in the form that its commands would write.
 
 The same seed makes the same log. Streams are whole: every aggregate in it can be loaded, no
 owner has two bookings at the same time, and links are used days after they were issued.
@@ -45,7 +45,7 @@ class _Booked(NamedTuple):
 
 
 class History:
-    """Writes one event after the other, for as long as it is asked."""
+    """Makes one event after the other, without end."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = Random(seed)
@@ -186,7 +186,7 @@ class History:
         return self._row(agenda, self._days[agenda], topic, state)
 
     def _take_link(self) -> tuple[UUID, int]:
-        """One of those that are out; the oldest go unused for ever."""
+        """Takes one of the open links; the oldest stay unused for ever."""
         del self._links[:-_LONGEST_WAIT]
         return self._links.pop(self._random.randrange(len(self._links)))
 

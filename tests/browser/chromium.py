@@ -25,7 +25,7 @@ class NoBrowser(Exception):
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Start the first browser that starts. Raises `NoBrowser`."""
+    """Starts the first browser that can be started. Raises `NoBrowser`."""
     for program in _candidates():
         try:
             return playwright.chromium.launch(executable_path=program, args=_arguments())

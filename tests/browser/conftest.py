@@ -117,4 +117,4 @@ def site(
 ) -> Iterator[Site]:
     """The running service on a database of its own, shared by the browser tests."""
     with running_service(tmp_path_factory.mktemp("site"), new_database()) as service:
-        yield Site(service)
+        yield Site(service, service.key)

@@ -1,4 +1,4 @@
-"""A lively owner: several calendars, links in each state, bookings far and near."""
+"""A busy owner: several calendars, links in each state, bookings near and far."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,12 +7,10 @@ from zoneinfo import ZoneInfo
 
 from application.commands.links import NewLink
 from application.people.personal_data import Invitee
-from domain.booking import Booking
 from domain.booking_rules import Availability
 from interface.bootstrap import Services
-from tests.browser import operator_data as trouble
-from tests.browser.operator_data import shown
-from tests.support.diary import Diary
+from tests.browser.operator_data import add_operator_data, wait_for_views
+from tests.support.desk import ALWAYS_OPEN, Desk
 
 EMAIL, NAME = "olivia@example.org", "Olivia Owner"
 BEGINNER = "nils@example.org"
@@ -60,7 +58,7 @@ _BOOKINGS = (
 
 @dataclass(frozen=True)
 class Demo:
-    """What of it the walk through the pages has to name."""
+    """The ids and tokens that the list of pages needs."""
 
     calendar: UUID
     archived: UUID
@@ -75,51 +73,63 @@ class Demo:
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
-    """Of links, by state; `managing` is the invitee's of a booking ahead."""
+    """Tokens of links by state; `managing` is the invitee's token of a future booking."""
 
 
 def fill(services: Services) -> Demo:
-    """Make it, and return when the pages show it; and somebody who has nothing yet."""
+    """Creates the owner and one without data, and returns when the pages show it all."""
     services.accounts.create(email=BEGINNER, name="Nils Beginner", roles=("owner",))
     services.accounts.create(email=OPERATOR, name="Otto Operator", roles=("operator",))
     auditor = services.accounts.create(email=AUDITOR, name="Audrey Auditor", roles=("auditor",))
     services.accounts.change(auditor, name=auditor.name, time_zone=ZONE)
     account = services.accounts.create(email=EMAIL, name=NAME, roles=("owner",))
-    diary = Diary(services, services.accounts.change(account, name=NAME, time_zone=ZONE))
+    services.accounts.change(account, name=NAME, time_zone=ZONE)
+    desk = Desk(services, account.id, f"account:{account.id}")
     now = services.now()
     long_ago = now - timedelta(days=60)
     calendars = {
-        "intro": diary.calendar(
-            "Intro call",
+        "intro": desk.new_calendar(
+            name="Intro call",
             location="Video call, the link follows by mail",
             description="Half an hour to get to know each other.\nNo need to prepare anything.",
             now=long_ago,
             time_zone=ZONE,
             availability=_OFFICE,
+            minimum_notice_minutes=0,
         ),
-        "review": diary.calendar(
-            "Design review with the whole studio and our friends from the print shop",
-            minutes=60,
+        "review": desk.new_calendar(
+            name="Design review with the whole studio and our friends from the print shop",
+            description="",
+            duration_minutes=60,
             location="Studio, 12 rue des Petites Écuries, 75010 Paris",
             now=long_ago,
             time_zone=ZONE,
             availability=_OFFICE,
+            minimum_notice_minutes=0,
             buffer_after_minutes=15,
         ),
-        "coffee": diary.calendar(
-            "☕ Coffee & questions",
-            minutes=20,
+        "coffee": desk.new_calendar(
+            name="☕ Coffee & questions",
+            location="",
+            description="",
+            duration_minutes=20,
             now=long_ago,
             time_zone=ZONE,
             availability=_OFFICE,
+            minimum_notice_minutes=0,
         ),
-        "old": diary.calendar("Consulting hour", minutes=90, now=long_ago),
+        "old": desk.new_calendar(
+            name="Consulting hour",
+            location="",
+            description="",
+            duration_minutes=90,
+            now=long_ago,
+            **ALWAYS_OPEN,
+        ),
     }
-    services.calendars.archive(
-        calendar_id=calendars["old"], owner_id=account.id, actor="demo", now=now
-    )
+    desk.archive(calendars["old"])
     bookings = {
-        (weeks, weekday): diary.booking(
+        (weeks, weekday): desk.new_booking(
             calendars[calendar],
             _at(now, weeks, weekday, clock),
             _INVITEES[who],
@@ -129,13 +139,13 @@ def fill(services: Services) -> Demo:
         for weeks, weekday, clock, calendar, who in _BOOKINGS
     }
     ahead, elsewhere = bookings[2, 1], bookings[3, 4]
-    off = diary.booking(calendars["intro"], _at(now, 2, 3, "10:00"), _INVITEES["kim"])
-    diary.cancel(off)
+    off = desk.new_booking(calendars["intro"], _at(now, 2, 3, "10:00"), _INVITEES["kim"])
+    desk.cancel(off)
     forgotten = bookings[-3, 1]
-    diary.forget(forgotten)
-    links = _links(diary, calendars["intro"], calendars["review"], now)
-    trouble.brew(diary, calendars["intro"])
-    shown(services)
+    desk.forget(forgotten)
+    links = _links(desk, calendars["intro"], calendars["review"], now)
+    add_operator_data(desk, calendars["intro"])
+    wait_for_views(services)
     services.accounts.create_key(account, name="Website")
     key = services.accounts.create_key(account, name="The spreadsheet of the front desk")
     tokens = {state: services.tokens.for_link(link) for state, link in links.items()}
@@ -159,31 +169,30 @@ def fill(services: Services) -> Demo:
     )
 
 
-def _links(diary: Diary, intro: UUID, review: UUID, now: datetime) -> dict[str, UUID]:
+def _links(desk: Desk, intro: UUID, review: UUID, now: datetime) -> dict[str, UUID]:
     month_ago = now - timedelta(days=30)
-    wishes = [NewLink(name) for name in ("Mina", "Noor", "Otto", "Pavel")]
-    first, *_, last = diary.links(intro, *wishes)
+    several = [NewLink(name) for name in ("Mina", "Noor", "Otto", "Pavel")]
+    first, *_, last = (link.id for link in desk.issue(intro, *several).value)
     found = {
-        "active": diary.link(intro, "Katherine Johnson", note="Met at the conference in Lyon"),
-        "expired": diary.link(
-            intro, "Emmy Noether", now=month_ago, expires_at=now - timedelta(days=2)
+        "active": desk.new_link(
+            intro, recipient="Katherine Johnson", note="Met at the conference in Lyon"
         ),
-        "revoked": diary.link(review, "Somebody who changed their mind"),
+        "expired": desk.new_link(
+            intro, recipient="Emmy Noether", now=month_ago, expires_at=now - timedelta(days=2)
+        ),
+        "revoked": desk.new_link(review, recipient="Somebody who changed their mind"),
         "batch-first": first,
         "batch-last": last,
     }
-    diary.revoke(found["revoked"], "They found another time.")
-    diary.link(review, _INVITEES["long"].name, note="Asked twice already; be kind.")
-    diary.link(review, None, note="For whoever answers the newsletter first")
-    diary.link(intro)
-    diary.services.links.replace(
-        link_id=diary.link(intro, "Hedy Lamarr"), owner_id=diary.owner.id, actor="demo", now=now
-    )
-    booking = diary.booking(
+    desk.revoke(found["revoked"], reason="They found another time.")
+    desk.new_link(review, recipient=_INVITEES["long"].name, note="Asked twice already; be kind.")
+    desk.new_link(review, note="For whoever answers the newsletter first")
+    desk.new_link(intro)
+    desk.replace(desk.new_link(intro, recipient="Hedy Lamarr"))
+    booking = desk.new_booking(
         intro, _at(now, 1, 3, "11:00"), _INVITEES["ada"], recipient="Ada's assistant"
     )
-    used = diary.services.event_store.get(Booking, booking).link_id
-    return found | {"used": used}
+    return found | {"used": desk.booking(booking).link_id}
 
 
 def _at(now: datetime, weeks: int, weekday: int, clock: str) -> datetime:

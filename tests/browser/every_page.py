@@ -1,4 +1,4 @@
-"""Every page there is, in every state that looks different."""
+"""A list of every page in every state that looks different."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class Place:
     who: str | None = EMAIL
     status: int = 200
     prepare: Callable[[Page], None] | None = None
-    """What to do there before it looks as wanted."""
+    """Brings the page into the state that is wanted."""
 
 
 def every_place(demo: Demo) -> list[Place]:
-    """All of them, in the order in which people come by."""
+    """Returns all pages in the order in which people visit them."""
     return [
         *_outside(),
         *_owner(demo),
@@ -47,7 +47,7 @@ def every_place(demo: Demo) -> list[Place]:
 
 
 def go(page: Page, place: Place) -> None:
-    """Be there, with all of it there."""
+    """Opens the page, completely loaded and in its state."""
     response = page.goto(place.path)
     if response is None or response.status != place.status:
         raise AssertionError(f"{place.name}: {response and response.status}")

@@ -1,4 +1,4 @@
-"""What operators are there for: an event that is parked, rows that differ, a view that lags."""
+"""What operators look after: a parked event, rows that differ, a view that lags."""
 
 from datetime import timedelta
 from math import sin
@@ -10,8 +10,8 @@ from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.views import booking_calendar, calendar_list, link_list
-from tests.support.diary import Diary
-from tests.support.unappliable_event import poison
+from tests.support.desk import Desk
+from tests.support.unappliable_event import unappliable_expiry
 
 _DIFFERENCES = [
     {
@@ -29,13 +29,13 @@ _DIFFERENCES = [
 ]
 
 
-def brew(diary: Diary, calendar: UUID) -> None:
-    """All of it, on a running service. What is parked stays so until somebody retries."""
-    services = diary.services
+def add_operator_data(desk: Desk, calendar: UUID) -> None:
+    """Adds all of it to a running service. What is parked stays so until somebody retries."""
+    services = desk.services
     expiry = services.now() + timedelta(days=100)
-    with poison(services.database, expiry):
-        diary.revoke(diary.link(calendar, "Vera Rubin", expires_at=expiry))
-        shown(services)
+    with unappliable_expiry(services.database, expiry):
+        desk.revoke(desk.new_link(calendar, recipient="Vera Rubin", expires_at=expiry))
+        wait_for_views(services)
     with services.database.connection() as conn:
         for name, height in ((link_list.NAME, 40), (booking_calendar.NAME, 0.4)):
             for number in range(200):
@@ -59,7 +59,7 @@ def brew(diary: Diary, calendar: UUID) -> None:
             conn.execute(rebuild, (name, kind, state, *found))
 
 
-def shown(services: Services) -> None:
-    """Return when the views show all that is in the log."""
+def wait_for_views(services: Services) -> None:
+    """Returns when the views show all that is in the log."""
     names = [projection.name for projection in CATALOGUE]
     positions.wait_for(services.database, names, services.event_store.head(), seconds=30)

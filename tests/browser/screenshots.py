@@ -28,7 +28,7 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def main() -> None:
-    """Make them."""
+    """Makes the screenshots."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with demo_site() as (site, shown), sync_playwright() as playwright:
@@ -74,7 +74,7 @@ def demo_site() -> Iterator[tuple[Site, demo.Demo]]:
                 shown = demo.fill(services)
             finally:
                 services.close()
-            yield Site(service), shown
+            yield Site(service, service.key), shown
 
 
 def _signed_in(browser: Browser, site: Site, who: str) -> Any:

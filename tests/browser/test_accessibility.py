@@ -1,4 +1,4 @@
-"""Every page, for people who see, hear, point or type in their own way."""
+"""Every page is accessible: contrast, keyboard, focus, screen readers, narrow screens."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def demo(site: Site) -> Iterator[Demo]:
         services.close()
 
 
-def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
+def test_every_page_is_on_the_list(app: Flask, demo: Demo) -> None:
     pages = {
         rule.endpoint for rule in app.url_map.iter_rules() if "GET" in _methods(rule)
     } - _not_pages(app)
@@ -52,7 +52,7 @@ def test_the_list_of_places_knows_every_page(app: Flask, demo: Demo) -> None:
     [None, EMAIL, BEGINNER, AUDITOR, OPERATOR],
     ids=["nobody", "owner", "beginner", "auditor", "operator"],
 )
-def test_no_page_has_faults_that_axe_finds(
+def test_axe_finds_no_fault_on_any_page(
     who: str | None, demo: Demo, site: Site, new_page: Callable[..., Page]
 ) -> None:
     page = new_page(reduced_motion="reduce")  # colours are as they will stay
@@ -81,7 +81,7 @@ def test_the_skip_link_is_first_and_leads_past_the_menu(demo: Demo, site: Site, 
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
 
-def test_whatever_has_the_focus_shows_it(demo: Demo, site: Site, page: Page) -> None:
+def test_the_focus_is_always_visible(demo: Demo, site: Site, page: Page) -> None:
     site.sign_in(page, EMAIL)
     for path in ("/settings/calendars", "/bookings?view=week", f"/links/{demo.active}"):
         page.goto(path)
@@ -124,7 +124,7 @@ def test_a_link_is_shared_with_the_keyboard_alone(demo: Demo, site: Site, page: 
     expect(page.get_by_role("link", name="Share").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Single-Use Link")).to_be_visible()
-    _tab_to(page, "Copy")
+    _tab_to(page, "Create and copy link")
     page.keyboard.press("Enter")
     expect(page.locator("#copy-note")).to_have_text("Link copied. It works for one booking.")
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -141,7 +141,7 @@ _FOCUS = """() => {
 
 
 def _faults_of(page: Page) -> list[str]:
-    """What is wrong, wide and narrow, light and dark, and at 200 %."""
+    """Returns the faults of a page: wide and narrow, light and dark, and at 200 %."""
     page.evaluate(_AXE)
     found = _violations(page, "light", {})
     page.emulate_media(color_scheme="dark")

@@ -1,4 +1,4 @@
-"""An auditor at a real browser: from a search to the story, and back to how it was then."""
+"""An auditor in a real browser: from a search to the history and to its state at a time."""
 
 import re
 from collections.abc import Callable
@@ -13,17 +13,17 @@ EMAIL = "ines@example.org"
 
 @pytest.fixture(scope="module", autouse=True)
 def auditor(site: Site) -> None:
-    """Somebody who only reads the audit."""
+    """An account that may only read the audit."""
     site.service.command("accounts", "create", EMAIL, "--role", "auditor")
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False])
-def test_an_auditor_finds_a_story_and_sees_how_it_was_then(
+def test_an_auditor_finds_a_history_and_sees_its_state_at_an_earlier_time(
     new_page: Callable[..., Page], site: Site, java_script_enabled: bool
 ) -> None:
     address = f"ada-{java_script_enabled}@example.org".lower()
     invitee = {"name": "Ada Lovelace", "email": address}
-    booking = site.booked(site.new_calendar(), invitee=invitee)
+    booking = site.new_booking(site.new_calendar(), invitee=invitee)
     page = new_page(java_script_enabled=java_script_enabled)
     site.sign_in(page, EMAIL)
     page.get_by_role("link", name="Audit", exact=True).click()

@@ -1,4 +1,4 @@
-"""The invitee's walk, from the link to the booking, in a real browser."""
+"""An invitee in a real browser, from the link to the booking."""
 
 import re
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Response, expect
 
 from domain.booking_rules import WEEKDAYS
 from tests.browser.site import Site, moment
+from tests.support.waiting import wait_until
 
 NEW_YORK = {"timezone_id": "America/New_York"}
 BOOKED = re.compile(r"/m/[^/]+$")
@@ -26,14 +27,9 @@ def calendar(site: Site) -> str:
     )
 
 
-def link_of(site: Site, calendar: str) -> dict[str, Any]:
-    (link,) = site.new_links(calendar, 1)
-    return link
-
-
 def free(site: Site, link: dict[str, Any], place: int) -> str:
     """The start of the free slot in that place, beyond the next few hours."""
-    return site.slots(link["token"])[place + 60]
+    return site.slots(link)[place + 60]
 
 
 def fill(page: Page, name: str = "Ada Lovelace") -> None:
@@ -57,15 +53,19 @@ def expect_booked(page: Page) -> None:
 
 
 def bookings(site: Site, calendar: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = site.owner("GET", f"/bookings?calendar_id={calendar}")["items"]
+    items: list[dict[str, Any]] = site.get(f"/bookings?calendar_id={calendar}").json["items"]
     return items
+
+
+def booked_links(site: Site, calendar: str) -> list[str]:
+    return [booking["link_id"] for booking in bookings(site, calendar)]
 
 
 def test_an_invitee_in_another_zone_books_a_time_of_theirs(
     new_page: Callable[..., Page], site: Site, calendar: str
 ) -> None:
     page = new_page(**NEW_YORK)
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     page.goto(f"/b/{link['token']}")
     expect(page.get_by_text("Times shown in America/New York")).to_be_visible()
     later = page.get_by_role("link", name=re.compile("available times?$")).nth(2)
@@ -100,7 +100,7 @@ def test_an_invitee_in_another_zone_books_a_time_of_theirs(
 
 
 def test_the_zone_can_be_changed(page: Page, site: Site, calendar: str) -> None:
-    page.goto(f"/b/{link_of(site, calendar)['token']}")
+    page.goto(f"/b/{site.new_link(calendar)['token']}")
     expect(page.get_by_text("Times shown in Europe/Paris")).to_be_visible()
     page.get_by_text("Change time zone").click()
     page.get_by_label("Time zone", exact=True).fill("Tokyo")
@@ -112,18 +112,18 @@ def test_a_second_browser_is_told_that_the_link_was_used(
     new_page: Callable[..., Page], site: Site, calendar: str
 ) -> None:
     first, second = new_page(), new_page()
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     at_form(first, link, free(site, link, 0))
     confirm(first)
     expect_booked(first)
-    site.owner("GET", f"/links/{link['id']}")
+    site.get(f"/links/{link['id']}")
     answer = opened(second, link)
     assert answer.status == 410
     expect(second.get_by_role("heading", level=1)).to_have_text(USED)
 
 
 def opened(page: Page, link: dict[str, Any]) -> Response:
-    """What the browser gets for the link."""
+    """Opens the link and returns the answer."""
     answer = page.goto(f"/b/{link['token']}")
     assert answer is not None
     return answer
@@ -133,7 +133,7 @@ def test_of_two_browsers_racing_for_one_link_one_books_and_one_hears_why(
     new_page: Callable[..., Page], site: Site, calendar: str
 ) -> None:
     pages = [new_page(), new_page()]
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     for place, page in enumerate(pages):
         at_form(page, link, free(site, link, place))
     for page in pages:  # both are under way before either is answered
@@ -147,7 +147,8 @@ def test_of_two_browsers_racing_for_one_link_one_books_and_one_hears_why(
         "Someone else used this link while you were choosing a time.",
         "You're booked",
     ]
-    assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
+    wait_until(lambda: link["id"] in booked_links(site, calendar))
+    assert booked_links(site, calendar).count(link["id"]) == 1
 
 
 def test_a_lost_time_is_picked_anew_with_the_form_kept(
@@ -156,7 +157,7 @@ def test_a_lost_time_is_picked_anew_with_the_form_kept(
     link, rival = site.new_links(calendar, 2)
     start = free(site, link, 0)
     at_form(page, link, start)
-    assert site.redeem(rival["token"], start).status == 201
+    assert site.redeem(rival, start).status_code == 201
     confirm(page)
     expect(page.get_by_role("alert")).to_have_text(
         "That time was just taken. Your link still works: pick another time."
@@ -170,9 +171,9 @@ def test_a_lost_time_is_picked_anew_with_the_form_kept(
 def test_a_link_revoked_while_somebody_chooses_is_no_longer_active(
     page: Page, site: Site, calendar: str
 ) -> None:
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     at_form(page, link, free(site, link, 0))
-    site.owner("POST", f"/links/{link['id']}/revoke", {})
+    site.revoke(link)
     confirm(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer active.")
 
@@ -180,25 +181,26 @@ def test_a_link_revoked_while_somebody_chooses_is_no_longer_active(
 def test_days_of_a_link_that_ended_lead_to_the_reason(
     page: Page, site: Site, calendar: str
 ) -> None:
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     page.goto(f"/b/{link['token']}?tz=Europe/Paris")
-    site.owner("POST", f"/links/{link['id']}/revoke", {})
+    site.revoke(link)
     page.get_by_role("link", name=re.compile("available times?$")).nth(1).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("This link is no longer active.")
 
 
 def test_a_double_click_books_once(page: Page, site: Site, calendar: str) -> None:
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     at_form(page, link, free(site, link, 0))
     page.get_by_role("button", name="Confirm booking").dblclick()
     expect_booked(page)
-    assert [b["link_id"] for b in bookings(site, calendar)].count(link["id"]) == 1
+    wait_until(lambda: link["id"] in booked_links(site, calendar))
+    assert booked_links(site, calendar).count(link["id"]) == 1
 
 
 def test_going_back_after_booking_leads_to_the_booking(
     page: Page, site: Site, calendar: str
 ) -> None:
-    link = link_of(site, calendar)
+    link = site.new_link(calendar)
     at_form(page, link, free(site, link, 0))
     confirm(page)
     expect_booked(page)
@@ -224,7 +226,7 @@ def test_the_whole_walk_works_without_javascript(
     page.get_by_label("Your name").fill("Ada Lovelace")
     confirm(page)
     expect(page.locator("#email-help")).to_have_text("Enter your e-mail address.")
-    assert site.redeem(rival["token"], start).status == 201
+    assert site.redeem(rival, start).status_code == 201
     fill(page)
     confirm(page)
     expect(page.get_by_role("alert")).to_contain_text("That time was just taken.")
@@ -236,7 +238,7 @@ def test_the_whole_walk_works_without_javascript(
 
 
 def test_the_keyboard_is_enough(page: Page, site: Site, calendar: str) -> None:
-    page.goto(f"/b/{link_of(site, calendar)['token']}?tz=Europe/Paris")
+    page.goto(f"/b/{site.new_link(calendar)['token']}?tz=Europe/Paris")
     tab_to(page, page.get_by_role("link", name=re.compile("available times?$")).nth(1))
     page.keyboard.press("Enter")
     expect(page.locator("#times")).to_be_focused()

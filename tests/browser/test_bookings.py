@@ -11,7 +11,7 @@ def test_a_booking_is_found_by_week_and_month_without_a_script(
     new_page: Callable[..., Page], site: Site
 ) -> None:
     owner = site.new_person("bea@example.org", "Bea Booked")
-    booking = owner.booked(owner.new_calendar(name="Intro call"), place=40)
+    booking = owner.new_booking(owner.new_calendar(name="Intro call"), place=40)
     day = moment(booking["start"]).date()
     page = new_page(java_script_enabled=False)
     owner.sign_in(page, "bea@example.org")
@@ -35,7 +35,7 @@ def test_on_a_narrow_screen_only_the_days_with_bookings_are_listed(
     new_page: Callable[..., Page], site: Site
 ) -> None:
     owner = site.new_person("nell@example.org", "Nell Narrow")
-    booking = owner.booked(owner.new_calendar(), place=40)
+    booking = owner.new_booking(owner.new_calendar(), place=40)
     day = moment(booking["start"]).date()
     page = new_page(viewport={"width": 360, "height": 740})
     owner.sign_in(page, "nell@example.org")

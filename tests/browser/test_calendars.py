@@ -16,7 +16,7 @@ _number = count(1)
 
 @pytest.fixture
 def email(site: Site) -> str:
-    """Somebody who has nothing yet."""
+    """The address of a new account without data."""
     address = f"calendars{next(_number)}@example.org"
     site.new_person(address, "Olivia Owner")
     return address
@@ -155,4 +155,4 @@ def test_a_new_api_key_is_copied(new_page: Callable[..., Page], site: Site, emai
     expect(page.locator("#announcements")).to_have_text("API key copied.")
     key = page.evaluate("navigator.clipboard.readText()")
     headers = {"Authorization": f"Bearer {key}"}
-    assert site.service.call("GET", "/api/v1/calendars", **headers).status == 200
+    assert site.service.call("GET", "/api/v1/calendars", **headers).status_code == 200

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
 from tests.browser.site import Site
-from tests.browser.test_share import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_all_links_of_a_page_are_revoked_at_once(
     expect(page.get_by_role("heading", level=1)).to_have_text("Revoke 3 links?")
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".notice")).to_have_text("Links revoked.")
-    assert site.owner("GET", f"/links?calendar_id={calendar_id}&status=active")["items"] == []
+    assert site.get(f"/links?calendar_id={calendar_id}&status=active").json["items"] == []
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False])
@@ -75,7 +75,7 @@ def test_a_link_is_found_replaced_and_revoked(
     expect(page.get_by_role("row")).to_have_count(2)
     page.get_by_role("link", name="Replace Grace").click()
     page.get_by_role("button", name="Replace").click()
-    new = site.owner("GET", f"/links?calendar_id={calendar_id}&q=Grace&status=active")["items"][0]
+    new = site.get(f"/links?calendar_id={calendar_id}&q=Grace&status=active").json["items"][0]
     assert new["id"] != old["id"]
     expect(page.get_by_label("Single-Use Link")).to_have_value(new["url"])
     page.get_by_role("button", name="Revoke").click()
@@ -93,7 +93,7 @@ def test_a_filter_applies_as_soon_as_it_is_selected(
     calendar_id = site.new_calendar()
     site.new_link(calendar_id, recipient="Ada")
     revoked = site.new_link(calendar_id, recipient="Grace")
-    site.owner("POST", f"/links/{revoked['id']}/revoke")
+    site.revoke(revoked)
     page = owner_page(calendar_id)
     expect(page.get_by_role("row")).to_have_count(3)
     page.get_by_label("Status").select_option("Revoked")
@@ -118,14 +118,14 @@ def test_links_are_accessible_and_fit(
     expect(page.get_by_text("No links yet")).to_be_visible()
     must_be_accessible(page)
     calendar_id = person.new_calendar(name="A calendar with a name that is not short at all")
-    booking = person.booked(calendar_id)
+    booking = person.new_booking(calendar_id)
     revoked, replaced, active = (
         person.new_link(calendar_id, recipient=f"{name} <{'long' * 20}@example.org>")
         for name in ("Ada", "Grace", "Alan")
     )
-    person.owner("POST", f"/links/{revoked['id']}/revoke", {"reason": "Why " * 50})
-    person.owner("POST", f"/links/{replaced['id']}/replace")
-    used = person.owner("GET", f"/bookings/{booking['booking_id']}")["link_id"]
+    person.revoke(revoked, "Why " * 50)
+    person.replace(replaced)
+    used = person.get(f"/bookings/{booking['booking_id']}").json["link_id"]
     for path in (
         "/links",
         "/links?q=nobody",

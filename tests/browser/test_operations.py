@@ -1,4 +1,4 @@
-"""An operator at a real browser, and the projector that does what they ask for."""
+"""An operator in a real browser requests a rebuild, and the projector runs it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ EMAIL = "otis@example.org"
 
 @pytest.fixture(scope="module", autouse=True)
 def operator(site: Site) -> None:
-    """Somebody who only operates the service, in which something has happened."""
+    """An account that may only operate the service, which has a booking."""
     site.service.command("accounts", "create", EMAIL, "--role", "operator")
-    site.booked(site.new_calendar())
+    site.new_booking(site.new_calendar())
 
 
 def row(page: Page) -> Locator:
@@ -27,7 +27,7 @@ def row(page: Page) -> Locator:
 
 @contextmanager
 def held_up(site: Site) -> Iterator[None]:
-    """Within, a rebuild comes no further than to where it is compared with the live view."""
+    """Stops a rebuild within the block before it is compared with the live view."""
     with psycopg.connect(site.service.environment["ADMITONE_DATABASE_URL"]) as conn:
         conn.execute("SELECT FROM projection_positions WHERE name = %s FOR UPDATE", (VIEW,))
         yield
@@ -43,7 +43,7 @@ def ask_for_rebuild(page: Page, site: Site) -> None:
     expect(page.get_by_role("status").first).to_have_text("Rebuild requested.")
 
 
-def test_an_operator_presses_rebuild_and_sees_it_finish(page: Page, site: Site) -> None:
+def test_an_operator_requests_a_rebuild_and_sees_it_finish(page: Page, site: Site) -> None:
     with held_up(site):
         ask_for_rebuild(page, site)
         expect(row(page)).to_contain_text("Comparing")

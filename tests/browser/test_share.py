@@ -1,4 +1,4 @@
-"""The guide's five steps, in a real browser: from Settings to a link in the clipboard."""
+"""The five steps of the guide in a real browser, from Settings to a link in the clipboard."""
 
 import csv
 import io
@@ -7,14 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
 from tests.browser.site import Site
-
-COPIED = "Link copied. It works for one booking."
-NOT_COPIED = "Press Ctrl+C to copy the link. It works for one booking."
-CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
 @pytest.fixture
@@ -38,13 +34,8 @@ def share(page: Page, name: str) -> None:
 
 def issued(site: Site, calendar_id: str) -> list[str]:
     """The addresses of the calendar's active links."""
-    items = site.owner("GET", f"/links?calendar_id={calendar_id}&status=active")["items"]
+    items = site.get(f"/links?calendar_id={calendar_id}&status=active").json["items"]
     return [item["url"] for item in items]
-
-
-def clipboard(page: Page) -> str:
-    text: str = page.evaluate("navigator.clipboard.readText()")
-    return text
 
 
 def test_the_five_steps_of_the_guide_end_with_the_link_in_the_clipboard(
@@ -80,7 +71,7 @@ def test_the_dialog_is_left_by_key_and_by_button(owner_page: Callable[..., Page]
         expect(opener).to_be_focused()
 
 
-def test_without_a_clipboard_the_link_is_selected_and_the_way_is_told(
+def test_without_a_clipboard_the_link_is_selected_and_the_key_is_named(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="No clipboard")
@@ -97,7 +88,7 @@ def test_without_a_clipboard_the_link_is_selected_and_the_way_is_told(
     assert [page.evaluate("getSelection().toString()")] == issued(site, calendar_id)
 
 
-def test_a_double_click_issues_one_link_and_another_is_a_wish_of_its_own(
+def test_a_double_click_issues_one_link_and_a_button_issues_another(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="Double click")
@@ -120,9 +111,7 @@ def test_a_double_click_issues_one_link_and_another_is_a_wish_of_its_own(
     assert issued(site, calendar_id) == [clipboard(page), first]
 
 
-def test_what_is_wrong_is_said_inside_the_dialog(
-    owner_page: Callable[..., Page], site: Site
-) -> None:
+def test_errors_are_shown_inside_the_dialog(owner_page: Callable[..., Page], site: Site) -> None:
     calendar_id = site.new_calendar(name="Wrong days")
     page = owner_page(permissions=CLIPBOARD)
     share(page, "Wrong days")
@@ -139,7 +128,7 @@ def test_what_is_wrong_is_said_inside_the_dialog(
     assert len(issued(site, calendar_id)) == 1
 
 
-def test_a_form_that_can_not_be_sent_says_so_and_can_be_sent_again(
+def test_a_form_that_cannot_be_sent_says_so_and_can_be_sent_again(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="Offline")
@@ -229,8 +218,3 @@ def test_sharing_is_accessible_and_fits(
     page.get_by_role("button", name="Create links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 new links")
     must_be_accessible(page)
-
-
-def must_be_accessible(page: Page) -> None:
-    assert [found["id"] for found in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

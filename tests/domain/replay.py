@@ -1,4 +1,4 @@
-"""Replay equals memory: what the events say is what the aggregate became."""
+"""Checks that replaying the events of an aggregate gives the aggregate in memory."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from eventsourcing.domain import Aggregate
 
 
 def collected(aggregate: Aggregate, history: list[Any] | None = None) -> list[Any]:
-    """The whole history of the aggregate, checked to lead to where it stands."""
+    """Returns all events of an aggregate, checked to replay to its current state."""
     whole = [*(history or []), *aggregate.collect_events()]
     assert [event.originator_version for event in whole] == list(range(1, len(whole) + 1))
     assert {event.originator_id for event in whole} == {aggregate.id}
@@ -16,5 +16,5 @@ def collected(aggregate: Aggregate, history: list[Any] | None = None) -> list[An
 
 
 def copy_of(history: list[Any]) -> Any:
-    """The aggregate as another process has it that read the same log."""
+    """Returns the aggregate as another process would load it."""
     return project_aggregate(None, history)

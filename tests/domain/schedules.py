@@ -1,4 +1,4 @@
-"""Calendars and times that the tests of availability speak of."""
+"""Calendars and times for the tests of availability."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def rules(
     overrides: dict[str, Hours] | None = None,
     **more: Any,
 ) -> BookingRules:
-    """The same hours every day, on an hourly grid, bookable at once."""
+    """Returns rules with the same hours every day, on an hourly grid, without notice."""
     availability = Availability(dict.fromkeys(WEEKDAYS, hours), overrides or {})
     terms = {"duration_minutes": 60, "start_increment_minutes": 60, "minimum_notice_minutes": 0}
     return BookingRules(zone, availability=availability, **(terms | more))
@@ -35,7 +35,7 @@ def rules(
 def starts(
     calendar: BookingRules, day: str, days: int = 1, busy: Sequence[Reservation] = ()
 ) -> list[str]:
-    """Local times of the slots offered on `day` and after it, known since the day before."""
+    """Returns the local start times of the slots offered from `day` on, as of the day before."""
     zone = ZoneInfo(calendar.time_zone)
     first = datetime.fromisoformat(day).replace(tzinfo=zone)
     since, until = first.astimezone(UTC), (first + timedelta(days=days)).astimezone(UTC)

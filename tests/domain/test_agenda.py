@@ -1,3 +1,5 @@
+"""The agenda of a day reserves and releases slots without clashes."""
+
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
@@ -68,7 +70,7 @@ def test_the_id_of_an_owners_day_never_changes() -> None:
     assert AgendaDay.id_for(OWNER, TOMORROW) == UUID("6f6bd229-ad6d-59a4-8660-cb2d42b46e73")
 
 
-def test_a_reserved_slot_is_promised_with_its_buffers() -> None:
+def test_a_slot_is_reserved_with_its_buffers() -> None:
     day, history = with_one_reservation()
     assert day.reservations == {FIRST: reservation(540, before=15, after=10)}
     event = history[-1]
@@ -111,14 +113,14 @@ def test_a_clashing_slot_is_refused_to_another_booking(wanted: Reservation) -> N
 @pytest.mark.parametrize(
     "wanted", [reservation(495), reservation(580), reservation(595, before=25)]
 )
-def test_a_slot_that_keeps_its_distance_is_reserved_too(wanted: Reservation) -> None:
+def test_a_slot_that_does_not_clash_is_reserved_too(wanted: Reservation) -> None:
     day, history = with_one_reservation()
     reserve(day, SECOND, wanted)
     collected(day, history)
     assert set(day.reservations) == {FIRST, SECOND}
 
 
-def test_a_booking_moves_to_a_time_that_meets_its_own_old_one() -> None:
+def test_a_booking_can_move_to_a_time_that_overlaps_its_old_one() -> None:
     day, history = with_one_reservation()
     reserve(day, FIRST, reservation(550))
     collected(day, history)
@@ -133,7 +135,7 @@ def test_a_released_slot_can_be_reserved_by_somebody_else() -> None:
     assert day.reservations == {SECOND: reservation(540)}
 
 
-def test_a_slot_released_again_or_never_reserved_is_quietly_nothing() -> None:
+def test_releasing_a_slot_again_or_one_never_reserved_does_nothing() -> None:
     day, history = with_one_reservation()
     release(day, SECOND)
     assert collected(day, history) == history
@@ -175,7 +177,7 @@ class Agendas:
         self._histories: dict[date, list[Any]] = {}
 
     def take(self, booking_id: UUID, wanted: Reservation) -> bool:
-        """Whether the slot was free."""
+        """Reserves the slot and returns True if it was free."""
         days = [self._day(day) for day in wanted.widened.days()]
         try:
             for day in days:
@@ -200,7 +202,7 @@ def clashing(pairs: Iterable[tuple[Reservation, Reservation]]) -> list[Any]:
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(RESERVATIONS, max_size=12))
-def test_given_slots_never_clash_and_refused_ones_clash_with_a_given_one(
+def test_reserved_slots_never_clash_and_a_refused_one_clashes_with_a_reserved_one(
     wishes: list[Reservation],
 ) -> None:
     agendas, given_slots = Agendas(), list[Reservation]()

@@ -1,4 +1,4 @@
-"""The offered slots against a plain count of minutes, across zones and clock changes."""
+"""The offered slots equal those of a search minute by minute, across zones and clock changes."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -109,7 +109,7 @@ def meet(start: datetime, end: datetime, other_start: datetime, other_end: datet
 
 
 def minute_by_minute(scene: Scene) -> list[Slot]:
-    """What the words say, asked of each minute in turn."""
+    """Finds the offered slots by checking each minute against the definition."""
     calendar = scene.rules
     zone = ZoneInfo(calendar.time_zone)
     length = calendar.duration_minutes * MINUTE
@@ -165,7 +165,7 @@ def minute_by_minute(scene: Scene) -> list[Slot]:
 
 @settings(deadline=None, max_examples=400)
 @given(scenes())
-def test_the_offered_slots_are_those_found_minute_by_minute(scene: Scene) -> None:
+def test_the_offered_slots_equal_those_of_a_minute_by_minute_search(scene: Scene) -> None:
     slots = offered_slots(
         scene.rules, now=scene.now, since=scene.since, until=scene.until, busy=scene.busy
     )

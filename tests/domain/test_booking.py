@@ -1,3 +1,5 @@
+"""A booking is made, rescheduled, cancelled, and its invitee forgotten."""
+
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -38,7 +40,7 @@ def cancelled() -> tuple[Booking, list[Any]]:
     return booking, collected(booking)
 
 
-def test_a_booking_is_confirmed_and_remembers_what_the_invitee_agreed_to() -> None:
+def test_a_new_booking_is_confirmed_and_has_the_agreed_slot_and_calendar_version() -> None:
     booking = made()
     (event,) = collected(booking)
     assert booking.status is BookingStatus.CONFIRMED
@@ -101,7 +103,7 @@ def test_a_booking_cancelled_again_stays_as_it_is() -> None:
     assert collected(booking, history) == history
 
 
-def test_an_invitee_is_forgotten_by_somebody_at_some_time_and_the_booking_stays() -> None:
+def test_forgetting_an_invitee_records_actor_and_time_and_keeps_the_booking() -> None:
     booking = made()
     booking.forget_invitee(actor=ACTOR, now=LATER)
     event = collected(booking)[-1]
@@ -110,7 +112,7 @@ def test_an_invitee_is_forgotten_by_somebody_at_some_time_and_the_booking_stays(
     assert (event.actor, event.timestamp) == (ACTOR, LATER)
 
 
-def test_an_invitee_who_is_forgotten_again_was_forgotten_once() -> None:
+def test_forgetting_an_invitee_again_triggers_no_event() -> None:
     booking = made()
     booking.forget_invitee(actor=ACTOR, now=NOW)
     history = collected(booking)

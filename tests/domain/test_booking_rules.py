@@ -1,4 +1,4 @@
-"""What an owner may decide, and what is refused."""
+"""The booking rules that are accepted, and those that are refused."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,7 +71,7 @@ def test_anything_but_an_iana_zone_is_refused(zone: str) -> None:
         ("booking_window_days", 1, 365),
     ],
 )
-def test_numbers_have_limits(field: str, least: int, most: int) -> None:
+def test_each_number_has_a_lower_and_an_upper_limit(field: str, least: int, most: int) -> None:
     def having(value: int) -> BookingRules:
         terms: dict[str, Any] = {field: value}
         return rules(**terms)
@@ -139,7 +139,7 @@ def test_there_are_at_most_a_thousand_overrides() -> None:
     assert list(faults(rules(overrides=dict.fromkeys(dates, ())))) == ["availability.overrides"]
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     hours: Hours = (("9", "10"), ("12:00", "11:00"))
     calendar = BookingRules("Nowhere", 0, Availability({"mon": hours}, {"today": hours}), 0)
     told = faults(calendar)

@@ -1,3 +1,5 @@
+"""A calendar is created, changed by version, and archived."""
+
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -67,7 +69,7 @@ def test_terms_that_make_no_sense_are_refused_with_every_field_that_is_wrong(
     assert collected(calendar, history) == history
 
 
-def test_the_longest_words_are_taken() -> None:
+def test_texts_of_the_maximum_length_are_accepted() -> None:
     created(CalendarTerms("n" * 200, RULES, "l" * 500, "d" * 4000))
 
 
@@ -79,7 +81,7 @@ def test_a_change_records_the_terms_in_full() -> None:
     assert (event.terms, event.actor, event.timestamp) == (LONGER, ACTOR, LATER)
 
 
-def test_a_change_to_what_it_already_is_is_quietly_nothing() -> None:
+def test_a_change_to_the_current_terms_triggers_no_event() -> None:
     calendar = created()
     history = collected(calendar)
     change(calendar, replace(TERMS), 1)

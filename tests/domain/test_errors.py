@@ -1,3 +1,5 @@
+"""The tree of refusals, and the sentences that people see."""
+
 import re
 from collections.abc import Iterator
 
@@ -58,7 +60,7 @@ def test_invalid_input_is_told_field_by_field() -> None:
     assert refusal.detail == Invalid.__doc__
 
 
-def test_a_sentence_keeps_its_values_apart_so_that_it_can_be_said_in_another_language() -> None:
+def test_a_sentence_keeps_its_values_apart_for_translation() -> None:
     sentence = Sentence("Must be between {least} and {most}.", least=1, most=9)
     assert sentence == "Must be between 1 and 9."
     assert sentence.template.format(**sentence.values) == sentence

@@ -1,3 +1,5 @@
+"""A single-use link is issued, redeemed once, revoked, replaced, or expires."""
+
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -74,7 +76,7 @@ def test_links_get_ids_that_nobody_can_guess_unless_one_was_chosen() -> None:
 
 
 @pytest.mark.parametrize("life", [timedelta.resolution, timedelta(days=365)])
-def test_a_link_lives_for_up_to_a_year(life: timedelta) -> None:
+def test_a_link_is_valid_for_up_to_a_year(life: timedelta) -> None:
     assert issued(NOW + life).status(NOW) is LinkStatus.ACTIVE
 
 
@@ -83,7 +85,7 @@ def test_a_link_lives_for_up_to_a_year(life: timedelta) -> None:
     [timedelta(0), timedelta(days=-1), timedelta(days=365) + timedelta.resolution],
     ids=["no time at all", "past", "more than a year"],
 )
-def test_a_link_with_any_other_life_is_not_issued(life: timedelta) -> None:
+def test_a_link_with_any_other_lifetime_is_not_issued(life: timedelta) -> None:
     with pytest.raises(Invalid) as refusal:
         issued(NOW + life)
     assert list(refusal.value.errors) == ["expires_at"]
@@ -126,7 +128,7 @@ def test_a_revoked_link_refuses_to_book_and_says_that_it_was_revoked() -> None:
     assert copy_of(history) == link
 
 
-def test_a_link_revoked_again_stays_as_it_is() -> None:
+def test_revoking_again_triggers_no_event() -> None:
     link, history = revoked()
     revoke(link, now=NOW + timedelta(hours=1))
     assert collected(link, history) == history
@@ -143,7 +145,7 @@ def test_a_replaced_link_names_the_one_issued_instead_and_is_not_replaced_twice(
     assert collected(link, history) == history
 
 
-def test_a_link_books_until_the_moment_it_expires_for_slots_after_that_moment_too() -> None:
+def test_a_link_can_be_used_until_it_expires_even_for_slots_after_that() -> None:
     link = issued(TOMORROW.start - timedelta(hours=12))
     redeem(link, now=link.expires_at - timedelta.resolution)
     collected(link)
@@ -166,7 +168,7 @@ def test_an_expired_link_can_still_be_revoked() -> None:
     assert link.status(IN_90_DAYS) is LinkStatus.REVOKED
 
 
-def test_expiry_is_a_reading_of_the_clock_that_final_states_outrank() -> None:
+def test_a_redeemed_or_revoked_link_never_expires() -> None:
     active, used, ended = issued(), redeemed()[0], revoked()[0]
     times = (NOW, JUST_BEFORE, IN_90_DAYS, IN_90_DAYS + timedelta(days=9999))
     assert [active.status(time).value for time in times] == [

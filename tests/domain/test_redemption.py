@@ -1,4 +1,4 @@
-"""The decision of redeeming, from aggregates alone: what happens, and what is refused first."""
+"""The decision to redeem a link, from aggregates alone, and the order of its refusals."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -158,7 +158,7 @@ LATE = replace(REQUEST, now=IN_90_DAYS)
         (a_link, (TAKEN,), NIGHT, SlotNotOffered),
     ],
 )
-def test_a_refusal_tells_the_first_reason_and_leaves_the_link_as_it_was(
+def test_a_refusal_names_the_first_reason_and_leaves_the_link_unchanged(
     link: Callable[[], SingleUseLink],
     taken: tuple[Reservation, ...],
     request_: RedemptionRequest,
@@ -171,6 +171,6 @@ def test_a_refusal_tells_the_first_reason_and_leaves_the_link_as_it_was(
     assert wanted.version == version
 
 
-def test_a_start_beyond_all_years_is_not_offered() -> None:
+def test_a_start_at_the_end_of_all_dates_is_not_offered() -> None:
     far = replace(REQUEST, start=datetime.max.replace(tzinfo=NOW.tzinfo))
     assert offered_reservation(CALENDAR, far) is None

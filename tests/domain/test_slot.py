@@ -1,3 +1,5 @@
+"""Slots and reservations: order, overlap, days and buffers."""
+
 from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -98,7 +100,7 @@ def test_buffers_that_face_each_other_share_the_gap_and_the_larger_one_decides(
     assert second.clashes_with(first) is clashes
 
 
-def test_buffers_that_face_away_keep_nothing_apart() -> None:
+def test_buffers_on_the_outer_sides_do_not_matter() -> None:
     first = Reservation(slot(0, 30), minutes(60), NONE)
     assert not first.clashes_with(Reservation(slot(30, 60), NONE, minutes(60)))
 
@@ -108,7 +110,7 @@ SPANS = st.tuples(*[st.integers(low, high) for low, high in ((0, 60), (1, 30), (
 
 @settings(deadline=None)
 @given(SPANS, SPANS)
-def test_two_reservations_clash_when_the_minutes_of_one_and_its_buffers_meet_the_others_slot(
+def test_two_reservations_clash_when_one_with_its_buffers_meets_the_others_slot(
     one: tuple[int, int, int, int], other: tuple[int, int, int, int]
 ) -> None:
     reservations, slots, widened = [], [], []

@@ -1,4 +1,4 @@
-"""People who write and read at a steady pace, over HTTP, and note what they are told."""
+"""Clients that write and read over HTTP at a steady rate, and record the answers."""
 
 import json
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from tests.support.service import Service
 
 THREADS = 8
 STALE_SECONDS = 5.0
-"""After so long, everybody has to see what was acknowledged."""
+"""After this time every read has to show what was acknowledged."""
 
 
 class Taken(NamedTuple):
-    """When a request was due, and how long it took from then, in seconds."""
+    """The time at which a request was due, and the seconds that it took from then."""
 
     due: float
     seconds: float
@@ -43,7 +43,7 @@ class Load:
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
-        """While the block lasts."""
+        """Runs the clients within the block."""
         self.calendar = self.service.new_calendar()
         stop = Event()
         threads = [
@@ -61,7 +61,7 @@ class Load:
                 thread.join()
 
     def p99(self, taken: list[Taken], since: float, until: float) -> float:
-        """In milliseconds, of the requests that were due in that time."""
+        """Returns the 99th percentile in milliseconds of the requests due in a period."""
         seconds = [each.seconds for each in taken if since <= each.due < until]
         assert len(seconds) > 100
         return quantiles(seconds, n=100)[98] * 1000

@@ -18,7 +18,8 @@ from interface.runtime.embedded_postgres import EmbeddedPostgres
 from projections.catalogue import CATALOGUE
 from tests.benchmarks.long_log import fill
 from tests.faults.load import Load
-from tests.support.service import Service, running_service, wait_until
+from tests.support.service import Service, running_service
+from tests.support.waiting import wait_until
 
 EVENTS = int(os.environ.get("FAULTS_EVENTS", "200000"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "20"))
@@ -82,9 +83,7 @@ def assert_right(service: Service, data: Path) -> None:
     assert ask(data, "SELECT count(*) FROM parked_events") == 0
 
 
-def test_people_write_and_read_as_ever_while_all_views_are_built_anew(
-    service: Service, data: Path
-) -> None:
+def test_reads_and_writes_are_as_fast_as_ever_during_rebuilds(service: Service, data: Path) -> None:
     load = Load(service)
     with load.going_on():
         sleep(7)  # so that there is something to read
@@ -111,7 +110,7 @@ def test_people_write_and_read_as_ever_while_all_views_are_built_anew(
     assert_right(service, data)
 
 
-def test_a_rebuild_that_is_killed_anywhere_leaves_the_view_alone_and_is_finished_by_the_next(
+def test_a_killed_rebuild_leaves_the_view_unchanged_and_is_finished_by_the_next(
     service: Service, data: Path
 ) -> None:
     random = Random(20)

@@ -18,12 +18,12 @@ import psycopg
 from application.eventstore.advisory_locks import APPEND
 from application.eventstore.database import Database
 from application.eventstore.recorder import CHANNEL
-from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine.positions import all_positions
 from projections.engine.runner import is_running
 from tests.benchmarks.long_log import History
-from tests.support.service import wait_until
+from tests.support.projector import start_projector
+from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("FAULTS_RUNNER_KILLS", "100"))
 BATCH = 100
@@ -45,24 +45,14 @@ def write_until(stop: Event, conninfo: str) -> None:
                 )
 
 
-def test_a_projector_killed_again_and_again_leaves_every_view_right(
+def test_every_view_is_right_after_many_kills_of_the_projector(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     conninfo = new_database()
-    environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(tmp_path)}
     database = Database(conninfo)
     random = Random(100)
     stop = Event()
     writer = Thread(target=write_until, args=(stop, conninfo))
-
-    def command(name: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "interface.cli", "projections", *name.split()],
-            env=for_children(environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
 
     def seen() -> int:
         return min(all_positions(database).values())
@@ -75,35 +65,39 @@ def test_a_projector_killed_again_and_again_leaves_every_view_right(
     begun, moved = monotonic(), 0
     takeovers = []
     try:
-        standby = command("run")
+        standby = start_projector(conninfo, tmp_path)
         for _ in range(KILLS):
-            at_work, standby = standby, command("run")
+            working, standby = standby, start_projector(conninfo, tmp_path)
             wait_until(lambda: is_running(database))
             before = seen()
             sleep(random.uniform(0, 0.5))
             moved += seen() > before
-            at_work.kill()
+            working.kill()
             killed_at = monotonic()
             target = head()
-            at_work.communicate()
+            working.wait()
             wait_until(lambda target=target: seen() >= target)  # type: ignore[misc]
             takeovers.append(monotonic() - killed_at)
         stop.set()
         writer.join()
         wait_until(lambda: seen() == head())
         standby.terminate()
-        standby.communicate()
+        standby.wait()
         seconds = monotonic() - begun
-        verifying = command("verify --all")
-        out, _ = verifying.communicate()
+        verifying = subprocess.run(
+            [sys.executable, "-m", "interface.cli", "projections", "verify", "--all"],
+            env=os.environ | {"ADMITONE_DATABASE_URL": conninfo},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     finally:
         stop.set()
         writer.join()
         standby.kill()
     print(f"\nkilled {KILLS} times in {seconds:.0f} s, {moved} times while it was applying events")
     print(f"caught up by another after {max(takeovers):.2f} s at the most")
-    print(out)
-    assert verifying.returncode == 0, out
-    assert out.count(" matches the log ") == len(CATALOGUE)
+    print(verifying.stdout)
+    assert verifying.returncode == 0, verifying.stdout
+    assert verifying.stdout.count(" matches the log ") == len(CATALOGUE)
     assert database.fetch_all("SELECT FROM parked_events") == []
     database.close()

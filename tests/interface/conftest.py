@@ -1,95 +1,59 @@
-"""People with links at the pages, and people at the command line."""
+"""People who use the pages and the API."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from interface import cli
 from interface.bootstrap import Services
-from tests.conftest import SECRET, Owner
-from tests.support.audit_trail import Story
-from tests.support.calls import booked, new_link
-from tests.support.command_line import Command, Done
-from tests.support.examples import calendar_json
-from tests.support.invitee_browser import Invited
+from tests.support.audit_trail import BookedLink
+from tests.support.invitee_browser import InviteeBrowser
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn, sign_in
 
 
 @pytest.fixture
-def new_invited(app: Flask, owner: Owner) -> Callable[..., Invited]:
+def new_invitee_browser(app: Flask, owner: Owner) -> Callable[..., InviteeBrowser]:
     """Makes a calendar with those changes, a link for it, and a browser."""
 
-    def make(**changes: Any) -> Invited:
-        terms = calendar_json(**changes)
-        calendar_id = owner.post("/calendars", terms).json["id"]
-        link = owner.post(f"/calendars/{calendar_id}/links", {}).json
-        return Invited(owner, link, app.test_client())
+    def make(**changes: Any) -> InviteeBrowser:
+        link = owner.new_link(owner.new_calendar(**changes))
+        return InviteeBrowser(owner, link, app.test_client())
 
     return make
 
 
 @pytest.fixture
-def invited(new_invited: Callable[..., Invited]) -> Invited:
-    """Somebody with a link for the example's calendar."""
-    return new_invited(location="Room 1", description="Hello.")
+def invitee(new_invitee_browser: Callable[..., InviteeBrowser]) -> InviteeBrowser:
+    """An invitee with a link to the example's calendar."""
+    return new_invitee_browser(location="Room 1", description="Hello.")
 
 
 @pytest.fixture
 def auditor(new_owner: Callable[..., Owner]) -> Owner:
-    """Somebody with a key whose only scope is `audit`."""
+    """An account with an API key whose only scope is `audit`."""
     return new_owner("Audrey Auditor", roles=("auditor",))
 
 
 @pytest.fixture
-def story(owner: Owner) -> Story:
-    """A link that was used, and all that it took."""
-    link = new_link(owner, recipient="Ada", note="Met in Lyon")
-    booking = booked(owner, link)
-    return Story(link["id"], booking["booking_id"], link["calendar_id"], str(owner.account.id))
+def booked(owner: Owner) -> BookedLink:
+    """A link that was used for tomorrow at nine."""
+    link = owner.new_link(recipient="Ada", note="Met in Lyon")
+    booking = owner.book(link)
+    return BookedLink(link["id"], booking["booking_id"], link["calendar_id"], str(owner.account.id))
 
 
 @pytest.fixture
-def enter(app: Flask, new_owner: Callable[..., Owner], services: Services) -> Callable[..., Any]:
-    """Signs somebody new in, who has these roles."""
+def sign_in_as(
+    app: Flask, new_owner: Callable[..., Owner], services: Services
+) -> Callable[..., SignedIn]:
+    """Signs in somebody new with these roles, who lives in Paris. Views don't catch up."""
 
-    def enter(*roles: str, name: str = "Ines Inspector") -> SignedIn:
-        account = new_owner(name, roles=roles).account
-        services.accounts.change(account, name=name, time_zone="Europe/Paris")
+    def sign_in_as(*roles: str) -> SignedIn:
+        account = new_owner(f"{roles[0].capitalize()} Person", roles=roles).account
+        services.accounts.change(account, name=account.name, time_zone="Europe/Paris")
         token = services.accounts.sign_in_token(account)
         return sign_in(app.test_client(), account, token, lambda: None)
 
-    return enter
-
-
-@pytest.fixture
-def inspector(enter: Callable[..., SignedIn]) -> SignedIn:
-    """An auditor at a browser, whose zone is Paris."""
-    return enter("auditor")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `admitone` with these arguments, as its script does."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return Done(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def admitone(
-    run: Command, monkeypatch: pytest.MonkeyPatch, conninfo: str, tmp_path: Path
-) -> Command:
-    """Runs `admitone` on an empty database."""
-    monkeypatch.setenv("ADMITONE_DATABASE_URL", conninfo)
-    monkeypatch.setenv("ADMITONE_SECRET_KEYS", SECRET)
-    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
-    return run
+    return sign_in_as

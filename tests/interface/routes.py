@@ -1,11 +1,11 @@
-"""All calls of the API, as the application itself lists them."""
+"""All calls of the API, from the application's own list."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from flask import Flask
 
-from tests.support.calls import unknown_id
+from tests.support.http_desk import unknown_id
 
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Every call below /api."""
+    """Yields every call below /api."""
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/"):
             for method in sorted((rule.methods or set()) & set(METHODS)):
@@ -47,5 +47,5 @@ def routes(app: Flask) -> Iterator[Route]:
 
 
 def guarded(app: Flask) -> list[Route]:
-    """The calls that need an API key."""
+    """Returns the calls that need an API key."""
     return [route for route in routes(app) if route.scope is not None]

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.service import Service, wait_until
+from tests.support.service import Service
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 INTERFACE = ROOT / "interface"

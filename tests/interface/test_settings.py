@@ -1,7 +1,8 @@
-"""Settings: what is read from the environment, and what is said about wrong ones."""
+"""Settings from the environment, and the sentences about wrong ones."""
 
 import os
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from interface.key_store import secret_keys
 from interface.settings import PREFIX, Settings, SettingsError, unused_settings
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 READ = [PREFIX + name.upper() for name in Settings.__dataclass_fields__]
 
@@ -44,6 +45,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         CHECKPOINTS=str(tmp_path),
         ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
+        TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
@@ -59,7 +61,14 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         checkpoints=tmp_path,
         attempts_days=7,
         forget_after_days=30,
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
     )
+
+
+def test_only_proxies_on_this_machine_are_trusted_unless_others_or_none_are_named() -> None:
+    assert read().trusted_proxies == (ip_network("127.0.0.0/8"), ip_network("::1"))
+    assert read(TRUSTED_PROXIES="none").trusted_proxies == ()
+    assert read(TRUSTED_PROXIES="192.0.2.1").trusted_proxies == (ip_network("192.0.2.1"),)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +81,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ("192.0.2.7", "http://192.0.2.7:8000"),
     ],
 )
-def test_where_people_reach_it_follows_from_where_it_listens(host: str, url: str) -> None:
+def test_the_default_public_url_follows_from_host_and_port(host: str, url: str) -> None:
     assert read(HOST=host).local_url == url
     assert read(HOST=host).public_url == url
 
@@ -110,6 +119,12 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PUBLIC_URL", "https://[book"),
         ("PUBLIC_URL", "https://book.example.org:99999"),
         ("PUBLIC_URL", "https://book.example.org/?a=b"),
+        ("TRUSTED_PROXIES", "proxy.example.org"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "10.0.0.1,*"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "::/0"),
+        ("TRUSTED_PROXIES", "fe80::1%eth0"),
         ("POSTGRES_BIN", "/no/such/folder"),
         ("LOG", "xml"),
         ("DATA", os.fsdecode(b"/tmp/\xff")),
@@ -123,7 +138,7 @@ def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(READ), st.text(), max_size=len(READ)))
 @settings(deadline=None, max_examples=60)
-def test_whatever_is_set_is_read_or_refused_and_each_wrong_one_is_named(
+def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     environment: dict[str, str],
 ) -> None:
     def wrong(given: dict[str, str]) -> list[str]:
@@ -147,13 +162,13 @@ def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
     assert "s3cret" not in str(refusals(**given))
 
 
-def test_settings_of_ours_that_nobody_reads_are_found() -> None:
+def test_unknown_settings_with_our_prefix_are_found() -> None:
     environment = {"ADMITONE_PROT": "80", "ADMITONE_PORT": "80", "PATH": "/bin"}
     assert unused_settings(environment) == ["ADMITONE_PROT"]
     assert unused_settings(dict.fromkeys(READ, "")) == []
 
 
-def test_a_secret_key_is_made_once_even_by_many_at_once_and_only_its_owner_reads_it(
+def test_a_secret_key_is_made_once_and_readable_only_by_its_user(
     tmp_path: Path,
 ) -> None:
     ours = Settings(data=tmp_path / "new")

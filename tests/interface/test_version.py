@@ -1,4 +1,4 @@
-"""The version is written in pyproject.toml, and everything else agrees with it."""
+"""The version in pyproject.toml is the one that everything else shows."""
 
 import re
 import tomllib

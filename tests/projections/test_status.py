@@ -1,4 +1,4 @@
-"""How every view stands beside the log."""
+"""The status of every view compared with the log."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,9 @@ from projections.catalogue import CATALOGUE
 from projections.engine.runner import is_running
 from projections.status import statuses
 from tests.support.desk import Desk
-from tests.support.projector import at_work
-from tests.support.service import wait_until
+from tests.support.log_trigger import writable_log
+from tests.support.projector import running_projector
+from tests.support.waiting import wait_until
 
 NAMES = [projection.name for projection in CATALOGUE]
 
@@ -32,14 +33,12 @@ def test_a_view_that_has_not_seen_all_events_is_behind_by_number_and_age(
     seen = services.event_store.head()
     desk.new_link()
     desk.new_link()
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+    with psycopg.connect(conninfo, autocommit=True) as conn, writable_log(conn):
         conn.execute(
             "UPDATE stored_events SET recorded_at = recorded_at - interval '1 hour'"
             " WHERE notification_id = %s",
             (seen + 1,),
         )
-        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
     for view in statuses(services.database):
         assert (view.position, view.head) == (seen, services.event_store.head())
         assert (view.lag_events, view.state) == (4, "behind")
@@ -50,7 +49,7 @@ def test_a_view_that_has_not_seen_all_events_is_behind_by_number_and_age(
     }
 
 
-def test_views_of_other_versions_are_not_told_of(services: Services, conninfo: str) -> None:
+def test_views_of_other_versions_are_not_listed(services: Services, conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute("INSERT INTO projection_positions VALUES ('link_list_v0', 0)")
         try:
@@ -59,8 +58,10 @@ def test_views_of_other_versions_are_not_told_of(services: Services, conninfo: s
             conn.execute("DELETE FROM projection_positions WHERE name = 'link_list_v0'")
 
 
-def test_whether_a_projector_runs_is_known_to_everybody(services: Services, conninfo: str) -> None:
+def test_any_connection_can_tell_whether_a_projector_is_running(
+    services: Services, conninfo: str
+) -> None:
     assert not is_running(services.database)
-    with at_work(conninfo):
+    with running_projector(conninfo):
         assert is_running(services.database)
     wait_until(lambda: not is_running(services.database))  # once the server has seen it leave

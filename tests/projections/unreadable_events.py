@@ -1,4 +1,4 @@
-"""A log with events that can't be read, and what has to wait behind them."""
+"""Makes events of the log unreadable, and says which events have to be parked then."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -8,12 +8,11 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from application.eventstore.mapper import JSONMapper
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
 from projections.engine.projection import Projection
-from projections.engine.runner import Runner
 from projections.views.transparency_log import TILES
+from tests.support.log_trigger import writable_log
 
 # The transparency log takes what the log holds as it is: it has nothing to park.
 VIEWS = [projection for projection in CATALOGUE if projection.handlers]
@@ -25,44 +24,35 @@ Views = dict[str, list[dict[str, Any]]]
 
 
 @contextmanager
-def history_open(conn: Connection[DictRow]) -> Iterator[None]:
-    """While the log may be tampered with."""
-    with conn.transaction():
-        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
-        yield
-        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
-
-
-@contextmanager
-def spoiled(
+def unreadable(
     conn: Connection[DictRow], at: Collection[int], state: bytes = GARBLED
 ) -> Iterator[None]:
-    """While the events at these positions are stored in another form."""
+    """Replaces the states of the events at these positions within the block."""
     states = conn.execute(
         "SELECT notification_id AS at, state FROM stored_events WHERE notification_id = ANY(%s)",
         (list(at),),
     ).fetchall()
     assert len(states) == len(at)
-    with history_open(conn):
+    with writable_log(conn):
         for row in states:
             set_state(conn, row["at"], state)
     try:
         yield
     finally:
-        with history_open(conn):
+        with writable_log(conn):
             for row in states:
                 set_state(conn, row["at"], row["state"])
 
 
 def set_state(conn: Connection[DictRow], position: int, state: bytes) -> None:
-    """Store another form of an event, while history is open."""
+    """Replaces the state of an event, within `writable_log`."""
     conn.execute(
         "UPDATE stored_events SET state = %s WHERE notification_id = %s", (state, position)
     )
 
 
-def begin_again(conn: Connection[DictRow]) -> None:
-    """Empty views that have seen nothing."""
+def empty_all_views(conn: Connection[DictRow]) -> None:
+    """Empties all views and sets their positions to 0."""
     for table in [*TABLES, TILES]:
         conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(table.name)))
     conn.execute("TRUNCATE parked_events")
@@ -70,16 +60,8 @@ def begin_again(conn: Connection[DictRow]) -> None:
         positions.advance(conn, name, 0)
 
 
-def apply_all(conn: Connection[DictRow]) -> None:
-    """What a runner does until it has nothing to do."""
-    runner = Runner(conn.info.dsn, CATALOGUE, JSONMapper())
-    while runner.catch_up(conn):
-        pass
-    assert runner.stuck == {}
-
-
 def rows(conn: psycopg.Connection[DictRow]) -> Views:
-    """All views, row for row."""
+    """Returns all views, row for row."""
     return {
         table.name: conn.execute(
             sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table.name))
@@ -89,15 +71,15 @@ def rows(conn: psycopg.Connection[DictRow]) -> Views:
 
 
 def parked(conn: Connection[DictRow], name: str) -> dict[int, bool]:
-    """The positions that a view has parked, and whether with an error of their own."""
+    """Returns the parked positions of a view, each with True if it has an error of its own."""
     return {
         row["position"]: row["error"] is not None
         for row in conn.execute("SELECT * FROM parked_events WHERE generation = %s", (name,))
     }
 
 
-def stories(conn: Connection[DictRow]) -> dict[int, str]:
-    """Whose story each event tells, as an auditor would find out."""
+def history_of_each(conn: Connection[DictRow]) -> dict[int, str]:
+    """Returns the id of the history that each event belongs to, worked out independently."""
     log = conn.execute("SELECT * FROM log ORDER BY position").fetchall()
     links = {
         str(line["id"]): line["data"]["link_id"] for line in log if line["topic"] == "booking.made"
@@ -114,18 +96,18 @@ def stories(conn: Connection[DictRow]) -> dict[int, str]:
 def expected(
     conn: Connection[DictRow], projection: Projection, poison: Collection[int]
 ) -> dict[int, bool]:
-    """What has to be parked, of an unspoiled log, when the events of `poison` can't be applied."""
-    told_by = stories(conn)
+    """Returns what has to be parked when the events at these positions cannot be applied."""
+    told_by = history_of_each(conn)
     topics = conn.execute("SELECT position, topic FROM log ORDER BY position").fetchall()
     found: dict[int, bool] = {}
     still: set[str] = set()
     for line in topics:
-        position, story = line["position"], told_by[line["position"]]
+        position, history = line["position"], told_by[line["position"]]
         if line["topic"] not in projection.handlers:
             continue
-        if story in still:
+        if history in still:
             found[position] = False
         elif position in poison:
-            still.add(story)
+            still.add(history)
             found[position] = True
     return found

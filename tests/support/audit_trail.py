@@ -1,4 +1,4 @@
-"""What compliance staff have: a story to read, and heads of the log that are signed."""
+"""What auditors work with: the history of a link, signed checkpoints, and recorded accesses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from projections.evidence.checkpoint_store import CheckpointStore, sign_due
 
 
 @dataclass(frozen=True)
-class Story:
-    """A link that was used, for the day after `examples.NOW`: positions 1 to 6, its ids."""
+class BookedLink:
+    """The ids of a link that was used for tomorrow. Its events have the positions 1 to 6."""
 
     link: str
     booking: str
@@ -23,25 +23,25 @@ class Story:
     owner: str
 
 
-def sign_head(services: Services, conninfo: str) -> Checkpoint:
-    """Sign what is in the tree. Views have to have caught up."""
+def sign_checkpoint(services: Services, conninfo: str) -> Checkpoint:
+    """Signs a checkpoint of the whole log. Views have to have caught up."""
     signer = key_store.checkpoint_signer(services.settings)
-    kept = CheckpointStore(services.settings.checkpoints_folder, signer.verifier_key())
+    store = CheckpointStore(services.settings.checkpoints_folder, signer.verifier_key())
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        head = sign_due(conn, signer, kept, now=services.now())
-    assert head is not None
-    return head
+        checkpoint = sign_due(conn, signer, store, now=services.now())
+    assert checkpoint is not None
+    return checkpoint
 
 
-def noted(services: Services) -> list[tuple[str, str]]:
-    """Actor and what of all accesses, the first one first."""
+def recorded_accesses(services: Services) -> list[tuple[str, str]]:
+    """Returns who read what of the audit, the oldest access first."""
     rows = services.database.fetch_all("SELECT actor, what FROM audit_accesses ORDER BY id")
     return [(row["actor"], row["what"]) for row in rows]
 
 
 @contextmanager
-def no_access_can_be_noted(services: Services) -> Iterator[None]:
-    """Within, the table of accesses takes no row."""
+def accesses_cannot_be_recorded(services: Services) -> Iterator[None]:
+    """Lets the table of accesses refuse every row within the block."""
     with services.database.connection() as conn:
         conn.execute("ALTER TABLE audit_accesses ADD CONSTRAINT none CHECK (false) NOT VALID")
     try:

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
-class Done(NamedTuple):
-    """How a command ended."""
+class Outcome(NamedTuple):
+    """The exit status and the output of a command."""
 
     status: int
     out: str
     err: str
 
 
-Command = Callable[..., Done]
+Command = Callable[..., Outcome]
 
 
-def refusal(done: Done) -> str:
-    """The one sentence of a command that said no."""
+def refusal(done: Outcome) -> str:
+    """Returns the one sentence of a command that was refused."""
     assert (done.status, done.out) == (1, ""), done
     (line,) = done.err.splitlines()
     return line

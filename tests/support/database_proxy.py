@@ -1,4 +1,4 @@
-"""A network between a client and PostgreSQL that loses what a test wants lost."""
+"""A TCP proxy in front of PostgreSQL that loses appends or replies on demand."""
 
 import re
 import socket
@@ -19,7 +19,7 @@ _LOOK_BACK = 4096  # bytes
 
 
 class Loss(Enum):
-    """What happens to an append on its way."""
+    """The ways in which an append can be lost."""
 
     NOTHING = auto()
     REQUEST = auto()  # the connection dies before the server has all of it
@@ -28,7 +28,7 @@ class Loss(Enum):
 
 
 class Proxy:
-    """Listens on 127.0.0.1 and passes on to the server that `conninfo` names."""
+    """Listens on 127.0.0.1 and forwards to the server of `conninfo`."""
 
     def __init__(self, conninfo: str) -> None:
         with psycopg.connect(conninfo) as conn:
@@ -54,25 +54,25 @@ class Proxy:
         self._thread.start()
 
     def lose(self, losses: Iterable[Loss]) -> None:
-        """What happens to the next appends, one after the other."""
+        """Sets what happens to the next appends, one after the other."""
         self.losses = iter(losses)
 
     def cut(self) -> None:
-        """End every connection."""
+        """Ends every connection."""
         for line in self._lines:
             line.cut()
 
     def refuse(self) -> None:
-        """End every new connection at once, as a port does where nobody listens."""
+        """Ends every new connection at once, like a port where nothing listens."""
         self._refusing = True
 
     def accept(self) -> None:
-        """Take connections again."""
+        """Accepts connections again."""
         self._refusing = False
 
     @contextmanager
     def silence(self) -> Iterator[None]:
-        """Nothing gets through in either direction, and nobody is told."""
+        """Lets nothing through in either direction within the block, without an error."""
         self._passing.clear()
         try:
             yield
@@ -80,7 +80,7 @@ class Proxy:
             self._passing.set()
 
     def close(self) -> None:
-        """Cut everything."""
+        """Ends every connection and frees the port."""
         self._passing.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -105,13 +105,13 @@ class Proxy:
             self._lines.append(_Line(self, client, _connected(*self._server)))
 
     def pass_on(self, data: bytes, target: socket.socket) -> None:
-        """Send when nothing is in the way."""
+        """Sends data once the proxy is not silent."""
         self._passing.wait()
         target.sendall(data)
 
 
 class _Line:
-    """One client's connection."""
+    """The connection of one client."""
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:
         self._proxy = proxy
@@ -123,13 +123,13 @@ class _Line:
             thread.start()
 
     def cut(self) -> None:
-        """Both sides see the end."""
+        """Ends the connection on both sides."""
         for side in (self._client, self._server):
             with suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Free what a line that was cut still holds."""
+        """Frees the sockets and threads of a connection that was cut."""
         for thread in self._threads:
             thread.join()
         self._client.close()
@@ -186,7 +186,7 @@ def _connected(host: str, port: int) -> socket.socket:
 
 
 def _read(source: socket.socket) -> Iterator[bytes]:
-    """What comes, until the end."""
+    """Yields what is received until the end of the connection."""
     with suppress(OSError):
         while data := source.recv(65536):
             yield data

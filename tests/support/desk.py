@@ -1,4 +1,8 @@
-"""The application's commands, with examples for whatever a test does not speak of."""
+"""Gives an owner's commands to the application, with examples for all that a test leaves out.
+
+`HttpDesk` is its twin: the same verbs over HTTP. `new_…` returns what was made; the other
+verbs return the result of the command.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,89 +10,134 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.commands.links import NewLink
+from application.commands.links import BulkRevocation, NewLink
 from application.commands.redemption import Redemption
 from application.eventstore.event_sourced_application import Written
-from application.people.personal_data import Invitee
+from application.people.personal_data import Invitee, row_for
+from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.booking_rules import WEEKDAYS, Availability
-from domain.calendar import CalendarTerms
+from domain.calendar import Calendar, CalendarTerms
 from domain.link import SingleUseLink
 from interface.bootstrap import Services
-from tests.support.examples import ACTOR, ADA, NOW, OWNER, RULES, TERMS, TOMORROW_AT_NINE
+from tests.support.examples import ACTOR, ADA, OWNER, RULES, TERMS, TOMORROW_AT_NINE
 
 ALL_DAY = Availability(weekly=dict.fromkeys(WEEKDAYS, (("00:00", "24:00"),)), overrides={})
+ALWAYS_OPEN: dict[str, Any] = {"availability": ALL_DAY, "minimum_notice_minutes": 0}
+"""Changes to the example's terms, for a calendar that can be booked at any time."""
+WORDS = {"name", "location", "description"}
+AHEAD = timedelta(days=10)
+ONE_DAY = timedelta(days=1)
 
 
-def terms(**rules: Any) -> CalendarTerms:
-    """The example's terms with other rules."""
-    return replace(TERMS, rules=replace(RULES, **rules))
+def terms(**changes: Any) -> CalendarTerms:
+    """Returns the example's terms with these changes: words, or rules."""
+    words = {name: changes.pop(name) for name in WORDS & changes.keys()}
+    return replace(TERMS, **words, rules=replace(RULES, **changes))
+
+
+def minutes(count: int) -> timedelta:
+    """Returns this many minutes."""
+    return timedelta(minutes=count)
 
 
 @dataclass
 class Desk:
-    """Commands given one after the other."""
+    """Gives one command after the other, each at the time of the services' clock by default."""
 
     services: Services
+    owner_id: UUID = OWNER
+    actor: str = ACTOR
 
-    def new_calendar(self, *, owner_id: UUID = OWNER, **rules: Any) -> UUID:
-        """The id of a new calendar."""
+    def new_calendar(
+        self, *, owner_id: UUID | None = None, now: datetime | None = None, **changes: Any
+    ) -> UUID:
+        """Creates a calendar with `terms(**changes)` and returns its id."""
         written = self.services.calendars.create(
-            owner_id=owner_id, terms=terms(**rules), actor=ACTOR, now=NOW
+            owner_id=owner_id or self.owner_id,
+            terms=terms(**changes),
+            actor=self.actor,
+            now=self._time(now),
         )
         return written.value.id
 
-    def change(self, calendar_id: UUID, version: int | None = 1, **rules: Any) -> Written[Any]:
-        """Give a calendar other rules."""
+    def change(self, calendar_id: UUID, version: int | None = 1, **changes: Any) -> Written[Any]:
+        """Changes a calendar's terms to `terms(**changes)`."""
         return self.services.calendars.change(
             calendar_id=calendar_id,
-            owner_id=OWNER,
-            change=lambda _: terms(**rules),
+            owner_id=self.owner_id,
+            change=lambda _: terms(**changes),
             version=version,
-            actor=ACTOR,
-            now=NOW,
+            actor=self.actor,
+            now=self._time(),
         )
 
-    def archive(self, calendar_id: UUID, owner_id: UUID = OWNER) -> Written[Any]:
-        """Archive a calendar."""
+    def archive(self, calendar_id: UUID) -> Written[Any]:
+        """Archives a calendar."""
         return self.services.calendars.archive(
-            calendar_id=calendar_id, owner_id=owner_id, actor=ACTOR, now=NOW
+            calendar_id=calendar_id, owner_id=self.owner_id, actor=self.actor, now=self._time()
         )
 
     def issue(
-        self, calendar_id: UUID, *links: NewLink, owner_id: UUID = OWNER, now: datetime = NOW
+        self,
+        calendar_id: UUID,
+        *links: NewLink,
+        owner_id: UUID | None = None,
+        now: datetime | None = None,
     ) -> Written[list[SingleUseLink]]:
-        """Issue links."""
+        """Issues links together."""
         return self.services.links.issue(
-            calendar_id=calendar_id, owner_id=owner_id, links=links, actor=ACTOR, now=now
+            calendar_id=calendar_id,
+            owner_id=owner_id or self.owner_id,
+            links=links,
+            actor=self.actor,
+            now=self._time(now),
         )
 
     def new_link(
-        self, calendar_id: UUID | None = None, *, owner_id: UUID = OWNER, **wish: Any
+        self,
+        calendar_id: UUID | None = None,
+        *,
+        owner_id: UUID | None = None,
+        now: datetime | None = None,
+        **options: Any,
     ) -> UUID:
-        """The id of a new link, for a calendar of its own if none is given."""
+        """Issues a link and returns its id. By default the calendar is a new one."""
         calendar_id = calendar_id or self.new_calendar(owner_id=owner_id)
-        (link,) = self.issue(calendar_id, NewLink(**wish), owner_id=owner_id).value
+        (link,) = self.issue(calendar_id, NewLink(**options), owner_id=owner_id, now=now).value
         return link.id
 
+    def new_links(self, calendar_id: UUID, count: int) -> list[UUID]:
+        """Issues links together and returns their ids."""
+        return [link.id for link in self.issue(calendar_id, *[NewLink()] * count).value]
+
     def revoke(
-        self,
-        link_id: UUID,
-        *,
-        reason: str | None = None,
-        owner_id: UUID = OWNER,
-        now: datetime = NOW,
+        self, link_id: UUID, *, reason: str | None = None, now: datetime | None = None
     ) -> Written[SingleUseLink]:
-        """Revoke a link."""
+        """Revokes a link."""
         return self.services.links.revoke(
-            link_id=link_id, owner_id=owner_id, reason=reason, actor=ACTOR, now=now
+            link_id=link_id,
+            owner_id=self.owner_id,
+            reason=reason,
+            actor=self.actor,
+            now=self._time(now),
         )
 
-    def replace(
-        self, link_id: UUID, *, owner_id: UUID = OWNER, now: datetime = NOW
-    ) -> Written[SingleUseLink]:
-        """Replace a link."""
-        return self.services.links.replace(link_id=link_id, owner_id=owner_id, actor=ACTOR, now=now)
+    def revoke_many(self, *link_ids: UUID, reason: str | None = None) -> Written[BulkRevocation]:
+        """Revokes links with one command."""
+        return self.services.links.revoke_many(
+            link_ids=link_ids,
+            owner_id=self.owner_id,
+            reason=reason,
+            actor=self.actor,
+            now=self._time(),
+        )
+
+    def replace(self, link_id: UUID, *, now: datetime | None = None) -> Written[SingleUseLink]:
+        """Replaces a link."""
+        return self.services.links.replace(
+            link_id=link_id, owner_id=self.owner_id, actor=self.actor, now=self._time(now)
+        )
 
     def redeem(
         self,
@@ -98,32 +147,89 @@ class Desk:
         *,
         notes: str | None = None,
         key: str | None = None,
-        now: datetime = NOW,
+        now: datetime | None = None,
     ) -> Written[Redemption]:
-        """Redeem a link."""
+        """Redeems a link as an invitee."""
         return self.services.redemptions.redeem(
             link_id=link_id,
             start=start,
             invitee=invitee,
             notes=notes,
             idempotency_key=key,
-            now=now,
+            now=self._time(now),
         )
 
+    def book(self, link_id: UUID, start: datetime = TOMORROW_AT_NINE, **options: Any) -> UUID:
+        """Redeems a link and returns the id of the booking; options as in `redeem`."""
+        return self.redeem(link_id, start, **options).value.booking.id
+
+    def new_booking(
+        self,
+        calendar_id: UUID,
+        start: datetime = TOMORROW_AT_NINE,
+        invitee: Invitee = ADA,
+        *,
+        notes: str | None = None,
+        recipient: str | None = None,
+    ) -> UUID:
+        """Makes a booking with a new link, ten days ahead of its start, and returns its id."""
+        link_id = self.new_link(calendar_id, recipient=recipient, now=start - AHEAD)
+        return self.book(link_id, start, invitee=invitee, notes=notes, now=start - AHEAD)
+
+    def reschedule(self, booking_id: UUID, start: datetime) -> None:
+        """Moves a booking and its reserved time to another start, by its calendar's rules."""
+        booking, now = self.booking(booking_id), self._time()
+        store = self.services.event_store
+        rules = store.get(Calendar, booking.calendar_id).terms.rules
+        reservation = rules.reservation(rules.slot_at(start))
+        booking.reschedule(reservation.slot, actor="invitee", now=now)
+        agenda = {day.day: day for day in self._agenda_of(booking_id)}
+        for date in reservation.widened.days():
+            agenda[date] = (
+                agenda.get(date)
+                or store.find(AgendaDay, AgendaDay.id_for(booking.owner_id, date))
+                or AgendaDay.open(booking.owner_id, date, actor="invitee", now=now)
+            )
+            agenda[date].reserve(booking_id, reservation, actor="invitee", now=now)
+        for date in agenda.keys() - set(reservation.widened.days()):
+            agenda[date].release(booking_id, actor="invitee", now=now)
+        store.record(booking, *agenda.values())
+
+    def cancel(self, booking_id: UUID, *, reason: str | None = None) -> None:
+        """Cancels a booking and gives its reserved time back."""
+        booking, now = self.booking(booking_id), self._time()
+        agenda = self._agenda_of(booking_id)
+        rows, commitment = row_for(booking_id, booking.version + 1, {"reason": reason})
+        booking.cancel(personal_data=commitment, actor=self.actor, now=now)
+        for day in agenda:
+            day.release(booking_id, actor=self.actor, now=now)
+        self.services.event_store.record(booking, *agenda, personal_data=rows)
+
     def forget(
-        self, booking_id: UUID, *, owner_id: UUID | None = OWNER, now: datetime = NOW
+        self,
+        booking_id: UUID,
+        *,
+        by_operator: bool = False,
+        now: datetime | None = None,
     ) -> Written[Booking]:
-        """Forget an invitee."""
+        """Forgets an invitee as the owner, or as an operator."""
         return self.services.erasure.forget(
-            booking_id=booking_id, owner_id=owner_id, actor=ACTOR, now=now
+            booking_id=booking_id,
+            owner_id=None if by_operator else self.owner_id,
+            actor=self.actor,
+            now=self._time(now),
         )
 
     def link(self, link_id: UUID) -> SingleUseLink:
-        """The link as the log has it."""
+        """Returns the link as the log has it."""
         return self.services.event_store.get(SingleUseLink, link_id)
 
+    def booking(self, booking_id: UUID) -> Booking:
+        """Returns the booking as the log has it."""
+        return self.services.event_store.get(Booking, booking_id)
+
     def log(self, after: int = 0) -> list[dict[str, Any]]:
-        """All events after a position, as an auditor reads them, with their transactions."""
+        """Returns all events after a position, as an auditor reads them, with transactions."""
         return self.services.database.fetch_all(
             """SELECT log.*, stored_events.xmin::text AS transaction
             FROM log JOIN stored_events ON notification_id = position
@@ -132,17 +238,17 @@ class Desk:
         )
 
     def topics(self, after: int = 0) -> list[str]:
-        """The topics of all events after a position."""
+        """Returns the topics of all events after a position."""
         return [line["topic"] for line in self.log(after)]
 
     def personal_rows(self) -> list[dict[str, Any]]:
-        """Everything that was typed about people, with transactions."""
+        """Returns everything that was typed about people, with transactions."""
         return self.services.database.fetch_all(
             "SELECT *, xmin::text AS transaction FROM personal_data ORDER BY originator_id"
         )
 
     def let_first(self, rival: Callable[[], object]) -> None:
-        """Let a rival act after the next decision is taken and before it is saved."""
+        """Lets a rival act after the next decision is taken and before it is saved."""
         event_store = self.services.event_store
         save = event_store.save
 
@@ -153,7 +259,14 @@ class Desk:
 
         vars(event_store)["save"] = save_too_late
 
+    def _agenda_of(self, booking_id: UUID) -> list[AgendaDay]:
+        """Returns the days on which time is reserved for a booking, its buffers included."""
+        booking = self.booking(booking_id)
+        first, *_, last = booking.slot.widened(ONE_DAY, ONE_DAY).days()
+        dates = [first + ONE_DAY * number for number in range((last - first).days + 1)]
+        ids = [AgendaDay.id_for(booking.owner_id, date) for date in dates]
+        days = self.services.event_store.find_many(AgendaDay, ids)
+        return [days[id_] for id_ in ids if id_ in days and booking_id in days[id_].reservations]
 
-def minutes(count: int) -> timedelta:
-    """So many minutes."""
-    return timedelta(minutes=count)
+    def _time(self, now: datetime | None = None) -> datetime:
+        return now or self.services.now()

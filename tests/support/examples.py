@@ -1,4 +1,4 @@
-"""The people, times and terms that tests speak of. All times are UTC."""
+"""The people, times and terms of the tests. All times are UTC."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,10 @@ TOMORROW_AT_TEN = TOMORROW_AT_NINE + timedelta(hours=1)
 TOMORROW = Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(minutes=30))
 IN_90_DAYS = NOW + timedelta(days=90)
 
+A_DAY = "2026-11-24"  # tomorrow, and times on it, as JSON has them
+NINE, HALF_PAST_NINE, TEN = (f"{A_DAY}T{time}:00Z" for time in ("09:00", "09:30", "10:00"))
+
+SECRET = "a-secret-for-tests-that-is-long-enough"  # noqa: S105
 OWNER = UUID("0a11ce00-0000-4000-8000-000000000001")
 OTHER_OWNER = UUID("0b0b0000-0000-4000-8000-000000000002")
 CALENDAR = UUID("ca1e0da2-0000-4000-8000-000000000003")
@@ -37,7 +41,7 @@ TERMS = CalendarTerms(name="Intro call", rules=RULES, location="Room 1", descrip
 
 
 def calendar_json(**changes: Any) -> dict[str, Any]:
-    """A calendar as an owner posts it: every day from 9 to 5 UTC, half an hour each."""
+    """Returns a calendar as an owner posts it: every day from 9 to 5 UTC, half an hour each."""
     return {
         "name": "Intro call",
         "time_zone": "UTC",
@@ -48,7 +52,7 @@ def calendar_json(**changes: Any) -> dict[str, Any]:
 
 
 def redeem_json(start: str, **changes: Any) -> dict[str, Any]:
-    """A booking as an invitee posts it."""
+    """Returns a booking as an invitee posts it."""
     return {
         "start": start,
         "invitee": {"name": "Ada Lovelace", "email": "ada@example.org"},

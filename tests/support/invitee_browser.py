@@ -1,4 +1,4 @@
-"""Somebody with a link, and the browser they opened it with."""
+"""An invitee with a link, and the browser in which they open it."""
 
 import re
 from dataclasses import dataclass
@@ -7,16 +7,15 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from tests.conftest import Owner
+from tests.support.examples import NINE
+from tests.support.owner import Owner
 
-NINE = "2026-11-24T09:00:00Z"
-TEN = "2026-11-24T10:00:00Z"
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org"}
 
 
 @dataclass
-class Invited:
-    """Somebody with a link, and the browser they opened it with."""
+class InviteeBrowser:
+    """An invitee with a link, and the browser in which they open it."""
 
     owner: Owner
     link: dict[str, Any]
@@ -31,7 +30,7 @@ class Invited:
         return self.browser.get(f"{self.path}{query}")
 
     def form(self, start: str = NINE, zone: str = "Europe/London") -> dict[str, str]:
-        """The form as the page for that time holds it, filled in."""
+        """Returns the form on the page of that time, filled in."""
         page = self.get(f"?tz={zone}&start={start}").get_data(as_text=True)
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
         assert hidden["start"] == start
@@ -40,12 +39,12 @@ class Invited:
     def post(self, form: dict[str, str], **headers: str) -> Any:
         return self.browser.post(self.path, data=form, headers=headers)
 
-    def elsewhere(self) -> "Invited":
-        """The same link in another browser."""
-        return Invited(self.owner, self.link, self.browser.application.test_client())
+    def elsewhere(self) -> "InviteeBrowser":
+        """Returns an invitee with the same link in another browser."""
+        return InviteeBrowser(self.owner, self.link, self.browser.application.test_client())
 
     def revoke(self) -> None:
-        assert self.owner.post(f"/links/{self.link['id']}/revoke", {}).status_code == 200
+        assert self.owner.revoke(self.link).status_code == 200
 
     def bookings(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.owner.get("/bookings").json["items"]
@@ -53,7 +52,7 @@ class Invited:
 
 
 def text_of(answer: Any) -> str:
-    """What people read of a page."""
+    """Returns the text of a page without its head, in one line."""
     page = re.sub(r"<head>.*?</head>", "", answer.get_data(as_text=True), flags=re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 

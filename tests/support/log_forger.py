@@ -1,4 +1,4 @@
-"""Somebody who writes into the log past the service."""
+"""Writes into the log without the service."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 _APPEND = """
     INSERT INTO stored_events (originator_id, originator_version, topic, state)
@@ -14,14 +14,14 @@ _APPEND = """
     RETURNING notification_id"""
 
 
-class Forger:
-    """Every method is a transaction of its own."""
+class LogForger:
+    """Changes the log; every method is a transaction of its own."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
 
     def positions(self, topic: str) -> list[int]:
-        """Where the events of a kind are, in order."""
+        """Returns the positions of the events of a topic, in order."""
         return [
             position
             for (position,) in self._all(
@@ -30,20 +30,20 @@ class Forger:
         ]
 
     def append(self, topic: str, originator_id: UUID, data: dict[str, Any]) -> int:
-        """Append an event to an aggregate, with the next version; its position."""
+        """Appends an event with the next version of its aggregate, and returns its position."""
         values = {"id": originator_id, "topic": topic, "state": json.dumps(data).encode()}
         ((position,),) = self._all(_APPEND, values)
         return int(position)
 
     def repeat(self, position: int, to: UUID | None = None, /, **changes: Any) -> int:
-        """Append an event again, with other fields, or to another aggregate."""
+        """Appends an event again, changed, or to another aggregate; returns its position."""
         ((topic, known, data),) = self._all(
             "SELECT topic, id, data FROM log WHERE position = %s", position
         )
         return self.append(topic, to or known, data | changes)
 
     def rewrite(self, position: int, /, **changes: Any) -> None:
-        """Change fields of an event."""
+        """Changes fields of an event."""
         ((data,),) = self._all("SELECT data FROM log WHERE position = %s", position)
         self._all(
             "UPDATE stored_events SET state = %s WHERE notification_id = %s RETURNING 1",
@@ -52,11 +52,11 @@ class Forger:
         )
 
     def delete(self, position: int) -> None:
-        """Take an event away."""
+        """Deletes an event."""
         self._all("DELETE FROM stored_events WHERE notification_id = %s RETURNING 1", position)
 
     def _all(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
         values = params[0] if isinstance(params[0], dict) else params
         with psycopg.connect(self._conninfo) as conn:
-            unlock_log(conn)
+            bypass_log_trigger(conn)
             return conn.execute(statement.encode(), values).fetchall()

@@ -1,4 +1,4 @@
-"""The processes of a running service, as Linux shows them."""
+"""The processes of a running service, read from /proc."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Process(NamedTuple):
-    """One process, told from a later one of the same number by when it started."""
+    """One process, distinguished by its start from a later one with the same id."""
 
     pid: int
     started_at: int
@@ -23,12 +23,12 @@ class Process(NamedTuple):
         return found is not None and found.started_at == self.started_at
 
     def kill(self) -> None:
-        """As nobody can refuse."""
+        """Sends SIGKILL."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
     def memory(self) -> int:
-        """Bytes in use, with its share of what it shares (PSS)."""
+        """Returns the bytes in use, with its share of shared memory (PSS)."""
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
             name, _, value = line.partition(":")
             if name == "Pss":
@@ -37,7 +37,7 @@ class Process(NamedTuple):
 
 
 def family(pid: int) -> list[Process]:
-    """A process that leads a session, with all that it or its children started."""
+    """Returns a process that leads a session, and all that it and its children started."""
     everything = list(_everything())
     pids, sessions = {pid}, {pid}
     while True:
@@ -52,6 +52,17 @@ def family(pid: int) -> list[Process]:
         sessions = {process.session for process in members}
 
 
+def web_workers(service: int) -> list[Process]:
+    """Returns the web workers of the service whose supervisor has this process id."""
+    processes = family(service)
+    (server,) = [
+        process
+        for process in processes
+        if "interface.runtime.web_server" in process.command and process.parent == service
+    ]
+    return [process for process in processes if process.parent == server.pid]
+
+
 def _everything() -> Iterator[Process]:
     for folder in Path("/proc").glob("[0-9]*"):
         if process := _read(int(folder.name)):
@@ -59,7 +70,7 @@ def _everything() -> Iterator[Process]:
 
 
 def _read(pid: int) -> Process | None:
-    """The process of that number, unless it is gone or only waits to be forgotten."""
+    """Returns the process with this id, unless it has ended or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()

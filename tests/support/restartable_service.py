@@ -1,4 +1,4 @@
-"""One data folder with its own database, and the service that runs on it now and then."""
+"""A service on its own database that tests stop, kill and start again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,35 +17,38 @@ from tests.support.service import (
 )
 
 
-class Home:
-    """Starts are slow, so tests share one home, and each leaves it as it likes."""
+class RestartableService:
+    """A data folder, and the service that runs on it.
+
+    Starts are slow, so tests share one of these. Each may leave the service running or not.
+    """
 
     def __init__(self, data: Path) -> None:
         self.data = data
         self.service = start_service(data, None)
 
     def starting(self) -> Service:
-        """The service, its process started if it had ended."""
+        """Starts the process unless it runs, and returns the service, which may not be ready."""
         if self.service.process.poll() is not None:
             self.service = start_again(self.service)
         return self.service
 
     def running(self) -> Service:
-        """The service, ready."""
+        """Returns the service once it is ready."""
         service = self.starting()
         wait_until_ready(service)
         return service
 
     def processes(self) -> list[Process]:
-        """All that the service consists of."""
+        """Returns all processes of the service."""
         return family(self.service.process.pid)
 
     def process(self, command: str) -> Process:
-        """The first of the service's processes with this in its command."""
+        """Returns the first of the processes with this in its command."""
         return next(p for p in self.processes() if command in p.command)
 
     def kill(self) -> None:
-        """Everything at once, the first process first, so that nothing is started again."""
+        """Kills all processes, the supervisor first, so that none is started again."""
         processes = self.processes()
         self.service.process.kill()
         for process in processes:
@@ -53,27 +56,18 @@ class Home:
         self.service.process.wait()
 
     def bookings(self) -> list[str]:
-        """The ids of all bookings that were ever made, from the log."""
+        """Returns the ids of all bookings in the log."""
         with psycopg.connect(EmbeddedPostgres(self.data / "postgres").conninfo) as conn:
             made = conn.execute("SELECT id FROM log WHERE topic = 'booking.made'")
             return [str(booking_id) for (booking_id,) in made]
 
 
 @contextmanager
-def new_home(data: Path) -> Iterator[Home]:
-    """A home in the folder, whose service is stopped in the end."""
-    home = Home(data)
+def restartable_service(data: Path) -> Iterator[RestartableService]:
+    """Starts a service in the folder, and stops it in the end."""
+    restartable = RestartableService(data)
     try:
-        yield home
+        yield restartable
     finally:
-        stop_service(home.service)
+        stop_service(restartable.service)
     assert "Traceback" not in (data / "service.log").read_text()
-
-
-def book(service: Service) -> str:
-    """The id of a booking that was acknowledged just now."""
-    (link,) = service.new_links(service.new_calendar(), 1)
-    answer = service.redeem(link["token"], service.slots(link["token"])[0])
-    assert answer.status == 201, answer
-    booking_id: str = answer.body["booking_id"]
-    return booking_id

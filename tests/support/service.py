@@ -1,4 +1,4 @@
-"""The whole service as a process of its own, and people who talk to it over HTTP."""
+"""The whole service as a process of its own, and an owner who talks to it over HTTP."""
 
 import json
 import os
@@ -6,35 +6,38 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from email.message import Message
 from http.client import HTTPConnection, HTTPException
+from json import dumps
 from pathlib import Path
-from threading import Barrier
 from time import monotonic, sleep
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from interface.runtime.parent_watchdog import for_children
-from tests.support.examples import calendar_json, redeem_json
-
-T = TypeVar("T")
+from tests.support.http_desk import HttpDesk
 
 READY_SECONDS = 60
 
 
 class Answer(NamedTuple):
-    """What came back over HTTP."""
+    """A response, with the names that Flask's test client gives to its parts."""
 
-    status: int
-    body: Any
-    headers: dict[str, str]
+    status_code: int
+    text: str
+    headers: Message
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.text)
 
 
 @dataclass
-class Service:
-    """A running service and the means to talk to it."""
+class Service(HttpDesk):
+    """A running service and the means to talk to it. The owner is its first one."""
 
     process: subprocess.Popen[str]
     host: str
@@ -45,6 +48,7 @@ class Service:
 
     @property
     def url(self) -> str:
+        """The address of the service, without a slash at the end."""
         return f"http://{self.host}:{self.port}"
 
     @property
@@ -55,8 +59,12 @@ class Service:
             self._key.append(lines.strip().splitlines()[-1])
         return self._key[0]
 
+    def api_key(self) -> str:
+        """Returns the key of the first owner."""
+        return self.key
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `admitone` beside the service."""
+        """Runs `admitone` beside the service."""
         return subprocess.run(
             [sys.executable, "-m", "interface.cli", *arguments],
             env=self.environment,
@@ -66,84 +74,20 @@ class Service:
             timeout=60,
         )
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request on a connection of its own."""
+    def call(self, method: str, path: str, json: Any = None, **headers: str) -> Answer:
+        """Sends a request on a connection of its own."""
         connection = HTTPConnection(self.host, self.port, timeout=60)
         try:
-            sent = None if body is None else json.dumps(body)
-            connection.request(method, path, sent, {"Content-Type": "application/json"} | headers)
+            body = None if json is None else dumps(json)
+            connection.request(method, path, body, {"Content-Type": "application/json"} | headers)
             response = connection.getresponse()
-            raw = response.read()
-            kind = response.headers.get_content_type()
-            parsed = json.loads(raw) if kind.endswith("json") else raw.decode()
-            return Answer(
-                response.status,
-                parsed,
-                {name.lower(): value for name, value in response.getheaders()},
-            )
+            return Answer(response.status, response.read().decode(), response.headers)
         finally:
             connection.close()
 
-    def owner(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """One request of the owner, below /api/v1."""
-        authorization = {"Authorization": f"Bearer {self.key}"}
-        return self.call(method, f"/api/v1{path}", body, **authorization, **headers)
-
-    def new_calendar(self, **changes: Any) -> str:
-        """The id of a new calendar."""
-        answer = self.owner("POST", "/calendars", calendar_json(**changes))
-        assert answer.status == 201, answer
-        calendar_id: str = answer.body["id"]
-        return calendar_id
-
-    def new_links(self, calendar_id: str, count: int) -> list[dict[str, Any]]:
-        """That many new links."""
-        answer = self.owner(
-            "POST", f"/calendars/{calendar_id}/links/batch", {"links": [{}] * count}
-        )
-        assert answer.status == 201, answer
-        items: list[dict[str, Any]] = answer.body["items"]
-        return items
-
-    def slots(self, token: str) -> list[str]:
-        """The starts of the free slots of two weeks."""
-        answer = self.call("GET", f"/api/v1/booking-links/{token}/slots")
-        assert answer.status == 200, answer
-        return [slot["start"] for slot in answer.body["slots"]]
-
-    def redeem(self, token: str, start: str, *, key: str | None = None, **changes: Any) -> Answer:
-        """Book as an invitee does."""
-        headers = {"Idempotency-Key": key} if key else {}
-        return self.call(
-            "POST",
-            f"/api/v1/booking-links/{token}/redeem",
-            redeem_json(start, **changes),
-            **headers,
-        )
-
-
-def at_once(calls: list[Callable[[], T]]) -> list[T]:
-    """Make all calls at the same moment, each in a thread of its own."""
-    barrier = Barrier(len(calls))
-
-    def start(call: Callable[[], T]) -> T:
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(start, calls))
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Look again and again. The limit is there to end a run that hangs."""
-    ends_at = monotonic() + seconds
-    while not condition():
-        assert monotonic() < ends_at, "it did not happen"
-        sleep(0.02)
-
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Returns a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -152,7 +96,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterator[Service]:
-    """`admitone serve` on the database at `conninfo`, or on its own in `data`."""
+    """Runs `admitone serve` on the database at `conninfo`, or on its own in `data`."""
     started = start_service(data, conninfo, **settings)
     try:
         wait_until_ready(started)
@@ -162,7 +106,7 @@ def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterat
 
 
 def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
-    """The process alone, in a process group of its own; it may not be ready yet."""
+    """Starts the process in a process group of its own; it may not be ready yet."""
     port = int(settings.get("ADMITONE_PORT") or free_port())
     inherited = {name: v for name, v in os.environ.items() if not name.startswith("ADMITONE_")}
     environment = inherited | {"ADMITONE_DATA": str(data), "ADMITONE_PORT": str(port)} | settings
@@ -173,13 +117,13 @@ def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
 
 
 def start_again(service: Service) -> Service:
-    """A new process with the settings, and so with the data, of one that has ended."""
+    """Starts a new process with the settings and the data of one that has ended."""
     process, log_from = _serve(service.environment)
     return replace(service, process=process, log_from=log_from)
 
 
 def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
-    """The process, which ends with this one, and where in the log its own words begin."""
+    """Returns the process, which ends with this one, and where its part of the log begins."""
     with open(Path(environment["ADMITONE_DATA"]) / "service.log", "a") as log:
         log_from = log.tell()
         process = subprocess.Popen(
@@ -194,14 +138,14 @@ def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
 
 
 def wait_until_ready(service: Service) -> None:
-    """Return when /readyz says so and the welcome is printed."""
+    """Returns when /readyz says so and the welcome is printed."""
     ends_at = monotonic() + READY_SECONDS
     while monotonic() < ends_at:
         if service.process.poll() is not None:
             raise AssertionError(f"serve ended with {service.process.returncode}")
         try:
             answer = service.call("GET", "/readyz")
-            if answer.status == 200 and "Admit One is at" in log_of(service):
+            if answer.status_code == 200 and "Admit One is at" in log_of(service):
                 return
         except (OSError, HTTPException):
             pass
@@ -210,13 +154,13 @@ def wait_until_ready(service: Service) -> None:
 
 
 def log_of(service: Service) -> str:
-    """All that the service has printed since it was started."""
+    """Returns everything that the service has printed since it was started."""
     log = (Path(service.environment["ADMITONE_DATA"]) / "service.log").read_bytes()
     return log[service.log_from :].decode()
 
 
 def stop_service(service: Service) -> None:
-    """As Ctrl-C does."""
+    """Stops the service like Ctrl-C, unless it has ended."""
     if service.process.poll() is None:
         service.process.send_signal(signal.SIGINT)
         assert service.process.wait(60) == 0, log_of(service)

@@ -1,7 +1,5 @@
-"""Rows for the log, and what the log has."""
+"""Rows to append to the log, and the rows that it holds."""
 
-from collections.abc import Callable
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +7,7 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 
 from application.eventstore.recorder import PersonalDataRow
+from interface.bootstrap import Services
 
 SALT = bytes(32)
 
@@ -20,25 +19,25 @@ def stored(
     topic: str = "test.happened",
     state: str = "{}",
 ) -> StoredEvent:
-    """One event, of an aggregate of its own unless one is named."""
+    """Returns an event to append. By default its aggregate is a new one."""
     return StoredEvent(originator_id or uuid4(), version, topic, state.encode())
 
 
 def typed(event: StoredEvent) -> PersonalDataRow:
-    """The personal data behind an event."""
+    """Returns a row of personal data for an event."""
     assert isinstance(event.originator_id, UUID)
     return PersonalDataRow(event.originator_id, event.originator_version, SALT, {"name": "Ada"})
 
 
 def query(conninfo: str, statement: str, *params: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement on a connection of its own."""
+    """Runs a statement on a connection of its own and returns its rows."""
     with psycopg.connect(conninfo, autocommit=True) as conn:
         found = conn.execute(statement.encode(), params)
         return found.fetchall() if found.description else []
 
 
 def log(conninfo: str) -> list[tuple[int, UUID, int]]:
-    """Position, id and version of every event in the log, in order."""
+    """Returns position, id and version of every event in the log, in order."""
     return query(
         conninfo,
         """SELECT notification_id, originator_id, originator_version FROM stored_events
@@ -47,13 +46,15 @@ def log(conninfo: str) -> list[tuple[int, UUID, int]]:
 
 
 def personal_data(conninfo: str) -> list[tuple[UUID, int]]:
-    """Id and version of every row of personal data."""
+    """Returns id and version of every row of personal data."""
     return query(conninfo, "SELECT originator_id, originator_version FROM personal_data")
 
 
-def wait_until(condition: Callable[[], Any]) -> None:
-    """Return when it is so. It will be, in a moment: a minute is for broken code."""
-    ends_at = monotonic() + 60
-    while not condition():
-        assert monotonic() < ends_at, "it did not happen"
-        sleep(0.005)
+def recorded(services: Services) -> tuple[int, int]:
+    """Returns how many events and rows of personal data there are."""
+    row = services.database.fetch_one(
+        """SELECT (SELECT count(*) FROM stored_events) AS events,
+        (SELECT count(*) FROM personal_data) AS personal_data"""
+    )
+    assert row is not None
+    return row["events"], row["personal_data"]

@@ -1,4 +1,4 @@
-"""An event that the list of links can't take."""
+"""An event that the list of links cannot apply."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,15 @@ from projections.views import link_list
 
 
 @contextmanager
-def poison(database: Database, expiry: datetime) -> Iterator[None]:
-    """Within, the event that issues a link with that expiry is parked."""
+def unappliable_expiry(database: Database, expiry: datetime) -> Iterator[None]:
+    """Lets the list of links park every link with that expiry within the block."""
     table = f"ALTER TABLE {link_list.NAME}"
     with database.connection() as conn:
-        conn.execute(f"{table} ADD CONSTRAINT poison CHECK (expires_at <> '{expiry}')".encode())
+        conn.execute(
+            f"{table} ADD CONSTRAINT unappliable CHECK (expires_at <> '{expiry}')".encode()
+        )
     try:
         yield
     finally:
         with database.connection() as conn:
-            conn.execute(f"{table} DROP CONSTRAINT poison".encode())
+            conn.execute(f"{table} DROP CONSTRAINT unappliable".encode())

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from application.people import personal_data
 from application.people.personal_data import Invitee
+from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from domain.booking import Booking, BookingStatus
 from domain.booking_rules import is_time_zone
@@ -18,6 +20,7 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.i18n import gettext, wall_clock
 from interface.web import icalendar_file
 from interface.web.fields import in_utc
+from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 
 blueprint = Blueprint("booking_confirmation", __name__)
@@ -89,11 +92,14 @@ def ics(token: str) -> ResponseReturnValue:
 
 
 def _details(token: str) -> BookingDetails:
-    """Returns the booking that the token manages. Raises `BookingNotFound`."""
+    """Returns the booking that the token manages.
+
+    Raises `BookingNotFound`, or `TooManyAttempts` after too many forged tokens.
+    """
     current = services()
     try:
-        booking = current.event_store.get(Booking, current.tokens.booking_id(token))
-    except (InvalidToken, BookingNotFound):
+        booking = current.event_store.get(Booking, _booking_id(token))
+    except BookingNotFound:
         raise BookingNotFound(
             gettext("We couldn't find this booking. Check that the link was copied in full.")
         ) from None
@@ -104,6 +110,14 @@ def _details(token: str) -> BookingDetails:
         host=current.accounts.by_id(booking.owner_id).name,
         invitee=Invitee.from_data(personal.data if personal else None),
     )
+
+
+def _booking_id(token: str) -> UUID:
+    try:
+        return services().tokens.booking_id(token)
+    except InvalidToken:
+        count_failure(FORGED_TOKENS)
+        raise BookingNotFound from None
 
 
 def _google_url(details: BookingDetails) -> str:

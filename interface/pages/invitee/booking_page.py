@@ -12,6 +12,7 @@ from markupsafe import Markup
 from marshmallow import Schema, ValidationError
 
 from application.people.personal_data import Invitee
+from application.people.rate_limits import INVALID_REDEMPTIONS, TooManyAttempts
 from application.people.tokens import InvalidToken
 from domain.booking import Booking
 from domain.booking_rules import is_time_zone
@@ -33,6 +34,7 @@ from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Day, Email, Instant, Name, Text, in_utc
 from interface.web.invitation import Invitation, invitation, link_id_of
 from interface.web.problems import refusal_page
+from interface.web.rate_limits import count_failure
 from interface.web.redemption import (
     count_repeated_booking,
     counting_refusals,
@@ -114,6 +116,10 @@ def book(token: str) -> ResponseReturnValue:
         return refusal_page(page, refusal, owner=False)
     except Invalid as refusal:
         page = _form_page(invited, token, start=start, typed=typed, errors=errors_of(refusal))
+        try:
+            count_failure(INVALID_REDEMPTIONS)
+        except TooManyAttempts as limited:
+            return refusal_page(page, limited, owner=False)
         return refusal_page(page, refusal, owner=False)
 
 

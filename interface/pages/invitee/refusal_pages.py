@@ -4,6 +4,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from domain.errors import AdmitOneError, LinkEnded, LinkRedeemed, Unavailable
+from interface.pages.shared.error_pages import when_to_try_again
 from interface.pages.shared.i18n import gettext
 from interface.web.invitation import Invitation
 from interface.web.problems import refusal_page
@@ -31,5 +32,10 @@ def link_ended(
 def refused(error: AdmitOneError) -> ResponseReturnValue:
     """Shows the sentence of any other refusal, and nothing else."""
     retry = isinstance(error, Unavailable)
-    page = render_template("invitee/ended.html", title=gettext(error.detail), retry=retry)
+    page = render_template(
+        "invitee/ended.html",
+        title=gettext(error.detail),
+        hint=when_to_try_again(error),
+        retry=retry,
+    )
     return refusal_page(page, error, owner=False)

@@ -52,7 +52,7 @@ def rebuild(name: str) -> ResponseReturnValue:
     except RebuildRunning as refusal:
         page = _page(refusal=gettext(str(RebuildRunning.__doc__)))
         return refusal_page(page, refusal, owner=True)
-    return redirect(url_for("operations.index", notice="rebuild-asked"), 303)
+    return redirect(url_for("operations.index", notice="rebuild-requested"), 303)
 
 
 @blueprint.post("/operations/<name>/retry")

@@ -21,7 +21,7 @@ class Difference(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """What somebody else changed, and a form with both changes: yours where both touch a field."""
+    """The other person's changes, and a form with both: yours where both touch a field."""
 
     differences: list[Difference]
     form: CalendarForm

@@ -38,7 +38,7 @@ FIELDS = (*WORDS, "time_zone", *NUMBERS, UNIT, *WEEKLY.values())
 _END_OF_DAY = "24:00"
 _MINUTES_IN = {"days": 1440, "hours": 60, "minutes": 1}
 
-# They stand in for fields that can't be read, so that the other fields are checked all the same.
+# Stand-ins for fields that can't be read, so that all other fields are checked.
 _STAND_INS = {
     "name": "-",
     "time_zone": "UTC",

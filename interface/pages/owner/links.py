@@ -108,7 +108,7 @@ def revoke() -> ResponseReturnValue:
         ),
         link_list.NAME,
     )
-    # Revoked before is as good as revoked now: whoever sends the form twice is told the same.
+    # A link that was revoked before counts as revoked: a form sent twice gets the same response.
     refused = {
         link_id: refusal
         for link_id, refusal in result.unchanged.items()

@@ -5,7 +5,7 @@ from uuid import UUID
 from domain.errors import LinkNotFound
 from domain.link import SingleUseLink
 from interface.pages.shared.auth import require_session
-from interface.pages.shared.i18n import gettext
+from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
 from projections.views import calendar_list, link_list
@@ -31,8 +31,8 @@ def own_link(link_id: UUID) -> LinkRow:
     account = require_session().account
     try:
         return link_list.link_of(current.database, account.id, link_id, now=current.now())
-    except LinkNotFound:  # owners name links by id: nothing was copied in part
-        raise LinkNotFound(gettext("Link not found.")) from None
+    except LinkNotFound:  # whose own sentence is for people who copied a link
+        raise LinkNotFound(_("Link not found.")) from None
 
 
 def url_of(link: LinkRow | SingleUseLink) -> str:

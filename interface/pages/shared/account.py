@@ -21,6 +21,7 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name, TimeZone
+from interface.web.rate_limits import limiting_passwords
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_PERSON
 from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
@@ -166,9 +167,10 @@ def _password_errors(account: Account) -> Errors:
     errors: Errors = {}
     if _must_confirm_password(require_session()):
         try:
-            services().sessions.with_password(
-                account.email, request.form.get("current_password", "")
-            )
+            with limiting_passwords(account.email):
+                services().sessions.with_password(
+                    account.email, request.form.get("current_password", "")
+                )
         except WrongPassword:
             errors["current_password"] = [_NOT_CURRENT]
     if not request.form.get("password"):

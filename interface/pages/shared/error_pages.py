@@ -1,17 +1,30 @@
 """Pages for errors that no view handles itself."""
 
+from math import ceil
+
 from flask import Response, render_template
 from werkzeug.exceptions import HTTPException
 
+from application.people.rate_limits import TooManyAttempts
 from domain.errors import AdmitOneError
-from interface.pages.shared.i18n import gettext
+from interface.pages.shared.i18n import duration_text, gettext
 from interface.web.problems import refusal_page
 
 
 def refused(error: AdmitOneError) -> Response:
     """Returns a page with the message of the refusal."""
-    page = render_template("message.html", title=gettext(error.detail))
+    page = render_template(
+        "message.html", title=gettext(error.detail), hint=when_to_try_again(error)
+    )
     return refusal_page(page, error, owner=True)
+
+
+def when_to_try_again(error: AdmitOneError) -> str | None:
+    """Returns a sentence about how long to wait after too many failed attempts."""
+    if not isinstance(error, TooManyAttempts):
+        return None
+    duration = duration_text(ceil(error.retry_after / 60))
+    return gettext("You can try again in %(duration)s.") % {"duration": duration}
 
 
 def http_refused(error: HTTPException) -> tuple[str, int]:

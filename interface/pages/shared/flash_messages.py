@@ -19,7 +19,7 @@ NOTICES = {
     "account-changed": _("Changes saved."),
     "password-changed": _("Password changed. You are signed out on all other devices."),
     "key-revoked": _("API key revoked."),
-    "rebuild-asked": _("Rebuild requested."),
+    "rebuild-requested": _("Rebuild requested."),
     "parked-applied": _("All parked events have been applied."),
     "parked-left": _("Some events still can't be applied."),
     "signed-out-everywhere": _("Signed out everywhere else."),

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
 from application.people.authentication import WrongPassword
+from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from interface.pages.shared import auth
 from interface.pages.shared.auth import local_path, require_session, signed_in
@@ -13,6 +14,7 @@ from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import gettext
 from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
+from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
 
 blueprint = Blueprint("sign_in", __name__)
@@ -46,7 +48,8 @@ def sign_in() -> ResponseReturnValue:
     loaded = load(SignInForm(), {name: request.form.get(name) for name in ("email", "password")})
     if not loaded.errors:
         try:
-            account = current.sessions.with_password(**loaded.values)
+            with limiting_passwords(loaded.values["email"]):
+                account = current.sessions.with_password(**loaded.values)
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
         else:
@@ -87,6 +90,7 @@ def sign_out() -> ResponseReturnValue:
 
 
 def _link_is_used_up() -> ResponseReturnValue:
+    count_failure(FORGED_TOKENS)
     title = gettext("This sign-in link has already been used or is more than a day old.")
     hint = gettext("Ask whoever runs this service for a new one.")
     return render_template("message.html", title=title, hint=hint), 410

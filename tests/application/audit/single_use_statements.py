@@ -1,4 +1,4 @@
-"""The proof of single use, as tests read it."""
+"""The statements of the single-use report, and helpers that read a report."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,12 +23,12 @@ Prove = Callable[..., Report]
 
 
 def faults(found: Report) -> dict[str, list[int]]:
-    """What does not hold, and where."""
+    """Returns the statements that do not hold, with the positions of violations."""
     broken = {each["statement"]: each["violations"] for each in found["statements"]}
     assert found["holds"] is all(each["holds"] for each in found["statements"])
     return {text: violations for text, violations in broken.items() if violations}
 
 
 def checked(found: Report) -> dict[str, int]:
-    """How much each statement was checked against."""
+    """Returns how many items each statement was checked against."""
     return {each["statement"]: each["checked"] for each in found["statements"]}

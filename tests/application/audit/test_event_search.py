@@ -1,4 +1,4 @@
-"""Events are found page by page, however many there are and however few match."""
+"""The search of the log returns every matching event, page by page."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,10 +17,10 @@ from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import Services
 from tests.support.desk import Desk
 from tests.support.examples import NOW
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 
-def test_a_page_looks_at_so_many_events_and_says_where_to_go_on(
+def test_a_page_scans_a_limited_number_of_events_and_says_where_to_continue(
     desk: Desk, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_search, "MOST_SCANNED", 4)
@@ -43,7 +43,7 @@ def spread(desk: Desk, conninfo: str) -> Iterator[Connection[DictRow]]:
     calendar = desk.new_calendar()
     desk.issue(calendar, *[NewLink()] * 13)
     with psycopg.connect(conninfo, row_factory=dict_row) as conn:
-        unlock_log(conn)
+        bypass_log_trigger(conn)
         conn.execute(
             """UPDATE stored_events SET recorded_at = %s +
             CASE notification_id WHEN 3 THEN 4 ELSE notification_id END * interval '1 hour'""",
@@ -60,7 +60,7 @@ def spread(desk: Desk, conninfo: str) -> Iterator[Connection[DictRow]]:
     limit=st.integers(1, 5),
     most=st.integers(1, 5),
 )
-def test_all_pages_together_are_what_was_asked_for(
+def test_all_pages_together_hold_every_matching_event(
     spread: Connection[DictRow],
     monkeypatch: pytest.MonkeyPatch,
     since: int | None,

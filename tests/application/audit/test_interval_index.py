@@ -1,4 +1,4 @@
-"""Who holds which time: as a slow list would have it."""
+"""The interval index gives the same results as a simple list of spans."""
 
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ def at(hour: int) -> datetime:
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(TAKE | MOVE | RELEASE, max_size=30))
-def test_time_is_free_when_nobody_else_in_the_place_holds_a_part_of_it(steps: list) -> None:  # type: ignore[type-arg]
+def test_a_span_can_be_taken_when_it_overlaps_no_other_span_in_that_place(steps: list) -> None:  # type: ignore[type-arg]
     taken = IntervalIndex()
     held: dict[bytes, tuple[bytes, int, int]] = {}
     for what, who, place, start, end in steps:
@@ -44,7 +44,7 @@ def test_time_is_free_when_nobody_else_in_the_place_holds_a_part_of_it(steps: li
         held[who] = (place, start, end) if is_free else (place, 0, 0)
 
 
-def test_spans_that_touch_are_free() -> None:
+def test_spans_that_only_touch_do_not_overlap() -> None:
     taken = IntervalIndex()
     spans = ((1, 2), (0, 1), (2, 3))
     assert [taken.take(b"here", bytes(span), at(span[0]), at(span[1])) for span in spans] == [

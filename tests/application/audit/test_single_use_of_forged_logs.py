@@ -1,4 +1,4 @@
-"""The proof of single use finds what the service would not have written, and says where."""
+"""The single-use report finds events that the service would not write, and their positions."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from tests.application.audit.single_use_statements import (
 )
 from tests.support.desk import Desk
 from tests.support.examples import OTHER_OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.log_forger import Forger
+from tests.support.log_forger import LogForger
 
 MOVED = {"actor": "invitee", "timestamp": "2026-11-23T09:00:00Z"}
 
@@ -30,9 +30,9 @@ def slot(start: str, end: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def forger(conninfo: str) -> Forger:
+def forger(conninfo: str) -> LogForger:
     """Writes into the log past the service."""
-    return Forger(conninfo)
+    return LogForger(conninfo)
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def booked(desk: Desk) -> list[UUID]:
     return links
 
 
-def test_a_second_redemption_is_found(booked: list[UUID], forger: Forger, prove: Prove) -> None:
+def test_a_second_redemption_is_found(booked: list[UUID], forger: LogForger, prove: Prove) -> None:
     position = forger.repeat(forger.positions("link.redeemed")[0])
     assert faults(prove()) == {ONCE: [position]}
 
 
 def test_a_second_booking_of_a_link_is_found(
-    booked: list[UUID], forger: Forger, prove: Prove
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     noon = slot("12:00", "12:30")
     position = forger.repeat(forger.positions("booking.made")[0], uuid4(), **noon)
@@ -59,7 +59,7 @@ def test_a_second_booking_of_a_link_is_found(
 
 
 def test_a_booking_without_a_redemption_is_found(
-    booked: list[UUID], forger: Forger, prove: Prove
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     link_id = uuid4()
     position = forger.repeat(
@@ -72,7 +72,7 @@ def test_a_booking_without_a_redemption_is_found(
 
 
 def test_a_redemption_without_its_booking_is_found(
-    desk: Desk, booked: list[UUID], forger: Forger, prove: Prove
+    desk: Desk, booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     link_id = desk.new_link()
     position = forger.repeat(
@@ -83,15 +83,15 @@ def test_a_redemption_without_its_booking_is_found(
     assert faults(prove()) == {PAIRED: [position, other]}
 
 
-def test_a_booking_that_was_taken_out_is_missed_at_its_redemption(
-    booked: list[UUID], forger: Forger, prove: Prove
+def test_a_deleted_booking_is_reported_at_its_redemption(
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     forger.delete(forger.positions("booking.made")[0])
     assert faults(prove()) == {PAIRED: [forger.positions("link.redeemed")[0]]}
 
 
-def test_a_redemption_that_was_turned_to_another_booking_is_found(
-    booked: list[UUID], forger: Forger, prove: Prove
+def test_a_redemption_changed_to_name_another_booking_is_found(
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     redeemed, made = forger.positions("link.redeemed")[0], forger.positions("booking.made")[0]
     forger.rewrite(redeemed, booking_id=str(Booking.id_for(booked[1])))
@@ -99,7 +99,7 @@ def test_a_redemption_that_was_turned_to_another_booking_is_found(
 
 
 def test_bookings_that_overlap_are_found(
-    desk: Desk, booked: list[UUID], forger: Forger, prove: Prove
+    desk: Desk, booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     made = forger.positions("booking.made")[-1]
     forger.rewrite(made, **slot("09:15", "09:45"))
@@ -109,7 +109,7 @@ def test_bookings_that_overlap_are_found(
 
 
 def test_a_booking_that_is_moved_onto_another_is_found(
-    booked: list[UUID], forger: Forger, prove: Prove
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     first, second = (Booking.id_for(link_id) for link_id in booked)
     onto = slot("09:59", "10:01") | MOVED
@@ -121,8 +121,8 @@ def test_a_booking_that_is_moved_onto_another_is_found(
     assert faults(prove()) == {}
 
 
-def test_a_cancelled_booking_is_in_nobodys_way(
-    booked: list[UUID], forger: Forger, prove: Prove
+def test_a_cancelled_booking_overlaps_with_nothing(
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     second = Booking.id_for(booked[1])
     onto = slot("09:00", "09:30") | MOVED
@@ -136,7 +136,7 @@ def test_a_cancelled_booking_is_in_nobodys_way(
 
 
 def test_reservations_that_overlap_are_found(
-    booked: list[UUID], forger: Forger, prove: Prove
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     position = forger.repeat(
         forger.positions("agenda.slot_reserved")[0],
@@ -154,8 +154,8 @@ def test_reservations_that_overlap_are_found(
         {"booking_id": 7},
     ],
 )
-def test_what_cannot_be_read_is_named(
-    booked: list[UUID], forger: Forger, prove: Prove, data: dict[str, Any]
+def test_the_position_of_an_unreadable_event_is_reported(
+    booked: list[UUID], forger: LogForger, prove: Prove, data: dict[str, Any]
 ) -> None:
     position = forger.positions("link.redeemed")[0]
     forger.rewrite(position, **data)
@@ -165,15 +165,15 @@ def test_what_cannot_be_read_is_named(
     }
 
 
-def test_a_kind_of_event_that_is_unknown_is_named(
-    booked: list[UUID], forger: Forger, prove: Prove
+def test_the_position_of_an_event_of_an_unknown_type_is_reported(
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     position = forger.append("link.given_away", booked[0], {})
     assert faults(prove()) == {READABLE: [position]}
 
 
-def test_only_the_first_of_many_faults_are_named(
-    booked: list[UUID], forger: Forger, prove: Prove
+def test_only_the_first_of_many_violations_are_listed(
+    booked: list[UUID], forger: LogForger, prove: Prove
 ) -> None:
     forger.delete(forger.positions("booking.made")[0])
     positions = [forger.repeat(forger.positions("link.redeemed")[0]) for _ in range(MOST_SHOWN + 1)]

@@ -1,4 +1,4 @@
-"""The proof of single use holds for all that the service writes, and counts it."""
+"""The single-use report holds for every log that the service writes, and counts its events."""
 
 from collections import Counter
 from contextlib import suppress
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from application.audit import single_use_report
 from domain.booking import Booking
 from domain.errors import BookingCancelled, BookingNotFound, LinkEnded, SlotRefused
-from domain.slot import Slot
 from tests.application.audit.single_use_statements import (
     APART,
     LATER,
@@ -25,25 +24,25 @@ from tests.application.audit.single_use_statements import (
     faults,
 )
 from tests.support.desk import ALL_DAY, Desk
-from tests.support.every_event import cancel, everything_happens, reschedule
+from tests.support.every_event import everything_happens
 from tests.support.examples import IN_90_DAYS, NOW, TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.log_forger import Forger
+from tests.support.log_forger import LogForger
 
 
 @pytest.fixture
-def forger(conninfo: str) -> Forger:
+def forger(conninfo: str) -> LogForger:
     """Writes into the log past the service."""
-    return Forger(conninfo)
+    return LogForger(conninfo)
 
 
-def test_an_empty_log_holds(prove: Prove) -> None:
+def test_every_statement_holds_for_an_empty_log(prove: Prove) -> None:
     found = prove()
     assert faults(found) == {}
     assert found["head"] == {"position": 0, "size": 0}
     assert set(checked(found).values()) == {0}
 
 
-def test_it_holds_where_everything_happened(desk: Desk, prove: Prove) -> None:
+def test_every_statement_holds_for_a_log_with_every_kind_of_event(desk: Desk, prove: Prove) -> None:
     everything_happens(desk)
     found = prove(checkpoint="a signed head")
     assert faults(found) == {}
@@ -65,7 +64,7 @@ def test_it_holds_where_everything_happened(desk: Desk, prove: Prove) -> None:
     }
 
 
-def test_it_reads_a_long_log_in_parts(
+def test_reading_the_log_in_batches_gives_the_same_report(
     desk: Desk, prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything_happens(desk)
@@ -74,8 +73,8 @@ def test_it_reads_a_long_log_in_parts(
     assert prove() == whole
 
 
-def test_what_happened_is_counted_in_a_period_and_checked_in_the_whole_log(
-    desk: Desk, forger: Forger, prove: Prove
+def test_counts_are_of_a_period_and_statements_are_of_the_whole_log(
+    desk: Desk, forger: LogForger, prove: Prove
 ) -> None:
     noon = NOW + timedelta(hours=4)
     calendar_id = desk.new_calendar(minimum_notice_minutes=0)
@@ -104,7 +103,9 @@ def test_what_happened_is_counted_in_a_period_and_checked_in_the_whole_log(
         assert checked(found)[ONCE] == 3
 
 
-def test_a_link_expires_once_and_only_if_nothing_came_before(desk: Desk, prove: Prove) -> None:
+def test_a_link_counts_as_expired_only_if_it_was_neither_used_nor_revoked_before(
+    desk: Desk, prove: Prove
+) -> None:
     calendar_id = desk.new_calendar()
     _, used, revoked, revoked_late = (desk.new_link(calendar_id) for _ in range(4))
     desk.redeem(used)
@@ -139,7 +140,7 @@ STEPS = st.lists(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=STEPS)
-def test_it_holds_whatever_people_do(
+def test_every_statement_holds_for_any_sequence_of_commands(
     desk: Desk, prove: Prove, steps: list[tuple[str, int, int]]
 ) -> None:
     # The log is one for all examples: each has a day of its own.
@@ -163,9 +164,9 @@ def test_it_holds_whatever_people_do(
                 case "replace":
                     links.append(desk.replace(link_id).value.id)
                 case "cancel":
-                    cancel(desk, booking_id)
+                    desk.cancel(booking_id)
                 case "move":
-                    reschedule(desk, booking_id, Slot(start, start + timedelta(minutes=30)))
+                    desk.reschedule(booking_id, start)
                 case "forget":
                     desk.forget(booking_id)
     found = prove()

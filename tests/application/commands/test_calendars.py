@@ -14,7 +14,7 @@ def calendar_in_log(desk: Desk, calendar_id: UUID) -> Calendar:
     return desk.services.event_store.get(Calendar, calendar_id)
 
 
-def test_a_created_calendar_is_in_the_log_at_the_position_answered(desk: Desk) -> None:
+def test_a_created_calendar_is_in_the_log_at_the_returned_position(desk: Desk) -> None:
     written = desk.services.calendars.create(owner_id=OWNER, terms=terms(), actor=ACTOR, now=NOW)
     (line,) = desk.log()
     assert (line["topic"], line["id"], line["position"]) == (
@@ -39,7 +39,7 @@ def test_a_changed_calendar_has_its_new_terms_from_then_on(desk: Desk) -> None:
     assert written.position == desk.log()[-1]["position"]
 
 
-def test_a_change_starts_from_the_terms_as_they_are(desk: Desk) -> None:
+def test_a_change_is_given_the_current_terms(desk: Desk) -> None:
     calendar_id = desk.new_calendar(duration_minutes=45)
     seen = []
     desk.services.calendars.change(
@@ -53,7 +53,7 @@ def test_a_change_starts_from_the_terms_as_they_are(desk: Desk) -> None:
     assert seen == [terms(duration_minutes=45)]
 
 
-def test_a_change_to_what_a_calendar_already_is_records_nothing(desk: Desk) -> None:
+def test_a_change_to_the_current_terms_records_nothing(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     written = desk.change(calendar_id)
     assert desk.topics() == ["calendar.created"]
@@ -68,7 +68,7 @@ def test_a_change_of_an_old_version_is_refused(desk: Desk) -> None:
     assert calendar_in_log(desk, calendar_id).terms == terms(duration_minutes=60)
 
 
-def test_a_change_of_whatever_version_is_decided_anew_when_another_was_first(desk: Desk) -> None:
+def test_a_change_of_any_version_is_decided_again_after_a_conflict(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     desk.let_first(lambda: desk.change(calendar_id, duration_minutes=60))
     desk.change(calendar_id, None, duration_minutes=90)
@@ -76,7 +76,7 @@ def test_a_change_of_whatever_version_is_decided_anew_when_another_was_first(des
     assert calendar_in_log(desk, calendar_id).terms == terms(duration_minutes=90)
 
 
-def test_whoever_changes_a_calendar_second_hears_that_it_changed(desk: Desk) -> None:
+def test_the_second_of_two_concurrent_changes_is_refused_as_stale(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     desk.let_first(lambda: desk.change(calendar_id, duration_minutes=60))
     with pytest.raises(StaleVersion):
@@ -94,14 +94,14 @@ def test_a_calendar_is_archived_once(desk: Desk) -> None:
         desk.change(calendar_id, 2, duration_minutes=60)
 
 
-def test_a_calendar_that_changes_at_the_last_moment_is_archived_all_the_same(desk: Desk) -> None:
+def test_a_calendar_that_changes_at_the_last_moment_is_still_archived(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     desk.let_first(lambda: desk.change(calendar_id, duration_minutes=60))
     desk.archive(calendar_id)
     assert desk.topics() == ["calendar.created", "calendar.changed", "calendar.archived"]
 
 
-def test_what_is_not_a_calendar_of_this_owner_does_not_exist(desk: Desk) -> None:
+def test_a_calendar_of_another_owner_is_not_found_nor_is_any_other_id(desk: Desk) -> None:
     link_id = desk.new_link()
     head = desk.services.event_store.head()
     for calendar_id in (desk.new_calendar(owner_id=OTHER_OWNER), link_id, uuid4()):

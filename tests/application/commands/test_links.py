@@ -1,4 +1,4 @@
-"""Commands about links but redeeming: happened, repeated, refused, raced."""
+"""Commands about links except redeeming: happened, repeated, refused, raced."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -24,7 +24,7 @@ LATER = NOW + timedelta(hours=1)
 # Issuing
 
 
-def test_a_link_is_issued_for_ninety_days_unless_it_is_said_otherwise(desk: Desk) -> None:
+def test_a_link_expires_after_ninety_days_by_default(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     until = NOW + timedelta(days=7)
     written = desk.issue(calendar_id, NewLink(), NewLink(expires_at=until))
@@ -46,7 +46,7 @@ def test_many_links_are_issued_in_one_transaction_in_the_order_asked_for(desk: D
     assert [names[link.id] for link in written.value] == [f"Guest {n}" for n in range(500)]
 
 
-def test_a_wish_made_again_gets_the_links_it_got_before(desk: Desk) -> None:
+def test_issuing_again_with_the_same_ids_returns_the_same_links(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     wish = [NewLink(recipient="Ada", link_id=uuid4()), NewLink(link_id=uuid4())]
     first = desk.issue(calendar_id, *wish)
@@ -61,7 +61,7 @@ def test_a_wish_made_again_gets_the_links_it_got_before(desk: Desk) -> None:
     assert len(desk.personal_rows()) == 1
 
 
-def test_nobody_gets_another_owners_link_by_wishing_for_its_id(desk: Desk) -> None:
+def test_an_id_that_is_taken_by_something_else_is_refused(desk: Desk) -> None:
     theirs = desk.new_link(owner_id=OTHER_OWNER)
     calendar_id = desk.new_calendar()
     before = desk.log()
@@ -121,7 +121,7 @@ def test_a_revoked_link_ends_and_the_reason_stays_outside_the_log(desk: Desk) ->
     assert row["transaction"] == desk.log()[-1]["transaction"]
 
 
-def test_a_link_revoked_again_stays_as_it_is(desk: Desk) -> None:
+def test_revoking_a_link_again_changes_nothing(desk: Desk) -> None:
     link_id = desk.new_link()
     first = desk.revoke(link_id)
     again = desk.revoke(link_id, reason="Once more", now=LATER)
@@ -152,7 +152,7 @@ def test_a_link_that_is_revoked_at_the_last_moment_is_revoked_once(desk: Desk) -
     assert [row["data"] for row in desk.personal_rows()] == [{"reason": "Mine"}]
 
 
-def test_what_is_not_a_link_of_this_owner_does_not_exist(desk: Desk) -> None:
+def test_a_link_of_another_owner_is_not_found_nor_is_any_other_id(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     foreign = desk.new_link(owner_id=OTHER_OWNER)
     head = desk.services.event_store.head()
@@ -195,7 +195,7 @@ def test_an_expired_link_can_be_replaced(desk: Desk) -> None:
     ("ended_by", "refusal"),
     [(Desk.redeem, LinkRedeemed), (Desk.revoke, LinkRevoked), (Desk.replace, LinkRevoked)],
 )
-def test_a_link_that_has_ended_is_not_replaced_nor_one_that_ends_at_the_last_moment(
+def test_a_link_that_has_ended_or_ends_at_the_last_moment_is_not_replaced(
     desk: Desk, ended_by: object, refusal: type[AdmitOneError]
 ) -> None:
     assert callable(ended_by)

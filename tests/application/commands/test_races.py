@@ -1,4 +1,4 @@
-"""Whoever commands at the same moment: one wins, and the others hear the truth."""
+"""Concurrent commands: one wins, and the others are refused with the true reason."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,29 +15,15 @@ from application.eventstore.deadline import REQUEST_SECONDS, deadline
 from application.eventstore.recorder import VersionConflict
 from domain.agenda import AgendaDay
 from domain.booking import Booking
-from domain.errors import AdmitOneError, Busy, LinkRedeemed, SlotTaken, Unavailable
+from domain.errors import Busy, LinkRedeemed, SlotTaken, Unavailable
 from domain.link import LinkStatus
+from tests.application.commands.outcomes import MANY, outcome
 from tests.support.desk import Desk
 from tests.support.examples import ADA, GRACE, NOW, OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.service import at_once
-
-MANY = 12
+from tests.support.waiting import at_once
 
 
-def outcome(command: Callable[[], object]) -> Callable[[], str]:
-    """The command, answering "done" or the name of the refusal."""
-
-    def run() -> str:
-        try:
-            command()
-        except AdmitOneError as refusal:
-            return type(refusal).__name__
-        return "done"
-
-    return run
-
-
-def test_of_many_who_redeem_the_same_link_one_books_and_the_others_hear_it_is_used(
+def test_of_many_who_redeem_the_same_link_one_books_and_the_others_are_refused(
     desk: Desk,
 ) -> None:
     calendar_id = desk.new_calendar()
@@ -47,19 +33,11 @@ def test_of_many_who_redeem_the_same_link_one_books_and_the_others_hear_it_is_us
         at_ten = outcome(partial(desk.redeem, link_id, TOMORROW_AT_TEN))
         answers = at_once([at_nine, at_ten] * (MANY // 2))
         assert Counter(answers) == {"done": 1, "LinkRedeemed": MANY - 1}
-        booking = desk.services.event_store.get(Booking, Booking.id_for(link_id))
-        assert desk.link(link_id).booking_id == booking.id
-        free_again(desk, booking)
+        booking_id = Booking.id_for(link_id)
+        assert desk.link(link_id).booking_id == desk.booking(booking_id).id
+        desk.cancel(booking_id)  # its slot is free again for the next round
     assert desk.topics().count("booking.made") == 3
     assert len(desk.personal_rows()) == 3
-
-
-def free_again(desk: Desk, booking: Booking) -> None:
-    """Release a booking's slot for the next round."""
-    day_id = AgendaDay.id_for(OWNER, booking.slot.start.date())
-    day = desk.services.event_store.get(AgendaDay, day_id)
-    day.release(booking.id, actor="invitee", now=NOW)
-    desk.services.event_store.save(day)
 
 
 def test_of_many_links_for_one_slot_one_books_and_the_others_stay_active(desk: Desk) -> None:
@@ -94,7 +72,7 @@ def test_the_same_request_sent_many_times_at_once_gets_one_answer(desk: Desk) ->
     assert desk.topics().count("booking.made") == 1
 
 
-def test_many_who_redeem_and_revoke_the_same_link_agree_on_what_came_first(desk: Desk) -> None:
+def test_concurrent_redemptions_and_revocations_agree_on_what_came_first(desk: Desk) -> None:
     link_id = desk.new_link()
     redeem, revoke = (outcome(partial(act, link_id)) for act in (desk.redeem, desk.revoke))
     answers = at_once([redeem, revoke] * (MANY // 2))
@@ -108,7 +86,14 @@ def test_many_who_redeem_and_revoke_the_same_link_agree_on_what_came_first(desk:
     assert len(desk.topics()) == len(set(desk.topics()))
 
 
-def test_whoever_loses_the_link_and_with_it_the_slot_hears_of_the_link(desk: Desk) -> None:
+def test_of_many_who_replace_the_same_link_one_gets_a_new_one(desk: Desk) -> None:
+    link_id = desk.new_link()
+    answers = at_once([outcome(partial(desk.replace, link_id))] * MANY)
+    assert Counter(answers) == {"done": 1, "LinkRevoked": MANY - 1}
+    assert desk.topics().count("link.issued") == 2
+
+
+def test_losing_both_the_link_and_the_slot_is_refused_because_of_the_link(desk: Desk) -> None:
     link_id = desk.new_link()
     desk.let_first(lambda: desk.redeem(link_id, invitee=GRACE))
     with pytest.raises(LinkRedeemed):
@@ -116,7 +101,7 @@ def test_whoever_loses_the_link_and_with_it_the_slot_hears_of_the_link(desk: Des
     assert [row["data"]["name"] for row in desk.personal_rows()] == [GRACE.name]
 
 
-def test_whoever_loses_only_the_slot_leaves_nothing_behind_and_keeps_the_link(desk: Desk) -> None:
+def test_losing_only_the_slot_leaves_nothing_behind_and_the_link_active(desk: Desk) -> None:
     link_id, rival = desk.new_link(), desk.new_link()
     desk.let_first(lambda: desk.redeem(rival, invitee=GRACE))
     with pytest.raises(SlotTaken):
@@ -126,7 +111,7 @@ def test_whoever_loses_only_the_slot_leaves_nothing_behind_and_keeps_the_link(de
     assert desk.redeem(link_id, TOMORROW_AT_TEN).value.invitee == ADA
 
 
-def test_a_slot_beside_one_just_taken_is_decided_anew_and_booked(desk: Desk) -> None:
+def test_a_slot_beside_one_that_was_just_taken_is_booked_after_a_conflict(desk: Desk) -> None:
     link_id, rival = desk.new_link(), desk.new_link()
     desk.let_first(lambda: desk.redeem(rival, TOMORROW_AT_TEN))
     desk.redeem(link_id)
@@ -138,7 +123,7 @@ def test_a_slot_beside_one_just_taken_is_decided_anew_and_booked(desk: Desk) -> 
 
 
 def commands_on(desk: Desk, link_id: UUID) -> dict[str, Callable[[], object]]:
-    """Everything that can be done to a link or its calendar."""
+    """Returns every command on a link or its calendar, by name."""
     calendar_id = desk.link(link_id).calendar_id
     return {
         "redeem": partial(desk.redeem, link_id),
@@ -151,7 +136,7 @@ def commands_on(desk: Desk, link_id: UUID) -> dict[str, Callable[[], object]]:
 
 
 @pytest.mark.parametrize("name", ["redeem", "revoke", "replace", "issue", "change", "archive"])
-def test_while_somebody_holds_the_log_a_command_is_put_off_and_changes_nothing(
+def test_a_command_that_cannot_append_in_time_is_unavailable_and_changes_nothing(
     desk: Desk, conninfo: str, name: str
 ) -> None:
     command = commands_on(desk, desk.new_link())[name]
@@ -166,7 +151,7 @@ def test_while_somebody_holds_the_log_a_command_is_put_off_and_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ["redeem", "revoke", "replace", "change", "archive"])
-def test_who_is_late_again_and_again_is_told_so_at_the_deadline(
+def test_a_command_that_meets_conflicts_until_its_deadline_is_unavailable(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     link_id = desk.new_link()
@@ -185,7 +170,7 @@ def test_who_is_late_again_and_again_is_told_so_at_the_deadline(
     assert len(desk.log()) > len(before)
 
 
-def test_with_no_time_for_another_attempt_the_answer_is_busy(
+def test_a_conflict_without_time_for_another_attempt_is_refused_as_busy(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link_id = desk.new_link()

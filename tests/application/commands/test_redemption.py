@@ -1,10 +1,9 @@
-"""Redeeming a link, one person after the other. Those at once are in `test_races.py`."""
+"""Redeeming a link, one person after the other. Concurrent redemptions are in `test_races.py`."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from application.people.personal_data import Invitee
@@ -22,6 +21,7 @@ from domain.errors import (
 )
 from domain.link import LinkStatus
 from domain.slot import Slot
+from tests.application.commands.conftest import FailingCommits
 from tests.support.desk import ALL_DAY, Desk, minutes
 from tests.support.examples import (
     ADA,
@@ -79,36 +79,25 @@ def test_link_booking_agenda_and_what_was_typed_are_saved_in_one_transaction(des
 
 
 @pytest.mark.parametrize("table", ["personal_data", "stored_events"])
-def test_a_save_that_fails_in_the_middle_leaves_nothing_behind(desk: Desk, table: str) -> None:
+def test_a_save_that_fails_in_the_middle_leaves_nothing_behind(
+    desk: Desk, failing_commits: FailingCommits, table: str
+) -> None:
     link_id = desk.new_link()
     before = desk.log()
-    with desk.services.database.connection() as conn:
-        conn.execute(
-            "CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION 'in the middle'; END $$"
-        )
-        conn.execute(
-            f"CREATE CONSTRAINT TRIGGER last AFTER INSERT ON {table} DEFERRABLE INITIALLY DEFERRED"
-            " FOR EACH ROW EXECUTE FUNCTION break_off()"
-        )
-    try:
-        with pytest.raises(psycopg.Error, match="in the middle"):
-            desk.redeem(link_id)
-    finally:
-        with desk.services.database.connection() as conn:
-            conn.execute("DROP FUNCTION break_off CASCADE")
+    with failing_commits(table):
+        desk.redeem(link_id)
     assert (desk.log(), desk.personal_rows()) == (before, [])
     assert_still_usable(desk, link_id)
 
 
 def test_a_slot_is_reserved_with_its_buffers_on_its_day(desk: Desk) -> None:
     calendar_id = desk.new_calendar(buffer_before_minutes=5, buffer_after_minutes=10)
-    booking = desk.redeem(desk.new_link(calendar_id)).value.booking
+    booking_id = desk.book(desk.new_link(calendar_id))
     (day,) = agenda(desk, TOMORROW_AT_NINE.date())
     assert day is not None
     assert [
         (id_, r.slot, r.buffer_before, r.buffer_after) for id_, r in day.reservations.items()
-    ] == [(booking.id, TOMORROW, minutes(5), minutes(10))]
+    ] == [(booking_id, TOMORROW, minutes(5), minutes(10))]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +119,15 @@ def test_a_slot_is_reserved_on_every_utc_day_that_it_touches_with_its_buffers(
     desk: Desk, start: datetime, rules: dict[str, Any], days: list[int]
 ) -> None:
     calendar_id = desk.new_calendar(availability=ALL_DAY, **rules)
-    booking = desk.redeem(desk.new_link(calendar_id), start).value.booking
+    booking_id = desk.book(desk.new_link(calendar_id), start)
     around = [date(2026, 11, day) for day in range(23, 28)]
     reserved_on = [
-        day.day.day for day in agenda(desk, *around) if day and booking.id in day.reservations
+        day.day.day for day in agenda(desk, *around) if day and booking_id in day.reservations
     ]
     assert reserved_on == days
 
 
-def test_slots_that_clash_across_midnight_do_not_pass_each_other(desk: Desk) -> None:
+def test_slots_that_clash_across_midnight_are_refused(desk: Desk) -> None:
     late = desk.new_calendar(availability=ALL_DAY, buffer_after_minutes=15)
     early = desk.new_calendar(availability=ALL_DAY)
     desk.redeem(desk.new_link(late), MIDNIGHT - minutes(30))
@@ -159,7 +148,7 @@ def test_a_taken_slot_is_refused_across_calendars_and_the_link_stays_active(desk
     assert_still_usable(desk, link_id)
 
 
-def test_another_owners_bookings_take_nothing_away(desk: Desk) -> None:
+def test_bookings_of_another_owner_do_not_clash(desk: Desk) -> None:
     desk.redeem(desk.new_link())
     desk.redeem(desk.new_link(owner_id=OTHER_OWNER))
 
@@ -219,7 +208,7 @@ def test_a_link_sent_before_its_calendar_was_archived_still_books(desk: Desk) ->
     assert desk.redeem(link_id).value.booking.calendar_version == 2
 
 
-def test_a_link_books_by_the_calendars_rules_of_the_moment(desk: Desk) -> None:
+def test_a_link_books_by_the_current_rules_of_its_calendar(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     link_id, other = desk.new_link(calendar_id), desk.new_link(calendar_id)
     desk.change(calendar_id, duration_minutes=90, start_increment_minutes=90)

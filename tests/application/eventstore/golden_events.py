@@ -1,4 +1,4 @@
-"""One event of each kind, as the golden files hold them."""
+"""One event of each type, equal to those in the golden files."""
 
 from dataclasses import replace
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Connections, what is set in them, and the deadline that they keep to."""
+"""Connections, their session settings, and deadlines."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,8 @@ from application.eventstore.database import Database, has_hung_up
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
-from tests.support.stored_rows import log, query, stored, wait_until
+from tests.support.stored_rows import log, query, stored
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def database(conninfo: str) -> Iterator[Database]:
 
 
 def sessions(conninfo: str, state: str = "%") -> int:
-    """How many connections of ours the server knows, in this state."""
+    """Returns the number of our connections in this state."""
     [(count,)] = query(
         conninfo,
         """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
@@ -36,7 +37,7 @@ def sessions(conninfo: str, state: str = "%") -> int:
     return int(count)
 
 
-def test_many_share_few_connections(database: Database, conninfo: str) -> None:
+def test_many_concurrent_writers_share_few_connections(database: Database, conninfo: str) -> None:
     barrier = Barrier(40)
 
     def together() -> object:
@@ -85,7 +86,7 @@ def stands_still(conn: psycopg.Connection[Any]) -> None:
         (stands_still, Unavailable),
     ],
 )
-def test_whatever_ends_a_transaction_no_connection_of_the_pool_stays_in_it(
+def test_a_transaction_that_fails_in_any_way_leaves_no_connection_in_it(
     work: Callable[[psycopg.Connection[Any]], None], error: type[Exception], conninfo: str
 ) -> None:
     database = Database(conninfo, max_pool_size=1)
@@ -106,7 +107,7 @@ def test_whatever_ends_a_transaction_no_connection_of_the_pool_stays_in_it(
     database.close()
 
 
-def test_every_session_reads_times_in_utc_and_waits_for_nothing_for_ever(
+def test_every_session_uses_utc_and_time_outs(
     new_database: Callable[[], str],
 ) -> None:
     conninfo = new_database()
@@ -128,7 +129,7 @@ def test_every_session_reads_times_in_utc_and_waits_for_nothing_for_ever(
     assert row["recorded_at"].timestamp() == pytest.approx(float(row["epoch"]))
 
 
-def test_what_the_connection_string_says_goes_before_the_defaults() -> None:
+def test_the_connection_string_overrides_the_defaults() -> None:
     completed = conninfo_to_dict(
         with_defaults("host=a,b connect_timeout=9 sslmode=require", application_name="tests")
     )

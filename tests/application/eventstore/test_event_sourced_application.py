@@ -1,3 +1,5 @@
+"""The event store finds aggregates by id, kind, owner and version."""
+
 import pytest
 
 from application.eventstore.event_sourced_application import EventSourcedApplication
@@ -9,7 +11,7 @@ from tests.support.desk import Desk
 from tests.support.examples import LINK, OTHER_OWNER, OWNER
 
 
-def test_the_head_of_an_empty_log_is_0_and_then_the_newest_position(desk: Desk) -> None:
+def test_the_head_is_0_for_an_empty_log_and_else_the_newest_position(desk: Desk) -> None:
     assert desk.services.event_store.head() == 0
     desk.new_calendar()
     assert desk.services.event_store.head() == desk.log()[-1]["position"]
@@ -23,7 +25,7 @@ def test_the_head_of_an_empty_log_is_0_and_then_the_newest_position(desk: Desk) 
         (Booking, BookingNotFound),
     ],
 )
-def test_what_is_not_in_the_log_or_is_something_else_is_not_found(
+def test_an_id_of_nothing_or_of_another_kind_is_not_found(
     desk: Desk, kind: type[Calendar], refusal: type[NotFound]
 ) -> None:
     bookings = desk.services.event_store
@@ -37,7 +39,7 @@ def test_what_is_not_in_the_log_or_is_something_else_is_not_found(
             bookings.get_own(kind, aggregate_id, OWNER)
 
 
-def test_what_belongs_to_another_owner_is_not_found(desk: Desk) -> None:
+def test_an_aggregate_of_another_owner_is_not_found(desk: Desk) -> None:
     bookings = desk.services.event_store
     calendar_id = desk.new_calendar()
     assert bookings.get_own(Calendar, calendar_id, OWNER) == bookings.get(Calendar, calendar_id)
@@ -45,7 +47,7 @@ def test_what_belongs_to_another_owner_is_not_found(desk: Desk) -> None:
         bookings.get_own(Calendar, calendar_id, OTHER_OWNER)
 
 
-def test_an_aggregate_can_be_had_as_it_was_at_a_version(desk: Desk) -> None:
+def test_an_aggregate_can_be_read_at_an_earlier_version(desk: Desk) -> None:
     bookings = desk.services.event_store
     calendar_id = desk.new_calendar()
     first = bookings.get(Calendar, calendar_id)
@@ -54,7 +56,7 @@ def test_an_aggregate_can_be_had_as_it_was_at_a_version(desk: Desk) -> None:
     assert bookings.get(Calendar, calendar_id).version == 2
 
 
-def test_every_decision_reads_the_log_anew_whatever_the_environment_says_of_the_library(
+def test_aggregates_are_never_cached_whatever_the_environment_says(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AGGREGATE_CACHE_MAXSIZE", "BOOKINGS_AGGREGATE_CACHE_MAXSIZE"):

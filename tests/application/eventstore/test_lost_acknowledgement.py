@@ -1,16 +1,15 @@
-"""The network loses what was sent, or the answer to it: nothing is recorded twice or denied."""
+"""When the network loses a request or its reply, nothing is recorded twice or denied."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import repeat
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application.commands.links import NewLink
 from application.commands.redemption import RedemptionCommands
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
@@ -19,30 +18,19 @@ from application.eventstore.recorder import EventRecorder, VersionConflict
 from application.people.personal_data import commitment, find, without_empty
 from domain.booking import Booking
 from domain.errors import LinkRedeemed, Unavailable
-from domain.link import SingleUseLink
 from interface.bootstrap import Services
 from tests.support.database_proxy import Loss, Proxy
+from tests.support.desk import Desk
 from tests.support.examples import (
-    ACTOR,
     ADA,
     GRACE,
     LINK,
-    NOW,
-    OWNER,
-    TERMS,
     TOMORROW_AT_NINE,
     TOMORROW_AT_TEN,
 )
-from tests.support.stored_rows import log, personal_data, query, stored, typed
+from tests.support.stored_rows import log, personal_data, stored, typed
 
 TIMES = 100
-
-
-@pytest.fixture
-def proxy(conninfo: str) -> Iterator[Proxy]:
-    proxy = Proxy(conninfo)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture
@@ -62,25 +50,14 @@ def rival(conninfo: str) -> Iterator[EventRecorder]:
 
 
 @pytest.fixture
-def redemptions(proxy: Proxy) -> Iterator[RedemptionCommands]:
-    """The commands, through the proxy."""
+def distant_desk(services: Services, proxy: Proxy) -> Iterator[Desk]:
+    """A desk that redeems through the proxy."""
     event_store = EventSourcedApplication(Database(proxy.conninfo, max_pool_size=1))
-    yield RedemptionCommands(event_store)
+    yield Desk(replace(services, redemptions=RedemptionCommands(event_store)))
     event_store.close()
 
 
-def new_links(services: Services, count: int) -> list[SingleUseLink]:
-    calendar = services.calendars.create(owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW).value
-    return services.links.issue(
-        calendar_id=calendar.id,
-        owner_id=OWNER,
-        links=[NewLink()] * count,
-        actor=ACTOR,
-        now=NOW,
-    ).value
-
-
-def test_a_hundred_appends_whose_replies_were_lost_are_answered_with_their_positions(
+def test_an_append_whose_reply_is_lost_returns_its_positions(
     recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     answered = []
@@ -100,7 +77,7 @@ def test_a_hundred_appends_whose_replies_were_lost_are_answered_with_their_posit
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_is_lost_an_append_is_recorded_once(
+def test_an_append_is_recorded_once_whatever_is_lost(
     losses: list[Loss], recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     before = log(conninfo)
@@ -115,7 +92,7 @@ def test_whatever_is_lost_an_append_is_recorded_once(
 
 
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.REPLY])
-def test_whatever_is_lost_somebody_is_forgotten_once(
+def test_an_erasure_is_recorded_once_whatever_is_lost(
     loss: Loss, recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     made, other = stored(LINK), stored()
@@ -126,7 +103,7 @@ def test_whatever_is_lost_somebody_is_forgotten_once(
     assert personal_data(conninfo) == [(other.originator_id, 1)]
 
 
-def test_a_rival_who_came_first_while_the_request_was_lost_is_told(
+def test_a_rival_append_during_a_lost_request_is_a_conflict(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     free, taken = stored(), stored(state='{"by":"us"}')
@@ -144,7 +121,7 @@ def test_a_rival_who_came_first_while_the_request_was_lost_is_told(
     assert [theirs.originator_id] == [row[1] for row in log(conninfo)]
 
 
-def test_who_wrote_on_after_an_append_whose_reply_was_lost_takes_nothing_from_it(
+def test_a_later_append_of_a_rival_does_not_hide_that_ours_was_recorded(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy
 ) -> None:
     ours = stored()
@@ -159,7 +136,7 @@ def test_who_wrote_on_after_an_append_whose_reply_was_lost_takes_nothing_from_it
     assert [event.id for event in rival.select_notifications(0, 1)] == [position]
 
 
-def test_an_outcome_that_stays_unknown_is_unavailable_and_no_refusal(
+def test_an_outcome_that_stays_unknown_is_unavailable_and_not_a_refusal(
     recorder: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     ours = stored()
@@ -183,7 +160,7 @@ def test_requests_that_are_all_lost_are_unavailable_and_leave_nothing(
     assert log(conninfo) == []
 
 
-def test_a_conflict_is_told_at_once_and_nothing_is_tried_again(
+def test_a_conflict_is_raised_at_once_and_not_retried(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy
 ) -> None:
     event = stored()
@@ -201,7 +178,7 @@ def test_a_conflict_is_told_at_once_and_nothing_is_tried_again(
     assert len(appends) == 1
 
 
-def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
+def test_a_client_that_stops_in_the_middle_of_an_append_does_not_block_others(
     recorder: EventRecorder, rival: EventRecorder, proxy: Proxy, conninfo: str
 ) -> None:
     ours, theirs = stored(), stored()
@@ -221,75 +198,43 @@ def test_a_client_that_stops_in_the_middle_of_an_append_holds_nobody_up(
     assert [row[1] for row in log(conninfo)] == recorded
 
 
-def test_whoever_redeemed_a_link_is_told_so_though_the_reply_was_lost(
-    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+def test_a_redemption_whose_reply_is_lost_is_still_acknowledged(
+    desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
-    for place, link in enumerate(new_links(services, 40)):
+    for place, link_id in enumerate(desk.new_links(desk.new_calendar(), 40)):
         proxy.lose([Loss.REPLY])
-        redemption = redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_NINE + timedelta(days=place // 10, minutes=place % 10 * 30),
-            invitee=ADA,
-            notes=None,
-            idempotency_key=None,
-            now=NOW,
-        ).value
-        assert redemption.booking.id == services.event_store.get(SingleUseLink, link.id).booking_id
-        row = find(services.database, redemption.booking.id)
+        start = TOMORROW_AT_NINE + timedelta(days=place // 10, minutes=place % 10 * 30)
+        booking = distant_desk.redeem(link_id, start).value.booking
+        assert booking.id == desk.link(link_id).booking_id
+        row = find(desk.services.database, booking.id)
         assert row is not None
         typed = {"name": ADA.name, "email": ADA.email, "time_zone": ADA.time_zone}
-        assert commitment(row.salt, without_empty(typed)) == redemption.booking.personal_data
-    made = query(conninfo, "SELECT count(*) FROM stored_events WHERE topic = 'booking.made'")
-    assert made == [(40,)]
+        assert commitment(row.salt, without_empty(typed)) == booking.personal_data
+    assert desk.topics().count("booking.made") == 40
     assert len(personal_data(conninfo)) == 40
 
 
-def test_whoever_lost_a_link_while_their_request_was_lost_is_told_so(
-    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+def test_a_link_redeemed_by_a_rival_during_a_lost_request_is_refused(
+    desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
-    [link] = new_links(services, 1)
+    link_id = desk.new_link()
 
     def grace_is_first() -> Iterator[Loss]:
-        services.redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_TEN,
-            invitee=GRACE,
-            notes=None,
-            idempotency_key=None,
-            now=NOW,
-        )
+        desk.redeem(link_id, TOMORROW_AT_TEN, GRACE)
         yield Loss.REQUEST
 
     proxy.lose(grace_is_first())
     with pytest.raises(LinkRedeemed):
-        redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_NINE,
-            invitee=ADA,
-            notes=None,
-            idempotency_key=None,
-            now=NOW,
-        )
-    booking = services.event_store.get(Booking, Booking.id_for(link.id))
+        distant_desk.redeem(link_id)
+    booking = desk.booking(Booking.id_for(link_id))
     assert booking.slot.start == TOMORROW_AT_TEN
     assert personal_data(conninfo) == [(booking.id, 1)]
 
 
-def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
-    services: Services, redemptions: RedemptionCommands, proxy: Proxy, conninfo: str
+def test_a_request_repeated_after_an_unknown_outcome_gets_the_first_answer(
+    desk: Desk, distant_desk: Desk, proxy: Proxy, conninfo: str
 ) -> None:
-    [link] = new_links(services, 1)
-    key = str(uuid4())
-
-    def redeem() -> Booking:
-        return redemptions.redeem(
-            link_id=link.id,
-            start=TOMORROW_AT_NINE,
-            invitee=ADA,
-            notes=None,
-            idempotency_key=key,
-            now=NOW,
-        ).value.booking
+    link_id = desk.new_link()
 
     def reply_is_lost_and_then_everything() -> Iterator[Loss]:
         proxy.refuse()
@@ -297,7 +242,8 @@ def test_asking_again_after_an_unknown_outcome_gets_the_first_answer(
 
     proxy.lose(reply_is_lost_and_then_everything())
     with deadline(0.5), pytest.raises(Unavailable):
-        redeem()
+        distant_desk.redeem(link_id, key="k-1")
     proxy.accept()
-    assert redeem() == services.event_store.get(Booking, Booking.id_for(link.id))
+    booking = distant_desk.redeem(link_id, key="k-1").value.booking
+    assert booking == desk.booking(Booking.id_for(link_id))
     assert len(personal_data(conninfo)) == 1

@@ -1,4 +1,4 @@
-"""A server that refuses or is silent: the deadline holds, and what is dead is replaced."""
+"""With a server that refuses or is silent deadlines hold, and dead connections are replaced."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,8 @@ from application.eventstore.event_sourced_application import EventSourcedApplica
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from tests.support.database_proxy import Proxy
-from tests.support.stored_rows import query, stored, wait_until
+from tests.support.stored_rows import query, stored
+from tests.support.waiting import wait_until
 
 SECONDS = 0.3
 AT_MOST = 2.5  # far more than it takes, and less than any part's own time limit
@@ -41,13 +42,6 @@ every_use = pytest.mark.parametrize("use_it", [write, read, use])
 
 
 @pytest.fixture
-def proxy(conninfo: str) -> Iterator[Proxy]:
-    proxy = Proxy(conninfo)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def database(conninfo: str) -> Iterator[Database]:
     database = Database(conninfo, max_pool_size=5)
     yield database
@@ -63,7 +57,7 @@ def distant(proxy: Proxy) -> Iterator[Database]:
 
 
 def fill(database: Database, connections: int) -> list[int]:
-    """Make the pool open that many connections; the server's processes behind them."""
+    """Makes the pool open that many connections and returns their server processes."""
     with ExitStack() as stack:
         opened = [stack.enter_context(database.connection()) for _ in range(connections)]
         return [conn.info.backend_pid for conn in opened]
@@ -77,7 +71,7 @@ def must_be_unavailable(use_it: Use, database: Database) -> None:
 
 
 @every_use
-def test_connections_that_the_server_ended_are_replaced_before_anybody_notices(
+def test_connections_closed_by_the_server_are_replaced_before_use(
     use_it: Use, database: Database, conninfo: str
 ) -> None:
     for pid in fill(database, 5):
@@ -98,7 +92,7 @@ def test_a_server_that_refuses_is_unavailable_until_it_is_back(
 
 
 @every_use
-def test_a_silent_server_is_unavailable_when_the_deadline_passes_and_usable_afterwards(
+def test_a_silent_server_is_unavailable_at_the_deadline_and_usable_afterwards(
     use_it: Use, distant: Database, proxy: Proxy
 ) -> None:
     fill(distant, 3)
@@ -117,7 +111,7 @@ def test_a_server_that_is_silent_from_the_start_is_unavailable(
     use_it(distant)
 
 
-def test_the_pool_goes_on_connecting_at_a_steady_pace_while_nobody_asks(proxy: Proxy) -> None:
+def test_the_pool_keeps_connecting_at_a_steady_pace_without_requests(proxy: Proxy) -> None:
     distant = Database(proxy.conninfo, max_pool_size=1)
     proxy.refuse()
     must_be_unavailable(read, distant)
@@ -144,7 +138,7 @@ def test_a_request_that_waits_is_served_when_the_server_is_back(
         assert waiting.result() == {"one": 1}
 
 
-def test_those_who_gave_up_waiting_do_not_pile_up(
+def test_requests_that_gave_up_waiting_do_not_pile_up(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "MOST_WAITING", 20)
@@ -170,7 +164,7 @@ def test_a_pool_whose_connections_are_all_in_use_is_unavailable_until_one_is_bac
     database.close()
 
 
-def test_without_a_deadline_around_it_a_request_still_ends(
+def test_a_request_without_a_deadline_of_its_own_still_ends(
     distant: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (database_module, recorder_module):

@@ -1,4 +1,4 @@
-"""The log: all or nothing, in order, and every conflict told by its row."""
+"""Appends are all or nothing and in order, and every conflict names its row."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,8 @@ from application.eventstore.recorder import CHANNEL, EventRecorder, VersionConfl
 from domain.errors import Busy
 from domain.link import SingleUseLink
 from tests.support.examples import LINK
-from tests.support.stored_rows import log, personal_data, query, stored, typed, wait_until
+from tests.support.stored_rows import log, personal_data, query, stored, typed
+from tests.support.waiting import wait_until
 
 WRITERS, APPENDS, EVENTS = 8, 60, 8
 
@@ -73,7 +74,7 @@ def test_events_get_rising_positions_in_the_order_given(
     assert recorder.max_notification_id() == positions[-1]
 
 
-def test_no_events_are_no_write(recorder: EventRecorder) -> None:
+def test_appending_no_events_writes_nothing(recorder: EventRecorder) -> None:
     assert recorder.insert_events([]) == []
     assert recorder.max_notification_id() is None
 
@@ -113,7 +114,7 @@ def test_the_log_is_read_from_position_to_position(recorder: EventRecorder) -> N
     assert read(None, topics=["test.went_on"]) == [p5]
 
 
-def test_the_time_of_recording_is_the_databases(recorder: EventRecorder, conninfo: str) -> None:
+def test_the_recording_time_is_that_of_the_database(recorder: EventRecorder, conninfo: str) -> None:
     [(before,)] = query(conninfo, "SELECT clock_timestamp()")
     recorder.insert_events([stored(state='{"timestamp":"2001-01-01T00:00:00Z"}')])
     [(recorded_at, after)] = query(
@@ -137,7 +138,7 @@ def test_a_conflict_names_its_row_and_nothing_is_recorded(
     assert personal_data(conninfo) == []
 
 
-def test_whoever_forgets_after_a_rival_wrote_deletes_nothing(
+def test_an_erasure_that_meets_a_conflict_deletes_nothing(
     recorder: EventRecorder, conninfo: str
 ) -> None:
     made, rivals = stored(LINK), stored(LINK, 2)
@@ -149,7 +150,7 @@ def test_whoever_forgets_after_a_rival_wrote_deletes_nothing(
     assert personal_data(conninfo) == []
 
 
-def test_personal_data_in_the_way_is_no_conflict_of_versions(
+def test_a_duplicate_row_of_personal_data_is_not_a_version_conflict(
     recorder: EventRecorder, conninfo: str
 ) -> None:
     event = stored()
@@ -164,7 +165,7 @@ def test_personal_data_in_the_way_is_no_conflict_of_versions(
     assert log(conninfo) == []
 
 
-def test_an_append_that_is_killed_half_way_leaves_nothing_and_is_made_again(
+def test_an_append_that_is_killed_half_way_leaves_nothing_and_is_retried(
     recorder: EventRecorder, conninfo: str
 ) -> None:
     events = [stored() for _ in range(3)]
@@ -195,7 +196,7 @@ def test_an_append_that_is_killed_half_way_leaves_nothing_and_is_made_again(
     assert len(personal_data(conninfo)) == 3
 
 
-def test_whoever_does_not_get_their_turn_in_time_is_told_to_come_again_and_leaves_nothing(
+def test_an_append_that_waits_too_long_for_its_turn_is_busy_and_leaves_nothing(
     recorder: EventRecorder, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder_module, "PATIENCE", 0.1)
@@ -232,7 +233,7 @@ def test_a_reader_who_follows_the_log_while_many_write_misses_nothing(
     assert len(seen) == WRITERS * APPENDS * EVENTS
 
 
-def test_an_append_wakes_those_who_listen(recorder: EventRecorder, conninfo: str) -> None:
+def test_an_append_notifies_listeners(recorder: EventRecorder, conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True) as listener:
         listener.execute(f"LISTEN {CHANNEL}".encode())
         recorder.insert_events([stored(), stored()])
@@ -259,7 +260,7 @@ def test_an_unknown_topic_is_refused_and_nothing_is_imported(
 @pytest.mark.parametrize(
     "name", ["POSTGRES_ENABLE_DB_FUNCTIONS", "EVENTSOURCEDAPPLICATION_POSTGRES_ENABLE_DB_FUNCTIONS"]
 )
-def test_the_librarys_way_of_writing_without_a_lock_is_refused_at_the_start(
+def test_the_librarys_own_insert_function_is_refused_at_the_start(
     name: str, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "yes")

@@ -15,7 +15,8 @@ from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from interface.bootstrap import apply_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
-from tests.support.stored_rows import log, query, stored, wait_until
+from tests.support.stored_rows import log, query, stored
+from tests.support.waiting import wait_until
 
 CONNECTIONS = 5
 
@@ -30,7 +31,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPos
 
 @pytest.fixture
 def recorder(own_server: EmbeddedPostgres) -> Iterator[EventRecorder]:
-    """On that server, with several connections."""
+    """A recorder on that server, with several connections."""
     recorder = on(own_server.conninfo)
     yield recorder
     recorder.datastore.close()

@@ -34,7 +34,7 @@ class Room(Aggregate):
         TOPIC = "room.created"
 
     class Booked(Aggregate.Event):
-        """Somebody has the room; `guests` are expected, at least one."""
+        """The room was booked for a number of guests, at least one."""
 
         TOPIC = "room.booked"
         class_version = 3
@@ -112,7 +112,7 @@ def test_a_class_that_lacks_a_step_is_refused_before_anything_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", EVENT_CLASSES, ids=lambda kind: kind.TOPIC)
-def test_what_a_later_version_of_admit_one_wrote_is_not_taken_for_ours(kind: type[Any]) -> None:
+def test_an_event_of_a_later_class_version_is_refused(kind: type[Any]) -> None:
     ours = JSONMapper()
     written = ours.to_stored_event(EVENTS[kind.TOPIC])
     later = getattr(kind, "class_version", 1) + 1

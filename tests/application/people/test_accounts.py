@@ -1,3 +1,5 @@
+"""Accounts, their roles, and sign-in tokens."""
+
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -17,7 +19,7 @@ from domain.errors import Invalid
 from interface.bootstrap import Services
 from tests.application.conftest import rows_of
 from tests.support.examples import NOW
-from tests.support.service import at_once
+from tests.support.waiting import at_once
 
 LATER = NOW + timedelta(hours=1)
 
@@ -39,7 +41,7 @@ def test_a_new_account_is_found_by_id_and_by_address_in_any_case(
 
 
 @pytest.mark.parametrize("name", [None, ""])
-def test_an_account_without_a_name_is_called_as_its_address_begins(
+def test_an_account_without_a_name_is_named_after_its_address(
     accounts: Accounts, name: str | None
 ) -> None:
     assert accounts.create(email="olivia@example.org", name=name, roles=()).name == "olivia"
@@ -62,7 +64,9 @@ def test_an_address_has_one_account_in_whatever_case(
         *("a@b,c@d.e", "a@@b", "x,y@z", '"<x>"@y', f"olivia@{'x' * 250}.org"),
     ],
 )
-def test_what_is_no_address_gets_no_account(accounts: Accounts, conninfo: str, email: str) -> None:
+def test_an_account_needs_a_valid_address_and_known_roles(
+    accounts: Accounts, conninfo: str, email: str
+) -> None:
     with pytest.raises(Invalid) as refusal:
         accounts.create(email=email, name=None, roles=("owner", "emperor"))
     assert list(refusal.value.errors) == ["email", "role"]
@@ -118,14 +122,14 @@ def test_accounts_that_do_not_exist_are_not_found(accounts: Accounts) -> None:
         accounts.by_id(uuid4())
 
 
-def test_the_first_account_is_the_one_made_before_all_others(accounts: Accounts) -> None:
+def test_the_first_account_is_the_oldest(accounts: Accounts) -> None:
     assert accounts.first() is None
     first = accounts.create(email="zoe@example.org", name=None, roles=("admin",))
     accounts.create(email="abe@example.org", name=None, roles=("owner",))
     assert accounts.first() == first
 
 
-def test_an_account_is_given_another_name_and_time_zone(
+def test_the_name_and_the_time_zone_of_an_account_can_be_changed(
     accounts: Accounts, olivia: Account
 ) -> None:
     other = accounts.create(email="other@example.org", name="Other", roles=("owner",))
@@ -138,7 +142,7 @@ def test_an_account_is_given_another_name_and_time_zone(
 # Signing in
 
 
-def test_a_sign_in_token_tells_whose_it_is_and_signs_in_once(
+def test_a_sign_in_token_names_its_account_and_signs_in_once(
     accounts: Accounts, olivia: Account
 ) -> None:
     token = accounts.sign_in_token(olivia)
@@ -185,9 +189,7 @@ def test_a_sign_in_token_is_good_for_a_day(
     assert not accounts.by_id(olivia.id).has_signed_in
 
 
-def test_a_sign_in_token_is_not_to_be_found_in_the_database(
-    accounts: Accounts, olivia: Account, conninfo: str
-) -> None:
+def test_a_sign_in_token_is_not_stored(accounts: Accounts, olivia: Account, conninfo: str) -> None:
     token = accounts.sign_in_token(olivia)
     assert token not in rows_of(conninfo, "accounts")
     assert token.split(".")[-1] not in rows_of(conninfo, "accounts")

@@ -1,3 +1,5 @@
+"""API keys: scopes, revocation, forgeries, and what is stored of them."""
+
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +18,7 @@ def prefix_of(key: str) -> str:
     return key.split("_")[1]
 
 
-def test_a_key_acts_for_its_account_with_all_that_the_roles_allow(
+def test_a_key_has_all_scopes_that_the_roles_allow_by_default(
     accounts: Accounts, olivia: Account
 ) -> None:
     key = accounts.create_key(olivia, name="laptop")
@@ -28,7 +30,9 @@ def test_a_key_acts_for_its_account_with_all_that_the_roles_allow(
     assert caller.actor == f"key:{prefix_of(key)}"
 
 
-def test_a_key_can_be_given_less_than_the_roles_allow(accounts: Accounts, olivia: Account) -> None:
+def test_a_key_can_have_fewer_scopes_than_the_roles_allow(
+    accounts: Accounts, olivia: Account
+) -> None:
     key = accounts.create_key(olivia, name="reader", scopes=["bookings", "bookings"])
     caller = accounts.caller(key, now=NOW)
     assert caller is not None
@@ -37,7 +41,7 @@ def test_a_key_can_be_given_less_than_the_roles_allow(accounts: Accounts, olivia
 
 
 @pytest.mark.parametrize("scopes", [["audit"], ["links", "audit"], ["everything"]])
-def test_a_key_is_not_given_more_than_the_roles_allow(
+def test_a_key_cannot_have_more_scopes_than_the_roles_allow(
     accounts: Accounts, olivia: Account, scopes: list[str]
 ) -> None:
     with pytest.raises(Invalid) as refusal:
@@ -61,36 +65,32 @@ def test_keys_are_listed_newest_first_without_their_secrets(
     assert older.split("_", 2)[2] not in repr(keys)
 
 
-def test_the_secret_of_a_key_is_not_to_be_found_in_the_database(
+def test_the_secret_of_a_key_is_not_stored(
     accounts: Accounts, olivia: Account, conninfo: str
 ) -> None:
     key = accounts.create_key(olivia, name="laptop")
     secret = key.split("_", 2)[2]
-    kept = rows_of(conninfo, "api_keys")
-    assert prefix_of(key) in kept
-    assert secret not in kept
-    assert secret.encode().hex() not in kept
+    stored = rows_of(conninfo, "api_keys")
+    assert prefix_of(key) in stored
+    assert secret not in stored
+    assert secret.encode().hex() not in stored
 
 
-def test_a_revoked_key_acts_for_nobody_from_that_moment(
-    accounts: Accounts, olivia: Account
-) -> None:
-    revoked, kept = (accounts.create_key(olivia, name=name) for name in ("revoked", "kept"))
+def test_a_revoked_key_is_refused_from_that_moment_on(accounts: Accounts, olivia: Account) -> None:
+    revoked, stored = (accounts.create_key(olivia, name=name) for name in ("revoked", "stored"))
     accounts.revoke_key(prefix_of(revoked), now=NOW)
     assert accounts.caller(revoked, now=NOW) is None
-    assert accounts.caller(kept, now=NOW) is not None
+    assert accounts.caller(stored, now=NOW) is not None
 
 
-def test_a_key_revoked_again_stays_as_it_is(accounts: Accounts, olivia: Account) -> None:
+def test_revoking_a_key_again_changes_nothing(accounts: Accounts, olivia: Account) -> None:
     prefix = prefix_of(accounts.create_key(olivia, name="laptop"))
     accounts.revoke_key(prefix, now=NOW)
     accounts.revoke_key(prefix, now=LATER)
     assert accounts.api_keys()[0].revoked_at == NOW
 
 
-def test_an_account_sees_and_revokes_its_own_keys_alone(
-    accounts: Accounts, olivia: Account
-) -> None:
+def test_an_account_sees_and_revokes_only_its_own_keys(accounts: Accounts, olivia: Account) -> None:
     other = accounts.create(email="other@example.org", name="Other", roles=("owner",))
     mine, theirs = (accounts.create_key(each, name="laptop") for each in (olivia, other))
     assert [key.prefix for key in accounts.keys_of(olivia)] == [prefix_of(mine)]
@@ -124,7 +124,7 @@ FORGERIES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
-def test_a_key_that_was_not_given_out_acts_for_nobody(
+def test_a_forged_key_is_refused(
     accounts: Accounts, olivia: Account, forge: Callable[[str], str]
 ) -> None:
     key = accounts.create_key(olivia, name="laptop")

@@ -1,7 +1,7 @@
-import hashlib
+"""Personal data is stored beside the log, which holds only commitments to it."""
+
 import json
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,20 +16,15 @@ from application.people.personal_data import (
     row_for,
     without_empty,
 )
+from tests.support.commitments import recomputed
 from tests.support.desk import Desk
 from tests.support.examples import ADA, GRACE, LINK, NOW
 
 TYPED = ("Ada Lovelace", "ada@example.org", "Europe/London", "By phone", "For Ada", "Wrong person")
 
 
-def recomputed(row: dict[str, Any]) -> str:
-    """A commitment as an auditor computes it, with nothing of ours."""
-    text = json.dumps(row["data"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(bytes(row["salt"]) + text.encode()).hexdigest()
-
-
 def what_people_type(desk: Desk) -> UUID:
-    """Everything that can be typed about people, once; the redeemed link."""
+    """Types everything that can be typed about people, and returns the redeemed link."""
     calendar_id = desk.new_calendar()
     redeemed = desk.new_link(calendar_id, recipient="For Ada", note="VIP ☕")
     desk.revoke(desk.new_link(calendar_id), reason="Wrong person")
@@ -37,28 +32,28 @@ def what_people_type(desk: Desk) -> UUID:
     return redeemed
 
 
-def test_what_people_typed_is_kept_beside_the_log_by_the_event_that_caused_it(desk: Desk) -> None:
+def test_personal_data_is_stored_beside_the_log_with_the_event_that_caused_it(desk: Desk) -> None:
     link_id = what_people_type(desk)
-    kept = {(row["originator_id"], row["originator_version"]) for row in desk.personal_rows()}
+    stored = {(row["originator_id"], row["originator_version"]) for row in desk.personal_rows()}
     committed = [line for line in desk.log() if line["data"].get("personal_data")]
-    assert kept == {(line["id"], line["version"]) for line in committed}
+    assert stored == {(line["id"], line["version"]) for line in committed}
     assert [line["topic"] for line in committed] == ["link.issued", "link.revoked", "booking.made"]
     issued = find(desk.services.database, link_id)
     assert issued is not None
     assert issued.data == {"recipient": "For Ada", "note": "VIP ☕"}
 
 
-def test_no_word_that_people_typed_is_in_the_log(desk: Desk) -> None:
-    what_people_type(desk)
+def test_nothing_that_people_typed_and_no_token_is_in_the_log(desk: Desk) -> None:
+    token = desk.services.tokens.for_link(what_people_type(desk))
     rows = desk.services.database.fetch_all("SELECT state FROM stored_events")
     log = b"\n".join(bytes(row["state"]) for row in rows)
     assert b"invitee" in log
-    for words in (*TYPED, "VIP", "☕", "k-1"):
+    for words in (*TYPED, "VIP", "☕", "k-1", token):
         for form in (words, json.dumps(words)[1:-1]):
             assert form.encode() not in log
 
 
-def test_an_auditor_can_check_that_a_row_is_what_was_given(desk: Desk) -> None:
+def test_an_auditor_can_check_a_row_against_its_commitment(desk: Desk) -> None:
     what_people_type(desk)
     committed = {
         (line["id"], line["version"]): line["data"].get("personal_data") for line in desk.log()
@@ -80,7 +75,7 @@ def test_the_same_words_have_another_salt_and_commitment_each_time(desk: Desk) -
     assert len({line["data"].get("personal_data") for line in desk.log()} - {None}) == 5
 
 
-def test_where_nothing_was_typed_nothing_is_kept(desk: Desk) -> None:
+def test_no_row_is_stored_where_nothing_was_typed(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     desk.revoke(desk.new_link(calendar_id, recipient="", note=None), reason="")
     assert desk.personal_rows() == []
@@ -105,7 +100,7 @@ def test_a_link_whose_recipient_was_forgotten_is_replaced_without_one(desk: Desk
     assert find(desk.services.database, new.id) is None
 
 
-def test_there_is_no_row_where_there_was_none_or_it_was_forgotten(desk: Desk) -> None:
+def test_no_row_is_found_for_an_event_without_personal_data(desk: Desk) -> None:
     link_id = desk.new_link(recipient="For Ada")
     assert find(desk.services.database, link_id, 2) is None
     assert find(desk.services.database, desk.new_link()) is None
@@ -118,30 +113,30 @@ FIELDS = st.dictionaries(
 
 @settings(deadline=None)
 @given(FIELDS, FIELDS)
-def test_a_commitment_holds_for_what_was_given_and_nothing_else(
+def test_a_commitment_matches_only_the_data_it_was_made_for(
     given_data: dict[str, str | None], other: dict[str, str | None]
 ) -> None:
     rows, recorded = row_for(LINK, 1, given_data)
-    kept = {name: value for name, value in given_data.items() if value}
+    stored = {name: value for name, value in given_data.items() if value}
     if recorded is None:
-        assert (rows, kept) == ([], {})
+        assert (rows, stored) == ([], {})
         return
     (row,) = rows
-    assert row.data == kept
+    assert row.data == stored
     assert recorded == commitment(row.salt, row.data)
     assert recorded == recomputed(row._asdict())
     assert recorded == commitment(row.salt, dict(reversed(row.data.items())))
-    if without_empty(other) != kept:
+    if without_empty(other) != stored:
         assert recorded != commitment(row.salt, without_empty(other))
     assert recorded != commitment(bytes(32), row.data)
 
 
 @pytest.mark.parametrize("invitee", [ADA, GRACE, Invitee("Ada", "ada@example.org")])
-def test_an_invitee_reads_back_as_they_were_written(invitee: Invitee) -> None:
+def test_an_invitee_is_read_as_they_were_stored(invitee: Invitee) -> None:
     data = {name: value for name, value in booking_data(invitee, "Hello").items() if value}
     assert Invitee.from_data(data) == invitee
     assert data["notes"] == "Hello"
 
 
-def test_a_forgotten_invitee_is_nobody() -> None:
+def test_a_forgotten_invitee_is_read_as_none() -> None:
     assert Invitee.from_data(None) is None

@@ -1,4 +1,4 @@
-"""Refused attempts are kept: the newest of each link, for a time, and without addresses."""
+"""The newest refused attempts of each link are stored for a limited time, without addresses."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,10 +22,10 @@ from domain.booking import Booking
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from tests.application.conftest import rows_of
-from tests.support.calls import together
 from tests.support.desk import Desk
 from tests.support.examples import CALENDAR, LINK, NOW
 from tests.support.stored_rows import query
+from tests.support.waiting import at_once
 
 HOME, WORK = "2001:db8::17", "192.0.2.7"
 
@@ -43,19 +43,19 @@ def tries(
     address: str = HOME,
     after: timedelta = timedelta(),
 ) -> None:
-    """Somebody tries in vain, some time after `examples.NOW`."""
+    """Records a refused attempt some time after `examples.NOW`."""
     attempts.record(link_id, reason=reason, address=address, now=NOW + after)
 
 
-def kept(conninfo: str, link_id: UUID = LINK) -> int:
-    """How many attempts with a link are stored."""
+def count(conninfo: str, link_id: UUID = LINK) -> int:
+    """Returns the number of stored attempts with a link."""
     ((count,),) = query(
         conninfo, "SELECT count(*) FROM refused_attempts WHERE link_id = %s", link_id
     )
     return int(count)
 
 
-def test_an_attempt_is_kept_with_its_time_and_reason(attempts: RefusedAttempts) -> None:
+def test_an_attempt_is_stored_with_its_time_and_reason(attempts: RefusedAttempts) -> None:
     tries(attempts)
     tries(attempts, reason="slot-taken", after=timedelta(minutes=1))
     tries(attempts, link_id=CALENDAR)
@@ -65,7 +65,9 @@ def test_an_attempt_is_kept_with_its_time_and_reason(attempts: RefusedAttempts) 
     ]
 
 
-def test_attempts_are_counted_by_reason_and_addresses_told_apart(attempts: RefusedAttempts) -> None:
+def test_attempts_are_counted_by_reason_with_the_number_of_addresses(
+    attempts: RefusedAttempts,
+) -> None:
     for minute, address in enumerate((HOME, WORK, HOME)):
         tries(attempts, address=address, after=timedelta(minutes=minute))
     tries(attempts, reason="slot-taken", after=-timedelta(minutes=1))
@@ -76,29 +78,31 @@ def test_attempts_are_counted_by_reason_and_addresses_told_apart(attempts: Refus
     ]
 
 
-def test_of_each_link_the_newest_are_kept(attempts: RefusedAttempts, conninfo: str) -> None:
+def test_only_the_newest_attempts_of_each_link_are_stored(
+    attempts: RefusedAttempts, conninfo: str
+) -> None:
     tries(attempts, link_id=CALENDAR)
     for minute in range(MOST_KEPT + 3):
         tries(attempts, after=timedelta(minutes=minute))
-        assert kept(conninfo) == min(minute + 1, MOST_KEPT)
+        assert count(conninfo) == min(minute + 1, MOST_KEPT)
     newest = attempts.newest(LINK)
     assert len(newest) == MOST_KEPT
     assert newest[0].at == NOW + timedelta(minutes=MOST_KEPT + 2)
     assert newest[-1].at == NOW + timedelta(minutes=3)
-    assert kept(conninfo, CALENDAR) == 1
+    assert count(conninfo, CALENDAR) == 1
 
 
-def test_many_at_once_are_all_kept_and_then_no_more_than_the_newest(
+def test_many_attempts_at_once_are_all_stored_and_later_reduced_to_the_newest(
     attempts: RefusedAttempts, conninfo: str
 ) -> None:
-    together(40, partial(tries, attempts))
-    assert kept(conninfo) == 40
+    at_once([partial(tries, attempts)] * 40)
+    assert count(conninfo) == 40
     for _ in range(2):
-        together(40, partial(tries, attempts))
+        at_once([partial(tries, attempts)] * 40)
     assert len(attempts.newest(LINK)) == MOST_KEPT
     assert attempts.counts(LINK)[0].times == MOST_KEPT
     tries(attempts)
-    assert kept(conninfo) == MOST_KEPT
+    assert count(conninfo) == MOST_KEPT
 
 
 def test_the_address_is_not_stored_and_its_hash_needs_the_key(
@@ -114,7 +118,7 @@ def test_the_address_is_not_stored_and_its_hash_needs_the_key(
     assert hashes[0] != hashes[1]
 
 
-def test_what_is_too_old_is_swept(
+def test_attempts_that_are_too_old_are_deleted(
     attempts: RefusedAttempts, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SWEEP", module._SWEEP.replace("5000", "2"))
@@ -128,7 +132,9 @@ def test_what_is_too_old_is_swept(
     assert attempts.sweep(before=NOW + timedelta(minutes=5)) == 0
 
 
-def test_attempts_of_a_time_are_counted_by_reason(attempts: RefusedAttempts, conninfo: str) -> None:
+def test_attempts_of_a_period_are_counted_by_reason(
+    attempts: RefusedAttempts, conninfo: str
+) -> None:
     for minute, reason in enumerate(("slot-taken", "link-redeemed", "link-redeemed")):
         tries(attempts, reason=reason, after=timedelta(minutes=minute))
     first, last = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
@@ -144,11 +150,11 @@ def test_forgetting_an_invitee_deletes_the_attempts_with_their_links(
     other = desk.new_link()
     replaced = desk.new_link()
     link_id = desk.replace(replaced).value.id
-    booking_id = desk.redeem(link_id).value.booking.id
+    booking_id = desk.book(link_id)
     for each in (other, replaced, link_id):
         tries(attempts, each)
     desk.forget(booking_id)
-    assert [kept(conninfo, each) for each in (other, replaced, link_id)] == [1, 0, 0]
+    assert [count(conninfo, each) for each in (other, replaced, link_id)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -158,10 +164,10 @@ def test_attempts_that_came_back_from_a_backup_are_deleted_again(
     desk: Desk, attempts: RefusedAttempts, conninfo: str, again: Callable[[Desk, UUID], None]
 ) -> None:
     link_id = desk.new_link()
-    desk.forget(desk.redeem(link_id).value.booking.id)
+    desk.forget(desk.book(link_id))
     tries(attempts, link_id)
     again(desk, link_id)
-    assert kept(conninfo, link_id) == 0
+    assert count(conninfo, link_id) == 0
 
 
 def reapply(desk: Desk) -> None:
@@ -169,10 +175,10 @@ def reapply(desk: Desk) -> None:
     assert desk.services.erasure.reapply() == 0
 
 
-def test_a_forgetting_that_is_refused_deletes_no_attempts(
+def test_an_erasure_that_fails_deletes_no_attempts(
     desk: Desk, attempts: RefusedAttempts, conninfo: str
 ) -> None:
-    booking_id = desk.redeem(link_id := desk.new_link()).value.booking.id
+    booking_id = desk.book(link_id := desk.new_link())
     tries(attempts, link_id)
     with psycopg.connect(conninfo) as conn:
         conn.execute(
@@ -188,10 +194,10 @@ def test_a_forgetting_that_is_refused_deletes_no_attempts(
             desk.forget(booking_id)
     finally:
         query(conninfo, "DROP FUNCTION refuse CASCADE")
-    assert kept(conninfo, link_id) == 1
+    assert count(conninfo, link_id) == 1
 
 
-def test_a_database_that_is_away_is_told_within_a_moment(
+def test_recording_an_attempt_gives_up_quickly_without_a_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "RECORD_SECONDS", 0.05)

@@ -1,3 +1,5 @@
+"""Signed tokens of links, bookings and sign-ins."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
@@ -71,7 +73,7 @@ def test_after_a_key_change_old_tokens_are_read_and_the_newest_key_signs(kind: s
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_a_token_of_a_key_that_was_dropped_or_never_ours_is_refused(kind: str) -> None:
+def test_a_token_signed_with_a_dropped_or_foreign_key_is_refused(kind: str) -> None:
     with pytest.raises(InvalidToken):
         READERS[kind](Tokens([NEW]), token_of(kind))
     with pytest.raises(InvalidToken):
@@ -80,7 +82,7 @@ def test_a_token_of_a_key_that_was_dropped_or_never_ours_is_refused(kind: str) -
 
 @pytest.mark.parametrize("kind", READERS)
 @pytest.mark.parametrize("other", READERS)
-def test_a_token_of_one_kind_is_worth_nothing_as_another(kind: str, other: str) -> None:
+def test_a_token_of_one_kind_is_refused_as_another_kind(kind: str, other: str) -> None:
     if kind == other:
         assert READERS[other](tokens, token_of(kind))
         return
@@ -133,7 +135,7 @@ def test_a_malformed_token_is_refused(kind: str, token: str) -> None:
 
 @settings(deadline=None)
 @given(st.text())
-def test_whatever_text_it_is_that_we_did_not_sign_it_is_refused(token: str) -> None:
+def test_any_text_that_we_did_not_sign_is_refused(token: str) -> None:
     for reader in READERS.values():
         with pytest.raises(InvalidToken):
             reader(tokens, token)

@@ -1,4 +1,4 @@
-"""Merkle trees and proofs as RFC 9162 defines them in 2.1.1, 2.1.3.1 and 2.1.4.1: slowly."""
+"""Merkle trees and proofs by the slow definitions of RFC 9162, 2.1.1, 2.1.3.1 and 2.1.4.1."""
 
 from collections.abc import Sequence
 from functools import cache

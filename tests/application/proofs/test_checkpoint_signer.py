@@ -1,3 +1,5 @@
+"""Checkpoints: signing, reading, and refusing every change."""
+
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta, timezone
@@ -34,7 +36,7 @@ KEY = signer.verifier_key()
 CHECKPOINT = signer.sign(7, ROOT, 12, NOW)
 
 
-def test_a_checkpoint_says_what_was_signed() -> None:
+def test_a_checkpoint_holds_what_was_signed() -> None:
     assert CHECKPOINT.startswith(
         f"{NAME}\n"
         "7\n"
@@ -56,7 +58,7 @@ def test_a_time_of_another_zone_is_signed_as_that_moment_in_utc() -> None:
     assert signer.sign(7, ROOT, 12, local) == CHECKPOINT
 
 
-def test_notes_and_keys_are_those_of_go() -> None:
+def test_notes_and_keys_equal_those_of_gos_implementation() -> None:
     go = CheckpointSigner.parse(GO_PRIVATE_KEY)
     assert go.private_key() == GO_PRIVATE_KEY
     assert go.verifier_key() == GO_KEY
@@ -82,13 +84,15 @@ def test_a_name_that_would_confuse_notes_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("size", "root", "position"), [(-1, ROOT, 12), (7, ROOT[:-1], 12), (7, b"", 12), (7, ROOT, -1)]
 )
-def test_what_could_not_be_read_is_not_signed(size: int, root: bytes, position: int) -> None:
+def test_a_checkpoint_that_could_not_be_read_is_not_signed(
+    size: int, root: bytes, position: int
+) -> None:
     with pytest.raises(ProofError, match="not origin, size, root, position and time"):
         signer.sign(size, root, position, NOW)
 
 
 def with_each_bit_changed(text: str) -> Iterator[str]:
-    """What is no longer UTF-8 is left out: it never gets this far."""
+    """Yields the text with each bit changed, as long as it is still UTF-8."""
     data = text.encode()
     for bit in range(8 * len(data)):
         changed = bytearray(data)
@@ -151,7 +155,7 @@ def test_the_key_of_another_is_refused_even_under_the_same_name() -> None:
         verify_checkpoint(CHECKPOINT, other.verifier_key())
 
 
-def test_signatures_of_others_are_passed_over() -> None:
+def test_signatures_of_other_keys_are_ignored() -> None:
     witnessed = CHECKPOINT + "".join(
         f"{CheckpointSigner(name, b'w' * 32).sign_note('').lstrip()}"
         for name in (NAME, "witness.example")
@@ -160,7 +164,7 @@ def test_signatures_of_others_are_passed_over() -> None:
     assert verify_checkpoint(witnessed, KEY).size == 7
 
 
-def test_one_false_signature_of_the_log_spoils_the_checkpoint() -> None:
+def test_a_false_second_signature_of_the_log_is_refused() -> None:
     false = signer.sign(8, ROOT, 12, NOW).partition("\n\n")[2]
     with pytest.raises(ProofError, match="false or malformed"):
         verify_checkpoint(CHECKPOINT + false, KEY)

@@ -1,3 +1,5 @@
+"""Merkle trees and proofs agree with published ones and with the definition."""
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +75,7 @@ def test_trees_around_whole_tiles_have_the_root_of_the_definition(size: int) -> 
 
 @settings(deadline=None, max_examples=50)
 @given(sizes, st.data())
-def test_every_proof_of_a_large_tree_is_proof(size: int, data: st.DataObject) -> None:
+def test_every_proof_of_a_large_tree_is_accepted(size: int, data: st.DataObject) -> None:
     tiles = reader(grown(LARGE))
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size))
     proof = inclusion_proof(index, size, tiles)
@@ -99,13 +101,13 @@ def test_a_tree_grown_in_parts_has_the_tiles_and_root_of_one_grown_at_once(
 
 @settings(deadline=None, max_examples=50)
 @given(sizes)
-def test_a_tree_can_be_taken_up_at_any_size_that_it_had(size: int) -> None:
+def test_a_tree_can_be_continued_from_any_size(size: int) -> None:
     growth = Growth.of(size, reader(grown(LARGE)))
     growth.append(leaves(LARGE)[size:])
     assert growth.root() == root_of(LARGE, reader(grown(LARGE)))
 
 
-def test_only_tiles_that_changed_are_answered() -> None:
+def test_only_changed_tiles_are_returned() -> None:
     growth = Growth(0, [])
     assert growth.append([]) == {}
     growth.append(leaves(257))
@@ -132,7 +134,7 @@ def test_there_is_no_proof_that_a_tree_shrank(old: int, size: int) -> None:
         consistency_proof(old, size, reader(grown(SMALL)))
 
 
-def test_a_tile_that_lost_its_end_is_noticed() -> None:
+def test_a_truncated_tile_is_noticed() -> None:
     tiles = grown(300) | {(0, 1): grown(300)[0, 1][:-1]}
     for ask in (
         lambda: root_of(300, reader(tiles)),
@@ -146,12 +148,12 @@ def test_a_tile_that_lost_its_end_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("edge", [[], [b""], [b"x" * 31], [b"x" * 32, b""], [b"x" * 64]])
-def test_what_is_not_the_edge_of_that_tree_is_refused(edge: list[bytes]) -> None:
+def test_an_edge_of_the_wrong_shape_is_refused(edge: list[bytes]) -> None:
     with pytest.raises(ValueError, match="not the edge"):
         Growth(1, edge)
 
 
-def test_what_is_not_made_of_whole_hashes_is_not_appended() -> None:
+def test_only_whole_hashes_are_appended() -> None:
     growth = Growth(0, [])
     with pytest.raises(ValueError, match="32 bytes"):
         growth.append([b"x" * 31])
@@ -170,7 +172,7 @@ def test_each_tile_is_read_once_for_a_proof() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 64, 100, 257])
-def test_pymerkle_agrees(size: int) -> None:
+def test_roots_and_proofs_agree_with_pymerkle(size: int) -> None:
     """Its indices begin at 1 and its paths with the leaf; its consistency paths go down to
     a leaf where the RFC stops at a perfect subtree, so they are compared by verifying."""
     tree = InmemoryTree(algorithm="sha256")

@@ -1,3 +1,5 @@
+"""Merkle proofs are accepted for what they prove and refused for anything else."""
+
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -27,7 +29,7 @@ SMALL = 70
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def test_the_bytes_of_a_leaf_are_these() -> None:
+def test_a_leaf_is_encoded_as_documented() -> None:
     recorded_at = datetime(2026, 11, 23, 8, 0, 0, 1, tzinfo=UTC)
     assert leaf_bytes(258, LINK, 3, "lïnk", recorded_at, b'{"a":1}') == (
         b"\x00\x00\x00\x00\x00\x00\x01\x02"
@@ -57,7 +59,7 @@ a_bigint = st.integers(0, 2**63 - 1)
     st.datetimes(EPOCH.replace(tzinfo=None), timezones=st.just(UTC)),
     st.binary(max_size=5),
 )
-def test_the_bytes_of_a_leaf_can_be_taken_apart_in_one_way(
+def test_the_encoding_of_a_leaf_is_unambiguous(
     position: int, id_: UUID, version: int, topic: str, recorded_at: datetime, state: bytes
 ) -> None:
     data = leaf_bytes(position, id_, version, topic, recorded_at, state)
@@ -95,7 +97,7 @@ def damaged(proof: list[bytes]) -> Iterator[list[bytes]]:
 
 
 @pytest.mark.parametrize("size", range(1, SMALL + 1))
-def test_a_proof_of_inclusion_holds_for_its_leaf_alone_and_only_whole(size: int) -> None:
+def test_an_inclusion_proof_holds_only_unchanged_and_only_for_its_leaf(size: int) -> None:
     tree = leaves(size)
     root = root_by_definition(tree)
     for index in range(size):
@@ -112,7 +114,7 @@ def test_a_proof_of_inclusion_holds_for_its_leaf_alone_and_only_whole(size: int)
 
 
 @pytest.mark.parametrize("size", range(1, SMALL + 1))
-def test_a_proof_of_consistency_holds_for_its_two_trees_alone_and_only_whole(size: int) -> None:
+def test_a_consistency_proof_holds_only_unchanged_and_only_for_its_two_trees(size: int) -> None:
     tree = leaves(size)
     root = root_by_definition(tree)
     for old in range(1, size + 1):
@@ -126,18 +128,18 @@ def test_a_proof_of_consistency_holds_for_its_two_trees_alone_and_only_whole(siz
                 verify_consistency(old, old_root, size, root, changed)
 
 
-def test_a_proof_for_a_larger_tree_than_was_said_is_too_long() -> None:
+def test_a_proof_for_a_larger_tree_is_too_long() -> None:
     left, right = leaves(2)
     with pytest.raises(ProofError, match="too long"):
         verify_inclusion(right, 0, 1, [left], root_by_definition(leaves(2)))
 
 
-def test_a_proof_of_consistency_cannot_be_left_out() -> None:
+def test_an_empty_consistency_proof_is_refused() -> None:
     with pytest.raises(ProofError, match="too short"):
         verify_consistency(3, root_by_definition(leaves(3)), 4, root_by_definition(leaves(4)), [])
 
 
-def test_the_empty_tree_begins_every_tree_without_proof() -> None:
+def test_the_empty_tree_is_consistent_with_every_tree_without_proof() -> None:
     root = root_by_definition(leaves(3))
     verify_consistency(0, EMPTY_ROOT, 3, root, [])
     verify_consistency(0, EMPTY_ROOT, 0, EMPTY_ROOT, [])
@@ -149,6 +151,6 @@ def test_the_empty_tree_begins_every_tree_without_proof() -> None:
 
 
 @pytest.mark.parametrize("old", [-1, 4])
-def test_no_tree_shrinks(old: int) -> None:
+def test_a_smaller_tree_is_never_consistent_with_a_larger_one(old: int) -> None:
     with pytest.raises(ProofError, match="cannot begin"):
         verify_consistency(old, EMPTY_ROOT, 3, EMPTY_ROOT, [])

@@ -1,3 +1,5 @@
+"""The verifier as a single file on a machine without this project."""
+
 import ast
 import shutil
 import subprocess
@@ -39,7 +41,7 @@ def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
 
 
-def test_the_checker_imports_nothing_of_ours() -> None:
+def test_the_verifier_imports_nothing_else_of_this_project() -> None:
     tree = ast.parse(Path(verifier.__file__).read_text())
     imported = {
         name.partition(".")[0]
@@ -54,7 +56,7 @@ def test_the_checker_imports_nothing_of_ours() -> None:
     assert imported - sys.stdlib_module_names == {"cryptography"}
 
 
-def test_the_checker_runs_alone_and_says_what_is_proved(files: Files) -> None:
+def test_the_verifier_runs_alone_and_says_what_is_proved(files: Files) -> None:
     assert files.check() == (
         0,
         "Proved: 3 events from index 2 on are in the tree of 7 that admitone.example.org "
@@ -62,7 +64,7 @@ def test_the_checker_runs_alone_and_says_what_is_proved(files: Files) -> None:
     )
 
 
-def test_the_checker_says_what_is_not_proved(files: Files) -> None:
+def test_the_verifier_says_what_is_not_proved(files: Files) -> None:
     files.export.write_bytes(b"".join(PART.lines).replace(b"link.issued", b"link.revoked"))
     assert files.check() == (
         1,
@@ -70,14 +72,14 @@ def test_the_checker_says_what_is_not_proved(files: Files) -> None:
     )
 
 
-def test_the_checker_tells_a_file_that_it_cannot_read_from_a_false_one(files: Files) -> None:
+def test_the_verifier_distinguishes_an_unreadable_file_from_a_false_one(files: Files) -> None:
     files.checkpoint.unlink()
     code, said = files.check()
     assert code == 2
     assert said.startswith("Not checked: ")
 
 
-def test_the_checker_wants_all_three_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verifier_requires_all_three_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["verifier.py", "e", "--key", "k"])
     with pytest.raises(SystemExit) as ended:
         verifier.main()
@@ -97,7 +99,7 @@ def test_a_file_of_nonsense_proves_nothing(
     assert capsys.readouterr().out.startswith("NOT PROVED: ")
 
 
-def test_a_line_without_end_is_not_read_to_its_end(
+def test_an_overlong_line_is_cut_off(
     files: Files, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["verifier.py", *files.arguments()])

@@ -1,3 +1,5 @@
+"""Exports of the log are proved, and every change of one is refused."""
+
 import json
 from itertools import repeat
 from pathlib import Path
@@ -45,7 +47,7 @@ def test_an_export_of_an_empty_log_is_proved() -> None:
     assert verify_export(export.lines, export.checkpoint, KEY)[1] == range(0)
 
 
-def test_the_examples_that_auditors_read_are_such_lines() -> None:
+def test_the_examples_in_the_readme_are_real() -> None:
     readme = (Path(verifier.__file__).parents[1] / "README.md").read_text()
     assert PART.lines[0].decode() in readme
     assert Checkpoint(SIGNER.name, 7, bytes(range(32)), 12, NOW).text() in readme
@@ -143,36 +145,44 @@ def test_any_other_line_is_refused(number: int, line: bytes) -> None:
         (b"}\n", b"} \n"),
     ],
 )
-def test_the_same_said_in_another_way_is_refused(written: bytes, other: bytes) -> None:
+def test_any_other_spelling_of_the_same_line_is_refused(written: bytes, other: bytes) -> None:
     line = PART.lines[1].replace(written, other)
     assert line != PART.lines[1]
     refusal([PART.lines[0], line, *PART.lines[2:]])
 
 
-def test_the_first_position_at_fault_is_named_and_why() -> None:
-    head, two, three, four = PART.lines
-    changed = three.replace(b"link.issued", b"link.revoked")
-    unproved = three.replace(json.loads(three)["proof"][0].encode(), b"0" * 64)
-    assert refusal([head, two, changed, changed]) == (
-        "position 9: the event does not match its leaf hash"
-    )
-    assert refusal([head, two, unproved, four]) == (
-        "position 9: the proof does not lead to the root"
-    )
-    assert refusal([head, two, b"{}\n", four]) == (
-        "after position 7: missing, cut off or malformed"
-    )
-    assert refusal([head, two]) == "after position 7: missing, cut off or malformed"
-    assert refusal([head, two, four, three]) == "position 11: index 4 instead of 3"
-    assert refusal([head, two, two, three, four]) == "position 7: index 2 instead of 3"
-    assert refusal([*PART.lines, four]) == "after position 11: an unexpected line"
-    assert refusal([*PART.lines, b"\n"]) == "after position 11: an unexpected line"
-    assert refusal([]) == "header: missing, cut off or malformed"
-    assert refusal([two, three, four]) == "header: missing, cut off or malformed"
+HEADER, TWO, THREE, FOUR = PART.lines
+CHANGED = THREE.replace(b"link.issued", b"link.revoked")
+UNPROVED = THREE.replace(json.loads(THREE)["proof"][0].encode(), b"0" * 64)
+CUT_OFF = "missing, cut off or malformed"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            [HEADER, TWO, CHANGED, CHANGED],
+            "position 9: the event does not match its leaf hash",
+        ),
+        ([HEADER, TWO, UNPROVED, FOUR], "position 9: the proof does not lead to the root"),
+        ([HEADER, TWO, b"{}\n", FOUR], f"after position 7: {CUT_OFF}"),
+        ([HEADER, TWO], f"after position 7: {CUT_OFF}"),
+        ([HEADER, TWO, FOUR, THREE], "position 11: index 4 instead of 3"),
+        ([HEADER, TWO, TWO, THREE, FOUR], "position 7: index 2 instead of 3"),
+        ([*PART.lines, FOUR], "after position 11: an unexpected line"),
+        ([*PART.lines, b"\n"], "after position 11: an unexpected line"),
+        ([], f"header: {CUT_OFF}"),
+        ([TWO, THREE, FOUR], f"header: {CUT_OFF}"),
+    ],
+)
+def test_the_first_position_at_fault_is_named_with_the_reason(
+    lines: list[bytes], reason: str
+) -> None:
+    assert refusal(lines) == reason
 
 
 @pytest.mark.parametrize("indices", [range(5, 9), range(-1, 2), range(8, 8)], ids=str)
-def test_a_header_cannot_speak_of_leaves_outside_the_tree(indices: range) -> None:
+def test_a_header_that_names_leaves_outside_the_tree_is_refused(indices: range) -> None:
     assert refusal([export_header(SIGNER.name, 7, indices)]).startswith("header: not leaves")
 
 
@@ -190,7 +200,7 @@ def test_an_export_is_refused_when_another_signed_or_nobody() -> None:
     assert "not a signed note" in refusal(PART.lines, PART.checkpoint.partition("—")[0])
 
 
-def test_positions_only_rise_whatever_was_signed() -> None:
+def test_positions_that_do_not_rise_are_refused_even_if_signed() -> None:
     export = exported(range(2), size=2, numbers=[4, 1])
     assert refusal(export.lines, export.checkpoint) == "position 5: comes after position 11"
 

@@ -1,4 +1,4 @@
-"""A database whose tables belong to a migrator, and whoever works on it under a role."""
+"""A database whose tables belong to a migrator, and connections with the rights of one role."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ ALL = (MIGRATOR, SERVICE, PROJECTOR, AUDITOR)
 
 
 def as_role(conninfo: str, role: str) -> str:
-    """The connection string of somebody who has this role's rights and no others."""
+    """Returns a connection string with the rights of this role and no others."""
     return make_conninfo(conninfo, options=f"-c role={role}")
 
 
 @contextmanager
 def acting_as(conninfo: str, role: str) -> Iterator[Connection[DictRow]]:
-    """A connection of that role."""
+    """Opens a connection with the rights of that role."""
     with psycopg.connect(
         as_role(conninfo, role), autocommit=True, row_factory=dict_row
     ) as connection:
@@ -31,7 +31,7 @@ def acting_as(conninfo: str, role: str) -> Iterator[Connection[DictRow]]:
 
 @contextmanager
 def database_with_roles(server: str) -> Iterator[str]:
-    """A database made by a migrator who is no superuser. What was not there before goes."""
+    """Creates a database as a migrator who is not a superuser, and removes it and new roles."""
     with psycopg.connect(server, autocommit=True) as admin:
         before = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles")}
         database, migrator = sql.Identifier(DATABASE), sql.Identifier(MIGRATOR)

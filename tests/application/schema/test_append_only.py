@@ -1,4 +1,4 @@
-"""The log only grows, whoever asks."""
+"""The log only grows: even its owner cannot change recorded events."""
 
 import psycopg
 import pytest
@@ -19,7 +19,7 @@ from tests.support.desk import Desk
         "MERGE INTO stored_events USING (VALUES (1)) AS x ON true WHEN MATCHED THEN DELETE",
     ],
 )
-def test_nobody_changes_what_is_recorded(desk: Desk, conninfo: str, statement: str) -> None:
+def test_recorded_events_cannot_be_changed(desk: Desk, conninfo: str, statement: str) -> None:
     desk.new_link()
     before = desk.log()
     with (

@@ -1,4 +1,4 @@
-"""What each database role may do, and that it may do nothing else."""
+"""Each database role has the rights that it needs, and no others."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +13,6 @@ from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.views import booking_calendar, link_list
-from tests.application.people.test_personal_data import recomputed
 from tests.application.schema.database_roles import (
     ALL,
     AUDITOR,
@@ -24,16 +23,18 @@ from tests.application.schema.database_roles import (
     as_role,
     database_with_roles,
 )
-from tests.conftest import SECRET, apply_log
 from tests.support.command_line import Command
+from tests.support.commitments import recomputed
 from tests.support.desk import Desk
-from tests.support.examples import ACTOR, ADA, NOW, OWNER
+from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET
+from tests.support.projector import apply_log
 
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 LOG = ("stored_events", "log")
 SECRETS = ("accounts", "api_keys", "sessions")
+LIMITS = ("rate_limits",)
 OURS = (
     *LOG,
     "personal_data",
@@ -42,6 +43,7 @@ OURS = (
     *SECRETS,
     *OPERATIONS,
     *AUDIT,
+    *LIMITS,
     *VIEWS,
 )
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -57,6 +59,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "rebuilds": "SELECT INSERT UPDATE",
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
+        "rate_limits": "SELECT INSERT UPDATE DELETE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
@@ -144,9 +147,14 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     service.refused_attempts.record(link_id, reason="link-redeemed", address="", now=NOW)
     assert service.refused_attempts.counts(link_id)[0].times == 1
     assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
+    limits, at_home = service.rate_limits, "192.0.2.7"
+    for _ in range(2):
+        limits.check_password_attempt(address=at_home, email=account.email, now=NOW)
+        limits.count_wrong_password(address=at_home, email=account.email, now=NOW)
+    assert limits.sweep(now=NOW + timedelta(days=1)) == 2
 
 
-def test_the_projector_builds_views_anew_in_a_schema_of_its_own_and_the_others_can_read_them(
+def test_views_that_the_projector_has_rebuilt_can_be_read_by_the_other_roles(
     service: Services, database: str
 ) -> None:
     Desk(service).new_link()
@@ -221,7 +229,7 @@ def test_nobody_changes_the_log(database: str, role: str, statement: str) -> Non
         "CREATE ROLE more",
     ],
 )
-def test_no_role_takes_more_than_it_has(database: str, role: str, statement: str) -> None:
+def test_no_role_can_give_itself_more_rights(database: str, role: str, statement: str) -> None:
     with (
         acting_as(database, role) as conn,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"permission denied|must be"),
@@ -252,7 +260,9 @@ def test_no_role_takes_more_than_it_has(database: str, role: str, statement: str
         (SERVICE, "CREATE SCHEMA mine"),
     ],
 )
-def test_what_is_anothers_work_is_refused(database: str, role: str, statement: str) -> None:
+def test_each_role_is_refused_the_work_of_the_others(
+    database: str, role: str, statement: str
+) -> None:
     with (
         acting_as(database, role) as conn,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"),
@@ -260,7 +270,7 @@ def test_what_is_anothers_work_is_refused(database: str, role: str, statement: s
         conn.execute(statement.encode())
 
 
-def test_the_auditor_can_not_even_issue_a_link(database: str, tmp_path: Path) -> None:
+def test_the_auditor_cannot_append_events(database: str, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,), public_url="https://book.example.org")
     built = build(settings, as_role(database, AUDITOR), now=lambda: NOW)
     try:
@@ -270,7 +280,7 @@ def test_the_auditor_can_not_even_issue_a_link(database: str, tmp_path: Path) ->
         built.close()
 
 
-def test_roles_are_granted_by_command_and_accesses_to_the_audit_can_only_be_added(
+def test_the_command_grants_roles_and_accesses_can_only_be_added(
     database: str, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADMITONE_DATABASE_URL", as_role(database, MIGRATOR))

@@ -1,3 +1,5 @@
+"""The schema is applied step by step, once, and all or nothing."""
+
 from collections.abc import Callable
 from importlib.resources import files
 from threading import Thread
@@ -46,14 +48,14 @@ def test_an_empty_database_gets_every_step_in_order(empty_database: str) -> None
         assert schema.missing_steps(conn) == []
 
 
-def test_applied_again_nothing_is_done(empty_database: str) -> None:
+def test_applying_the_schema_again_does_nothing(empty_database: str) -> None:
     assert apply_schema(empty_database) == STEPS
     once = shape(empty_database)
     assert apply_schema(empty_database) == []
     assert shape(empty_database) == once
 
 
-def test_a_database_that_lacks_a_step_gets_that_one(empty_database: str) -> None:
+def test_only_the_missing_step_is_applied(empty_database: str) -> None:
     with connect(empty_database) as conn:
         schema.apply(conn)
         conn.execute("DROP TABLE api_keys, accounts CASCADE")
@@ -74,7 +76,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
     assert shape(empty_database) == []
 
 
-def test_of_two_who_apply_it_at_once_the_second_waits_and_finds_it_done(
+def test_of_two_concurrent_applications_the_second_waits_and_does_nothing(
     empty_database: str,
 ) -> None:
     done: dict[str, list[str]] = {}

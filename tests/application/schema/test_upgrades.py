@@ -47,7 +47,7 @@ def before_0008(new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
     before_0008: str,
 ) -> None:
-    assert apply_schema(before_0008) == ["0008_correlation_ids.sql"]
+    assert apply_schema(before_0008) == ["0008_correlation_ids.sql", "0009_rate_limits.sql"]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()
         del row["parked_at"]

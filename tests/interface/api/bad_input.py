@@ -1,10 +1,9 @@
-"""Input that must be refused: which calls take which fields, and what is wrong for each kind."""
+"""Input that must be refused: the fields of each call, and wrong values for each kind of field."""
 
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from tests.support.calls import NINE
-from tests.support.examples import calendar_json, redeem_json
+from tests.support.examples import NINE, calendar_json, redeem_json
 
 HALF = "\ud800"  # one half of a surrogate pair: no character by itself
 HUGE = 10**30

@@ -1,4 +1,4 @@
-"""The part of JSON Schema that the API's document uses, for checking answers against it."""
+"""Checks JSON against the schemas of the OpenAPI document."""
 
 import re
 from collections.abc import Callable
@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tests.interface.routes import METHODS
+
+API = "/api/v1"
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -23,7 +26,7 @@ KNOWN = {
 
 
 def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema that a reference names, or the schema itself."""
+    """Returns the schema that a reference names, or the schema itself."""
     if "$ref" not in schema:
         return schema
     found: Any = document
@@ -35,7 +38,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
 def faults(
     document: dict[str, Any], schema: dict[str, Any], value: Any, at: str = "$"
 ) -> list[str]:
-    """Everything in which `value` is not as the schema says."""
+    """Returns every way in which `value` does not match the schema."""
     schema = resolved(document, schema)
     assert set(schema) <= KNOWN, f"this test does not understand {set(schema) - KNOWN}"
     if "anyOf" in schema:
@@ -76,5 +79,15 @@ def faults(
 
 
 def slugs(response: dict[str, Any]) -> set[str]:
-    """The names of the problems that a documented response tells of."""
+    """Returns the names of the problems in a documented response."""
     return set(re.findall(r"^\* `([a-z-]+)`: \S", response["description"], re.MULTILINE))
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns all calls by method and path below /api/v1."""
+    return {
+        f"{method.upper()} {path.removeprefix(API)}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method.upper() in METHODS
+    }

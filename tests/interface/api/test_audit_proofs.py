@@ -1,53 +1,53 @@
-"""Signed heads and proofs, checked with nothing but what the API gives."""
+"""Checkpoints and inclusion proofs are verified with the API alone."""
 
 from application.proofs.verifier import parse_key, verify_checkpoint, verify_inclusion
 from interface.bootstrap import Services
-from tests.conftest import Owner
-from tests.support.audit_trail import Story, sign_head
-from tests.support.calls import new_link, refusal
+from tests.support.audit_trail import BookedLink, sign_checkpoint
+from tests.support.http_desk import refusal
+from tests.support.owner import Owner
 
 
-def test_without_a_signed_head_there_is_none_and_no_proof(auditor: Owner, story: Story) -> None:
+def test_without_a_checkpoint_there_is_no_proof(auditor: Owner, booked: BookedLink) -> None:
     assert refusal(auditor.get("/audit/checkpoint")) == (404, "no-checkpoint")
     assert refusal(auditor.get("/audit/events/1/proof")) == (404, "no-checkpoint")
 
 
-def test_every_event_under_the_head_is_proved_with_what_the_api_gives_alone(
-    auditor: Owner, story: Story, services: Services, conninfo: str
+def test_every_event_under_a_checkpoint_is_proved_with_the_api_alone(
+    auditor: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()
-    sign_head(services, conninfo)
+    sign_checkpoint(services, conninfo)
     key = auditor.get("/audit/key").get_data(as_text=True).strip()
     text = auditor.get("/audit/checkpoint")
     assert text.content_type == "text/plain; charset=utf-8"
     assert parse_key(key)
-    head = verify_checkpoint(text.get_data(as_text=True), key)
+    checkpoint = verify_checkpoint(text.get_data(as_text=True), key)
     events = auditor.get("/audit/events").json["items"]
-    assert head.size == len(events) == 6
+    assert checkpoint.size == len(events) == 6
     for index, event in enumerate(events):
         proof = auditor.get(f"/audit/events/{event['position']}/proof").json
-        assert (proof["index"], proof["size"]) == (index, head.size)
+        assert (proof["index"], proof["size"]) == (index, checkpoint.size)
         assert (proof["leaf_hash"], proof["checkpoint"]) == (event["leaf_hash"], text.text)
         leaf, path = bytes.fromhex(event["leaf_hash"]), [bytes.fromhex(n) for n in proof["proof"]]
-        verify_inclusion(leaf, proof["index"], proof["size"], path, head.root)
+        verify_inclusion(leaf, proof["index"], proof["size"], path, checkpoint.root)
 
 
-def test_what_came_after_the_head_has_no_proof_yet(
-    auditor: Owner, owner: Owner, story: Story, services: Services, conninfo: str
+def test_events_after_the_checkpoint_have_no_proof_yet(
+    auditor: Owner, owner: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()
-    sign_head(services, conninfo)
-    new_link(owner, story.calendar)
+    sign_checkpoint(services, conninfo)
+    owner.new_link(booked.calendar)
     for position in (7, 0, 8, 2**63, 10**30):
         answer = auditor.get(f"/audit/events/{position}/proof")
         assert refusal(answer) == (404, "not-found"), position
 
 
-def test_a_head_that_was_changed_is_not_given_out(
-    auditor: Owner, story: Story, services: Services, conninfo: str
+def test_a_checkpoint_that_was_changed_is_not_served(
+    auditor: Owner, booked: BookedLink, services: Services, conninfo: str
 ) -> None:
     auditor.catch_up()
-    sign_head(services, conninfo)
+    sign_checkpoint(services, conninfo)
     (file,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     file.write_text(file.read_text().replace("\n6\n", "\n5\n"))
     for path in ("/audit/checkpoint", "/audit/events/1/proof"):

@@ -1,4 +1,4 @@
-"""Whatever is sent: a refusal that names the field, never a fault, and nothing is left behind."""
+"""Bad input is refused by the name of its field and never causes an internal error."""
 
 import json
 from collections.abc import Iterator
@@ -11,42 +11,44 @@ from hypothesis import strategies as st
 
 from interface.bootstrap import Services
 from interface.wsgi import LARGEST_BODY
-from tests.conftest import Owner
 from tests.interface.api.bad_input import CALLS, CREATE, NO_DATES, NO_JSON, NO_WEEKDAYS, WRONG, Call
-from tests.support.calls import new_calendar, new_link, recorded, redeem, refusal, wrong_fields
+from tests.support.http_desk import from_another_address, refusal, wrong_fields
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 
 @pytest.fixture
 def calls(owner: Owner) -> list[Call]:
     """All calls that take a body, each on a calendar and a link of its own."""
-    ready = [call._replace(path=call.path.format(**new_link(owner))) for call in CALLS]
+    ready = [call._replace(path=call.path.format(**owner.new_link())) for call in CALLS]
     owner.catch_up()
     return ready
 
 
 @pytest.fixture
 def nothing_is_left(services: Services, calls: list[Call]) -> Iterator[None]:
-    """Whatever a test sends, the log and the personal data stay as they were."""
+    """Checks that a test left the log and the personal data unchanged."""
     before = recorded(services)
     yield
     assert recorded(services) == before
 
 
 def send(owner: Owner, call: Call, body: Any, **headers: str) -> Any:
-    """The call with `body`, which is JSON unless it is bytes."""
+    """Sends the call with `body`, as JSON unless it is bytes."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return owner.client.open(
         f"/api/v1{call.path}",
         method=call.method,
         data=raw,
         headers=owner.headers | {"If-Match": "*", "Content-Type": "application/json"} | headers,
+        environ_base=from_another_address(),
     )
 
 
-def names(told: set[str], field: str) -> bool:
-    """Whether what is told is the field that is wrong, what it lies in, or what lies in it."""
-    return bool(told) and all(
-        f"{one}.".startswith(f"{field}.") or f"{field}.".startswith(f"{one}.") for one in told
+def names(wrong: set[str], field: str) -> bool:
+    """Returns True if the reported fields are the wrong one, its parent, or parts of it."""
+    return bool(wrong) and all(
+        f"{one}.".startswith(f"{field}.") or f"{field}.".startswith(f"{one}.") for one in wrong
     )
 
 
@@ -55,8 +57,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(owner: Owner, calls: 
     for call in calls:
         for field, kind in call.kinds.items():
             for value in WRONG[kind]:
-                told = wrong_fields(send(owner, call, call.with_value(field, value)))
-                assert names(told, field), (call.name, field, value, told)
+                wrong = wrong_fields(send(owner, call, call.with_value(field, value)))
+                assert names(wrong, field), (call.name, field, value, wrong)
 
 
 @pytest.mark.usefixtures("nothing_is_left")
@@ -72,12 +74,12 @@ def test_a_field_that_is_not_known_is_refused_by_name(owner: Owner, calls: list[
         for place in call.objects:
             for name in ("surprise", "Name", "a.b", "\0", "\ud800", "__proto__", "id", "_x"):
                 path = f"{place}.{name}" if place else name
-                told = wrong_fields(send(owner, call, call.with_field(place, name, 1)))
-                assert told == {path}, (call.name, path)
+                wrong = wrong_fields(send(owner, call, call.with_field(place, name, 1)))
+                assert wrong == {path}, (call.name, path)
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_a_body_that_is_no_object_is_refused(owner: Owner, calls: list[Call]) -> None:
+def test_a_body_that_is_not_an_object_is_refused(owner: Owner, calls: list[Call]) -> None:
     for call in calls:
         for body in ([], [call.body], None, True, 0, 1.5, "x", ""):
             assert wrong_fields(send(owner, call, body)) == {"body"}, (call.name, body)
@@ -144,7 +146,7 @@ def test_a_body_of_no_declared_length_has_the_same_limit(owner: Owner, calls: li
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_a_day_that_is_none_is_refused_by_name(owner: Owner) -> None:
+def test_a_day_that_does_not_exist_is_refused_by_name(owner: Owner) -> None:
     for half, days in (("weekly", NO_WEEKDAYS), ("overrides", NO_DATES)):
         for day in days:
             body = CREATE.with_value(f"availability.{half}", {day: [["09:00", "17:00"]]})
@@ -154,17 +156,17 @@ def test_a_day_that_is_none_is_refused_by_name(owner: Owner) -> None:
     assert wrong_fields(send(owner, CREATE, body)) == {"availability.overrides"}
 
 
-def test_the_longest_and_the_strangest_that_is_allowed_is_taken_as_it_is(owner: Owner) -> None:
+def test_the_longest_and_strangest_valid_texts_are_stored_unchanged(owner: Owner) -> None:
     name = "👩\u200d👩\u200d👧\u200d👦" + "é" * 193
     assert len(name) == 200
     taken = {"name": name, "location": "ﷺ" * 500, "description": "\u202e\u2028\ufeffx" * 1000}
-    calendar_id = new_calendar(owner, **taken)
+    calendar_id = owner.new_calendar(**taken)
     shown = owner.get(f"/calendars/{calendar_id}").json
     assert {field: shown[field] for field in taken} == taken
-    link = new_link(owner, calendar_id, recipient=name, note="n\n\t" + "🙂" * 1997)
+    link = owner.new_link(calendar_id, recipient=name, note="n\n\t" + "🙂" * 1997)
     email = "x" * 242 + "@example.org"
     invitee = {"name": name, "email": email, "time_zone": "America/Argentina/ComodRivadavia"}
-    answer = redeem(owner, link, invitee=invitee, notes="z" * 2000)
+    answer = owner.redeem(link, invitee=invitee, notes="z" * 2000)
     assert (answer.status_code, answer.json["invitee"]) == (201, invitee)
     assert owner.get("/bookings").json["items"][0]["invitee"] == invitee
 
@@ -176,7 +178,7 @@ ANYTHING = st.recursive(
 )
 
 
-def test_no_value_whatsoever_of_any_field_is_a_fault(owner: Owner, calls: list[Call]) -> None:
+def test_no_value_of_any_field_causes_an_internal_error(owner: Owner, calls: list[Call]) -> None:
     fields = [(call, field) for call in calls for field in call.kinds]
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

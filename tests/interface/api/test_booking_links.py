@@ -6,19 +6,10 @@ from uuid import UUID, uuid4
 from application.people.tokens import Tokens
 from domain.booking import Booking
 from interface.bootstrap import Services
-from tests.conftest import Owner
-from tests.support.calls import (
-    HALF_PAST_NINE,
-    NINE,
-    TEN,
-    all_calls,
-    booked,
-    new_calendar,
-    new_link,
-    recorded,
-    refusal,
-    wrong_fields,
-)
+from tests.support.examples import HALF_PAST_NINE, NINE, TEN
+from tests.support.http_desk import from_another_address, refusal, wrong_fields
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 NO_SUCH_LINK = (404, "link-not-found")
 
@@ -28,8 +19,8 @@ def slots(owner: Owner, link: dict[str, Any], **query: Any) -> Any:
 
 
 def test_an_active_link_shows_the_calendar_and_the_host(owner: Owner) -> None:
-    calendar_id = new_calendar(owner, location="Room 1", description="Hello.")
-    link = new_link(owner, calendar_id, recipient="Ada", note="Only for the owner's eyes")
+    calendar_id = owner.new_calendar(location="Room 1", description="Hello.")
+    link = owner.new_link(calendar_id, recipient="Ada", note="Only for the owner's eyes")
     owner.catch_up()
     seen = owner.client.get(f"/api/v1/booking-links/{link['token']}")
     assert seen.status_code == 200
@@ -47,8 +38,8 @@ def test_an_active_link_shows_the_calendar_and_the_host(owner: Owner) -> None:
     }
 
 
-def test_slots_are_those_of_two_weeks_unless_said_otherwise(owner: Owner) -> None:
-    link = new_link(owner)
+def test_slots_are_those_of_two_weeks_by_default(owner: Owner) -> None:
+    link = owner.new_link()
     starts = [slot["start"] for slot in slots(owner, link).json["slots"]]
     assert starts == sorted(starts)
     assert len(starts) == 14 * 16
@@ -60,16 +51,16 @@ def test_slots_are_those_of_two_weeks_unless_said_otherwise(owner: Owner) -> Non
 
 
 def test_a_taken_slot_is_no_longer_among_the_free_ones(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
-    booked(owner, new_link(owner, calendar_id), NINE)
-    seen = slots(owner, new_link(owner, calendar_id), **{"from": NINE[:10], "to": NINE[:10]})
+    calendar_id = owner.new_calendar()
+    owner.book(owner.new_link(calendar_id), NINE)
+    seen = slots(owner, owner.new_link(calendar_id), **{"from": NINE[:10], "to": NINE[:10]})
     assert [slot["start"] for slot in seen.json["slots"]][:2] == [HALF_PAST_NINE, TEN]
 
 
 def test_days_of_slots_are_those_of_the_zone_asked_for(owner: Owner) -> None:
     weekly = {"wednesday": [["00:00", "02:00"]]}
-    calendar_id = new_calendar(owner, time_zone="Asia/Tokyo", availability={"weekly": weekly})
-    link = new_link(owner, calendar_id)
+    calendar_id = owner.new_calendar(time_zone="Asia/Tokyo", availability={"weekly": weekly})
+    link = owner.new_link(calendar_id)
     starts = ["2026-11-24T15:00:00Z", "2026-11-24T15:30:00Z", "2026-11-24T16:00:00Z"]
     starts.append("2026-11-24T16:30:00Z")
     for day, zone, expected in (
@@ -84,7 +75,7 @@ def test_days_of_slots_are_those_of_the_zone_asked_for(owner: Owner) -> None:
 
 
 def test_slots_are_shown_for_at_most_62_days(owner: Owner) -> None:
-    link = new_link(owner, new_calendar(owner, booking_window_days=365))
+    link = owner.new_link(owner.new_calendar(booking_window_days=365))
     shown = slots(owner, link, **{"from": "2026-11-23", "to": "2027-01-23"})
     assert len(shown.json["slots"]) == 62 * 16
     for since, until in (("2026-11-23", "2027-01-24"), ("2026-11-24", "2026-11-23")):
@@ -97,10 +88,8 @@ def test_slots_are_shown_for_at_most_62_days(owner: Owner) -> None:
         assert wrong_fields(slots(owner, link, **query)) == fields
 
 
-def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
-    owner: Owner, services: Services
-) -> None:
-    link = new_link(owner)
+def test_every_wrong_token_gets_the_same_answer(owner: Owner, services: Services) -> None:
+    link = owner.new_link()
     token: str = link["token"]
     identity, _, signature = token.partition(".")
     booking_id = Booking.id_for(UUID(link["id"]))
@@ -131,7 +120,8 @@ def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
     before = recorded(services)
     bodies = set()
     for text in wrong:
-        for answer in all_calls(owner, text):
+        owner.client.environ_base |= from_another_address()
+        for answer in owner.try_token(text):
             assert refusal(answer) == NO_SUCH_LINK, text
             bodies.add(answer.data)
     assert len(bodies) == 1
@@ -139,23 +129,25 @@ def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(
 
 
 def test_a_token_with_any_one_character_changed_opens_nothing(owner: Owner) -> None:
-    token: str = new_link(owner)["token"]
+    token: str = owner.new_link()["token"]
     owner.catch_up()
     for place, sign in enumerate(token):
         for other in {"A", "B", "!"} - {sign}:
             changed = token[:place] + other + token[place + 1 :]
-            answer = owner.client.get(f"/api/v1/booking-links/{changed}")
+            answer = owner.client.get(
+                f"/api/v1/booking-links/{changed}", environ_base=from_another_address()
+            )
             assert refusal(answer) == NO_SUCH_LINK, (place, other)
 
 
-def test_what_a_bearer_is_told_of_their_link_is_never_older_than_the_log(owner: Owner) -> None:
+def test_the_bearer_of_a_token_reads_the_log_and_not_a_view(owner: Owner) -> None:
     """No view is ever brought up to date here: `owner.client` reads as the service would."""
-    link = new_link(owner)
+    link = owner.new_link()
     path = f"/api/v1/booking-links/{link['token']}"
     opened: Any = owner.client.get(path)
     assert (opened.status_code, opened.json["status"]) == (200, "active")
     slots: Any = owner.client.get(f"{path}/slots")
     assert NINE in [slot["start"] for slot in slots.json["slots"]]
-    booked(owner, link, NINE)
+    owner.book(link, NINE)
     for address in (path, f"{path}/slots"):
         assert refusal(owner.client.get(address)) == (410, "link-redeemed")

@@ -4,24 +4,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from domain.agenda import AgendaDay
-from domain.booking import Booking
 from interface.bootstrap import Services
-from tests.conftest import Owner
-from tests.support.calls import (
-    A_DAY,
-    HALF_PAST_NINE,
-    NINE,
-    TEN,
-    booked,
-    new_calendar,
-    new_link,
-    redeem,
-    refusal,
-    unknown_id,
-    wrong_fields,
-)
-from tests.support.examples import ACTOR, NOW
+from tests.support.desk import Desk
+from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, TEN
+from tests.support.http_desk import refusal, unknown_id, wrong_fields
+from tests.support.owner import Owner
 
 
 def found(owner: Owner, **query: Any) -> list[str]:
@@ -33,24 +20,14 @@ def found(owner: Owner, **query: Any) -> list[str]:
 
 def book_all(owner: Owner, *starts: str, **changes: Any) -> list[str]:
     """The ids of one booking for each start, through one link each."""
-    calendar_id = new_calendar(owner, **changes)
-    return [booked(owner, new_link(owner, calendar_id), start)["booking_id"] for start in starts]
+    calendar_id = owner.new_calendar(**changes)
+    return [owner.book(owner.new_link(calendar_id), start)["booking_id"] for start in starts]
 
 
-def cancel(services: Services, booking_id: str) -> None:
-    """Call a booking off, so that its slot is free for another one."""
-    booking = services.event_store.get(Booking, UUID(booking_id))
-    day = AgendaDay.id_for(booking.owner_id, booking.slot.start.date())
-    agenda = services.event_store.get(AgendaDay, day)
-    booking.cancel(personal_data=None, actor=ACTOR, now=NOW)
-    agenda.release(booking.id, actor=ACTOR, now=NOW)
-    services.event_store.record(booking, agenda)
-
-
-def test_a_booking_is_shown_with_all_that_was_said(owner: Owner, services: Services) -> None:
-    link = new_link(owner)
+def test_a_booking_is_returned_with_all_its_fields(owner: Owner, services: Services) -> None:
+    link = owner.new_link()
     invitee = {"name": "Ada 🙂", "email": "ada@example.org", "time_zone": "Europe/London"}
-    answer = redeem(owner, link, NINE, invitee=invitee, notes="Line 1\r\nLine 2")
+    answer = owner.redeem(link, NINE, invitee=invitee, notes="Line 1\r\nLine 2")
     assert answer.headers["X-Log-Position"] == str(services.event_store.head())
     booking_id = answer.json["booking_id"]
     shown = owner.get(f"/bookings/{booking_id}")
@@ -73,7 +50,7 @@ def test_bookings_are_listed_by_start_whenever_they_were_made(owner: Owner) -> N
     assert found(owner) == [NINE, HALF_PAST_NINE, TEN, "2026-11-25T09:00:00Z"]
 
 
-def test_bookings_are_found_by_the_time_that_they_meet(owner: Owner) -> None:
+def test_bookings_are_found_by_overlap_with_a_period(owner: Owner) -> None:
     book_all(owner, NINE, HALF_PAST_NINE, TEN)
     for since, until, starts in (
         (HALF_PAST_NINE, TEN, [HALF_PAST_NINE]),
@@ -109,21 +86,21 @@ def test_bookings_are_found_by_calendar_and_status(
     book_all(new_owner("Bob Other"), NINE)
     assert found(owner, calendar_id=calendar_id) == [NINE, TEN]
     assert found(owner, calendar_id=unknown_id()) == []
-    cancel(services, first)
+    Desk(services).cancel(UUID(first))
     assert found(owner, status="confirmed") == [HALF_PAST_NINE, TEN]
     assert found(owner, status="cancelled") == [NINE]
     assert found(owner, status="") == [NINE, HALF_PAST_NINE, TEN]
 
 
 def test_bookings_are_found_by_what_was_typed(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
+    calendar_id = owner.new_calendar()
     for start, name, notes in (
         (NINE, "Ada Lovelace", "100% sure"),
         (HALF_PAST_NINE, "Zoë Ångström", "100 per cent_sure"),
         (TEN, "Bob \\ Builder", None),
     ):
         invitee = {"name": name, "email": f"{name.split()[0].lower()}@example.org"}
-        booked(owner, new_link(owner, calendar_id), start, invitee=invitee, notes=notes)
+        owner.book(owner.new_link(calendar_id), start, invitee=invitee, notes=notes)
     for q, starts in (
         ("ÅNGSTRÖM", [HALF_PAST_NINE]),
         ("ada@", [NINE]),
@@ -136,7 +113,7 @@ def test_bookings_are_found_by_what_was_typed(owner: Owner) -> None:
         assert found(owner, q=q) == starts, q
 
 
-def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
+def test_pages_of_bookings_have_no_gaps_or_repeats(owner: Owner) -> None:
     starts = [f"{A_DAY}T{hour}:{minute}:00Z" for hour in (10, 11, 12) for minute in ("00", "30")]
     book_all(owner, *starts[::-1])
     for limit in (1, 4, 6, 7):
@@ -150,27 +127,29 @@ def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
         assert seen == starts, limit
 
 
-def test_pages_part_two_bookings_that_start_together(owner: Owner, services: Services) -> None:
+def test_a_page_may_end_between_two_bookings_of_the_same_start(
+    owner: Owner, services: Services
+) -> None:
     (first,) = book_all(owner, NINE)
-    cancel(services, first)
+    Desk(services).cancel(UUID(first))
     (second,) = book_all(owner, NINE)
     page = owner.get("/bookings?limit=1").json
     rest = owner.get(f"/bookings?limit=1&cursor={page['next_cursor']}").json
     assert [item["id"] for item in page["items"] + rest["items"]] == sorted([first, second])
 
 
-def test_a_wrong_cursor_is_refused(owner: Owner) -> None:
+def test_a_wrong_cursor_of_bookings_is_refused(owner: Owner) -> None:
     of_links = "MTI"  # base64 of a position
     for text in ("x", of_links, "Tm93fG1l", "MjAyNi0xMS0yNFQwOTowMDowMHw", "é", "A" * 9999):
         answer = owner.get("/bookings", query_string={"cursor": text})
         assert wrong_fields(answer) == {"cursor"}, text
 
 
-def test_another_owners_booking_is_as_unknown_as_one_that_never_was(
+def test_a_booking_of_another_owner_is_not_found(
     owner: Owner, new_owner: Callable[..., Owner]
 ) -> None:
-    link = new_link(owner)
-    theirs = booked(owner, link)["booking_id"]
+    link = owner.new_link()
+    theirs = owner.book(link)["booking_id"]
     other = new_owner("Bob Other")
     for booking_id in (theirs, link["id"], unknown_id()):
         assert refusal(other.get(f"/bookings/{booking_id}")) == (404, "not-found")

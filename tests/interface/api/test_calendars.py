@@ -5,20 +5,13 @@ from typing import Any
 
 from domain.errors import CalendarNotFound
 from interface.bootstrap import Services
-from tests.conftest import Owner
-from tests.support.calls import (
-    new_calendar,
-    new_link,
-    recorded,
-    refusal,
-    together,
-    unknown_id,
-    wrong_fields,
-)
 from tests.support.examples import calendar_json
+from tests.support.http_desk import refusal, unknown_id, wrong_fields
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 
-def test_a_calendar_is_created_with_all_that_was_said(owner: Owner, services: Services) -> None:
+def test_a_calendar_is_created_with_all_fields(owner: Owner, services: Services) -> None:
     given = calendar_json(
         start_increment_minutes=15,
         buffer_before_minutes=5,
@@ -47,7 +40,7 @@ def test_a_calendar_is_created_with_all_that_was_said(owner: Owner, services: Se
     assert "X-Log-Position" not in read.headers
 
 
-def test_what_was_not_said_about_a_calendar_has_its_default(owner: Owner) -> None:
+def test_fields_left_out_of_a_calendar_have_defaults(owner: Owner) -> None:
     given = calendar_json()
     del given["minimum_notice_minutes"]
     created = owner.post("/calendars", given).json
@@ -59,11 +52,11 @@ def test_what_was_not_said_about_a_calendar_has_its_default(owner: Owner) -> Non
     assert created["availability"]["overrides"] == {}
 
 
-def test_calendars_are_listed_in_the_order_of_their_making_archived_ones_too(
+def test_calendars_are_listed_in_the_order_of_creation_with_archived_ones(
     owner: Owner, new_owner: Callable[..., Owner]
 ) -> None:
-    ids = [new_calendar(owner, name=name) for name in ("C", "A", "B")]
-    new_calendar(new_owner("Bob Other"))
+    ids = [owner.new_calendar(name=name) for name in ("C", "A", "B")]
+    new_owner("Bob Other").new_calendar()
     owner.post(f"/calendars/{ids[1]}/archive")
     items = owner.get("/calendars").json["items"]
     assert [(item["id"], item["archived"]) for item in items] == [
@@ -97,8 +90,8 @@ def test_a_change_keeps_all_that_it_does_not_name(owner: Owner) -> None:
         known = changed
 
 
-def test_weekly_hours_and_overrides_are_changed_apart(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+def test_weekly_hours_and_overrides_are_changed_independently(owner: Owner) -> None:
+    path = f"/calendars/{owner.new_calendar()}"
     weekly = owner.get(path).json["availability"]["weekly"]
     overrides = {"2026-12-24": [["09:00", "12:00"]]}
     first = owner.patch(path, {"availability": {"overrides": overrides}}, **{"If-Match": '"1"'})
@@ -107,8 +100,8 @@ def test_weekly_hours_and_overrides_are_changed_apart(owner: Owner) -> None:
     assert second.json["availability"] == {"weekly": {}, "overrides": overrides}
 
 
-def test_a_change_to_what_already_is_records_nothing(owner: Owner, services: Services) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+def test_a_change_to_the_current_values_records_nothing(owner: Owner, services: Services) -> None:
+    path = f"/calendars/{owner.new_calendar()}"
     before = recorded(services)
     for change in ({}, {"name": "Intro call"}):
         changed = owner.patch(path, change, **{"If-Match": '"1"'})
@@ -118,13 +111,13 @@ def test_a_change_to_what_already_is_records_nothing(owner: Owner, services: Ser
 
 
 def test_a_change_has_to_name_the_version_that_it_changes(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+    path = f"/calendars/{owner.new_calendar()}"
     assert refusal(owner.patch(path, {"name": "X"})) == (428, "precondition-required")
     assert owner.get(path).headers["ETag"] == '"1"'
 
 
 def test_a_change_of_another_version_is_refused(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+    path = f"/calendars/{owner.new_calendar()}"
     owner.patch(path, {"name": "By somebody else"}, **{"If-Match": '"1"'})
     for tag in ('"1"', 'W/"2"', '"3"', '"0"', '"-2"', '"two"', "", '"', '"²"', f'"{"9" * 99}"'):
         refused = owner.patch(path, {"name": "X"}, **{"If-Match": tag})
@@ -133,30 +126,14 @@ def test_a_change_of_another_version_is_refused(owner: Owner) -> None:
 
 
 def test_a_change_of_any_version_or_of_one_of_several_is_taken(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+    path = f"/calendars/{owner.new_calendar()}"
     for number, tags in enumerate(('"1"', "*", '"1", "3"', '"4", "2"', 'W/"1", "5"')):
         changed = owner.patch(path, {"name": f"Name {number}"}, **{"If-Match": tags})
         assert changed.json["name"] == f"Name {number}", tags
 
 
-def test_of_several_changes_of_one_version_at_once_one_is_taken(owner: Owner) -> None:
-    path = f"/api/v1/calendars/{new_calendar(owner)}"
-    names = iter("ABCDEFGH")
-
-    def change() -> Any:
-        client = owner.client.application.test_client()
-        return client.patch(
-            path, json={"name": next(names)}, headers=owner.headers | {"If-Match": '"1"'}
-        )
-
-    answers = together(8, change)
-    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
-    (taken,) = [answer.json["name"] for answer in answers if answer.status_code == 200]
-    assert owner.get(path.removeprefix("/api/v1")).json["name"] == taken
-
-
-def test_a_change_to_nonsense_is_refused_as_a_whole(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+def test_an_invalid_change_is_refused_as_a_whole(owner: Owner) -> None:
+    path = f"/calendars/{owner.new_calendar()}"
     change = {"name": "X", "duration_minutes": 0, "buffer_after_minutes": 1441}
     refused = owner.patch(path, change, **{"If-Match": '"1"'})
     assert wrong_fields(refused) == {"duration_minutes", "buffer_after_minutes"}
@@ -164,7 +141,7 @@ def test_a_change_to_nonsense_is_refused_as_a_whole(owner: Owner) -> None:
 
 
 def test_archiving_twice_is_archiving_once(owner: Owner, services: Services) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+    path = f"/calendars/{owner.new_calendar()}"
     first = owner.post(f"{path}/archive")
     assert (first.status_code, first.json["archived"]) == (200, True)
     assert first.headers["ETag"] == '"2"'
@@ -177,17 +154,17 @@ def test_archiving_twice_is_archiving_once(owner: Owner, services: Services) -> 
 
 
 def test_an_archived_calendar_takes_no_change(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}"
+    path = f"/calendars/{owner.new_calendar()}"
     owner.post(f"{path}/archive")
     refused = owner.patch(path, {"name": "X"}, **{"If-Match": '"2"'})
     assert refusal(refused) == (409, "calendar-archived")
 
 
-def test_another_owners_calendar_is_as_unknown_as_one_that_never_was(
+def test_a_calendar_of_another_owner_is_not_found(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
-    theirs = new_calendar(owner)
-    a_link = new_link(owner, theirs)["id"]
+    theirs = owner.new_calendar()
+    a_link = owner.new_link(theirs)["id"]
     other = new_owner("Bob Other")
     before = recorded(services)
     for calendar_id in (theirs, a_link, unknown_id()):

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from tests.conftest import Clock, Owner
-from tests.support.calls import NINE, TEN, booked, new_calendar, new_link, wrong_fields
+from tests.support.clock import Clock
+from tests.support.examples import NINE, TEN
+from tests.support.http_desk import wrong_fields
+from tests.support.owner import Owner
 
 
 def found(owner: Owner, **query: Any) -> list[str]:
@@ -13,12 +15,12 @@ def found(owner: Owner, **query: Any) -> list[str]:
     return [item["id"] for item in answer.json["items"]]
 
 
-def test_links_are_found_by_status_as_the_clock_has_it(owner: Owner, clock: Clock) -> None:
-    calendar_id = new_calendar(owner)
+def test_links_are_found_by_their_status_at_the_current_time(owner: Owner, clock: Clock) -> None:
+    calendar_id = owner.new_calendar()
     active, used, revoked, short = (
-        new_link(owner, calendar_id, expires_in_days=days)["id"] for days in (9, 9, 9, 1)
+        owner.new_link(calendar_id, expires_in_days=days)["id"] for days in (9, 9, 9, 1)
     )
-    confirmation = booked(owner, owner.get(f"/links/{used}").json)
+    confirmation = owner.book(owner.get(f"/links/{used}").json)
     owner.post(f"/links/{revoked}/revoke")
     assert found(owner, status="active") == [short, active]
     assert found(owner, status="expired") == []
@@ -42,20 +44,20 @@ def test_links_are_found_by_status_as_the_clock_has_it(owner: Owner, clock: Cloc
 
 
 def test_links_are_found_by_calendar(owner: Owner) -> None:
-    first, second = new_calendar(owner), new_calendar(owner)
-    ids = [new_link(owner, calendar_id)["id"] for calendar_id in (first, second, first)]
+    first, second = owner.new_calendar(), owner.new_calendar()
+    ids = [owner.new_link(calendar_id)["id"] for calendar_id in (first, second, first)]
     assert found(owner, calendar_id=first) == [ids[2], ids[0]]
     assert found(owner, calendar_id=second) == [ids[1]]
     assert found(owner, calendar_id=second, status="revoked") == []
 
 
 def test_links_are_found_by_what_was_typed_about_people(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
-    by_recipient = new_link(owner, calendar_id, recipient="Zoë Ångström")["id"]
-    by_note = new_link(owner, calendar_id, note="first line\nsecond line")["id"]
-    used = new_link(owner, calendar_id)
+    calendar_id = owner.new_calendar()
+    by_recipient = owner.new_link(calendar_id, recipient="Zoë Ångström")["id"]
+    by_note = owner.new_link(calendar_id, note="first line\nsecond line")["id"]
+    used = owner.new_link(calendar_id)
     invitee = {"name": "Grace Hopper", "email": "grace@navy.example"}
-    booked(owner, used, NINE, invitee=invitee, notes="not searched for here")
+    owner.book(used, NINE, invitee=invitee, notes="not searched for here")
     for q, ids in (
         ("ångström", [by_recipient]),
         ("  Zoë ", [by_recipient]),
@@ -69,17 +71,17 @@ def test_links_are_found_by_what_was_typed_about_people(owner: Owner) -> None:
         assert found(owner, q=q) == ids, q
 
 
-def test_every_sign_that_is_searched_for_stands_for_itself(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
-    new_link(owner, calendar_id, recipient="abc")
+def test_every_character_of_a_search_stands_for_itself(owner: Owner) -> None:
+    calendar_id = owner.new_calendar()
+    owner.new_link(calendar_id, recipient="abc")
     for sign in ("%", "_", "\\", "'", '"', "🙂", "\u0130"):
-        with_sign = new_link(owner, calendar_id, recipient=f"a{sign}c")["id"]
+        with_sign = owner.new_link(calendar_id, recipient=f"a{sign}c")["id"]
         assert found(owner, q=sign) == [with_sign], sign
         assert found(owner, q=f"a{sign}C") == [with_sign], sign
 
 
-def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
+def test_pages_of_links_have_no_gaps_or_repeats(owner: Owner) -> None:
+    calendar_id = owner.new_calendar()
     wishes = [{"recipient": f"Person {number}"} for number in range(11)]
     issued = owner.post(f"/calendars/{calendar_id}/links/batch", {"links": wishes}).json["items"]
     for limit in (1, 3, 10, 11, 200):
@@ -94,24 +96,24 @@ def test_pages_follow_one_another_without_gaps_or_repeats(owner: Owner) -> None:
 
 
 def test_a_page_stays_where_it_was_when_newer_links_are_issued(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
-    ids = [new_link(owner, calendar_id)["id"] for _ in range(3)]
+    calendar_id = owner.new_calendar()
+    ids = [owner.new_link(calendar_id)["id"] for _ in range(3)]
     first = owner.get("/links?limit=2").json
-    new_link(owner, calendar_id)
+    owner.new_link(calendar_id)
     assert found(owner, limit=2, cursor=first["next_cursor"]) == [ids[0]]
 
 
-def test_a_page_holds_50_links_unless_said_otherwise(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links/batch"
+def test_a_page_holds_50_links_by_default(owner: Owner) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links/batch"
     owner.post(path, {"links": [{}] * 51})
     assert len(found(owner)) == 50
 
 
-def test_a_cursor_goes_on_under_the_same_filter(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
-    links = [new_link(owner, calendar_id) for _ in range(4)]
-    booked(owner, links[1], NINE)
-    booked(owner, links[3], TEN)
+def test_a_cursor_continues_with_the_same_filter(owner: Owner) -> None:
+    calendar_id = owner.new_calendar()
+    links = [owner.new_link(calendar_id) for _ in range(4)]
+    owner.book(links[1], NINE)
+    owner.book(links[3], TEN)
     first = owner.get("/links?status=redeemed&limit=1").json
     assert [item["id"] for item in first["items"]] == [links[3]["id"]]
     rest = owner.get(f"/links?status=redeemed&limit=1&cursor={first['next_cursor']}").json
@@ -119,7 +121,7 @@ def test_a_cursor_goes_on_under_the_same_filter(owner: Owner) -> None:
     assert rest["next_cursor"] is None
 
 
-def test_a_wrong_cursor_is_refused(owner: Owner) -> None:
+def test_a_wrong_cursor_of_links_is_refused(owner: Owner) -> None:
     for text in ("x", "!!!!", "MXwy", "LTE", "OTIyMzM3MjAzNjg1NDc3NTgwOA", "é", "A" * 9999):
         answer = owner.get("/links", query_string={"cursor": text})
         assert wrong_fields(answer) == {"cursor"}, text

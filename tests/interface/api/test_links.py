@@ -6,23 +6,16 @@ from datetime import timedelta
 from domain.errors import LinkNotFound
 from interface.bootstrap import Services
 from interface.web.fields import in_utc
-from tests.conftest import Owner
-from tests.support.calls import (
-    booked,
-    new_calendar,
-    new_link,
-    recorded,
-    refusal,
-    unknown_id,
-    wrong_fields,
-)
 from tests.support.examples import NOW
+from tests.support.http_desk import refusal, unknown_id, wrong_fields
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 IN_A_WEEK = in_utc(NOW + timedelta(days=7))
 
 
-def test_a_link_is_issued_with_all_that_was_said(owner: Owner, services: Services) -> None:
-    calendar_id = new_calendar(owner)
+def test_a_link_is_issued_with_all_fields(owner: Owner, services: Services) -> None:
+    calendar_id = owner.new_calendar()
     wish = {"recipient": "Ada Lovelace", "note": "Line 1\nLine 2 🙂", "expires_at": IN_A_WEEK}
     issued = owner.post(f"/calendars/{calendar_id}/links", wish)
     assert issued.status_code == 201
@@ -46,8 +39,8 @@ def test_a_link_is_issued_with_all_that_was_said(owner: Owner, services: Service
     assert owner.get("/links").json == {"items": [issued.json], "next_cursor": None}
 
 
-def test_a_link_needs_nothing_said_and_then_lives_90_days(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links"
+def test_a_link_issued_without_fields_expires_after_90_days(owner: Owner) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links"
     for given in (None, {}, {"recipient": None, "note": None}, {"recipient": "", "note": " "}):
         issued = owner.post(path, given)
         assert issued.status_code == 201, given
@@ -56,7 +49,7 @@ def test_a_link_needs_nothing_said_and_then_lives_90_days(owner: Owner) -> None:
 
 
 def test_an_expiry_is_a_time_or_a_number_of_days(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links"
+    path = f"/calendars/{owner.new_calendar()}/links"
     for wish, expires_at in (
         ({"expires_at": "2026-12-01T10:00:00.5+02:00"}, "2026-12-01T08:00:00.500000Z"),
         ({"expires_at": in_utc(NOW + timedelta(seconds=1))}, in_utc(NOW + timedelta(seconds=1))),
@@ -67,8 +60,8 @@ def test_an_expiry_is_a_time_or_a_number_of_days(owner: Owner) -> None:
         assert owner.post(path, wish).json["expires_at"] == expires_at
 
 
-def test_an_expiry_that_can_not_be_is_refused_by_name(owner: Owner, services: Services) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links"
+def test_an_invalid_expiry_is_refused_by_name(owner: Owner, services: Services) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links"
     before = recorded(services)
     for wish, field in (
         ({"expires_at": in_utc(NOW)}, "expires_at"),
@@ -82,8 +75,8 @@ def test_an_expiry_that_can_not_be_is_refused_by_name(owner: Owner, services: Se
     assert recorded(services) == before
 
 
-def test_a_batch_is_issued_in_the_order_of_its_wishes(owner: Owner) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links/batch"
+def test_a_batch_is_issued_in_the_order_of_its_items(owner: Owner) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links/batch"
     wishes = [{"recipient": "Ada"}, {"note": "n", "expires_in_days": 1}, {}]
     issued = owner.post(path, {"links": wishes})
     assert issued.status_code == 201
@@ -98,7 +91,7 @@ def test_a_batch_is_issued_in_the_order_of_its_wishes(owner: Owner) -> None:
 
 
 def test_a_batch_holds_1_to_500_links(owner: Owner, services: Services) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links/batch"
+    path = f"/calendars/{owner.new_calendar()}/links/batch"
     for count in (1, 500):
         before = recorded(services)
         issued = owner.post(path, {"links": [{"recipient": "Ada"}] * count})
@@ -112,7 +105,7 @@ def test_a_batch_holds_1_to_500_links(owner: Owner, services: Services) -> None:
 
 
 def test_a_batch_is_issued_as_a_whole_or_not_at_all(owner: Owner, services: Services) -> None:
-    path = f"/calendars/{new_calendar(owner)}/links/batch"
+    path = f"/calendars/{owner.new_calendar()}/links/batch"
     before = recorded(services)
     for wish, fields in (
         ({"expires_at": in_utc(NOW)}, {"links.3.expires_at"}),
@@ -129,8 +122,8 @@ def test_a_batch_is_issued_as_a_whole_or_not_at_all(owner: Owner, services: Serv
 
 
 def test_an_archived_calendar_takes_no_new_links_and_its_old_ones_work(owner: Owner) -> None:
-    calendar_id = new_calendar(owner)
-    link = new_link(owner, calendar_id)
+    calendar_id = owner.new_calendar()
+    link = owner.new_link(calendar_id)
     owner.post(f"/calendars/{calendar_id}/archive")
     for refused in (
         owner.post(f"/calendars/{calendar_id}/links", {}),
@@ -139,13 +132,13 @@ def test_an_archived_calendar_takes_no_new_links_and_its_old_ones_work(owner: Ow
     ):
         assert refusal(refused) == (409, "calendar-archived")
     assert owner.get(f"/booking-links/{link['token']}").status_code == 200
-    booked(owner, link)
+    owner.book(link)
 
 
-def test_another_owners_link_is_as_unknown_as_one_that_never_was(
+def test_a_link_of_another_owner_is_not_found(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
-    theirs = new_link(owner)
+    theirs = owner.new_link()
     other = new_owner("Bob Other")
     before = recorded(services)
     for link_id in (theirs["id"], theirs["calendar_id"], unknown_id()):

@@ -1,12 +1,12 @@
-"""The guide's story over HTTP: share, book, and nobody books with that link again."""
+"""The main job over HTTP: share, book, and the link books nothing more."""
 
 from typing import Any
 
-from tests.conftest import Owner
 from tests.support.examples import calendar_json, redeem_json
+from tests.support.owner import Owner
 
 
-def test_a_link_books_once_and_the_next_person_is_told_why_not(owner: Owner) -> None:
+def test_a_link_books_once_and_then_says_that_it_is_used(owner: Owner) -> None:
     calendar = owner.post("/calendars", calendar_json())
     assert calendar.status_code == 201
     link = owner.post(f"/calendars/{calendar.json['id']}/links", {"recipient": "Ada"})

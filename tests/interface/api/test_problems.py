@@ -1,4 +1,4 @@
-"""How the API says no: who may not, what is not there, what went wrong on our side."""
+"""The refusals of the API: authentication, scopes, unknown addresses, our own errors."""
 
 import importlib
 import pkgutil
@@ -16,6 +16,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
 from application.eventstore import deadline
 from application.people.accounts import ALL_SCOPES, Accounts, Caller
+from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError
 from interface.bootstrap import Services
@@ -23,10 +24,12 @@ from interface.web import problems
 from projections.catalogue import ViewNotFound
 from projections.rebuild.jobs import RebuildNotFound, RebuildRunning
 from projections.views import booking_calendar, calendar_list, link_list
-from tests.conftest import Clock, Owner
 from tests.interface.routes import METHODS, PUBLIC, guarded, routes
-from tests.support.calls import new_link, recorded, redeem, refusal
+from tests.support.clock import Clock
 from tests.support.examples import calendar_json
+from tests.support.http_desk import from_another_address, refusal
+from tests.support.owner import Owner
+from tests.support.stored_rows import recorded
 
 
 def subclasses(kind: type[AdmitOneError]) -> list[type[AdmitOneError]]:
@@ -98,6 +101,7 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (RebuildRunning, True, (409, "rebuild-running")),
         (RebuildNotFound, True, (404, "not-found")),
         (ViewNotFound, True, (404, "not-found")),
+        (TooManyAttempts, False, (429, "too-many-requests")),
         (problems.PreconditionRequired, True, (428, "precondition-required")),
         (problems.Malformed, True, (400, "malformed")),
         (problems.Unauthorized, True, (401, "unauthorized")),
@@ -122,7 +126,7 @@ def test_without_a_good_key_nobody_gets_in(
     revoked = services.accounts.create_key(owner.account, name="revoked")
     services.accounts.revoke_key(revoked.split("_")[1], now=clock())
     before = recorded(services)
-    for authorization in (
+    guesses = (
         None,
         "",
         "Bearer",
@@ -138,10 +142,14 @@ def test_without_a_good_key_nobody_gets_in(
         owner.key,
         "Bearer é",
         "Bearer " + "a" * 5000,
-    ):
+    )
+    for authorization in guesses:
+        elsewhere = from_another_address()
         headers = {} if authorization is None else {"Authorization": authorization}
         for route in guarded(app):
-            answer = owner.client.open(route.path, method=route.method, headers=headers)
+            answer = owner.client.open(
+                route.path, method=route.method, headers=headers, environ_base=elsewhere
+            )
             assert refusal(answer) == (401, "unauthorized"), (route, authorization)
             assert answer.headers["WWW-Authenticate"] == 'Bearer realm="Admit One"'
     assert recorded(services) == before
@@ -159,18 +167,18 @@ def test_a_key_opens_only_what_its_scopes_name(
                 assert answer.status_code not in (401, 403), route
             else:
                 assert refusal(answer) == (403, "forbidden"), route
-                told = answer.get_data(as_text=True)
-                assert f"lacks the scope {route.scope}." in told
+                text = answer.get_data(as_text=True)
+                assert f"lacks the scope {route.scope}." in text
 
 
-def test_who_asks_is_settled_before_what_is_asked(app: Flask, owner: Owner) -> None:
+def test_authentication_comes_before_the_body_is_read(app: Flask, owner: Owner) -> None:
     for body in (b"{", b"x" * (64 * 1024 + 1)):
         for route in guarded(app):
             answer = owner.client.open(route.path, method=route.method, data=body)
             assert refusal(answer) == (401, "unauthorized"), route
 
 
-def test_a_wrong_method_is_told_the_right_ones(app: Flask, owner: Owner) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_ones(app: Flask, owner: Owner) -> None:
     allowed: dict[str, set[str]] = {}
     for route in routes(app):
         allowed.setdefault(route.rule, set()).add(route.method)
@@ -178,11 +186,11 @@ def test_a_wrong_method_is_told_the_right_ones(app: Flask, owner: Owner) -> None
         for method in set(METHODS) - allowed[route.rule]:
             answer = owner.client.open(route.path, method=method, headers=owner.headers)
             assert refusal(answer) == (405, "method-not-allowed"), (method, route)
-            told = set(answer.headers["Allow"].split(", "))
-            assert told - {"HEAD", "OPTIONS"} == allowed[route.rule]
+            allowed_methods = set(answer.headers["Allow"].split(", "))
+            assert allowed_methods - {"HEAD", "OPTIONS"} == allowed[route.rule]
 
 
-def test_options_tells_the_methods_to_everybody(app: Flask, owner: Owner) -> None:
+def test_options_lists_the_methods_without_authentication(app: Flask, owner: Owner) -> None:
     for route in routes(app):
         answer = owner.client.options(route.path)
         assert answer.status_code == 200
@@ -190,7 +198,7 @@ def test_options_tells_the_methods_to_everybody(app: Flask, owner: Owner) -> Non
 
 
 def test_head_answers_as_get_does_without_the_body(owner: Owner) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     owner.catch_up()
     for path in (
         f"/calendars/{link['calendar_id']}",
@@ -209,8 +217,8 @@ def test_head_answers_as_get_does_without_the_body(owner: Owner) -> None:
 
 
 def test_reading_changes_nothing(app: Flask, owner: Owner, services: Services) -> None:
-    link = new_link(owner, recipient="Ada")
-    redeem(owner, link)
+    link = owner.new_link(recipient="Ada")
+    owner.redeem(link)
     owner.catch_up()
 
     def everything() -> list[Any]:
@@ -231,7 +239,7 @@ def test_reading_changes_nothing(app: Flask, owner: Owner, services: Services) -
     assert everything() == before
 
 
-def test_an_address_that_is_none_is_not_found(owner: Owner) -> None:
+def test_an_unknown_address_is_not_found(owner: Owner) -> None:
     for path in (
         "/api/v1",
         "/api/v1/",
@@ -259,20 +267,20 @@ def test_an_address_that_is_none_is_not_found(owner: Owner) -> None:
         (errors.Unavailable, "unavailable"),
     ],
 )
-def test_who_is_asked_to_come_back_is_told_when(
+def test_a_503_says_when_to_try_again(
     owner: Owner, monkeypatch: pytest.MonkeyPatch, kind: type[AdmitOneError], slug: str
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise kind
 
     monkeypatch.setattr(RedemptionCommands, "redeem", refuse)
-    link = new_link(owner)
-    answer = redeem(owner, link)
+    link = owner.new_link()
+    answer = owner.redeem(link)
     assert refusal(answer) == (503, slug)
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_a_fault_of_ours_is_a_problem_that_tells_no_inner_matters(
+def test_an_unexpected_error_is_a_problem_without_internals(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""Operators over HTTP: how views stand beside the log, rebuilds, and parked events."""
+"""The API of operators: the lag of views, rebuilds, and parked events."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,12 +18,12 @@ from projections.rebuild.jobs import REBUILD, VERIFY
 from projections.rebuild.rebuild import Rebuild
 from projections.views import link_list
 from projections.views.link_list import LinkList
-from tests.conftest import Owner
-from tests.support.calls import new_link, refusal, together, unknown_id
 from tests.support.examples import IN_90_DAYS
-from tests.support.projector import at_work
-from tests.support.service import wait_until
-from tests.support.unappliable_event import poison
+from tests.support.http_desk import refusal, unknown_id
+from tests.support.owner import Owner
+from tests.support.projector import running_projector
+from tests.support.unappliable_event import unappliable_expiry
+from tests.support.waiting import at_once, wait_until
 
 REBUILDS = f"/projections/{link_list.NAME}/rebuilds"
 RETRY = f"/projections/{link_list.NAME}/retry"
@@ -31,7 +31,7 @@ RETRY = f"/projections/{link_list.NAME}/retry"
 
 @pytest.fixture
 def operator(new_owner: Callable[..., Owner]) -> Owner:
-    """Somebody who only operates the service."""
+    """An account that may only operate the service."""
     return new_owner("Otto Operator", roles=("operator",))
 
 
@@ -57,8 +57,8 @@ def views(operator: Owner) -> dict[str, Any]:
     return {view["name"]: view for view in answer.json["items"]}
 
 
-def test_every_view_is_told_of_beside_the_log(owner: Owner, operator: Owner) -> None:
-    new_link(owner)
+def test_every_view_is_listed_with_its_lag(owner: Owner, operator: Owner) -> None:
+    owner.new_link()
     found = views(operator)
     assert list(found) == [projection.name for projection in CATALOGUE]
     for view in found.values():
@@ -79,21 +79,20 @@ def test_every_view_is_told_of_beside_the_log(owner: Owner, operator: Owner) -> 
         assert view["state"] == "live"
 
 
-def test_it_is_told_whether_a_projector_is_at_work(operator: Owner, conninfo: str) -> None:
-    def told() -> bool:
-        at_work: bool = operator.get("/projections").json["projector_at_work"]
-        return at_work
+def test_the_list_says_whether_a_projector_is_running(operator: Owner, conninfo: str) -> None:
+    def at_work() -> bool:
+        return bool(operator.get("/projections").json["projector_at_work"])
 
-    assert told() is False
-    with at_work(conninfo):
-        assert told() is True
+    assert at_work() is False
+    with running_projector(conninfo):
+        assert at_work() is True
 
 
 @pytest.mark.parametrize("name", [link_list.NAME, "link_list"])
-def test_a_rebuild_is_asked_for_followed_and_done(
+def test_a_rebuild_can_be_requested_and_followed(
     owner: Owner, operator: Owner, work: Callable[[], object], name: str
 ) -> None:
-    new_link(owner)
+    owner.new_link()
     owner.catch_up()
     answer = operator.post(f"/projections/{name}/rebuilds")
     assert answer.status_code == 202
@@ -114,10 +113,10 @@ def test_a_rebuild_is_asked_for_followed_and_done(
     assert done["finished_at"] is not None
 
 
-def test_rows_that_were_not_as_the_log_says_are_told(
+def test_rows_that_differed_from_the_log_are_reported(
     owner: Owner, operator: Owner, services: Services, work: Callable[[], object]
 ) -> None:
-    link, missing = new_link(owner), new_link(owner)
+    link, missing = owner.new_link(), owner.new_link()
     owner.catch_up()
     with services.database.connection() as conn:
         table = link_list.NAME
@@ -130,18 +129,18 @@ def test_rows_that_were_not_as_the_log_says_are_told(
     work()
     done = operator.get(f"{REBUILDS}/{asked['id']}").json
     assert done["differing"] == 2
-    told = {difference["key"]: difference for difference in done["differences"]}
-    assert told[link["id"]] == {
+    differences = {difference["key"]: difference for difference in done["differences"]}
+    assert differences[link["id"]] == {
         "table": link_list.NAME,
         "key": link["id"],
         "live": {"position": 7},
         "built": {"position": 2},
     }
-    assert told[missing["id"]]["live"] is None
-    assert told[missing["id"]]["built"]["link_id"] == missing["id"]
+    assert differences[missing["id"]]["live"] is None
+    assert differences[missing["id"]]["built"]["link_id"] == missing["id"]
 
 
-def test_a_rebuild_that_is_asked_for_twice_runs_once(
+def test_a_second_request_for_a_rebuild_is_refused(
     operator: Owner, work: Callable[[], object]
 ) -> None:
     first = operator.post(REBUILDS).json
@@ -154,17 +153,17 @@ def test_a_rebuild_that_is_asked_for_twice_runs_once(
     assert second.json["id"] != first["id"]
 
 
-def test_of_several_who_ask_at_once_one_is_granted_it(operator: Owner, services: Services) -> None:
-    answers = together(6, lambda: operator.post(REBUILDS))
+def test_of_several_concurrent_requests_for_a_rebuild_one_is_accepted(
+    operator: Owner, services: Services
+) -> None:
+    answers = at_once([lambda: operator.post(REBUILDS)] * 6)
     assert sorted(answer.status_code for answer in answers) == [202, *([409] * 5)]
     (row,) = services.database.fetch_all("SELECT id::text, by_projector FROM rebuilds")
     (granted,) = [answer.json["id"] for answer in answers if answer.status_code == 202]
     assert row == {"id": granted, "by_projector": True}
 
 
-def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
-    operator: Owner, conninfo: str
-) -> None:
+def test_a_view_that_is_being_rebuilt_by_command_is_refused(operator: Owner, conninfo: str) -> None:
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         jobs.lock(conn, link_list.NAME)
         assert refusal(operator.post(REBUILDS)) == (409, "rebuild-running")
@@ -172,10 +171,10 @@ def test_a_view_that_somebody_rebuilds_by_command_is_not_rebuilt_as_well(
 
 
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
-def test_what_a_killed_command_left_behind_is_gone_on_with(
+def test_a_rebuild_that_a_killed_command_left_behind_is_resumed(
     owner: Owner, operator: Owner, conninfo: str, work: Callable[[], object], kind: str
 ) -> None:
-    new_link(owner)
+    owner.new_link()
     owner.catch_up()
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         left = jobs.begin(conn, LinkList(), kind)
@@ -189,7 +188,7 @@ def test_what_a_killed_command_left_behind_is_gone_on_with(
     assert (done["state"], done["rows"], done["differing"]) == ("done", 1, 0)
 
 
-def test_what_is_not_there_is_not_found(operator: Owner) -> None:
+def test_an_unknown_view_or_rebuild_is_not_found(operator: Owner) -> None:
     asked = operator.post(REBUILDS).json
     for answer in (
         operator.post("/projections/nothing/rebuilds"),
@@ -202,13 +201,13 @@ def test_what_is_not_there_is_not_found(operator: Owner) -> None:
         assert refusal(answer) == (404, "not-found")
 
 
-def test_parked_events_are_applied_once_they_can_be(
+def test_a_retry_applies_parked_events_once_they_can_be(
     owner: Owner, operator: Owner, services: Services
 ) -> None:
     assert operator.post(RETRY).json == {"applied": 0, "parked": 0}
-    with poison(services.database, IN_90_DAYS):
-        link = new_link(owner, expires_at=IN_90_DAYS.isoformat())
-        owner.post(f"/links/{link['id']}/revoke")
+    with unappliable_expiry(services.database, IN_90_DAYS):
+        link = owner.new_link(expires_at=IN_90_DAYS.isoformat())
+        owner.revoke(link)
         owner.catch_up()
         view = views(operator)[link_list.NAME]
         assert (view["state"], view["parked"], view["waiting"]) == ("parked", 1, 1)
@@ -221,7 +220,7 @@ def test_parked_events_are_applied_once_they_can_be(
     assert owner.get(f"/links/{link['id']}").json["status"] == "revoked"
 
 
-def test_only_operators_get_in(
+def test_only_operators_and_admins_have_access(
     app: Flask, owner: Owner, operator: Owner, new_owner: Callable[..., Owner]
 ) -> None:
     admin = new_owner("Anna Admin", roles=("admin",))

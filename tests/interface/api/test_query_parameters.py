@@ -1,13 +1,13 @@
-"""Parameters of an address: wrong ones are refused by name, and none is a fault."""
+"""Wrong query parameters are refused by name and never cause an internal error."""
 
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Owner
 from tests.interface.api.bad_input import HALF
-from tests.support.calls import new_link, wrong_fields
+from tests.support.http_desk import wrong_fields
+from tests.support.owner import Owner
 
 _NO_ID = ("x", "123", "%00", "null", "0" * 33, "é", "../links", "1" * 5000)
 _NO_STATUS = ("Active", "used", "%00", "active ", "0", "null")
@@ -46,8 +46,8 @@ WRONG: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def test_a_wrong_parameter_is_refused_by_name(owner: Owner) -> None:
-    token = new_link(owner)["token"]
+def test_a_wrong_query_parameter_is_refused_by_name(owner: Owner) -> None:
+    token = owner.new_link()["token"]
     owner.catch_up()
     for path, parameters in WRONG.items():
         for name, values in parameters.items():
@@ -62,15 +62,15 @@ def test_every_wrong_parameter_is_named_at_once(owner: Owner) -> None:
     assert wrong_fields(answer) == {"status", "limit", "from", "to", "calendar_id", "q"}
 
 
-def test_a_search_for_what_is_no_text_finds_nothing(owner: Owner) -> None:
-    new_link(owner, recipient="Ada")
+def test_a_search_for_bytes_that_are_not_text_finds_nothing(owner: Owner) -> None:
+    owner.new_link(recipient="Ada")
     for q in ("%FF%FE", "%ED%A0%80", "%F0%9F"):
         answer = owner.get(f"/links?q={q}")
         assert (answer.status_code, answer.json["items"]) == (200, [])
 
 
-def test_windows_that_no_calendar_can_have_are_refused_or_empty(owner: Owner) -> None:
-    path = f"/booking-links/{new_link(owner)['token']}/slots"
+def test_periods_without_slots_are_refused_or_empty(owner: Owner) -> None:
+    path = f"/booking-links/{owner.new_link()['token']}/slots"
     for query in ("from=2026-11-23&to=2027-12-28", "from=2026-11-24&to=2026-11-23"):
         assert wrong_fields(owner.get(f"{path}?{query}")) == {"to"}
     for day in ("2000-01-01", "2199-12-31"):
@@ -80,8 +80,8 @@ def test_windows_that_no_calendar_can_have_are_refused_or_empty(owner: Owner) ->
     assert owner.get(f"{path}?from=2199-12-31").json == {"slots": []}
 
 
-def test_no_value_whatsoever_of_any_parameter_is_a_fault(owner: Owner) -> None:
-    token = new_link(owner)["token"]
+def test_no_value_of_any_parameter_causes_an_internal_error(owner: Owner) -> None:
+    token = owner.new_link()["token"]
     owner.catch_up()
     all_of_them = [(path, name) for path, names in WRONG.items() for name in names]
     values = st.text().filter(lambda text: HALF not in text) | st.binary()

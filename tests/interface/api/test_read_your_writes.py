@@ -1,4 +1,4 @@
-"""X-Log-Position and X-Min-Position: who has written something sees it when reading."""
+"""A read with X-Min-Position shows the write that returned X-Log-Position."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ import pytest
 
 from interface.bootstrap import Services
 from projections.engine import positions
-from tests.conftest import Owner
-from tests.support.calls import NINE, booked, new_link, refusal, unknown_id, wrong_fields
-from tests.support.examples import calendar_json, redeem_json
+from tests.support.examples import NINE, calendar_json, redeem_json
+from tests.support.http_desk import refusal, unknown_id, wrong_fields
+from tests.support.owner import Owner
 
 
 def waiting_reads(link_id: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def waiting_reads(link_id: str) -> tuple[str, ...]:
     )
 
 
-def test_every_write_says_where_the_log_ended_with_it(owner: Owner, services: Services) -> None:
+def test_every_write_returns_its_log_position(owner: Owner, services: Services) -> None:
     calendar = owner.post("/calendars", calendar_json())
     path = f"/calendars/{calendar.json['id']}"
     link = owner.post(f"{path}/links", {})
@@ -35,7 +35,7 @@ def test_every_write_says_where_the_log_ended_with_it(owner: Owner, services: Se
         other,
         owner.post(f"/booking-links/{link.json['token']}/redeem", redeem_json(NINE)),
         owner.post(f"/links/{other.json['items'][0]['id']}/revoke", {}),
-        owner.post(f"/links/{new_link(owner)['id']}/replace"),
+        owner.post(f"/links/{owner.new_link()['id']}/replace"),
         owner.post(f"{path}/archive"),
     ]
     seen = [int(write.headers["X-Log-Position"]) for write in writes]
@@ -57,7 +57,7 @@ def test_a_read_waits_until_its_view_shows_the_position(
 
     monkeypatch.setattr(positions, "sleep", sleep)
     for read in range(6):
-        link = new_link(owner)
+        link = owner.new_link()
         headers = owner.headers | {"X-Min-Position": str(services.event_store.head())}
         path = waiting_reads(link["id"])[read]
         assert owner.client.get(f"/api/v1{path}", headers=headers).status_code in (200, 404)
@@ -68,8 +68,8 @@ def test_a_read_shows_the_write_whose_position_it_names(
     owner: Owner, services: Services, catch_up: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "sleep", lambda _: catch_up())
-    link = new_link(owner)
-    booking_id = booked(owner, link)["booking_id"]
+    link = owner.new_link()
+    booking_id = owner.book(link)["booking_id"]
     headers = owner.headers | {"X-Min-Position": str(services.event_store.head())}
     booking = owner.client.get(f"/api/v1/bookings/{booking_id}", headers=headers)
     shown = owner.client.get(f"/api/v1/links/{link['id']}", headers=headers)
@@ -77,7 +77,7 @@ def test_a_read_shows_the_write_whose_position_it_names(
     assert '"status":"redeemed"' in shown.get_data(as_text=True)
 
 
-def test_a_view_that_does_not_come_so_far_in_time_is_said_to_be_behind(
+def test_a_view_that_does_not_reach_the_position_in_time_is_behind(
     owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "monotonic", iter(range(0, 1000, 2)).__next__)

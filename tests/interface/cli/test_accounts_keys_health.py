@@ -8,8 +8,8 @@ import pytest
 from application.people.accounts import ALL_SCOPES
 from application.people.tokens import InvalidToken
 from interface.bootstrap import Services
-from tests.conftest import Owner
 from tests.support.command_line import Command, refusal
+from tests.support.owner import Owner
 from tests.support.service import Service, free_port
 
 SIGN_IN_LINK = re.compile(r"http://127\.0\.0\.1:8000/sign-in/(\S+)\n")
@@ -51,7 +51,7 @@ def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
     done = admitone("keys", "create", "--account", "olivia@example.org", "--name", "calendar sync")
     key = KEY.fullmatch(done.out)
     assert key, done
-    owner.headers["Authorization"] = f"Bearer {key[0].strip()}"
+    owner.key = key[0].strip()
     assert owner.get("/calendars").status_code == 200
     listed = admitone("keys", "list").out
     assert len(listed.splitlines()) == 2
@@ -68,7 +68,7 @@ def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
 def test_a_key_has_only_the_scopes_that_were_asked_for(admitone: Command, owner: Owner) -> None:
     scopes = ("--scope", "links", "--scope", "bookings")
     done = admitone("keys", "create", "--account", "olivia@example.org", *scopes)
-    owner.headers["Authorization"] = f"Bearer {done.out.strip()}"
+    owner.key = done.out.strip()
     assert owner.get("/links").status_code == 200
     assert owner.get("/calendars").status_code == 403
 
@@ -99,7 +99,7 @@ def test_an_admins_key_may_do_everything(admitone: Command) -> None:
         (("keys", "revoke", "01234567"), "There is no such API key."),
     ],
 )
-def test_what_can_not_be_done_is_told_in_one_sentence(
+def test_a_refused_command_prints_one_sentence(
     admitone: Command, owner: Owner, arguments: tuple[str, ...], sentence: str
 ) -> None:
     assert refusal(admitone(*arguments)) == sentence
@@ -125,7 +125,7 @@ def test_a_command_that_is_not_understood_ends_with_status_2(
     assert done.err
 
 
-def test_health_follows_the_service(
+def test_health_reports_whether_the_service_answers(
     run: Command, monkeypatch: pytest.MonkeyPatch, service: Service
 ) -> None:
     monkeypatch.setenv("ADMITONE_PORT", str(service.port))

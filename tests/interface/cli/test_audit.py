@@ -1,4 +1,4 @@
-"""`admitone audit`, as compliance staff use it."""
+"""`admitone audit`: replay, verify, checkpoint, export and accesses."""
 
 import json
 import subprocess
@@ -9,19 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-import pytest
 
 from application.proofs import verifier
-from interface.bootstrap import Services
 from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
 from tests.support.examples import ADA
-from tests.support.log_trigger import unlock_log
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    return Desk(services)
+from tests.support.log_trigger import bypass_log_trigger
 
 
 def accesses(conninfo: str) -> list[str]:
@@ -31,23 +24,23 @@ def accesses(conninfo: str) -> list[str]:
 
 def tamper(conninfo: str, position: int) -> None:
     with psycopg.connect(conninfo) as conn:
-        unlock_log(conn)
+        bypass_log_trigger(conn)
         conn.execute(
             "UPDATE stored_events SET state = state || ' '::bytea WHERE notification_id = %s",
             (position,),
         )
 
 
-def test_a_history_is_told_event_by_event_with_the_state_after_each(
+def test_replay_prints_each_event_with_the_state_after_it(
     admitone: Command, desk: Desk, conninfo: str
 ) -> None:
     link_id = desk.new_link(recipient="Countess")
     issued = desk.services.event_store.head()
     desk.redeem(link_id)
-    told = admitone("audit", "replay", str(link_id))
-    assert told.status == 0
+    replayed = admitone("audit", "replay", str(link_id))
+    assert replayed.status == 0
     for word in ("link.issued", "Countess", ADA.email, "booking.made", '"status": "redeemed"'):
-        assert word in told.out
+        assert word in replayed.out
     found = json.loads(admitone("audit", "replay", str(link_id), "--json").out)
     assert [event["type"] for event in found["events"]][:3] == [
         "link.issued",
@@ -75,28 +68,28 @@ def test_what_cannot_be_replayed_is_refused(admitone: Command) -> None:
     assert "Must be a time such as" in wrong.err
 
 
-def test_before_anything_is_signed_there_is_no_head(admitone: Command) -> None:
+def test_without_a_checkpoint_verify_and_checkpoint_are_refused(admitone: Command) -> None:
     assert refusal(admitone("audit", "verify")).startswith(
         "No checkpoint of the log has been signed"
     )
     assert refusal(admitone("audit", "checkpoint")).startswith("No checkpoint of the log")
 
 
-def test_an_honest_log_is_verified_and_a_changed_one_is_named(
+def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
     admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     desk.redeem(desk.new_link())
     catch_up()
-    kept = tmp_path / "elsewhere.txt"
-    assert admitone("audit", "checkpoint", "--out", str(kept)).out == f"Wrote {kept}.\n"
+    copy = tmp_path / "elsewhere.txt"
+    assert admitone("audit", "checkpoint", "--out", str(copy)).out == f"Wrote {copy}.\n"
     desk.new_link()
     catch_up()
     admitone("audit", "checkpoint")
     honest = admitone("audit", "verify")
     assert (honest.status, honest.out.startswith("The log is as it was recorded")) == (0, True)
-    assert admitone("audit", "verify", "--checkpoint", str(kept)).status == 0
+    assert admitone("audit", "verify", "--checkpoint", str(copy)).status == 0
     tamper(conninfo, 3)
-    for arguments in ([], ["--checkpoint", str(kept)]):
+    for arguments in ([], ["--checkpoint", str(copy)]):
         changed = admitone("audit", "verify", *arguments)
         assert (changed.status, changed.out) == (
             1,
@@ -104,7 +97,7 @@ def test_an_honest_log_is_verified_and_a_changed_one_is_named(
         )
 
 
-def test_nothing_more_is_signed_once_the_past_was_changed(
+def test_no_checkpoint_is_signed_once_the_log_was_changed(
     admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
 ) -> None:
     desk.new_link()
@@ -115,7 +108,7 @@ def test_nothing_more_is_signed_once_the_past_was_changed(
     assert refusal(admitone("audit", "checkpoint")).startswith("The log does not lead to")
 
 
-def test_an_export_is_proved_elsewhere_by_the_one_file_alone(
+def test_an_export_is_proved_with_the_verifier_file_alone(
     admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     for hours in range(3):
@@ -146,7 +139,7 @@ def test_an_export_is_proved_elsewhere_by_the_one_file_alone(
     assert (refused.status, refused.out.startswith("NOT PROVED: position ")) == (1, True)
 
 
-def test_whatever_is_exported_is_proved(
+def test_any_range_that_is_exported_is_proved(
     admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     desk.redeem(desk.new_link())
@@ -170,17 +163,17 @@ def test_whatever_is_exported_is_proved(
         assert proved.out.startswith(f"Proved: {count} events"), options
 
 
-def test_who_read_the_audit_is_told_and_asking_that_is_an_access_too(
+def test_accesses_are_listed_and_listing_them_is_an_access_too(
     admitone: Command, desk: Desk
 ) -> None:
     link_id = desk.new_link()
     admitone("audit", "replay", str(link_id))
-    told = admitone("audit", "accesses").out.splitlines()
-    assert told[0].endswith("  accesses")
-    assert told[1].endswith(f"  replay {link_id} as of now")
+    replayed = admitone("audit", "accesses").out.splitlines()
+    assert replayed[0].endswith("  accesses")
+    assert replayed[1].endswith(f"  replay {link_id} as of now")
 
 
-def test_what_cannot_be_written_down_is_not_answered(
+def test_replay_is_refused_if_the_access_cannot_be_recorded(
     admitone: Command, desk: Desk, conninfo: str
 ) -> None:
     link_id = desk.new_link()

@@ -1,10 +1,8 @@
-"""`admitone` and its database: there or not, ours or not, with all tables or not."""
+"""`admitone` with a database that is missing, too old, incomplete or about to start."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -16,13 +14,15 @@ from psycopg.conninfo import make_conninfo
 from interface import bootstrap
 from interface.bootstrap import DatabaseTooOld, Services, apply_schema, refuse_old_server
 from interface.runtime.embedded_postgres import EmbeddedPostgres
-from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine.positions import all_positions
-from tests.conftest import Owner
+from projections.engine.runner import is_running
 from tests.support.command_line import Command, refusal
 from tests.support.examples import calendar_json
-from tests.support.service import free_port, wait_until
+from tests.support.owner import Owner
+from tests.support.projector import start_projector
+from tests.support.service import free_port
+from tests.support.waiting import wait_until
 
 COMMANDS = [
     ("accounts", "create", "ada@example.org"),
@@ -78,7 +78,7 @@ def test_the_schema_is_applied_once_and_until_then_nothing_else_works(
     assert admitone("accounts", "create", "ada@example.org").status == 0
 
 
-def test_where_nothing_is_missing_the_schema_needs_no_right_to_make_tables(
+def test_applying_a_complete_schema_needs_only_the_right_to_read(
     admitone: Command, conninfo: str
 ) -> None:
     with psycopg.connect(conninfo, autocommit=True) as conn:
@@ -101,9 +101,7 @@ def test_a_server_that_is_too_old_is_refused(
         assert refusal(admitone(*arguments)).endswith("Admit One needs PostgreSQL 99 or newer.")
 
 
-def test_the_status_of_projections_tells_how_far_each_has_come(
-    admitone: Command, owner: Owner
-) -> None:
+def test_the_status_lists_position_and_lag_of_each_view(admitone: Command, owner: Owner) -> None:
     def rows() -> list[dict[str, object]]:
         read: list[dict[str, object]] = json.loads(admitone("projections", "status", "--json").out)
         assert all(row.pop("lag_seconds") == pytest.approx(0, abs=60) for row in read)
@@ -124,42 +122,38 @@ def test_the_status_of_projections_tells_how_far_each_has_come(
 
 
 @pytest.fixture
-def projectors(admitone: Command) -> Iterator[list[subprocess.Popen[str]]]:
-    """Two `admitone projections run` on the empty database."""
-    command = [sys.executable, "-m", "interface.cli", "projections", "run"]
-    started = [
-        subprocess.Popen(command, env=for_children(os.environ), stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    yield started
+def start(conninfo: str, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts `admitone projections run` on the empty database."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        started.append(start_projector(conninfo, tmp_path, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield start
     for projector in started:
         projector.kill()
         projector.communicate()
 
 
-def test_one_projector_works_another_stands_by_and_each_stops_when_told(
-    projectors: list[subprocess.Popen[str]], owner: Owner, services: Services
+def test_a_second_projector_takes_over_and_each_stops_on_a_signal(
+    start: Callable[[], subprocess.Popen[str]], owner: Owner, services: Services
 ) -> None:
-    def both_are_there() -> bool:
-        row = services.database.fetch_one(
-            """SELECT count(*) AS n FROM pg_stat_activity
-            WHERE application_name = 'admitone projector' AND datname = current_database()"""
-        )
-        return row == {"n": 2}
-
     def caught_up() -> bool:
         return set(all_positions(services.database).values()) == {services.event_store.head()}
 
-    wait_until(both_are_there)
-    for number, projector in zip((signal.SIGTERM, signal.SIGINT), projectors, strict=True):
-        owner.post("/calendars", calendar_json())
+    first = start()
+    wait_until(lambda: is_running(services.database))
+    second = start()
+    for number, projector in ((signal.SIGTERM, first), (signal.SIGINT, second)):
+        owner.new_calendar()
         wait_until(caught_up)
         projector.send_signal(number)
         said = projector.communicate(timeout=60)[1]
         assert (projector.returncode, "Traceback" in said) == (0, False)
 
 
-def test_without_a_service_a_command_starts_the_database_for_the_moment(
+def test_a_command_without_a_service_starts_the_database_for_its_own_time(
     run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """And where a service is about to start it, waits for that one."""

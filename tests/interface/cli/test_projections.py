@@ -1,4 +1,4 @@
-"""`admitone projections`: what operators are told, and with which exit status."""
+"""`admitone projections`: output and exit statuses."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
-from tests.projections.unreadable_events import spoiled
+from tests.projections.unreadable_events import unreadable
 from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
@@ -34,7 +34,7 @@ def story(services: Services, catch_up: Callable[[], None]) -> None:
     catch_up()
 
 
-def test_a_rebuild_tells_rates_and_rows_and_its_progress_in_plain_lines(
+def test_a_rebuild_prints_progress_rates_and_rows_in_plain_lines(
     admitone: Command, story: None
 ) -> None:
     done = admitone("projections", "rebuild", "--all")
@@ -70,7 +70,7 @@ def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
     ],
     ids=["changed", "missing", "extra"],
 )
-def test_verify_tells_by_key_what_differs_and_fails(
+def test_verify_lists_the_keys_that_differ_and_fails(
     admitone: Command,
     story: None,
     conninfo: str,
@@ -92,13 +92,13 @@ def test_verify_tells_by_key_what_differs_and_fails(
     assert admitone("projections", "verify", "calendar_list", *how).status == 0
 
 
-def test_parked_events_are_told_and_retried(
+def test_parked_events_are_reported_and_retried(
     admitone: Command, services: Services, conninfo: str, catch_up: Callable[[], None]
 ) -> None:
     Desk(services).new_link()
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         (row,) = conn.execute("SELECT position FROM log WHERE topic = 'link.issued'").fetchall()
-        with spoiled(conn, {row["position"]}):
+        with unreadable(conn, {row["position"]}):
             catch_up()
             assert "parked: 1 event could not be applied" in admitone("projections", "status").out
             done = admitone("projections", "retry", "link_list")

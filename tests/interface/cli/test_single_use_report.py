@@ -13,15 +13,9 @@ from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW
-from tests.support.log_forger import Forger
+from tests.support.log_forger import LogForger
 
 REPORT = ("audit", "report", "single-use")
-
-
-@pytest.fixture
-def desk(services: Services) -> Desk:
-    """Gives commands to services on an empty database."""
-    return Desk(services)
 
 
 def test_it_is_printed_as_json(admitone: Command, desk: Desk) -> None:
@@ -34,11 +28,11 @@ def test_it_is_printed_as_json(admitone: Command, desk: Desk) -> None:
     assert found["counts"]["links"]["redeemed"] == 4
 
 
-def test_what_does_not_hold_is_exit_status_1(
+def test_a_statement_that_does_not_hold_is_exit_status_1(
     admitone: Command, desk: Desk, conninfo: str, tmp_path: Path
 ) -> None:
     desk.redeem(desk.new_link())
-    forger = Forger(conninfo)
+    forger = LogForger(conninfo)
     position = forger.repeat(forger.positions("link.redeemed")[0])
     page = tmp_path / "proof.html"
     done = admitone(*REPORT, "--html", str(page))
@@ -63,7 +57,7 @@ def test_what_does_not_hold_is_exit_status_1(
         ),
     ],
 )
-def test_what_happened_is_counted_in_the_period_that_is_asked_for(
+def test_counts_are_of_the_requested_period(
     admitone: Command,
     desk: Desk,
     period: tuple[str, ...],
@@ -86,7 +80,7 @@ def test_a_time_that_makes_no_sense_is_refused(admitone: Command, time: str) -> 
         assert f"'{option}'" in done.err
 
 
-def test_the_page_tells_all_of_it_and_needs_nothing_else(
+def test_the_page_shows_the_whole_report_and_loads_nothing(
     admitone: Command, desk: Desk, services: Services, tmp_path: Path
 ) -> None:
     everything_happens(desk)
@@ -111,13 +105,13 @@ def test_the_page_tells_all_of_it_and_needs_nothing_else(
         assert elsewhere not in page
 
 
-def test_a_page_that_cannot_be_written_is_told(admitone: Command, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_refused(admitone: Command, tmp_path: Path) -> None:
     done = admitone(*REPORT, "--html", str(tmp_path / "no" / "proof.html"))
     assert done.status == 1
     assert "can't be written" in done.err
 
 
-def test_the_page_shows_the_signed_head_as_text() -> None:
+def test_the_page_shows_the_checkpoint_as_text() -> None:
     statement = {"statement": "No.", "holds": True, "checked": 1, "violations": []}
     report = {
         "made_at": "2026-11-23T08:00:00Z",

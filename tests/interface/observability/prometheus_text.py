@@ -1,4 +1,4 @@
-"""What /metrics says, read as Prometheus reads it."""
+"""Reads the text of /metrics like Prometheus."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
 def samples(text: str) -> dict[Sample, float]:
-    """Every value by name and labels."""
+    """Returns every value by name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -17,7 +17,7 @@ def samples(text: str) -> dict[Sample, float]:
 
 
 def values(text: str, name: str, label: str) -> dict[str, float]:
-    """The values of a metric by one of its labels; none for those that are zero."""
+    """Returns the values of a metric by one of its labels, without those that are zero."""
     return {
         dict(labels)[label]: value
         for (found, labels), value in samples(text).items()
@@ -26,12 +26,12 @@ def values(text: str, name: str, label: str) -> dict[str, float]:
 
 
 def value(text: str, name: str, **labels: str) -> float:
-    """One value."""
+    """Returns one value."""
     return samples(text)[name, frozenset(labels.items())]
 
 
 def grown(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """By how much counters have grown."""
+    """Returns by how much each counter has grown, without those that have not."""
     return {
         name: count - before.get(name, 0)
         for name, count in after.items()

@@ -1,4 +1,4 @@
-"""The alerts and the dashboard ask for nothing that is not measured."""
+"""The alerts and the dashboard query only metrics that exist."""
 
 import json
 import re
@@ -19,7 +19,7 @@ METRIC = re.compile(r"\b(admitone_\w+)(?:\{([^}]*)\})?")
 
 
 def expressions() -> Iterator[str]:
-    """All that is asked of Prometheus."""
+    """Yields all queries of the alerts and of the dashboard."""
     for rule in ALERTS.split("- alert: ")[1:]:
         found = re.search(r"expr: (?:>-\n)?(.*?)\n +(?:for|labels):", rule, re.DOTALL)
         assert found, rule
@@ -31,22 +31,22 @@ def expressions() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def measured(service: Service) -> dict[str, list[dict[str, str]]]:
     """The labels of every sample by name, and the names without one, of a running service."""
-    assert service.call("GET", "/api/v1/links").status == 401
+    assert service.call("GET", "/api/v1/links").status_code == 401
     found: dict[str, list[dict[str, str]]] = {}
-    for family in text_string_to_metric_families(service.call("GET", "/metrics").body):
+    for family in text_string_to_metric_families(service.call("GET", "/metrics").text):
         found.setdefault(family.name, [])
         for sample in family.samples:
             found.setdefault(sample.name, []).append(sample.labels)
     return found
 
 
-def test_every_metric_that_is_asked_for_is_there(measured: dict[str, Any]) -> None:
+def test_every_metric_in_a_query_exists(measured: dict[str, Any]) -> None:
     asked = {name for expression in expressions() for name, _ in METRIC.findall(expression)}
     assert len(asked) > 10
     assert asked - set(measured) == set()
 
 
-def test_every_label_that_is_asked_for_is_there(measured: dict[str, Any]) -> None:
+def test_every_label_in_a_query_exists(measured: dict[str, Any]) -> None:
     for expression in expressions():
         for name, selector in METRIC.findall(expression):
             labels = set(re.findall(r"(\w+)=~?\"", selector))
@@ -54,7 +54,7 @@ def test_every_label_that_is_asked_for_is_there(measured: dict[str, Any]) -> Non
                 assert labels <= set(sample), expression
 
 
-def test_every_outcome_that_is_asked_for_can_happen() -> None:
+def test_every_outcome_in_a_query_can_happen() -> None:
     asked = re.findall(r'outcome=~?"([^"]+)"', "".join(expressions()))
     assert {outcome for names in asked for outcome in names.split("|")} <= set(OUTCOMES)
     assert len(asked) >= 2

@@ -1,4 +1,4 @@
-"""Alive, ready, and if not, why."""
+"""Liveness and readiness, with the reasons when not ready."""
 
 import socket
 from collections.abc import Iterator
@@ -19,11 +19,12 @@ from interface.settings import Settings
 from interface.version import version
 from projections.catalogue import CATALOGUE
 from projections.status import statuses
-from tests.conftest import Owner
-from tests.support.calls import new_link
 from tests.support.examples import IN_90_DAYS, calendar_json
-from tests.support.service import Service, free_port, wait_until
-from tests.support.unappliable_event import poison
+from tests.support.log_trigger import writable_log
+from tests.support.owner import Owner
+from tests.support.service import Service, free_port
+from tests.support.unappliable_event import unappliable_expiry
+from tests.support.waiting import wait_until
 
 
 def test_it_is_alive_and_ready(app: Flask) -> None:
@@ -53,17 +54,15 @@ def test_a_view_that_is_far_behind_is_a_reason_against_ready(
 
 
 def make_the_oldest_event_older(conninfo: str, seconds: float) -> None:
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute("ALTER TABLE stored_events DISABLE TRIGGER USER")
+    with psycopg.connect(conninfo, autocommit=True) as conn, writable_log(conn):
         conn.execute(
             "UPDATE stored_events SET recorded_at = recorded_at - make_interval(secs => %s)"
             " WHERE notification_id = (SELECT min(notification_id) FROM stored_events)",
             (seconds,),
         )
-        conn.execute("ALTER TABLE stored_events ENABLE TRIGGER USER")
 
 
-def test_lists_that_stand_still_because_no_projector_works_are_a_reason_against_ready(
+def test_views_that_wait_without_a_projector_are_a_reason_against_ready(
     owner: Owner, app: Flask, conninfo: str
 ) -> None:
     client = app.test_client()
@@ -94,7 +93,9 @@ def test_a_projector_that_has_much_to_do_is_no_reason_against_ready(
     wait_until(lambda: app.test_client().get("/readyz").status_code == 503)
 
 
-def test_one_view_that_stands_still_is_enough(owner: Owner, app: Flask, conninfo: str) -> None:
+def test_one_view_that_waits_without_a_projector_is_enough(
+    owner: Owner, app: Flask, conninfo: str
+) -> None:
     owner.post("/calendars", calendar_json())
     owner.catch_up()
     make_the_oldest_event_older(conninfo, 3600)
@@ -108,8 +109,8 @@ def test_one_view_that_stands_still_is_enough(owner: Owner, app: Flask, conninfo
 def test_parked_events_are_no_reason_against_ready(
     owner: Owner, app: Flask, services: Services
 ) -> None:
-    with poison(services.database, IN_90_DAYS):
-        new_link(owner, expires_at=IN_90_DAYS.isoformat())
+    with unappliable_expiry(services.database, IN_90_DAYS):
+        owner.new_link(expires_at=IN_90_DAYS.isoformat())
         owner.catch_up()
     assert [view.state for view in statuses(services.database)].count("parked") == 1
     assert app.test_client().get("/readyz").status_code == 200
@@ -151,7 +152,7 @@ def test_a_service_that_does_not_answer_is_not_ready() -> None:
 
 @contextmanager
 def somebody(status: int, body: bytes) -> Iterator[Settings]:
-    """Who answers every request so, and the settings with which we would ask there."""
+    """Runs a server that gives every request this answer, and yields settings that point to it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -172,7 +173,7 @@ def somebody(status: int, body: bytes) -> Iterator[Settings]:
             thread.join()
 
 
-def test_reasons_are_told_as_one_text() -> None:
+def test_reasons_are_joined_into_one_text() -> None:
     reasons = b'{"status": "not ready", "reasons": ["No soup.", "No bread."]}'
     with somebody(503, reasons) as settings:
         assert why_not_ready(settings) == "No soup. No bread."
@@ -181,14 +182,14 @@ def test_reasons_are_told_as_one_text() -> None:
 @pytest.mark.parametrize(
     "body", [b"<h1>Welcome to another server</h1>", b'{"status": "ok"}', b"[]", b"\xff"]
 )
-def test_another_server_on_our_port_is_not_us(body: bytes) -> None:
+def test_another_http_server_on_our_port_is_not_admit_one(body: bytes) -> None:
     with somebody(200, body) as settings:
         assert why_not_ready(settings) == (
             f"What answers at {settings.local_url} is not Admit One."
         )
 
 
-def test_what_does_not_speak_http_is_not_us() -> None:
+def test_a_server_that_does_not_speak_http_is_not_admit_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

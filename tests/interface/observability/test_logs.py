@@ -1,4 +1,4 @@
-"""What is logged, in which form, and what of an error is left out."""
+"""The lines of the log, their format, and the parts of an error that are left out."""
 
 import io
 import json
@@ -16,20 +16,19 @@ from application.commands.calendars import CalendarCommands
 from interface.observability import logs
 from interface.observability.logs import JSONLines, TextLines
 from interface.pages.shared import sign_in
-from tests.conftest import Owner
-from tests.support.calls import new_link, redeem
 from tests.support.examples import calendar_json
+from tests.support.owner import Owner
 
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """What is logged from now on, as JSON lines."""
+    """Captures the log as JSON lines."""
     yield from _captured(JSONLines())
 
 
 @pytest.fixture
 def text() -> Iterator[io.StringIO]:
-    """What is logged from now on, as text."""
+    """Captures the log as text."""
     yield from _captured(TextLines())
 
 
@@ -53,8 +52,8 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 def test_every_request_is_one_line_with_its_route_and_its_outcome(
     owner: Owner, written: io.StringIO
 ) -> None:
-    link = new_link(owner)
-    answer = redeem(owner, link)
+    link = owner.new_link()
+    answer = owner.redeem(link)
     assert answer.status_code == 201
     _, _, line = lines(written)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
@@ -71,7 +70,7 @@ def test_every_request_is_one_line_with_its_route_and_its_outcome(
     }
 
 
-def test_what_is_asked_all_day_long_is_not_logged(app: Flask, written: io.StringIO) -> None:
+def test_probes_metrics_and_static_files_are_not_logged(app: Flask, written: io.StringIO) -> None:
     client = app.test_client()
     for path in ("/healthz", "/readyz", "/metrics", "/static/icon.svg"):
         with client.get(path) as answer:
@@ -105,7 +104,7 @@ def test_a_request_without_a_plain_id_is_given_one(
     assert {line["request_id"] for line in lines(written)} == ids
 
 
-def test_a_fault_of_ours_is_logged_with_where_it_happened_and_not_with_its_words(
+def test_an_unexpected_error_is_logged_with_its_traceback_and_without_its_message(
     owner: Owner, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = "Ada's secret"
@@ -148,7 +147,7 @@ def test_a_page_that_fails_is_logged_without_its_address(
     assert "a-token" not in written.getvalue()
 
 
-def test_an_error_of_the_database_is_told_by_its_kind_and_rule(
+def test_a_database_error_is_logged_by_type_and_constraint(
     conninfo: str, written: io.StringIO
 ) -> None:
     insert = "INSERT INTO projection_positions VALUES ('calendar_list_v1', 0)"
@@ -163,7 +162,7 @@ def test_an_error_of_the_database_is_told_by_its_kind_and_rule(
     assert "link_list_v1" not in written.getvalue()
 
 
-def test_why_the_database_can_not_be_reached_is_told(written: io.StringIO) -> None:
+def test_a_connection_error_is_logged_with_its_message(written: io.StringIO) -> None:
     error = psycopg.OperationalError("connection refused\nIs the server running?")
     logging.getLogger("others").warning("error connecting: %s", error)
     (line,) = lines(written)
@@ -172,7 +171,7 @@ def test_why_the_database_can_not_be_reached_is_told(written: io.StringIO) -> No
     )
 
 
-def test_for_people_a_line_is_short(app: Flask, text: io.StringIO) -> None:
+def test_a_line_of_text_is_short(app: Flask, text: io.StringIO) -> None:
     app.test_client().get("/", headers={"X-Request-Id": "abc"})
     assert re.fullmatch(
         r"\d\d:\d\d:\d\d INFO interface\.observability\.logs \[abc\]: GET / 200 in \d+\.\d ms\n",
@@ -180,7 +179,7 @@ def test_for_people_a_line_is_short(app: Flask, text: io.StringIO) -> None:
     )
 
 
-def test_for_people_a_fault_is_told_in_several_lines(text: io.StringIO) -> None:
+def test_an_error_in_text_form_has_several_lines(text: io.StringIO) -> None:
     words = "Ada's secret"
     try:
         raise ValueError(words)
@@ -208,7 +207,7 @@ class Terminal(io.StringIO):
         ("text", io.StringIO(), TextLines),
     ],
 )
-def test_the_form_is_as_set_or_as_suits_who_reads_it(
+def test_the_format_follows_the_setting_or_the_terminal(
     monkeypatch: pytest.MonkeyPatch, setting: str | None, stderr: io.StringIO, form: type
 ) -> None:
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""What /metrics tells of requests and views, in one process."""
+"""The metrics of requests and views in one process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +20,11 @@ from interface.settings import Settings
 from interface.wsgi import create_app
 from projections.rebuild.jobs import RebuildJob
 from projections.status import ViewStatus
-from tests.conftest import SECRET, Clock, Owner
 from tests.interface.observability.prometheus_text import grown, samples, value, values
-from tests.support.calls import NINE, TEN, new_calendar, new_link, redeem
-from tests.support.examples import NOW, redeem_json
-from tests.support.invitee_browser import Invited
+from tests.support.clock import Clock
+from tests.support.examples import NINE, NOW, SECRET, TEN, redeem_json
+from tests.support.invitee_browser import InviteeBrowser
+from tests.support.owner import Owner
 from tests.support.service import free_port
 
 REDEMPTIONS = ("admitone_redemptions_total", "outcome")
@@ -47,9 +47,9 @@ def scrape(client: FlaskClient) -> str:
 def test_every_request_to_redeem_is_counted_once_by_how_it_ended(
     owner: Owner, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calendar = new_calendar(owner)
-    link, other, revoked, expired = (new_link(owner, calendar) for _ in range(4))
-    owner.post(f"/links/{revoked['id']}/revoke", {})
+    calendar = owner.new_calendar()
+    link, other, revoked, expired = (owner.new_link(calendar) for _ in range(4))
+    owner.revoke(revoked)
     forged = other | {"token": other["token"][:-2]}
     path = f"/api/v1/booking-links/{other['token']}/redeem"
 
@@ -62,57 +62,59 @@ def test_every_request_to_redeem_is_counted_once_by_how_it_ended(
         return grown(before, values(scrape(owner.client), *REDEMPTIONS))
 
     for call, outcome in (
-        (lambda: redeem(owner, link, key="k"), "booked"),
-        (lambda: redeem(owner, link, key="k"), "repeated"),
-        (lambda: redeem(owner, link, TEN, key="k"), "idempotency-mismatch"),
-        (lambda: redeem(owner, link, TEN), "link-redeemed"),
-        (lambda: redeem(owner, revoked, TEN), "link-revoked"),
-        (lambda: redeem(owner, forged, TEN), "link-not-found"),
-        (lambda: redeem(owner, other, NINE), "slot-taken"),
-        (lambda: redeem(owner, other, "2026-11-24T09:10:00Z"), "slot-not-offered"),
-        (lambda: redeem(owner, other, "tomorrow"), "validation"),
+        (lambda: owner.redeem(link, key="k"), "booked"),
+        (lambda: owner.redeem(link, key="k"), "repeated"),
+        (lambda: owner.redeem(link, TEN, key="k"), "idempotency-mismatch"),
+        (lambda: owner.redeem(link, TEN), "link-redeemed"),
+        (lambda: owner.redeem(revoked, TEN), "link-revoked"),
+        (lambda: owner.redeem(forged, TEN), "link-not-found"),
+        (lambda: owner.redeem(other, NINE), "slot-taken"),
+        (lambda: owner.redeem(other, "2026-11-24T09:10:00Z"), "slot-not-offered"),
+        (lambda: owner.redeem(other, "tomorrow"), "validation"),
         (lambda: owner.client.post(path, data=b"{", content_type=JSON), "malformed"),
     ):
         assert outcomes(call) == {outcome: 1}
     with monkeypatch.context() as patched:
         patched.setattr(RedemptionCommands, "redeem", busy)
-        assert outcomes(lambda: redeem(owner, other, TEN)) == {"busy": 1}
+        assert outcomes(lambda: owner.redeem(other, TEN)) == {"busy": 1}
     clock.advance(days=91)
-    assert outcomes(lambda: redeem(owner, expired, TEN)) == {"link-expired": 1}
+    assert outcomes(lambda: owner.redeem(expired, TEN)) == {"link-expired": 1}
     assert outcomes(lambda: owner.client.get(f"/api/v1/booking-links/{other['token']}")) == {}
     assert outcomes(lambda: owner.client.options(path)) == {}
 
 
-def test_forms_are_counted_as_calls_are(
-    new_invited: Callable[..., Invited], services: Services, monkeypatch: pytest.MonkeyPatch
+def test_the_booking_form_is_counted_like_the_api(
+    new_invitee_browser: Callable[..., InviteeBrowser],
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    invited, other = new_invited(), new_invited(start_increment_minutes=15)
-    form, form_of_other = invited.form(), other.form()
+    invitee, other = new_invitee_browser(), new_invitee_browser(start_increment_minutes=15)
+    form, form_of_other = invitee.form(), other.form()
 
     def busy(*_: Any, **__: Any) -> None:
         raise Busy
 
     def outcomes(call: Callable[[], Any]) -> dict[str, float]:
-        before = values(scrape(invited.browser), *REDEMPTIONS)
+        before = values(scrape(invitee.browser), *REDEMPTIONS)
         call()
-        return grown(before, values(scrape(invited.browser), *REDEMPTIONS))
+        return grown(before, values(scrape(invitee.browser), *REDEMPTIONS))
 
     with monkeypatch.context() as patched:
         patched.setattr(RedemptionCommands, "redeem", busy)
-        assert outcomes(lambda: invited.post(form)) == {"busy": 1}
+        assert outcomes(lambda: invitee.post(form)) == {"busy": 1}
     for call, outcome in (
-        (lambda: invited.post(form | {"email": "nowhere"}), "validation"),
-        (lambda: invited.post(form), "booked"),
-        (lambda: invited.post(form), "repeated"),  # this browser knows its booking
-        (lambda: invited.elsewhere().post(form), "repeated"),
-        (lambda: invited.elsewhere().post(form | {"name": "Grace"}), "repeated"),
-        (lambda: invited.elsewhere().post(form | {"idempotency_key": "x"}), "link-redeemed"),
+        (lambda: invitee.post(form | {"email": "nowhere"}), "validation"),
+        (lambda: invitee.post(form), "booked"),
+        (lambda: invitee.post(form), "repeated"),  # this browser knows its booking
+        (lambda: invitee.elsewhere().post(form), "repeated"),
+        (lambda: invitee.elsewhere().post(form | {"name": "Grace"}), "repeated"),
+        (lambda: invitee.elsewhere().post(form | {"idempotency_key": "x"}), "link-redeemed"),
         (lambda: other.post(form_of_other), "slot-taken"),
         (lambda: other.post(form_of_other | {"start": "2026-11-24T03:00:00Z"}), "slot-not-offered"),
         (lambda: other.browser.post("/b/nonsense", data=form), "link-not-found"),
     ):
         assert outcomes(call) == {outcome: 1}
-    assert outcomes(lambda: invited.get()) == {}
+    assert outcomes(lambda: invitee.get()) == {}
 
 
 def test_outcomes_that_have_not_happened_yet_are_zero(app: Flask) -> None:
@@ -122,15 +124,15 @@ def test_outcomes_that_have_not_happened_yet_are_zero(app: Flask) -> None:
 
 
 def test_refusals_are_counted_by_reason_from_calls_and_pages(owner: Owner, app: Flask) -> None:
-    link = new_link(owner)
-    redeem(owner, link)
+    link = owner.new_link()
+    owner.redeem(link)
     before = values(scrape(owner.client), *REFUSALS)
     owner.client.get("/api/v1/links")
     owner.get("/links/not-a-uuid")
     owner.client.get("/no-such-page")
     owner.client.get("/metrics/more")
     owner.client.put("/metrics")
-    owner.post(f"/links/{link['id']}/revoke", {})
+    owner.revoke(link)
     owner.get("/links")
     assert grown(before, values(scrape(app.test_client()), *REFUSALS)) == {
         "unauthorized": 1,
@@ -140,8 +142,8 @@ def test_refusals_are_counted_by_reason_from_calls_and_pages(owner: Owner, app: 
     }
 
 
-def test_the_time_of_requests_is_told_by_route_and_never_by_path(owner: Owner) -> None:
-    link = new_link(owner)
+def test_request_times_are_labelled_with_the_route_and_never_the_path(owner: Owner) -> None:
+    link = owner.new_link()
     path = f"/api/v1/booking-links/{link['token']}"
     for _ in range(3):
         owner.get(path.removeprefix("/api/v1"))
@@ -163,9 +165,9 @@ def test_the_time_of_requests_is_told_by_route_and_never_by_path(owner: Owner) -
         assert secret not in text
 
 
-def test_views_are_told_with_how_far_behind_they_are(owner: Owner) -> None:
-    new_calendar(owner)
-    new_calendar(owner)
+def test_views_are_measured_with_their_lag(owner: Owner) -> None:
+    owner.new_calendar()
+    owner.new_calendar()
     behind = scrape(owner.client)
     assert value(behind, "admitone_database_up") == 1
     assert value(behind, "admitone_projector_up") == 0
@@ -178,7 +180,7 @@ def test_views_are_told_with_how_far_behind_they_are(owner: Owner) -> None:
     assert value(live, "admitone_view_lag_events", view="link_list_v2") == 0
 
 
-def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
+def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
     rebuild = RebuildJob(
         id=UUID(int=7),
         name="link_list_v2",
@@ -198,12 +200,12 @@ def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
         pruned_at=None,
     )
     status = ViewStatus("link_list_v2", 70, 80, 10, 2.5, 3, 1, rebuild)
-    told = {
+    measured = {
         family.name: [(sample.labels, sample.value) for sample in family.samples]
         for family in Views(lambda: [status], lambda: True).collect()
     }
     view = {"view": "link_list_v2"}
-    assert told == {
+    assert measured == {
         "admitone_database_up": [({}, 1)],
         "admitone_projector_up": [({}, 1)],
         "admitone_log_position": [({}, 80)],
@@ -218,7 +220,7 @@ def test_a_rebuild_is_told_with_its_progress_and_state() -> None:
     }
 
 
-def test_without_the_database_requests_are_told_all_the_same(
+def test_requests_are_measured_without_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_metrics, "DATABASE_SECONDS", 0.2)
@@ -236,9 +238,7 @@ def test_without_the_database_requests_are_told_all_the_same(
     assert not [name for name, _ in samples(text) if name.startswith("admitone_view")]
 
 
-def test_a_database_without_our_tables_is_one_that_does_not_answer(
-    app: Flask, conninfo: str
-) -> None:
+def test_a_database_without_our_tables_counts_as_down(app: Flask, conninfo: str) -> None:
     rename = "ALTER TABLE {} RENAME TO {}"
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(rename.format("projection_positions", "elsewhere"))

@@ -1,10 +1,10 @@
-"""What there is to read, and to fill in, on a page of a calendar."""
+"""Reads the text and the forms of a page."""
 
 import html
 import re
 from typing import Any
 
-from tests.conftest import Owner
+from tests.support.owner import Owner
 
 
 def text(answer: Any) -> str:
@@ -12,12 +12,12 @@ def text(answer: Any) -> str:
 
 
 def words(answer: Any) -> str:
-    """What is to be read on a page, without tags, in one line."""
+    """Returns the text of a page without tags, in one line."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True))).split())
 
 
 def filled_in(answer: Any) -> dict[str, Any]:
-    """The form of a page, as a browser would send it."""
+    """Returns the calendar form of a page as a browser would send it."""
     page = answer.get_data(as_text=True)
     form = page[page.index('<form id="calendar"') : page.index("</form>", page.index('"calendar"'))]
     sent: dict[str, Any] = {}
@@ -35,7 +35,7 @@ def filled_in(answer: Any) -> dict[str, Any]:
 
 
 def error_at(answer: Any, name: str) -> str:
-    """The sentence beside a field."""
+    """Returns the error beside a field."""
     found = re.search(rf'<small id="{re.escape(name)}-help" class="error">([^<]*)<', text(answer))
     return found[1].strip() if found else ""
 

@@ -1,4 +1,4 @@
-"""What has to be kept to get everything back: four tables, as PostgreSQL's own programs copy them.
+"""Everything can be restored from a backup of four tables made with PostgreSQL's own programs.
 
 The steps are those of the manual in projections/README.md.
 """
@@ -19,9 +19,9 @@ from psycopg.rows import dict_row
 from interface.bootstrap import build
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
-from tests.conftest import SECRET
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
+from tests.support.examples import NOW, SECRET
 
 KEPT = ("stored_events", "personal_data", "accounts", "api_keys")
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
@@ -50,7 +50,7 @@ def empty_database(new_database: Callable[[], str]) -> str:
 
 
 def admitone(conninfo: str, *arguments: str) -> str:
-    """What the command prints; it has to succeed."""
+    """Runs a command that has to succeed, and returns its output."""
     environment = os.environ | {
         "ADMITONE_DATABASE_URL": conninfo,
         "ADMITONE_SECRET_KEYS": SECRET,
@@ -62,7 +62,7 @@ def admitone(conninfo: str, *arguments: str) -> str:
 
 
 def run(program: Path, *arguments: str, database: str) -> None:
-    """Run one of PostgreSQL's programs on the database at a connection string."""
+    """Runs one of PostgreSQL's programs on the database at a connection string."""
     done = subprocess.run(
         [program, *arguments, "--dbname", database], capture_output=True, text=True, timeout=60
     )
@@ -82,8 +82,8 @@ def test_from_the_log_and_three_tables_everything_comes_back(
     programs: Path, conninfo: str, empty_database: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,))
-    original = build(settings, conninfo)
-    restored = build(settings, empty_database)
+    original = build(settings, conninfo, now=lambda: NOW)
+    restored = build(settings, empty_database, now=lambda: NOW)
     backup = tmp_path / "admitone.dump"
     try:
         account = original.accounts.create(

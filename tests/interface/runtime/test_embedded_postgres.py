@@ -77,7 +77,7 @@ def public_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def launch() -> Iterator[Launch]:
-    """Start another process that runs an EmbeddedPostgres until its standard input ends."""
+    """Starts another process that runs an EmbeddedPostgres until its standard input ends."""
     started: list[subprocess.Popen[str]] = []
 
     def run(data: Path, *, uid: int = os.geteuid(), until: str = "ready") -> subprocess.Popen[str]:
@@ -116,7 +116,7 @@ def server_pid(data: Path) -> int:
 
 
 def processes(session: int) -> dict[int, str]:
-    """Name by process id of everything in the server's session, or started by the server."""
+    """Returns the names by process id of the server, its session and its children."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -208,7 +208,7 @@ def test_stop_leaves_no_process_and_no_socket_even_with_a_connection_open(data: 
 
 
 @needs_proc
-def test_a_server_that_has_stopped_listening_to_signals_is_killed(
+def test_a_server_that_does_not_react_to_signals_is_killed(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     brisk = tuple((number, 0.2) for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL))
@@ -257,9 +257,7 @@ def test_of_two_simultaneous_first_starts_one_wins_and_the_other_says_who(
 
 
 @pytest.mark.parametrize("pid", [1, os.getpid()], ids=["init", "ours"])
-def test_a_stale_pid_file_whose_number_is_somebody_elses_by_now_is_no_hindrance(
-    data: Path, pid: int
-) -> None:
+def test_a_stale_pid_file_that_names_another_process_does_not_matter(data: Path, pid: int) -> None:
     (data / "cluster" / "postmaster.pid").write_text(f"{pid}\n{data}/cluster\n1\n5432\n\n\n")
     (data / "socket" / f"{SOCKET}.lock").write_text(f"{pid}\n{data}/cluster\n1\n5432\n\n")
     (data / "socket" / SOCKET).touch()
@@ -381,7 +379,7 @@ def test_the_cluster_of_another_version_is_refused_and_left_alone(data: Path) ->
     assert (data / "cluster" / "base").is_dir()
 
 
-def test_a_server_that_ends_while_starting_is_reported_at_once_with_its_last_words(
+def test_a_server_that_ends_while_starting_is_reported_with_its_log(
     data: Path,
 ) -> None:
     with (data / "cluster" / "postgresql.conf").open("a") as settings:
@@ -434,7 +432,7 @@ def test_an_ordinary_user_can_run_it(made_cluster: Path, public_folder: Path) ->
 
 
 @needs_root
-def test_root_without_user_namespaces_runs_it_as_nobody_and_can_change_its_way_again(
+def test_root_can_switch_between_user_namespaces_and_the_user_nobody(
     made_cluster: Path, public_folder: Path
 ) -> None:
     data = Path(shutil.copytree(made_cluster, public_folder / "postgres"))

@@ -1,10 +1,11 @@
-"""After forgetting, nothing anywhere tells of the person: not a dump, not a log, not a file."""
+"""After erasure no dump, log or file holds anything that the person typed."""
 
 import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,9 +14,10 @@ from interface.bootstrap import build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import find_binaries
 from interface.settings import Settings
-from tests.application.commands.test_erasure import cancelled
 from tests.support.desk import Desk
-from tests.support.service import Service, at_once, running_service
+from tests.support.http_desk import created
+from tests.support.service import Service, running_service
+from tests.support.waiting import at_once
 
 PERSON = {
     "name": "Zebedee Quark",
@@ -53,20 +55,20 @@ def dump_of(service: Service) -> str:
 
 
 def logs_of(service: Service) -> str:
-    """All that the processes of the service have printed, PostgreSQL's too."""
+    """Returns the logs of all processes of the service, including PostgreSQL's."""
     logs = [*data_of(service).glob("*.log"), *(data_of(service) / "postgres").glob("*.log")]
     assert {"service.log", "server.log"} <= {log.name for log in logs}
     return "".join(log.read_text(errors="replace") for log in logs)
 
 
 def words_in(text: str) -> set[str]:
-    """Those of the person's words that are there, plain or as the bytes of an event."""
+    """Returns which of the person's words are in a text, plain or as hexadecimal bytes."""
     found = text.lower()
     return {word for word in WORDS if word.lower() in found or word.encode().hex() in found}
 
 
 def in_the_file_of_personal_data(conninfo: str) -> bool:
-    """Whether the name is on the disk, in a row or in the space that one has left."""
+    """Returns True if the name is on the disk, in a row or in the space of a deleted one."""
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute("CHECKPOINT")
         row = conn.execute(
@@ -76,46 +78,50 @@ def in_the_file_of_personal_data(conninfo: str) -> bool:
     return b"Zebedee" in row[0]
 
 
-def everything_that_tells_of_a_person(service: Service) -> str:
-    """They are invited, book, are refused, are searched for, and cancel; their booking."""
-    calendar_id = service.new_calendar()
-    wish = {"recipient": "The keeper", "note": "Met at the lighthouse"}
-    link = service.owner("POST", f"/calendars/{calendar_id}/links", wish).body
-    link = service.owner("POST", f"/links/{link['id']}/replace").body
-    start = service.slots(link["token"])[0]
-    redeem = partial(
-        service.redeem, link["token"], start, invitee=PERSON, notes="Allergic to walnuts"
-    )
-    assert redeem(invitee=PERSON | {"email": "zebedee.quark@"}).status == 422
+def use_everything(service: Service) -> tuple[str, list[str]]:
+    """Lets a person be invited, book, be refused, be searched for and cancel.
+
+    Returns their booking, and the secrets that were used.
+    """
+    replaced = service.new_link(recipient="The keeper", note="Met at the lighthouse")
+    link = created(service.replace(replaced))
+    start = service.slots(link)[0]
+    redeem = partial(service.redeem, link, start, invitee=PERSON, notes="Allergic to walnuts")
+    assert redeem(invitee=PERSON | {"email": "zebedee.quark@"}).status_code == 422
     answers = at_once([partial(redeem, key=f"k-{n}") for n in range(8)])
-    booking_id = next(answer.body["booking_id"] for answer in answers if answer.status == 201)
-    assert {answer.status for answer in answers} == {201, 410}
+    booking_id: str = next(
+        answer.json["booking_id"] for answer in answers if answer.status_code == 201
+    )
+    assert {answer.status_code for answer in answers} == {201, 410}
     for query in (PERSON["name"], PERSON["email"], "walnuts", "keeper"):
         for path in ("bookings", "links"):
-            assert service.owner("GET", f"/{path}?q={quote(query)}").status == 200
+            assert service.get(f"/{path}?q={quote(query)}").status_code == 200
     built = build(Settings(data=data_of(service)), conninfo_of(service))
     try:
-        cancelled(Desk(built), booking_id, "Twisted an ankle")
+        Desk(built).cancel(UUID(booking_id), reason="Twisted an ankle")
     finally:
         built.close()
-    return str(booking_id)
+    manage_url = next(a.json["manage_url"] for a in answers if a.status_code == 201)
+    return booking_id, [service.key, link["token"], manage_url.rpartition("/")[2]]
 
 
-def test_after_forgetting_no_dump_and_no_log_and_no_file_holds_a_word_of_theirs(
+def test_after_erasure_no_dump_log_or_file_holds_anything_the_person_typed(
     own_service: Service,
 ) -> None:
-    booking_id = everything_that_tells_of_a_person(own_service)
+    booking_id, secrets = use_everything(own_service)
     conninfo = conninfo_of(own_service)
     before = dump_of(own_service)
     assert words_in(before) == set(WORDS)
     assert b"booking_id".hex() in before  # events are dumped as hexadecimal bytes
     assert in_the_file_of_personal_data(conninfo)
 
-    answer = own_service.owner("POST", f"/bookings/{booking_id}/forget-invitee")
-    assert (answer.status, answer.body["invitee"]) == (200, None)
+    answer = own_service.forget(booking_id)
+    assert (answer.status_code, answer.json["invitee"]) == (200, None)
 
     assert words_in(dump_of(own_service)) == set()
-    assert words_in(logs_of(own_service)) == set()
+    logs = logs_of(own_service)
+    assert words_in(logs) == set()
+    assert [secret for secret in secrets if secret in logs] == []
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute("VACUUM FULL personal_data")
     assert not in_the_file_of_personal_data(conninfo)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import TEST_DATABASE_URL
 from tests.support.processes import family
-from tests.support.service import wait_until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 A_TEST_THAT_NEVER_ENDS = """

@@ -1,16 +1,19 @@
-"""Whatever of a running service is killed outright, it comes back and nothing is lost."""
+"""Any process of a running service that is killed comes back, and nothing is lost."""
 
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from threading import Semaphore
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.support.restartable_service import Home, book, new_home
-from tests.support.service import Answer, wait_until
+from tests.support.processes import web_workers
+from tests.support.restartable_service import RestartableService, restartable_service
+from tests.support.service import Answer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -19,14 +22,14 @@ KILLS = 5
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def restartable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestartableService]:
     """A service on its own database."""
-    with new_home(tmp_path_factory.mktemp("home")) as home:
-        yield home
+    with restartable_service(tmp_path_factory.mktemp("home")) as restartable:
+        yield restartable
 
 
 def insist(ask: Callable[[], Answer], status: int) -> Answer:
-    """Ask again, as people do, until the answer is the one they hope for."""
+    """Sends a request again and again until the answer has this status."""
     answers: list[Answer] = []
 
     def is_hoped_for() -> bool:
@@ -34,16 +37,16 @@ def insist(ask: Callable[[], Answer], status: int) -> Answer:
             answers.append(ask())
         except (OSError, HTTPException):
             return False
-        return answers[-1].status == status
+        return answers[-1].status_code == status
 
     wait_until(is_hoped_for)
     return answers[-1]
 
 
-def test_killed_web_workers_are_replaced(home: Home) -> None:
-    running = home.running()
-    server = home.process("interface.runtime.web_server")
-    workers = [p for p in home.processes() if p.parent == server.pid]
+def test_killed_web_workers_are_replaced(restartable: RestartableService) -> None:
+    running = restartable.running()
+    server = restartable.process("interface.runtime.web_server")
+    workers = web_workers(running.process.pid)
     assert len(workers) == 2
     for worker in workers:
         worker.kill()
@@ -52,77 +55,86 @@ def test_killed_web_workers_are_replaced(home: Home) -> None:
     assert server.alive
 
 
-def test_a_killed_web_server_is_replaced_and_its_workers_end(home: Home) -> None:
-    running = home.running()
-    server = home.process("interface.runtime.web_server")
-    workers = [p for p in home.processes() if p.parent == server.pid]
+def test_a_killed_web_server_is_replaced_and_its_workers_end(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    server = restartable.process("interface.runtime.web_server")
+    workers = web_workers(running.process.pid)
     server.kill()
     wait_until(lambda: not any(worker.alive for worker in workers))
     insist(lambda: running.call("GET", "/healthz"), 200)
 
 
-def test_after_the_projector_was_killed_views_catch_up_again(home: Home) -> None:
-    running = home.running()
-    calendar = running.new_calendar()
-    home.process("projections run").kill()
-    written = running.owner("POST", f"/calendars/{calendar}/links", {})
-    position = written.headers["x-log-position"]
-    path = f"/links/{written.body['id']}"
-    insist(lambda: running.owner("GET", path, **{"X-Min-Position": position}), 200)
-
-
-def test_after_the_database_was_killed_it_can_be_written_to_again(home: Home) -> None:
-    running = home.running()
-    calendar = running.new_calendar()
-    home.process("bin/postgres").kill()
-    insist(lambda: running.owner("POST", f"/calendars/{calendar}/links", {}), 201)
-
-
-def test_after_the_first_process_was_killed_the_others_end_by_themselves(home: Home) -> None:
-    booked = book(home.running())
-    processes = home.processes()
-    home.service.process.kill()
-    home.service.process.wait()
-    wait_until(lambda: not any(process.alive for process in processes))
-    assert home.running().owner("GET", f"/bookings/{booked}").status == 200
-
-
-def test_right_after_the_first_process_was_killed_a_new_start_succeeds(home: Home) -> None:
-    booked = book(home.running())
-    processes = home.processes()
-    home.service.process.kill()
-    home.service.process.wait()
-    assert home.running().owner("GET", f"/bookings/{booked}").status == 200
-    wait_until(lambda: not any(process.alive for process in processes))
-
-
-def test_every_booking_that_was_acknowledged_before_a_kill_of_everything_is_in_the_log(
-    home: Home,
+def test_after_the_projector_was_killed_views_catch_up_again(
+    restartable: RestartableService,
 ) -> None:
-    running = home.running()
-    before = home.bookings()
+    running = restartable.running()
+    calendar = running.new_calendar()
+    restartable.process("projections run").kill()
+    written = running.post(f"/calendars/{calendar}/links", {})
+    position = written.headers["x-log-position"]
+    path = f"/links/{written.json['id']}"
+    insist(lambda: running.get(path, **{"X-Min-Position": position}), 200)
+
+
+def test_after_the_database_was_killed_it_can_be_written_to_again(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    calendar = running.new_calendar()
+    restartable.process("bin/postgres").kill()
+    insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
+
+
+def test_after_the_first_process_was_killed_the_others_end_by_themselves(
+    restartable: RestartableService,
+) -> None:
+    booked = restartable.running().new_booking()["booking_id"]
+    processes = restartable.processes()
+    restartable.service.process.kill()
+    restartable.service.process.wait()
+    wait_until(lambda: not any(process.alive for process in processes))
+    assert restartable.running().get(f"/bookings/{booked}").status_code == 200
+
+
+def test_right_after_the_first_process_was_killed_a_new_start_succeeds(
+    restartable: RestartableService,
+) -> None:
+    booked = restartable.running().new_booking()["booking_id"]
+    processes = restartable.processes()
+    restartable.service.process.kill()
+    restartable.service.process.wait()
+    assert restartable.running().get(f"/bookings/{booked}").status_code == 200
+    wait_until(lambda: not any(process.alive for process in processes))
+
+
+def test_every_acknowledged_booking_survives_a_kill_of_all_processes(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    before = restartable.bookings()
     calendar = running.new_calendar(duration_minutes=15)
     links = running.new_links(calendar, INVITEES)
-    slots = running.slots(links[0]["token"])
+    slots = running.slots(links[0])
     answered = Semaphore(0)
 
-    def book(token: str, start: str) -> str:
+    def book(link: dict[str, Any], start: str) -> str:
         key = str(uuid4())
-        answer = insist(lambda: running.redeem(token, start, key=key), 201)
+        answer = insist(lambda: running.redeem(link, start, key=key), 201)
         answered.release()
-        booking_id: str = answer.body["booking_id"]
+        booking_id: str = answer.json["booking_id"]
         return booking_id
 
     with ThreadPoolExecutor(8) as people:
         waiting = [
-            people.submit(book, link["token"], start)
-            for link, start in zip(links, slots, strict=False)
+            people.submit(book, link, start) for link, start in zip(links, slots, strict=False)
         ]
         for _ in range(KILLS):
             for _ in range(INVITEES // (KILLS + 1)):
                 assert answered.acquire(timeout=60)
-            home.kill()
-            home.running()
+            restartable.kill()
+            restartable.running()
         acknowledged = [future.result() for future in waiting]
     assert len(acknowledged) == INVITEES
-    assert sorted(home.bookings()) == sorted(before + acknowledged)
+    assert sorted(restartable.bookings()) == sorted(before + acknowledged)

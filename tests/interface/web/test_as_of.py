@@ -7,11 +7,13 @@ import pytest
 
 from application.audit import replay
 from interface.web import audit_queries
-from tests.conftest import Owner
-from tests.support.audit_trail import Story
-from tests.support.calls import refusal
+from tests.support.audit_trail import BookedLink
 from tests.support.command_line import Command
+from tests.support.http_desk import refusal
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
+
+SignInAs = Callable[..., SignedIn]
 
 MOMENTS = (
     "2",
@@ -33,16 +35,16 @@ NO_MOMENTS = (
 
 @pytest.mark.parametrize("text", MOMENTS)
 def test_a_moment_is_read_alike_at_all_three_entrances(
-    text: str, auditor: Owner, inspector: SignedIn, admitone: Command, story: Story
+    text: str, auditor: Owner, sign_in_as: SignInAs, admitone: Command, booked: BookedLink
 ) -> None:
     params = {"as_of": text}
     answer = auditor.client.get(
-        f"/api/v1/audit/links/{story.link}", query_string=params, headers=auditor.headers
+        f"/api/v1/audit/links/{booked.link}", query_string=params, headers=auditor.headers
     )
     assert answer.status_code in (200, 404)
-    page = inspector.get(f"/audit/history/{story.link}", query_string={"at": text})
+    page = sign_in_as("auditor").get(f"/audit/history/{booked.link}", query_string={"at": text})
     assert page.status_code == 200
-    done = admitone("audit", "replay", story.link, "--as-of", text)
+    done = admitone("audit", "replay", booked.link, "--as-of", text)
     assert (done.status == 0) == (answer.status_code == 200)
     if done.status:
         assert done.err == "The log has no link, booking, calendar or agenda of that id.\n"
@@ -50,23 +52,25 @@ def test_a_moment_is_read_alike_at_all_three_entrances(
 
 @pytest.mark.parametrize("text", NO_MOMENTS, ids=lambda text: text[:24])
 def test_what_is_no_moment_is_refused_alike(
-    text: str, auditor: Owner, inspector: SignedIn, admitone: Command, story: Story
+    text: str, auditor: Owner, sign_in_as: SignInAs, admitone: Command, booked: BookedLink
 ) -> None:
     answer: Any = auditor.client.get(
-        f"/api/v1/audit/links/{story.link}", query_string={"as_of": text}, headers=auditor.headers
+        f"/api/v1/audit/links/{booked.link}", query_string={"as_of": text}, headers=auditor.headers
     )
     assert refusal(answer) == (422, "validation")
     (sentence,) = answer.json["errors"]["as_of"]
-    done = admitone("audit", "replay", story.link, "--as-of", text)
+    done = admitone("audit", "replay", booked.link, "--as-of", text)
     assert done.status == 2
     assert sentence in done.err
     if text != "2027-01-01T00:00:00":  # on the page, by the auditor's own clock
-        page = inspector.get(f"/audit/history/{story.link}", query_string={"from": text})
+        page = sign_in_as("auditor").get(
+            f"/audit/history/{booked.link}", query_string={"from": text}
+        )
         assert page.status_code == 422
 
 
 def test_a_page_with_every_slice_replays_the_history_once(
-    inspector: SignedIn, story: Story, monkeypatch: pytest.MonkeyPatch
+    sign_in_as: SignInAs, booked: BookedLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replayed: list[Any] = []
     whole: Callable[..., Any] = replay.replay
@@ -76,6 +80,6 @@ def test_a_page_with_every_slice_replays_the_history_once(
         return whole(*args, **kwargs)
 
     monkeypatch.setattr(audit_queries, "replay", counted)
-    page = inspector.get(f"/audit/history/{story.link}?position=4&from=2&to=6")
+    page = sign_in_as("auditor").get(f"/audit/history/{booked.link}?position=4&from=2&to=6")
     assert page.status_code == 200
     assert len(replayed) == 1

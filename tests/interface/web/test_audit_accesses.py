@@ -1,4 +1,4 @@
-"""Who reads the audit is written down before they get it, or they do not get it."""
+"""Every access to the audit API is recorded before anything is read, or refused."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from flask import Flask
 
 from domain.errors import Unavailable
 from interface.bootstrap import Services
-from tests.conftest import Owner
 from tests.interface.routes import Route, routes
-from tests.support.audit_trail import Story, no_access_can_be_noted, noted
-from tests.support.calls import refusal
+from tests.support.audit_trail import BookedLink, accesses_cannot_be_recorded, recorded_accesses
+from tests.support.http_desk import refusal
+from tests.support.owner import Owner
 
 
 def audit_calls(app: Flask) -> list[Route]:
@@ -19,26 +19,28 @@ def audit_calls(app: Flask) -> list[Route]:
     return found
 
 
-def test_every_call_is_written_down_whatever_it_finds(
+def test_every_call_is_recorded_whatever_it_finds(
     app: Flask, auditor: Owner, services: Services
 ) -> None:
     actor = f"key:{auditor.key.split('_')[1]}"
     for route in audit_calls(app):
-        before = len(noted(services))
+        before = len(recorded_accesses(services))
         answer = auditor.client.get(f"{route.path}?as_of=x", headers=auditor.headers)
-        assert noted(services)[before:] == [(actor, f"GET {route.path}?as_of=x")], answer.json
+        assert recorded_accesses(services)[before:] == [(actor, f"GET {route.path}?as_of=x")], (
+            answer.json
+        )
 
 
-def test_nothing_is_told_that_can_not_be_written_down(
+def test_a_call_is_refused_if_the_access_cannot_be_recorded(
     app: Flask, auditor: Owner, services: Services
 ) -> None:
-    with no_access_can_be_noted(services):
+    with accesses_cannot_be_recorded(services):
         for route in audit_calls(app):
             answer = auditor.client.get(route.path, headers=auditor.headers)
             assert refusal(answer) == (503, "unavailable"), route
 
 
-def test_it_is_written_down_before_anything_is_read(
+def test_an_access_is_recorded_before_anything_is_read(
     app: Flask, auditor: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -55,23 +57,25 @@ def test_it_is_written_down_before_anything_is_read(
     assert set(asked) == {"access"}
 
 
-def test_others_read_nothing_and_nothing_is_written_down(
+def test_a_call_without_the_scope_is_refused_and_not_recorded(
     app: Flask, owner: Owner, services: Services
 ) -> None:
     for route in audit_calls(app):
         assert refusal(owner.client.get(route.path, headers=owner.headers)) == (403, "forbidden")
         assert refusal(owner.client.get(route.path)) == (401, "unauthorized")
-    assert noted(services) == []
+    assert recorded_accesses(services) == []
 
 
-def test_accesses_are_listed_newest_first_and_show_this_one(auditor: Owner, story: Story) -> None:
-    auditor.get(f"/audit/links/{story.link}")
+def test_accesses_are_listed_newest_first_and_show_this_one(
+    auditor: Owner, booked: BookedLink
+) -> None:
+    auditor.get(f"/audit/links/{booked.link}")
     auditor.get("/audit/key")
     whole = auditor.get("/audit/accesses").json
     assert [access["what"] for access in whole["items"]] == [
         "GET /api/v1/audit/accesses",
         "GET /api/v1/audit/key",
-        f"GET /api/v1/audit/links/{story.link}",
+        f"GET /api/v1/audit/links/{booked.link}",
     ]
     assert whole["next_before"] is None
     page = auditor.get("/audit/accesses?limit=1").json

@@ -1,4 +1,4 @@
-"""Forgetting a person: by API, page and command line, and by itself."""
+"""Forgetting a person by API, page, command line and retention."""
 
 import json
 from collections.abc import Callable
@@ -14,34 +14,36 @@ from interface.bootstrap import Services, build
 from interface.runtime import retention_loop
 from interface.settings import Settings
 from projections import retention
-from projections.catalogue import CATALOGUE
-from tests.conftest import Clock, Owner, apply_log
 from tests.interface.pages.page_text import words
-from tests.support import calls
-from tests.support.calls import NINE, booked, new_link, redeem, unknown_id
+from tests.support.clock import Clock
 from tests.support.command_line import Command, refusal
-from tests.support.diary import Diary
+from tests.support.desk import ALWAYS_OPEN, Desk
 from tests.support.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
-from tests.support.service import log_of, running_service, wait_until
+from tests.support.http_desk import refusal as problem_of
+from tests.support.http_desk import unknown_id
+from tests.support.owner import Owner
+from tests.support.projector import apply_log
+from tests.support.service import log_of, running_service
 from tests.support.signed_in_browser import SignedIn
 from tests.support.stored_rows import personal_data, query
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def diary(services: Services, owner: Owner) -> Diary:
-    """What the owner does."""
-    return Diary(services, owner.account)
+def desk(services: Services, owner: Owner) -> Desk:
+    """Gives the owner's commands."""
+    return Desk(services, owner.account.id)
 
 
 @pytest.fixture
-def booking_id(diary: Diary, catch_up: Callable[[], None]) -> str:
+def booking_id(desk: Desk) -> str:
     """A booking of Ada's, by a link that was meant for her."""
-    calendar = diary.calendar()
-    return str(diary.booking(calendar, TOMORROW_AT_NINE, notes="By phone", recipient="Countess"))
+    calendar_id = desk.new_calendar()
+    return str(desk.new_booking(calendar_id, notes="By phone", recipient="Countess"))
 
 
 def forgetters(conninfo: str) -> list[str]:
-    """By whom people were forgotten, in order."""
+    """Returns the actors of all erasures in order."""
     rows = query(
         conninfo,
         "SELECT data->>'actor' FROM log WHERE topic = 'booking.invitee_forgotten'",
@@ -49,9 +51,11 @@ def forgetters(conninfo: str) -> list[str]:
     return [actor for (actor,) in rows]
 
 
-def test_an_owner_forgets_an_invitee_as_often_as_they_ask(owner: Owner, conninfo: str) -> None:
-    link = new_link(owner, recipient="Countess")
-    booking = booked(owner, link, notes="By phone")
+def test_forgetting_an_invitee_twice_gives_the_same_answer_twice(
+    owner: Owner, conninfo: str
+) -> None:
+    link = owner.new_link(recipient="Countess")
+    booking = owner.book(link, notes="By phone")
     path = f"/bookings/{booking['booking_id']}"
     before = owner.get(path).json
     assert before["invitee"]["name"] == ADA.name
@@ -71,42 +75,19 @@ def test_an_owner_forgets_an_invitee_as_often_as_they_ask(owner: Owner, conninfo
     assert personal_data(conninfo) == []
 
 
-def test_another_owners_invitee_is_not_there_to_forget(
+def test_the_api_does_not_forget_invitees_of_another_owner(
     owner: Owner, new_owner: Callable[..., Owner], conninfo: str
 ) -> None:
-    theirs = booked(owner, new_link(owner))["booking_id"]
+    theirs = owner.book(owner.new_link())["booking_id"]
     other = new_owner("Bob Other")
     for booking_id in (theirs, unknown_id()):
         answer = other.post(f"/bookings/{booking_id}/forget-invitee")
-        assert calls.refusal(answer) == (404, "not-found")
+        assert problem_of(answer) == (404, "not-found")
     assert forgetters(conninfo) == []
     assert len(personal_data(conninfo)) == 1
 
 
-def test_whoever_repeats_their_request_after_being_forgotten_hears_that_the_link_is_used(
-    owner: Owner,
-) -> None:
-    link = new_link(owner)
-    booking = booked(owner, link, key="k-1")
-    owner.post(f"/bookings/{booking['booking_id']}/forget-invitee")
-    assert calls.refusal(redeem(owner, link, NINE, key="k-1")) == (410, "link-redeemed")
-
-
-def test_views_that_are_built_anew_show_that_somebody_was_forgotten(
-    owner: Owner, booking_id: str, conninfo: str
-) -> None:
-    owner.post(f"/bookings/{booking_id}/forget-invitee")
-    before = [owner.get(path).json for path in ("/bookings", "/links", "/calendars")]
-    for projection in CATALOGUE:
-        for table in projection.tables:
-            query(conninfo, f"TRUNCATE {table.name}")
-    query(conninfo, "UPDATE projection_positions SET position = 0")
-    after = [owner.get(path).json for path in ("/bookings", "/links", "/calendars")]
-    assert after == before
-    assert [item["invitee"] for item in after[0]["items"]] == [None]
-
-
-def test_the_page_says_what_goes_before_it_goes(
+def test_the_page_lists_what_will_be_erased_before_erasing_it(
     person: SignedIn, booking_id: str, conninfo: str
 ) -> None:
     path = f"/bookings/{booking_id}"
@@ -140,11 +121,11 @@ def test_the_page_speaks_german(person: SignedIn, booking_id: str) -> None:
     assert "[vergessen]" in words(person.get(f"/bookings/{booking_id}", headers=german))
 
 
-def test_nobody_forgets_another_owners_invitee_by_its_page(
+def test_the_page_does_not_forget_invitees_of_another_owner(
     person: SignedIn, services: Services, new_owner: Callable[..., Owner], conninfo: str
 ) -> None:
-    other = Diary(services, new_owner("Nora Neighbour").account)
-    path = f"/bookings/{other.booking(other.calendar(), TOMORROW_AT_NINE)}/forget"
+    other = Desk(services, new_owner("Nora Neighbour").account.id)
+    path = f"/bookings/{other.new_booking(other.new_calendar())}/forget"
     assert person.get(path).status_code == 404
     assert person.post(path).status_code == 404
     assert forgetters(conninfo) == []
@@ -162,7 +143,7 @@ def test_an_operator_forgets_by_command(
     assert admitone("privacy", "forget", "nonsense").status == 2
 
 
-def test_after_a_restore_an_operator_forgets_all_of_them_again(
+def test_after_a_restore_a_command_applies_all_erasures_again(
     admitone: Command, booking_id: str, conninfo: str
 ) -> None:
     query(conninfo, "CREATE TABLE backup AS SELECT * FROM personal_data")
@@ -204,8 +185,8 @@ def forget_due(services: Services, *, days: int, stop: Event) -> int:
     )
 
 
-def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_days(
-    diary: Diary,
+def test_invitees_are_forgotten_the_set_number_of_days_after_their_booking(
+    desk: Desk,
     services: Services,
     clock: Clock,
     catch_up: Callable[[], None],
@@ -213,10 +194,10 @@ def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_day
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retention, "PAGE", 2)
-    calendar = diary.calendar(minutes=30)
+    calendar = desk.new_calendar(**ALWAYS_OPEN)
     starts = [TOMORROW_AT_NINE + timedelta(days=n) for n in range(6)]
-    ids = [diary.booking(calendar, start) for start in starts]
-    diary.cancel(ids[1])
+    ids = [desk.new_booking(calendar, start) for start in starts]
+    desk.cancel(ids[1])
     catch_up()
     assert forget_due(services, days=30, stop=Event()) == 0
     clock.time = starts[4] + timedelta(days=30, minutes=29)
@@ -228,10 +209,10 @@ def test_invitees_are_forgotten_when_their_booking_has_been_over_for_so_many_day
     assert forgetters(conninfo) == ["retention"] * 5
 
 
-def test_what_is_stopped_forgets_no_more(
-    diary: Diary, services: Services, catch_up: Callable[[], None]
+def test_retention_can_be_stopped(
+    desk: Desk, services: Services, catch_up: Callable[[], None]
 ) -> None:
-    diary.booking(diary.calendar(), NOW - timedelta(days=9))
+    desk.new_booking(desk.new_calendar(**ALWAYS_OPEN), NOW - timedelta(days=9))
     catch_up()
     stop = Event()
     stop.set()
@@ -241,17 +222,20 @@ def test_what_is_stopped_forgets_no_more(
 
 def test_an_operator_applies_the_setting_by_command(
     admitone: Command,
-    diary: Diary,
+    desk: Desk,
     catch_up: Callable[[], None],
     conninfo: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calendar = diary.calendar()
+    calendar = desk.new_calendar(**ALWAYS_OPEN)
     # Long before the day on which this runs, whichever it is, and long after.
-    diary.booking(calendar, NOW.replace(year=2020))
-    ahead = diary.booking(calendar, NOW.replace(year=2190), GRACE)
+    desk.new_booking(calendar, NOW.replace(year=2020))
+    ahead = desk.new_booking(calendar, NOW.replace(year=2190), GRACE)
     catch_up()
-    assert admitone("privacy", "retention")[:2] == (0, "Deleted 0 refused attempts.\n")
+    assert admitone("privacy", "retention")[:2] == (
+        0,
+        "Deleted 0 refused attempts.\nDeleted 0 ended rate limits.\n",
+    )
     assert len(personal_data(conninfo)) == 2
     monkeypatch.setenv("ADMITONE_FORGET_AFTER_DAYS", "30")
     assert "Forgot 1 invitee.\n" in admitone("privacy", "retention").out
@@ -260,7 +244,7 @@ def test_an_operator_applies_the_setting_by_command(
     assert forgetters(conninfo) == ["retention"]
 
 
-def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
+def test_retention_tries_again_after_a_minute_while_the_database_is_unavailable(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable(*_: object, **__: object) -> int:
@@ -272,14 +256,14 @@ def test_while_the_database_is_away_the_clock_waits_a_minute_instead_of_an_hour(
     assert again(services, stop=Event()) == retention_loop.MINUTE
 
 
-def test_the_service_forgets_by_itself_where_it_is_set_to(
+def test_the_service_applies_the_retention_setting_by_itself(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     conninfo = new_database()
     built = build(Settings(data=tmp_path), conninfo)
     account = built.accounts.create(email="o@example.org", name="O", roles=("owner",))
-    diary = Diary(built, account)
-    diary.booking(diary.calendar(), NOW.replace(year=2020))
+    desk = Desk(built, account.id)
+    desk.new_booking(desk.new_calendar(**ALWAYS_OPEN), NOW.replace(year=2020))
     built.close()
     apply_log(conninfo)
     with running_service(tmp_path, conninfo, ADMITONE_FORGET_AFTER_DAYS="30") as service:

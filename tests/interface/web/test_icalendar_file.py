@@ -56,13 +56,13 @@ def test_a_file_holds_one_appointment_that_can_be_updated_later() -> None:
     assert event_in(a_file(status=BookingStatus.CANCELLED))["STATUS"] == "CANCELLED"
 
 
-def test_no_location_is_no_line() -> None:
+def test_a_file_without_a_location_has_no_such_line() -> None:
     assert b"LOCATION" not in a_file(location="")
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n;,\\:"')))
 @settings(max_examples=40, deadline=None)
-def test_text_cannot_leave_its_line(text: str) -> None:
+def test_texts_are_escaped(text: str) -> None:
     hostile = f"{text}\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nATTENDEE:mailto:eve@example.org\n{text}"
     event = event_in(a_file(summary=hostile, location=hostile, description=hostile))
     for name in ("SUMMARY", "LOCATION", "DESCRIPTION"):
@@ -83,7 +83,7 @@ def test_text_cannot_leave_its_line(text: str) -> None:
 )
 @given(minutes=st.integers(0, 2 * 366 * 24 * 60), length=st.integers(1, 1440))
 @settings(max_examples=20, deadline=None)
-def test_its_own_time_zone_leads_back_to_the_very_instants(
+def test_times_with_the_files_own_zone_give_the_same_instants(
     zone: str, minutes: int, length: int
 ) -> None:
     _leads_back(NOW + timedelta(minutes=minutes), length, zone)
@@ -98,9 +98,7 @@ def test_its_own_time_zone_leads_back_to_the_very_instants(
         ("America/New_York", datetime(2027, 11, 7, 6, 0, tzinfo=UTC)),
     ],
 )
-def test_times_around_a_clock_change_lead_back_to_the_very_instants(
-    zone: str, change: datetime
-) -> None:
+def test_times_around_a_clock_change_give_the_same_instants(zone: str, change: datetime) -> None:
     for minutes in range(-150, 150, 15):
         _leads_back(change + timedelta(minutes=minutes), 30, zone)
 

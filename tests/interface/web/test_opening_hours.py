@@ -16,7 +16,7 @@ DAYS = st.lists(TIMES, max_size=12, unique=True).map(
 
 @given(DAYS)
 @settings(deadline=None)
-def test_hours_come_back_from_their_own_text(hours: Hours) -> None:
+def test_hours_are_parsed_from_their_own_text(hours: Hours) -> None:
     assert parse_hours(hours_text(hours)) == hours
 
 
@@ -55,7 +55,7 @@ def test_whether_hours_make_sense_is_left_to_the_domain() -> None:
 
 
 @pytest.mark.parametrize("text", ["lunch", "9", "9-", "9-12 13-17", "9-12, x", "13pm-2pm", "٩-١٢"])
-def test_what_names_no_hours_is_refused(text: str) -> None:
+def test_text_without_hours_is_refused(text: str) -> None:
     with pytest.raises(UnreadableHours):
         parse_hours(text)
 
@@ -83,7 +83,7 @@ def test_a_city_in_two_zones_and_one_in_none_are_left_as_typed() -> None:
     assert resolve_time_zone("Atlantis") == "Atlantis"
 
 
-def test_zones_to_choose_are_places() -> None:
+def test_selectable_zones_are_places() -> None:
     assert "Europe/Paris" in selectable_time_zones()
     assert "UTC" in selectable_time_zones()
     assert not [

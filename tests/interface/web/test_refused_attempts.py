@@ -1,4 +1,4 @@
-"""Refused attempts to book: what becomes one, who sees them, and that they change no answer."""
+"""Refused attempts to book: which requests count, and who can read them."""
 
 import logging
 from collections.abc import Callable
@@ -13,45 +13,38 @@ from flask.testing import FlaskClient
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from tests.application.conftest import rows_of
-from tests.conftest import Clock, Owner
 from tests.interface.pages.page_text import words
-from tests.support.calls import (
-    NINE,
-    TEN,
-    booked,
-    new_calendar,
-    new_link,
-    redeem,
-    refusal,
-    together,
-)
-from tests.support.examples import NOW, redeem_json
-from tests.support.invitee_browser import Invited
+from tests.support.clock import Clock
+from tests.support.examples import NINE, NOW, TEN, redeem_json
+from tests.support.http_desk import refusal
+from tests.support.invitee_browser import InviteeBrowser
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 from tests.support.stored_rows import query
+from tests.support.waiting import at_once
 
 ELSEWHERE = "198.51.100.23"
 
 
 def attempts(owner: Owner, link: dict[str, Any]) -> list[dict[str, str]]:
-    """The refused attempts with a link, as its owner reads them by API."""
+    """Returns the refused attempts with a link, as its owner reads them by API."""
     found: list[dict[str, str]] = owner.get(f"/links/{link['id']}/refused-attempts").json["items"]
     return found
 
 
 def reasons(owner: Owner, link: dict[str, Any]) -> list[str]:
-    """Why they were refused, newest first."""
+    """Returns the reasons of the refused attempts, newest first."""
     return [attempt["reason"] for attempt in attempts(owner, link)]
 
 
 def stored(services: Services) -> int:
-    """How many attempts there are with any link."""
+    """Returns the number of attempts with any link."""
     row = services.database.fetch_one("SELECT count(*) FROM refused_attempts")
     return int(row["count"]) if row else 0
 
 
 def try_from(client: FlaskClient, address: str, link: dict[str, Any]) -> Any:
-    """Try to book from there."""
+    """Tries to book from this address."""
     return client.post(
         f"/api/v1/booking-links/{link['token']}/redeem",
         json=redeem_json(NINE),
@@ -60,95 +53,97 @@ def try_from(client: FlaskClient, address: str, link: dict[str, Any]) -> Any:
 
 
 def test_a_link_that_was_not_tried_has_no_attempts(owner: Owner) -> None:
-    link = new_link(owner)
-    booked(owner, link)
+    link = owner.new_link()
+    owner.book(link)
     assert attempts(owner, link) == []
 
 
 def test_every_refusal_of_a_known_link_is_an_attempt(owner: Owner, clock: Clock) -> None:
-    calendar = new_calendar(owner)
-    link, other, expired, revoked = (new_link(owner, calendar) for _ in range(4))
-    booked(owner, link, key="k-1")
-    assert refusal(redeem(owner, link)) == (410, "link-redeemed")
-    assert refusal(redeem(owner, link, TEN, key="k-1")) == (422, "idempotency-mismatch")
-    assert refusal(redeem(owner, other)) == (409, "slot-taken")
-    assert refusal(redeem(owner, other, "2026-11-24T03:00:00Z")) == (422, "slot-not-offered")
-    assert owner.post(f"/links/{revoked['id']}/revoke").status_code == 200
-    assert refusal(redeem(owner, revoked)) == (410, "link-revoked")
+    calendar = owner.new_calendar()
+    link, other, expired, revoked = (owner.new_link(calendar) for _ in range(4))
+    owner.book(link, key="k-1")
+    assert refusal(owner.redeem(link)) == (410, "link-redeemed")
+    assert refusal(owner.redeem(link, TEN, key="k-1")) == (422, "idempotency-mismatch")
+    assert refusal(owner.redeem(other)) == (409, "slot-taken")
+    assert refusal(owner.redeem(other, "2026-11-24T03:00:00Z")) == (422, "slot-not-offered")
+    assert owner.revoke(revoked).status_code == 200
+    assert refusal(owner.redeem(revoked)) == (410, "link-revoked")
     clock.advance(days=91)
-    assert refusal(redeem(owner, expired)) == (410, "link-expired")
+    assert refusal(owner.redeem(expired)) == (410, "link-expired")
     assert reasons(owner, link) == ["idempotency-mismatch", "link-redeemed"]
     assert reasons(owner, other) == ["slot-not-offered", "slot-taken"]
     assert reasons(owner, revoked) == ["link-revoked"]
     assert attempts(owner, expired) == [{"at": "2027-02-22T08:00:00Z", "reason": "link-expired"}]
 
 
-def test_what_is_not_about_the_link_is_no_attempt(
+def test_requests_refused_for_other_reasons_are_no_attempts(
     owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = new_link(owner)
-    assert redeem(owner, link, invitee={"name": "", "email": "x"}).status_code == 422
-    assert redeem(owner, {"token": f"{link['token']}x"}).status_code == 404
-    assert redeem(owner, {"token": services.tokens.for_link(UUID(int=7))}).status_code == 404
-    assert redeem(owner, link, key="k-1").status_code == 201
-    assert redeem(owner, link, key="k-1").status_code == 201
-    assert owner.post(f"/links/{link['id']}/revoke").status_code == 409
-    assert owner.post(f"/links/{link['id']}/replace").status_code == 409
+    link = owner.new_link()
+    assert owner.redeem(link, invitee={"name": "", "email": "x"}).status_code == 422
+    assert owner.redeem({"token": f"{link['token']}x"}).status_code == 404
+    assert owner.redeem({"token": services.tokens.for_link(UUID(int=7))}).status_code == 404
+    assert owner.redeem(link, key="k-1").status_code == 201
+    assert owner.redeem(link, key="k-1").status_code == 201
+    assert owner.revoke(link).status_code == 409
+    assert owner.replace(link).status_code == 409
     assert stored(services) == 0
 
 
-def test_opening_a_link_is_no_attempt(invited: Invited, services: Services) -> None:
-    booked(invited.owner, invited.link)
-    invited.owner.catch_up()
-    for path in (invited.path, f"/api/v1/booking-links/{invited.link['token']}"):
-        assert invited.browser.get(path).status_code == 410
-        assert invited.browser.head(path).status_code == 410
+def test_opening_a_link_is_no_attempt(invitee: InviteeBrowser, services: Services) -> None:
+    invitee.owner.book(invitee.link)
+    invitee.owner.catch_up()
+    for path in (invitee.path, f"/api/v1/booking-links/{invitee.link['token']}"):
+        assert invitee.browser.get(path).status_code == 410
+        assert invitee.browser.head(path).status_code == 410
     assert stored(services) == 0
 
 
-def test_the_page_notes_attempts_as_the_api_does(invited: Invited, services: Services) -> None:
-    form = invited.form()
-    rival = new_link(invited.owner, invited.link["calendar_id"])
-    booked(invited.owner, rival)
-    assert invited.post(form).status_code == 409
-    assert reasons(invited.owner, invited.link) == ["slot-taken"]
-    booked(invited.owner, invited.link, TEN)
-    assert invited.post(form).status_code == 410
-    invited.owner.catch_up()
-    assert invited.post(form | {"email": ""}).status_code == 410
-    assert reasons(invited.owner, invited.link) == ["link-redeemed"] * 2 + ["slot-taken"]
+def test_the_booking_page_records_attempts_like_the_api(
+    invitee: InviteeBrowser, services: Services
+) -> None:
+    form = invitee.form()
+    rival = invitee.owner.new_link(invitee.link["calendar_id"])
+    invitee.owner.book(rival)
+    assert invitee.post(form).status_code == 409
+    assert reasons(invitee.owner, invitee.link) == ["slot-taken"]
+    invitee.owner.book(invitee.link, TEN)
+    assert invitee.post(form).status_code == 410
+    invitee.owner.catch_up()
+    assert invitee.post(form | {"email": ""}).status_code == 410
+    assert reasons(invitee.owner, invitee.link) == ["link-redeemed"] * 2 + ["slot-taken"]
 
 
 def test_coming_back_to_ones_own_booking_is_no_attempt(
-    invited: Invited, services: Services
+    invitee: InviteeBrowser, services: Services
 ) -> None:
-    form = invited.form()
+    form = invitee.form()
     for _ in range(2):
-        assert invited.post(form).status_code == 303
-    assert invited.elsewhere().post(form | {"name": "Augusta"}).status_code == 303
+        assert invitee.post(form).status_code == 303
+    assert invitee.elsewhere().post(form | {"name": "Augusta"}).status_code == 303
     assert stored(services) == 0
 
 
-def test_of_many_at_once_all_who_lost_are_seen(owner: Owner, services: Services) -> None:
-    link = new_link(owner)
-    answers = together(40, lambda: redeem(owner, link).status_code)
+def test_all_losers_of_a_race_are_recorded(owner: Owner, services: Services) -> None:
+    link = owner.new_link()
+    answers = at_once([lambda: owner.redeem(link).status_code] * 40)
     assert sorted(answers) == [201] + [410] * 39
     assert reasons(owner, link) == ["link-redeemed"] * 39
 
 
-def test_only_the_owner_sees_them(
+def test_only_the_owner_can_read_attempts(
     owner: Owner, new_owner: Callable[..., Owner], services: Services
 ) -> None:
-    link = new_link(owner)
-    booked(owner, link)
-    said = redeem(owner, link).get_data(as_text=True)
-    assert redeem(owner, link).get_data(as_text=True) == said
+    link = owner.new_link()
+    owner.book(link)
+    said = owner.redeem(link).get_data(as_text=True)
+    assert owner.redeem(link).get_data(as_text=True) == said
     other = new_owner("Oscar Other")
     assert refusal(other.get(f"/links/{link['id']}/refused-attempts")) == (404, "not-found")
 
 
 @pytest.mark.parametrize("error", [Unavailable, psycopg.errors.InsufficientPrivilege])
-def test_an_attempt_that_cannot_be_kept_changes_no_answer(
+def test_an_attempt_that_cannot_be_recorded_changes_no_answer(
     owner: Owner,
     services: Services,
     monkeypatch: pytest.MonkeyPatch,
@@ -158,11 +153,11 @@ def test_an_attempt_that_cannot_be_kept_changes_no_answer(
     def fail(*_: object, **__: object) -> None:
         raise error(ELSEWHERE)
 
-    link = new_link(owner)
-    booked(owner, link)
-    expected = redeem(owner, link)
+    link = owner.new_link()
+    owner.book(link)
+    expected = owner.redeem(link)
     monkeypatch.setattr(services.refused_attempts, "record", fail)
-    answer = redeem(owner, link)
+    answer = owner.redeem(link)
     assert (answer.status_code, answer.data) == (410, expected.data)
     (line,) = [each for each in caplog.records if each.name == "interface.web.redemption"]
     assert line.levelno == logging.WARNING
@@ -170,22 +165,20 @@ def test_an_attempt_that_cannot_be_kept_changes_no_answer(
     assert reasons(owner, link) == ["link-redeemed"]
 
 
-def test_while_attempts_cannot_be_written_the_answer_comes_all_the_same(
-    owner: Owner, conninfo: str
-) -> None:
-    link = new_link(owner)
-    booked(owner, link)
+def test_a_locked_table_of_attempts_delays_no_answer_for_long(owner: Owner, conninfo: str) -> None:
+    link = owner.new_link()
+    owner.book(link)
     with psycopg.connect(conninfo) as conn:
         conn.execute("LOCK TABLE refused_attempts IN EXCLUSIVE MODE")
-        assert refusal(redeem(owner, link)) == (410, "link-redeemed")
+        assert refusal(owner.redeem(link)) == (410, "link-redeemed")
 
 
 def test_no_address_is_stored_or_logged(
     owner: Owner, conninfo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    link = new_link(owner)
-    booked(owner, link)
+    link = owner.new_link()
+    owner.book(link)
     assert try_from(owner.client, ELSEWHERE, link).status_code == 410
     tables = query(conninfo, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     dump = "\n".join(rows_of(conninfo, table) for (table,) in tables)
@@ -195,12 +188,12 @@ def test_no_address_is_stored_or_logged(
         assert text not in caplog.text
 
 
-def test_the_owners_page_tells_of_attempts(person: SignedIn, owner: Owner, clock: Clock) -> None:
-    calendar = new_calendar(owner)
-    rival, link = new_link(owner, calendar), new_link(owner, calendar)
-    booked(owner, rival)
-    redeem(owner, link)
-    booked(owner, link, TEN)
+def test_the_owners_page_lists_attempts(person: SignedIn, owner: Owner, clock: Clock) -> None:
+    calendar = owner.new_calendar()
+    rival, link = owner.new_link(calendar), owner.new_link(calendar)
+    owner.book(rival)
+    owner.redeem(link)
+    owner.book(link, TEN)
     for address in (ELSEWHERE, "192.0.2.1", ELSEWHERE):
         clock.advance(minutes=10)
         assert try_from(owner.client, address, link).status_code == 410
@@ -221,7 +214,7 @@ def test_the_owners_page_tells_of_attempts(person: SignedIn, owner: Owner, clock
 def test_the_owners_page_says_that_there_may_have_been_more(
     person: SignedIn, owner: Owner, services: Services
 ) -> None:
-    link = new_link(owner)
+    link = owner.new_link()
     for reason in ("link-expired", "link-revoked", "slot-not-offered", "idempotency-mismatch") * 25:
         services.refused_attempts.record(UUID(link["id"]), reason=reason, address="", now=NOW)
     page = words(person.get(f"/links/{link['id']}"))
@@ -235,12 +228,14 @@ def test_the_owners_page_says_that_there_may_have_been_more(
         assert sentence in page
 
 
-def test_attempts_are_kept_for_a_time(services: Services, owner: Owner, clock: Clock) -> None:
-    link = new_link(owner, expires_in_days=200)
-    booked(owner, link)
-    redeem(owner, link)
+def test_attempts_are_deleted_after_the_set_number_of_days(
+    services: Services, owner: Owner, clock: Clock
+) -> None:
+    link = owner.new_link(expires_in_days=200)
+    owner.book(link)
+    owner.redeem(link)
     clock.advance(minutes=1)
-    redeem(owner, link)
+    owner.redeem(link)
     clock.time = NOW + timedelta(days=services.settings.attempts_days, seconds=1)
     assert (
         services.refused_attempts.sweep(

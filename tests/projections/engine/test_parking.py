@@ -1,4 +1,4 @@
-"""What a view can't apply is set aside, its story waits, and everything else goes on."""
+"""An event that a view cannot apply is parked with the rest of its history."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,16 +22,16 @@ from projections.status import statuses
 from tests.projections.unreadable_events import (
     GARBLED,
     VIEWS,
-    apply_all,
-    begin_again,
+    empty_all_views,
     expected,
+    history_of_each,
     parked,
     rows,
-    spoiled,
-    stories,
+    unreadable,
 )
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
+from tests.support.projector import apply_all
 
 LINKS = projection_named("link_list")
 CALENDARS = projection_named("calendar_list")
@@ -44,7 +44,7 @@ mapper = JSONMapper()
 
 
 def position_of(conn: Connection[DictRow], topic: str) -> int:
-    """Of the first event of that topic."""
+    """Returns the position of the first event of that topic."""
     row = conn.execute("SELECT min(position) AS first FROM log WHERE topic = %s", (topic,))
     (found,) = row.fetchall()
     position: int = found["first"]
@@ -59,20 +59,20 @@ def errors(conn: Connection[DictRow], name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("projection", "topic"), HANDLED)
-def test_an_event_that_cannot_be_read_waits_with_the_rest_of_its_story_until_it_can(
+def test_an_unreadable_event_parks_the_rest_of_its_history_until_it_can_be_read(
     desk: Desk, conn: Connection[DictRow], projection: Projection, topic: str
 ) -> None:
     everything_happens(desk)
     apply_all(conn)
     right = rows(conn)
-    begin_again(conn)
+    empty_all_views(conn)
     poison = position_of(conn, topic)
     waits = expected(conn, projection, {poison})
-    told_by = stories(conn)
+    told_by = history_of_each(conn)
     # The agenda's event is told apart by a part of it that can be read.
     state = f'{{"booking_id": "{booking_of(conn, poison)}"}}'.encode()
     agenda = topic.startswith("agenda.")
-    with spoiled(conn, {poison}, state if agenda else GARBLED):
+    with unreadable(conn, {poison}, state if agenda else GARBLED):
         apply_all(conn)
         assert parked(conn, projection.name) == waits
         assert [text.partition(":")[0] for text in errors(conn, projection.name)] == [
@@ -95,7 +95,7 @@ def booking_of(conn: Connection[DictRow], position: int) -> str:
 
 
 def mentions(row: dict[str, Any]) -> set[str]:
-    """The stories that a row tells: its own, or its link's."""
+    """Returns the ids whose history a row shows: its own, or its link's."""
     return {str(row.get(name)) for name in ("link_id", "calendar_id", "booking_id") if name in row}
 
 
@@ -105,21 +105,21 @@ def mentions(row: dict[str, Any]) -> set[str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_whatever_cannot_be_read_in_whatever_batches_all_else_is_shown_and_the_rest_after_a_fix(
+def test_parking_is_right_for_any_unreadable_events_in_any_batches(
     desk: Desk, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
     if not desk.services.event_store.head():
         everything_happens(desk)
-    begin_again(conn)
+    empty_all_views(conn)
     apply_all(conn)
     right = rows(conn)
-    begin_again(conn)
-    log = list(stories(conn))
+    empty_all_views(conn)
+    log = list(history_of_each(conn))
     # What an agenda's event is about can't be known when nothing of it can be read.
     spoilable = [p for p in log if not topic_at(conn, p).startswith("agenda.")]
     poison = data.draw(st.sets(st.sampled_from(spoilable), min_size=1, max_size=6))
     waits = {each.name: expected(conn, each, poison) for each in VIEWS}
-    with monkeypatch.context() as sized, spoiled(conn, poison):
+    with monkeypatch.context() as sized, unreadable(conn, poison):
         sized.setattr(runner, "SMALLEST_BATCH", data.draw(st.sampled_from([1, 3, 500])))
         sized.setattr(batch, "RETRY_BATCH", data.draw(st.sampled_from([1, 500])))
         apply_all(conn)
@@ -138,15 +138,15 @@ def topic_at(conn: Connection[DictRow], position: int) -> str:
     return topic
 
 
-def test_after_an_agenda_event_of_which_nothing_can_be_read_the_whole_day_waits(
+def test_an_entirely_unreadable_agenda_event_parks_its_whole_day(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     everything_happens(desk)
     apply_all(conn)
     right = rows(conn)
-    begin_again(conn)
+    empty_all_views(conn)
     poison = position_of(conn, "agenda.slot_reserved")
-    with spoiled(conn, {poison}):
+    with unreadable(conn, {poison}):
         apply_all(conn)
         day = conn.execute(
             """SELECT position FROM log WHERE topic = 'agenda.slot_reserved' AND id =
@@ -180,7 +180,7 @@ def a_value_that_is_refused(conn: Connection[DictRow], link_id: UUID) -> Callabl
     ("fault", "error"),
     [(a_row_that_is_there_already, "UniqueViolation"), (a_value_that_is_refused, "CheckViolation")],
 )
-def test_a_row_that_the_table_refuses_waits_until_it_is_accepted(
+def test_an_event_whose_row_is_refused_is_parked_until_the_row_is_accepted(
     desk: Desk,
     conn: Connection[DictRow],
     fault: Callable[[Connection[DictRow], UUID], Callable[[], object]],
@@ -202,7 +202,7 @@ def test_a_row_that_the_table_refuses_waits_until_it_is_accepted(
     assert (shown[refused] is None, shown[other] is None) == (False, True)
 
 
-def test_an_event_about_a_row_that_is_not_there_waits_for_it(
+def test_an_event_about_a_missing_row_is_parked_until_the_row_exists(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id, other = desk.new_link(), desk.new_link()
@@ -228,7 +228,7 @@ def test_text_that_postgresql_cannot_hold_is_parked_with_the_reason(
     (row,) = conn.execute(
         "SELECT state FROM stored_events WHERE notification_id = %s", (position,)
     ).fetchall()
-    with spoiled(conn, {position}, row["state"].replace(b"Intro", b"In\\u0000tro")):
+    with unreadable(conn, {position}, row["state"].replace(b"Intro", b"In\\u0000tro")):
         apply_all(conn)
         assert errors(conn, CALENDARS.name)[0].startswith("UntranslatableCharacter: ")
         assert [row["calendar_id"] for row in rows(conn)["calendar_list_v1"]] == [kept]
@@ -252,12 +252,12 @@ def test_a_fault_of_the_projection_itself_is_parked_like_any_other(
 # Trying again
 
 
-def test_events_that_come_while_their_story_stands_still_wait_and_are_applied_in_order(
+def test_events_after_a_parked_one_of_their_history_are_applied_in_order(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link()
     poison = position_of(conn, "link.issued")
-    with spoiled(conn, {poison}):
+    with unreadable(conn, {poison}):
         apply_all(conn)
     desk.redeem(link_id)
     apply_all(conn)
@@ -266,14 +266,14 @@ def test_events_that_come_while_their_story_stands_still_wait_and_are_applied_in
     assert [row["redeemed_at"] is None for row in rows(conn)["link_list_v2"]] == [False]
 
 
-def test_a_retry_that_gets_further_parks_what_stops_it_now(
+def test_a_retry_that_gets_further_parks_the_next_event_that_fails(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     link_id = desk.new_link()
     desk.revoke(link_id)
     issued, revoked = position_of(conn, "link.issued"), position_of(conn, "link.revoked")
-    with spoiled(conn, {revoked}):
-        with spoiled(conn, {issued}):
+    with unreadable(conn, {revoked}):
+        with unreadable(conn, {issued}):
             apply_all(conn)
             assert parked(conn, LINKS.name) == {issued: True, revoked: False}
         assert retry(conn, LINKS, mapper) == (1, 1)
@@ -293,7 +293,7 @@ def test_a_retry_that_is_killed_before_its_end_has_done_nothing(
 
     desk.new_link()
     poison = position_of(conn, "link.issued")
-    with spoiled(conn, {poison}):
+    with unreadable(conn, {poison}):
         apply_all(conn)
     with monkeypatch.context() as dying:
         dying.setattr(parking, "release", die)
@@ -309,7 +309,7 @@ def test_parking_and_position_are_kept_together_or_not_at_all(
 ) -> None:
     desk.new_link()
     poison = position_of(conn, "link.issued")
-    with spoiled(conn, {poison}):
+    with unreadable(conn, {poison}):
         with (
             psycopg.connect(conninfo) as rival,
             rival.cursor() as cursor,
@@ -329,7 +329,7 @@ def test_thousands_of_parked_events_are_retried_in_batches(
 ) -> None:
     calendar_id = desk.new_calendar()
     link_ids = [desk.new_link(calendar_id) for _ in range(7)]
-    where = [p for p in stories(conn) if topic_at(conn, p) == "link.issued"]
+    where = [p for p in history_of_each(conn) if topic_at(conn, p) == "link.issued"]
     sizes = []
 
     def counting(conn: Connection[DictRow], wanted: list[int]) -> Any:
@@ -338,7 +338,7 @@ def test_thousands_of_parked_events_are_retried_in_batches(
 
     monkeypatch.setattr(batch, "RETRY_BATCH", 3)
     monkeypatch.setattr(batch, "read_at", counting)
-    with spoiled(conn, where):
+    with unreadable(conn, where):
         apply_all(conn)
         assert retry(conn, LINKS, mapper) == (0, 7)
     assert retry(conn, LINKS, mapper) == (7, 0)
@@ -350,7 +350,7 @@ def test_the_status_says_how_many_are_parked_and_how_many_wait(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     desk.redeem(desk.new_link())
-    with spoiled(conn, {position_of(conn, "link.issued")}):
+    with unreadable(conn, {position_of(conn, "link.issued")}):
         apply_all(conn)
         found = {view.name: view for view in statuses(desk.services.database)}
         assert (found[LINKS.name].parked, found[LINKS.name].waiting) == (1, 1)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+"""The positions of views, and waiting until views reach one."""
 
 import psycopg
 import pytest
@@ -20,25 +20,19 @@ def database(services: Services) -> Database:
 
 
 @pytest.fixture
-def conn(conninfo: str) -> Iterator[Connection[DictRow]]:
-    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
-
-
-@pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What was waited, without waiting for it."""
+    """Records the waits instead of waiting."""
     waited: list[float] = []
     monkeypatch.setattr(positions, "sleep", waited.append)
     return waited
 
 
-def test_a_view_begins_with_having_seen_nothing(database: Database) -> None:
+def test_a_new_view_is_at_position_0(database: Database) -> None:
     assert set(positions.all_positions(database)) == {each.name for each in CATALOGUE}
     assert set(positions.all_positions(database).values()) == {0}
 
 
-def test_a_view_noted_again_stays_where_it_is(
+def test_starting_a_view_again_keeps_its_position(
     database: Database, conn: Connection[DictRow]
 ) -> None:
     positions.advance(conn, ONE, 7)
@@ -48,7 +42,7 @@ def test_a_view_noted_again_stays_where_it_is(
 
 
 @pytest.mark.parametrize("position", [0, 6, 7])
-def test_who_asks_for_what_a_view_shows_already_does_not_wait(
+def test_waiting_for_a_position_already_reached_returns_at_once(
     database: Database, conn: Connection[DictRow], waits: list[float], position: int
 ) -> None:
     positions.advance(conn, ONE, 7)
@@ -56,7 +50,7 @@ def test_who_asks_for_what_a_view_shows_already_does_not_wait(
     assert waits == []
 
 
-def test_who_asks_for_more_waits_until_all_views_asked_for_show_it(
+def test_waiting_ends_when_all_views_have_reached_the_position(
     database: Database, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = [(ONE, 7), (OTHER, 6), (OTHER, 8)]
@@ -71,7 +65,7 @@ def test_who_asks_for_more_waits_until_all_views_asked_for_show_it(
 
 
 @pytest.mark.parametrize(("names", "position"), [([ONE], 8), ([ONE, OTHER], 7), (["gone_v1"], 0)])
-def test_who_asks_for_what_a_view_does_not_show_in_time_is_told_that_it_is_behind(
+def test_waiting_for_a_view_that_is_too_slow_raises_view_behind(
     database: Database, conn: Connection[DictRow], names: list[str], position: int
 ) -> None:
     positions.advance(conn, ONE, 7)
@@ -79,7 +73,9 @@ def test_who_asks_for_what_a_view_does_not_show_in_time_is_told_that_it_is_behin
         positions.wait_for(database, names, position, seconds=0.01)
 
 
-def test_while_one_moves_a_view_nobody_else_does(conninfo: str, conn: Connection[DictRow]) -> None:
+def test_the_position_of_a_view_is_locked_while_it_moves(
+    conninfo: str, conn: Connection[DictRow]
+) -> None:
     with conn.transaction(), psycopg.connect(conninfo, row_factory=dict_row) as other:
         assert positions.lock(conn, ONE) == 0
         other.execute("SET lock_timeout = '50ms'")

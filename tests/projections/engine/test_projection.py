@@ -17,7 +17,7 @@ from projections.engine.batch import Batch, fold
 from projections.engine.projection import Projection
 from tests.application.eventstore.golden_events import EVENTS
 from tests.support.desk import Desk
-from tests.support.every_event import everything_happens, recorded, view
+from tests.support.every_event import everything_happens, recorded_events, view
 from tests.support.examples import NOW
 
 NAMES = [projection.name for projection in CATALOGUE]
@@ -32,7 +32,7 @@ def position_of(desk: Desk, name: str) -> int:
 
 
 def views(desk: Desk) -> tuple[list[Sequence[dict[str, Any]]], list[int]]:
-    """Rows of every table and position of every view."""
+    """Returns the rows of every table and the position of every view."""
     rows = [view(desk.services, table) for table in TABLES]
     return rows, [position_of(desk, name) for name in NAMES]
 
@@ -60,10 +60,10 @@ def stored(topic: str, position: int) -> RecordedEvent:
 
 
 class TheServerDies(BaseException):
-    """Nothing that anybody catches."""
+    """An exception that nothing catches."""
 
 
-def test_the_story_has_every_kind_of_event_there_is(desk: Desk) -> None:
+def test_the_example_log_has_every_kind_of_event(desk: Desk) -> None:
     everything_happens(desk)
     assert set(desk.topics()) == {kind.TOPIC for kind in EVENT_CLASSES}
 
@@ -87,7 +87,7 @@ def test_events_one_by_one_or_again_make_the_same_views_as_all_at_once(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
     everything_happens(desk)
-    batch = recorded(desk.services)
+    batch = recorded_events(desk.services)
     for projection in CATALOGUE:
         for each in batch[:-1]:
             apply(conn, projection, [each])
@@ -108,7 +108,7 @@ def test_rows_and_position_move_together_or_not_at_all(
     desk: Desk, conn: Connection[DictRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything_happens(desk)
-    batch = recorded(desk.services)
+    batch = recorded_events(desk.services)
     for projection in CATALOGUE:
         apply(conn, projection, batch[:10])
     before = views(desk)
@@ -143,7 +143,7 @@ def test_an_event_that_a_view_does_not_show_only_moves_its_position(
 
 
 @each_projection
-def test_an_event_from_a_later_version_means_nothing_to_a_view(
+def test_an_event_with_an_unknown_topic_only_moves_the_position(
     desk: Desk, conn: Connection[DictRow], projection: Projection
 ) -> None:
     later = stored("calendar.archived", 7)._replace(topic="calendar.later", state=b"?")
@@ -176,7 +176,7 @@ def test_a_view_is_named_after_the_version_of_its_shape(projection: Projection) 
         assert table.name.startswith(f"{projection.name}_")
 
 
-def test_tables_are_made_as_they_are_told(conn: Connection[DictRow]) -> None:
+def test_tables_are_created_as_declared(conn: Connection[DictRow]) -> None:
     for projection in CATALOGUE:
         for table in projection.tables:
             made = conn.execute(
@@ -196,7 +196,7 @@ def test_tables_are_made_as_they_are_told(conn: Connection[DictRow]) -> None:
             ]
 
 
-def test_views_are_made_once_and_keep_what_they_have(
+def test_creating_views_again_keeps_their_rows(
     desk: Desk, conn: Connection[DictRow], catch_up: Callable[[], None]
 ) -> None:
     everything_happens(desk)
@@ -206,7 +206,7 @@ def test_views_are_made_once_and_keep_what_they_have(
     assert views(desk) == before
 
 
-def test_a_view_that_was_never_made_is_missed(conn: Connection[DictRow]) -> None:
+def test_a_view_that_was_never_created_is_reported_missing(conn: Connection[DictRow]) -> None:
     assert missing_views(conn) == []
     with conn.transaction(force_rollback=True):
         conn.execute("DELETE FROM projection_positions WHERE name = %s", (NAMES[0],))

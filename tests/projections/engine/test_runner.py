@@ -1,14 +1,8 @@
-"""The runner keeps views up, whatever happens to it. Waits end early; their bounds are generous."""
+"""The runner keeps the views up through lost connections, stops and missing tables."""
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
-from time import monotonic, sleep
 
 import pytest
 from psycopg import Connection
@@ -16,49 +10,28 @@ from psycopg.rows import DictRow
 
 from application.eventstore.mapper import JSONMapper
 from application.eventstore.recorder import CHANNEL
-from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import CATALOGUE
 from projections.engine import positions, runner
 from projections.engine.runner import Runner
 from tests.support.database_proxy import Proxy
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens, view
+from tests.support.projector import running_projector, start_projector
+from tests.support.waiting import wait_until
 
 NAMES = [projection.name for projection in CATALOGUE]
 TABLES = [table.name for projection in CATALOGUE for table in projection.tables]
 PATIENCE = 30.0
 
 
-def until(true: Callable[[], object]) -> None:
-    """Wait until it is true."""
-    ends_at = monotonic() + PATIENCE
-    while not true():
-        assert monotonic() < ends_at, "it never came true"
-        sleep(0.01)
-
-
-@contextmanager
-def running(conninfo: str) -> Iterator[Event]:
-    """A runner at work, and the means to stop it."""
-    stop = Event()
-    thread = Thread(target=Runner(conninfo, CATALOGUE, JSONMapper()).run, args=(stop,))
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
-
-
 def shown(desk: Desk) -> None:
-    """Return once all views show all that is in the log."""
+    """Returns once all views show the whole log."""
     head = desk.services.event_store.head()
     positions.wait_for(desk.services.database, NAMES, head, seconds=PATIENCE)
 
 
 def projectors(desk: Desk, *, at_work: bool | None = None) -> list[int]:
-    """The server processes of runners: of the one at work, or of those that stand by."""
+    """Returns the server processes of runners: all, or those at work, or those standing by."""
     rows = desk.services.database.fetch_all(
         """SELECT a.pid, bool_or(l.pid IS NOT NULL) AS at_work FROM pg_stat_activity a
         LEFT JOIN pg_locks l ON l.pid = a.pid AND locktype = 'advisory' AND granted
@@ -69,7 +42,7 @@ def projectors(desk: Desk, *, at_work: bool | None = None) -> list[int]:
 
 
 def write_without_a_word(conn: Connection[DictRow], topic: str = "link.issued") -> int:
-    """Append a copy of an event, as another topic, without NOTIFY; its position."""
+    """Appends a copy of an event with another topic and without NOTIFY; returns its position."""
     (row,) = conn.execute(
         """INSERT INTO stored_events (originator_id, originator_version, topic, state)
         SELECT gen_random_uuid(), 1, %s, state FROM stored_events WHERE topic = 'link.issued'
@@ -83,11 +56,9 @@ def write_without_a_word(conn: Connection[DictRow], topic: str = "link.issued") 
 # At work
 
 
-def test_a_runner_shows_what_was_there_before_it_and_what_comes_after(
-    desk: Desk, conninfo: str
-) -> None:
+def test_a_runner_applies_earlier_and_new_events(desk: Desk, conninfo: str) -> None:
     everything_happens(desk)
-    with running(conninfo):
+    with running_projector(conninfo):
         shown(desk)
         link_id = desk.new_link()
         shown(desk)
@@ -117,7 +88,7 @@ def test_what_was_written_without_notify_is_found_by_polling(
     desk: Desk, conn: Connection[DictRow], conninfo: str
 ) -> None:
     desk.new_link()
-    with running(conninfo):
+    with running_projector(conninfo):
         shown(desk)
         position = write_without_a_word(conn)
         shown(desk)
@@ -128,7 +99,7 @@ def test_notify_shortens_the_wait(
     desk: Desk, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "POLL_SECONDS", 10 * PATIENCE)
-    with running(conninfo) as stop:
+    with running_projector(conninfo) as stop:
         desk.new_link()
         shown(desk)
         desk.new_link()
@@ -143,14 +114,13 @@ def test_notify_shortens_the_wait(
 def test_a_runner_whose_connection_is_cut_connects_again_and_goes_on(
     desk: Desk, conn: Connection[DictRow], conninfo: str
 ) -> None:
-    with running(conninfo):
-        until(lambda: projectors(desk, at_work=True))
+    with running_projector(conninfo):
         for _ in range(2):
             (cut,) = projectors(desk, at_work=True)
             conn.execute("SELECT pg_terminate_backend(%s)", (cut,))
             desk.new_link()
             shown(desk)
-            until(lambda: projectors(desk, at_work=True))
+            wait_until(lambda: projectors(desk, at_work=True))
             assert projectors(desk, at_work=True) != [cut]
 
 
@@ -159,14 +129,13 @@ def test_a_runner_whose_network_falls_silent_connects_again_and_catches_up(
 ) -> None:
     proxy = Proxy(conninfo)
     try:
-        with running(proxy.conninfo):
-            until(lambda: projectors(desk, at_work=True))
+        with running_projector(proxy.conninfo):
             before = projectors(desk, at_work=True)
             with proxy.silence():
                 desk.new_link()
-                until(lambda: "connecting again" in caplog.text)
+                wait_until(lambda: "connecting again" in caplog.text)
             shown(desk)
-            until(lambda: projectors(desk, at_work=True) not in ([], before))
+            wait_until(lambda: projectors(desk, at_work=True) not in ([], before))
     finally:
         proxy.close()
 
@@ -174,19 +143,14 @@ def test_a_runner_whose_network_falls_silent_connects_again_and_catches_up(
 def test_a_runner_that_stands_still_loses_its_place_to_one_that_stands_by(
     desk: Desk, conninfo: str, tmp_path: Path
 ) -> None:
-    environment = os.environ | {"ADMITONE_DATABASE_URL": conninfo, "ADMITONE_DATA": str(tmp_path)}
-    command = [sys.executable, "-m", "interface.cli", "projections", "run"]
-    with subprocess.Popen(
-        command, env=for_children(environment), stderr=subprocess.DEVNULL
-    ) as first:
+    with start_projector(conninfo, tmp_path) as first:
         try:
-            until(lambda: projectors(desk, at_work=True))
             before = projectors(desk, at_work=True)
             desk.new_link()
             shown(desk)
             first.send_signal(signal.SIGSTOP)
-            with running(conninfo):
-                until(lambda: projectors(desk, at_work=True) not in ([], before))
+            with running_projector(conninfo):
+                assert projectors(desk, at_work=True) not in ([], before)
                 desk.new_link()
                 shown(desk)
         finally:
@@ -196,34 +160,36 @@ def test_a_runner_that_stands_still_loses_its_place_to_one_that_stands_by(
 def test_a_runner_that_finds_no_server_keeps_trying_until_it_is_stopped(
     conninfo: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with running(f"{conninfo} port=1"):
-        until(lambda: len(caplog.records) > 1)
+    with running_projector(f"{conninfo} port=1", may_stand_by=True):
+        wait_until(lambda: len(caplog.records) > 1)
     assert "connecting again" in caplog.text
 
 
 def test_a_second_runner_stands_by_and_takes_over_when_the_first_ends(
     desk: Desk, conninfo: str
 ) -> None:
-    with running(conninfo) as stop_first:
-        until(lambda: projectors(desk, at_work=True))
+    with running_projector(conninfo) as stop_first:
         (first,) = projectors(desk, at_work=True)
-        with running(conninfo):
-            until(lambda: projectors(desk, at_work=False))
+        with running_projector(conninfo, may_stand_by=True):
+            wait_until(lambda: projectors(desk, at_work=False))
             desk.new_link()
             shown(desk)
             assert projectors(desk, at_work=True) == [first]
             stop_first.set()
-            until(lambda: first not in projectors(desk))
+            wait_until(lambda: first not in projectors(desk))
             desk.new_link()
             shown(desk)
-            until(lambda: projectors(desk, at_work=True))
-        until(lambda: projectors(desk) == [])
+            wait_until(lambda: projectors(desk, at_work=True))
+        wait_until(lambda: projectors(desk) == [])
 
 
-def test_runners_stop_at_work_and_standing_by(desk: Desk, conninfo: str) -> None:
-    with running(conninfo), running(conninfo):
-        until(lambda: projectors(desk, at_work=True) and projectors(desk, at_work=False))
-    until(lambda: projectors(desk) == [])
+def test_runners_stop_both_at_work_and_standing_by(desk: Desk, conninfo: str) -> None:
+    with (
+        running_projector(conninfo, may_stand_by=True),
+        running_projector(conninfo, may_stand_by=True),
+    ):
+        wait_until(lambda: projectors(desk, at_work=True) and projectors(desk, at_work=False))
+    wait_until(lambda: projectors(desk) == [])
 
 
 # What cannot be applied

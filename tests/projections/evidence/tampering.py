@@ -1,4 +1,4 @@
-"""A superuser who rewrites history, in every way there is."""
+"""Every way in which a superuser could change the log."""
 
 import json
 from collections.abc import Callable
@@ -19,63 +19,63 @@ from projections.evidence.log_verification import Verdict, verify
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
 from tests.support.examples import NOW
-from tests.support.log_trigger import unlock_log
+from tests.support.log_trigger import bypass_log_trigger
 
 SIGNER = CheckpointSigner("book.example.org", bytes(32))
 
 Positions = list[int]
 Change = Callable[[Connection[DictRow], Random, Positions], int]
-"""Changes the log at some of its positions; answers the first that is no longer as it was."""
+"""Changes the log at some of its positions and returns the first that changed."""
 
 
 @dataclass
-class Vault:
-    """A log under signed heads, which can be put back to what it was."""
+class SignedLog:
+    """A signed log that can be changed and restored."""
 
     conninfo: str
-    kept: CheckpointStore
+    checkpoints: CheckpointStore
 
     @classmethod
-    def of(cls, conninfo: str, folder: Path) -> "Vault":
-        """Sign the log as it is now and note it aside."""
-        vault = cls(conninfo, CheckpointStore(folder, SIGNER.verifier_key()))
-        with vault.connect() as conn:
-            while sign_due(conn, SIGNER, vault.kept, now=NOW):
+    def of(cls, conninfo: str, folder: Path) -> "SignedLog":
+        """Signs the current log and stores a copy of it."""
+        signed_log = cls(conninfo, CheckpointStore(folder, SIGNER.verifier_key()))
+        with signed_log.connect() as conn:
+            while sign_due(conn, SIGNER, signed_log.checkpoints, now=NOW):
                 pass
             conn.execute("DROP TABLE IF EXISTS log_aside")
             conn.execute("CREATE TABLE log_aside AS TABLE stored_events")
             conn.execute("DROP TABLE IF EXISTS tree_aside")
             conn.execute("CREATE TABLE tree_aside AS TABLE transparency_log_v1")
-        return vault
+        return signed_log
 
     def connect(self) -> Connection[DictRow]:
         return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Drops the copies."""
         with self.connect() as conn:
             conn.execute("DROP TABLE IF EXISTS log_aside, tree_aside")
 
     def change(self, change: Change, random: Random, *, rewrite_tree: bool = False) -> int:
-        """Tamper with the log, and let the tree in the database agree if that is wished."""
+        """Changes the log and, with `rewrite_tree`, builds the tree in the database anew."""
         with self.connect() as conn:
             rows = conn.execute("SELECT notification_id AS p FROM stored_events ORDER BY 1")
             positions = [row["p"] for row in rows]
             with conn.transaction():
-                unlock_log(conn)
+                bypass_log_trigger(conn)
                 first = change(conn, random, positions)
         if rewrite_tree:
             Rebuild(self.conninfo, [TransparencyLog()], JSONMapper()).run()
         return first
 
-    def verdict(self) -> Verdict:
-        """What verification finds now."""
-        return verify(self.conninfo, self.kept.all(), self.kept.leaves())
+    def verify(self) -> Verdict:
+        """Verifies the log as it is now."""
+        return verify(self.conninfo, self.checkpoints.all(), self.checkpoints.leaves())
 
     def restore(self) -> None:
-        """As it was when it was signed."""
+        """Restores the log that was signed."""
         with self.connect() as conn, conn.transaction():
-            unlock_log(conn)
+            bypass_log_trigger(conn)
             conn.execute("DELETE FROM stored_events")
             conn.execute("INSERT INTO stored_events TABLE log_aside")
             conn.execute("DELETE FROM transparency_log_v1")

@@ -1,4 +1,4 @@
-"""What tests of rebuilds have in common."""
+"""Helpers for the tests of rebuilds."""
 
 from typing import Any
 
@@ -11,22 +11,20 @@ from projections.catalogue import CATALOGUE, projection_named
 from projections.rebuild import rebuild, throttle
 from projections.rebuild.jobs import REBUILD, RebuildJob
 from projections.rebuild.rebuild import Rebuild
-from tests.projections.unreadable_events import (
-    TABLES,
-)
+from tests.projections.unreadable_events import TABLES
 
 LINKS = projection_named("link_list")
 mapper = JSONMapper()
 
 
 def rebuilt(conninfo: str, *names: str, kind: str = REBUILD, **more: Any) -> list[RebuildJob]:
-    """Build these views anew, or all."""
+    """Rebuilds these views, or all."""
     chosen = [projection_named(name) for name in names] or list(CATALOGUE)
     return Rebuild(conninfo, chosen, mapper, kind=kind, **more).run()
 
 
 def take(monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
-    """So many events at a time, without a rest."""
+    """Sets the number of events in a batch, and no pauses."""
     for module, name in (
         (rebuild, "BATCH_SIZE"),
         (throttle, "BATCH_SIZE"),
@@ -37,7 +35,7 @@ def take(monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
 
 
 def tamper(conn: Connection[DictRow]) -> None:
-    """A row of each kind of fault in every view: another value, one too few, one too many."""
+    """Changes, deletes and adds rows in the views."""
     conn.execute("UPDATE calendar_list_v1 SET version = 99")
     conn.execute("UPDATE link_list_v2 SET issued_at = issued_at + interval '1 hour'")
     conn.execute("DELETE FROM link_list_v2_bookings")
@@ -48,7 +46,7 @@ def tamper(conn: Connection[DictRow]) -> None:
 
 
 def shape(conn: Connection[DictRow]) -> list[DictRow]:
-    """Columns, constraints and indexes of the live tables, and how they are stored."""
+    """Returns columns, constraints, indexes and storage options of the live tables."""
     return conn.execute(
         """SELECT c.relname, c.reloptions::text, c.relpersistence::text,
             array(SELECT (attname, atttypid::regtype, attnotnull)::text FROM pg_attribute
@@ -74,4 +72,4 @@ def schemas(conn: Connection[DictRow], prefix: str) -> int:
 
 
 class Killed(BaseException):
-    """Nothing that anybody catches."""
+    """An exception that nothing catches."""

@@ -1,4 +1,4 @@
-"""Views built anew beside the live ones, one at a time: the same rows."""
+"""A rebuild gives the same rows as the live view, one rebuild at a time."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,17 +31,17 @@ from tests.projections.unreadable_events import (
     TABLES,
     VIEWS,
     Views,
-    apply_all,
-    begin_again,
+    empty_all_views,
     expected,
-    history_open,
     parked,
     rows,
     set_state,
-    spoiled,
+    unreadable,
 )
 from tests.support.desk import Desk
-from tests.support.service import wait_until
+from tests.support.log_trigger import writable_log
+from tests.support.projector import apply_all
+from tests.support.waiting import wait_until
 
 
 def test_a_view_built_anew_has_the_same_rows_and_the_same_shape(
@@ -69,7 +69,7 @@ def test_a_view_built_anew_has_the_same_rows_and_the_same_shape(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 1500), batch=st.sampled_from([7, 100]))
-def test_of_any_history_a_view_built_anew_is_the_view_that_followed_it(
+def test_a_rebuilt_view_equals_the_live_one_for_any_log(
     conn: Connection[DictRow],
     conninfo: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -77,9 +77,9 @@ def test_of_any_history_a_view_built_anew_is_the_view_that_followed_it(
     count: int,
     batch: int,
 ) -> None:
-    with history_open(conn):
+    with writable_log(conn):
         conn.execute("DELETE FROM stored_events")
-    begin_again(conn)
+    empty_all_views(conn)
     fill(conninfo, count, seed=seed)
     apply_all(conn)
     followed = rows(conn)
@@ -91,7 +91,7 @@ def test_of_any_history_a_view_built_anew_is_the_view_that_followed_it(
     assert [generation.differing for generation in done] == [0] * len(NAMES)
 
 
-def test_rows_that_were_tampered_with_are_told_and_replaced(
+def test_rows_that_were_tampered_with_are_reported_and_replaced(
     right: Views, conn: Connection[DictRow], conninfo: str
 ) -> None:
     tamper(conn)
@@ -111,7 +111,7 @@ def test_rows_that_were_tampered_with_are_told_and_replaced(
     assert extra["live"]["booking_id"] == extra["key"]
 
 
-def test_what_was_replaced_is_kept_until_it_is_pruned(
+def test_the_replaced_tables_remain_until_they_are_pruned(
     right: Views, conn: Connection[DictRow], conninfo: str
 ) -> None:
     before = schemas(conn, "retired_")
@@ -133,7 +133,7 @@ def test_what_was_replaced_is_kept_until_it_is_pruned(
 
 
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
-def test_a_view_in_work_is_refused_to_everybody_else(
+def test_a_view_that_is_being_rebuilt_is_refused_to_everybody_else(
     right: Views,
     conn: Connection[DictRow],
     conninfo: str,
@@ -184,7 +184,7 @@ def test_a_rebuild_is_requested_once_and_done_by_whoever_comes_first(
 
 
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
-def test_what_was_killed_does_not_keep_anybody_from_requesting_a_rebuild(
+def test_a_killed_rebuild_does_not_block_a_new_request(
     right: Views, conn: Connection[DictRow], conninfo: str, kind: str
 ) -> None:
     def die(_: object) -> None:
@@ -203,7 +203,7 @@ def test_what_was_killed_does_not_keep_anybody_from_requesting_a_rebuild(
 # Poison
 
 
-def test_what_a_new_generation_cannot_apply_is_the_live_views_at_the_switch(
+def test_events_parked_during_a_rebuild_stay_parked_after_the_switch(
     right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(monkeypatch, 10)
@@ -212,7 +212,7 @@ def test_what_a_new_generation_cannot_apply_is_the_live_views_at_the_switch(
     waits = expected(conn, LINKS, {poison})
     assert len(waits) > 1
     live: list[dict[int, bool]] = []
-    with spoiled(conn, {poison}):
+    with unreadable(conn, {poison}):
         (done,) = rebuilt(
             conninfo, "link_list", report=lambda _: live.append(parked(conn, LINKS.name))
         )
@@ -228,18 +228,18 @@ def test_what_a_new_generation_cannot_apply_is_the_live_views_at_the_switch(
     assert rows(conn) == right
 
 
-def test_a_rebuild_takes_what_the_live_view_had_parked(
+def test_a_rebuild_applies_events_that_the_live_view_had_parked(
     desk: Desk, conn: Connection[DictRow], conninfo: str
 ) -> None:
     link_id = desk.new_link()
     (line,) = conn.execute(
         "SELECT notification_id AS at, state FROM stored_events WHERE topic = 'link.issued'"
     ).fetchall()
-    with history_open(conn):
+    with writable_log(conn):
         set_state(conn, line["at"], GARBLED)
     apply_all(conn)
     assert parked(conn, LINKS.name) == {line["at"]: True}
-    with history_open(conn):
+    with writable_log(conn):
         set_state(conn, line["at"], line["state"])
     rebuilt(conninfo, "link_list")
     assert parked(conn, LINKS.name) == {}

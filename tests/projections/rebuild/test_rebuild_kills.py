@@ -12,11 +12,7 @@ from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import Rebuild
 from tests.projections.rebuild.rebuilds import LINKS, Killed, mapper, rebuilt, states, take, tamper
-from tests.projections.unreadable_events import (
-    VIEWS,
-    Views,
-    rows,
-)
+from tests.projections.unreadable_events import VIEWS, Views, rows
 
 # Killed on the way
 
@@ -48,7 +44,7 @@ class MortalRebuild(Rebuild):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
-def test_killed_at_any_round_trip_the_old_views_stand_and_the_next_run_finishes(
+def test_a_rebuild_killed_at_any_round_trip_is_finished_by_the_next(
     right: Views,
     conn: Connection[DictRow],
     conninfo: str,
@@ -87,7 +83,7 @@ def test_killed_at_any_round_trip_the_old_views_stand_and_the_next_run_finishes(
     }
 
 
-def test_one_that_was_interrupted_is_gone_on_with_from_where_it_was(
+def test_an_interrupted_rebuild_is_resumed_where_it_stopped(
     right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(monkeypatch, 10)
@@ -108,7 +104,7 @@ def test_one_that_was_interrupted_is_gone_on_with_from_where_it_was(
     assert rows(conn) == right
 
 
-def test_of_all_views_one_may_be_further_than_the_others(
+def test_views_of_one_rebuild_may_be_at_different_positions(
     right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(monkeypatch, 10)
@@ -124,7 +120,7 @@ def test_of_all_views_one_may_be_further_than_the_others(
     assert rows(conn) == right
 
 
-def test_a_server_that_ends_the_connection_is_noted_as_the_failure(
+def test_a_connection_that_is_terminated_is_stored_as_the_failure(
     right: Views, conn: Connection[DictRow], conninfo: str
 ) -> None:
     def cut(_: object) -> None:

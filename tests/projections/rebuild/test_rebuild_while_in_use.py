@@ -1,4 +1,4 @@
-"""A rebuild beside readers, writers and the projector."""
+"""A rebuild while others read, write and project."""
 
 from threading import Event, Thread
 from typing import Any
@@ -12,18 +12,12 @@ from projections.engine import positions
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import NotSwitched, Rebuild
 from projections.views.link_list import links_of
-from tests.projections.engine.test_runner import running
 from tests.projections.rebuild.rebuilds import LINKS, rebuilt, states, take, tamper
-from tests.projections.unreadable_events import (
-    NAMES,
-    Views,
-    apply_all,
-    begin_again,
-    rows,
-)
+from tests.projections.unreadable_events import NAMES, Views, empty_all_views, rows
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, OWNER
+from tests.support.projector import apply_all, running_projector
 
 # Beside the others
 
@@ -43,7 +37,7 @@ def test_a_live_view_that_is_far_behind_is_replaced_without_a_comparison(
     assert all(shown.values())
 
 
-def test_a_view_that_nobody_keeps_up_is_compared_where_it_stands_if_it_has_seen_enough(
+def test_a_live_view_without_a_projector_is_compared_at_its_own_position(
     right: Views, desk: Desk, conn: Connection[DictRow], conninfo: str
 ) -> None:
     late: list[object] = []
@@ -58,7 +52,7 @@ def test_a_view_that_nobody_keeps_up_is_compared_where_it_stands_if_it_has_seen_
     assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v2"]]
 
 
-def test_a_long_reader_of_the_old_view_holds_up_the_switch_and_nobody_else(
+def test_a_long_read_of_the_old_view_delays_only_the_switch(
     right: Views,
     desk: Desk,
     conn: Connection[DictRow],
@@ -99,7 +93,7 @@ def test_a_long_reader_of_the_old_view_holds_up_the_switch_and_nobody_else(
     assert len(rows(conn)["link_list_v2"]) == len(right["link_list_v2"]) + 20
 
 
-def test_a_switch_that_readers_never_allow_is_given_up_and_finished_later(
+def test_a_switch_that_readers_block_is_given_up_and_finished_later(
     right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tamper(conn)
@@ -115,7 +109,7 @@ def test_a_switch_that_readers_never_allow_is_given_up_and_finished_later(
     assert rows(conn)["link_list_v2"] == right["link_list_v2"]
 
 
-def test_readers_never_see_an_error_an_empty_or_an_older_view(
+def test_readers_never_see_an_error_or_an_empty_or_older_view(
     right: Views, desk: Desk, conn: Connection[DictRow], conninfo: str
 ) -> None:
     database = desk.services.database
@@ -137,7 +131,7 @@ def test_readers_never_see_an_error_an_empty_or_an_older_view(
 
     issued = len(links_of(database, OWNER, now=NOW, limit=1000))
     readers = [Thread(target=read) for _ in range(4)]
-    with running(conninfo):
+    with running_projector(conninfo):
         for reader in readers:
             reader.start()
         for _ in range(5):
@@ -158,7 +152,7 @@ BOOKED = 3
 """The bookings of `OWNER` in the story."""
 
 
-def test_while_everything_goes_on_a_rebuild_ends_with_the_rows_of_the_log(
+def test_a_rebuild_during_writes_ends_with_the_rows_of_the_log(
     desk: Desk, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(monkeypatch, 100)
@@ -170,7 +164,7 @@ def test_while_everything_goes_on_a_rebuild_ends_with_the_rows_of_the_log(
             desk.revoke(desk.new_link())
 
     writer = Thread(target=write)
-    with running(conninfo):
+    with running_projector(conninfo):
         writer.start()
         try:
             done = [generation for _ in range(3) for generation in rebuilt(conninfo)]
@@ -182,6 +176,6 @@ def test_while_everything_goes_on_a_rebuild_ends_with_the_rows_of_the_log(
         )
     assert {generation.differing for generation in done} == {0}
     shown = rows(conn)
-    begin_again(conn)
+    empty_all_views(conn)
     apply_all(conn)
     assert rows(conn) == shown

@@ -37,7 +37,7 @@ CALENDARS_V2 = Table("calendar_list_v2", StoredCalendarV2, CALENDARS.indexes)
 
 
 class CalendarListV2(Projection):
-    """As the first version, with the name in a column of its own."""
+    """Like the first version, with the name in a column of its own."""
 
     name = "calendar_list_v2"
     tables = (CALENDARS_V2,)
@@ -75,7 +75,7 @@ def conn(new_database: Callable[[], str]) -> Iterator[Connection[DictRow]]:
 
 
 def create(conn: Connection[DictRow]) -> None:
-    """One more calendar."""
+    """Appends the creation of a calendar."""
     conn.execute(
         """INSERT INTO stored_events (originator_id, originator_version, topic, state)
         VALUES (gen_random_uuid(), 1, 'calendar.created', %s)""",

@@ -1,3 +1,5 @@
+"""The calendar of bookings: its rows, its list, and reserved time."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,7 +18,6 @@ from projections.views.booking_calendar import (
     reservations,
 )
 from tests.support.desk import ALL_DAY, Desk, minutes
-from tests.support.every_event import cancel, reschedule
 from tests.support.examples import (
     ADA,
     GRACE,
@@ -69,7 +70,7 @@ def reserved(desk: Desk, catch_up: Callable[[], None]) -> Callable[[], list[Rese
 def book(desk: Desk, *starts: Any, calendar_id: UUID | None = None) -> list[UUID]:
     """Bookings of one calendar."""
     calendar_id = calendar_id or desk.new_calendar()
-    return [desk.redeem(desk.new_link(calendar_id), start).value.booking.id for start in starts]
+    return [desk.book(desk.new_link(calendar_id), start) for start in starts]
 
 
 # What becomes of a booking
@@ -99,9 +100,11 @@ def test_a_rescheduled_booking_is_shown_and_reserved_at_its_new_time(
     shown: Callable[[UUID], BookingRow],
     reserved: Callable[[], list[Reservation]],
 ) -> None:
-    (booking_id,) = book(desk, TOMORROW_AT_NINE)
+    calendar_id = desk.new_calendar()
+    (booking_id,) = book(desk, TOMORROW_AT_NINE, calendar_id=calendar_id)
     assert reserved() == [Reservation(TOMORROW, minutes(0), minutes(0))]
-    reschedule(desk, booking_id, AT_TEN)
+    desk.change(calendar_id, buffer_before_minutes=20, buffer_after_minutes=25)
+    desk.reschedule(booking_id, AT_TEN.start)
     row = shown(booking_id)
     assert (row.start, row.end, row.status) == (AT_TEN.start, AT_TEN.end, BookingStatus.CONFIRMED)
     assert row.invitee == ADA
@@ -114,7 +117,7 @@ def test_a_cancelled_booking_is_shown_as_cancelled_and_leaves_its_time_free(
     reserved: Callable[[], list[Reservation]],
 ) -> None:
     cancelled, kept = book(desk, TOMORROW_AT_NINE, TOMORROW_AT_TEN)
-    cancel(desk, cancelled)
+    desk.cancel(cancelled)
     row = shown(cancelled)
     assert (row.status, row.start) == (BookingStatus.CANCELLED, TOMORROW.start)
     assert shown(kept).status is BookingStatus.CONFIRMED
@@ -165,7 +168,7 @@ def test_bookings_of_the_same_start_are_listed_by_id(
     ids = []
     for _ in range(3):
         (booking_id,) = book(desk, TOMORROW_AT_NINE)
-        cancel(desk, booking_id)
+        desk.cancel(booking_id)
         ids.append(booking_id)
     first, second, third = sorted(ids)
     assert listed() == [first, second, third]
@@ -199,7 +202,7 @@ def test_bookings_are_listed_by_calendar_by_status_and_when_they_are_over(
     calendar_id = desk.new_calendar()
     nine, ten = book(desk, TOMORROW_AT_NINE, TOMORROW_AT_TEN, calendar_id=calendar_id)
     (noon,) = book(desk, TOMORROW_AT_NINE + timedelta(hours=3))
-    cancel(desk, nine)
+    desk.cancel(nine)
     assert listed(calendar_id=calendar_id) == [nine, ten]
     assert listed(status=BookingStatus.CANCELLED) == [nine]
     assert listed(status=BookingStatus.CONFIRMED) == [ten, noon]
@@ -235,7 +238,7 @@ def test_another_owners_bookings_are_not_seen(
     reserved: Callable[[], list[Reservation]],
 ) -> None:
     link_id = desk.new_link(owner_id=OTHER_OWNER)
-    theirs = desk.redeem(link_id).value.booking.id
+    theirs = desk.book(link_id)
     assert (listed(), reserved(), listed(OTHER_OWNER)) == ([], [], [theirs])
     database = desk.services.database
     assert booking_of(database, OTHER_OWNER, theirs) == shown(theirs)
@@ -245,7 +248,7 @@ def test_another_owners_bookings_are_not_seen(
         booking(database, uuid4())
 
 
-def test_whatever_may_clash_with_a_slot_of_a_day_is_among_the_reservations_of_that_day(
+def test_reservations_of_a_day_include_all_that_can_clash_with_a_slot_of_that_day(
     desk: Desk, catch_up: Callable[[], None]
 ) -> None:
     longest: dict[str, Any] = {

@@ -1,3 +1,5 @@
+"""The list of calendars."""
+
 from collections.abc import Callable
 from uuid import uuid4
 

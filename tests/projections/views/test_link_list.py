@@ -1,3 +1,5 @@
+"""The list of links: its rows, statuses, search and pages."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -8,10 +10,8 @@ import pytest
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus
-from domain.slot import Slot
 from projections.views.link_list import LinkBooking, LinkOrder, LinkRow, link, link_of, links_of
 from tests.support.desk import Desk, minutes
-from tests.support.every_event import cancel, reschedule
 from tests.support.examples import (
     ADA,
     GRACE,
@@ -97,8 +97,7 @@ def test_a_rescheduled_booking_is_shown_at_its_new_time(
     desk: Desk, shown: Callable[[UUID], LinkRow]
 ) -> None:
     link_id = desk.new_link()
-    booking_id = desk.redeem(link_id).value.booking.id
-    reschedule(desk, booking_id, Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + minutes(30)))
+    desk.reschedule(desk.book(link_id), TOMORROW_AT_TEN)
     booking = shown(link_id).booking
     assert booking is not None
     assert (booking.start, booking.end) == (TOMORROW_AT_TEN, TOMORROW_AT_TEN + minutes(30))
@@ -106,7 +105,7 @@ def test_a_rescheduled_booking_is_shown_at_its_new_time(
 
 def test_a_cancelled_bookings_link_stays_used(desk: Desk, shown: Callable[[UUID], LinkRow]) -> None:
     link_id = desk.new_link()
-    cancel(desk, desk.redeem(link_id).value.booking.id)
+    desk.cancel(desk.book(link_id))
     row = shown(link_id)
     assert row.booking is not None
     assert (row.status, row.booking.status) == (LinkStatus.REDEEMED, BookingStatus.CANCELLED)
@@ -129,7 +128,7 @@ def test_a_replaced_link_names_the_one_issued_instead(
     assert (shown(new.id).status, shown(new.id).recipient) == (LinkStatus.ACTIVE, "Ada")
 
 
-def test_a_link_is_shown_as_expired_from_the_moment_on_that_the_clock_says_so(
+def test_a_link_is_shown_as_expired_from_its_expiry_on(
     desk: Desk, catch_up: Callable[[], None]
 ) -> None:
     unused, used, revoked = (desk.new_link() for _ in range(3))
@@ -199,9 +198,7 @@ def test_links_can_be_picked_by_id_and_by_where_they_are_in_the_log(
     assert listed(positions=(first, last)) == [links[2], links[1]]
 
 
-def test_links_are_listed_by_what_became_of_them(
-    desk: Desk, listed: Callable[..., list[UUID]]
-) -> None:
+def test_links_are_listed_by_status(desk: Desk, listed: Callable[..., list[UUID]]) -> None:
     active, redeemed, revoked = (desk.new_link(recipient=f"Guest {n}") for n in range(3))
     expired = desk.new_link(expires_at=NOW + timedelta(days=1))
     desk.redeem(redeemed)
@@ -257,7 +254,9 @@ def test_links_are_found_by_what_was_typed_with_them(
     assert [names[link_id] for link_id in listed(q=q)] == found
 
 
-def test_another_owners_link_does_not_exist(desk: Desk, shown: Callable[[UUID], LinkRow]) -> None:
+def test_a_link_of_another_owner_does_not_exist(
+    desk: Desk, shown: Callable[[UUID], LinkRow]
+) -> None:
     link_id = desk.new_link()
     row = shown(link_id)
     database = desk.services.database

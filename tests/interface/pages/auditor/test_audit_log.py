@@ -1,4 +1,4 @@
-"""What auditors see at a browser, and who sees nothing."""
+"""The pages of the audit log, and who has access to them."""
 
 import re
 from collections.abc import Callable
@@ -8,10 +8,16 @@ import pytest
 from flask import Flask
 
 from interface.bootstrap import Services
-from tests.conftest import Owner
 from tests.interface.pages.page_text import text, words
-from tests.support.audit_trail import Story, no_access_can_be_noted, noted, sign_head
-from tests.support.calls import TEN, booked, new_link, unknown_id
+from tests.support.audit_trail import (
+    BookedLink,
+    accesses_cannot_be_recorded,
+    recorded_accesses,
+    sign_checkpoint,
+)
+from tests.support.examples import TEN
+from tests.support.http_desk import unknown_id
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
@@ -22,22 +28,22 @@ def audit_pages(app: Flask) -> list[str]:
 
 
 def test_every_page_is_for_auditors_and_admins_only(
-    app: Flask, enter: Callable[..., SignedIn], services: Services
+    app: Flask, sign_in_as: Callable[..., SignedIn], services: Services
 ) -> None:
-    owner = enter("owner", "operator", name="Olga Owner")
+    owner = sign_in_as("owner", "operator")
     for path in audit_pages(app):
         answer = owner.get(path)
         assert answer.status_code == 403, path
         assert "Your account doesn't have access to this page." in text(answer)
         assert app.test_client().get(path).status_code == 302
-    assert noted(services) == []
+    assert recorded_accesses(services) == []
     for role in ("auditor", "admin"):
-        person = enter(role, name=f"{role} Person")
+        person = sign_in_as(role)
         assert {person.get(path).status_code for path in audit_pages(app)} <= {200, 404}
 
 
 def test_the_menu_names_the_audit_only_to_those_who_may_read_it(
-    enter: Callable[..., SignedIn],
+    sign_in_as: Callable[..., SignedIn],
 ) -> None:
     for role, is_named in (
         ("owner", False),
@@ -45,36 +51,36 @@ def test_the_menu_names_the_audit_only_to_those_who_may_read_it(
         ("auditor", True),
         ("admin", True),
     ):
-        page = text(enter(role, name=f"{role} Person").get("/account"))
+        page = text(sign_in_as(role).get("/account"))
         assert ('href="/audit"' in page) == is_named, role
 
 
-def test_every_page_is_written_down_with_who_asked(
-    app: Flask, inspector: SignedIn, services: Services
+def test_every_page_view_is_recorded_with_its_reader(
+    app: Flask, auditor: SignedIn, services: Services
 ) -> None:
     for path in audit_pages(app):
-        before = len(noted(services))
-        inspector.get(f"{path}?after=0")
-        account = f"account:{inspector.account.id}"
-        assert noted(services)[before:] == [(account, f"GET {path}?after=0")]
+        before = len(recorded_accesses(services))
+        auditor.get(f"{path}?after=0")
+        account = f"account:{auditor.account.id}"
+        assert recorded_accesses(services)[before:] == [(account, f"GET {path}?after=0")]
 
 
-def test_a_page_that_can_not_be_written_down_is_not_shown(
-    app: Flask, inspector: SignedIn, services: Services
+def test_a_page_is_not_shown_if_the_access_cannot_be_recorded(
+    app: Flask, auditor: SignedIn, services: Services
 ) -> None:
-    with no_access_can_be_noted(services):
+    with accesses_cannot_be_recorded(services):
         for path in audit_pages(app):
-            assert inspector.get(path).status_code == 503, path
+            assert auditor.get(path).status_code == 503, path
 
 
-def test_an_empty_log_says_so(inspector: SignedIn) -> None:
-    assert "The log is empty" in words(inspector.get("/audit"))
+def test_an_empty_log_says_so(auditor: SignedIn) -> None:
+    assert "The log is empty" in words(auditor.get("/audit"))
 
 
 def test_the_log_names_each_event_its_actor_and_both_times(
-    inspector: SignedIn, story: Story, services: Services
+    auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
-    page = text(inspector.get("/audit"))
+    page = text(auditor.get("/audit"))
     titles = re.findall(r'<th scope="row">([^<]+)</th>', page)
     assert titles[:2] == ["Calendar created", "Link issued"]
     assert sorted(titles[2:]) == [
@@ -83,28 +89,28 @@ def test_the_log_names_each_event_its_actor_and_both_times(
         "Link used",
         "Time reserved",
     ]
-    assert f'href="/audit/history/{story.link}"' in page
+    assert f'href="/audit/history/{booked.link}"' in page
     assert page.count(" UTC</span>") == 6
 
 
-def test_the_log_is_filtered_and_paged(inspector: SignedIn, owner: Owner, story: Story) -> None:
+def test_the_log_is_filtered_and_paged(auditor: SignedIn, owner: Owner, booked: BookedLink) -> None:
     for _ in range(50):
-        new_link(owner, story.calendar)
-    page = text(inspector.get("/audit?type=link.issued"))
+        owner.new_link(booked.calendar)
+    page = text(auditor.get("/audit?type=link.issued"))
     assert page.count('<th scope="row">Link issued</th>') == 50
     (following,) = re.findall(r'<a href="([^"]+)" rel="next">', page)
-    rest = text(inspector.get(following))
+    rest = text(auditor.get(following))
     assert rest.count('<th scope="row">Link issued</th>') == 1
     assert 'rel="next"' not in rest
     assert 'href="/audit?type=link.issued">To the start' in rest
-    assert "No events match" in words(inspector.get("/audit?actor=nobody"))
-    by_invitee = text(inspector.get("/audit?actor=invitee"))
+    assert "No events match" in words(auditor.get("/audit?actor=nobody"))
+    by_invitee = text(auditor.get("/audit?actor=invitee"))
     assert '<th scope="row">Link used</th>' in by_invitee
     assert "Link issued</th>" not in by_invitee
 
 
 def test_times_of_the_filter_are_those_of_the_auditors_clock(
-    inspector: SignedIn, story: Story, services: Services
+    auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
     row = services.database.fetch_one(
         """SELECT (max(recorded_at) AT TIME ZONE 'Europe/Paris') AS local FROM stored_events"""
@@ -119,69 +125,73 @@ def test_times_of_the_filter_are_those_of_the_auditors_clock(
         (f"since={soon}", False),
         (f"until={earlier}", False),
     ):
-        shown = "Link issued</th>" in text(inspector.get(f"/audit?{query}"))
+        shown = "Link issued</th>" in text(auditor.get(f"/audit?{query}"))
         assert shown == is_shown, query
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "until=2026-02-30T10:00", "after=x"])
-def test_a_filter_that_makes_no_sense_is_told(inspector: SignedIn, query: str) -> None:
-    answer = inspector.get(f"/audit?{query}")
+def test_an_invalid_filter_is_refused(auditor: SignedIn, query: str) -> None:
+    answer = auditor.get(f"/audit?{query}")
     assert answer.status_code == 422
     assert "Invalid search:" in words(answer)
 
 
-def test_an_id_leads_to_its_story(inspector: SignedIn, story: Story) -> None:
-    for subject in (story.link, story.booking, story.calendar):
-        answer = inspector.get(f"/audit?q=%20{subject.upper()}%20")
+def test_an_id_leads_to_its_history(auditor: SignedIn, booked: BookedLink) -> None:
+    for subject in (booked.link, booked.booking, booked.calendar):
+        answer = auditor.get(f"/audit?q=%20{subject.upper()}%20")
         assert answer.location == f"/audit/history/{subject}"
 
 
-def test_an_address_leads_to_the_booking_and_is_not_written_down(
-    inspector: SignedIn, story: Story, services: Services
+def test_an_address_leads_to_the_booking_and_is_not_recorded(
+    auditor: SignedIn, booked: BookedLink, services: Services
 ) -> None:
-    answer = inspector.get("/audit?q=ADA@example.org")
-    assert answer.location == f"/audit/history/{story.booking}"
-    assert [what for _, what in noted(services)] == [
+    answer = auditor.get("/audit?q=ADA@example.org")
+    assert answer.location == f"/audit/history/{booked.booking}"
+    assert [what for _, what in recorded_accesses(services)] == [
         "GET /audit (a search)",
-        f"GET /audit (a search), found {story.booking}",
+        f"GET /audit (a search), found {booked.booking}",
     ]
 
 
-def test_somebody_who_booked_twice_has_two_stories(
-    inspector: SignedIn, owner: Owner, story: Story
+def test_an_address_with_two_bookings_lists_both(
+    auditor: SignedIn, owner: Owner, booked: BookedLink
 ) -> None:
-    again = booked(owner, new_link(owner), TEN)
-    page = text(inspector.get("/audit?q=ada@example.org"))
+    again = owner.book(owner.new_link(), TEN)
+    page = text(auditor.get("/audit?q=ada@example.org"))
     assert "2 results" in page
-    for booking in (story.booking, again["booking_id"]):
+    for booking in (booked.booking, again["booking_id"]):
         assert f'href="/audit/history/{booking}"' in page
 
 
-def test_what_is_not_there_is_not_found(inspector: SignedIn) -> None:
+def test_a_search_without_results_says_so(auditor: SignedIn) -> None:
     for q in (unknown_id(), "nobody@example.org", "nonsense", "%25", "'"):
-        answer = inspector.get(f"/audit?q={q}")
+        answer = auditor.get(f"/audit?q={q}")
         assert (answer.status_code, "Nothing found" in words(answer)) == (200, True), q
-    assert inspector.get(f"/audit/history/{unknown_id()}").status_code == 404
+    assert auditor.get(f"/audit/history/{unknown_id()}").status_code == 404
 
 
-def test_accesses_are_shown_page_by_page(inspector: SignedIn) -> None:
+def test_accesses_are_shown_page_by_page(auditor: SignedIn) -> None:
     for _ in range(50):
-        inspector.get("/audit/checkpoint/key")
-    page = text(inspector.get("/audit/accesses"))
+        auditor.get("/audit/checkpoint/key")
+    page = text(auditor.get("/audit/accesses"))
     assert page.count("GET /audit/checkpoint/key") == 49
     (following,) = re.findall(r'<a href="([^"]+)" rel="next">', page)
-    assert text(inspector.get(following)).count("GET /audit/checkpoint/key") == 1
-    assert inspector.get("/audit/accesses?before=x").status_code == 200
+    assert text(auditor.get(following)).count("GET /audit/checkpoint/key") == 1
+    assert auditor.get("/audit/accesses?before=x").status_code == 200
 
 
-def test_the_signed_head_is_shown_and_given_out(
-    inspector: SignedIn, owner: Owner, story: Story, services: Services, conninfo: str
+def test_the_checkpoint_is_shown_and_can_be_downloaded(
+    auditor: SignedIn,
+    owner: Owner,
+    booked: BookedLink,
+    services: Services,
+    conninfo: str,
 ) -> None:
-    assert "No checkpoint has been signed yet" in words(inspector.get("/audit/checkpoint"))
-    assert inspector.get("/audit/checkpoint/file").status_code == 404
+    assert "No checkpoint has been signed yet" in words(auditor.get("/audit/checkpoint"))
+    assert auditor.get("/audit/checkpoint/file").status_code == 404
     owner.catch_up()
-    head = sign_head(services, conninfo)
-    page = words(inspector.get("/audit/checkpoint"))
+    head = sign_checkpoint(services, conninfo)
+    page = words(auditor.get("/audit/checkpoint"))
     for said in (
         head.root.hex(),
         "Events covered 6",
@@ -189,13 +199,13 @@ def test_the_signed_head_is_shown_and_given_out(
         "Signed Nov 23, 2026, 9:00:00",
     ):
         assert said in page, said
-    file = inspector.get("/audit/checkpoint/file")
+    file = auditor.get("/audit/checkpoint/file")
     assert file.headers["Content-Disposition"] == 'attachment; filename="6.checkpoint"'
     (kept,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     assert file.get_data(as_text=True) == kept.read_text()
-    assert inspector.get("/audit/checkpoint/key").get_data(as_text=True).strip() in text(
-        inspector.get("/audit/checkpoint")
+    assert auditor.get("/audit/checkpoint/key").get_data(as_text=True).strip() in text(
+        auditor.get("/audit/checkpoint")
     )
     kept.write_text(kept.read_text().replace("\n6\n", "\n5\n"))
-    assert "does not match its signature" in words(inspector.get("/audit/checkpoint"))
-    assert inspector.get("/audit/checkpoint/file").status_code == 503
+    assert "does not match its signature" in words(auditor.get("/audit/checkpoint"))
+    assert auditor.get("/audit/checkpoint/file").status_code == 503

@@ -1,4 +1,4 @@
-"""The invitee's own booking, and the way back to it."""
+"""The page of the invitee's own booking, and the way back to it."""
 
 import re
 from collections.abc import Callable
@@ -9,56 +9,54 @@ from urllib.parse import parse_qs, urlsplit
 
 from icalendar import Calendar
 
-from domain.booking import Booking
-from domain.slot import Slot
 from interface.bootstrap import Services
-from tests.conftest import Clock
-from tests.support.examples import TOMORROW_AT_NINE, TOMORROW_AT_TEN
-from tests.support.invitee_browser import ADA, NINE, TEN, Invited, manage_token, text_of
+from tests.support.desk import Desk
+from tests.support.examples import NINE, TEN, TOMORROW_AT_NINE, TOMORROW_AT_TEN
+from tests.support.invitee_browser import ADA, InviteeBrowser, manage_token, text_of
 
 
-def test_a_booking_leads_to_its_own_page(invited: Invited, services: Services) -> None:
-    answer = invited.post(invited.form())
+def test_a_booking_leads_to_its_own_page(invitee: InviteeBrowser, services: Services) -> None:
+    answer = invitee.post(invitee.form())
     assert answer.status_code == 303
-    page = invited.browser.get(answer.headers["Location"])
+    page = invitee.browser.get(answer.headers["Location"])
     assert page.status_code == 200
     shown = text_of(page)
     assert "You're booked" in shown
     assert "Tuesday, November 24, 2026" in shown
     for words in ("Intro call with Olivia Owner", "Europe/London", "Room 1", "ada@example.org"):
         assert words in shown
-    (booking,) = invited.bookings()
+    (booking,) = invitee.bookings()
     assert booking["start"] == NINE
     assert booking["invitee"] == ADA | {"time_zone": "Europe/London"}
     manage = services.tokens.for_managing(services.tokens.booking_id(manage_token(answer)))
     assert manage == manage_token(answer)
 
 
-def test_the_cookie_of_a_booking_goes_nowhere_but_to_its_link(invited: Invited) -> None:
-    answer = invited.post(invited.form())
+def test_the_cookie_of_a_booking_is_sent_only_to_its_link(invitee: InviteeBrowser) -> None:
+    answer = invitee.post(invitee.form())
     (cookie,) = answer.headers.getlist("Set-Cookie")
     parts = set(cookie.split("; "))
-    assert {f"Path={invited.path}", "HttpOnly", "Secure", "SameSite=Lax"} <= parts
+    assert {f"Path={invitee.path}", "HttpOnly", "Secure", "SameSite=Lax"} <= parts
     assert not any(part.startswith("Domain") for part in parts)
 
 
 def test_both_zones_are_shown_where_their_clocks_differ(
-    new_invited: Callable[..., Invited],
+    new_invitee_browser: Callable[..., InviteeBrowser],
 ) -> None:
-    invited = new_invited(
+    invitee = new_invitee_browser(
         time_zone="Europe/Paris", availability={"weekly": {"tuesday": [["09:00", "17:00"]]}}
     )
-    other = text_of(invited.browser.get(invited.post(invited.form(zone="UTC")).headers["Location"]))
+    other = text_of(invitee.browser.get(invitee.post(invitee.form(zone="UTC")).headers["Location"]))
     assert "9:00 AM–9:30 AM UTC" in other
     assert "Olivia Owner's time: Tuesday, November 24, 2026, 10:00 AM" in other
 
 
-def test_a_booking_goes_to_calendars_and_takes_nothing_else_along(
-    invited: Invited, services: Services
+def test_links_to_calendar_services_reveal_no_token_or_personal_data(
+    invitee: InviteeBrowser, services: Services
 ) -> None:
-    answer = invited.post(invited.form() | {"notes": "Secret plans."})
+    answer = invitee.post(invitee.form() | {"notes": "Secret plans."})
     path = answer.headers["Location"]
-    page = unescape(invited.browser.get(path).get_data(as_text=True))
+    page = unescape(invitee.browser.get(path).get_data(as_text=True))
     links = re.findall(r'<a [^>]*href="(https://[^"]+)"([^>]*)>', page)
     assert [urlsplit(link).hostname for link, _ in links] == [
         "calendar.google.com",
@@ -68,10 +66,10 @@ def test_a_booking_goes_to_calendars_and_takes_nothing_else_along(
         assert 'rel="noreferrer noopener"' in attributes
         given = parse_qs(urlsplit(link).query)
         assert "Intro call with Olivia Owner" in (given.get("text") or given["subject"])
-        for secret in (manage_token(answer), invited.link["token"], "ada", "Ada", "Secret"):
+        for secret in (manage_token(answer), invitee.link["token"], "ada", "Ada", "Secret"):
             assert secret not in link
     assert parse_qs(urlsplit(links[0][0]).query)["dates"] == ["20261124T090000Z/20261124T093000Z"]
-    file = invited.browser.get(f"{path}/booking.ics")
+    file = invitee.browser.get(f"{path}/booking.ics")
     assert file.headers["Content-Type"] == "text/calendar; charset=utf-8"
     assert file.headers["Content-Disposition"] == 'attachment; filename="booking.ics"'
     event = event_in(file.get_data())
@@ -83,55 +81,50 @@ def test_a_booking_goes_to_calendars_and_takes_nothing_else_along(
 
 
 def test_a_cancelled_booking_is_shown_as_such(
-    invited: Invited, services: Services, clock: Clock
+    invitee: InviteeBrowser, services: Services, desk: Desk
 ) -> None:
-    answer = invited.post(invited.form())
-    booking = services.event_store.get(Booking, services.tokens.booking_id(manage_token(answer)))
-    booking.reschedule(
-        Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + timedelta(minutes=30)),
-        actor="invitee",
-        now=clock(),
-    )
-    booking.cancel(personal_data=None, actor="invitee", now=clock())
-    services.event_store.save(booking)
+    answer = invitee.post(invitee.form())
+    booking_id = services.tokens.booking_id(manage_token(answer))
+    desk.reschedule(booking_id, TOMORROW_AT_TEN)
+    desk.cancel(booking_id)
     path = answer.headers["Location"]
-    page = invited.browser.get(path)
+    page = invitee.browser.get(path)
     assert page.status_code == 200
     assert "This booking was cancelled" in text_of(page)
     assert "You're booked" not in text_of(page)
     assert "10:00" in text_of(page)
-    event = event_in(invited.browser.get(f"{path}/booking.ics").get_data())
+    event = event_in(invitee.browser.get(f"{path}/booking.ics").get_data())
     assert (event["STATUS"], event["SEQUENCE"]) == ("CANCELLED", 2)
     assert event["DTSTART"].dt == TOMORROW_AT_TEN
 
 
-def test_hostile_words_stay_words(new_invited: Callable[..., Invited]) -> None:
+def test_markup_in_texts_is_escaped(new_invitee_browser: Callable[..., InviteeBrowser]) -> None:
     hostile = "<script>alert(1)</script>\"'>"
-    invited = new_invited(name=hostile, location=hostile, description=hostile)
-    answer = invited.post(invited.form() | {"name": hostile})
-    booked = invited.browser.get(answer.headers["Location"])
-    for page in (invited.elsewhere(), booked):
-        shown = page.get() if isinstance(page, Invited) else page
+    invitee = new_invitee_browser(name=hostile, location=hostile, description=hostile)
+    answer = invitee.post(invitee.form() | {"name": hostile})
+    booked = invitee.browser.get(answer.headers["Location"])
+    for page in (invitee.elsewhere(), booked):
+        shown = page.get() if isinstance(page, InviteeBrowser) else page
         assert "<script>alert" not in shown.get_data(as_text=True)
 
 
-def test_the_browser_that_booked_comes_back_to_its_booking(invited: Invited) -> None:
-    other_tab = invited.form(TEN)
-    first = invited.post(invited.form())
-    assert invited.get().headers["Location"] == first.headers["Location"]
-    assert invited.get("?day=2026-11-24").headers["Location"] == first.headers["Location"]
-    part = invited.browser.get(invited.path, headers={"HX-Request": "true"})
+def test_the_browser_that_booked_comes_back_to_its_booking(invitee: InviteeBrowser) -> None:
+    other_tab = invitee.form(TEN)
+    first = invitee.post(invitee.form())
+    assert invitee.get().headers["Location"] == first.headers["Location"]
+    assert invitee.get("?day=2026-11-24").headers["Location"] == first.headers["Location"]
+    part = invitee.browser.get(invitee.path, headers={"HX-Request": "true"})
     assert (part.status_code, part.headers["HX-Redirect"]) == (204, first.headers["Location"])
-    second = invited.post(other_tab)
+    second = invitee.post(other_tab)
     assert (second.status_code, second.headers["Location"]) == (303, first.headers["Location"])
-    assert len(invited.bookings()) == 1
+    assert len(invitee.bookings()) == 1
 
 
 def test_a_cookie_of_another_booking_opens_nothing(
-    invited: Invited, new_invited: Callable[..., Invited]
+    invitee: InviteeBrowser, new_invitee_browser: Callable[..., InviteeBrowser]
 ) -> None:
-    cookie = manage_token(invited.post(invited.form()))
-    other = new_invited()
+    cookie = manage_token(invitee.post(invitee.form()))
+    other = new_invitee_browser()
     for value in (cookie, "nonsense"):
         other.browser.set_cookie("admitone-booked", value, domain="localhost", path="/")
         assert other.get().status_code == 200

@@ -1,4 +1,4 @@
-"""What the bearer of a link sees: days and times, or why there are none."""
+"""The booking page shows days and times, or the reason why there are none."""
 
 import gzip
 import re
@@ -12,16 +12,9 @@ from flask import Flask
 
 from application.eventstore.database import Database
 from interface.bootstrap import Services
-from tests.conftest import Clock
-from tests.support.invitee_browser import (
-    ADA,
-    NINE,
-    TEN,
-    Invited,
-    manage_token,
-    tells_nothing,
-    text_of,
-)
+from tests.support.clock import Clock
+from tests.support.examples import NINE, TEN
+from tests.support.invitee_browser import ADA, InviteeBrowser, manage_token, tells_nothing, text_of
 
 STATIC = Path(__file__).parents[4] / "interface/pages/static"
 LARGEST_FIRST_PAINT = 60_000
@@ -31,8 +24,8 @@ def times_in(answer: Any) -> list[str]:
     return re.findall(r"start=(\d{4}-[\d\-T%A:]+Z)", unescape(answer.get_data(as_text=True)))
 
 
-def test_a_link_shows_what_can_be_booked_with_whom_and_when(invited: Invited) -> None:
-    answer = invited.get()
+def test_a_link_shows_what_can_be_booked_with_whom_and_when(invitee: InviteeBrowser) -> None:
+    answer = invitee.get()
     assert answer.status_code == 200
     shown = text_of(answer)
     for words in ("Intro call", "with Olivia Owner", "30 minutes", "Room 1", "Hello."):
@@ -43,16 +36,16 @@ def test_a_link_shows_what_can_be_booked_with_whom_and_when(invited: Invited) ->
     assert "Tuesday, November 24, 2026, 16 available times" in page
 
 
-def test_times_are_those_of_the_zone_that_was_asked_for(invited: Invited) -> None:
-    answer = invited.get("?tz=America/New_York&day=2026-11-24")
+def test_times_are_those_of_the_zone_that_was_asked_for(invitee: InviteeBrowser) -> None:
+    answer = invitee.get("?tz=America/New_York&day=2026-11-24")
     assert "Times shown in America/New York" in text_of(answer)
     assert "data-ask-zone" not in answer.get_data(as_text=True)
     assert times_in(answer)[0] == NINE
     assert "4:00 AM" in text_of(answer)
 
 
-def test_a_zone_nobody_knows_is_said_and_the_calendars_own_is_kept(invited: Invited) -> None:
-    answer = invited.get("?tz=Nowhere/Land")
+def test_a_zone_nobody_knows_is_said_and_the_calendars_own_is_kept(invitee: InviteeBrowser) -> None:
+    answer = invitee.get("?tz=Nowhere/Land")
     assert answer.status_code == 200
     assert "Time zone not found." in text_of(answer)
     assert "Times shown in UTC" in text_of(answer)
@@ -60,21 +53,21 @@ def test_a_zone_nobody_knows_is_said_and_the_calendars_own_is_kept(invited: Invi
 
 
 def test_the_page_begins_in_the_week_of_the_first_free_day(
-    new_invited: Callable[..., Invited],
+    new_invitee_browser: Callable[..., InviteeBrowser],
 ) -> None:
     far = {"weekly": {}, "overrides": {"2027-03-03": [["09:00", "10:00"]]}}
-    invited = new_invited(availability=far, booking_window_days=200)
-    answer = invited.get()
+    invitee = new_invitee_browser(availability=far, booking_window_days=200)
+    answer = invitee.get()
     assert "Wednesday, March 3, 2027" in text_of(answer)
     assert times_in(answer) == ["2027-03-03T09:00:00Z", "2027-03-03T09:30:00Z"]
-    empty = invited.get("?from=2026-12-01")
+    empty = invitee.get("?from=2026-12-01")
     assert "Next available times: Wednesday, March 3, 2027" in text_of(empty)
 
 
 def test_where_nothing_is_free_the_host_is_to_be_asked(
-    new_invited: Callable[..., Invited],
+    new_invitee_browser: Callable[..., InviteeBrowser],
 ) -> None:
-    answer = new_invited(availability={"weekly": {}}).get()
+    answer = new_invitee_browser(availability={"weekly": {}}).get()
     assert answer.status_code == 200
     assert "No times are available at the moment. Please contact Olivia Owner." in text_of(answer)
 
@@ -91,52 +84,52 @@ def test_where_nothing_is_free_the_host_is_to_be_asked(
         "?tz=",
     ],
 )
-def test_an_address_that_makes_no_sense_shows_times_all_the_same(
-    invited: Invited, query: str
-) -> None:
-    answer = invited.get(query)
+def test_an_invalid_query_still_shows_times(invitee: InviteeBrowser, query: str) -> None:
+    answer = invitee.get(query)
     assert answer.status_code == 200
     assert "Times shown in" in text_of(answer)
 
 
 def test_a_clock_that_shows_a_time_twice_tells_the_two_apart(
-    new_invited: Callable[..., Invited],
+    new_invitee_browser: Callable[..., InviteeBrowser],
 ) -> None:
-    invited = new_invited(
+    invitee = new_invitee_browser(
         time_zone="America/New_York",
         availability={"weekly": {"sunday": [["00:00", "24:00"]]}},
         booking_window_days=365,
     )
-    shown = text_of(invited.get("?tz=America/New_York&day=2027-11-07"))
+    shown = text_of(invitee.get("?tz=America/New_York&day=2027-11-07"))
     assert "1:30 AM (GMT-04:00)" in shown
     assert "1:30 AM (GMT-05:00)" in shown
 
 
-def test_another_browser_is_told_that_the_link_was_used(invited: Invited) -> None:
-    invited.post(invited.form())
-    answer = invited.elsewhere().get()
+def test_another_browser_is_told_that_the_link_was_used(invitee: InviteeBrowser) -> None:
+    invitee.post(invitee.form())
+    answer = invitee.elsewhere().get()
     assert answer.status_code == 410
     shown = text_of(answer)
     assert "This link has already been used. Ask Olivia Owner for a new one." in shown
     tells_nothing(answer)
 
 
-def test_an_expired_link_says_when_in_the_readers_zone(invited: Invited, clock: Clock) -> None:
-    form = invited.form()
+def test_an_expired_link_says_when_in_the_readers_zone(
+    invitee: InviteeBrowser, clock: Clock
+) -> None:
+    form = invitee.form()
     clock.advance(days=90)
-    answer = invited.get("?tz=Pacific/Auckland")
+    answer = invitee.get("?tz=Pacific/Auckland")
     assert answer.status_code == 410
     sentence = "This link expired on {}. Ask Olivia Owner for a new one."
     assert sentence.format("Sunday, February 21, 2027") in text_of(answer)
-    assert 'data-ask-zone="UTC"' in invited.get().get_data(as_text=True)
-    late = invited.post(form)
+    assert 'data-ask-zone="UTC"' in invitee.get().get_data(as_text=True)
+    late = invitee.post(form)
     assert late.status_code == 410
     assert sentence.format("Sunday, February 21, 2027") in text_of(late)
     tells_nothing(late)
 
 
 @pytest.mark.parametrize("token", ["x", "a.b", "%F0%9F%8E%9F", "i_xn8zBsQxOWKBPDpE62sQ.7tm9haTG"])
-def test_what_is_no_link_is_not_found(app: Flask, token: str) -> None:
+def test_an_unknown_token_is_not_found(app: Flask, token: str) -> None:
     for answer in (
         app.test_client().get(f"/b/{token}"),
         app.test_client().post(f"/b/{token}", data=ADA | {"start": NINE}),
@@ -148,19 +141,19 @@ def test_what_is_no_link_is_not_found(app: Flask, token: str) -> None:
 
 
 def test_an_address_of_a_time_that_is_gone_shows_the_others(
-    invited: Invited, new_invited: Callable[..., Invited]
+    invitee: InviteeBrowser, new_invitee_browser: Callable[..., InviteeBrowser]
 ) -> None:
-    rival = new_invited()
+    rival = new_invitee_browser()
     rival.post(rival.form(TEN))
-    answer = invited.get(f"?start={TEN}")
+    answer = invitee.get(f"?start={TEN}")
     assert answer.status_code == 200
     assert "That time is no longer available. Please choose another." in text_of(answer)
 
 
-def test_previews_and_strangers_learn_nothing(invited: Invited) -> None:
-    booked = invited.elsewhere()
+def test_link_previews_reveal_nothing(invitee: InviteeBrowser) -> None:
+    booked = invitee.elsewhere()
     path = f"/m/{manage_token(booked.post(booked.form()))}"
-    for answer in (invited.get(), invited.browser.get(path), invited.browser.get("/b/x")):
+    for answer in (invitee.get(), invitee.browser.get(path), invitee.browser.get("/b/x")):
         head = answer.get_data(as_text=True).partition("</head>")[0]
         assert '<meta property="og:title" content="Book a time">' in head
         for name in ("Olivia", "Intro call", "Ada"):
@@ -170,17 +163,17 @@ def test_previews_and_strangers_learn_nothing(invited: Invited) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_looking_never_leaves_a_trace(invited: Invited, services: Services) -> None:
+def test_viewing_the_page_changes_nothing(invitee: InviteeBrowser, services: Services) -> None:
     before = services.event_store.head()
     for query in ("", "?day=2026-11-24", f"?start={NINE}"):
-        answer = invited.get(query)
+        answer = invitee.get(query)
         assert "Set-Cookie" not in answer.headers
-        assert invited.browser.head(invited.path + query).status_code == 200
+        assert invitee.browser.head(invitee.path + query).status_code == 200
     assert services.event_store.head() == before
 
 
-def test_the_first_paint_is_small(invited: Invited) -> None:
-    page = invited.get("?tz=America/New_York&day=2026-11-24").get_data()
+def test_the_first_paint_is_small(invitee: InviteeBrowser) -> None:
+    page = invitee.get("?tz=America/New_York&day=2026-11-24").get_data()
     files = re.findall(r'(?:href|src)="/static/([^"?]+\.(?:css|js))', page.decode())
     assert len(files) == 4
     parts = [page, *((STATIC / name).read_bytes() for name in files)]
@@ -188,15 +181,15 @@ def test_the_first_paint_is_small(invited: Invited) -> None:
 
 
 def test_a_page_asks_the_database_no_more_than_the_api_does(
-    invited: Invited, monkeypatch: pytest.MonkeyPatch
+    invitee: InviteeBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invited.get()
+    invitee.get()
     asked = count_queries(monkeypatch)
-    token = invited.link["token"]
-    invited.browser.get(f"/api/v1/booking-links/{token}/slots?from=2026-11-23&to=2026-12-20")
+    token = invitee.link["token"]
+    invitee.browser.get(f"/api/v1/booking-links/{token}/slots?from=2026-11-23&to=2026-12-20")
     by_api = asked.copy()
     asked.clear()
-    assert invited.browser.get(f"{invited.path}?tz=UTC&day=2026-11-24").status_code == 200
+    assert invitee.browser.get(f"{invitee.path}?tz=UTC&day=2026-11-24").status_code == 200
     assert len(by_api) >= 4
     assert len(asked) == len(by_api)
 

@@ -1,4 +1,4 @@
-"""The page of operators, without a browser: what it shows, what its forms do, who gets in."""
+"""The page of operators: views, rebuilds, parked events, and who has access."""
 
 import re
 from collections.abc import Callable
@@ -13,38 +13,26 @@ from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
 from projections.views import link_list
-from tests.conftest import Owner
 from tests.interface.pages.page_text import text, words
-from tests.support.calls import new_link, together
 from tests.support.examples import IN_90_DAYS
-from tests.support.projector import at_work
-from tests.support.signed_in_browser import SignedIn, sign_in
-from tests.support.unappliable_event import poison
+from tests.support.owner import Owner
+from tests.support.projector import running_projector
+from tests.support.signed_in_browser import SignedIn
+from tests.support.unappliable_event import unappliable_expiry
+from tests.support.waiting import at_once
 
 REBUILD = f"/operations/{link_list.NAME}/rebuild"
 POLLS = 'hx-trigger="every 2s"'
 
 
 @pytest.fixture
-def person_with(app: Flask, services: Services, new_owner: Callable[..., Owner]) -> Any:
-    """Makes people with these roles, signed in; what they see has not caught up by itself."""
-
-    def make(*roles: str) -> SignedIn:
-        account = new_owner(f"{roles[0].capitalize()} Person", roles=roles).account
-        token = services.accounts.sign_in_token(account)
-        return sign_in(app.test_client(), account, token, lambda: None)
-
-    return make
-
-
-@pytest.fixture
-def operator(person_with: Callable[..., SignedIn]) -> SignedIn:
+def operator(sign_in_as: Callable[..., SignedIn]) -> SignedIn:
     """An operator at a browser."""
-    return person_with("operator")
+    return sign_in_as("operator")
 
 
 def row(page: str, name: str = link_list.NAME) -> str:
-    """What is to be read of a view in the table."""
+    """Returns the row of a view in the table."""
     start = page.index(f'<tr id="{name}"')
     return page[start : page.index("</tr>", start)]
 
@@ -54,7 +42,7 @@ def told(page: str, name: str = link_list.NAME) -> str:
 
 
 def note(services: Services, **changes: Any) -> None:
-    """Let the newest rebuild have come so far."""
+    """Sets the progress of the newest rebuild."""
     with services.database.connection() as conn:
         jobs.update(conn, jobs.newest(conn)[link_list.NAME], **changes)
 
@@ -67,7 +55,7 @@ def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> Non
             rf"{projection.name} Live 0 0 No data Never Rebuild",
             told(text(page), projection.name),
         )
-    new_link(owner)
+    owner.new_link()
     page = operator.get("/operations")
     assert "the event log, which ends at position 2." in words(page)
     assert re.search(r"Behind 0 2 events, [\d.]+ sec", told(text(page)))
@@ -78,15 +66,17 @@ def test_views_are_shown_beside_the_log(owner: Owner, operator: SignedIn) -> Non
     assert POLLS not in text(page)
 
 
-def test_whether_a_projector_is_at_work_is_said(operator: SignedIn, conninfo: str) -> None:
+def test_the_page_says_whether_a_projector_is_running(operator: SignedIn, conninfo: str) -> None:
     assert "No projector is running. People can still book" in words(operator.get("/operations"))
-    with at_work(conninfo):
+    with running_projector(conninfo):
         page = words(operator.get("/operations"))
     assert "Projector running" in page
     assert "No projector" not in page
 
 
-def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services) -> None:
+def test_the_lag_of_the_last_hour_is_drawn_and_described(
+    operator: SignedIn, services: Services
+) -> None:
     with services.database.connection() as conn:
         for minutes, seconds in ((70, 99), (50, 0), (49.75, 12), (20, 3)):
             conn.execute(
@@ -101,7 +91,9 @@ def test_the_last_hour_is_drawn_and_told(operator: SignedIn, services: Services)
     assert "style=" not in drawn
 
 
-def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: Services) -> None:
+def test_a_rebuild_is_requested_after_a_confirmation(
+    operator: SignedIn, services: Services
+) -> None:
     page = text(operator.get("/operations"))
     assert f'href="{REBUILD}"' in row(page)
     question = operator.get(REBUILD)
@@ -111,7 +103,7 @@ def test_a_rebuild_is_asked_for_after_a_question(operator: SignedIn, services: S
     answer = operator.post(REBUILD)
     assert (answer.status_code, answer.headers["Location"]) == (
         303,
-        "/operations?notice=rebuild-asked",
+        "/operations?notice=rebuild-requested",
     )
     page = operator.get(answer.headers["Location"])
     assert "Rebuild requested." in words(page)
@@ -144,10 +136,10 @@ def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(
     assert "The last rebuild took 1 min." in words(operator.get(REBUILD))
 
 
-def test_a_rebuild_that_is_asked_for_twice_runs_once(
+def test_a_second_request_for_a_rebuild_says_that_one_is_running(
     operator: SignedIn, services: Services
 ) -> None:
-    answers = together(4, lambda: operator.post(REBUILD))
+    answers = at_once([lambda: operator.post(REBUILD)] * 4)
     assert sorted(answer.status_code for answer in answers) == [303, 409, 409, 409]
     (refused, *_) = [answer for answer in answers if answer.status_code == 409]
     assert "This view is being rebuilt or verified already." in words(refused)
@@ -193,9 +185,9 @@ def test_parked_events_are_shown_with_their_error_and_retried(
     owner: Owner, operator: SignedIn, services: Services
 ) -> None:
     retry = f"/operations/{link_list.NAME}/retry"
-    with poison(services.database, IN_90_DAYS):
-        link = new_link(owner, expires_at=IN_90_DAYS.isoformat())
-        owner.post(f"/links/{link['id']}/revoke")
+    with unappliable_expiry(services.database, IN_90_DAYS):
+        link = owner.new_link(expires_at=IN_90_DAYS.isoformat())
+        owner.revoke(link)
         owner.catch_up()
         page = operator.get("/operations")
         assert "Events parked" in told(text(page))
@@ -225,10 +217,10 @@ def test_a_view_that_is_not_there_is_not_found(operator: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("role", ["owner", "auditor"])
-def test_the_page_is_not_for_others(
-    person_with: Callable[..., SignedIn], services: Services, role: str
+def test_owners_and_auditors_have_no_access(
+    sign_in_as: Callable[..., SignedIn], services: Services, role: str
 ) -> None:
-    other = person_with(role)
+    other = sign_in_as(role)
     assert "/operations" not in text(other.get("/account"))
     for answer in (
         other.get("/operations"),
@@ -242,9 +234,9 @@ def test_the_page_is_not_for_others(
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
 
 
-def test_operators_and_admins_find_it_in_the_menu(person_with: Callable[..., SignedIn]) -> None:
+def test_operators_and_admins_find_it_in_the_menu(sign_in_as: Callable[..., SignedIn]) -> None:
     for role in ("operator", "admin"):
-        assert 'href="/operations"' in text(person_with(role).get("/account"))
+        assert 'href="/operations"' in text(sign_in_as(role).get("/account"))
 
 
 def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> None:
@@ -253,6 +245,6 @@ def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> Non
     assert app.test_client().post(REBUILD).status_code == 302
 
 
-def test_a_form_from_elsewhere_asks_for_nothing(operator: SignedIn, services: Services) -> None:
+def test_a_form_without_its_token_requests_nothing(operator: SignedIn, services: Services) -> None:
     assert operator.client.post(REBUILD, data={}).status_code == 403
     assert services.database.fetch_all("SELECT FROM rebuilds") == []

@@ -4,22 +4,30 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from uuid import UUID
 
 import pytest
 
 from application.people.personal_data import Invitee
 from interface.bootstrap import Services
 from interface.pages.owner.bookings import PAGE_SIZE
-from tests.conftest import Clock, Owner
-from tests.support.diary import Diary
+from tests.support.clock import Clock
+from tests.support.desk import ALWAYS_OPEN, Desk
 from tests.support.examples import ADA, GRACE, NOW, TOMORROW_AT_NINE
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
 @pytest.fixture
-def diary(services: Services, owner: Owner) -> Diary:
-    """What the owner does."""
-    return Diary(services, owner.account)
+def desk(services: Services, owner: Owner) -> Desk:
+    """Gives the owner's commands."""
+    return Desk(services, owner.account.id)
+
+
+@pytest.fixture
+def calendar(desk: Desk) -> UUID:
+    """A calendar that can be booked at any time."""
+    return desk.new_calendar(**ALWAYS_OPEN)
 
 
 def text_of(person: SignedIn, path: str, **kwargs: str) -> str:
@@ -48,18 +56,17 @@ def cell_of(person: SignedIn, path: str, day: str) -> str:
 
 
 def in_zone(services: Services, person: SignedIn, zone: str) -> None:
-    """Let the person read times in `zone`."""
+    """Sets the zone in which the person reads times."""
     services.accounts.change(person.account, name=person.account.name, time_zone=zone)
 
 
-def test_each_list_has_its_own_bookings(person: SignedIn, diary: Diary) -> None:
-    calendar = diary.calendar()
-    diary.booking(calendar, TOMORROW_AT_NINE, Invitee("Upcoming Una", "una@example.org"))
-    diary.booking(calendar, NOW - timedelta(days=1), Invitee("Past Pia", "pia@example.org"))
-    off = diary.booking(
+def test_each_list_has_its_own_bookings(person: SignedIn, desk: Desk, calendar: UUID) -> None:
+    desk.new_booking(calendar, TOMORROW_AT_NINE, Invitee("Upcoming Una", "una@example.org"))
+    desk.new_booking(calendar, NOW - timedelta(days=1), Invitee("Past Pia", "pia@example.org"))
+    off = desk.new_booking(
         calendar, TOMORROW_AT_NINE + timedelta(hours=2), Invitee("Off Olga", "olga@example.org")
     )
-    diary.cancel(off)
+    desk.cancel(off)
     shown = {
         view: re.findall(r"Una|Pia|Olga", " ".join(rows_of(person, f"/bookings?view={view}")))
         for view in ("upcoming", "past", "cancelled", "week", "month")
@@ -74,9 +81,9 @@ def test_each_list_has_its_own_bookings(person: SignedIn, diary: Diary) -> None:
 
 
 def test_a_booking_that_goes_on_now_is_not_past_yet(
-    person: SignedIn, diary: Diary, clock: Clock
+    person: SignedIn, desk: Desk, calendar: UUID, clock: Clock
 ) -> None:
-    diary.booking(diary.calendar(), NOW)
+    desk.new_booking(calendar, NOW)
     clock.advance(minutes=29)
     assert len(rows_of(person, "/bookings")) == 1
     assert rows_of(person, "/bookings?view=past") == []
@@ -86,10 +93,10 @@ def test_a_booking_that_goes_on_now_is_not_past_yet(
 
 
 def test_times_are_in_the_owners_zone_also_where_that_makes_another_day(
-    person: SignedIn, diary: Diary, services: Services
+    person: SignedIn, desk: Desk, calendar: UUID, services: Services
 ) -> None:
     late = NOW.replace(hour=23, minute=30)  # Monday in London, Tuesday in Paris
-    diary.booking(diary.calendar(), late)
+    desk.new_booking(calendar, late)
     assert "Ada Lovelace" in cell_of(person, "/bookings?view=week", "2026-11-23")
     in_zone(services, person, "Europe/Paris")
     for view in ("week", "month"):
@@ -102,10 +109,10 @@ def test_times_are_in_the_owners_zone_also_where_that_makes_another_day(
 
 
 def test_a_booking_across_midnight_is_shown_once_where_the_week_begins(
-    person: SignedIn, diary: Diary
+    person: SignedIn, desk: Desk, calendar: UUID
 ) -> None:
     sunday_night = NOW.replace(day=22, hour=23, minute=30)
-    diary.booking(diary.calendar(minutes=60), sunday_night)
+    desk.new_booking(desk.new_calendar(duration_minutes=60, **ALWAYS_OPEN), sunday_night)
     assert "Ada Lovelace" in cell_of(person, "/bookings?view=week", "2026-11-23")
     assert "Ada Lovelace" in cell_of(person, "/bookings?view=week&on=2026-11-20", "2026-11-22")
     page = person.get("/bookings?view=month").get_data(as_text=True)
@@ -135,7 +142,7 @@ def test_a_month_has_whole_weeks_and_its_neighbours_a_link(person: SignedIn) -> 
 
 @pytest.mark.parametrize("view", ["week", "month"])
 @pytest.mark.parametrize("day", ["2000-01-01", "2199-12-31"])
-def test_the_first_and_last_days_there_are_lead_nowhere_that_is_refused(
+def test_the_first_and_last_possible_days_have_only_working_links(
     person: SignedIn, view: str, day: str
 ) -> None:
     html = unescape(person.get(f"/bookings?view={view}&on={day}").get_data(as_text=True))
@@ -145,25 +152,28 @@ def test_the_first_and_last_days_there_are_lead_nowhere_that_is_refused(
         assert person.get(address).status_code == 200
 
 
-def test_what_is_not_a_day_or_a_view_is_refused_as_a_page(person: SignedIn) -> None:
+def test_an_invalid_day_or_view_is_refused_with_a_page(person: SignedIn) -> None:
     for query in ("view=year", "on=tomorrow", "on=1999-12-31", "cursor=nonsense", "calendar_id=7"):
         answer = person.get(f"/bookings?{query}")
         assert answer.status_code == 422
         assert answer.mimetype == "text/html"
 
 
-def test_a_free_week_names_the_next_booking(person: SignedIn, diary: Diary) -> None:
-    diary.booking(diary.calendar(), TOMORROW_AT_NINE + timedelta(days=14))
+def test_a_free_week_names_the_next_booking(person: SignedIn, desk: Desk, calendar: UUID) -> None:
+    desk.new_booking(calendar, TOMORROW_AT_NINE + timedelta(days=14))
     text = text_of(person, "/bookings?view=week")
     assert "No bookings this week. Next booking: Tuesday 8 December 2026" in text.replace(
         "Tuesday,", "Tuesday"
     )
 
 
-def test_search_and_calendar_narrow_every_view(person: SignedIn, diary: Diary) -> None:
-    intro, review = diary.calendar("Intro call"), diary.calendar("Review")
-    diary.booking(intro, TOMORROW_AT_NINE, ADA)
-    diary.booking(review, TOMORROW_AT_NINE + timedelta(hours=1), GRACE, notes="100% sure_")
+def test_search_and_calendar_narrow_every_view(
+    person: SignedIn, desk: Desk, calendar: UUID
+) -> None:
+    intro = calendar
+    review = desk.new_calendar(name="Review", **ALWAYS_OPEN)
+    desk.new_booking(intro, TOMORROW_AT_NINE, ADA)
+    desk.new_booking(review, TOMORROW_AT_NINE + timedelta(hours=1), GRACE, notes="100% sure_")
     for view in ("upcoming", "week", "month"):
         by_calendar = " ".join(rows_of(person, f"/bookings?view={view}&calendar_id={intro}"))
         assert "Ada Lovelace" in by_calendar
@@ -175,11 +185,10 @@ def test_search_and_calendar_narrow_every_view(person: SignedIn, diary: Diary) -
     assert "No bookings match" in text_of(person, "/bookings?q=nobody")
 
 
-def test_a_long_list_goes_on_where_it_ended(person: SignedIn, diary: Diary) -> None:
-    calendar = diary.calendar()
+def test_a_long_list_goes_on_where_it_ended(person: SignedIn, desk: Desk, calendar: UUID) -> None:
     for number in range(PAGE_SIZE + 2):
         start = TOMORROW_AT_NINE + number // 2 * timedelta(hours=1)
-        diary.booking(
+        desk.new_booking(
             calendar,
             start + number % 2 * timedelta(minutes=30),
             Invitee(f"Guest {number:02}", "guest@example.org"),
@@ -193,11 +202,12 @@ def test_a_long_list_goes_on_where_it_ended(person: SignedIn, diary: Diary) -> N
     assert names == [f"Guest {number:02}" for number in range(PAGE_SIZE + 2)]
 
 
-def test_past_bookings_page_from_the_newest_on(person: SignedIn, diary: Diary) -> None:
-    calendar = diary.calendar()
+def test_past_bookings_page_from_the_newest_on(
+    person: SignedIn, desk: Desk, calendar: UUID
+) -> None:
     for number in range(PAGE_SIZE + 1):
         start = NOW - (PAGE_SIZE + 1 - number) * timedelta(hours=1)
-        diary.booking(calendar, start, Invitee(f"Guest {number:02}", "guest@example.org"))
+        desk.new_booking(calendar, start, Invitee(f"Guest {number:02}", "guest@example.org"))
     first = person.get("/bookings?view=past").get_data(as_text=True)
     following = re.search(r'href="([^"]*cursor[^"]*)"', first)
     assert following is not None
@@ -207,22 +217,22 @@ def test_past_bookings_page_from_the_newest_on(person: SignedIn, diary: Diary) -
     assert names == [f"Guest {number:02}" for number in reversed(range(PAGE_SIZE + 1))]
 
 
-def test_a_crowded_day_of_the_month_leads_to_its_week(person: SignedIn, diary: Diary) -> None:
-    calendar = diary.calendar()
+def test_a_crowded_day_of_the_month_leads_to_its_week(
+    person: SignedIn, desk: Desk, calendar: UUID
+) -> None:
     for number in range(6):
-        diary.booking(calendar, TOMORROW_AT_NINE + number * timedelta(hours=1))
+        desk.new_booking(calendar, TOMORROW_AT_NINE + number * timedelta(hours=1))
     cell = cell_of(person, "/bookings?view=month", "2026-11-24")
     assert cell.count("Ada Lovelace") == 4
     assert "2 more" in cell
     assert cell_of(person, "/bookings?view=week", "2026-11-24").count("Ada Lovelace") == 6
 
 
-def test_a_booking_is_told_in_both_zones(
-    person: SignedIn, diary: Diary, services: Services
+def test_a_booking_is_shown_in_both_time_zones(
+    person: SignedIn, desk: Desk, calendar: UUID, services: Services
 ) -> None:
     in_zone(services, person, "Europe/Paris")
-    calendar = diary.calendar("Intro call", location="Room 1")
-    booking = diary.booking(
+    booking = desk.new_booking(
         calendar, TOMORROW_AT_NINE, GRACE, notes="Two\nlines <b>", recipient="The admiral"
     )
     text = text_of(person, f"/bookings/{booking}")
@@ -241,9 +251,11 @@ def test_a_booking_is_told_in_both_zones(
         assert words in text
 
 
-def test_of_a_forgotten_person_nothing_is_shown(person: SignedIn, diary: Diary) -> None:
-    booking = diary.booking(diary.calendar(), TOMORROW_AT_NINE, GRACE, notes="Secret")
-    diary.forget(booking)
+def test_a_forgotten_invitee_is_shown_as_forgotten(
+    person: SignedIn, desk: Desk, calendar: UUID
+) -> None:
+    booking = desk.new_booking(calendar, TOMORROW_AT_NINE, GRACE, notes="Secret")
+    desk.forget(booking)
     for path in ("/bookings", "/bookings?view=week", "/bookings?view=month"):
         assert "[forgotten]" in text_of(person, path)
     text = text_of(person, f"/bookings/{booking}")
@@ -253,17 +265,17 @@ def test_of_a_forgotten_person_nothing_is_shown(person: SignedIn, diary: Diary) 
     assert "mailto:" not in person.get(f"/bookings/{booking}").get_data(as_text=True)
 
 
-def test_a_cancelled_booking_says_so(person: SignedIn, diary: Diary) -> None:
-    booking = diary.booking(diary.calendar(), TOMORROW_AT_NINE)
-    diary.cancel(booking)
+def test_a_cancelled_booking_says_so(person: SignedIn, desk: Desk, calendar: UUID) -> None:
+    booking = desk.new_booking(calendar, TOMORROW_AT_NINE)
+    desk.cancel(booking)
     assert "Cancelled" in text_of(person, f"/bookings/{booking}")
 
 
 def test_nobody_sees_another_owners_bookings(
     person: SignedIn, services: Services, new_owner: Callable[..., Owner]
 ) -> None:
-    other = Diary(services, new_owner("Nora Neighbour").account)
-    booking = other.booking(other.calendar(), TOMORROW_AT_NINE)
+    other = Desk(services, new_owner("Nora Neighbour").account.id)
+    booking = other.new_booking(other.new_calendar())
     for view in ("upcoming", "week", "month"):
         assert "Ada" not in text_of(person, f"/bookings?view={view}")
     assert person.get(f"/bookings/{booking}").status_code == 404
@@ -276,8 +288,10 @@ def test_empty_lists_say_what_will_be_there(person: SignedIn) -> None:
     assert "No bookings this month." in text_of(person, "/bookings?view=month")
 
 
-def test_whoever_is_not_signed_in_is_asked_to_first(person: SignedIn, diary: Diary) -> None:
-    booking = diary.booking(diary.calendar(), TOMORROW_AT_NINE)
+def test_whoever_is_not_signed_in_is_asked_to_first(
+    person: SignedIn, desk: Desk, calendar: UUID
+) -> None:
+    booking = desk.new_booking(calendar, TOMORROW_AT_NINE)
     stranger = person.client.application.test_client()
     for path in ("/bookings", f"/bookings/{booking}"):
         answer = stranger.get(path)

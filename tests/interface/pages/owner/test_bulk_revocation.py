@@ -7,16 +7,15 @@ import pytest
 from domain.errors import ViewBehind
 from interface.bootstrap import Services
 from projections.engine import positions
-from tests.conftest import Owner
-from tests.support.calls import new_link
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
 def test_with_a_stopped_projector_all_links_are_revoked_after_one_wait(
     person: SignedIn, owner: Owner, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calendar_id = new_link(owner)["calendar_id"]
-    links = [new_link(owner, calendar_id)["id"] for _ in range(10)]
+    calendar_id = owner.new_calendar()
+    links = [owner.new_link(calendar_id)["id"] for _ in range(10)]
     owner.catch_up()
     waits: list[int] = []
 

@@ -1,13 +1,9 @@
 """Changing a calendar: the live preview, the edit, and two tabs at once."""
 
-from collections.abc import Callable
-
-import pytest
-
 from domain.booking_rules import WEEKDAYS
-from tests.conftest import Owner
 from tests.interface.pages.page_text import filled_in, text, the_calendar, words
-from tests.support.examples import NOW, calendar_json, redeem_json
+from tests.support.examples import TEN, calendar_json
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 CALENDARS = "/settings/calendars"
@@ -15,30 +11,11 @@ NEW = f"{CALENDARS}/new"
 PREVIEW = f"{CALENDARS}/preview"
 
 
-@pytest.fixture(autouse=True)
-def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """Every day from 9 to 5 UTC, half an hour each."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
-
-
 def test_the_preview_shows_what_the_unsaved_form_would_offer(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link = owner.post(f"/calendars/{calendar_id}/links", {}).json
-    start = NOW.replace(day=24, hour=10).isoformat()
     person.get(CALENDARS)
-    assert (
-        owner.client.post(
-            f"/api/v1/booking-links/{link['token']}/redeem", json=redeem_json(start)
-        ).status_code
-        == 201
-    )
+    owner.book(owner.new_link(calendar_id), TEN)
     form = filled_in(person.get(f"{CALENDARS}/{calendar_id}")) | {
         "name": "",  # not typed yet
         "duration_minutes": "60",
@@ -103,7 +80,7 @@ def test_editing_changes_all_that_was_typed_and_nothing_else(
     assert the_calendar(owner) == before | {"location": "", "duration_minutes": 45}
 
 
-def test_times_start_every_duration_until_it_is_said_otherwise(
+def test_the_increment_follows_the_duration_until_it_is_set(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     address = f"{CALENDARS}/{calendar_id}"
@@ -153,7 +130,7 @@ def test_number_and_unit_of_the_notice_are_taken_over_together(
     assert (merged["minimum_notice_minutes"], merged["minimum_notice_unit"]) == (["30"], "minutes")
 
 
-def test_the_same_change_sent_twice_is_a_quiet_success(
+def test_the_same_change_sent_twice_succeeds_twice(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     address = f"{CALENDARS}/{calendar_id}"
@@ -162,7 +139,7 @@ def test_the_same_change_sent_twice_is_a_quiet_success(
     assert the_calendar(owner)["name"] == "Renamed"
 
 
-def test_a_version_that_never_was_shows_all_differences(person: SignedIn, calendar_id: str) -> None:
+def test_an_unknown_version_shows_all_differences(person: SignedIn, calendar_id: str) -> None:
     address = f"{CALENDARS}/{calendar_id}"
     form = filled_in(person.get(address)) | {"name": "Renamed"}
     for version in ("", "0", "-1", "x", "9" * 30):

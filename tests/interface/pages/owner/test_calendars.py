@@ -8,25 +8,13 @@ from flask import Flask
 
 from domain.booking_rules import WEEKDAYS
 from interface.bootstrap import Services
-from tests.conftest import Owner
 from tests.interface.pages.page_text import error_at, filled_in, text, the_calendar, words
 from tests.support.examples import calendar_json
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 CALENDARS = "/settings/calendars"
 NEW = f"{CALENDARS}/new"
-
-
-@pytest.fixture(autouse=True)
-def _projector_keeps_up(monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]) -> None:
-    monkeypatch.setattr("projections.engine.positions.wait_for", lambda *_: catch_up())
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """Every day from 9 to 5 UTC, half an hour each."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
 
 
 def test_without_calendars_the_list_says_what_to_do(person: SignedIn) -> None:
@@ -218,7 +206,7 @@ def test_archiving_asks_first_and_cannot_be_edited_after(
     assert person.post(address, form).status_code == 409
 
 
-def test_calendars_of_others_are_not_there(
+def test_calendars_of_other_owners_are_not_found(
     person: SignedIn, new_owner: Callable[..., Owner], app: Flask
 ) -> None:
     other = new_owner("Peter Other")

@@ -7,28 +7,10 @@ from typing import Any
 import pytest
 
 from interface.pages.owner import links as links_pages
-from tests.conftest import Clock, Owner
 from tests.interface.pages.page_text import words
-from tests.support.examples import TOMORROW_AT_NINE, calendar_json, redeem_json
+from tests.support.clock import Clock
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """A calendar with links."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
-
-
-def issue(owner: Owner, calendar_id: str, recipient: str | None = None, **more: Any) -> Any:
-    return owner.post(f"/calendars/{calendar_id}/links", {"recipient": recipient} | more).json
-
-
-def book(owner: Owner, link: Any, **changes: Any) -> Any:
-    address = f"/api/v1/booking-links/{link['token']}/redeem"
-    answer = owner.client.post(address, json=redeem_json(TOMORROW_AT_NINE.isoformat(), **changes))
-    assert answer.status_code == 201
-    return answer.json
 
 
 def text(answer: Any) -> str:
@@ -55,12 +37,12 @@ def test_without_links_the_page_says_what_to_do(person: SignedIn) -> None:
 def test_each_link_shows_what_became_of_it_and_what_can_be_done(
     person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
 ) -> None:
-    issue(owner, calendar_id, "Expired", expires_in_days=1)
-    active = issue(owner, calendar_id, "Active")
-    used = issue(owner, calendar_id, "Used")
-    booking = book(owner, used)
-    revoked = issue(owner, calendar_id, "Revoked")
-    owner.post(f"/links/{revoked['id']}/revoke")
+    owner.new_link(calendar_id, recipient="Expired", expires_in_days=1)
+    active = owner.new_link(calendar_id, recipient="Active")
+    used = owner.new_link(calendar_id, recipient="Used")
+    booking = owner.book(used)
+    revoked = owner.new_link(calendar_id, recipient="Revoked")
+    owner.revoke(revoked)
     clock.advance(days=2)
     page = text(person.get("/links"))
     found = dict(re.findall(r'<th scope="row"><a[^>]*>(\w+)</a>(.*?)</tr>', page, re.DOTALL))
@@ -79,10 +61,10 @@ def test_each_link_shows_what_became_of_it_and_what_can_be_done(
 def test_the_list_is_filtered_by_words_status_and_calendar(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    other = owner.post("/calendars", calendar_json(name="Review")).json["id"]
-    issue(owner, calendar_id, "Ada", note="100% sure")
-    book(owner, issue(owner, calendar_id, "Grace"))
-    issue(owner, other, "Alan")
+    other = owner.new_calendar(name="Review")
+    owner.new_link(calendar_id, recipient="Ada", note="100% sure")
+    owner.book(owner.new_link(calendar_id, recipient="Grace"))
+    owner.new_link(other, recipient="Alan")
     for query, found in {
         "": ["Alan", "Grace", "Ada"],
         "q=&status=&calendar=&sort=": ["Alan", "Grace", "Ada"],
@@ -104,9 +86,7 @@ def test_the_list_is_filtered_by_words_status_and_calendar(
     "query",
     ["status=lost", "calendar=mine", "sort=best", "before=x", "before=-1", "after=" + "9" * 30],
 )
-def test_an_address_that_makes_no_sense_leads_to_the_whole_list(
-    person: SignedIn, query: str
-) -> None:
+def test_an_invalid_query_leads_to_the_whole_list(person: SignedIn, query: str) -> None:
     answer = person.get(f"/links?{query}")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/links")
 
@@ -122,8 +102,8 @@ def test_pages_lead_through_the_whole_list_and_back(
     monkeypatch.setattr(links_pages, "PAGE_SIZE", 3)
     days = [50, 10, 40, 10, 30, 20, 10]
     for number, expires_in_days in enumerate(days):
-        issue(owner, calendar_id, f"L{number}", expires_in_days=expires_in_days)
-    issue(owner, calendar_id, "Other")
+        owner.new_link(calendar_id, recipient=f"L{number}", expires_in_days=expires_in_days)
+    owner.new_link(calendar_id, recipient="Other")
     expected = {
         "newest": ["L6", "L5", "L4", "L3", "L2", "L1", "L0"],
         "oldest": ["L0", "L1", "L2", "L3", "L4", "L5", "L6"],
@@ -150,18 +130,18 @@ def neighbour(page: Any, rel: str) -> str:
 def test_a_page_behind_the_last_leads_to_the_first(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    issue(owner, calendar_id, "Ada")
+    owner.new_link(calendar_id, recipient="Ada")
     answer = person.get("/links?q=Ada&before=1")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/links?q=Ada")
 
 
-def test_chosen_links_are_revoked_after_a_question(
+def test_selected_links_are_revoked_after_a_confirmation(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    chosen = [issue(owner, calendar_id, name) for name in ("Ada", "Grace")]
-    kept = issue(owner, calendar_id, "Alan")
-    used = issue(owner, calendar_id, "Used")
-    book(owner, used)
+    chosen = [owner.new_link(calendar_id, recipient=name) for name in ("Ada", "Grace")]
+    kept = owner.new_link(calendar_id, recipient="Alan")
+    used = owner.new_link(calendar_id, recipient="Used")
+    owner.book(used)
     query = "&".join(f"link={link['id']}" for link in [*chosen, used])
     page = text(person.get(f"/links/revoke?{query}"))
     assert "Revoke 2 links?" in page
@@ -178,8 +158,8 @@ def test_chosen_links_are_revoked_after_a_question(
 def test_of_several_links_those_used_in_the_meantime_stay_used(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    chosen = [issue(owner, calendar_id, name) for name in ("Ada", "Grace")]
-    book(owner, chosen[0])
+    chosen = [owner.new_link(calendar_id, recipient=name) for name in ("Ada", "Grace")]
+    owner.book(chosen[0])
     answer = person.post("/links/revoke", {"link": [link["id"] for link in chosen]})
     assert answer.status_code == 200
     page = words(answer)
@@ -191,7 +171,7 @@ def test_of_several_links_those_used_in_the_meantime_stay_used(
 def test_one_link_is_revoked_with_a_reason_that_its_page_shows(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link = issue(owner, calendar_id, "Ada")
+    link = owner.new_link(calendar_id, recipient="Ada")
     assert "Revoke this link?" in text(person.get(f"/links/revoke?link={link['id']}"))
     answer = person.post("/links/revoke", {"link": link["id"], "reason": "Sent to <nobody>"})
     assert answer.headers["Location"] == f"/links/{link['id']}?notice=link-revoked"
@@ -205,8 +185,8 @@ def test_one_link_is_revoked_with_a_reason_that_its_page_shows(
 def test_a_link_used_before_it_was_revoked_says_so(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link = issue(owner, calendar_id, "Ada")
-    book(owner, link)
+    link = owner.new_link(calendar_id, recipient="Ada")
+    owner.book(link)
     answer = person.post("/links/revoke", {"link": link["id"]})
     assert answer.status_code == 409
     assert "This link has already been used." in text(answer)
@@ -216,7 +196,7 @@ def test_a_link_used_before_it_was_revoked_says_so(
 def test_a_reason_that_is_too_long_is_kept_and_refused(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link = issue(owner, calendar_id, "Ada")
+    link = owner.new_link(calendar_id, recipient="Ada")
     answer = person.post("/links/revoke", {"link": link["id"], "reason": "x" * 2001})
     assert answer.status_code == 422
     assert "Must not be longer than 2000 characters." in text(answer)
@@ -225,7 +205,7 @@ def test_a_reason_that_is_too_long_is_kept_and_refused(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_links_that_are_not_there_can_not_be_revoked(person: SignedIn, method: str) -> None:
+def test_unknown_links_cannot_be_revoked(person: SignedIn, method: str) -> None:
     for values in ([], ["nonsense"], ["00000000-0000-4000-8000-000000000000"]):
         if method == "post":
             assert person.post("/links/revoke", {"link": values}).status_code == 404
@@ -243,7 +223,7 @@ def test_more_links_than_a_page_can_hold_are_refused(person: SignedIn) -> None:
 def test_replacing_ends_the_link_and_shows_the_new_one_ready_to_copy(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    old = issue(owner, calendar_id, "Ada", note="From Lyon", expires_in_days=7)
+    old = owner.new_link(calendar_id, recipient="Ada", note="From Lyon", expires_in_days=7)
     assert "Replace this link?" in text(person.get(f"/links/{old['id']}/replace"))
     assert status_of(owner, old) == "active"
     answer = person.post(f"/links/{old['id']}/replace")
@@ -260,8 +240,8 @@ def test_replacing_ends_the_link_and_shows_the_new_one_ready_to_copy(
 def test_a_link_that_can_not_be_replaced_says_why(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    used, archived = (issue(owner, calendar_id, name) for name in ("Ada", "Grace"))
-    book(owner, used)
+    used, archived = (owner.new_link(calendar_id, recipient=name) for name in ("Ada", "Grace"))
+    owner.book(used)
     answer = person.post(f"/links/{used['id']}/replace")
     assert answer.status_code == 409
     assert "This link has already been used." in text(answer)
@@ -275,7 +255,7 @@ def test_a_link_that_can_not_be_replaced_says_why(
 
 
 def test_a_link_is_replaced_once(person: SignedIn, owner: Owner, calendar_id: str) -> None:
-    link = issue(owner, calendar_id, "Ada")
+    link = owner.new_link(calendar_id, recipient="Ada")
     person.post(f"/links/{link['id']}/replace")
     again = person.post(f"/links/{link['id']}/replace")
     assert again.status_code == 409
@@ -289,9 +269,9 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
 ) -> None:
     with services.database.connection() as conn:
         conn.execute("UPDATE accounts SET time_zone = 'Asia/Tokyo'")
-    link = issue(owner, calendar_id, "Ada", note="Two\nlines")
+    link = owner.new_link(calendar_id, recipient="Ada", note="Two\nlines")
     clock.advance(hours=1)
-    booking = book(owner, link)
+    booking = owner.book(link)
     page = text(person.get(f"/links/{link['id']}"))
     (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', page, re.DOTALL)
     assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Created", "Used"]
@@ -306,7 +286,7 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
 def test_an_expired_link_shows_when_and_offers_another(
     person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
 ) -> None:
-    link = issue(owner, calendar_id, "Ada", expires_in_days=1)
+    link = owner.new_link(calendar_id, recipient="Ada", expires_in_days=1)
     clock.advance(days=1)
     page = text(person.get(f"/links/{link['id']}"))
     (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', page, re.DOTALL)
@@ -315,15 +295,16 @@ def test_an_expired_link_shows_when_and_offers_another(
     assert link["url"] not in page
 
 
-def test_what_belongs_to_another_owner_is_not_there(
+def test_links_of_another_owner_are_not_found(
     person: SignedIn, owner: Owner, new_owner: Any
 ) -> None:
     other: Owner = new_owner("Ivy Intruder")
-    calendar_id = other.post("/calendars", calendar_json()).json["id"]
-    link = issue(other, calendar_id, "Secret")
+    calendar_id = other.new_calendar()
+    link = other.new_link(calendar_id, recipient="Secret")
     assert "Secret" not in text(person.get("/links"))
     for path in (f"/links/{link['id']}", f"/links/{link['id']}/replace"):
-        assert person.get(path).status_code == 404
+        answer = person.get(path)
+        assert (answer.status_code, "Link not found." in text(answer)) == (404, True)
     assert person.post(f"/links/{link['id']}/replace").status_code == 404
     assert person.post("/links/revoke", {"link": link["id"]}).status_code == 404
     assert status_of(other, link) == "active"

@@ -12,19 +12,12 @@ from hypothesis import strategies as st
 
 from interface.bootstrap import Services
 from interface.pages.owner.share_batch import spreadsheet_cell
-from tests.conftest import Clock, Owner
-from tests.support.examples import calendar_json
+from tests.support.clock import Clock
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 HX = {"HX-Request": "true"}
 FORM = {"form_id": "a-form", "expires_in_days": "90"}
-
-
-@pytest.fixture
-def calendar_id(owner: Owner) -> str:
-    """A calendar to share."""
-    created: str = owner.post("/calendars", calendar_json()).json["id"]
-    return created
 
 
 def share(person: SignedIn, calendar_id: str, **form: str) -> Any:
@@ -83,7 +76,7 @@ def test_a_form_that_is_sent_twice_issues_one_link(
 @pytest.mark.parametrize(
     "change", [{"form_id": "another-form"}, {"recipient": "Grace"}, {"expires_in_days": "7"}]
 )
-def test_another_form_or_another_wish_gets_another_link(
+def test_a_different_form_or_different_fields_issue_another_link(
     person: SignedIn, owner: Owner, calendar_id: str, change: dict[str, str]
 ) -> None:
     share(person, calendar_id, recipient="Ada")
@@ -91,7 +84,7 @@ def test_another_form_or_another_wish_gets_another_link(
     assert len(links(owner)) == 2
 
 
-def test_forms_that_lost_their_mark_get_a_link_each(
+def test_forms_without_an_id_issue_a_link_each(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
     for _ in range(2):
@@ -141,7 +134,9 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why_beside_the_field(
     assert links(owner) == []
 
 
-def test_the_dialog_is_a_part_and_the_page_a_whole(person: SignedIn, calendar_id: str) -> None:
+def test_the_dialog_is_a_fragment_and_the_page_is_complete(
+    person: SignedIn, calendar_id: str
+) -> None:
     address = f"/settings/calendars/{calendar_id}/share"
     part = text(person.get(address, headers=HX))
     page = text(person.get(address))
@@ -156,9 +151,7 @@ def test_the_dialog_is_a_part_and_the_page_a_whole(person: SignedIn, calendar_id
 def test_another_link_starts_as_the_one_that_ended(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    issued = owner.post(
-        f"/calendars/{calendar_id}/links", {"recipient": "Ada", "note": "From Lyon"}
-    ).json
+    issued = owner.new_link(calendar_id, recipient="Ada", note="From Lyon")
     page = text(person.get(f"/links/{issued['id']}/again"))
     assert 'value="Ada"' in page
     assert ">From Lyon</textarea>" in page
@@ -262,12 +255,12 @@ def test_no_more_than_500_recipients_and_not_less_than_one(
     assert owner.get("/links?limit=200&q=x").json["next_cursor"] is not None
 
 
-def test_what_belongs_to_another_owner_is_not_there(
+def test_calendars_of_another_owner_cannot_be_shared(
     person: SignedIn, owner: Owner, new_owner: Any
 ) -> None:
     other: Owner = new_owner("Ivy Intruder")
-    calendar_id = other.post("/calendars", calendar_json()).json["id"]
-    link_id = other.post(f"/calendars/{calendar_id}/links", {"recipient": "Secret"}).json["id"]
+    calendar_id = other.new_calendar()
+    link_id = other.new_link(calendar_id, recipient="Secret")["id"]
     share_page = f"/settings/calendars/{calendar_id}/share"
     batch = f"{share_page}/several/{link_id}/{link_id}"
     for path in (
@@ -289,13 +282,13 @@ def test_what_belongs_to_another_owner_is_not_there(
 def test_the_address_of_a_link_that_has_ended_leads_to_its_page(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    link_id = owner.post(f"/calendars/{calendar_id}/links", {}).json["id"]
-    owner.post(f"/links/{link_id}/revoke")
-    answer = person.get(f"/settings/calendars/{calendar_id}/share/{link_id}")
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"/links/{link_id}")
+    link = owner.new_link(calendar_id)
+    owner.revoke(link)
+    answer = person.get(f"/settings/calendars/{calendar_id}/share/{link['id']}")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/links/{link['id']}")
 
 
-def test_a_part_that_needs_signing_in_first_leads_the_whole_page_there(
+def test_a_fragment_that_requires_signing_in_redirects_the_whole_page(
     app: Any, person: SignedIn, calendar_id: str
 ) -> None:
     path = f"/settings/calendars/{calendar_id}/share"
@@ -305,7 +298,7 @@ def test_a_part_that_needs_signing_in_first_leads_the_whole_page_there(
 
 
 @given(st.text())
-def test_no_cell_is_taken_for_a_formula(recipient: str) -> None:
+def test_no_cell_can_be_taken_for_a_formula(recipient: str) -> None:
     cell = spreadsheet_cell(recipient)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert cell.removeprefix("'") == recipient.removeprefix("'")

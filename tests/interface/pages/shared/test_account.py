@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from interface.bootstrap import Services
-from tests.conftest import Owner
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
 
 PASSWORD = "correct horse battery"  # noqa: S105
@@ -64,7 +64,7 @@ def test_a_wrong_name_or_zone_is_said_and_kept_in_the_form(
     assert services.accounts.by_id(person.account.id).name == "Olivia Owner"
 
 
-def test_somebody_without_a_password_is_told_why_to_have_one(
+def test_an_account_without_a_password_can_set_one(
     person: SignedIn, app: Flask, services: Services
 ) -> None:
     link = services.accounts.sign_in_token(person.account)
@@ -185,7 +185,7 @@ def test_a_key_needs_a_name_and_no_more_scopes_than_the_account(
     assert services.accounts.api_keys() == before
 
 
-def test_keys_of_others_are_neither_shown_nor_revoked(
+def test_keys_of_other_accounts_are_neither_shown_nor_revoked(
     person: SignedIn, new_owner: Callable[..., Owner], app: Flask
 ) -> None:
     other = new_owner("Peter Other")

@@ -5,7 +5,7 @@ import re
 from flask import Flask
 
 from interface.bootstrap import Services
-from tests.conftest import Owner
+from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
 
@@ -48,7 +48,7 @@ def test_password_signs_in_and_a_wrong_one_says_so(
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
-def test_after_signing_in_nobody_is_sent_to_another_site(
+def test_signing_in_never_redirects_to_another_site(
     app: Flask, services: Services, owner: Owner
 ) -> None:
     services.sessions.set_password(owner.account, "correct horse battery")
