@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from ipaddress import ip_address
 from threading import Thread
@@ -35,6 +35,15 @@ class Connection(NamedTuple):
     idle_seconds: float
     has_sent: bool
 
+    def end(self) -> None:
+        """Shuts the connection down; the web server sees that and closes it."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Gives the copy of the socket back; the connection goes on."""
+        self.socket.close()
+
 
 def start(port: int) -> None:
     """Watches this process's connections on `port`, from a thread."""
@@ -42,23 +51,29 @@ def start(port: int) -> None:
         Thread(target=_watch, args=(port,), name="connections", daemon=True).start()
 
 
-def end_needless(port: int) -> int:
-    """Ends what only takes up room now, and returns how many connections that were."""
-    ended = 0
+def end_needless(port: int) -> None:
+    """Ends what only takes up room now."""
     with ExitStack() as stack:
-        by_address: dict[str, list[Connection]] = defaultdict(list)
-        for connection in open_connections(port):
-            stack.enter_context(closing(connection.socket))
-            if not connection.has_sent and connection.idle_seconds > SILENT_SECONDS:
-                ended += _end(connection)
-            else:
-                by_address[connection.address].append(connection)
-        for address, connections in by_address.items():
-            too_many = len(connections) - MOST_OF_AN_ADDRESS
-            if too_many > 0 and not ip_address(address).is_loopback:
-                longest_idle = sorted(connections, key=lambda one: -one.idle_seconds)
-                ended += sum(map(_end, longest_idle[:too_many]))
-    return ended
+        connections = [
+            stack.enter_context(closing(connection)) for connection in open_connections(port)
+        ]
+        for connection in needless(connections):
+            connection.end()
+
+
+def needless(connections: Iterable[Connection]) -> list[Connection]:
+    """Returns those that have been silent too long, or are too many of one address."""
+    found = []
+    by_address: dict[str, list[Connection]] = defaultdict(list)
+    for connection in connections:
+        if not connection.has_sent and connection.idle_seconds > SILENT_SECONDS:
+            found.append(connection)
+        elif not ip_address(connection.address).is_loopback:
+            by_address[connection.address].append(connection)
+    for of_one in by_address.values():
+        of_one.sort(key=lambda connection: connection.idle_seconds)
+        found += of_one[MOST_OF_AN_ADDRESS:]
+    return found
 
 
 def open_connections(port: int) -> Iterator[Connection]:
@@ -84,11 +99,3 @@ def _watch(port: int) -> None:
     while True:
         sleep(EVERY_SECONDS)
         end_needless(port)
-
-
-def _end(connection: Connection) -> bool:
-    """Shuts the connection down; the web server sees that and closes it."""
-    with suppress(OSError):
-        connection.socket.shutdown(socket.SHUT_RDWR)
-        return True
-    return False

@@ -1,11 +1,12 @@
 """Heartbeats of the web workers: a worker that no longer answers is found out, and replaced.
 
 A process that lives may still answer nobody. Each worker therefore sends a piece of work
-through its event loop and a thread, as a request goes, and marks a file when it comes back.
+through its event loop and a thread, as a request goes, and touches a file when it comes back.
 Another process watches the files.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -17,8 +18,12 @@ _SUFFIX = ".alive"
 
 
 def beat(folder: Path) -> None:
-    """Marks this process as answering, now."""
-    (folder / f"{os.getpid()}{_SUFFIX}").write_text(f"{monotonic()}")
+    """Marks this process as answering, now.
+
+    A file that can't be touched is nothing to stop for: whoever has no file is not watched.
+    """
+    with suppress(OSError):
+        (folder / f"{os.getpid()}{_SUFFIX}").touch()
 
 
 class WorkerWatch:
@@ -26,18 +31,18 @@ class WorkerWatch:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: dict[int, tuple[str, float]] = {}
+        self._seen: dict[int, tuple[int, float]] = {}
 
     def silent(self) -> list[int]:
         """Returns the process ids of workers that have not answered for 10 seconds."""
         now = monotonic()
         silent = []
         for file in self._folder.glob(f"*{_SUFFIX}"):
-            process, mark = int(file.stem), file.read_text()
+            process, mark = int(file.stem), file.stat().st_mtime_ns
             if not _exists(process):
                 file.unlink(missing_ok=True)
                 self._seen.pop(process, None)
-            elif self._seen.get(process, ("", 0.0))[0] != mark:
+            elif self._seen.get(process, (0, 0.0))[0] != mark:
                 self._seen[process] = mark, now
             elif now - self._seen[process][1] > SILENT_SECONDS:
                 silent.append(process)

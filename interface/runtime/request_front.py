@@ -96,6 +96,7 @@ class RequestFront:
         self._heartbeats = heartbeats
         self._app = app
         self._shares = shares
+        self._answered = 0
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -104,11 +105,21 @@ class RequestFront:
             self._beating = loop.create_task(self._beat(self._heartbeats))
 
     async def _beat(self, folder: Path) -> None:
-        """Shows again and again that a request would get through to a thread and back."""
+        """Shows again and again that requests get through to a thread and back.
+
+        Threads that are all busy show it as well, as long as they finish one request or another:
+        a slow database must not cost a worker its life.
+        """
         loop = asyncio.get_running_loop()
+        probe = loop.run_in_executor(self._threads, int)
         while True:
-            await loop.run_in_executor(self._threads, beat, folder)
-            await asyncio.sleep(BEAT_SECONDS)
+            answered = self._answered
+            done, _ = await asyncio.wait({probe}, timeout=BEAT_SECONDS)
+            if done:
+                probe = loop.run_in_executor(self._threads, int)
+            if done or self._answered != answered:
+                beat(folder)
+                await asyncio.sleep(BEAT_SECONDS)
 
     async def __rsgi__(self, scope: Scope, proto: Any) -> None:
         """Answers one request."""
@@ -132,7 +143,10 @@ class RequestFront:
 
     async def _answer(self, environ: dict[str, Any], proto: Any) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, _respond, self._app, environ, proto)
+        try:
+            await loop.run_in_executor(self._threads, _respond, self._app, environ, proto)
+        finally:
+            self._answered += 1
 
 
 async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
