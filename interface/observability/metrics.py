@@ -22,6 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from interface.bootstrap import Services
+from interface.observability.killed_workers import KilledWorkers
 from interface.observability.request_facts import method, route, seconds_taken
 from interface.observability.view_metrics import views_of
 
@@ -125,6 +126,7 @@ class Metrics:
         self._shown.register(views)
         if folder is not None:
             self._shown.register(AllWorkers(folder))
+            self._shown.register(KilledWorkers(folder))
         registry = None if folder is not None else self._shown
         self._redemptions = Counter(
             "admitone_redemptions_total",

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -20,6 +21,7 @@ from domain.errors import AdmitOneError, Invalid, Unavailable
 from interface.bootstrap import Services, apply_schema, build
 from interface.key_store import secret_keys
 from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
 from interface.runtime.parent_watchdog import for_children
 from interface.runtime.readiness_probe import why_not_ready
@@ -45,6 +47,7 @@ class Supervisor:
         self._stop = Event()
         self._server: EmbeddedPostgres | None = None
         self._children: list[ManagedProcess] = []
+        self._workers: WorkerWatch | None = None
 
     def run(self) -> None:
         """Serves until SIGINT or SIGTERM. Raises `AdmitOneError` if it can't start."""
@@ -61,6 +64,7 @@ class Supervisor:
                 self._welcome(conninfo)
             while not self._stop.wait(WATCH_SECONDS):
                 self._revive()
+                self._replace_silent_workers()
             self._say("Stopping.")
         finally:
             for child in reversed(self._children):
@@ -96,11 +100,13 @@ class Supervisor:
                 )
 
     def _start_children(self, conninfo: str) -> None:
+        folder = self._empty_metrics_folder()
+        self._workers = WorkerWatch(folder)
         environment = for_children(os.environ) | {
             f"{PREFIX}DATABASE_URL": conninfo,
             f"{PREFIX}DATA": str(self._settings.data),
             f"{PREFIX}SECRET_KEYS": ",".join(secret_keys(self._settings)),
-            "PROMETHEUS_MULTIPROC_DIR": str(self._empty_metrics_folder()),
+            "PROMETHEUS_MULTIPROC_DIR": str(folder),
         }
         projector = ("interface.cli", "projections", "run")
         retention = ("interface.cli", "privacy", "retention", "--keep-on")
@@ -152,6 +158,16 @@ class Supervisor:
             self._say("The database stopped answering before a sign-in link was created.")
         finally:
             services.close()
+
+    def _replace_silent_workers(self) -> None:
+        """Kills workers that live but answer nobody; the web server starts others."""
+        if self._workers is None:
+            return
+        for process in self._workers.silent():
+            self._say(f"Web worker {process} has not answered for 10 seconds; replacing it.")
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            self._workers.forget(process)
 
     def _revive(self) -> None:
         if self._server is not None and self._server.poll() is not None:

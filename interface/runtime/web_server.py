@@ -3,19 +3,27 @@
 import gc
 import os
 import signal
+from pathlib import Path
 
-from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from interface import web_address
 from interface.bootstrap import build
 from interface.observability import logs
-from interface.runtime import parent_watchdog
+from interface.runtime import connection_warden, parent_watchdog
+from interface.runtime.request_front import RequestFront, Share
 from interface.settings import Settings
 from interface.wsgi import create_app
 
-BLOCKING_THREADS = 4  # with one, a fast request would wait behind a slow one
+MOST_CONNECTIONS = 4096  # of a worker, idle ones included
+# Of a worker. At most six sign in, two wait for a view, one reads the whole log and one computes
+# metrics: two are left for everybody else even then.
+THREADS = 12
+HEADER_MILLISECONDS = 10_000
+MOST_HEADER_BYTES = 32 * 1024
 RESPAWN_SECONDS = 0.5
 KILL_SECONDS = 10  # how long a stopping worker may take to finish its requests
 # The server logs through the handlers of all other loggers.
@@ -33,11 +41,16 @@ def main() -> None:
     Granian(
         "interface.runtime.web_server:worker",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=MOST_HEADER_BYTES
+        ),
         address=settings.host,
         port=settings.port,
         workers=settings.workers,
-        blocking_threads=BLOCKING_THREADS,
+        backlog=MOST_CONNECTIONS,
+        backpressure=MOST_CONNECTIONS,
         websockets=False,
         log_level=LogLevels.warning,
         log_dictconfig=LOG_CONFIG,
@@ -47,14 +60,43 @@ def main() -> None:
     ).serve()
 
 
-def worker() -> Flask:
+def worker() -> RequestFront:
     """Builds the application of one worker, on what the environment names."""
     parent_watchdog.end_with_parent()
     settings = Settings.from_environment(os.environ)
     if settings.database_url is None:
         raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
     logs.configure(settings.log)
-    return create_app(build(settings, settings.database_url))
+    connection_warden.start(settings.port)
+    app = create_app(build(settings, settings.database_url))
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return RequestFront(
+        app,
+        threads=THREADS,
+        public_path=web_address.parse(settings.public_url).path,
+        shares=shares(),
+        heartbeats=Path(folder) if folder else None,
+    )
+
+
+def shares() -> list[Share]:
+    """Returns the kinds of work that may not take all threads of a worker.
+
+    Passwords and `X-Min-Position` are limited where they are read. What is left is for everything
+    else: invitees' pages and redemptions above all.
+    """
+    return [
+        Share(_reads_the_whole_log, threads=1, waiting=4),
+        Share(_computes_metrics, threads=1, waiting=2),
+    ]
+
+
+def _reads_the_whole_log(method: str, path: str) -> bool:
+    return path.startswith(("/audit", "/api/v1/audit"))
+
+
+def _computes_metrics(method: str, path: str) -> bool:
+    return path == "/metrics"
 
 
 def _prepare_forks() -> None:

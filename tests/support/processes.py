@@ -27,6 +27,10 @@ class Process(NamedTuple):
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Sends SIGSTOP: it lives, and does nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
     def memory(self) -> int:
         """Returns the bytes in use, with its share of shared memory (PSS)."""
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():

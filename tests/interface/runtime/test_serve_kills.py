@@ -55,6 +55,19 @@ def test_killed_web_workers_are_replaced(restartable: RestartableService) -> Non
     assert server.alive
 
 
+def test_a_web_worker_that_lives_but_answers_nobody_is_replaced(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    workers = web_workers(running.process.pid)
+    frozen = workers[0]
+    frozen.freeze()
+    wait_until(lambda: not frozen.alive)
+    insist(lambda: running.call("GET", "/healthz"), 200)
+    metrics = insist(lambda: running.call("GET", "/metrics"), 200).text
+    assert "admitone_workers_killed_total 1.0" in metrics
+
+
 def test_a_killed_web_server_is_replaced_and_its_workers_end(
     restartable: RestartableService,
 ) -> None:
