@@ -9,6 +9,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from statistics import quantiles
 from time import monotonic, sleep
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from domain.booking_rules import WEEKDAYS
 from tests.siege.attacks import ATTACKS, Target, under
 from tests.support.examples import redeem_json
 from tests.support.processes import web_workers
@@ -25,7 +27,7 @@ SECONDS = float(os.environ.get("SIEGE_SECONDS", "3"))
 TIMES_COUNT = SECONDS >= 30
 LONGEST_SECONDS = 2.0
 RECOVERY_SECONDS = 10.0 if TIMES_COUNT else 0.0
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 
 IN_THE_SUITE = {"slow bodies with a length", "slow chunked bodies", "half headers"}
 
@@ -50,22 +52,21 @@ class Visitors:
     """An owner and invitees who come one after the other."""
 
     service: Service
-    free: list[tuple[str, str]]
-    """Calendars, each with the start of a free slot."""
+    calendar_id: str
+    starts: Iterator[str]
     seconds: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
     def come(self) -> None:
         """Asks for the health, and issues a link, looks at its page and redeems it."""
         self._answered("GET", "/healthz", 200)
-        calendar_id, start = self.free.pop()
-        path = f"/api/v1/calendars/{calendar_id}/links"
+        path = f"/api/v1/calendars/{self.calendar_id}/links"
         link = self._answered("POST", path, 201, json={}, **self.service.headers)
         if link is None:
             return
         self._answered("GET", f"/b/{link.json['token']}", 200)
         path = f"/api/v1/booking-links/{link.json['token']}/redeem"
-        self._answered("POST", path, 201, json=redeem_json(start))
+        self._answered("POST", path, 201, json=redeem_json(next(self.starts)))
 
     def _answered(self, method: str, path: str, expected: int, **options: Any) -> Any:
         """Returns the answer, or None if it is not the expected one."""
@@ -101,21 +102,34 @@ def _many_sockets(service: Service) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.fixture
-def visitors(service: Service) -> Visitors:
-    """Visitors of as many calendars as they can fill in the time."""
-    free: list[tuple[str, str]] = []
-    while len(free) < SECONDS / PAUSE_SECONDS + 2:
-        calendar_id = service.new_calendar()
-        starts = service.slots(service.new_link(calendar_id))
-        free += [(calendar_id, start) for start in starts]
-    return Visitors(service, free)
+@pytest.fixture(scope="module")
+def calendar_id(service: Service) -> str:
+    """The calendar that all visitors are invited to."""
+    weekly = {day: [["06:00", "22:00"]] for day in WEEKDAYS}
+    return service.new_calendar(availability={"weekly": weekly}, booking_window_days=365)
+
+
+@pytest.fixture(scope="module")
+def starts() -> Iterator[str]:
+    """The starts of the calendar's slots from the day after tomorrow on, each used once."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (
+        (midnight + timedelta(days=day, hours=6, minutes=30 * place)).isoformat()
+        for day in range(2, 360)
+        for place in range(32)
+    )
 
 
 @pytest.fixture
-def target(service: Service) -> Target:
+def visitors(service: Service, calendar_id: str, starts: Iterator[str]) -> Visitors:
+    """Those who come during one attack."""
+    return Visitors(service, calendar_id, starts)
+
+
+@pytest.fixture
+def target(service: Service, calendar_id: str) -> Target:
     """The service as the attackers know it."""
-    token = service.new_link()["token"]
+    token = service.new_link(calendar_id)["token"]
     return Target(service.host, service.port, token, service.key)
 
 
