@@ -46,6 +46,10 @@ class Scope(Protocol):
     headers: Any
 
 
+class ClientGone(Exception):
+    """The client went away before its request was whole."""
+
+
 class TooMany(Exception):
     """A share of the threads is used up, and enough requests wait for it."""
 
@@ -134,7 +138,7 @@ class RequestFront:
         except TimeoutError:
             _refuse(path, proto, 408, "request-timeout", "The request took too long to arrive.")
             return
-        except ProtocolClosed:  # the client went away
+        except (ProtocolClosed, ClientGone):
             return
         share = next((each for each in self._shares if each.matches(scope.method, path)), None)
         environ = _environ(scope, body, length)
@@ -158,6 +162,9 @@ class RequestFront:
 async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
     """Returns the body and its length. Raises `TimeoutError` if it did not come in time.
 
+    Raises `ClientGone` if it ended early: the server ends the body of a client that vanishes
+    like a whole one.
+
     Of a body that is too large only the length is returned: the application refuses it by that.
     """
     declared = scope.headers.get("content-length")
@@ -173,6 +180,8 @@ async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
             if length > LARGEST_BODY:
                 return b"", length
             chunks.append(chunk)
+    if declared is not None and length < int(declared):
+        raise ClientGone
     return b"".join(chunks), length
 
 

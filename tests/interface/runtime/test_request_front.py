@@ -92,6 +92,11 @@ def test_a_body_is_gathered_before_the_application_sees_it(headers: dict[str, st
     assert (got["body"], got["CONTENT_LENGTH"]) == ("helloworld", "10")
 
 
+def test_the_application_never_sees_a_body_that_ended_early() -> None:
+    scope, protocol = sent(b"hello", content_length="10")
+    assert answer(RequestFront(pytest.fail, threads=1), scope, protocol).status == 0  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("path", ["/api/v1/links", "/links"])
 def test_a_body_that_does_not_come_in_time_is_answered_408_without_a_thread(
     path: str, monkeypatch: pytest.MonkeyPatch
