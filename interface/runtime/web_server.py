@@ -1,14 +1,16 @@
 """`python -m interface.runtime.web_server`: the web server with its worker processes."""
 
 import gc
+import logging
 import os
 import signal
 from pathlib import Path
+from time import monotonic, sleep
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 from interface import web_address
 from interface.bootstrap import build
@@ -28,7 +30,10 @@ RESPAWN_SECONDS = 0.5
 KILL_SECONDS = 10  # how long a stopping worker may take to finish its requests
 # The server logs through the handlers of all other loggers.
 LOG_CONFIG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
+SIGNAL_SECONDS = 0.1
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -38,7 +43,7 @@ def main() -> None:
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
     _prepare_forks()
-    Granian(
+    WebServer(
         "interface.runtime.web_server:worker",
         factory=True,
         interface=Interfaces.RSGI,
@@ -56,7 +61,6 @@ def main() -> None:
         log_dictconfig=LOG_CONFIG,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
-        workers_kill_timeout=KILL_SECONDS,
     ).serve()
 
 
@@ -117,6 +121,26 @@ def _die_of_signals() -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+class WebServer(MPServer):
+    """A server that asks its workers to stop until they do.
+
+    The original sends one signal, which a worker that is about to wait may miss, and it may
+    report a worker that has stopped as one that refuses to, because two threads wait for it.
+    """
+
+    def _stop_workers(self) -> None:
+        ends_at = monotonic() + KILL_SECONDS
+        while any(worker.is_alive() for worker in self.wrks):
+            for worker in self.wrks:
+                worker.terminate()
+            sleep(SIGNAL_SECONDS)
+            if monotonic() > ends_at:
+                log.warning("Killing web workers that did not stop in %d seconds.", KILL_SECONDS)
+                for worker in self.wrks:
+                    worker.kill()
+        self.wrks.clear()
 
 
 if __name__ == "__main__":
