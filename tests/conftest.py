@@ -1,6 +1,7 @@
 """A real PostgreSQL, services on it, and the whole service as a process of its own."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,12 @@ from tests.support.service import Service, running_service
 from tests.support.signed_in_browser import SignedIn, sign_in
 
 TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
+
+
+def pytest_configure() -> None:
+    """Lets SIGHUP reach what tests start, also when the run itself is under nohup."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # a new program starts with the default
 
 
 @pytest.fixture(scope="session")
