@@ -273,6 +273,7 @@ def test_it_passes_on_what_is_compressed_and_hides_the_metrics(web_server: Ports
 
 
 def test_people_at_the_plain_address_are_sent_to_the_safe_one(web_server: Ports) -> None:
+    wait_until(lambda: is_open(web_server.http), 20)  # Caddy opens it after the other
     with closing(HTTPConnection("127.0.0.1", web_server.http, timeout=PATIENCE_SECONDS)) as client:
         client.request("GET", "/links?status=active", headers={"Host": HOST})
         response = client.getresponse()
