@@ -180,7 +180,7 @@ def in_front(
     with open(folder / "log", "w+") as log:
         process = subprocess.Popen(command, env=os.environ | home, stdout=log, stderr=log)
         try:
-            wait_until(lambda: is_open(ports.https) or process.poll() is not None, 20)
+            wait_until(lambda: is_up(ports) or process.poll() is not None, 20)
             assert process.poll() is None, (folder / "log").read_text()
             yield ports
         finally:
@@ -188,9 +188,14 @@ def in_front(
             process.wait(20)
 
 
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def is_up(ports: Ports) -> bool:
+    """Returns True once both ports are open and the safe one has its certificate."""
+    try:
+        socket.create_connection(("127.0.0.1", ports.http)).close()
+        connection(ports).close()
+    except OSError:
+        return False
+    return True
 
 
 def connection(ports: Ports) -> ssl.SSLSocket:
@@ -273,7 +278,6 @@ def test_it_passes_on_what_is_compressed_and_hides_the_metrics(web_server: Ports
 
 
 def test_people_at_the_plain_address_are_sent_to_the_safe_one(web_server: Ports) -> None:
-    wait_until(lambda: is_open(web_server.http), 20)  # Caddy opens it after the other
     with closing(HTTPConnection("127.0.0.1", web_server.http, timeout=PATIENCE_SECONDS)) as client:
         client.request("GET", "/links?status=active", headers={"Host": HOST})
         response = client.getresponse()
