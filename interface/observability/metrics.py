@@ -8,7 +8,6 @@ included. The state of the views is read from the database at each scrape, once 
 import os
 from collections.abc import Callable, Iterator
 from hmac import compare_digest
-from ipaddress import ip_address
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -22,6 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from interface.bootstrap import Services
+from interface.ip_address import is_loopback
 from interface.observability.killed_workers import KilledWorkers
 from interface.observability.request_facts import method, route, seconds_taken
 from interface.observability.view_metrics import views_of
@@ -80,7 +80,7 @@ def _refusal(token: str) -> Response | None:
     if token and kind.lower() == "bearer" and compare_digest(sent.strip().encode(), token.encode()):
         return None
     is_forwarded = any(name in request.headers for name in _FORWARDED)
-    if _is_this_machine(request.remote_addr) and not is_forwarded:
+    if is_loopback(request.remote_addr or "") and not is_forwarded:
         return None
     if token:
         refused = RefusalResponse("Send Authorization: Bearer ADMITONE_METRICS_TOKEN.\n", 401)
@@ -91,15 +91,6 @@ def _refusal(token: str) -> Response | None:
         refused.refusal = "forbidden"
     refused.mimetype = "text/plain"
     return refused
-
-
-def _is_this_machine(address: str | None) -> bool:
-    try:
-        peer = ip_address(address or "")
-    except ValueError:
-        return False
-    mapped = getattr(peer, "ipv4_mapped", None)
-    return (mapped or peer).is_loopback
 
 
 def count_redemption(outcome: str) -> None:

@@ -13,10 +13,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
-from ipaddress import ip_address
 from threading import Thread
 from time import sleep
 from typing import NamedTuple
+
+from interface.ip_address import is_loopback
 
 EVERY_SECONDS = 2.0
 SILENT_SECONDS = 15.0
@@ -68,7 +69,7 @@ def needless(connections: Iterable[Connection]) -> list[Connection]:
     for connection in connections:
         if not connection.has_sent and connection.idle_seconds > SILENT_SECONDS:
             found.append(connection)
-        elif not ip_address(connection.address).is_loopback:
+        elif not is_loopback(connection.address):
             by_address[connection.address].append(connection)
     for of_one in by_address.values():
         of_one.sort(key=lambda connection: connection.idle_seconds)

@@ -1,11 +1,12 @@
 """The current request: its services, who sent it, and how people reach this service."""
 
 from collections.abc import Collection
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import cast
 
 from flask import current_app, request
 
+from interface import ip_address
 from interface.bootstrap import Services
 
 IPV6_PREFIX = 64  # bits: the smallest network that one customer gets
@@ -53,17 +54,10 @@ def counted_address(
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """Returns an address, which may stand in brackets and before a port; None for other text.
-
-    An IPv4 address that is written as an IPv6 address is returned as IPv4.
-    """
+    """Returns an address, which may stand in brackets and before a port; None for other text."""
     host = text.strip()
     if host.startswith("["):
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
         host = host.partition(":")[0]
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return ip_address.parse(host)

@@ -47,8 +47,9 @@ def test_of_too_many_connections_of_an_address_the_longest_idle_are_needless(
         ]
 
     greedy, local = connections("192.0.2.1"), connections("127.0.0.1")
+    local_at_a_socket_for_both = connections("::ffff:127.0.0.1")
     sane = Connection(unconnected, "192.0.2.2", 9999.0, True)
-    assert needless([*greedy, *local, sane]) == greedy[-2:]
+    assert needless([*greedy, *local, *local_at_a_socket_for_both, sane]) == greedy[-2:]
 
 
 @linux_only

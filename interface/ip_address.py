@@ -1,0 +1,23 @@
+"""IP addresses, in one form each."""
+
+import ipaddress
+from ipaddress import IPv4Address, IPv6Address
+
+
+def parse(text: str) -> IPv4Address | IPv6Address | None:
+    """Returns the address, or None for other text.
+
+    An IPv4 address that is written as an IPv6 address, as it arrives at a socket for both, is
+    returned as IPv4.
+    """
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_loopback(text: str) -> bool:
+    """Returns True for an address of this machine that no other machine can have."""
+    address = parse(text)
+    return address is not None and address.is_loopback
