@@ -214,7 +214,7 @@ def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterato
     before = timedelta(minutes=rules.buffer_before_minutes)
     after = timedelta(minutes=rules.buffer_after_minutes)
     for reservation in busy:
-        # As durations since 1970, because a datetime could overflow.
+        # Computed with durations since 1970, because a datetime could overflow.
         start = reservation.slot.start - _EPOCH - max(after, reservation.buffer_before)
         end = reservation.slot.end - _EPOCH + max(before, reservation.buffer_after)
         yield start // _MINUTE - rules.duration_minutes + 1, -(-end // _MINUTE)

@@ -1,4 +1,4 @@
-"""Who has the turn to append to the log, and why nobody else gets it."""
+"""Finds the process that has the turn to append to the log, and says why others must wait."""
 
 from time import sleep
 from typing import NamedTuple

@@ -25,7 +25,7 @@ _SALT = b"admitone.rate-limit"
 
 @dataclass(frozen=True)
 class RateLimit:
-    """How many attempts of one kind may fail within a window, which the first failure opens."""
+    """A limit on failed attempts of one kind within a window, which the first failure opens."""
 
     kind: str
     failures: int

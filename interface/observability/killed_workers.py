@@ -1,4 +1,4 @@
-"""How many web workers were killed because they no longer answered."""
+"""Counts the web workers that were killed because they no longer answered."""
 
 from collections.abc import Iterator
 from pathlib import Path

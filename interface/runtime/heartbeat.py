@@ -20,7 +20,7 @@ _SUFFIX = ".alive"
 def beat(folder: Path) -> None:
     """Marks this process as answering, now.
 
-    A file that can't be touched is nothing to stop for: whoever has no file is not watched.
+    An error is ignored: a worker without a file is not watched, and goes on.
     """
     with suppress(OSError):
         (folder / f"{os.getpid()}{_SUFFIX}").touch()

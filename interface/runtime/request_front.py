@@ -22,6 +22,8 @@ from urllib.parse import quote
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
 from interface.runtime.heartbeat import BEAT_SECONDS, beat
+from interface.web import problems
+from interface.web.public_address import path_below
 from interface.wsgi import LARGEST_BODY
 
 if TYPE_CHECKING:
@@ -67,16 +69,13 @@ class Share:
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
         """Takes a thread of the share, now or in turn. Raises `TooMany` instead of queueing."""
-        if self._threads.locked():
-            if self._waiting >= self._most_waiting:
-                raise TooMany
-            self._waiting += 1
-            try:
-                await self._threads.acquire()
-            finally:
-                self._waiting -= 1
-        else:
+        if self._threads.locked() and self._waiting >= self._most_waiting:
+            raise TooMany
+        self._waiting += 1
+        try:
             await self._threads.acquire()
+        finally:
+            self._waiting -= 1
         try:
             yield
         finally:
@@ -132,7 +131,7 @@ class RequestFront:
 
     async def __rsgi__(self, scope: Scope, proto: Any) -> None:
         """Answers one request."""
-        path = scope.path.removeprefix(self._public_path)
+        path = path_below(self._public_path, scope.path)
         try:
             body, length = await _whole_body(scope, proto)
         except TimeoutError:
@@ -248,10 +247,8 @@ def _refuse(path: str, proto: Any, status: int, slug: str, sentence: str) -> Non
     else:
         headers.append(("connection", "close"))
     if path.startswith("/api/"):
-        title = slug.replace("-", " ").capitalize()
-        problem = {"type": f"/problems/{slug}", "title": title, "status": status}
-        headers.append(("content-type", "application/problem+json"))
-        proto.response_str(status, headers, json.dumps(problem | {"detail": sentence}))
+        headers.append(("content-type", problems.MEDIA_TYPE))
+        proto.response_str(status, headers, json.dumps(problems.document(status, slug, sentence)))
     else:
         headers.append(("content-type", "text/plain; charset=utf-8"))
         proto.response_str(status, headers, f"{sentence}\n")

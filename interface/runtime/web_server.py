@@ -12,12 +12,12 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from interface import web_address
 from interface.bootstrap import build
 from interface.observability import logs
 from interface.runtime import connection_warden, parent_watchdog
 from interface.runtime.request_front import RequestFront, Share
 from interface.settings import Settings
+from interface.web import public_address
 from interface.wsgi import create_app
 
 MOST_CONNECTIONS = 4096  # of a worker, idle ones included
@@ -77,7 +77,7 @@ def worker() -> RequestFront:
     return RequestFront(
         app,
         threads=THREADS,
-        public_path=web_address.parse(settings.public_url).path,
+        public_path=public_address.path_of(settings),
         shares=shares(),
         heartbeats=Path(folder) if folder else None,
     )

@@ -21,7 +21,7 @@ RETRY_AFTER_SECONDS = "1"  # with a 503
 # The blueprints whose problems an invitee reads.
 INVITEE_BLUEPRINTS = ("booking-links",)
 
-# How problems look to everybody but owners, above all to invitees.
+# The problem of each kind of refusal, as invitees and all others but owners get it.
 _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Invalid: (422, "validation"),
     errors.NotFound: (404, "not-found"),
@@ -129,9 +129,9 @@ def slug_of(status: int) -> str:
 def refused(error: AdmitOneError) -> Response:
     """Returns the problem document for a refusal."""
     problem = problem_of(type(error), owner=request.blueprint not in INVITEE_BLUEPRINTS)
-    title = problem.slug.replace("-", " ").capitalize()
     members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
-    response = _document(problem.status, problem.slug, title, error.detail, **members)
+    body = document(problem.status, problem.slug, error.detail) | members
+    response = _response(problem.status, problem.slug, body)
     return _with_retry_after(response, error)
 
 
@@ -140,7 +140,9 @@ def http_refused(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]
     status = error.code or 500
-    response = _document(status, slug_of(status), error.name, error.description or error.name)
+    slug = slug_of(status)
+    body = document(status, slug, error.description or error.name, title=error.name)
+    response = _response(status, slug, body)
     _with_retry_after(response, error)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
@@ -156,9 +158,18 @@ def refusal_page(html: str, error: AdmitOneError, *, owner: bool) -> Response:
     return _with_retry_after(response, error)
 
 
-def _document(status: int, slug: str, title: str, detail: str, **members: object) -> Response:
-    body = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail}
-    response = RefusalResponse(json.dumps(body | members), status, content_type=MEDIA_TYPE)
+def document(status: int, slug: str, detail: str, *, title: str | None = None) -> dict[str, object]:
+    """Returns the members of a problem document (RFC 9457). The title follows from the slug."""
+    return {
+        "type": f"/problems/{slug}",
+        "title": title or slug.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+    }
+
+
+def _response(status: int, slug: str, body: dict[str, object]) -> Response:
+    response = RefusalResponse(json.dumps(body), status, content_type=MEDIA_TYPE)
     response.refusal = slug
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Admit One"'

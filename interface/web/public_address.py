@@ -1,4 +1,4 @@
-"""Where people reach the service: the path below which it lives, and whom it answers."""
+"""The public address of the service: the path below it, and the hosts that are answered."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,26 +13,35 @@ from interface.web_address import InvalidAddress, WebAddress, is_ip_address
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-# What this machine, a load balancer or Prometheus reads, by whatever address they know.
+# This machine, load balancers and Prometheus read these, by any address that they know.
 MACHINE_PATHS = ("/healthz", "/metrics", "/readyz")
 
 
 def enter_public_path(environ: "WSGIEnvironment", settings: Settings) -> None:
-    """Makes the path of the public address the root of this request.
-
-    The web server in front may have removed that path already or not.
-    """
-    root = _public(settings).path
-    path = environ["PATH_INFO"]
-    if root and (path == root or path.startswith(f"{root}/")):
-        path = path[len(root) :]
-    environ["PATH_INFO"] = path or "/"
+    """Makes the path of the public address the root of this request."""
+    root = path_of(settings)
+    environ["PATH_INFO"] = path_below(root, environ["PATH_INFO"])
     environ["SCRIPT_NAME"] = root
 
 
-def public_path() -> str:
+def path_below(root: str, path: str) -> str:
+    """Returns the path of a request below the public path `root`.
+
+    The web server in front may have removed that path already or not.
+    """
+    if root and (path == root or path.startswith(f"{root}/")):
+        path = path[len(root) :]
+    return path or "/"
+
+
+def path_of(settings: Settings) -> str:
     """Returns the path of the public address. Empty: the service has the host for itself."""
-    return _public(services().settings).path
+    return _public(settings).path
+
+
+def public_path() -> str:
+    """Returns `path_of` the current request's settings."""
+    return path_of(services().settings)
 
 
 def is_for_us() -> bool:

@@ -21,7 +21,7 @@ TEMPORARY = "pg_temp"
 Subject = tuple[UUID, ...]
 """The keys that one history has in views: the ids of a link and its booking, or of a calendar."""
 
-# How far after a random position an event that the view shows is looked for.
+# From a random position, so many positions are searched for an event that the view shows.
 _NEAR = 10_000
 
 

@@ -1,4 +1,4 @@
-"""What operators look after: a parked event, rows that differ, a view that lags."""
+"""Creates the faults that operators see: a parked event, rows that differ, a view that lags."""
 
 from datetime import timedelta
 from math import sin

@@ -14,7 +14,7 @@ from interface.web.request_context import services
 _DAY = timedelta(days=1)
 _PAGE_DAYS = 28
 _PAGE_LENGTH = timedelta(days=_PAGE_DAYS)
-# How far from a lost time others are searched for, first near it, and how many are offered.
+# Other times are searched near a lost one first, then farther away, and at most six are offered.
 _SEARCH_RADII = (_DAY, timedelta(days=14))
 _MOST_OFFERS = 6
 

@@ -1,4 +1,4 @@
-"""Whether writes get through, found out by writing, and why they don't."""
+"""The write probe finds out whether writes get through, and if not, why."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -97,18 +97,19 @@ def test_the_application_never_sees_a_body_that_ended_early() -> None:
     assert answer(RequestFront(pytest.fail, threads=1), scope, protocol).status == 0  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/links", "/links"])
+@pytest.mark.parametrize("path", ["/api/v1/links", "/book/api/v1/links", "/links", "/book/links"])
 def test_a_body_that_does_not_come_in_time_is_answered_408_without_a_thread(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_front, "BODY_SECONDS", 0.05)
     scope, protocol = sent(b"a", 60.0, content_length="1000")
     scope.path = path
-    answer(RequestFront(pytest.fail, threads=1), scope, protocol)  # type: ignore[arg-type]
+    front = RequestFront(pytest.fail, threads=1, public_path="/book")  # type: ignore[arg-type]
+    answer(front, scope, protocol)
     assert protocol.status == 408
     assert protocol.headers["connection"] == "close"
     assert protocol.headers["content-type"].startswith(
-        "application/problem+json" if path.startswith("/api/") else "text/plain"
+        "application/problem+json" if "/api/" in path else "text/plain"
     )
 
 
