@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event
 
 import psycopg
 
 from application.eventstore.connection import connect
 from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError
+from interface.runtime.background_thread import background_thread
 from projections.evidence.checkpoint_store import CheckpointStore, sign_all_due
 
 log = logging.getLogger(__name__)
@@ -40,10 +41,5 @@ def sign_periodically(
             except (psycopg.Error, OSError, AdmitOneError, ValueError) as error:
                 log.error("can't sign a checkpoint: %s", error)
 
-    thread = Thread(target=sign, name="checkpoints")
-    thread.start()
-    try:
+    with background_thread("checkpoints", sign, stop):
         yield
-    finally:
-        stop.set()
-        thread.join()

@@ -4,12 +4,14 @@ import logging
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 from time import monotonic
 
 import psycopg
 
 from application.eventstore.connection import connect
+from interface.runtime.background_thread import background_thread
 from interface.runtime.managed_process import python_command
 from projections.rebuild import jobs
 
@@ -26,13 +28,8 @@ def on_request(conninfo: str, is_at_work: Event, stop: Event) -> Iterator[None]:
     A rebuild that was killed is started again. In the projector's own process it would hold
     up the views.
     """
-    thread = Thread(target=_watch, args=(conninfo, is_at_work, stop), name="rebuilds")
-    thread.start()
-    try:
+    with background_thread("rebuilds", partial(_watch, conninfo, is_at_work, stop), stop):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _watch(conninfo: str, is_at_work: Event, stop: Event) -> None:

@@ -1,6 +1,6 @@
 """Connections, their session settings, and deadlines."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -17,13 +17,6 @@ from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from tests.support.stored_rows import log, query, stored
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-def database(conninfo: str) -> Iterator[Database]:
-    database = Database(conninfo, max_pool_size=5)
-    yield database
-    database.close()
 
 
 def sessions(conninfo: str, state: str = "%") -> int:

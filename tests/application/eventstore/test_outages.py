@@ -42,13 +42,6 @@ every_use = pytest.mark.parametrize("use_it", [write, read, use])
 
 
 @pytest.fixture
-def database(conninfo: str) -> Iterator[Database]:
-    database = Database(conninfo, max_pool_size=5)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def distant(proxy: Proxy) -> Iterator[Database]:
     """The database behind the proxy."""
     distant = Database(proxy.conninfo, max_pool_size=3)

@@ -15,13 +15,6 @@ from tests.support.stored_rows import log, query
 
 
 @pytest.fixture
-def database(conninfo: str) -> Iterator[Database]:
-    database = Database(conninfo, max_pool_size=5)
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def probe(database: Database, monkeypatch: pytest.MonkeyPatch) -> WriteProbe:
     """A probe that repeats nothing that it found out before."""
     monkeypatch.setattr(write_probe, "KEEP_SECONDS", 0.0)
