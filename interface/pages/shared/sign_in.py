@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
-from application.people.authentication import TooManySignIns, WrongPassword
+from application.people.authentication import WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from interface.pages.shared import auth
@@ -14,7 +14,7 @@ from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import gettext
 from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
-from interface.web.problems import refusal_page
+from interface.web.problems import TooManySignIns, refusal_page
 from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
 
@@ -53,15 +53,22 @@ def sign_in() -> ResponseReturnValue:
                 account = current.sessions.with_password(**loaded.values)
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
-        except TooManySignIns as refusal:
-            errors = {"password": [refusal.detail]}
-            page = sign_in_page(next_path=next_path, email=email, errors=errors)
-            return refusal_page(page, refusal, owner=True)
         else:
             response = redirect(local_path(next_path), 303)
             session = current.sessions.start(account, now=current.now())
             return auth.start_session(response, session)
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
+
+
+@blueprint.errorhandler(TooManySignIns)
+def ask_to_try_again(refusal: TooManySignIns) -> ResponseReturnValue:
+    """Shows the form again, with the address that was typed."""
+    page = sign_in_page(
+        next_path=request.form.get("next"),
+        email=request.form.get("email", ""),
+        errors={"password": [refusal.detail]},
+    )
+    return refusal_page(page, refusal, owner=True)
 
 
 @blueprint.get("/sign-in/<token>")
