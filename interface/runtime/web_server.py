@@ -93,7 +93,7 @@ def slow_work() -> list[SlowWork]:
         SlowWork(
             _checks_a_password, Lane("password", threads=HASHES_AT_ONCE, waiting=8), TooManySignIns
         ),
-        SlowWork(_reads_the_whole_log, Lane("audit", threads=1, waiting=4)),
+        SlowWork(_reads_the_whole_log, Lane("audit", threads=1, waiting=3)),
         SlowWork(_computes_metrics, Lane("metrics", threads=1, waiting=2)),
     ]
 
