@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
+from application.people.accounts import AccountNotFound
 from application.people.authentication import WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
@@ -49,7 +50,7 @@ def sign_in() -> ResponseReturnValue:
     loaded = load(SignInForm(), {name: request.form.get(name) for name in ("email", "password")})
     if not loaded.errors:
         try:
-            with limiting_passwords(loaded.values["email"]):
+            with limiting_passwords(_client(loaded.values["email"]), loaded.values["email"]):
                 account = current.sessions.with_password(**loaded.values)
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
@@ -100,6 +101,14 @@ def sign_out() -> ResponseReturnValue:
     """Signs out in this browser."""
     services().sessions.end(require_session())
     return auth.end_session(redirect(url_for("home.show"), 303))
+
+
+def _client(email: str) -> str:
+    try:
+        account = services().accounts.by_email(email)
+    except AccountNotFound:
+        account = None
+    return auth.password_client(account)
 
 
 def _link_is_used_up() -> ResponseReturnValue:

@@ -152,8 +152,8 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
     limits, at_home = service.rate_limits, "192.0.2.7"
     for _ in range(2):
-        limits.check_password_attempt(address=at_home, email=account.email, now=NOW)
-        limits.count_wrong_password(address=at_home, email=account.email, now=NOW)
+        limits.check_password_attempt(client=at_home, email=account.email, now=NOW)
+        limits.count_wrong_password(client=at_home, email=account.email, now=NOW)
     assert limits.sweep(now=NOW + timedelta(days=1)) == 2
 
 
