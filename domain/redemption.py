@@ -15,6 +15,7 @@ from domain.booking import Booking
 from domain.calendar import Calendar
 from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered
 from domain.link import SingleUseLink
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
 
@@ -33,14 +34,22 @@ class RedemptionRequest:
     now: datetime
 
 
-def offered_reservation(calendar: Calendar, request: RedemptionRequest) -> Reservation | None:
-    """Returns the slot asked for with its buffers, or None if the calendar does not offer it."""
-    rules = calendar.terms.rules
+def offered_reservation(
+    calendar: Calendar, offer: Offer | None, request: RedemptionRequest
+) -> Reservation | None:
+    """Returns the slot asked for with its buffers, or None if it is not offered.
+
+    It has to be offered by the calendar, and by the link, whose `offer` never changes.
+    """
+    offer = offer or EVERYTHING
+    rules = offer.rules(calendar.terms.rules)
     try:
         slot = rules.slot_at(request.start)
     except SlotNotOffered:
         return None
-    return rules.reservation(slot) if is_offered(rules, slot, now=request.now) else None
+    if not is_offered(rules, slot, now=request.now, offer=offer):
+        return None
+    return rules.reservation(slot)
 
 
 def is_repeat(link: SingleUseLink, request: RedemptionRequest) -> bool:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from application.eventstore.database import Database
 from domain.availability import SlotsOfSpan, offered_by_span, offered_slots
 from domain.booking_rules import BookingRules
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation, Slot
 from projections.views import booking_calendar
 
@@ -22,12 +23,16 @@ _DAYS_AT_ONCE = 62
 
 @dataclass(frozen=True)
 class OpenSlots:
-    """The free slots that an owner's calendar with these rules has at `now` (UTC)."""
+    """The free slots that an owner's calendar with these rules has at `now` (UTC).
+
+    Only those that `offer`, the offer of one link, includes.
+    """
 
     database: Database
     owner_id: UUID
     rules: BookingRules
     now: datetime
+    offer: Offer = EVERYTHING
 
     def on_days(
         self, first: date, last: date, time_zone: str, *, most: int | None = None
@@ -40,7 +45,13 @@ class OpenSlots:
         since, until = midnight(first, zone), midnight(last + _DAY, zone)
         busy = self._busy(since, until)
         return offered_slots(
-            self.rules, now=self.now, since=since, until=until, busy=busy, most=most
+            self.rules,
+            now=self.now,
+            since=since,
+            until=until,
+            busy=busy,
+            most=most,
+            offer=self.offer,
         )
 
     def by_day(self, first: date, days: int, time_zone: str) -> dict[date, SlotsOfSpan]:
@@ -49,7 +60,9 @@ class OpenSlots:
         dates = [first + n * _DAY for n in range(days + 1)]
         bounds = [midnight(day, zone) for day in dates]
         busy = self._busy(bounds[0], bounds[-1])
-        spans = offered_by_span(self.rules, now=self.now, bounds=bounds, busy=busy)
+        spans = offered_by_span(
+            self.rules, now=self.now, bounds=bounds, busy=busy, offer=self.offer
+        )
         return dict(zip(dates, spans, strict=False))
 
     def whole_days(self, first: date, last: date, time_zone: str, *, most: int) -> "WholeDays":

@@ -10,7 +10,7 @@ from application.people import personal_data
 from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
 from domain.booking import Booking
-from domain.calendar import Calendar
+from domain.calendar import Calendar, CalendarTerms
 from domain.errors import Invalid
 from domain.link import SingleUseLink
 from domain.redemption import (
@@ -33,6 +33,11 @@ class Redemption:
     calendar: Calendar
     invitee: Invitee
     is_repeat: bool = field(default=False, compare=False)
+
+    @property
+    def terms(self) -> CalendarTerms:
+        """The terms of the calendar, with the duration that was booked."""
+        return self.calendar.terms.with_duration(self.booking.slot.minutes)
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,9 @@ class RedemptionCommands:
         )
 
         def decide() -> Written[Redemption]:
-            calendar_id = self.event_store.get(SingleUseLink, link_id, version=1).calendar_id
-            calendar = self.event_store.get(Calendar, calendar_id)
-            reservation = offered_reservation(calendar, request)
+            issued = self.event_store.get(SingleUseLink, link_id, version=1)
+            calendar = self.event_store.get(Calendar, issued.calendar_id)
+            reservation = offered_reservation(calendar, issued.offer, request)
             agenda = self._agenda(calendar.owner_id, reservation, now=now) if reservation else []
             # Last, so that whoever lost the link hears of that and not of the slot.
             link = self.event_store.get(SingleUseLink, link_id)

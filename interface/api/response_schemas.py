@@ -7,7 +7,12 @@ from marshmallow import Schema, fields, validate
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.web.fields import Instant
-from interface.web.request_schemas import AvailabilitySchema, InviteeSchema
+from interface.web.request_schemas import (
+    AvailabilitySchema,
+    InviteeSchema,
+    OfferSchema,
+    PrefillSchema,
+)
 from projections.rebuild.jobs import KINDS, STATES
 
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
@@ -97,6 +102,9 @@ class LinkOutput(ResponseSchema):
     calendar_id = fields.UUID(metadata=_example(_CALENDAR_ID))
     recipient = fields.String(allow_none=True, metadata=_example("Ada Lovelace"))
     note = fields.String(allow_none=True, metadata=_example("First interview"))
+    reference = fields.String(allow_none=True, metadata=_example("candidate-4711"))
+    prefill = fields.Nested(PrefillSchema, allow_none=True)
+    offer = fields.Nested(OfferSchema, allow_none=True)
     issued_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
     expires_at = Instant(metadata=_example("2027-01-25T08:00:00Z"))
     redeemed_at = Instant(allow_none=True, metadata=_example(None))
@@ -195,6 +203,7 @@ class BookingLinkOutput(ResponseSchema):
     calendar = fields.Nested(CalendarShown)
     host = fields.Nested(Host)
     expires_at = Instant(metadata=_example("2027-01-25T08:00:00Z"))
+    prefill = fields.Nested(PrefillSchema, allow_none=True)
 
 
 class SlotOutput(ResponseSchema):
@@ -233,7 +242,7 @@ class RedemptionOutput(ResponseSchema):
 class DifferenceOutput(ResponseSchema):
     """A row that differs between the live view and the one built from the log."""
 
-    table = fields.String(metadata=_example("link_list_v2"))
+    table = fields.String(metadata=_example("link_list_v3"))
     key = fields.String(metadata=_example(_LINK_ID))
     live = fields.Dict(
         keys=fields.String(),
@@ -283,7 +292,7 @@ class RebuildOutput(ResponseSchema):
 class ProjectionOutput(ResponseSchema):
     """A view and how far it has come."""
 
-    name = fields.String(metadata=_example("link_list_v2"))
+    name = fields.String(metadata=_example("link_list_v3"))
     position = fields.Integer(metadata=_example(1200, "The position up to which it has read."))
     head = fields.Integer(metadata=_example(1200, "The position of the newest event."))
     lag_events = fields.Integer(

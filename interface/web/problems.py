@@ -48,6 +48,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
 _PROBLEMS_FOR_OWNERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.LinkNotFound: (404, "not-found"),
     errors.LinkRedeemed: (409, "link-redeemed"),
+    errors.LinkExpired: (409, "link-expired"),
     errors.LinkRevoked: (409, "link-revoked"),
 }
 

@@ -86,7 +86,7 @@ def decide(link: SingleUseLink, day: AgendaDay, request: RedemptionRequest = REQ
         request,
         link=link,
         calendar=CALENDAR,
-        reservation=offered_reservation(CALENDAR, request),
+        reservation=offered_reservation(CALENDAR, link.offer, request),
         agenda=[day],
     )
 
@@ -173,4 +173,4 @@ def test_a_refusal_names_the_first_reason_and_leaves_the_link_unchanged(
 
 def test_a_start_at_the_end_of_all_dates_is_not_offered() -> None:
     far = replace(REQUEST, start=datetime.max.replace(tzinfo=NOW.tzinfo))
-    assert offered_reservation(CALENDAR, far) is None
+    assert offered_reservation(CALENDAR, None, far) is None
