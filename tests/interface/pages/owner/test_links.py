@@ -329,6 +329,7 @@ def test_a_link_shows_its_reference_what_it_fills_in_and_what_it_offers(
         page = words(person.get(f"/links/{link['id']}")).replace("\u2009", " ")
         assert shown in page
         assert "Reference" not in page
+    assert rows(person.get("/links")) == ["No recipient", "No recipient", "case-17"]
 
 
 def test_a_link_that_was_changed_and_revoked_shows_the_reason(
