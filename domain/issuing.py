@@ -41,7 +41,7 @@ def issue(
 
 
 def check_offer(offer: Offer, rules: BookingRules, *, now: datetime) -> None:
-    """Checks that something can be booked by the offer, whatever is reserved.
+    """Checks the limits of an offer, and that the calendar offers each slot, reserved or not.
 
     Raises `Invalid` with every fault, by the dotted path of its field. Slots are checked once
     days and duration are right, because they depend on both.
