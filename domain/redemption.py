@@ -13,7 +13,7 @@ from domain.agenda import AgendaDay
 from domain.availability import is_offered
 from domain.booking import Booking
 from domain.calendar import Calendar
-from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered
+from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered, SlotTaken
 from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
@@ -79,12 +79,14 @@ def redeem(
     calendar: Calendar,
     reservation: Reservation | None,
     agenda: Iterable[AgendaDay],
+    is_busy_elsewhere: bool,
 ) -> Booking:
     """Uses the link up, reserves the time and makes the booking.
 
     `reservation` comes from `offered_reservation`, and `agenda` holds the owner's agenda of
-    every UTC day that it touches. All aggregates are changed together or, when this raises,
-    must be thrown away together.
+    every UTC day that it touches. `is_busy_elsewhere` says that another calendar of the owner's
+    has something at the time of the reservation. All aggregates are changed together or, when
+    this raises, must be thrown away together.
 
     Raises `LinkRedeemed`, `LinkRevoked`, `LinkExpired`, `SlotNotOffered` or `SlotTaken`.
     """
@@ -94,6 +96,8 @@ def redeem(
     booking_id = Booking.id_for(link.id)
     for day in agenda:
         day.reserve(booking_id, reservation, actor=request.actor, now=request.now)
+    if is_busy_elsewhere:
+        raise SlotTaken
     link.redeem(
         booking_id,
         reservation.slot,

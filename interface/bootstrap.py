@@ -10,6 +10,8 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application import schema
+from application.busy_calendars.busy_calendars import BusyCalendars
+from application.busy_calendars.reading import BusyCalendarReader
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
@@ -81,6 +83,8 @@ class Services:
     rate_limits: RateLimits
     write_probe: WriteProbe
     outgoing: Outgoing
+    busy_calendars: BusyCalendars
+    busy_calendar_reader: BusyCalendarReader
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -108,6 +112,11 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens)
     event_store = EventSourcedApplication(database)
+    outgoing = HttpClient(
+        AllowedAddresses(settings.outgoing_networks),
+        settings.outgoing_proxy,
+        settings.outgoing_ca_file,
+    )
     return Services(
         settings=settings,
         database=database,
@@ -122,11 +131,9 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),
         write_probe=WriteProbe(database),
-        outgoing=HttpClient(
-            AllowedAddresses(settings.outgoing_networks),
-            settings.outgoing_proxy,
-            settings.outgoing_ca_file,
-        ),
+        outgoing=outgoing,
+        busy_calendars=BusyCalendars(database, outgoing),
+        busy_calendar_reader=BusyCalendarReader(database, outgoing),
         now=now,
     )
 

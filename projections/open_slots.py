@@ -1,7 +1,8 @@
-"""The free slots of a calendar: what its rules offer, less what its owner has booked.
+"""The free slots of a calendar: what its rules offer, less the times at which its owner is busy.
 
-They are read from views, so a slot may be taken by the time somebody asks for it. The save that
-redeems a link decides.
+These are the bookings, read from views, and what the owner's calendars elsewhere said when they
+were read last. So a slot may be taken by the time somebody asks for it: the save that redeems a
+link decides.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from application.busy_calendars.busy_calendars import busy_times
 from application.eventstore.database import Database
 from domain.availability import SlotsOfSpan, offered_by_span, offered_slots
 from domain.booking_rules import BookingRules
@@ -95,7 +97,16 @@ class OpenSlots:
         return None
 
     def _busy(self, since: datetime, until: datetime) -> list[Reservation]:
-        return booking_calendar.reservations(self.database, self.owner_id, since=since, until=until)
+        booked = booking_calendar.reservations(
+            self.database, self.owner_id, since=since, until=until
+        )
+        elsewhere = busy_times(
+            self.database,
+            self.owner_id,
+            since=since - booking_calendar.REACH,
+            until=until + booking_calendar.REACH,
+        )
+        return booked + [Reservation(slot, timedelta(), timedelta()) for slot in elsewhere]
 
 
 class WholeDays(NamedTuple):

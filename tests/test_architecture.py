@@ -40,10 +40,12 @@ MAY_IMPORT = {
         "cryptography",
         "email_validator",
         "eventsourcing",
+        "icalendar",
         "itsdangerous",
         "msgspec",
         "psycopg",
         "psycopg_pool",
+        "recurring_ical_events",
     },
     "projections": {"eventsourcing", "msgspec", "psycopg"},
     "interface": {

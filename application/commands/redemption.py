@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.busy_calendars.busy_calendars import is_busy
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people import personal_data
 from application.people.personal_data import Invitee
@@ -82,12 +83,20 @@ class RedemptionCommands:
             calendar = self.event_store.get(Calendar, issued.calendar_id)
             reservation = offered_reservation(calendar, issued.offer, request)
             agenda = self._agenda(calendar.owner_id, reservation, now=now) if reservation else []
+            is_busy_elsewhere = reservation is not None and is_busy(
+                self.event_store.database, calendar.owner_id, reservation.widened
+            )
             # Last, so that whoever lost the link hears of that and not of the slot.
             link = self.event_store.get(SingleUseLink, link_id)
             if is_repeat(link, request):
                 return self._first_answer(request, link_id, invitee, typed)
             booking = redeem(
-                request, link=link, calendar=calendar, reservation=reservation, agenda=agenda
+                request,
+                link=link,
+                calendar=calendar,
+                reservation=reservation,
+                agenda=agenda,
+                is_busy_elsewhere=is_busy_elsewhere,
             )
             position = self.event_store.record(link, booking, *agenda, personal_data=rows)
             return Written(Redemption(booking, calendar, invitee), position)
