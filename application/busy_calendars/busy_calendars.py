@@ -37,7 +37,7 @@ class ReadProblem(StrEnum):
 
 
 class BusyCalendarNotFound(NotFound):
-    """There is no such calendar."""
+    """There is no such calendar elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class BusyCalendar:
         """The address without what is secret in it: scheme and host alone."""
         return "/".join([*self.url.split("/", 3)[:3], "…"])
 
+
+_TOO_MANY = Sentence(
+    "You have {most} calendars from elsewhere. Remove one before you add another.",
+    most=MOST_CALENDARS,
+)
 
 _SELECT = """SELECT id, name, url, created_at, last_read_at, problem, problem_since
     FROM busy_calendars WHERE owner_id = %s"""
@@ -98,7 +103,7 @@ class BusyCalendars:
                 # One after the other, so that two requests do not exceed the limit together.
                 conn.execute("SELECT FROM accounts WHERE id = %s FOR NO KEY UPDATE", (owner_id,))
                 if len(conn.execute(_SELECT, (owner_id,)).fetchall()) >= MOST_CALENDARS:
-                    raise Invalid({"url": [_too_many()]})
+                    raise Invalid({"url": [_TOO_MANY]})
                 conn.execute(_INSERT, values)
         except psycopg.errors.UniqueViolation:
             raise Invalid({"url": ["This calendar was added before."]}) from None
@@ -148,13 +153,6 @@ def busy_times(
 def is_busy(database: Database, owner_id: UUID, span: Slot) -> bool:
     """Returns True if an owner is busy elsewhere at some moment of the span."""
     return database.fetch_one(_IS_BUSY, (owner_id, span.start, span.end)) == {"is_busy": True}
-
-
-def _too_many() -> str:
-    return Sentence(
-        "You have {most} calendars from elsewhere. Remove one before you add another.",
-        most=MOST_CALENDARS,
-    )
 
 
 def _calendar(problem: str | None, **columns: object) -> BusyCalendar:

@@ -4,7 +4,15 @@ from importlib.resources import files
 
 from flask import Flask
 
-from interface.api import audit, booking_links, bookings, calendars, links, projections
+from interface.api import (
+    audit,
+    booking_links,
+    bookings,
+    busy_calendars,
+    calendars,
+    links,
+    projections,
+)
 from interface.api.openapi import Api
 from interface.version import version
 
@@ -29,6 +37,7 @@ def init_app(app: Flask) -> None:
         links.blueprint,
         bookings.blueprint,
         booking_links.blueprint,
+        busy_calendars.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from application.busy_calendars.busy_calendars import ReadProblem
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.web.fields import Instant
@@ -237,6 +238,35 @@ class RedemptionOutput(ResponseSchema):
     ics_url = fields.String(
         metadata=_example(f"{_URL}/m/{_TOKEN}/booking.ics", "The booking as an iCalendar file.")
     )
+
+
+class BusyCalendarOutput(ResponseSchema):
+    """A calendar elsewhere."""
+
+    id = fields.UUID(metadata=_example("e3b8a1c2-7d54-4f0a-9c1e-2b6f4d8a5e66"))
+    name = fields.String(metadata=_example("Family"))
+    url = fields.String(
+        attribute="masked_url",
+        metadata=_example("https://calendar.example.org/…", "Without what is secret in it."),
+    )
+    created_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
+    last_read_at = Instant(
+        allow_none=True,
+        metadata=_example("2027-01-18T09:00:00Z", "When it was last read without a problem."),
+    )
+    problem = fields.Enum(
+        ReadProblem,
+        by_value=True,
+        allow_none=True,
+        metadata=_example(None, "Why it can't be read at the moment."),
+    )
+    problem_since = Instant(allow_none=True, metadata=_example(None))
+
+
+class BusyCalendarList(ResponseSchema):
+    """All calendars elsewhere of the owner."""
+
+    items = fields.List(fields.Nested(BusyCalendarOutput))
 
 
 class DifferenceOutput(ResponseSchema):

@@ -19,6 +19,7 @@ from domain.booking_rules import LIMITS, WEEKDAYS, Hours
 from domain.calendar import LONGEST_DESCRIPTION, LONGEST_LOCATION, LONGEST_NAME
 from domain.link import LONGEST_LIFE, LinkStatus
 from domain.offer import MOST_OFFERED_SLOTS, Offer
+from interface.outgoing.outgoing_url import LONGEST_URL
 from interface.web.fields import Day, Email, Instant, InstantOrDay, Name, Text, TimeZone
 from interface.web.pagination import DEFAULT_PAGE, LARGEST_PAGE
 
@@ -139,6 +140,25 @@ class CalendarChange(CalendarInput):
 
 class NoFields(Body):
     """No body, or an empty object."""
+
+
+class BusyCalendarInput(Body):
+    """A calendar elsewhere, as its owner names it."""
+
+    url = Name(
+        longest=LONGEST_URL,
+        required=True,
+        metadata={
+            "example": "https://calendar.example.org/private-3f9a/basic.ics",
+            "description": "The address of an iCalendar file, with http, https or webcal.",
+        },
+    )
+    name = Text(
+        longest=LONGEST_NAME,
+        allow_none=True,
+        load_default=None,
+        metadata={"example": "Family", "description": "Default: the host of the address."},
+    )
 
 
 class PrefillSchema(Body):

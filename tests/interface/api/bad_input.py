@@ -32,6 +32,12 @@ WRONG: dict[str, list[Any]] = {
         *("UTC\0", "Europe", "Europe/", "localtime", "posixrules", "+01:00", "x" * 9999),
     ],
     "zone or null": [*_NO_TEXT, "", "../etc/passwd", "Mars/Olympus", "Europe/Paris "],
+    "url": [
+        *_NO_TEXT,
+        *(None, "", " ", "nowhere", "//93.184.216.34/", "file:///etc/passwd", "gopher://1.2.3.4/"),
+        *("https://", "https://[", "https://a b/", "https://93.184.216.34:0/", "https://1.2.3/"),
+        *("https://ada:secret@93.184.216.34/", "https://93.184.216.34/\r\nX: y", "x" * 9999),
+    ],
     "whole": [None, True, False, "30", "", 1.5, 30.0, 1e308, -1, HUGE, -HUGE, [], [30], {}],
     "time": [
         *_NO_STRING,
@@ -214,7 +220,17 @@ REDEEM = Call(
     ("", "invitee"),
 )
 
+ADD_BUSY = Call(
+    "add a busy calendar",
+    "POST",
+    "/busy-calendars",
+    {"url": "https://93.184.216.34/secret.ics", "name": "Family"},
+    {"url": "url", "name": "text or null"},
+    ("url",),
+)
+
 CALLS = (
     *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH),
     *(CHANGE_LINK, REVOKE, REPLACE, REDEEM),
+    ADD_BUSY,
 )

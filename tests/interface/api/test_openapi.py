@@ -29,8 +29,8 @@ ENDED = {
 VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
 UNKNOWN = {404: {"not-found"}}
 ARCHIVED = {409: {"calendar-archived"}}
-# What operators call writes nothing to the log and waits for no view.
-OPERATORS = "/projections"
+# What writes nothing to the log and waits for no view.
+OUTSIDE_THE_LOG = ("/projections", "/busy-calendars")
 
 NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
@@ -66,6 +66,13 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /bookings": KEY | VIEW,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
     "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
+    "POST /busy-calendars": KEY
+    | BODY
+    | {422: {"validation", "address-not-allowed"}, 503: {"unavailable"}},
+    "GET /busy-calendars": KEY,
+    "GET /busy-calendars/{calendar_id}": KEY | UNKNOWN,
+    "DELETE /busy-calendars/{calendar_id}": KEY | UNKNOWN,
+    "POST /busy-calendars/{calendar_id}/read": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
     "GET /projections": KEY,
     "POST /projections/{name}/rebuilds": KEY
     | UNKNOWN
@@ -275,7 +282,7 @@ def test_a_call_needs_a_key_where_the_document_says_so(
 def test_every_header_that_is_read_or_sent_is_documented(document: dict[str, Any]) -> None:
     for call, operation in operations(document).items():
         read, answered = headers_read(operation), success(operation).get("headers", {})
-        is_of_log = not call.split(" ")[1].startswith(OPERATORS)
+        is_of_log = not call.split(" ")[1].startswith(OUTSIDE_THE_LOG)
         is_write = is_of_log and not call.startswith("GET")
         assert ("X-Log-Position" in answered) == is_write, call
         waits = (
@@ -318,12 +325,13 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
                 "/forget-invitee",
                 "/rebuilds",
                 "/retry",
+                "/read",
             )
         )
         if "requestBody" in operation:
             assert operation["requestBody"].get("required", False) != optional, call
         else:
-            assert call.startswith("GET"), call
+            assert call.startswith(("GET", "DELETE")), call
 
 
 def test_responses_match_the_document(
