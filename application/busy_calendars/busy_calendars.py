@@ -37,7 +37,7 @@ class ReadProblem(StrEnum):
 
 
 class BusyCalendarNotFound(NotFound):
-    """There is no such calendar elsewhere."""
+    """There is no such calendar."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class BusyCalendar:
         return "/".join([*self.url.split("/", 3)[:3], "…"])
 
 
+_ADDED_BEFORE = Sentence("You have added this address before.")
 _TOO_MANY = Sentence(
-    "You have {most} calendars from elsewhere. Remove one before you add another.",
+    "You have {most} other calendars. Remove one before you add another.",
     most=MOST_CALENDARS,
 )
 
@@ -106,7 +107,7 @@ class BusyCalendars:
                     raise Invalid({"url": [_TOO_MANY]})
                 conn.execute(_INSERT, values)
         except psycopg.errors.UniqueViolation:
-            raise Invalid({"url": ["This calendar was added before."]}) from None
+            raise Invalid({"url": [_ADDED_BEFORE]}) from None
         return self.one(owner_id, calendar_id)
 
     def all(self, owner_id: UUID) -> list[BusyCalendar]:

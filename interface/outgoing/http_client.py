@@ -27,7 +27,7 @@ from application.outgoing import (
     TooManyRedirects,
     TooSlow,
 )
-from domain.errors import Invalid
+from domain.errors import Invalid, Sentence
 from interface.outgoing import outgoing_url
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.outgoing_url import OutgoingUrl, Proxy
@@ -36,6 +36,10 @@ from interface.version import version
 from interface.web_address import InvalidAddress
 
 CHECK_SECONDS = 5.0
+_NO_ADDRESS = Sentence(
+    "Must be an address that starts with https://, http:// or webcal://,"
+    " without a user name or a password."
+)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 65536
 _GZIP = 16 + zlib.MAX_WBITS
@@ -64,7 +68,7 @@ class HttpClient:
         try:
             parsed = outgoing_url.parse(url)
         except InvalidAddress as error:
-            raise Invalid({"url": [f"M{str(error)[1:]}."]}) from error
+            raise Invalid({"url": [_NO_ADDRESS]}) from error
         try:
             with _failures():
                 self._addresses(parsed, Deadline(CHECK_SECONDS))

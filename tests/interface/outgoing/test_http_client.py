@@ -248,20 +248,23 @@ def test_a_url_is_checked_and_gets_its_normal_form(url: str, normal: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    "url",
     [
-        ("", "Must be an http:// or https:// address."),
-        ("ftp://example.org/", "Must be an http:// or https:// address with a host."),
-        ("file:///etc/passwd", "Must be an http:// or https:// address with a host."),
-        ("https://example.org/a b", "Must be an http:// or https:// address."),
-        ("https://example.org/\r\nX: y", "Must be an http:// or https:// address."),
-        ("https://ada:secret@example.org/", "Must not contain a user name or a password."),
-        ("https://example.org:0/", "Must have a port from 1 to 65535."),
-        ("https://example.org/" + "x" * 2000, "Must be an http:// or https:// address."),
-        ("https://no-such-host.invalid/", "There is no host with this name."),
+        "",
+        "example.org",
+        "ftp://example.org/",
+        "file:///etc/passwd",
+        "https://example.org/a b",
+        "https://example.org/\r\nX: y",
+        "https://example.org/é",
+        "https://ada:secret@example.org/",
+        "https://example.org:0/",
+        "https://[::1",
+        "https://example.org/" + "x" * 2000,
+        "https://no-such-host.invalid/",
     ],
 )
-def test_text_that_is_no_usable_url_is_refused_with_a_reason(url: str, reason: str) -> None:
+def test_text_that_is_no_usable_url_is_refused(url: str) -> None:
     with pytest.raises(Invalid) as refused:
         HttpClient(AllowedAddresses()).check(url)
-    assert refused.value.errors == {"url": [reason]}
+    assert list(refused.value.errors) == ["url"]
