@@ -112,8 +112,7 @@ class BusyCalendars:
 
     def all(self, owner_id: UUID) -> list[BusyCalendar]:
         """Returns the calendars of an owner in the order in which they were added."""
-        query = f"{_SELECT} ORDER BY created_at, id"
-        return self.database.fetch_objects(_calendar, query, (owner_id,))
+        return calendars_of(self.database, owner_id)
 
     def one(self, owner_id: UUID, calendar_id: UUID) -> BusyCalendar:
         """Returns a calendar of this owner. Raises `BusyCalendarNotFound`."""
@@ -141,6 +140,11 @@ class BusyCalendars:
         with self.database.connection() as conn:
             if conn.execute(statement.encode(), values).rowcount == 0:
                 raise BusyCalendarNotFound
+
+
+def calendars_of(database: Database, owner_id: UUID) -> list[BusyCalendar]:
+    """Returns the calendars of an owner in the order in which they were added."""
+    return database.fetch_objects(_calendar, f"{_SELECT} ORDER BY created_at, id", (owner_id,))
 
 
 def busy_times(

@@ -127,8 +127,9 @@ class RedemptionCommands:
         self, owner_id: UUID, reservation: Reservation, *, now: datetime
     ) -> list[AgendaDay]:
         """Returns the agenda of every day that a reservation touches; opens those that are new."""
+        days = {AgendaDay.id_for(owner_id, day): day for day in reservation.widened.days()}
+        found = self.event_store.find_many(AgendaDay, days)
         return [
-            self.event_store.find(AgendaDay, AgendaDay.id_for(owner_id, day))
-            or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
-            for day in reservation.widened.days()
+            found.get(agenda_id) or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
+            for agenda_id, day in days.items()
         ]

@@ -247,6 +247,9 @@ def test_retention_does_not_forget_a_booking_that_was_just_rescheduled(desk: Des
 def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Account) -> None:
     calendar_id = desk.new_calendar()
     key = desk.services.accounts.create_key(olivia, name="Website")
+    desk.services.busy_calendars.add(
+        owner_id=olivia.id, url="https://93.184.216.34/s3cret.ics", name="Family", now=NOW
+    )
     first = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
     replaced = desk.replace(first).value.id
     booking_id = desk.book(replaced, notes="By phone")
@@ -274,7 +277,8 @@ def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Ac
     assert (account["id"], account["name"]) == (str(olivia.id), olivia.name)
     (shown,) = account["api_keys"]
     assert shown["name"] == "Website"
-    assert not any(secret in json.dumps(account) for secret in (key, "nonce", "hash"))
+    assert account["busy_calendars"] == [{"name": "Family", "url": "https://93.184.216.34/…"}]
+    assert not any(secret in json.dumps(account) for secret in (key, "nonce", "hash", "s3cret"))
 
 
 @pytest.mark.parametrize(
