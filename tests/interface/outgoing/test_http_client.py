@@ -125,7 +125,7 @@ def test_a_redirect_leads_nowhere_that_may_not_be_asked_directly(
     "response",
     [
         answer(b"x" * 10_000_000),
-        answer(gzip.compress(b"x" * 10_000_000), Content_Encoding="gzip"),
+        answer(gzip.compress(b"x" * 10_000_000, mtime=0), Content_Encoding="gzip"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         + b"800\r\n%b\r\n" % (b"x" * 2048) * 99,
     ],
@@ -138,7 +138,7 @@ def test_a_large_answer_is_not_read_to_its_end(server: OtherServer, response: by
 
 
 def test_a_compressed_answer_is_read(server: OtherServer) -> None:
-    server.answer = lambda: [answer(gzip.compress(b"x" * MOST), Content_Encoding="gzip")]
+    server.answer = lambda: [answer(gzip.compress(b"x" * MOST, mtime=0), Content_Encoding="gzip")]
     assert get(f"http://{server.authority}/").body == b"x" * MOST
 
 
@@ -147,7 +147,7 @@ def test_a_compressed_answer_is_read(server: OtherServer) -> None:
     [
         b"SSH-2.0-OpenSSH_9.2p1\r\n",
         answer(b"all of it")[:-1],
-        answer(gzip.compress(b"all of it")[:-4], Content_Encoding="gzip"),
+        answer(gzip.compress(b"all of it", mtime=0)[:-4], Content_Encoding="gzip"),
         answer(b"not compressed", Content_Encoding="gzip"),
         answer(b"", Content_Encoding="br"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nall",
