@@ -48,5 +48,6 @@ def known_tag(tag: str) -> str | None:
 
     `*` names no tag: it asks if there is anything.
     """
-    known = request.if_none_match.as_set(include_weak=True)
-    return next((each for each in known if each.rpartition("-")[2] == tag), None)
+    named = request.if_none_match
+    known = () if named.star_tag else named.as_set(include_weak=True)
+    return next((each for each in known if each and each.rpartition("-")[2] == tag), None)
