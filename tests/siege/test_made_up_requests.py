@@ -68,8 +68,14 @@ CHAINS_OF = {
 CONFIG = {
     # The tests bring the keys, and a service ignores headers that it does not know.
     "generation": {"with-security-parameters": False, "allow-extra-parameters": False},
-    # 428 is what RFC 6585 has for a missing If-Match.
-    "checks": {"missing_required_header": {"expected-statuses": [401, 403, 422, 428]}},
+    # 428 is what RFC 6585 has for a missing If-Match. A schema does not bound a whole body (413).
+    "checks": {
+        "missing_required_header": {"expected-statuses": [401, 403, 422, 428]},
+        "negative_data_rejection": {
+            "expected-statuses": [400, 401, 403, 404, 405, 409, 413, 415, 422, 428]
+        },
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", 401, 403, 404, 409, 413]},
+    },
 }
 
 # Fields whose rules no schema can express: opening hours end after they start and do not overlap,
