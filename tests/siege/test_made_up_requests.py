@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import cycle, repeat
+from itertools import count, cycle, repeat
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 from zlib import crc32
@@ -52,7 +52,7 @@ OF_OTHERS = 2  # examples of calls for which the role has no right
 OWN_CALLS = {
     "nobody": set[str](),
     "invitee": {"booking-links"},
-    "owner": {"calendars", "links", "bookings"},
+    "owner": {"calendars", "links", "bookings", "busy-calendars"},
     "auditor": {"audit"},
     "operator": {"projections"},
 }
@@ -79,8 +79,9 @@ CONFIG = {
 }
 
 # Fields whose rules no schema can express: opening hours end after they start and do not overlap,
-# a link has one expiry within a year, and `to` does not lie before `from`.
-BEYOND_SCHEMAS = {"availability", "expires_at", "expires_in_days", "to"}
+# a link has one expiry within a year, `to` does not lie before `from`, a calendar offers the slots
+# that its link offers, and an owner has few calendars elsewhere.
+BEYOND_SCHEMAS = {"availability", "expires_at", "expires_in_days", "to", "offer", "url"}
 
 # Headers that no made-up value can fit.
 HEADERS = {"If-Match": "*", "X-Min-Position": "3"}
@@ -191,6 +192,7 @@ def real_values(
         "owner_id": repeat(str(owner.account.id)),
         "day": repeat(bookings[0]["start"][:10]),
         "position": repeat(3),
+        "url": (f"https://93.184.216.34/{number}.ics" for number in count()),
         **{name: repeat(value) for name, value in HEADERS.items()},
         "GET /api/v1/links cursor": repeat(owner.get("/links?limit=1").json["next_cursor"]),
         "GET /api/v1/bookings cursor": repeat(owner.get("/bookings?limit=1").json["next_cursor"]),
