@@ -4,7 +4,7 @@ Calendars are read in the background (`application.busy_calendars.reading`). Eve
 works with what was read last.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -48,7 +48,7 @@ class BusyCalendar:
 
     id: UUID
     name: str
-    url: str
+    url: str = field(repr=False)
     created_at: datetime
     last_read_at: datetime | None
     problem: ReadProblem | None

@@ -18,5 +18,5 @@ def read_busy_calendars(services: Services, *, stop: Event) -> None:
         try:
             while not stop.is_set() and reader.read_next(now=services.now(), stop=stop):
                 pass
-        except DATABASE_ERRORS as error:
+        except (*DATABASE_ERRORS, OSError) as error:  # OSError: no process could be started
             log.warning("no calendars read, trying again: %s", safe_description(error))
