@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from interface import i18n
 from interface.pages.auditor import audit_log, checkpoint
 from interface.pages.invitee import booking_confirmation, booking_page
 from interface.pages.operator import operations
@@ -12,7 +13,6 @@ from interface.pages.shared import (
     csrf,
     flash_messages,
     headers,
-    i18n,
     pasted_links,
     sign_in,
 )
@@ -21,7 +21,7 @@ from interface.web.static_files import asset
 
 def init_app(app: Flask) -> None:
     """Registers the pages."""
-    i18n.init_app(app)
+    i18n.prepare(app.jinja_env)
     auth.init_app(app)
     csrf.init_app(app)
     headers.init_app(app)

@@ -15,9 +15,9 @@ from domain.booking import Booking, BookingStatus
 from domain.booking_rules import is_time_zone
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import AdmitOneError, BookingNotFound
+from interface.i18n import gettext, wall_clock
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.pages.shared.i18n import gettext, wall_clock
 from interface.web import icalendar_file
 from interface.web.fields import in_utc
 from interface.web.rate_limits import count_failure

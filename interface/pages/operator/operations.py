@@ -8,10 +8,10 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from application.eventstore.database import Database
+from interface.i18n import gettext
 from interface.pages.operator.lag_chart import LagChart, lag_chart
 from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.pages.shared.i18n import gettext
 from interface.web.problems import refusal_page
 from interface.web.request_context import services
 from projections.catalogue import CATALOGUE, projection_named

@@ -13,10 +13,10 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from domain.booking import BookingStatus
 from domain.errors import Invalid
+from interface.i18n import local_day, week_start
 from interface.pages.shared.auth import require_session, signed_in, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.pages.shared.i18n import local_day, week_start
 from interface.web.fields import FIRST_YEAR, LAST_YEAR, Day, Text
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services

@@ -15,11 +15,11 @@ from application.people.authentication import (
     WrongPassword,
 )
 from domain.errors import Invalid
+from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
 from interface.pages.shared.auth import password_client, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name, TimeZone
 from interface.web.rate_limits import limiting_passwords
 from interface.web.request_context import services

@@ -2,8 +2,8 @@
 
 from flask import request
 
-from interface.pages.shared.i18n import gettext
-from interface.pages.shared.i18n import mark_for_translation as _
+from interface.i18n import gettext
+from interface.i18n import mark_for_translation as _
 
 NOTICES = {
     "calendar-created": _("Calendar created."),

@@ -8,12 +8,12 @@ from application.people.accounts import AccountNotFound
 from application.people.authentication import WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
+from interface.i18n import gettext
+from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
 from interface.pages.shared.auth import local_path, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.pages.shared.i18n import gettext
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
 from interface.web.problems import TooManySignIns, refusal_page
 from interface.web.rate_limits import count_failure, limiting_passwords
