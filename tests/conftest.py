@@ -24,7 +24,7 @@ from projections.engine import positions
 from tests.support.clock import Clock
 from tests.support.command_line import Command, Outcome
 from tests.support.desk import Desk
-from tests.support.examples import SECRET
+from tests.support.examples import NOW, SECRET
 from tests.support.log_trigger import bypass_log_trigger
 from tests.support.owner import Owner
 from tests.support.projector import apply_log
@@ -171,7 +171,7 @@ def new_owner(app: Flask, services: Services, catch_up: Callable[[], None]) -> C
     def make(name: str = "Olivia Owner", roles: tuple[str, ...] = ("owner",)) -> Owner:
         email = f"{name.split()[0].lower()}@example.org"
         account = services.accounts.create(email=email, name=name, roles=roles)
-        key = services.accounts.create_key(account, name="tests")
+        key = services.accounts.create_key(account, name="tests", now=NOW)
         return Owner(account, key, app.test_client(), catch_up)
 
     return make

@@ -15,8 +15,9 @@ import pytest
 
 import projections
 from interface.settings import PREFIX, variables
-from projections.catalogue import CATALOGUE
+from projections.catalogue import CATALOGUE, FOLLOWERS, REACTIONS
 from projections.engine.projection import Projection
+from projections.reactions.reaction import Reaction
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
@@ -232,7 +233,7 @@ def test_the_top_level_holds_only_what_was_agreed() -> None:
     assert found == TOP_LEVEL
 
 
-def test_every_projection_is_in_the_catalogue_once() -> None:
+def test_every_projection_and_every_reaction_is_listed_once() -> None:
     for module in pkgutil.walk_packages(projections.__path__, "projections."):
         importlib.import_module(module.name)
     ours = [
@@ -240,8 +241,10 @@ def test_every_projection_is_in_the_catalogue_once() -> None:
         for kind in Projection.__subclasses__()
         if kind.__module__.partition(".")[0] == "projections"
     ]
-    assert {type(projection) for projection in CATALOGUE} == set(ours)
-    assert len({projection.name for projection in CATALOGUE}) == len(CATALOGUE) == len(ours)
+    assert {type(projection) for projection in CATALOGUE} == set(ours) - {Reaction}
+    assert len({projection.name for projection in CATALOGUE}) == len(CATALOGUE)
+    assert {type(reaction) for reaction in REACTIONS} == set(Reaction.__subclasses__())
+    assert len({follower.name for follower in FOLLOWERS}) == len(FOLLOWERS)
 
 
 def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:

@@ -53,7 +53,11 @@ def without_empty(data: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def row_for(
-    originator_id: UUID, originator_version: int, data: Mapping[str, str | None]
+    originator_id: UUID,
+    originator_version: int,
+    data: Mapping[str, str | None],
+    *,
+    language: str | None = None,
 ) -> tuple[list[PersonalDataRow], str | None]:
     """Returns the row to save with an event, and the commitment for the event itself.
 
@@ -63,7 +67,7 @@ def row_for(
     if not filled:
         return [], None
     salt = secrets.token_bytes(SALT_BYTES)
-    row = PersonalDataRow(originator_id, originator_version, salt, filled)
+    row = PersonalDataRow(originator_id, originator_version, salt, filled, language)
     return [row], commitment(salt, filled)
 
 
@@ -73,7 +77,7 @@ def find(
     """Returns the row of one event; None if it never had one, or it was deleted."""
     rows = database.fetch_objects(
         PersonalDataRow,
-        """SELECT originator_id, originator_version, salt, data FROM personal_data
+        """SELECT originator_id, originator_version, salt, data, language FROM personal_data
         WHERE originator_id = %s AND originator_version = %s""",
         (originator_id, originator_version),
     )

@@ -16,11 +16,11 @@ _POLL_SECONDS = 0.004
 _places = BoundedSemaphore(MOST_WAITING)
 
 
-def start(conn: Connection[DictRow], name: str) -> None:
-    """Records a new view at position 0, unless it is there."""
+def start(conn: Connection[DictRow], name: str, position: int = 0) -> None:
+    """Records a new view at a position, unless it is there."""
     conn.execute(
-        "INSERT INTO projection_positions (name, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
-        (name,),
+        "INSERT INTO projection_positions (name, position) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (name, position),
     )
 
 

@@ -86,7 +86,7 @@ def change_password() -> ResponseReturnValue:
     if errors := _password_errors(account):
         return _page(errors=errors), 422
     try:
-        current.sessions.set_password(account, request.form["password"])
+        current.sessions.set_password(account, request.form["password"], now=current.now())
     except Invalid as invalid:
         return _page(errors=errors_of(invalid)), 422
     return _with_new_session("password-changed")
@@ -115,7 +115,10 @@ def create_key() -> ResponseReturnValue:
         errors["scopes"] = [_SCOPE_TOO_WIDE]
     if errors:
         return _page(typed=typed | {"scopes": scopes}, errors=errors), 422
-    key = services().accounts.create_key(account, name=loaded.values["key_name"], scopes=scopes)
+    current = services()
+    key = current.accounts.create_key(
+        account, name=loaded.values["key_name"], scopes=scopes, now=current.now()
+    )
     return _page(new_key=key), 201
 
 

@@ -244,7 +244,7 @@ def test_retention_does_not_forget_a_booking_that_was_just_rescheduled(desk: Des
 
 def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Account) -> None:
     calendar_id = desk.new_calendar()
-    key = desk.services.accounts.create_key(olivia, name="Website")
+    key = desk.services.accounts.create_key(olivia, name="Website", now=NOW)
     first = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
     replaced = desk.replace(first).value.id
     booking_id = desk.book(replaced, notes="By phone")

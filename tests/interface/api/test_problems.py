@@ -26,7 +26,7 @@ from projections.rebuild.jobs import RebuildNotFound, RebuildRunning
 from projections.views import booking_calendar, calendar_list, link_list
 from tests.interface.routes import METHODS, PUBLIC, guarded, routes
 from tests.support.clock import Clock
-from tests.support.examples import calendar_json
+from tests.support.examples import NOW, calendar_json
 from tests.support.http_desk import from_another_address, refusal
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
@@ -124,7 +124,7 @@ def test_every_call_demands_a_scope_or_is_known_to_be_public(app: Flask) -> None
 def test_without_a_good_key_nobody_gets_in(
     app: Flask, owner: Owner, services: Services, clock: Clock
 ) -> None:
-    revoked = services.accounts.create_key(owner.account, name="revoked")
+    revoked = services.accounts.create_key(owner.account, name="revoked", now=NOW)
     services.accounts.revoke_key(revoked.split("_")[1], now=clock())
     before = recorded(services)
     guesses = (
@@ -160,7 +160,7 @@ def test_a_key_opens_only_what_its_scopes_name(
     app: Flask, owner: Owner, services: Services
 ) -> None:
     for scope in owner.account.scopes:
-        key = services.accounts.create_key(owner.account, name=scope, scopes=[scope])
+        key = services.accounts.create_key(owner.account, name=scope, scopes=[scope], now=NOW)
         for route in guarded(app):
             headers = {"Authorization": f"bearer  {key} "}
             answer = owner.client.open(route.path, method=route.method, headers=headers)

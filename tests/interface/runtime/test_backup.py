@@ -89,7 +89,7 @@ def test_from_the_log_and_three_tables_everything_comes_back(
         account = original.accounts.create(
             email="ada@example.org", name="Ada", roles=("owner", "operator")
         )
-        key = original.accounts.create_key(account, name="Website")
+        key = original.accounts.create_key(account, name="Website", now=NOW)
         everything_happens(Desk(original))
         catch_up()
 
