@@ -15,6 +15,8 @@ from psycopg.rows import DictRow
 from application.deliveries.delivery import Audience, NewDelivery
 
 MAIL = "mail"
+FORGOTTEN = "forgotten"
+"""The kind that asks a channel to delete what it has stored itself about an invitee."""
 CHANNEL = "deliveries"
 """The channel of NOTIFY."""
 
@@ -48,7 +50,7 @@ _FORGET = f"""
     UPDATE deliveries SET answer = NULL, state = CASE
         WHEN state IN ('due', 'parked') AND audience = '{Audience.INVITEE}' THEN 'ended'
         ELSE state END
-    WHERE booking_id = ANY(%s::uuid[])"""  # noqa: S608 - a constant
+    WHERE booking_id = ANY(%s::uuid[]) AND kind <> '{FORGOTTEN}'"""  # noqa: S608 - two constants
 
 
 def add(conn: Connection[DictRow], deliveries: Sequence[NewDelivery]) -> None:

@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from application.deliveries import outbox
 from application.deliveries.delivery import Audience, NewDelivery
-from application.deliveries.outbox import MAIL
+from application.deliveries.outbox import FORGOTTEN, MAIL
 from application.eventstore.event_log import RecordedEvent, read_first
 from application.eventstore.mapper import MAPPER
 from domain.booking import Booking
@@ -22,8 +22,6 @@ CONFIRMATION = "confirmation"
 MOVED = "moved"
 CANCELLED = "cancelled"
 REMINDER = "reminder"
-FORGOTTEN = "forgotten"
-"""Asks the sender to delete the mails that it has stored as files."""
 
 REMINDER_MINUTES = 1440
 

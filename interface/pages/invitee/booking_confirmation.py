@@ -1,7 +1,7 @@
 """The invitee's page for their booking, read from the log itself, which is never behind."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
@@ -84,7 +84,7 @@ def ics(token: str) -> ResponseReturnValue:
         location=details.terms.location,
         description=gettext("Your booking: %(url)s") % {"url": manage_url},
         time_zone=details.terms.rules.time_zone,
-        host=urlsplit(public_url).hostname or "localhost",
+        host=current.settings.public_host,
         now=current.now(),
     )
     headers = {"Content-Disposition": 'attachment; filename="booking.ics"'}
