@@ -57,3 +57,8 @@ class Delivery(NewDelivery):
     next_attempt_at: datetime
     answer: str | None
     sent_at: datetime | None
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """Returns when the next attempt is due; None if there won't be any by itself."""
+        return self.next_attempt_at if self.state is DeliveryState.DUE else None

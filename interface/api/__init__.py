@@ -4,7 +4,15 @@ from importlib.resources import files
 
 from flask import Flask
 
-from interface.api import audit, booking_links, bookings, calendars, links, projections
+from interface.api import (
+    audit,
+    booking_links,
+    bookings,
+    calendars,
+    deliveries,
+    links,
+    projections,
+)
 from interface.api.openapi import Api
 from interface.version import version
 
@@ -28,6 +36,7 @@ def init_app(app: Flask) -> None:
         calendars.blueprint,
         links.blueprint,
         bookings.blueprint,
+        deliveries.blueprint,
         booking_links.blueprint,
         projections.blueprint,
         audit.blueprint,

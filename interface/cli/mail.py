@@ -6,8 +6,13 @@ import click
 
 from application.deliveries.sender import Failed, Refused
 from application.people.email_address import InvalidEmailAddress, normalized_email_address
+from domain.errors import AdmitOneError
 from interface.bootstrap import utc_now
 from interface.cli import context
+
+
+class NoMailServer(AdmitOneError):
+    """ADMITONE_SMTP_URL is not set: no mail goes out."""
 
 
 @click.group()
@@ -27,11 +32,11 @@ def test(address: str) -> None:
 
     settings = context.settings()
     if settings.smtp_url is None:
-        raise click.ClickException("ADMITONE_SMTP_URL is not set: no mail goes out.")
+        raise NoMailServer
     try:
         recipient = normalized_email_address(address, may_be_local=True)
     except InvalidEmailAddress as error:
-        raise click.ClickException(error.sentence) from error
+        raise AdmitOneError(error.sentence) from error
     connection = SmtpConnection(settings.smtp_url, settings.public_host, note=click.echo)
     try:
         connection.send(trial_mail(settings, recipient, now=utc_now()))

@@ -16,6 +16,7 @@ from interface.pages.shared import (
     pasted_links,
     sign_in,
 )
+from interface.web.request_context import mail_goes_out
 from interface.web.static_files import asset
 
 
@@ -28,7 +29,11 @@ def init_app(app: Flask) -> None:
     pasted_links.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals |= {"asset": asset, "notice": flash_messages.notice}
+    app.jinja_env.globals |= {
+        "asset": asset,
+        "notice": flash_messages.notice,
+        "mail_goes_out": mail_goes_out,
+    }
     for module in (
         sign_in,
         home,

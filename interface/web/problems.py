@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
+from application.deliveries.deliveries import DeliveryOver
 from application.people.accounts import AccountNotFound
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
@@ -39,6 +40,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Unavailable: (503, "unavailable"),
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
+    DeliveryOver: (409, "delivery-over"),
     RebuildRunning: (409, "rebuild-running"),
     NoCheckpoint: (404, "no-checkpoint"),
     CheckpointDamaged: (503, "checkpoint-damaged"),

@@ -69,18 +69,20 @@ def _authenticated(
 
 @contextmanager
 def running_mail_server(
-    *, tls: SSLContext | None = None, with_login: bool = False
+    *, tls: SSLContext | None = None, with_login: bool = False, implicit: bool = False
 ) -> Iterator[MailServer]:
-    """Runs a server on a port of its own; with a login it insists on STARTTLS and a password."""
+    """Runs a server on a port of its own; with a login it insists on STARTTLS and a password.
+
+    `implicit` means TLS from the first byte.
+    """
     server = MailServer(free_port())
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"ssl_context" if implicit else "tls_context": tls}
     if with_login:
-        options = {"auth_required": True, "authenticator": _authenticated}
+        options |= {"auth_required": True, "authenticator": _authenticated}
     controller = Controller(
         server,
         hostname=HOST,
         port=server.port,
-        tls_context=tls,
         require_starttls=with_login,
         enable_SMTPUTF8=False,
         **options,

@@ -22,6 +22,7 @@ NOTICES = {
     "rebuild-requested": _("Rebuild requested."),
     "parked-applied": _("All parked events have been applied."),
     "parked-left": _("Some events still can't be applied."),
+    "delivery-retried": _("The delivery is tried again."),
     "signed-out-everywhere": _("Signed out everywhere else."),
 }
 

@@ -14,6 +14,7 @@ import interface
 import projections
 from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
+from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
 from application.people.accounts import ALL_SCOPES, Accounts, Caller
 from application.people.rate_limits import TooManyAttempts
@@ -37,6 +38,7 @@ def subclasses(kind: type[AdmitOneError]) -> list[type[AdmitOneError]]:
 
 
 NEVER_OVER_HTTP = {
+    "interface.cli.mail.NoMailServer",
     # Families, never raised themselves.
     "domain.errors.AdmitOneError",
     "domain.errors.LinkEnded",
@@ -100,6 +102,8 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (errors.Busy, False, (503, "busy")),
         (errors.ViewBehind, True, (503, "view-behind")),
         (RebuildRunning, True, (409, "rebuild-running")),
+        (DeliveryOver, True, (409, "delivery-over")),
+        (DeliveryNotFound, True, (404, "not-found")),
         (RebuildNotFound, True, (404, "not-found")),
         (ViewNotFound, True, (404, "not-found")),
         (TooManyAttempts, False, (429, "too-many-requests")),
