@@ -64,7 +64,7 @@ def _authenticated(
     server: Any, session: Session, envelope: Envelope, mechanism: str, data: Any
 ) -> AuthResult:
     right = LoginPassword(USER.encode(), PASSWORD.encode())
-    return AuthResult(success=data == right, handled=True)
+    return AuthResult(success=data == right, handled=False)
 
 
 @contextmanager

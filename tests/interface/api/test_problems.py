@@ -38,7 +38,6 @@ def subclasses(kind: type[AdmitOneError]) -> list[type[AdmitOneError]]:
 
 
 NEVER_OVER_HTTP = {
-    "interface.cli.mail.NoMailServer",
     # Families, never raised themselves.
     "domain.errors.AdmitOneError",
     "domain.errors.LinkEnded",
@@ -47,6 +46,7 @@ NEVER_OVER_HTTP = {
     "application.people.authentication.WrongPassword",
     # Told to operators when the service or a command starts.
     "interface.bootstrap.DatabaseTooOld",
+    "interface.cli.mail.NoMailServer",
     "interface.bootstrap.TransactionPooling",
     "interface.bootstrap.SchemaMissing",
     "interface.runtime.command_database.DatabaseRefused",
