@@ -1,5 +1,6 @@
 """A mail server that keeps what it gets and refuses what a test tells it to."""
 
+from asyncio import sleep
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +21,13 @@ USER, PASSWORD = "ada", "a pass:word"
 
 @dataclass
 class MailServer:
-    """The handler of the server. `refusals` answers as many recipients before mails are taken."""
+    """The handler of the server. `refusals` answers as many recipients before mails are taken.
+
+    It is `hesitating` for that many seconds before it takes a mail, and again before it says so.
+    """
 
     port: int
+    hesitating: float = 0.0
     mails: list[EmailMessage] = field(default_factory=list)
     envelopes: list[tuple[str, list[str]]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -46,10 +51,12 @@ class MailServer:
         self, server: Any, session: Session, envelope: Envelope
     ) -> str:
         """Keeps a mail."""
+        await sleep(self.hesitating)
         content = cast("bytes", envelope.content)
         self.mails.append(message_from_bytes(content, EmailMessage, policy=policy.default))
         self.envelopes.append((str(envelope.mail_from), list(envelope.rcpt_tos)))
         self.sessions.add(id(session))
+        await sleep(self.hesitating)
         return f"250 OK, queued as {len(self.mails)}"
 
     def by_id(self) -> dict[str, list[EmailMessage]]:
@@ -69,13 +76,17 @@ def _authenticated(
 
 @contextmanager
 def running_mail_server(
-    *, tls: SSLContext | None = None, with_login: bool = False, implicit: bool = False
+    *,
+    tls: SSLContext | None = None,
+    with_login: bool = False,
+    implicit: bool = False,
+    hesitating: float = 0.0,
 ) -> Iterator[MailServer]:
     """Runs a server on a port of its own; with a login it insists on STARTTLS and a password.
 
     `implicit` means TLS from the first byte.
     """
-    server = MailServer(free_port())
+    server = MailServer(free_port(), hesitating)
     options: dict[str, Any] = {"ssl_context" if implicit else "tls_context": tls}
     if with_login:
         options |= {"auth_required": True, "authenticator": _authenticated}

@@ -188,6 +188,9 @@ def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connect
         host_desk.book(host_desk.new_link(), NOW + timedelta(hours=7))
         apply_log(conninfo)
         wait_until(lambda: len(mail_server.mails) == 4)
+        host_desk.book(host_desk.new_link(), NOW + timedelta(hours=6))
+        apply_log(conninfo)
+        wait_until(lambda: len(mail_server.mails) == 6, seconds=2)
     finally:
         stop.set()
         thread.join(10)
