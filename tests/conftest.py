@@ -106,7 +106,7 @@ def empty(conn: psycopg.Connection[Any]) -> None:
     if names := [sql.Identifier(name) for (name,) in conn.execute(filled)]:
         conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
     conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
-    conn.execute("UPDATE projection_positions SET position = 0")
+    conn.execute("UPDATE projection_positions SET position = 0, begun_at = now()")
 
 
 @pytest.fixture

@@ -30,6 +30,10 @@ CREATE INDEX deliveries_parked ON deliveries (due_at) WHERE state = 'parked';
 CREATE INDEX deliveries_booking ON deliveries (booking_id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, due_at, id);
 
+-- A reaction tells nobody about events from before it began: neither after an upgrade, nor when
+-- an old log is restored into a new database.
+ALTER TABLE projection_positions ADD COLUMN begun_at timestamptz NOT NULL DEFAULT now();
+
 -- The language in which a person used the service. The commitment does not cover it.
 ALTER TABLE personal_data ADD COLUMN language text;
 ALTER TABLE accounts ADD COLUMN language text;

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from application.deliveries import outbox
 from application.deliveries.delivery import Audience, NewDelivery
 from application.deliveries.outbox import FORGOTTEN, MAIL
-from application.eventstore.event_log import RecordedEvent, read_first
+from application.eventstore.event_log import read_first
 from application.eventstore.mapper import MAPPER
 from domain.booking import Booking
 from projections.engine.projection import applies
@@ -55,17 +55,17 @@ class MailReaction(Reaction):
     def _forgotten(self, event: Booking.InviteeForgotten, rows: Rows) -> None:
         rows.note(event)
 
-    def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
-        """Adds and ends deliveries, in the transaction of `conn`."""
-        if not rows.noted:
-            return
-        made = _made_by_id(conn, rows.noted)
+    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
+        """Adds and ends mails because of these events, in the transaction of `conn`."""
+        made = _made_by_id(conn, noted)
         deliveries: list[NewDelivery] = []
-        for position, event in rows.noted:
+        for position, event in noted:
             deliveries += _caused_by(event, position, made[event.originator_id])
         outbox.add(conn, deliveries)
-        outbox.end_earlier(conn, REMINDER, _positions(rows, Booking.Rescheduled, Booking.Cancelled))
-        outbox.forget(conn, [id_ for id_, _ in _positions(rows, Booking.InviteeForgotten)])
+        outbox.end_earlier(
+            conn, REMINDER, _positions(noted, Booking.Rescheduled, Booking.Cancelled)
+        )
+        outbox.forget(conn, [id_ for id_, _ in _positions(noted, Booking.InviteeForgotten)])
 
 
 def _made_by_id(
@@ -101,8 +101,6 @@ def _caused_by(event: Any, position: int, made: Booking.Made) -> Iterator[NewDel
         )
 
 
-def _positions(rows: Rows, *kinds: type) -> list[tuple[UUID, int]]:
+def _positions(noted: Iterable[tuple[int, Any]], *kinds: type) -> list[tuple[UUID, int]]:
     """Returns booking and position of each event of these kinds."""
-    return [
-        (event.originator_id, position) for position, event in rows.noted if type(event) in kinds
-    ]
+    return [(event.originator_id, position) for position, event in noted if type(event) in kinds]

@@ -155,6 +155,17 @@ def test_rebuilding_every_view_sends_nothing_again(
     assert deliveries() == before
 
 
+def test_nobody_is_told_of_an_old_log_that_is_restored_into_a_new_database(
+    desk: Desk, conninfo: str, deliveries: Callable[[], Any]
+) -> None:
+    desk.new_booking(desk.new_calendar())
+    with psycopg.connect(conninfo) as conn:
+        conn.execute(
+            "UPDATE projection_positions SET begun_at = clock_timestamp() WHERE name = 'mail_v1'"
+        )
+    assert deliveries() == []
+
+
 def test_an_older_database_with_bookings_begins_at_the_head_of_its_log(
     desk: Desk, conninfo: str, deliveries: Callable[[], Any]
 ) -> None:
