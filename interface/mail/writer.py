@@ -6,6 +6,7 @@ from uuid import UUID
 
 from application.deliveries.delivery import Audience, Delivery
 from application.deliveries.sender import NotNeeded
+from application.eventstore.recorder import PersonalDataRow
 from application.people import personal_data
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
@@ -33,17 +34,14 @@ def write(services: Services, delivery: Delivery) -> Mail:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)
     typed = personal_data.find(services.database, delivery.booking_id)
-    if delivery.audience is Audience.OWNER:
-        language = owner.language
-    elif typed is None:
+    reader = owner if delivery.audience is Audience.OWNER else typed
+    if reader is None:
         raise NotNeeded
-    else:
-        language = typed.language
-    with i18n.reading(partial(i18n.locale_named, language)):
-        return _about_booking(services, delivery, delivery.booking_id, owner)
+    with i18n.reading(partial(i18n.locale_named, reader.language)):
+        return _about_booking(services, delivery, delivery.booking_id, owner, typed)
 
 
-def message_id(services: Services, delivery: Delivery) -> str:
+def _message_id(services: Services, delivery: Delivery) -> str:
     """Returns an id that is the same for every attempt, and whichever row caused it."""
     what = delivery.id if delivery.fact is None else delivery.fact
     return f"{what}.{delivery.kind}.{delivery.audience}@{services.settings.public_host}"
@@ -62,14 +60,16 @@ def _about_account(services: Services, delivery: Delivery, account: Account) -> 
 
 
 def _about_booking(
-    services: Services, delivery: Delivery, booking_id: UUID, owner: Account
+    services: Services,
+    delivery: Delivery,
+    booking_id: UUID,
+    owner: Account,
+    typed: PersonalDataRow | None,
 ) -> Mail:
-    news = _news(services, delivery, booking_id, owner)
+    news = _news(services, delivery, booking_id, owner, typed)
     host = _person(owner)
     guest = Person(news.invitee.name, news.invitee.email) if news.invitee else None
-    if news.is_for_invitee:
-        if guest is None:
-            raise NotNeeded
+    if guest is not None and news.is_for_invitee:
         envelope = _envelope(services, delivery, owner.name, guest, host)
     else:
         envelope = _envelope(services, delivery, "Admit One", host, guest)
@@ -77,7 +77,13 @@ def _about_booking(
     return compose(booking_letter(news), envelope, calendar_part)
 
 
-def _news(services: Services, delivery: Delivery, booking_id: UUID, owner: Account) -> BookingNews:
+def _news(
+    services: Services,
+    delivery: Delivery,
+    booking_id: UUID,
+    owner: Account,
+    typed: PersonalDataRow | None,
+) -> BookingNews:
     store, database = services.event_store, services.database
     booking = store.get(Booking, booking_id, version=delivery.fact_version)
     previous = None
@@ -90,8 +96,6 @@ def _news(services: Services, delivery: Delivery, booking_id: UUID, owner: Accou
     elif delivery.kind == MOVED:
         previous = store.get(Booking, booking_id, version=booking.version - 1).slot
     terms = store.get(Calendar, booking.calendar_id, version=booking.calendar_version).terms
-    typed = personal_data.find(database, booking_id)
-    data = typed.data if typed else {}
     with_event = personal_data.find(database, booking_id, booking.version)
     public_url = services.settings.public_url
     return BookingNews(
@@ -104,7 +108,7 @@ def _news(services: Services, delivery: Delivery, booking_id: UUID, owner: Accou
         host=owner.name,
         host_zone=owner.time_zone,
         invitee=Invitee.from_data(typed and typed.data),
-        notes=data.get("notes"),
+        notes=typed.data.get("notes") if typed else None,
         quote=with_event.data.get("reason") if with_event and delivery.kind == CANCELLED else None,
         manage_url=f"{public_url}/m/{services.tokens.for_managing(booking_id)}",
         owner_url=f"{public_url}/bookings/{booking_id}",
@@ -148,7 +152,7 @@ def _envelope(
     return Envelope(
         sender=mailbox(sender, services.settings.sender_address),
         recipient=mailbox(recipient.name, recipient.email),
-        message_id=message_id(services, delivery),
+        message_id=_message_id(services, delivery),
         date=delivery.due_at,
         reply_to=mailbox(reply_to.name, reply_to.email) if reply_to else None,
     )
