@@ -23,7 +23,7 @@ _CLAIM = f"""
     WHERE id = (
         SELECT id FROM deliveries
         WHERE channel = %(channel)s AND state = 'due' AND next_attempt_at <= %(now)s
-        ORDER BY next_attempt_at, fact LIMIT 1 FOR UPDATE SKIP LOCKED)
+        ORDER BY next_attempt_at, fact, audience LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING {_COLUMNS}"""  # noqa: S608 - names of columns
 
 # Only a sender whose claim is the newest may say what became of it. What was ended meanwhile
