@@ -15,6 +15,7 @@ import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.busy_calendars import busy_calendars
 from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import AccountNotFound, Accounts
@@ -191,5 +192,13 @@ class ErasureCommands:
             account = self.accounts.by_email(email)
         except AccountNotFound:
             return []
-        keys = self.accounts.keys_of(account)
-        return [{**msgspec.to_builtins(account), "api_keys": msgspec.to_builtins(keys)}]
+        calendars = busy_calendars.calendars_of(self.event_store.database, account.id)
+        return [
+            {
+                **msgspec.to_builtins(account),
+                "api_keys": msgspec.to_builtins(self.accounts.keys_of(account)),
+                "busy_calendars": [
+                    {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
+                ],
+            }
+        ]

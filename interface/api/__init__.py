@@ -8,6 +8,7 @@ from interface.api import (
     audit,
     booking_links,
     bookings,
+    busy_calendars,
     calendars,
     deliveries,
     links,
@@ -38,6 +39,7 @@ def init_app(app: Flask) -> None:
         bookings.blueprint,
         deliveries.blueprint,
         booking_links.blueprint,
+        busy_calendars.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

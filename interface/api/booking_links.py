@@ -22,7 +22,7 @@ from domain.link import LinkStatus
 from interface.api.decorators import Blueprint, not_modified, with_log_position
 from interface.api.openapi import LOG_POSITION, has_etag, reads_header, refuses
 from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
-from interface.web.entity_tags import entity_tag, is_unchanged
+from interface.web.entity_tags import entity_tag, known_tag
 from interface.web.invitation import active_invitation
 from interface.web.rate_limits import limiting_invalid_redemptions
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
@@ -49,14 +49,16 @@ REFUSED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, TooManyAttempts
 def read(token: str) -> Any:
     """Read an active link.
 
-    Says what can be booked, with whom, and until when. A link that has ended answers 410.
+    Says what can be booked, with whom, and until when. `prefill` has the details of the invitee
+    that the owner gave, to fill in a form with. A link that has ended answers 410.
     """
     invited = active_invitation(token)
     return {
         "status": LinkStatus.ACTIVE,
-        "calendar": invited.calendar.terms,
+        "calendar": invited.terms,
         "host": {"name": invited.host_name},
         "expires_at": invited.link.expires_at,
+        "prefill": invited.prefill(),
     }
 
 
@@ -81,7 +83,7 @@ def slots(query: dict[str, Any], token: str) -> Any:
     if (last - first).days >= MOST_DAYS:
         raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
     tag = entity_tag(calendar_list.NAME, booking_calendar.NAME, by_the_minute=True)
-    if is_unchanged(tag):
+    if known_tag(tag) is not None:
         return not_modified(tag)
     found = open_slots.whole_days(first, last, time_zone, most=MOST_SLOTS)
     return {"slots": found.slots, "next_from": found.next_from}, {"ETag": f'W/"{tag}"'}

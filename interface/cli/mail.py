@@ -37,7 +37,12 @@ def test(address: str) -> None:
         recipient = normalized_email_address(address, may_be_local=True)
     except InvalidEmailAddress as error:
         raise AdmitOneError(error.sentence) from error
-    connection = SmtpConnection(settings.smtp_url, settings.public_host, note=click.echo)
+    connection = SmtpConnection(
+        settings.smtp_url,
+        settings.public_host,
+        ca_file=settings.outgoing_ca_file,
+        note=click.echo,
+    )
     try:
         connection.send(trial_mail(settings, recipient, now=utc_now()))
     except (Failed, Refused) as error:

@@ -20,7 +20,9 @@ class MailChannel:
         self._smtp = (
             None
             if settings.smtp_url is None
-            else SmtpConnection(settings.smtp_url, settings.public_host)
+            else SmtpConnection(
+                settings.smtp_url, settings.public_host, ca_file=settings.outgoing_ca_file
+            )
         )
 
     def send(self, delivery: Delivery) -> str:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from socket import SHUT_RDWR
 from threading import Timer
 from typing import Any
@@ -22,9 +23,20 @@ Note = Callable[[str], object]
 class SmtpConnection:
     """A connection to a mail server, made at the first mail and kept open for the next ones."""
 
-    def __init__(self, server: SmtpServer, host: str, *, note: Note | None = None) -> None:
-        """`host` is the name by which this machine greets. `note` gets each line that is said."""
+    def __init__(
+        self,
+        server: SmtpServer,
+        host: str,
+        *,
+        ca_file: Path | None = None,
+        note: Note | None = None,
+    ) -> None:
+        """`host` is the name by which this machine greets. `note` gets each line that is said.
+
+        `ca_file` holds certificates to trust beside the system's.
+        """
         self._server = server
+        self._ca_file = ca_file
         self._host = host
         self._note = note
         self._smtp: _Dialogue | None = None
@@ -36,7 +48,7 @@ class SmtpConnection:
         """
         try:
             if self._smtp is None:
-                self._smtp = _connected(self._server, self._host, self._note)
+                self._smtp = _connected(self._server, self._host, self._ca_file, self._note)
             with self._smtp.limited():
                 return _hand_over(self._smtp, mail)
         except (Refused, Failed):
@@ -110,21 +122,23 @@ class _Dialogue(smtplib.SMTP):
 class _TlsDialogue(_Dialogue, smtplib.SMTP_SSL):
     """The same, with TLS from the first byte."""
 
-    def __init__(self, server: SmtpServer, host: str, note: Note | None) -> None:
-        super().__init__(server, host, note, context=_tls(verified=True))
+    def __init__(
+        self, server: SmtpServer, host: str, ca_file: Path | None, note: Note | None
+    ) -> None:
+        super().__init__(server, host, note, context=_tls(ca_file, verified=True))
 
 
-def _connected(server: SmtpServer, host: str, note: Note | None) -> _Dialogue:
+def _connected(server: SmtpServer, host: str, ca_file: Path | None, note: Note | None) -> _Dialogue:
     """Connects and logs in, over TLS as the settings ask."""
     if server.implicit_tls:
-        smtp: _Dialogue = _TlsDialogue(server, host, note)
+        smtp: _Dialogue = _TlsDialogue(server, host, ca_file, note)
     else:
         smtp = _Dialogue(server, host, note)
     try:
         with smtp.limited():
             smtp.ehlo_or_helo_if_needed()
             if not server.implicit_tls and (server.user or smtp.has_extn("starttls")):
-                smtp.starttls(context=_tls(verified=bool(server.user)))
+                smtp.starttls(context=_tls(ca_file, verified=bool(server.user)))
                 smtp.ehlo_or_helo_if_needed()
             if server.user:
                 smtp.login(server.user, server.password)
@@ -134,9 +148,11 @@ def _connected(server: SmtpServer, host: str, note: Note | None) -> _Dialogue:
     return smtp
 
 
-def _tls(*, verified: bool) -> ssl.SSLContext:
+def _tls(ca_file: Path | None, *, verified: bool) -> ssl.SSLContext:
     """Returns how to speak TLS. Where no password is at stake, any certificate beats none."""
     context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
     if not verified:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

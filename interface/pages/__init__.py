@@ -6,7 +6,16 @@ from interface import i18n
 from interface.pages.auditor import audit_log, checkpoint
 from interface.pages.invitee import booking_confirmation, booking_page
 from interface.pages.operator import operations
-from interface.pages.owner import bookings, calendars, erasure, home, links, share_batch, share_link
+from interface.pages.owner import (
+    bookings,
+    busy_calendars,
+    calendars,
+    erasure,
+    home,
+    links,
+    share_batch,
+    share_link,
+)
 from interface.pages.shared import (
     account,
     auth,
@@ -38,6 +47,7 @@ def init_app(app: Flask) -> None:
         sign_in,
         home,
         calendars,
+        busy_calendars,
         share_link,
         share_batch,
         links,

@@ -7,6 +7,7 @@ from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from application.deliveries.deliveries import DeliveryOver
+from application.outgoing import AddressNotAllowed
 from application.people.accounts import AccountNotFound
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
@@ -41,6 +42,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
     DeliveryOver: (409, "delivery-over"),
+    AddressNotAllowed: (422, "address-not-allowed"),
     RebuildRunning: (409, "rebuild-running"),
     NoCheckpoint: (404, "no-checkpoint"),
     CheckpointDamaged: (503, "checkpoint-damaged"),
@@ -50,6 +52,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
 _PROBLEMS_FOR_OWNERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.LinkNotFound: (404, "not-found"),
     errors.LinkRedeemed: (409, "link-redeemed"),
+    errors.LinkExpired: (409, "link-expired"),
     errors.LinkRevoked: (409, "link-revoked"),
 }
 

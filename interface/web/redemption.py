@@ -106,7 +106,7 @@ def confirmation(redemption: Redemption) -> dict[str, Any]:
         "booking_id": redemption.booking.id,
         "start": redemption.booking.slot.start,
         "end": redemption.booking.slot.end,
-        "calendar": redemption.calendar.terms,
+        "calendar": redemption.terms,
         "invitee": redemption.invitee,
         "manage_url": manage_url,
         "ics_url": f"{manage_url}/booking.ics",

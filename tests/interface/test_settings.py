@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interface.key_store import secret_keys
+from interface.outgoing.outgoing_url import Proxy
 from interface.settings import (
     PATHS_OF_THE_SERVICE,
     PREFIX,
@@ -20,6 +21,7 @@ from interface.settings import (
     variables,
 )
 from interface.smtp_address import SmtpServer
+from tests.support.certificates import certificate_for
 from tests.support.waiting import at_once
 
 READ = sorted(variables())
@@ -40,6 +42,7 @@ def test_without_any_setting_it_runs_on_this_machine_alone() -> None:
 
 
 def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
+    certificates, _ = certificate_for("feeds.example", tmp_path)
     given = read(
         DATABASE_URL="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
         DATA=str(tmp_path),
@@ -58,6 +61,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
         SMTP_URL="smtp://ada:pa%40ss@mail.example.org",
         MAIL_FROM="Book@BÜCHER.example",
+        OUTGOING_NETWORKS="10.0.0.0/8,192.168.1.5",
+        OUTGOING_PROXY="http://ada:p%40ss@Proxy.example.org:3128/",
+        OUTGOING_CA_FILE=str(certificates),
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
@@ -78,6 +84,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
         smtp_url=SmtpServer("mail.example.org", 587, user="ada", password="pa@ss"),  # noqa: S106
         mail_from="Book@bücher.example",
+        outgoing_networks=(ip_network("10.0.0.0/8"), ip_network("192.168.1.5")),
+        outgoing_proxy=Proxy("proxy.example.org", 3128, "ada:p@ss"),
+        outgoing_ca_file=certificates,
     )
 
 
@@ -170,6 +179,12 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("SMTP_URL", "smtp://mail.example.org/path"),
         ("MAIL_FROM", "Ada <ada@example.org>"),
         ("MAIL_FROM", "book.example.org"),
+        ("OUTGOING_NETWORKS", "10.0.0.1/8"),
+        ("OUTGOING_PROXY", "proxy.example.org:3128"),
+        ("OUTGOING_PROXY", "https://proxy.example.org:3128"),
+        ("OUTGOING_PROXY", "http://proxy.example.org/path"),
+        ("OUTGOING_CA_FILE", "/no/such/file"),
+        ("OUTGOING_CA_FILE", __file__),
         ("LOG", "xml"),
         ("DATA", os.fsdecode(b"/tmp/\xff")),
     ],
@@ -202,7 +217,12 @@ def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     ["postgresql://ada:s3cret@w0rd@db/x", "s3cret", "postgresql://ada:s3cret@db:port/x?y"],
 )
 def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
-    given = {"DATABASE_URL": url, "SECRET_KEYS": "s3cret", "SMTP_URL": url}
+    given = {
+        "DATABASE_URL": url,
+        "OUTGOING_PROXY": url,
+        "SECRET_KEYS": "s3cret",
+        "SMTP_URL": url,
+    }
     assert "s3cret" not in str(refusals(**given))
 
 

@@ -1,7 +1,6 @@
 """The invitee's page for their booking, read from the log itself, which is never behind."""
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
@@ -18,8 +17,8 @@ from domain.errors import AdmitOneError, BookingNotFound
 from interface.i18n import gettext, wall_clock
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.web import icalendar_file
-from interface.web.fields import in_utc
+from interface.web import calendar_links, icalendar_file
+from interface.web.calendar_links import Appointment
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 
@@ -45,6 +44,12 @@ class BookingDetails:
             "host": self.host,
         }
 
+    @property
+    def appointment(self) -> Appointment:
+        """Returns what a calendar service is told: nothing that the invitee typed."""
+        terms = self.terms
+        return Appointment(self.summary, self.booking.slot, terms.location, terms.description)
+
 
 @blueprint.get("/m/<token>")
 def show(token: str) -> ResponseReturnValue:
@@ -63,8 +68,9 @@ def show(token: str) -> ResponseReturnValue:
         host_zone=host_zone,
         clocks_differ=wall_clock(slot.start, zone) != wall_clock(slot.start, host_zone),
         is_cancelled=details.booking.status is BookingStatus.CANCELLED,
-        google=_google_url(details),
-        outlook=_outlook_url(details),
+        google=calendar_links.google_calendar(details.appointment),
+        outlook_com=calendar_links.outlook_com(details.appointment),
+        outlook_for_work=calendar_links.outlook_for_work(details.appointment),
     )
 
 
@@ -118,29 +124,3 @@ def _booking_id(token: str) -> UUID:
     except InvalidToken:
         count_failure(FORGED_TOKENS)
         raise BookingNotFound from None
-
-
-def _google_url(details: BookingDetails) -> str:
-    times = [
-        in_utc(moment).replace("-", "").replace(":", "")
-        for moment in (details.booking.slot.start, details.booking.slot.end)
-    ]
-    query = {
-        "action": "TEMPLATE",
-        "text": details.summary,
-        "dates": "/".join(times),
-        "location": details.terms.location,
-    }
-    return f"https://calendar.google.com/calendar/render?{urlencode(query)}"
-
-
-def _outlook_url(details: BookingDetails) -> str:
-    query = {
-        "path": "/calendar/action/compose",
-        "rru": "addevent",
-        "subject": details.summary,
-        "startdt": in_utc(details.booking.slot.start),
-        "enddt": in_utc(details.booking.slot.end),
-        "location": details.terms.location,
-    }
-    return f"https://outlook.live.com/calendar/0/deeplink/compose?{urlencode(query)}"

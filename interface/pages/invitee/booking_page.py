@@ -82,7 +82,7 @@ def choose(token: str) -> ResponseReturnValue:
     start = _from_address(Instant(), "start")
     slot = free_slot(invited, start, time_zone=_reader_zone(invited)) if start else None
     if slot is not None:
-        return _form_page(invited, token, start=slot.start, typed={}, errors={})
+        return _form_page(invited, token, start=slot.start, typed=_prefilled(invited), errors={})
     return _days_page(invited, token, lost=start is not None)
 
 
@@ -223,7 +223,7 @@ def _form_page(
     return render_template(
         "invitee/form.html",
         **_context(invited, token),
-        slot=invited.calendar.terms.rules.slot_at(start) if start else None,
+        slot=invited.terms.rules.slot_at(start) if start else None,
         day=start and local_day(start, zone),
         offers=offers,
         typed=typed,
@@ -239,7 +239,7 @@ def _context(invited: Invitation, token: str) -> dict[str, Any]:
     zone = _reader_zone(invited)
     return {
         "token": token,
-        "terms": invited.calendar.terms,
+        "terms": invited.terms,
         "host": invited.host_name,
         "zone": zone,
         "requested_zone": requested,
@@ -248,6 +248,12 @@ def _context(invited: Invitation, token: str) -> dict[str, Any]:
         "tz": None if requested is None else zone,
         "in_utc": in_utc,
     }
+
+
+def _prefilled(invited: Invitation) -> dict[str, str]:
+    """Returns the fields that the owner has filled in for the invitee."""
+    prefill = invited.prefill()
+    return {} if prefill is None else {"name": prefill.name or "", "email": prefill.email or ""}
 
 
 @cache

@@ -34,7 +34,7 @@ OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
-SECRETS = ("accounts", "api_keys", "sessions")
+SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars")
 LIMITS = ("rate_limits",)
 DELIVERIES = ("deliveries",)
 OURS = (
@@ -64,6 +64,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
         "rate_limits": "SELECT INSERT UPDATE DELETE",
+        "busy_calendars": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
         "deliveries": "SELECT INSERT UPDATE",
     },

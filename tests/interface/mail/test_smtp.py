@@ -73,14 +73,13 @@ def mail() -> Mail:
 
 
 def test_a_login_is_sent_over_tls_to_a_server_that_is_who_it_says(
-    secured: MailServer, mail: Mail, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    secured: MailServer, mail: Mail, certificate: Path
 ) -> None:
     lines: list[str] = []
     server = SmtpServer(HOST, secured.port, user=USER, password=PASSWORD)
     with pytest.raises(Failed, match="certificate verify failed"):
         SmtpConnection(server, "book.example.org").send(mail)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    connection = SmtpConnection(server, "book.example.org", note=lines.append)
+    connection = SmtpConnection(server, "book.example.org", ca_file=certificate, note=lines.append)
     assert connection.send(mail).startswith("250 OK, queued as")
     connection.close()
     assert lines[0].startswith("< 220 ")
@@ -90,7 +89,11 @@ def test_a_login_is_sent_over_tls_to_a_server_that_is_who_it_says(
     login = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
     assert not any(secret in "".join(lines) for secret in (PASSWORD, login))
     with pytest.raises(Failed, match="535"):
-        SmtpConnection(replace(server, password="wrong"), "book.example.org").send(mail)  # noqa: S106
+        SmtpConnection(
+            replace(server, password="wrong"),  # noqa: S106
+            "book.example.org",
+            ca_file=certificate,
+        ).send(mail)
 
 
 def test_a_server_without_tls_gets_no_password(mail: Mail) -> None:
@@ -100,17 +103,14 @@ def test_a_server_without_tls_gets_no_password(mail: Mail) -> None:
             SmtpConnection(server, "book.example.org").send(mail)
 
 
-def test_a_server_may_be_one_with_tls_from_the_first_byte(
-    certificate: Path, mail: Mail, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_may_be_one_with_tls_from_the_first_byte(certificate: Path, mail: Mail) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with running_mail_server(tls=context, implicit=True) as server:
         address = SmtpServer(HOST, server.port, implicit_tls=True)
         with pytest.raises(Failed, match="certificate verify failed"):
             SmtpConnection(address, "book.example.org").send(mail)
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        connection = SmtpConnection(address, "book.example.org")
+        connection = SmtpConnection(address, "book.example.org", ca_file=certificate)
         assert connection.send(mail) == "250 OK, queued as 1"
         connection.close()
 
