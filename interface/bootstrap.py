@@ -16,6 +16,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
 from application.commands.redemption import RedemptionCommands
+from application.deliveries.deliveries import Deliveries
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
@@ -79,6 +80,7 @@ class Services:
     links: LinkCommands
     redemptions: RedemptionCommands
     erasure: ErasureCommands
+    deliveries: Deliveries
     refused_attempts: RefusedAttempts
     rate_limits: RateLimits
     write_probe: WriteProbe
@@ -128,6 +130,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         links=LinkCommands(event_store),
         redemptions=RedemptionCommands(event_store),
         erasure=ErasureCommands(event_store, accounts),
+        deliveries=Deliveries(database),
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),
         write_probe=WriteProbe(database),

@@ -7,14 +7,25 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
-from interface import web_address
+from interface import smtp_address, web_address
 from interface.outgoing import outgoing_url
 from interface.outgoing.outgoing_url import Proxy
+from interface.smtp_address import InvalidSmtpAddress, SmtpServer
 from interface.web_address import InvalidAddress
 
 PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
+SECRETS = (
+    "database_url",
+    "secret_keys",
+    "audit_key",
+    "metrics_token",
+    "outgoing_proxy",
+    "smtp_url",
+)
+FROM_FILE = "_FILE"
+"""Ends the name of the setting that names a file with the secret."""
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
 # The path of the public address must not begin with one of these. A proxy may remove that path or
 # not, and /b/x would have two meanings.
@@ -148,6 +159,24 @@ def _secret(text: str) -> str:
     return text
 
 
+def _smtp_server(text: str) -> SmtpServer:
+    """Returns the server. Its address is never quoted in an error: it may hold a password."""
+    try:
+        return smtp_address.parse(text)
+    except InvalidSmtpAddress as error:
+        raise _Unusable(str(error)) from error
+
+
+def _mail_address(text: str) -> str:
+    # Slow to load, and needed by few.
+    from application.people.email_address import InvalidEmailAddress, normalized_email_address
+
+    try:
+        return normalized_email_address(text, may_be_local=True)
+    except InvalidEmailAddress as error:
+        raise _Unusable(f"must be one e-mail address, not {text!r}") from error
+
+
 def _new_folder(text: str) -> Path:
     """Returns the absolute path of a folder that is created later if it does not exist."""
     return (_folder(text) if os.path.exists(text) else Path(text)).absolute()
@@ -195,6 +224,12 @@ class Settings:
     metrics_token: Annotated[str, _secret] = ""
     """ADMITONE_METRICS_TOKEN: lets other machines read the metrics, 32 characters or more.
     Unset: only this machine may."""
+    smtp_url: Annotated[SmtpServer | None, _smtp_server] = None
+    """ADMITONE_SMTP_URL: the server that takes mail, as smtp:// or smtps:// with its login.
+    Unset: mails are written as files into the data folder, and none goes out."""
+    mail_from: Annotated[str, _mail_address] = ""
+    """ADMITONE_MAIL_FROM: the address that mails come from. Unset: admit-one at the host of
+    `public_url`."""
     outgoing_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = ()
     """ADMITONE_OUTGOING_NETWORKS: comma-separated addresses or networks that the service may reach
     although they are not public, for calendars inside the own network. Unset: none."""
@@ -225,6 +260,24 @@ class Settings:
         return f"http://{host}:{self.port}"
 
     @property
+    def mail_folder(self) -> Path:
+        """The folder of mails that do not go out."""
+        return self.data / "mail"
+
+    @property
+    def public_host(self) -> str:
+        """The host by which people reach the service, without its port."""
+        return web_address.parse(self.public_url or self.local_url).host
+
+    @property
+    def sender_address(self) -> str:
+        """The address that mails come from."""
+        host = self.public_host
+        if web_address.is_ip_address(host):
+            host = "localhost"
+        return self.mail_from or f"admit-one@{host}"
+
+    @property
     def checkpoints_folder(self) -> Path:
         """The folder of signed checkpoints."""
         return self.checkpoints or self.data / "checkpoints"
@@ -237,7 +290,7 @@ class Settings:
         for name, read in _readers().items():
             variable = _variable(name)
             try:
-                if text := _printable(environment.get(variable, "").strip()):
+                if text := _printable(_text(environment, variable, name in SECRETS)):
                     values[name] = read(text)
             except _Unusable as error:
                 errors.append(f"{variable} {error}.")
@@ -256,7 +309,7 @@ def variables() -> set[str]:
 
 def unused_settings(environment: Mapping[str, str]) -> list[str]:
     """Returns the names with our prefix that this version does not read: mostly typing errors."""
-    used = variables()
+    used = variables() | {_variable(name) + FROM_FILE for name in SECRETS}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in used)
 
 
@@ -266,6 +319,18 @@ def _readers() -> dict[str, Callable[[str], Any]]:
     return {
         name: hint.__metadata__[0] for name, hint in hints.items() if get_origin(hint) is Annotated
     }
+
+
+def _text(environment: Mapping[str, str], variable: str, is_secret: bool) -> str:
+    """Returns the text of a setting. That of a secret may be in a file, which another one names."""
+    text = environment.get(variable, "").strip()
+    file = environment.get(variable + FROM_FILE, "").strip() if is_secret else ""
+    if text or not file:
+        return text
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise _Unusable(f"must be in the file that {variable}{FROM_FILE} names") from error
 
 
 def _variable(name: str) -> str:

@@ -1,6 +1,7 @@
 """The web application: the JSON API, its documentation, and the pages."""
 
 from collections.abc import Iterable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,13 @@ from werkzeug.exceptions import HTTPException
 
 from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
-from interface import api, pages
+from interface import api, i18n, pages
 from interface.bootstrap import Services
 from interface.observability import health, metrics, request_log
 from interface.observability.request_facts import BEGAN
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
+from interface.web.accepted_language import accepted_locale
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +28,7 @@ REFUSAL = "admitone.refusal"
 
 
 class WebApplication(Flask):
-    """Flask, with one deadline for everything that a request does."""
+    """Flask, with one deadline and one language for everything that a request does."""
 
     def wsgi_app(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -35,7 +37,8 @@ class WebApplication(Flask):
         environ[BEGAN] = monotonic()
         services: Services = self.extensions["admitone"]
         public_address.enter_public_path(environ, services.settings)
-        with deadline():
+        choose = partial(accepted_locale, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        with deadline(), i18n.reading(choose):
             return super().wsgi_app(environ, start_response)
 
     def send_static_file(self, filename: str) -> Response:

@@ -1,10 +1,12 @@
-"""The list of all projections."""
+"""The lists of all projections and of all reactions."""
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from domain.errors import NotFound
 from projections.engine.projection import Projection
+from projections.reactions.mail import MailReaction
+from projections.reactions.reaction import Reaction
 from projections.views.booking_calendar import BookingCalendar
 from projections.views.calendar_list import CalendarList
 from projections.views.link_list import LinkList
@@ -16,6 +18,11 @@ CATALOGUE: tuple[Projection, ...] = (
     BookingCalendar(),
     TransparencyLog(),
 )
+
+REACTIONS: tuple[Reaction, ...] = (MailReaction(),)
+
+FOLLOWERS: tuple[Projection, ...] = (*CATALOGUE, *REACTIONS)
+"""All that the projector keeps up to date with the log."""
 
 
 class ViewNotFound(NotFound):
@@ -31,12 +38,15 @@ def projection_named(name: str) -> Projection:
 
 
 def create_views(conn: Connection[DictRow]) -> None:
-    """Creates the views that are missing, empty, in the transaction of `conn`."""
-    for projection in CATALOGUE:
+    """Creates the views and reactions that are missing, in the transaction of `conn`.
+
+    A view begins empty, to be built from the whole log, and a reaction at the head of the log.
+    """
+    for projection in FOLLOWERS:
         projection.create(conn)
 
 
 def missing_views(conn: Connection[DictRow]) -> list[str]:
-    """Returns the names of the views of this version that the database does not have."""
+    """Returns the names of the views and reactions that the database does not have."""
     existing = {row["name"] for row in conn.execute("SELECT name FROM projection_positions")}
-    return [projection.name for projection in CATALOGUE if projection.name not in existing]
+    return [projection.name for projection in FOLLOWERS if projection.name not in existing]

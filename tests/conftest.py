@@ -24,7 +24,7 @@ from projections.engine import positions
 from tests.support.clock import Clock
 from tests.support.command_line import Command, Outcome
 from tests.support.desk import Desk
-from tests.support.examples import SECRET
+from tests.support.examples import NOW, SECRET
 from tests.support.log_trigger import bypass_log_trigger
 from tests.support.owner import Owner
 from tests.support.projector import apply_log
@@ -106,7 +106,7 @@ def empty(conn: psycopg.Connection[Any]) -> None:
     if names := [sql.Identifier(name) for (name,) in conn.execute(filled)]:
         conn.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
     conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
-    conn.execute("UPDATE projection_positions SET position = 0")
+    conn.execute("UPDATE projection_positions SET position = 0, begun_at = now()")
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def new_owner(app: Flask, services: Services, catch_up: Callable[[], None]) -> C
     def make(name: str = "Olivia Owner", roles: tuple[str, ...] = ("owner",)) -> Owner:
         email = f"{name.split()[0].lower()}@example.org"
         account = services.accounts.create(email=email, name=name, roles=roles)
-        key = services.accounts.create_key(account, name="tests")
+        key = services.accounts.create_key(account, name="tests", now=NOW)
         return Owner(account, key, app.test_client(), catch_up)
 
     return make

@@ -15,8 +15,9 @@ import pytest
 
 import projections
 from interface.settings import PREFIX, variables
-from projections.catalogue import CATALOGUE
+from projections.catalogue import CATALOGUE, FOLLOWERS, REACTIONS
 from projections.engine.projection import Projection
+from projections.reactions.reaction import Reaction
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
@@ -233,9 +234,9 @@ def names_set_on_the_request(file: Path) -> Iterator[str]:
             yield ast.unparse(node)
 
 
-def test_a_request_carries_its_caller_session_locale_and_id_and_nothing_else() -> None:
+def test_a_request_carries_its_caller_session_and_id_and_nothing_else() -> None:
     names = {name for file in sources("interface") for name in names_set_on_the_request(file)}
-    assert names == {"caller", "session", "locale", "request_id"}
+    assert names == {"caller", "session", "request_id"}
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:
@@ -245,7 +246,7 @@ def test_the_top_level_holds_only_what_was_agreed() -> None:
     assert found == TOP_LEVEL
 
 
-def test_every_projection_is_in_the_catalogue_once() -> None:
+def test_every_projection_and_every_reaction_is_listed_once() -> None:
     for module in pkgutil.walk_packages(projections.__path__, "projections."):
         importlib.import_module(module.name)
     ours = [
@@ -253,8 +254,10 @@ def test_every_projection_is_in_the_catalogue_once() -> None:
         for kind in Projection.__subclasses__()
         if kind.__module__.partition(".")[0] == "projections"
     ]
-    assert {type(projection) for projection in CATALOGUE} == set(ours)
-    assert len({projection.name for projection in CATALOGUE}) == len(CATALOGUE) == len(ours)
+    assert {type(projection) for projection in CATALOGUE} == set(ours) - {Reaction}
+    assert len({projection.name for projection in CATALOGUE}) == len(CATALOGUE)
+    assert {type(reaction) for reaction in REACTIONS} == set(Reaction.__subclasses__())
+    assert len({follower.name for follower in FOLLOWERS}) == len(FOLLOWERS)
 
 
 def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.busy_calendars import busy_calendars
+from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import AccountNotFound, Accounts
 from application.people.email_address import spellings
@@ -157,9 +159,13 @@ class ErasureCommands:
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
         """Deletes all personal data of these bookings and links; returns the number of rows."""
-        return self.event_store.database.run_idempotent(
-            lambda conn: conn.execute(_ERASE, {"ids": list(originator_ids)}).rowcount
-        )
+        ids = list(originator_ids)
+
+        def erase(conn: Connection[DictRow]) -> int:
+            outbox.forget(conn, ids)
+            return conn.execute(_ERASE, {"ids": ids}).rowcount
+
+        return self.event_store.database.run_idempotent(erase)
 
     def _all_rows(self) -> Iterator[DictRow]:
         """Yields all personal data, page by page."""

@@ -56,17 +56,21 @@ class RedemptionCommands:
         notes: str | None,
         idempotency_key: str | None,
         now: datetime,
+        language: str | None = None,
     ) -> Written[Redemption]:
         """Turns a link into a booking of the slot that begins at `start` (UTC).
 
         Saves link, booking and agenda days together, or nothing. The same `idempotency_key`
-        with the same slot and invitee gets the first answer again.
+        with the same slot and invitee gets the first answer again. `language` is the one in which
+        the invitee reads mail.
 
         Raises `LinkNotFound`, `LinkEnded`, `SlotTaken`, `SlotNotOffered`,
         `IdempotencyMismatch`, or `Unavailable` if nothing could be decided in time.
         """
         typed = personal_data.booking_data(invitee, notes)
-        rows, commitment = personal_data.row_for(Booking.id_for(link_id), 1, typed)
+        rows, commitment = personal_data.row_for(
+            Booking.id_for(link_id), 1, typed, language=language
+        )
         if commitment is None:
             raise Invalid({"invitee": ["Must not be empty."]})
         request = RedemptionRequest(

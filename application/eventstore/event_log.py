@@ -48,6 +48,15 @@ def read_at(conn: Connection[DictRow], positions: Collection[int]) -> list[Recor
     )
 
 
+def read_first(conn: Connection[DictRow], originator_ids: Collection[UUID]) -> list[RecordedEvent]:
+    """Returns the first event of each of these aggregates, in log order."""
+    return _fetch(
+        conn,
+        "WHERE originator_id = ANY(%s) AND originator_version = 1 ORDER BY notification_id",
+        (list(originator_ids),),
+    )
+
+
 def read_streams(
     conn: Connection[DictRow], originator_ids: Collection[UUID], *, until: int | None = None
 ) -> list[RecordedEvent]:

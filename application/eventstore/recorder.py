@@ -42,8 +42,9 @@ _APPEND = f"""
         SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
         FROM patience
     ), person AS (
-        INSERT INTO personal_data (originator_id, originator_version, salt, data)
-        SELECT row.* FROM turn, unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[]) AS row
+        INSERT INTO personal_data (originator_id, originator_version, salt, data, language)
+        SELECT row.* FROM turn,
+            unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[], %s::text[]) AS row
     ), forgotten AS (
         DELETE FROM personal_data USING turn WHERE originator_id = ANY(%s::uuid[])
     ), forgotten_attempts AS (
@@ -70,12 +71,17 @@ _CONFLICTING_KEY = re.compile(r"=\(([0-9a-f-]{36}), (\d+)\)")
 
 
 class PersonalDataRow(NamedTuple):
-    """The personal data of one event; see `application.people.personal_data`."""
+    """The personal data of one event; see `application.people.personal_data`.
+
+    `language` is the tag of the language in which it was typed, such as `de-CH`, if known. The
+    commitment does not cover it.
+    """
 
     originator_id: UUID
     originator_version: int
     salt: bytes
     data: dict[str, str]
+    language: str | None = None
 
 
 class Unconfirmed(Unavailable):
@@ -163,6 +169,7 @@ class EventRecorder(PostgresApplicationRecorder):
                         [row.originator_version for row in personal_data],
                         [row.salt for row in personal_data],
                         [Jsonb(row.data) for row in personal_data],
+                        [row.language for row in personal_data],
                         list(forgotten),
                         list(forgotten),
                         [event.originator_id for event in stored_events],

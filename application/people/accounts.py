@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from application.deliveries import outbox
 from application.eventstore.database import Database
 from application.people.email_address import (
     InvalidEmailAddress,
@@ -21,6 +22,8 @@ from application.people.tokens import InvalidToken, Tokens
 from domain.errors import Invalid, NotFound
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
+NEW_KEY = "new-key"
+"""The kind of mail about a new API key; its target is the prefix of the key."""
 
 SCOPES_OF = {
     "owner": ("calendars", "links", "bookings"),
@@ -44,13 +47,17 @@ class KeyNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Account:
-    """A person who can sign in. Invitees see the `name`."""
+    """A person who can sign in. Invitees see the `name`.
+
+    `language` is the tag of the language in which they last signed in, such as `de-CH`.
+    """
 
     id: UUID
     email: str
     name: str
     roles: tuple[str, ...]
     time_zone: str | None
+    language: str | None
     has_password: bool
     has_signed_in: bool
 
@@ -87,8 +94,9 @@ class Caller:
 BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
 """Takes the two `spellings` of an address."""
 
-_ACCOUNT = """SELECT id, email, name, roles, time_zone, password_hash IS NOT NULL AS has_password,
-    signed_in_at IS NOT NULL AS has_signed_in FROM accounts"""
+_ACCOUNT = """SELECT id, email, name, roles, time_zone, language,
+    password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in
+    FROM accounts"""
 _KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
     FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
@@ -151,6 +159,14 @@ class Accounts:
                 (time_zone, account_id),
             )
 
+    def set_language(self, account: Account, language: str) -> None:
+        """Sets the language in which the account reads mail."""
+        if language != account.language:
+            with self._database.connection() as conn:
+                conn.execute(
+                    "UPDATE accounts SET language = %s WHERE id = %s", (language, account.id)
+                )
+
     def first(self) -> Account | None:
         """Returns the oldest account, if there is any."""
         return self._find(f"{_ACCOUNT} ORDER BY created_at, id LIMIT 1")
@@ -188,11 +204,12 @@ class Accounts:
         return self.by_id(account_id)
 
     def create_key(
-        self, account: Account, *, name: str, scopes: Sequence[str] | None = None
+        self, account: Account, *, name: str, now: datetime, scopes: Sequence[str] | None = None
     ) -> str:
         """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
 
-        Without `scopes`, it has all that the roles of the account allow.
+        Without `scopes`, it has all that the roles of the account allow. The account gets a mail
+        about it.
         """
         wanted = tuple(dict.fromkeys(scopes or account.scopes))
         if forbidden := sorted(set(wanted) - set(account.scopes)):
@@ -205,7 +222,8 @@ class Accounts:
                 }
             )
         prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        with self._database.connection() as conn:
+        with self._database.connection() as conn, conn.transaction():
+            outbox.add_notice(conn, account_id=account.id, kind=NEW_KEY, target=prefix, now=now)
             conn.execute(
                 """INSERT INTO api_keys (prefix, account_id, name, secret_sha256, scopes)
                 VALUES (%s, %s, %s, %s, %s)""",

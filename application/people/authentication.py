@@ -12,11 +12,13 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from application.deliveries import outbox
 from application.eventstore.database import Database
 from application.people.accounts import BY_EMAIL, Account, Accounts, hash_of_secret
 from application.people.email_address import spellings
 from domain.errors import AdmitOneError, Invalid, Sentence
 
+NEW_PASSWORD = "new-password"  # noqa: S105 - the kind of mail about it
 SESSION_LIFETIME = timedelta(days=30)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
 
@@ -99,8 +101,8 @@ class Sessions:
             raise WrongPassword
         return self._accounts.by_id(row["id"])
 
-    def set_password(self, account: Account, password: str) -> None:
-        """Sets a new password and signs out everywhere.
+    def set_password(self, account: Account, password: str, *, now: datetime) -> None:
+        """Sets a new password and signs out everywhere. The account gets a mail about it.
 
         Raises `Invalid`.
         """
@@ -122,6 +124,7 @@ class Sessions:
                 "UPDATE accounts SET password_hash = %s WHERE id = %s", (hashed, account.id)
             )
             conn.execute("DELETE FROM sessions WHERE account_id = %s", (account.id,))
+            outbox.add_notice(conn, account_id=account.id, kind=NEW_PASSWORD, now=now)
 
     def _matches(self, hashed: str, password: str) -> bool:
         if len(password) > LONGEST_PASSWORD:

@@ -55,6 +55,11 @@ def spellings(text: str) -> tuple[str, str]:
         return text, text
 
 
+def has_public_domain(address: str) -> bool:
+    """Returns True if the domain of a stored address is one that the internet knows."""
+    return _is_public(address.rpartition("@")[2])
+
+
 def _is_public(domain: str) -> bool:
     _, dot, top_level = domain.rpartition(".")
     return bool(dot) and top_level not in _LOCAL_DOMAINS and not top_level[-1].isdigit()

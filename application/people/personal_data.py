@@ -72,6 +72,7 @@ def row_for(
     data: Mapping[str, str | None],
     *,
     like: PersonalDataRow | None = None,
+    language: str | None = None,
 ) -> tuple[list[PersonalDataRow], str | None]:
     """Returns the row to save with an event, and the commitment for the event itself.
 
@@ -83,7 +84,7 @@ def row_for(
         return [], None
     is_same = like is not None and like.data == filled
     salt = like.salt if like is not None and is_same else secrets.token_bytes(SALT_BYTES)
-    row = PersonalDataRow(originator_id, originator_version, salt, filled)
+    row = PersonalDataRow(originator_id, originator_version, salt, filled, language)
     return [row], commitment(salt, filled)
 
 
@@ -93,7 +94,7 @@ def find(
     """Returns the row of one event; None if it never had one, or it was deleted."""
     rows = database.fetch_objects(
         PersonalDataRow,
-        """SELECT originator_id, originator_version, salt, data FROM personal_data
+        """SELECT originator_id, originator_version, salt, data, language FROM personal_data
         WHERE originator_id = %s AND originator_version = %s""",
         (originator_id, originator_version),
     )

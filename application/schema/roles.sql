@@ -49,6 +49,9 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO admitone_service;
     GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars TO admitone_service;
 
+    -- The projector adds what events cause to be sent, and the service sends it.
+    GRANT SELECT, INSERT, UPDATE ON deliveries TO admitone_projector, admitone_service;
+
     -- The auditor reads personal data as well, because a commitment in the log can be checked
     -- only against its row, while that exists.
     GRANT SELECT ON personal_data TO admitone_auditor;

@@ -10,6 +10,7 @@ from interface.api import (
     bookings,
     busy_calendars,
     calendars,
+    deliveries,
     links,
     projections,
 )
@@ -36,6 +37,7 @@ def init_app(app: Flask) -> None:
         calendars.blueprint,
         links.blueprint,
         bookings.blueprint,
+        deliveries.blueprint,
         booking_links.blueprint,
         busy_calendars.blueprint,
         projections.blueprint,

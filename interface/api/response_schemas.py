@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from application.busy_calendars.busy_calendars import ReadProblem
+from application.deliveries.delivery import Audience, DeliveryState
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.web.fields import Instant
@@ -19,6 +20,7 @@ from projections.rebuild.jobs import KINDS, STATES
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 _CALENDAR_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"
 _BOOKING_ID = "c1f4f1c8-2a66-5d0b-9a55-7b8f1d6e4c33"
+_DELIVERY_ID = "8a4d0a1c-93c8-4f7e-8d5f-2b9f0f6d5e44"
 _TOKEN = "TOKEN"  # noqa: S105 - an example
 _URL = "https://book.example.org"
 
@@ -176,6 +178,41 @@ class BookingPage(ResponseSchema):
     """Bookings by start."""
 
     items = fields.List(fields.Nested(BookingOutput))
+    next_cursor = fields.String(
+        allow_none=True, metadata=_example(None, "The `cursor` of the next page; null at the end.")
+    )
+
+
+class DeliveryOutput(ResponseSchema):
+    """A mail to one person about one thing. It says nothing about who that is."""
+
+    id = fields.UUID(metadata=_example(_DELIVERY_ID))
+    channel = fields.String(metadata=_example("mail"))
+    kind = fields.String(metadata=_example("confirmation"))
+    audience = fields.Enum(Audience, by_value=True, metadata=_example("invitee"))
+    booking_id = fields.UUID(
+        allow_none=True, metadata=_example(_BOOKING_ID, "Null: it is about the account itself.")
+    )
+    link_id = fields.UUID(allow_none=True, metadata=_example(_LINK_ID))
+    status = fields.Enum(DeliveryState, by_value=True, attribute="state", metadata=_example("sent"))
+    due_at = Instant(metadata=_example("2027-01-04T10:12:00Z"))
+    attempts = fields.Integer(metadata=_example(1))
+    next_attempt_at = Instant(
+        allow_none=True,
+        attribute="next_due_at",
+        metadata=_example(None, "Null unless it is still due."),
+    )
+    answer = fields.String(
+        allow_none=True,
+        metadata=_example("250 2.0.0 Ok: queued", "What the mail server said last."),
+    )
+    sent_at = Instant(allow_none=True, metadata=_example("2027-01-04T10:12:01Z"))
+
+
+class DeliveryPage(ResponseSchema):
+    """Deliveries, those that are due last first."""
+
+    items = fields.List(fields.Nested(DeliveryOutput))
     next_cursor = fields.String(
         allow_none=True, metadata=_example(None, "The `cursor` of the next page; null at the end.")
     )

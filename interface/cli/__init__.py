@@ -12,8 +12,10 @@ from interface.settings import SettingsError
 COMMANDS = {
     "accounts": "Manage accounts.",
     "audit": "Replay the log and prove that it is unchanged.",
+    "deliveries": "Send, list and retry mails.",
     "health": "Check whether people can book now.",
     "keys": "Manage API keys.",
+    "mail": "Check that mail goes out.",
     "privacy": "Export and erase personal data.",
     "projections": "Watch, rebuild and verify the views.",
     "schema": "Create and upgrade the database tables.",

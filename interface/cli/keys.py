@@ -27,7 +27,7 @@ def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
     """Create an API key and print it, once, alone on the last line."""
     with context.services() as services:
         account = services.accounts.by_email(email)
-        key = services.accounts.create_key(account, name=name, scopes=scopes)
+        key = services.accounts.create_key(account, name=name, scopes=scopes, now=services.now())
         click.echo(f"An API key for {account.email}. It is shown only this once:", err=True)
         click.echo(key)
 

@@ -1,7 +1,6 @@
 """`admitone privacy`: exports and erases personal data."""
 
 import json
-from functools import partial
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -10,11 +9,7 @@ import click
 
 from application.commands.erasure import OPERATOR
 from interface.cli import context
-from interface.observability import logs
-from interface.runtime.background_thread import background_thread
-from interface.runtime.busy_calendar_loop import read_busy_calendars
-from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
-from interface.runtime.retention_loop import delete_due, delete_hourly
+from interface.runtime.retention_loop import delete_due
 
 
 @click.group()
@@ -60,24 +55,15 @@ def export(email: str, out: Path | None) -> None:
 
 
 @privacy.command()
-@click.option("--keep-on", is_flag=True, help="Repeat every hour until stopped.")
-def retention(keep_on: bool) -> None:
-    """Delete what has been stored for long enough.
+def retention() -> None:
+    """Delete what has been stored for long enough, once.
+
+    `admitone serve` and `admitone deliveries run` do this every hour.
 
     Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and,
     if ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
-    ago or earlier. With --keep-on, also reads owners' calendars elsewhere.
+    ago or earlier.
     """
-    if not keep_on:
-        with context.services() as services:
-            for sentence in delete_due(services, stop=Event()):
-                click.echo(sentence)
-        return
-    logs.configure(context.settings().log)
-    end_with_parent()
-    stop = stop_on_signals()
-    with (
-        context.services() as services,
-        background_thread("calendars", partial(read_busy_calendars, services, stop=stop), stop),
-    ):
-        delete_hourly(services, stop=stop)
+    with context.services() as services:
+        for sentence in delete_due(services, stop=Event()):
+            click.echo(sentence)

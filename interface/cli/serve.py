@@ -16,7 +16,7 @@ def serve() -> None:
     """Run the whole service until Ctrl-C.
 
     Starts the database if it is the embedded one, the web workers, the projector and the
-    retention process, and starts each again if it dies.
+    process that sends mail, and starts each again if it dies.
     """
     end_with_parent()
     settings = context.settings()

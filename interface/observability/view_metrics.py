@@ -1,10 +1,13 @@
-"""Metrics about the views and their rebuilds, for `GET /metrics`."""
+"""Metrics about the views, their rebuilds and deliveries, for `GET /metrics`."""
 
 from collections.abc import Callable, Iterator
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from application.deliveries.deliveries import Backlog
+from application.deliveries.delivery import DeliveryState
+from application.deliveries.outbox import MAIL
 from application.eventstore.database import DATABASE_ERRORS
 from application.eventstore.deadline import deadline
 from interface.bootstrap import Services
@@ -16,24 +19,33 @@ DATABASE_SECONDS = 2.0
 
 def views_of(services: Services) -> "Views":
     """Returns the collector for the views in the services' database, looked up at each scrape."""
-    return Views(lambda: statuses(services.database), lambda: is_running(services.database))
+    return Views(
+        lambda: statuses(services.database),
+        lambda: is_running(services.database),
+        lambda: services.deliveries.backlog(now=services.now()),
+    )
 
 
 class Views(Collector):
-    """The progress of the views and their rebuilds, read from the database at each scrape."""
+    """The progress of views, rebuilds and deliveries, read from the database at each scrape."""
 
     def __init__(
-        self, statuses: Callable[[], list[ViewStatus]], is_running: Callable[[], bool]
+        self,
+        statuses: Callable[[], list[ViewStatus]],
+        is_running: Callable[[], bool],
+        backlog: Callable[[], list[Backlog]],
     ) -> None:
-        """`statuses` returns those of all views, `is_running` whether a projector runs."""
+        """Takes what returns the state of all views, whether a projector runs, and what is due."""
         self._statuses = statuses
         self._is_running = is_running
+        self._backlog = backlog
 
     def collect(self) -> Iterator[Metric]:
         """Yields all metrics or, without the database, only that it does not answer."""
         try:
             with deadline(DATABASE_SECONDS):
                 views, running = self._statuses(), self._is_running()
+                backlog = self._backlog()
         except DATABASE_ERRORS:
             yield _database_up(False)
             return
@@ -48,6 +60,7 @@ class Views(Collector):
         )
         yield from _of_views(views)
         yield from _of_rebuilds(views)
+        yield from _of_deliveries(backlog)
 
 
 def _database_up(value: bool) -> Metric:
@@ -86,3 +99,24 @@ def _of_rebuilds(views: list[ViewStatus]) -> Iterator[Metric]:
     for view, rebuild in rebuilds:
         state.add_metric([view, rebuild.state], 1)
     yield state
+
+
+def _of_deliveries(backlog: list[Backlog]) -> Iterator[Metric]:
+    """Yields zeros for a channel that has nothing left to send."""
+    by_channel = {MAIL: Backlog(MAIL, 0, 0, 0.0)} | {each.channel: each for each in backlog}
+    count = GaugeMetricFamily(
+        "admitone_deliveries",
+        "Deliveries that are due, now or later, and those that were given up.",
+        labels=["channel", "state"],
+    )
+    overdue = GaugeMetricFamily(
+        "admitone_deliveries_overdue_seconds",
+        "Age of the oldest delivery that should have been sent.",
+        labels=["channel"],
+    )
+    for each in by_channel.values():
+        count.add_metric([each.channel, DeliveryState.DUE], each.due)
+        count.add_metric([each.channel, DeliveryState.PARKED], each.parked)
+        overdue.add_metric([each.channel], each.seconds)
+    yield count
+    yield overdue

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from interface import i18n
 from interface.pages.auditor import audit_log, checkpoint
 from interface.pages.invitee import booking_confirmation, booking_page
 from interface.pages.operator import operations
@@ -21,23 +22,27 @@ from interface.pages.shared import (
     csrf,
     flash_messages,
     headers,
-    i18n,
     pasted_links,
     sign_in,
 )
+from interface.web.request_context import mail_goes_out
 from interface.web.static_files import asset
 
 
 def init_app(app: Flask) -> None:
     """Registers the pages."""
-    i18n.init_app(app)
+    i18n.prepare(app.jinja_env)
     auth.init_app(app)
     csrf.init_app(app)
     headers.init_app(app)
     pasted_links.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals |= {"asset": asset, "notice": flash_messages.notice}
+    app.jinja_env.globals |= {
+        "asset": asset,
+        "notice": flash_messages.notice,
+        "mail_goes_out": mail_goes_out,
+    }
     for module in (
         sign_in,
         home,

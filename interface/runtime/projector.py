@@ -1,4 +1,4 @@
-"""The projector process: keeps the views current and, beside them, rebuilds and checkpoints."""
+"""The projector process: keeps views and reactions current, and rebuilds and signs beside them."""
 
 from application.eventstore.mapper import JSONMapper
 from interface import key_store
@@ -8,13 +8,13 @@ from interface.runtime import command_database, rebuild_launcher
 from interface.runtime.checkpoint_loop import sign_periodically
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
 from interface.settings import Settings
-from projections.catalogue import CATALOGUE
+from projections.catalogue import FOLLOWERS
 from projections.engine.runner import Runner
 from projections.evidence.checkpoint_store import CheckpointStore
 
 
 def run(settings: Settings) -> None:
-    """Applies new events to all views until SIGINT or SIGTERM.
+    """Applies new events to all views and reactions until SIGINT or SIGTERM.
 
     Stands by while another projector does the same. Raises `AdmitOneError` when the database
     can't be used.
@@ -23,7 +23,7 @@ def run(settings: Settings) -> None:
     end_with_parent()
     stop = stop_on_signals()
     with command_database.database(settings) as conninfo:
-        runner = Runner(conninfo, CATALOGUE, JSONMapper())
+        runner = Runner(conninfo, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
         store = CheckpointStore(settings.checkpoints_folder, signer.verifier_key())
         with (

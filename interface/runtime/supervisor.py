@@ -1,7 +1,7 @@
 """The process that starts all the others, starts them again when they die, and stops them.
 
-It starts the database, applies the schema, then starts retention, projector and web server. It
-stops them the other way round: the web server first, which finishes its requests.
+It starts the database, applies the schema, then starts sender, projector and web server. It stops
+them the other way round: the web server first, which finishes its requests.
 """
 
 import errno
@@ -109,9 +109,9 @@ class Supervisor:
             "PROMETHEUS_MULTIPROC_DIR": str(folder),
         }
         projector = ("interface.cli", "projections", "run")
-        retention = ("interface.cli", "privacy", "retention", "--keep-on")
+        deliveries = ("interface.cli", "deliveries", "run")
         self._children = [
-            ManagedProcess("retention", *retention, environment=environment),
+            ManagedProcess("sender", *deliveries, environment=environment),
             ManagedProcess("projector", *projector, environment=environment),
             ManagedProcess("web server", "interface.runtime.web_server", environment=environment),
         ]

@@ -1,12 +1,21 @@
 """Writes a booking as an iCalendar file, which calendar programs read."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard
+from icalendar import (
+    Calendar,
+    Event,
+    Timezone,
+    TimezoneDaylight,
+    TimezoneStandard,
+    vCalAddress,
+    vText,
+)
 
 from domain.booking import BookingStatus
 from domain.slot import Slot
@@ -15,6 +24,25 @@ MEDIA_TYPE = "text/calendar; charset=utf-8"
 _STATUS = {BookingStatus.CONFIRMED: "CONFIRMED", BookingStatus.CANCELLED: "CANCELLED"}
 _A_YEAR = timedelta(days=366)
 _A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who takes part in an appointment."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """What makes a file a message that calendar programs act on by themselves (iTIP, RFC 5546).
+
+    The times of such a file are in UTC, which every program reads the same way.
+    """
+
+    organizer: Person
+    attendees: Sequence[Person]
 
 
 def calendar_file(
@@ -29,12 +57,14 @@ def calendar_file(
     time_zone: str,
     host: str,
     now: datetime,
+    invitation: Invitation | None = None,
 ) -> bytes:
     """Returns a file with one appointment, in the calendar's time zone.
 
     `host` is the host name of this installation and becomes part of the appointment's id.
     `sequence` counts the changes of the booking. By these two, a program recognizes an appointment
-    that it has already, and which file is newer.
+    that it has already, and which file is newer. With an `invitation` the file asks the program
+    to add or update the appointment, or to remove it if the booking is cancelled.
     """
     zone = ZoneInfo(time_zone)
     start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
@@ -45,7 +75,13 @@ def calendar_file(
     event.add("UID", f"{booking_id}@{host}")
     event.add("DTSTAMP", now.astimezone(UTC))
     event.add("SUMMARY", summary)
-    if time_zone == "UTC" or start.fold or end.fold:
+    if invitation is not None:
+        file.add("METHOD", "CANCEL" if status is BookingStatus.CANCELLED else "REQUEST")
+        event.add("ORGANIZER", _address(invitation.organizer))
+        for attendee in invitation.attendees:
+            # They have chosen the time themselves, so nobody has to answer.
+            event.add("ATTENDEE", _address(attendee, PARTSTAT="ACCEPTED", RSVP="FALSE"))
+    if invitation is not None or time_zone == "UTC" or start.fold or end.fold:
         # A wall-clock time that occurs twice is read as the first one by every program.
         event.add("DTSTART", slot.start.astimezone(UTC))
         event.add("DTEND", slot.end.astimezone(UTC))
@@ -61,6 +97,16 @@ def calendar_file(
     file.add_component(event)
     written: bytes = file.to_ical()
     return written
+
+
+def _address(person: Person, **parameters: str) -> vCalAddress:
+    address = vCalAddress(f"mailto:{person.email}")
+    # A parameter can't hold double quotes or control characters at all.
+    name = "".join(sign for sign in person.name if sign.isprintable() and sign != '"')
+    address.params["CN"] = vText(name)
+    for parameter, value in parameters.items():
+        address.params[parameter] = vText(value)
+    return address
 
 
 def _time_zone(zone: ZoneInfo, slot: Slot) -> Timezone:

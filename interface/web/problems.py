@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
+from application.deliveries.deliveries import DeliveryOver
 from application.outgoing import AddressNotAllowed
 from application.people.accounts import AccountNotFound
 from application.people.rate_limits import TooManyAttempts
@@ -40,6 +41,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Unavailable: (503, "unavailable"),
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
+    DeliveryOver: (409, "delivery-over"),
     AddressNotAllowed: (422, "address-not-allowed"),
     RebuildRunning: (409, "rebuild-running"),
     NoCheckpoint: (404, "no-checkpoint"),

@@ -14,6 +14,7 @@ from application.eventstore.database import DATABASE_ERRORS
 from application.eventstore.event_sourced_application import Written
 from application.people.personal_data import Invitee
 from domain.errors import AdmitOneError, IdempotencyMismatch, LinkEnded, SlotRefused
+from interface.i18n import language_tag
 from interface.observability import metrics
 from interface.observability.metrics import RefusalResponse
 from interface.web.invitation import link_id_of
@@ -43,6 +44,7 @@ def redeem(
         notes=notes,
         idempotency_key=idempotency_key,
         now=current.now(),
+        language=language_tag(),
     )
     metrics.count_redemption("repeated" if written.value.is_repeat else "booked")
     return written

@@ -15,6 +15,11 @@ def services() -> Services:
     return cast("Services", current_app.extensions["admitone"])
 
 
+def mail_goes_out() -> bool:
+    """Returns True if there is a mail server; else mails become files in the data folder."""
+    return services().settings.smtp_url is not None
+
+
 def is_https() -> bool:
     """Returns True if people reach the service by HTTPS, so that cookies can require it."""
     return services().settings.public_url.startswith("https://")

@@ -13,6 +13,7 @@ from marshmallow import (
 )
 
 from application.commands.links import LARGEST_BATCH
+from application.deliveries.delivery import DeliveryState
 from application.people.personal_data import Invitee, Prefill
 from domain.booking import BookingStatus
 from domain.booking_rules import LIMITS, WEEKDAYS, Hours
@@ -359,6 +360,26 @@ class BookingQuery(PageQuery):
         by_value=True,
         load_default=None,
         metadata={"description": "Only bookings with this status."},
+    )
+
+
+class DeliveryQuery(LimitedQuery):
+    """Which deliveries to return."""
+
+    cursor = fields.String(
+        load_default=None,
+        metadata={"description": "The `next_cursor` of the page before."},
+    )
+    booking_id = fields.UUID(
+        load_default=None,
+        metadata={"description": "Only deliveries about this booking."},
+    )
+    state = fields.Enum(
+        DeliveryState,
+        by_value=True,
+        data_key="status",
+        load_default=None,
+        metadata={"description": "Only deliveries with this status."},
     )
 
 

@@ -1,6 +1,7 @@
 """The position of each view: how far it has applied the log, and how to wait for it."""
 
 from collections.abc import Collection
+from datetime import datetime
 from threading import BoundedSemaphore
 from time import monotonic, sleep
 
@@ -16,12 +17,23 @@ _POLL_SECONDS = 0.004
 _places = BoundedSemaphore(MOST_WAITING)
 
 
-def start(conn: Connection[DictRow], name: str) -> None:
-    """Records a new view at position 0, unless it is there."""
+def start(conn: Connection[DictRow], name: str, position: int = 0) -> None:
+    """Records a new view at a position, unless it is there."""
     conn.execute(
-        "INSERT INTO projection_positions (name, position) VALUES (%s, 0) ON CONFLICT DO NOTHING",
-        (name,),
+        "INSERT INTO projection_positions (name, position) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (name, position),
     )
+
+
+def begun_at(conn: Connection[DictRow], name: str) -> datetime:
+    """Returns when a reaction began, by the database's clock. Raises `LookupError`."""
+    row = conn.execute(
+        "SELECT begun_at FROM projection_positions WHERE name = %s", (name,), prepare=True
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"there is no reaction {name}: run `admitone schema apply`")
+    moment: datetime = row["begun_at"]
+    return moment
 
 
 def lock(conn: Connection[DictRow], name: str) -> int:

@@ -108,13 +108,19 @@ def _sql_type(hint: Any) -> str:
 class Rows:
     """The changes that a batch of events makes to the rows of a view. Each row is written once.
 
-    `position` is that of the event that is being applied.
+    `position` is that of the event that is being applied. `noted` holds positions and events
+    for a projection that does more than to write rows.
     """
 
     def __init__(self) -> None:
         self.position = 0
+        self.noted: list[tuple[int, Any]] = []
         self._new: dict[Table[Any], dict[int, Any]] = {}
         self._changed: dict[Table[Any], dict[int, Any]] = {}
+
+    def note(self, event: Any) -> None:
+        """Adds the event that is being applied to `noted`."""
+        self.noted.append((self.position, event))
 
     def insert(self, table: Table[R], row: R) -> None:
         """Adds a new row. Raises `RowExists` if the batch made one with that key already."""

@@ -12,6 +12,7 @@ from domain.booking_rules import Availability
 from interface.bootstrap import Services
 from tests.browser.operator_data import add_operator_data, wait_for_views
 from tests.support.desk import ALWAYS_OPEN, Desk
+from tests.support.examples import NOW
 
 EMAIL, NAME = "olivia@example.org", "Olivia Owner"
 BEGINNER = "nils@example.org"
@@ -148,8 +149,8 @@ def fill(services: Services) -> Demo:
     links = _links(desk, calendars["intro"], calendars["review"], now)
     add_operator_data(desk, calendars["intro"])
     wait_for_views(services)
-    services.accounts.create_key(account, name="Website")
-    key = services.accounts.create_key(account, name="The spreadsheet of the front desk")
+    services.accounts.create_key(account, name="Website", now=NOW)
+    key = services.accounts.create_key(account, name="The spreadsheet of the front desk", now=NOW)
     tokens = {state: services.tokens.for_link(link) for state, link in links.items()}
     tokens["managing"] = services.tokens.for_managing(ahead)
     tokens["managing-elsewhere"] = services.tokens.for_managing(elsewhere)

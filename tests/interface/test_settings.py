@@ -20,6 +20,7 @@ from interface.settings import (
     unused_settings,
     variables,
 )
+from interface.smtp_address import SmtpServer
 from tests.support.certificates import certificate_for
 from tests.support.waiting import at_once
 
@@ -58,6 +59,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
         TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
+        SMTP_URL="smtp://ada:pa%40ss@mail.example.org",
+        MAIL_FROM="Book@BÜCHER.example",
         OUTGOING_NETWORKS="10.0.0.0/8,192.168.1.5",
         OUTGOING_PROXY="http://ada:p%40ss@Proxy.example.org:3128/",
         OUTGOING_CA_FILE=str(certificates),
@@ -79,6 +82,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         attempts_days=7,
         forget_after_days=30,
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
+        smtp_url=SmtpServer("mail.example.org", 587, user="ada", password="pa@ss"),  # noqa: S106
+        mail_from="Book@bücher.example",
         outgoing_networks=(ip_network("10.0.0.0/8"), ip_network("192.168.1.5")),
         outgoing_proxy=Proxy("proxy.example.org", 3128, "ada:p@ss"),
         outgoing_ca_file=certificates,
@@ -165,6 +170,15 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PUBLIC_URL", "https://book.example.org/a/../b"),
         ("PUBLIC_URL", "https://127.1"),
         ("POSTGRES_BIN", "/no/such/folder"),
+        ("SMTP_URL", "mail.example.org"),
+        ("SMTP_URL", "http://mail.example.org"),
+        ("SMTP_URL", "smtp://ada@mail.example.org"),
+        ("SMTP_URL", "smtp://ada:pa@ss@mail.example.org"),
+        ("SMTP_URL", "smtp://mail.example.org:0"),
+        ("SMTP_URL", "smtp://mail.example.org:65536"),
+        ("SMTP_URL", "smtp://mail.example.org/path"),
+        ("MAIL_FROM", "Ada <ada@example.org>"),
+        ("MAIL_FROM", "book.example.org"),
         ("OUTGOING_NETWORKS", "10.0.0.1/8"),
         ("OUTGOING_PROXY", "proxy.example.org:3128"),
         ("OUTGOING_PROXY", "https://proxy.example.org:3128"),
@@ -203,8 +217,46 @@ def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     ["postgresql://ada:s3cret@w0rd@db/x", "s3cret", "postgresql://ada:s3cret@db:port/x?y"],
 )
 def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
-    given = {"DATABASE_URL": url, "OUTGOING_PROXY": url, "SECRET_KEYS": "s3cret"}
+    given = {
+        "DATABASE_URL": url,
+        "OUTGOING_PROXY": url,
+        "SECRET_KEYS": "s3cret",
+        "SMTP_URL": url,
+    }
     assert "s3cret" not in str(refusals(**given))
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "smtp"
+    file.write_text("smtps://ada:s3cret@mail.example.org\n")
+    given = read(SMTP_URL_FILE=str(file))
+    assert given.smtp_url == SmtpServer("mail.example.org", 465, True, "ada", "s3cret")
+    assert "s3cret" not in repr(given)
+    assert read(SMTP_URL_FILE=str(file), SMTP_URL="smtp://localhost").smtp_url == SmtpServer(
+        "localhost", 25
+    )
+    file.write_text("s3cret")
+    (refusal,) = refusals(SMTP_URL_FILE=str(file))
+    assert refusal.startswith("ADMITONE_SMTP_URL must be smtp://")
+    assert refusals(SMTP_URL_FILE="/no/such/file") == [
+        "ADMITONE_SMTP_URL must be in the file that ADMITONE_SMTP_URL_FILE names."
+    ]
+    assert unused_settings({"ADMITONE_SMTP_URL_FILE": "x", "ADMITONE_PORT_FILE": "x"}) == [
+        "ADMITONE_PORT_FILE"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://book.example.org:8443/book", "admit-one@book.example.org"),
+        ("http://127.0.0.1:8000", "admit-one@localhost"),
+        ("http://[::1]:8000", "admit-one@localhost"),
+    ],
+)
+def test_mail_comes_from_the_public_host_unless_an_address_is_set(url: str, address: str) -> None:
+    assert read(PUBLIC_URL=url).sender_address == address
+    assert read(PUBLIC_URL=url, MAIL_FROM="a@b.example").sender_address == "a@b.example"
 
 
 def test_unknown_settings_with_our_prefix_are_found() -> None:

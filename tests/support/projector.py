@@ -14,7 +14,7 @@ from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.mapper import JSONMapper
 from interface.runtime.parent_watchdog import for_children
-from projections.catalogue import CATALOGUE
+from projections.catalogue import FOLLOWERS
 from projections.engine.runner import Runner
 from tests.support.waiting import wait_until
 
@@ -30,7 +30,7 @@ def apply_log(conninfo: str) -> None:
 
 def apply_all(conn: Connection[DictRow]) -> None:
     """Applies the whole log to all views, on this connection."""
-    runner = Runner(conn.info.dsn, CATALOGUE, MAPPER)
+    runner = Runner(conn.info.dsn, FOLLOWERS, MAPPER)
     while runner.catch_up(conn):
         pass
     assert runner.stuck == {}
@@ -56,7 +56,7 @@ def running_projector(conninfo: str, *, may_stand_by: bool = False) -> Iterator[
     It is at work when the block begins, unless it `may_stand_by` or not find its database.
     """
     stop = Event()
-    runner = Runner(conninfo, CATALOGUE, MAPPER)
+    runner = Runner(conninfo, FOLLOWERS, MAPPER)
     thread = Thread(target=runner.run, args=(stop,))
     thread.start()
     try:

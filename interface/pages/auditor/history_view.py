@@ -9,8 +9,8 @@ from typing import Any
 from marshmallow import ValidationError
 
 from application.audit.replay import History, Step, differences
-from interface.pages.shared.i18n import gettext
-from interface.pages.shared.i18n import mark_for_translation as _
+from interface.i18n import gettext
+from interface.i18n import mark_for_translation as _
 from interface.web.fields import Instant
 
 TITLES = {

@@ -1,7 +1,6 @@
 """The invitee's page for their booking, read from the log itself, which is never behind."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
@@ -15,9 +14,9 @@ from domain.booking import Booking, BookingStatus
 from domain.booking_rules import is_time_zone
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import AdmitOneError, BookingNotFound
+from interface.i18n import gettext, wall_clock
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.pages.shared.i18n import gettext, wall_clock
 from interface.web import calendar_links, icalendar_file
 from interface.web.calendar_links import Appointment
 from interface.web.rate_limits import count_failure
@@ -91,7 +90,7 @@ def ics(token: str) -> ResponseReturnValue:
         location=details.terms.location,
         description=gettext("Your booking: %(url)s") % {"url": manage_url},
         time_zone=details.terms.rules.time_zone,
-        host=urlsplit(public_url).hostname or "localhost",
+        host=current.settings.public_host,
         now=current.now(),
     )
     headers = {"Content-Disposition": 'attachment; filename="booking.ics"'}

@@ -25,12 +25,12 @@ from domain.errors import (
     Unavailable,
     ViewBehind,
 )
+from interface.i18n import local_day
+from interface.i18n import mark_for_translation as _
 from interface.pages.invitee.refusal_pages import link_ended, refused
 from interface.pages.invitee.slot_picker import free_slot, nearest_slots, pick_slot, time_labels
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.pages.shared.i18n import local_day
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Day, Email, Instant, Name, Text, in_utc
 from interface.web.invitation import Invitation, invitation, link_id_of
 from interface.web.problems import refusal_page

@@ -4,8 +4,8 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from domain.errors import AdmitOneError, LinkEnded, LinkRedeemed, Unavailable
+from interface.i18n import gettext
 from interface.pages.shared.error_pages import when_to_try_again
-from interface.pages.shared.i18n import gettext
 from interface.web.invitation import Invitation
 from interface.web.problems import refusal_page
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from domain.availability import SlotsOfSpan
 from domain.slot import Slot
-from interface.pages.shared.i18n import local_day, offset_text, time_text, week_start
+from interface.i18n import local_day, offset_text, time_text, week_start
 from interface.web.invitation import Invitation
 from interface.web.request_context import services
 

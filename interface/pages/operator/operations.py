@@ -3,15 +3,19 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from application.deliveries.deliveries import DeliveryOver
+from application.deliveries.delivery import DeliveryState
 from application.eventstore.database import Database
+from interface.i18n import gettext
 from interface.pages.operator.lag_chart import LagChart, lag_chart
 from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.pages.shared.i18n import gettext
+from interface.pages.shared.deliveries import kind_text
 from interface.web.problems import refusal_page
 from interface.web.request_context import services
 from projections.catalogue import CATALOGUE, projection_named
@@ -24,6 +28,7 @@ from projections.status import statuses
 blueprint = Blueprint("operations", __name__)
 protect_from_csrf(blueprint)
 
+MOST_SHOWN = 20
 _NAMES = [projection.name for projection in CATALOGUE]
 
 
@@ -64,15 +69,33 @@ def retry(name: str) -> ResponseReturnValue:
     return redirect(url_for("operations.index", notice=notice), 303)
 
 
+@blueprint.post("/operations/deliveries/<uuid:delivery_id>/retry")
+@for_role("operator")
+def retry_delivery(delivery_id: UUID) -> ResponseReturnValue:
+    """Tries a delivery again that was given up."""
+    current = services()
+    try:
+        current.deliveries.retry(delivery_id, now=current.now())
+    except DeliveryOver as refusal:
+        page = _page(refusal=gettext(str(DeliveryOver.__doc__)))
+        return refusal_page(page, refusal, owner=True)
+    return redirect(url_for("operations.index", notice="delivery-retried"), 303)
+
+
 def _page(refusal: str | None = None) -> str:
-    database = services().database
+    current = services()
+    database = current.database
     views = statuses(database)
+    backlog = current.deliveries.backlog(now=current.now())
+    parked_deliveries = current.deliveries.newest(limit=MOST_SHOWN, state=DeliveryState.PARKED)
     return render_template(
         "operations/index.html",
         views=views,
-        needs_attention=any(
-            view.parked or (view.rebuild and view.rebuild.differing) for view in views
-        ),
+        needs_attention=bool(parked_deliveries)
+        or any(view.parked or (view.rebuild and view.rebuild.differing) for view in views),
+        backlog=backlog,
+        parked_deliveries=parked_deliveries,
+        kind_text=kind_text,
         charts=_charts(database),
         parked=parking.first_parked(database, _NAMES),
         is_running=is_running(database),

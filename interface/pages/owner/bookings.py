@@ -13,10 +13,11 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from domain.booking import BookingStatus
 from domain.errors import Invalid
+from interface.i18n import local_day, week_start
 from interface.pages.shared.auth import require_session, signed_in, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
+from interface.pages.shared.deliveries import kind_text, shown
 from interface.pages.shared.forms import load
-from interface.pages.shared.i18n import local_day, week_start
 from interface.web.fields import FIRST_YEAR, LAST_YEAR, Day, Text
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
@@ -30,6 +31,7 @@ protect_from_csrf(blueprint)
 LISTS = ("upcoming", "past", "cancelled")
 SPANS = ("week", "month")
 PAGE_SIZE = 25
+MOST_MAILS = 100
 # More than anybody can tell apart in a week or a month.
 _MOST_IN_SPAN = 2000
 _DAY = timedelta(days=1)
@@ -105,6 +107,8 @@ def show(booking_id: UUID) -> ResponseReturnValue:
         calendar=calendar_list.calendar_of(current.database, account_id, booking.calendar_id),
         zone=user_time_zone(),
         is_over=booking.end <= current.now(),
+        mails=shown(current.deliveries.newest(limit=MOST_MAILS, booking_id=booking_id)),
+        kind_text=kind_text,
     )
 
 

@@ -10,11 +10,11 @@ from application.busy_calendars.busy_calendars import MOST_CALENDARS, ReadProble
 from application.outgoing import AddressNotAllowed
 from domain.calendar import LONGEST_NAME
 from domain.errors import Invalid
+from interface.i18n import mark_for_translation as _
 from interface.outgoing.outgoing_url import LONGEST_URL
 from interface.pages.shared.auth import require_session, signed_in, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name, Text
 from interface.web.request_context import services
 

@@ -9,9 +9,9 @@ from werkzeug.datastructures import MultiDict
 from domain.booking_rules import LIMITS, WEEKDAYS, BookingRules, Hours
 from domain.calendar import CalendarTerms
 from domain.errors import Invalid, Sentence
+from interface.i18n import gettext
+from interface.i18n import mark_for_translation as _
 from interface.pages.shared.forms import errors_of, load
-from interface.pages.shared.i18n import gettext
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.calendar_mapping import new_terms
 from interface.web.opening_hours import CLOSED, UnreadableHours, hours_text, parse_hours
 from interface.web.request_schemas import CalendarInput

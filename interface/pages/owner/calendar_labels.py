@@ -1,9 +1,9 @@
 """The names of the parts of a calendar's terms, and its weekly hours in short."""
 
 from domain.booking_rules import WEEKDAYS, Hours
+from interface.i18n import gettext, weekday_name
+from interface.i18n import mark_for_translation as _
 from interface.pages.owner.calendar_form import WEEKLY
-from interface.pages.shared.i18n import gettext, weekday_name
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.opening_hours import hours_text
 
 _LABELS = {

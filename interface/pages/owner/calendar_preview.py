@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.availability import SlotsOfSpan
 from domain.booking_rules import BookingRules
-from interface.pages.shared.i18n import local_day
+from interface.i18n import local_day
 from interface.web.request_context import services
 from projections.open_slots import OpenSlots
 

@@ -14,10 +14,10 @@ from marshmallow import Schema, ValidationError, fields, validate
 from application.commands.links import DEFAULT_LINK_LIFE, LARGEST_BATCH, NewLink
 from domain.errors import Sentence
 from domain.link import LONGEST_LIFE, SingleUseLink
+from interface.i18n import gettext, local_day, sentence, short_date_text
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import require_session, user_time_zone
-from interface.pages.shared.i18n import gettext, local_day, sentence, short_date_text
 from interface.web.fields import Day, Text
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON

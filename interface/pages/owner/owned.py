@@ -4,8 +4,8 @@ from uuid import UUID
 
 from domain.errors import LinkNotFound
 from domain.link import SingleUseLink
+from interface.i18n import mark_for_translation as _
 from interface.pages.shared.auth import require_session
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
 from projections.views import calendar_list, link_list

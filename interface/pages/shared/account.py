@@ -15,11 +15,11 @@ from application.people.authentication import (
     WrongPassword,
 )
 from domain.errors import Invalid
+from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
 from interface.pages.shared.auth import password_client, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name, TimeZone
 from interface.web.rate_limits import limiting_passwords
 from interface.web.request_context import services
@@ -86,7 +86,7 @@ def change_password() -> ResponseReturnValue:
     if errors := _password_errors(account):
         return _page(errors=errors), 422
     try:
-        current.sessions.set_password(account, request.form["password"])
+        current.sessions.set_password(account, request.form["password"], now=current.now())
     except Invalid as invalid:
         return _page(errors=errors_of(invalid)), 422
     return _with_new_session("password-changed")
@@ -115,7 +115,10 @@ def create_key() -> ResponseReturnValue:
         errors["scopes"] = [_SCOPE_TOO_WIDE]
     if errors:
         return _page(typed=typed | {"scopes": scopes}, errors=errors), 422
-    key = services().accounts.create_key(account, name=loaded.values["key_name"], scopes=scopes)
+    current = services()
+    key = current.accounts.create_key(
+        account, name=loaded.values["key_name"], scopes=scopes, now=current.now()
+    )
     return _page(new_key=key), 201
 
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from application.people.accounts import Account
 from application.people.authentication import SESSION_LIFETIME, Session
 from application.people.tokens import InvalidToken
-from interface.pages.shared.i18n import gettext
+from interface.i18n import gettext
 from interface.web.public_address import public_path
 from interface.web.request_context import client_address, is_https, services
 

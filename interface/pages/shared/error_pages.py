@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from application.people.rate_limits import TooManyAttempts
 from domain.errors import AdmitOneError
-from interface.pages.shared.i18n import duration_text, gettext
+from interface.i18n import duration_text, gettext
 from interface.web.problems import WrongHost, refusal_page
 
 

@@ -2,8 +2,8 @@
 
 from flask import request
 
-from interface.pages.shared.i18n import gettext
-from interface.pages.shared.i18n import mark_for_translation as _
+from interface.i18n import gettext
+from interface.i18n import mark_for_translation as _
 
 NOTICES = {
     "calendar-created": _("Calendar created."),
@@ -25,6 +25,7 @@ NOTICES = {
     "rebuild-requested": _("Rebuild requested."),
     "parked-applied": _("All parked events have been applied."),
     "parked-left": _("Some events still can't be applied."),
+    "delivery-retried": _("The delivery is tried again."),
     "signed-out-everywhere": _("Signed out everywhere else."),
 }
 

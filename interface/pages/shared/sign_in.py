@@ -8,12 +8,12 @@ from application.people.accounts import AccountNotFound
 from application.people.authentication import WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
+from interface.i18n import gettext, language_tag
+from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
 from interface.pages.shared.auth import local_path, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.pages.shared.i18n import gettext
-from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
 from interface.web.problems import TooManySignIns, refusal_page
 from interface.web.rate_limits import count_failure, limiting_passwords
@@ -55,6 +55,7 @@ def sign_in() -> ResponseReturnValue:
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
         else:
+            current.accounts.set_language(account, language_tag())
             response = redirect(local_path(next_path), 303)
             session = current.sessions.start(account, now=current.now())
             return auth.start_session(response, session)
@@ -90,6 +91,7 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
         account = current.accounts.sign_in(token, now=current.now())
     except InvalidToken:
         return _link_is_used_up()
+    current.accounts.set_language(account, language_tag())
     session = current.sessions.start(account, now=current.now(), by_link=True)
     endpoint = "home.show" if account.has_password else "account.show"
     return auth.start_session(redirect(url_for(endpoint), 303), session)

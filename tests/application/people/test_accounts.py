@@ -90,7 +90,7 @@ def test_an_account_is_found_by_each_spelling_of_its_domain(accounts: Accounts) 
 def test_an_account_with_an_address_that_is_refused_today_still_signs_in(
     accounts: Accounts, services: Services, olivia: Account
 ) -> None:
-    services.sessions.set_password(olivia, "a good password")
+    services.sessions.set_password(olivia, "a good password", now=NOW)
     with services.database.connection() as conn:
         conn.execute("UPDATE accounts SET email = 'x,Y@@z'")
     assert accounts.by_email("x,y@@z").id == olivia.id

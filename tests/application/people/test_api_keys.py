@@ -21,7 +21,7 @@ def prefix_of(key: str) -> str:
 def test_a_key_has_all_scopes_that_the_roles_allow_by_default(
     accounts: Accounts, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop")
+    key = accounts.create_key(olivia, name="laptop", now=NOW)
     assert re.fullmatch(r"ao_[0-9a-f]{8}_[\w-]{43}", key)
     caller = accounts.caller(key, now=NOW)
     assert caller is not None
@@ -33,7 +33,7 @@ def test_a_key_has_all_scopes_that_the_roles_allow_by_default(
 def test_a_key_can_have_fewer_scopes_than_the_roles_allow(
     accounts: Accounts, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="reader", scopes=["bookings", "bookings"])
+    key = accounts.create_key(olivia, name="reader", scopes=["bookings", "bookings"], now=NOW)
     caller = accounts.caller(key, now=NOW)
     assert caller is not None
     assert caller.scopes == {"bookings"}
@@ -45,7 +45,7 @@ def test_a_key_cannot_have_more_scopes_than_the_roles_allow(
     accounts: Accounts, olivia: Account, scopes: list[str]
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        accounts.create_key(olivia, name="laptop", scopes=scopes)
+        accounts.create_key(olivia, name="laptop", scopes=scopes, now=NOW)
     (sentence,) = refusal.value.errors["scope"]
     assert scopes[-1] in sentence
     assert accounts.api_keys() == []
@@ -54,7 +54,7 @@ def test_a_key_cannot_have_more_scopes_than_the_roles_allow(
 def test_keys_are_listed_newest_first_without_their_secrets(
     accounts: Accounts, olivia: Account
 ) -> None:
-    older, newer = (accounts.create_key(olivia, name=name) for name in ("older", "newer"))
+    older, newer = (accounts.create_key(olivia, name=name, now=NOW) for name in ("older", "newer"))
     keys = accounts.api_keys()
     assert [(key.name, key.prefix) for key in keys] == [
         ("newer", prefix_of(newer)),
@@ -68,7 +68,7 @@ def test_keys_are_listed_newest_first_without_their_secrets(
 def test_the_secret_of_a_key_is_not_stored(
     accounts: Accounts, olivia: Account, conninfo: str
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop")
+    key = accounts.create_key(olivia, name="laptop", now=NOW)
     secret = key.split("_", 2)[2]
     stored = rows_of(conninfo, "api_keys")
     assert prefix_of(key) in stored
@@ -77,14 +77,16 @@ def test_the_secret_of_a_key_is_not_stored(
 
 
 def test_a_revoked_key_is_refused_from_that_moment_on(accounts: Accounts, olivia: Account) -> None:
-    revoked, stored = (accounts.create_key(olivia, name=name) for name in ("revoked", "stored"))
+    revoked, stored = (
+        accounts.create_key(olivia, name=name, now=NOW) for name in ("revoked", "stored")
+    )
     accounts.revoke_key(prefix_of(revoked), now=NOW)
     assert accounts.caller(revoked, now=NOW) is None
     assert accounts.caller(stored, now=NOW) is not None
 
 
 def test_revoking_a_key_again_changes_nothing(accounts: Accounts, olivia: Account) -> None:
-    prefix = prefix_of(accounts.create_key(olivia, name="laptop"))
+    prefix = prefix_of(accounts.create_key(olivia, name="laptop", now=NOW))
     accounts.revoke_key(prefix, now=NOW)
     accounts.revoke_key(prefix, now=LATER)
     assert accounts.api_keys()[0].revoked_at == NOW
@@ -92,7 +94,7 @@ def test_revoking_a_key_again_changes_nothing(accounts: Accounts, olivia: Accoun
 
 def test_an_account_sees_and_revokes_only_its_own_keys(accounts: Accounts, olivia: Account) -> None:
     other = accounts.create(email="other@example.org", name="Other", roles=("owner",))
-    mine, theirs = (accounts.create_key(each, name="laptop") for each in (olivia, other))
+    mine, theirs = (accounts.create_key(each, name="laptop", now=NOW) for each in (olivia, other))
     assert [key.prefix for key in accounts.keys_of(olivia)] == [prefix_of(mine)]
     with pytest.raises(KeyNotFound):
         accounts.revoke_key(prefix_of(theirs), now=NOW, of=olivia)
@@ -127,7 +129,7 @@ FORGERIES: dict[str, Callable[[str], str]] = {
 def test_a_forged_key_is_refused(
     accounts: Accounts, olivia: Account, forge: Callable[[str], str]
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop")
+    key = accounts.create_key(olivia, name="laptop", now=NOW)
     assert accounts.caller(forge(key), now=NOW) is None
     assert accounts.api_keys()[0].last_used_at is None
 
@@ -135,7 +137,7 @@ def test_a_forged_key_is_refused(
 def test_the_last_use_of_a_key_is_recorded_at_most_once_a_minute(
     accounts: Accounts, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop")
+    key = accounts.create_key(olivia, name="laptop", now=NOW)
 
     def last_use_after(seconds: int) -> float:
         accounts.caller(key, now=NOW + timedelta(seconds=seconds))

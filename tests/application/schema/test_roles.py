@@ -36,6 +36,7 @@ PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars")
 LIMITS = ("rate_limits",)
+DELIVERIES = ("deliveries",)
 OURS = (
     *LOG,
     "personal_data",
@@ -45,6 +46,7 @@ OURS = (
     *OPERATIONS,
     *AUDIT,
     *LIMITS,
+    *DELIVERIES,
     *PROBES,
     *VIEWS,
 )
@@ -64,10 +66,12 @@ GRANTED: dict[str, dict[str, str]] = {
         "rate_limits": "SELECT INSERT UPDATE DELETE",
         "busy_calendars": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
+        "deliveries": "SELECT INSERT UPDATE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
-    | dict.fromkeys(["projection_positions", *OPERATIONS], "SELECT INSERT UPDATE DELETE"),
+    | dict.fromkeys(["projection_positions", *OPERATIONS], "SELECT INSERT UPDATE DELETE")
+    | {"deliveries": "SELECT INSERT UPDATE"},
     AUDITOR: dict.fromkeys(
         [
             *LOG,
@@ -131,10 +135,10 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     require_schema(as_role(database, SERVICE))
     account = service.accounts.create(email="olivia@example.org", name="Olivia", roles=("owner",))
     account = service.accounts.sign_in(service.accounts.sign_in_token(account), now=NOW)
-    service.sessions.set_password(account, "a long enough password")
+    service.sessions.set_password(account, "a long enough password", now=NOW)
     signed_in = service.sessions.start(account, now=NOW)
     service.sessions.end(signed_in)
-    key = service.accounts.create_key(account, name="tests")
+    key = service.accounts.create_key(account, name="tests", now=NOW)
     assert service.accounts.caller(key, now=NOW)
     calendar_id = desk.new_calendar()
     link_id = desk.new_link(calendar_id, recipient="Countess")
@@ -251,6 +255,7 @@ def test_no_role_can_give_itself_more_rights(database: str, role: str, statement
         (AUDITOR, "SELECT nextval('stored_events_notification_id_seq')"),
         (AUDITOR, "DELETE FROM personal_data"),
         (AUDITOR, "SELECT * FROM accounts"),
+        (AUDITOR, "SELECT * FROM deliveries"),
         (AUDITOR, "SELECT * FROM sessions"),
         (AUDITOR, "SELECT * FROM api_keys"),
         (AUDITOR, "UPDATE projection_positions SET position = 0"),

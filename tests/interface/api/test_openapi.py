@@ -372,6 +372,7 @@ def test_responses_match_the_document(
     assert check("GET /links/{link_id}/refused-attempts", attempts)["items"]
     check("GET /bookings", owner.get("/bookings"))
     check("GET /bookings/{booking_id}", owner.get(f"/bookings/{redeemed['booking_id']}"))
+    check("GET /deliveries", owner.get("/deliveries"))
     check("GET /calendars", owner.get("/calendars"))
     check("GET /calendars/{calendar_id}", owner.get(path))
     change = owner.patch(path, {"name": "X"}, **{"If-Match": "*"})

@@ -14,6 +14,7 @@ import interface
 import projections
 from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
+from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
 from application.outgoing import AddressNotAllowed
 from application.people.accounts import ALL_SCOPES, Accounts, Caller
@@ -27,7 +28,7 @@ from projections.rebuild.jobs import RebuildNotFound, RebuildRunning
 from projections.views import booking_calendar, calendar_list, link_list
 from tests.interface.routes import METHODS, PUBLIC, guarded, routes
 from tests.support.clock import Clock
-from tests.support.examples import calendar_json
+from tests.support.examples import NOW, calendar_json
 from tests.support.http_desk import from_another_address, refusal
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
@@ -53,6 +54,7 @@ NEVER_OVER_HTTP = {
     "application.outgoing.TooSlow",
     # Told to operators when the service or a command starts.
     "interface.bootstrap.DatabaseTooOld",
+    "interface.cli.mail.NoMailServer",
     "interface.bootstrap.TransactionPooling",
     "interface.bootstrap.SchemaMissing",
     "interface.runtime.command_database.DatabaseRefused",
@@ -109,6 +111,8 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (errors.ViewBehind, True, (503, "view-behind")),
         (AddressNotAllowed, True, (422, "address-not-allowed")),
         (RebuildRunning, True, (409, "rebuild-running")),
+        (DeliveryOver, True, (409, "delivery-over")),
+        (DeliveryNotFound, True, (404, "not-found")),
         (RebuildNotFound, True, (404, "not-found")),
         (ViewNotFound, True, (404, "not-found")),
         (TooManyAttempts, False, (429, "too-many-requests")),
@@ -133,7 +137,7 @@ def test_every_call_demands_a_scope_or_is_known_to_be_public(app: Flask) -> None
 def test_without_a_good_key_nobody_gets_in(
     app: Flask, owner: Owner, services: Services, clock: Clock
 ) -> None:
-    revoked = services.accounts.create_key(owner.account, name="revoked")
+    revoked = services.accounts.create_key(owner.account, name="revoked", now=NOW)
     services.accounts.revoke_key(revoked.split("_")[1], now=clock())
     before = recorded(services)
     guesses = (
@@ -169,7 +173,7 @@ def test_a_key_opens_only_what_its_scopes_name(
     app: Flask, owner: Owner, services: Services
 ) -> None:
     for scope in owner.account.scopes:
-        key = services.accounts.create_key(owner.account, name=scope, scopes=[scope])
+        key = services.accounts.create_key(owner.account, name=scope, scopes=[scope], now=NOW)
         for route in guarded(app):
             headers = {"Authorization": f"bearer  {key} "}
             answer = owner.client.open(route.path, method=route.method, headers=headers)

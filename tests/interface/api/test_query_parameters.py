@@ -38,6 +38,12 @@ WRONG: dict[str, dict[str, tuple[str, ...]]] = {
         "limit": _NO_NUMBER,
         "cursor": ("x", "%00", "é"),
     },
+    "/deliveries": {
+        "status": _NO_STATUS,
+        "booking_id": _NO_ID,
+        "limit": _NO_NUMBER,
+        "cursor": ("x", "%00", "é"),
+    },
     "/booking-links/{token}/slots": {
         "from": (*_NO_DAY, "2026-11-24T09:00:00Z"),
         "to": (*_NO_DAY, "2026-11-24T09:00:00Z"),

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from application.commands.redemption import RedemptionCommands
+from application.deliveries.deliveries import Backlog
 from domain.errors import Busy
 from interface.bootstrap import Services, build
 from interface.observability import metrics, view_metrics
@@ -207,9 +208,10 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
         pruned_at=None,
     )
     status = ViewStatus("link_list_v3", 70, 80, 10, 2.5, 3, 1, rebuild)
+    backlog = Backlog("post", due=3, parked=1, seconds=4.5)
     measured = {
         family.name: [(sample.labels, sample.value) for sample in family.samples]
-        for family in Views(lambda: [status], lambda: True).collect()
+        for family in Views(lambda: [status], lambda: True, lambda: [backlog]).collect()
     }
     view = {"view": "link_list_v3"}
     assert measured == {
@@ -224,6 +226,16 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
         "admitone_rebuild_progress": [(view, 0.75)],
         "admitone_rebuild_seconds": [(view, 1.5)],
         "admitone_rebuild_state": [(view | {"state": "building"}, 1)],
+        "admitone_deliveries": [
+            ({"channel": "mail", "state": "due"}, 0),
+            ({"channel": "mail", "state": "parked"}, 0),
+            ({"channel": "post", "state": "due"}, 3),
+            ({"channel": "post", "state": "parked"}, 1),
+        ],
+        "admitone_deliveries_overdue_seconds": [
+            ({"channel": "mail"}, 0),
+            ({"channel": "post"}, 4.5),
+        ],
     }
 
 

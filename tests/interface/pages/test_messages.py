@@ -5,8 +5,8 @@ import re
 import pytest
 from flask import Flask
 
+from interface.i18n import LANGUAGES
 from interface.pages import messages
-from interface.pages.shared.i18n import LANGUAGES
 from tests.support.signed_in_browser import SignedIn
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")

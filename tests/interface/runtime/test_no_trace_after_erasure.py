@@ -17,7 +17,7 @@ from interface.settings import Settings
 from tests.support.desk import Desk
 from tests.support.http_desk import created
 from tests.support.service import Service, running_service
-from tests.support.waiting import at_once
+from tests.support.waiting import at_once, wait_until
 
 PERSON = {
     "name": "Zebedee Quark",
@@ -59,6 +59,11 @@ def logs_of(service: Service) -> str:
     logs = [*data_of(service).glob("*.log"), *(data_of(service) / "postgres").glob("*.log")]
     assert {"service.log", "server.log"} <= {log.name for log in logs}
     return "".join(log.read_text(errors="replace") for log in logs)
+
+
+def mails_about(service: Service, booking_id: str) -> list[Path]:
+    """Returns the files of mails about a booking, which do not go out."""
+    return list((data_of(service) / "mail").glob(f"{booking_id}.*.eml"))
 
 
 def words_in(text: str) -> set[str]:
@@ -110,6 +115,7 @@ def test_after_erasure_no_dump_log_or_file_holds_anything_the_person_typed(
 ) -> None:
     booking_id, secrets = use_everything(own_service)
     conninfo = conninfo_of(own_service)
+    wait_until(lambda: len(mails_about(own_service, booking_id)) == 4)
     before = dump_of(own_service)
     assert words_in(before) == set(WORDS)
     assert b"booking_id".hex() in before  # events are dumped as hexadecimal bytes
@@ -118,6 +124,7 @@ def test_after_erasure_no_dump_log_or_file_holds_anything_the_person_typed(
     answer = own_service.forget(booking_id)
     assert (answer.status_code, answer.json["invitee"]) == (200, None)
 
+    wait_until(lambda: mails_about(own_service, booking_id) == [])
     assert words_in(dump_of(own_service)) == set()
     logs = logs_of(own_service)
     assert words_in(logs) == set()

@@ -9,6 +9,7 @@ from flask import Flask
 from interface.bootstrap import Services
 from interface.runtime import web_server
 from interface.runtime.web_server import WebServer
+from tests.support.examples import NOW
 from tests.support.owner import Owner
 
 
@@ -59,7 +60,7 @@ def test_each_form_with_a_password_goes_to_the_lane_of_passwords(
     app: Flask, services: Services, owner: Owner
 ) -> None:
     passwords, *_ = web_server.slow_work()
-    services.sessions.set_password(owner.account, "correct horse battery")
+    services.sessions.set_password(owner.account, "correct horse battery", now=NOW)
     signed_in = app.test_client()
     signed_in.post("/", data={"email": owner.account.email, "password": "correct horse battery"})
     for page in (app.test_client().get("/"), signed_in.get("/account")):

@@ -14,7 +14,7 @@ from icalendar import Calendar
 from werkzeug.test import Client
 
 from interface.bootstrap import Services
-from tests.support.examples import calendar_json, redeem_json
+from tests.support.examples import NOW, calendar_json, redeem_json
 from tests.support.http_desk import refusal
 from tests.support.owner import Owner
 from tests.support.service import Service
@@ -143,7 +143,7 @@ def own_addresses(visitor: Visitor, path: str) -> list[str]:
 def test_people_sign_in_out_and_on_below_the_public_path(
     visitor: Visitor, services: Services, owner: Owner
 ) -> None:
-    services.sessions.set_password(owner.account, PASSWORD)
+    services.sessions.set_password(owner.account, PASSWORD, now=NOW)
     sent_away = visitor.get(f"{ROOT}/links?status=active")
     assert sent_away.headers["Location"] == f"{ROOT}/?next=/book/links?status%3Dactive"
     part = visitor.get(f"{ROOT}/links", headers={"HX-Request": "true"})
@@ -169,7 +169,7 @@ def test_people_sign_in_out_and_on_below_the_public_path(
 def test_nobody_is_sent_to_what_else_is_on_the_host(
     visitor: Visitor, services: Services, owner: Owner, elsewhere: str
 ) -> None:
-    services.sessions.set_password(owner.account, PASSWORD)
+    services.sessions.set_password(owner.account, PASSWORD, now=NOW)
     form = {"email": owner.account.email, "password": PASSWORD, "next": elsewhere}
     assert visitor.post(f"{ROOT}/", data=form).headers["Location"] == f"{ROOT}/"
 

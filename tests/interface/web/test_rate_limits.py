@@ -26,7 +26,7 @@ from interface.runtime.retention_loop import delete_due
 from tests.application.conftest import rows_of
 from tests.interface.pages.page_text import words
 from tests.support.clock import Clock
-from tests.support.examples import NINE, redeem_json
+from tests.support.examples import NINE, NOW, redeem_json
 from tests.support.http_desk import from_another_address, refusal
 from tests.support.invitee_browser import InviteeBrowser
 from tests.support.owner import Owner
@@ -58,7 +58,7 @@ def too_many_forged(owner: Owner) -> None:
 @pytest.fixture
 def with_password(owner: Owner, services: Services) -> Owner:
     """An owner who has a password."""
-    services.sessions.set_password(owner.account, PASSWORD)
+    services.sessions.set_password(owner.account, PASSWORD, now=NOW)
     return owner
 
 

@@ -8,7 +8,7 @@ from psycopg.rows import DictRow, dict_row
 from application.eventstore.database import Database
 from domain.errors import ViewBehind
 from interface.bootstrap import Services
-from projections.catalogue import CATALOGUE
+from projections.catalogue import CATALOGUE, FOLLOWERS
 from projections.engine import positions
 
 ONE, OTHER = CATALOGUE[0].name, CATALOGUE[1].name
@@ -27,8 +27,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-def test_a_new_view_is_at_position_0(database: Database) -> None:
-    assert set(positions.all_positions(database)) == {each.name for each in CATALOGUE}
+def test_a_new_view_or_reaction_on_an_empty_log_is_at_position_0(database: Database) -> None:
+    assert set(positions.all_positions(database)) == {each.name for each in FOLLOWERS}
     assert set(positions.all_positions(database).values()) == {0}
 
 

@@ -8,6 +8,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from projections.catalogue import CATALOGUE, REACTIONS
 from projections.engine import positions
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import NotSwitched, Rebuild
@@ -31,7 +32,8 @@ def test_a_live_view_that_is_far_behind_is_replaced_without_a_comparison(
         assert (done.state, done.differing, done.rows) == ("done", None, None)
     shown = rows(conn)
     head = desk.services.event_store.head()
-    assert set(positions.positions_of(conn).values()) == {head}
+    views = {projection.name: head for projection in CATALOGUE}
+    assert positions.positions_of(conn) == views | {reaction.name: 0 for reaction in REACTIONS}
     apply_all(conn)
     assert rows(conn) == shown
     assert all(shown.values())

@@ -14,7 +14,8 @@ from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
 from projections.views import link_list
 from tests.interface.pages.page_text import text, words
-from tests.support.examples import IN_90_DAYS
+from tests.support.examples import IN_90_DAYS, NOW
+from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 from tests.support.projector import running_projector
 from tests.support.signed_in_browser import SignedIn
@@ -227,6 +228,7 @@ def test_owners_and_auditors_have_no_access(
         other.get(REBUILD),
         other.post(REBUILD),
         other.post(f"/operations/{link_list.NAME}/retry"),
+        other.post(f"/operations/deliveries/{unknown_id()}/retry"),
     ):
         assert answer.status_code == 403
         assert "Your account doesn't have access to this page." in words(answer)
@@ -248,3 +250,31 @@ def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> Non
 def test_a_form_without_its_token_requests_nothing(operator: SignedIn, services: Services) -> None:
     assert operator.client.post(REBUILD, data={}).status_code == 403
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
+
+
+def test_deliveries_that_were_given_up_are_listed_and_can_be_retried(
+    operator: SignedIn, services: Services
+) -> None:
+    page = words(operator.get("/operations"))
+    assert "No mail goes out" in page
+    claimed = services.deliveries.claim("mail", now=NOW)
+    assert claimed is not None
+    services.deliveries.park(claimed, answer="550 No such user")
+    page = text(operator.get("/operations"))
+    assert "Deliveries that were given up" in page
+    assert "550 No such user" in page
+    assert "Nothing: no events are parked" not in page
+    retry = f"/operations/deliveries/{claimed.id}/retry"
+    assert f'action="{retry}"' in page
+    answer = operator.post(retry)
+    assert answer.headers["Location"] == "/operations?notice=delivery-retried"
+    page = words(operator.get("/operations"))
+    assert "550 No such user" not in page
+    again = services.deliveries.claim("mail", now=NOW)
+    assert again is not None
+    assert again.id == claimed.id
+    services.deliveries.sent(again, answer="250 OK", now=NOW)
+    over = operator.post(retry)
+    assert over.status_code == 409
+    assert "there is nothing to try again" in words(over)
+    assert operator.post(f"/operations/deliveries/{unknown_id()}/retry").status_code == 404

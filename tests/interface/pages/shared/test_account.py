@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from interface.bootstrap import Services
+from tests.support.examples import NOW
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
 
@@ -37,7 +38,7 @@ def signs_in(app: Flask, person: SignedIn, password: str) -> FlaskClient | None:
 @pytest.fixture
 def with_password(person: SignedIn, services: Services) -> SignedIn:
     """Signed in, with a password."""
-    services.sessions.set_password(person.account, PASSWORD)
+    services.sessions.set_password(person.account, PASSWORD, now=NOW)
     form = {"email": person.account.email, "password": PASSWORD}
     assert person.client.post("/", data=form).status_code == 303
     return signed_in(person.client, person.account, person.catch_up)

@@ -11,6 +11,7 @@ from interface.bootstrap import Services
 from interface.pages.shared.auth import local_path
 from interface.web.problems import TooManySignIns
 from interface.wsgi import REFUSAL
+from tests.support.examples import NOW
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
@@ -31,7 +32,7 @@ def test_a_sign_in_link_shows_first_and_signs_in_once(
 def test_password_signs_in_and_a_wrong_one_says_so(
     app: Flask, services: Services, owner: Owner
 ) -> None:
-    services.sessions.set_password(owner.account, "correct horse battery")
+    services.sessions.set_password(owner.account, "correct horse battery", now=NOW)
     browser = app.test_client()
     wrong = browser.post("/", data={"email": owner.account.email, "password": "wrong"})
     assert wrong.status_code == 422
@@ -90,7 +91,7 @@ ELSEWHERE = [
 def test_after_signing_in_nobody_is_sent_to_another_site(
     app: Flask, services: Services, owner: Owner, elsewhere: str
 ) -> None:
-    services.sessions.set_password(owner.account, "correct horse battery")
+    services.sessions.set_password(owner.account, "correct horse battery", now=NOW)
     form = {"email": owner.account.email, "password": "correct horse battery", "next": elsewhere}
     answer = app.test_client().post("/", data=form)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")

@@ -1,5 +1,8 @@
 """The reader's language: texts from gettext catalogues, dates and numbers in CLDR formats."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -11,22 +14,25 @@ from zoneinfo import ZoneInfo
 from babel import Locale, UnknownLocaleError, dates, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from flask import Flask, g, request
+from jinja2 import Environment
 
 from domain.errors import Sentence
 
-FOLDER = Path(__file__).parent.parent / "messages"
+FOLDER = Path(__file__).parent / "pages/messages"
 SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po")))
 
 
-def init_app(app: Flask) -> None:
+_locale: ContextVar[Callable[[], Locale]] = ContextVar("locale")
+
+
+def prepare(environment: Environment) -> None:
     """Gives templates `_`, `ngettext` and the functions that format dates and numbers."""
-    app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+    environment.add_extension("jinja2.ext.i18n")
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
         gettext=gettext, ngettext=ngettext, newstyle=True
     )
-    app.jinja_env.globals |= {
+    environment.globals |= {
         "language": language,
         "sentence": sentence,
         "day_text": day_text,
@@ -49,17 +55,45 @@ def init_app(app: Flask) -> None:
     }
 
 
+@contextmanager
+def reading(choose: Callable[[], Locale]) -> Iterator[None]:
+    """Makes what `choose` returns the reader's locale in the block. It is called when needed."""
+    token = _locale.set(choose)
+    try:
+        yield
+    finally:
+        _locale.reset(token)
+
+
 def locale() -> Locale:
-    """Returns the browser's preferred locale among those with a catalogue, else English."""
-    if "locale" not in g:
-        g.locale = _preferred_locale()
-    preferred: Locale = g.locale
-    return preferred
+    """Returns the reader's locale; English where nobody has set one."""
+    choose = _locale.get(None)
+    return locale_named(None) if choose is None else choose()
+
+
+@lru_cache(maxsize=64)
+def locale_named(tag: str | None) -> Locale:
+    """Returns the locale of a language tag such as `de-CH`, if it has a catalogue, else English."""
+    return supported_locale(tag or "") or Locale(SOURCE_LANGUAGE)
+
+
+def supported_locale(tag: str) -> Locale | None:
+    """Returns the locale of a language tag such as `de-CH`; None without a catalogue for it."""
+    try:
+        parsed = Locale.parse(tag, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return None
+    return parsed if parsed.language in LANGUAGES else None
 
 
 def language() -> str:
     """Returns the reader's language as a code for `<html lang>`, such as `de`."""
     return locale().language
+
+
+def language_tag() -> str:
+    """Returns the reader's language with the region, if they have named one, such as `de-CH`."""
+    return "-".join(filter(None, (locale().language, locale().territory)))
 
 
 def mark_for_translation(message: str) -> str:
@@ -208,17 +242,6 @@ def _local(moment: date | datetime, zone: str | None) -> Any:
     if isinstance(moment, datetime) and zone is not None:
         return wall_clock(moment, zone)
     return moment
-
-
-def _preferred_locale() -> Locale:
-    for name, _quality in request.accept_languages:
-        try:
-            preferred = Locale.parse(name, sep="-")
-        except (ValueError, UnknownLocaleError):
-            continue
-        if preferred.language in LANGUAGES:
-            return preferred
-    return Locale(SOURCE_LANGUAGE)
 
 
 @lru_cache

@@ -1,0 +1,175 @@
+"""The deliveries in the database: for the senders that claim them, and for people who look."""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from application.deliveries.delivery import Audience, Delivery, DeliveryState
+from application.deliveries.outbox import CHANNEL
+from application.eventstore.database import Database
+from domain.errors import AdmitOneError, NotFound
+
+CLAIM = timedelta(minutes=1)
+"""How long a sender has a delivery for itself; twice what an attempt may take."""
+LONGEST_ANSWER = 500  # characters
+
+_COLUMNS = ", ".join(field.name for field in fields(Delivery))
+
+# A claim is an attempt that is due again when the claim expires. The number of attempts tells the
+# claims of one delivery apart.
+_CLAIM = f"""
+    UPDATE deliveries SET attempts = attempts + 1, next_attempt_at = %(until)s
+    WHERE id = (
+        SELECT id FROM deliveries
+        WHERE channel = %(channel)s AND state = 'due' AND next_attempt_at <= %(now)s
+        ORDER BY next_attempt_at, fact, audience LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING {_COLUMNS}"""  # noqa: S608 - names of columns
+
+# Only a sender whose claim is the newest may say what became of it. What was ended meanwhile
+# stays so, unless it was sent all the same.
+_SETTLE = """
+    UPDATE deliveries SET
+        state = CASE WHEN state = 'due' OR %(state)s = 'sent' THEN %(state)s ELSE state END,
+        answer = CASE WHEN state = 'due' THEN %(answer)s END,
+        next_attempt_at = coalesce(%(next_attempt_at)s, next_attempt_at),
+        sent_at = %(sent_at)s
+    WHERE id = %(id)s AND attempts = %(attempts)s"""
+
+_RETRY = f"""
+    WITH retried AS (
+        UPDATE deliveries SET state = 'due', attempts = 0, next_attempt_at = %(now)s
+        WHERE id = %(id)s AND state IN ('due', 'parked') RETURNING id
+    )
+    SELECT pg_notify('{CHANNEL}', '') FROM retried"""  # noqa: S608 - a constant
+
+_LIST = f"""
+    SELECT {_COLUMNS} FROM deliveries
+    WHERE (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s)
+        AND (%(booking_id)s::uuid IS NULL OR booking_id = %(booking_id)s)
+        AND (%(state)s::text IS NULL OR state = %(state)s)
+        AND (%(due_at)s::timestamptz IS NULL OR (due_at, id) < (%(due_at)s, %(id)s::uuid))
+    ORDER BY due_at DESC, id DESC LIMIT %(limit)s"""  # noqa: S608 - names of columns
+
+_BACKLOG = """
+    SELECT channel, count(*) FILTER (WHERE state = 'due') AS due,
+        count(*) FILTER (WHERE state = 'parked') AS parked,
+        coalesce(greatest(0, extract(epoch FROM %(now)s - min(due_at)
+            FILTER (WHERE state = 'due' AND due_at <= %(now)s))), 0)::float8 AS seconds
+    FROM deliveries WHERE state IN ('due', 'parked') GROUP BY channel ORDER BY channel"""
+
+
+class DeliveryNotFound(NotFound):
+    """There is no such delivery."""
+
+
+class DeliveryOver(AdmitOneError):
+    """This delivery was sent or has ended: there is nothing to try again."""
+
+
+class Backlog(NamedTuple):
+    """The deliveries of a channel that are due, now or later, and those that are parked.
+
+    `seconds` is the age of the oldest one that should have been sent.
+    """
+
+    channel: str
+    due: int
+    parked: int
+    seconds: float
+
+
+class Deliveries:
+    """Claims, settles, lists and retries deliveries. All times are UTC."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, channel: str, *, now: datetime, lasting: timedelta = CLAIM) -> Delivery | None:
+        """Returns the oldest delivery of a channel that is due, and counts an attempt.
+
+        No other sender gets it before the claim has expired. Raises `Unavailable`.
+        """
+        with self._database.connection() as conn:
+            row = conn.execute(
+                _CLAIM.encode(), {"channel": channel, "now": now, "until": now + lasting}
+            ).fetchone()
+        return _delivery(**row) if row else None
+
+    def sent(self, delivery: Delivery, *, answer: str, now: datetime) -> None:
+        """Records that the other side has accepted a claimed delivery, and what it answered."""
+        self._settle(delivery, DeliveryState.SENT, answer=answer, sent_at=now)
+
+    def postpone(self, delivery: Delivery, *, answer: str, until: datetime) -> None:
+        """Records that an attempt failed, and when the next one is due."""
+        self._settle(delivery, DeliveryState.DUE, answer=answer, next_attempt_at=until)
+
+    def park(self, delivery: Delivery, *, answer: str) -> None:
+        """Records that a claimed delivery is given up until somebody retries it."""
+        self._settle(delivery, DeliveryState.PARKED, answer=answer)
+
+    def end(self, delivery: Delivery) -> None:
+        """Records that nobody needs a claimed delivery any more."""
+        self._settle(delivery, DeliveryState.ENDED, answer=None)
+
+    def retry(self, delivery_id: UUID, *, now: datetime) -> None:
+        """Makes a delivery due now, with all its attempts before it.
+
+        Raises `DeliveryNotFound` or `DeliveryOver`.
+        """
+        with self._database.connection() as conn:
+            if conn.execute(_RETRY.encode(), {"id": delivery_id, "now": now}).rowcount:
+                return
+        if self._database.fetch_one("SELECT FROM deliveries WHERE id = %s", (delivery_id,)) is None:
+            raise DeliveryNotFound
+        raise DeliveryOver
+
+    def newest(
+        self,
+        *,
+        limit: int,
+        owner_id: UUID | None = None,
+        booking_id: UUID | None = None,
+        state: DeliveryState | None = None,
+        after: tuple[datetime, UUID] | None = None,
+    ) -> list[Delivery]:
+        """Returns at most `limit` deliveries, those that are due last come first.
+
+        `after` is time and id of the delivery before the first one to return.
+        """
+        values = {
+            "owner_id": owner_id,
+            "booking_id": booking_id,
+            "state": state,
+            "due_at": after and after[0],
+            "id": after and after[1],
+            "limit": limit,
+        }
+        return self._database.fetch_objects(_delivery, _LIST, values)
+
+    def backlog(self, *, now: datetime) -> list[Backlog]:
+        """Returns what is not sent yet, by channel; nothing about a channel that is done."""
+        return self._database.fetch_objects(Backlog, _BACKLOG, {"now": now})
+
+    def _settle(
+        self,
+        delivery: Delivery,
+        state: DeliveryState,
+        *,
+        answer: str | None,
+        next_attempt_at: datetime | None = None,
+        sent_at: datetime | None = None,
+    ) -> None:
+        values = {
+            "id": delivery.id,
+            "attempts": delivery.attempts,
+            "state": state,
+            "answer": answer and answer[:LONGEST_ANSWER],
+            "next_attempt_at": next_attempt_at,
+            "sent_at": sent_at,
+        }
+        self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, values))
+
+
+def _delivery(*, audience: str, state: str, **columns: Any) -> Delivery:
+    return Delivery(audience=Audience(audience), state=DeliveryState(state), **columns)

@@ -1,0 +1,64 @@
+"""A delivery: one message to one receiver because of one event, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Audience(StrEnum):
+    """For whom a delivery is."""
+
+    INVITEE = "invitee"
+    OWNER = "owner"
+
+
+class DeliveryState(StrEnum):
+    """The states of a delivery.
+
+    It is due until it was sent, or until nobody needs it any more and it has ended. After too
+    many attempts, or one that was refused for good, it is parked until an operator retries it.
+    """
+
+    DUE = "due"
+    SENT = "sent"
+    PARKED = "parked"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDelivery:
+    """A delivery to add to the table. Times are UTC.
+
+    `owner_id` is the account that it concerns, of a booking its owner. `fact` is the position of
+    the event that causes it, and `fact_version` the version of its aggregate; None where no event
+    does. Only the channel knows what `target` means.
+    """
+
+    channel: str
+    kind: str
+    audience: Audience
+    owner_id: UUID
+    due_at: datetime
+    booking_id: UUID | None = None
+    link_id: UUID | None = None
+    fact: int | None = None
+    fact_version: int | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery(NewDelivery):
+    """A delivery as it is stored. `answer` is what the other side said to the last attempt."""
+
+    id: UUID
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: datetime
+    answer: str | None
+    sent_at: datetime | None
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """Returns when the next attempt is due; None if there won't be any by itself."""
+        return self.next_attempt_at if self.state is DeliveryState.DUE else None

@@ -1,0 +1,40 @@
+"""Endpoints about what was sent because of bookings, for their owner."""
+
+from typing import Any
+
+from interface.api.decorators import Blueprint, caller, requires
+from interface.api.response_schemas import DeliveryPage
+from interface.web.pagination import cursor, start_and_id_of
+from interface.web.request_context import services
+from interface.web.request_schemas import DeliveryQuery
+
+blueprint = Blueprint(
+    "deliveries",
+    __name__,
+    url_prefix="/api/v1/deliveries",
+    description="The mails that bookings cause: what was sent, what waits, what was given up.",
+)
+
+
+@blueprint.route("")
+@requires("bookings")
+@blueprint.arguments(DeliveryQuery, location="query")
+@blueprint.response(200, DeliveryPage)
+def list_deliveries(query: dict[str, Any]) -> Any:
+    """List deliveries.
+
+    Those that are due last come first. A delivery is `due` until it was `sent`, or `ended` because
+    nobody needs it any more. It is `parked` after too many attempts, or one that was refused for
+    good, until an operator retries it.
+    """
+    limit = query.pop("limit")
+    after = start_and_id_of(query.pop("cursor"))
+    found = services().deliveries.newest(
+        owner_id=caller().account_id, limit=limit + 1, after=after, **query
+    )
+    page = found[:limit]
+    has_more = len(found) > len(page)
+    return {
+        "items": page,
+        "next_cursor": cursor(page[-1].due_at, page[-1].id) if has_more else None,
+    }

@@ -1,0 +1,174 @@
+"""The words of mails about a booking, for its invitee and for its owner."""
+
+from dataclasses import dataclass
+
+from application.deliveries.delivery import Audience
+from application.people.personal_data import Invitee
+from domain.booking import Booking
+from domain.booking_rules import is_time_zone
+from domain.calendar import CalendarTerms
+from domain.slot import Slot
+from interface.i18n import (
+    date_text,
+    gettext,
+    slot_text,
+    time_text,
+    zone_text,
+)
+from interface.i18n import mark_for_translation as _
+from interface.mail.letter import Letter
+from projections.reactions.mail import CANCELLED, CONFIRMATION, MOVED, REMINDER
+
+# Subject, title and first sentence by kind.
+_TO_INVITEES = {
+    CONFIRMATION: (
+        _("Confirmed: %(what)s, %(when)s"),
+        _("You're booked"),
+        _("Your booking with %(name)s is confirmed."),
+    ),
+    MOVED: (
+        _("New time: %(what)s, %(when)s"),
+        _("Your booking has a new time"),
+        _("Your booking with %(name)s was moved."),
+    ),
+    CANCELLED: (
+        _("Cancelled: %(what)s, %(when)s"),
+        _("Your booking was cancelled"),
+        _("Your booking with %(name)s was cancelled."),
+    ),
+    REMINDER: (
+        _("Reminder: %(what)s, %(when)s"),
+        _("Your booking is coming up"),
+        _("This is a reminder of your booking with %(name)s."),
+    ),
+}
+_TO_OWNERS = {
+    CONFIRMATION: (
+        _("New booking: %(what)s, %(when)s"),
+        _("You have a new booking"),
+        _("%(name)s has booked a time with you."),
+    ),
+    MOVED: (
+        _("New time: %(what)s, %(when)s"),
+        _("A booking has a new time"),
+        _("The booking of %(name)s was moved."),
+    ),
+    CANCELLED: (
+        _("Cancelled: %(what)s, %(when)s"),
+        _("A booking was cancelled"),
+        _("The booking of %(name)s was cancelled."),
+    ),
+    REMINDER: (
+        _("Reminder: %(what)s, %(when)s"),
+        _("A booking is coming up"),
+        _("This is a reminder of the booking of %(name)s."),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class BookingNews:
+    """An event of a booking, and everything that a mail says about it.
+
+    `booking` is as the event left it. `previous_slot` is where it was before it was moved, `notes`
+    what the invitee typed, and `quote` what somebody typed with this event. `invitee` is None
+    once that person is forgotten.
+    """
+
+    kind: str
+    audience: Audience
+    booking: Booking
+    previous_slot: Slot | None
+    terms: CalendarTerms
+    place: str
+    host: str
+    host_zone: str | None
+    invitee: Invitee | None
+    notes: str | None
+    quote: str | None
+    manage_url: str
+    owner_url: str
+
+    @property
+    def is_for_invitee(self) -> bool:
+        """Returns True if the invitee reads it, else the owner."""
+        return self.audience is Audience.INVITEE
+
+    @property
+    def zone(self) -> str:
+        """The zone in which the reader is told times; by default the calendar's."""
+        own = self.host_zone
+        if self.is_for_invitee:
+            own = self.invitee.time_zone if self.invitee else None
+        return own if own and is_time_zone(own) else self.terms.rules.time_zone
+
+    @property
+    def invitee_name(self) -> str:
+        """The invitee's name, for as long as it is known."""
+        return self.invitee.name if self.invitee else gettext("[forgotten]")
+
+    @property
+    def summary(self) -> str:
+        """The title of the appointment in the reader's own calendar."""
+        return gettext("%(calendar)s with %(host)s") % {
+            "calendar": self.terms.name,
+            "host": self.host if self.is_for_invitee else self.invitee_name,
+        }
+
+    @property
+    def url(self) -> str:
+        """The address at which the reader sees the booking."""
+        return self.manage_url if self.is_for_invitee else self.owner_url
+
+
+def booking_letter(news: BookingNews) -> Letter:
+    """Returns the mail about an event, in the reader's language and zone."""
+    subject, title, lead = (_TO_INVITEES if news.is_for_invitee else _TO_OWNERS)[news.kind]
+    slot = news.booking.slot
+    words = {
+        "what": news.summary,
+        "when": f"{date_text(slot.start, news.zone)}, {time_text(slot.start, news.zone)}",
+        "name": news.host if news.is_for_invitee else news.invitee_name,
+    }
+    is_cancelled = news.kind == CANCELLED
+    return Letter(
+        subject=gettext(subject) % words,
+        title=gettext(title),
+        lead=gettext(lead) % words,
+        facts=[(label, value) for label, value in _facts(news) if value],
+        quote=(gettext("Reason"), news.quote) if news.quote else None,
+        actions=[]
+        if is_cancelled and news.is_for_invitee
+        else [(gettext("Show the booking"), news.url)],
+        closing=_closing(news),
+    )
+
+
+def _facts(news: BookingNews) -> list[tuple[str, str]]:
+    slot, previous = news.booking.slot, news.previous_slot
+    facts = [
+        (gettext("When"), _when(slot, news.zone)),
+        (gettext("Previously"), _when(previous, news.zone) if previous else ""),
+        (gettext("Calendar"), news.terms.name),
+        (gettext("Location"), news.place),
+    ]
+    if news.is_for_invitee:
+        return [*facts, (gettext("Host"), news.host)]
+    return [
+        *facts,
+        (gettext("Invitee"), news.invitee_name),
+        (gettext("E-mail address"), news.invitee.email if news.invitee else ""),
+        (gettext("Notes"), news.notes or ""),
+    ]
+
+
+def _closing(news: BookingNews) -> list[str]:
+    if not news.is_for_invitee:
+        return []
+    if news.kind == CANCELLED:
+        return [gettext("To book another time, ask %(host)s for a new link.") % {"host": news.host}]
+    return [gettext("The link is for you alone: whoever has it can see your booking.")]
+
+
+def _when(slot: Slot, zone: str) -> str:
+    return f"{slot_text(slot.start, slot.end, zone)} ({zone_text(zone)})"

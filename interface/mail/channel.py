@@ -1,0 +1,45 @@
+"""The channel of deliveries that are mails: to a mail server or, without one, into a folder."""
+
+from application.deliveries.delivery import Delivery
+from application.deliveries.outbox import FORGOTTEN, MAIL
+from application.deliveries.sender import NotNeeded
+from interface.bootstrap import Services
+from interface.mail.mail_folder import MailFolder
+from interface.mail.smtp import SmtpConnection
+
+
+class MailChannel:
+    """Sends mails, one after the other."""
+
+    name = MAIL
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        settings = services.settings
+        self._folder = MailFolder(settings.mail_folder)
+        self._smtp = (
+            None
+            if settings.smtp_url is None
+            else SmtpConnection(
+                settings.smtp_url, settings.public_host, ca_file=settings.outgoing_ca_file
+            )
+        )
+
+    def send(self, delivery: Delivery) -> str:
+        """Writes the mail of a delivery and hands it over; returns what became of it."""
+        about = delivery.booking_id or delivery.owner_id
+        if delivery.kind == FORGOTTEN:
+            self._folder.forget(about)
+            raise NotNeeded
+        # Templates and calendars take some 20 MB, which are needed from the first mail on.
+        from interface.mail.writer import write
+
+        mail = write(self._services, delivery)
+        if self._smtp is None:
+            return self._folder.write(mail, about=about, delivery_id=delivery.id)
+        return self._smtp.send(mail)
+
+    def close(self) -> None:
+        """Ends the connection to the mail server."""
+        if self._smtp is not None:
+            self._smtp.close()

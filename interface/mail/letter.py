@@ -1,0 +1,106 @@
+"""What a mail says to its reader, and how it becomes a message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import cache
+
+import idna
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from interface import i18n
+from interface.mail.mail import MAIL_POLICY, Mail
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What a mail says, in its reader's language.
+
+    `facts` are labels and values, `quote` is what a person wrote, with its label, and `actions`
+    are the texts of links and where they lead.
+    """
+
+    subject: str
+    title: str
+    lead: str
+    facts: Sequence[tuple[str, str]] = ()
+    quote: tuple[str, str] | None = None
+    actions: Sequence[tuple[str, str]] = ()
+    closing: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Who writes to whom, when (UTC), and under which id a repeated mail is recognised."""
+
+    sender: Address
+    recipient: Address
+    message_id: str
+    date: datetime
+    reply_to: Address | None = None
+
+
+@dataclass(frozen=True)
+class CalendarPart:
+    """An iCalendar file with its iTIP method."""
+
+    method: str
+    content: bytes = field(repr=False)
+
+
+def mailbox(name: str, email: str) -> Address:
+    """Returns an address with a name for a header, whatever signs the name contains.
+
+    The domain is in ASCII, as mail servers know it.
+    """
+    user, _, domain = email.rpartition("@")
+    with_name = _one_line(name)
+    if not domain.isascii():
+        domain = idna.encode(domain, uts46=True).decode()
+    return Address(with_name, username=user, domain=domain)
+
+
+def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = None) -> Mail:
+    """Returns the letter as plain text, as HTML and, if there is any, with its calendar part."""
+    message = EmailMessage(policy=MAIL_POLICY)
+    message["From"] = envelope.sender
+    message["To"] = envelope.recipient
+    if envelope.reply_to is not None:
+        message["Reply-To"] = envelope.reply_to
+    message["Subject"] = _one_line(letter.subject)
+    message["Date"] = format_datetime(envelope.date)
+    message["Message-ID"] = f"<{envelope.message_id}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = i18n.language()
+    message.set_content(_render("letter.txt", letter))
+    message.add_alternative(_render("letter.html", letter), subtype="html")
+    if calendar is not None:
+        message.add_alternative(
+            calendar.content.decode(), subtype="calendar", params={"method": calendar.method}
+        )
+    return Mail(message, envelope.sender.addr_spec, envelope.recipient.addr_spec)
+
+
+def _one_line(text: str) -> str:
+    """Returns the text without line breaks and other signs that a header must not have."""
+    return "".join(sign if sign.isprintable() else " " for sign in text).strip()
+
+
+def _render(name: str, letter: Letter) -> str:
+    return _templates().get_template(name).render(letter=letter)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("interface.mail"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    i18n.prepare(environment)
+    return environment

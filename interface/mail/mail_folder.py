@@ -1,0 +1,41 @@
+"""A folder of mails that do not go out, because no mail server is set."""
+
+import os
+from pathlib import Path
+from uuid import UUID
+
+from application.deliveries.sender import Failed
+from interface.mail.mail import Mail
+
+
+class MailFolder:
+    """Writes mails as files that mail programs open."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, mail: Mail, *, about: UUID, delivery_id: UUID) -> str:
+        """Writes a mail about a booking or an account; a repeated one replaces its file.
+
+        Returns where it is. Only the user of this process can read it. Raises `Failed`.
+        """
+        file = self._folder / f"{about}.{delivery_id}.eml"
+        draft = file.with_suffix(".part")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(mail.as_bytes())
+            draft.replace(file)
+        except OSError as error:
+            raise Failed(f"{file} can't be written: {error.strerror}.") from error
+        return f"written to {file}"
+
+    def forget(self, about: UUID) -> None:
+        """Deletes all mails about a booking. Raises `Failed`."""
+        try:
+            for file in self._folder.glob(f"{about}.*"):
+                file.unlink()
+        except OSError as error:
+            raise Failed(f"A mail in {self._folder} can't be deleted: {error.strerror}.") from error

@@ -1,0 +1,162 @@
+"""Writes the mail of a delivery: reads what it is about, as it was, and whom it goes to, now."""
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from application.deliveries.delivery import Audience, Delivery
+from application.deliveries.sender import NotNeeded
+from application.eventstore.recorder import PersonalDataRow
+from application.people import personal_data
+from application.people.accounts import Account
+from application.people.email_address import has_public_domain
+from application.people.personal_data import Invitee
+from domain.booking import Booking, BookingStatus
+from domain.calendar import Calendar
+from interface import i18n
+from interface.bootstrap import Services
+from interface.mail.account_letters import account_letter
+from interface.mail.booking_letters import BookingNews, booking_letter
+from interface.mail.letter import CalendarPart, Envelope, compose, mailbox
+from interface.mail.mail import Mail
+from interface.web.icalendar_file import Invitation, Person, calendar_file
+from projections.reactions.mail import CANCELLED, MOVED, REMINDER
+
+
+def write(services: Services, delivery: Delivery) -> Mail:
+    """Returns the mail of a delivery.
+
+    Raises `NotNeeded` if its reader is forgotten, or if it reminds of a time that does not stand
+    any more.
+    """
+    owner = services.accounts.by_id(delivery.owner_id)
+    if delivery.booking_id is None:
+        with i18n.reading(partial(i18n.locale_named, owner.language)):
+            return _about_account(services, delivery, owner)
+    typed = personal_data.find(services.database, delivery.booking_id)
+    reader = owner if delivery.audience is Audience.OWNER else typed
+    if reader is None:
+        raise NotNeeded
+    with i18n.reading(partial(i18n.locale_named, reader.language)):
+        return _about_booking(services, delivery, delivery.booking_id, owner, typed)
+
+
+def _message_id(services: Services, delivery: Delivery) -> str:
+    """Returns an id that is the same for every attempt, and whichever row caused it."""
+    what = delivery.id if delivery.fact is None else delivery.fact
+    return f"{what}.{delivery.kind}.{delivery.audience}@{services.settings.public_host}"
+
+
+def _about_account(services: Services, delivery: Delivery, account: Account) -> Mail:
+    keys = [key for key in services.accounts.keys_of(account) if key.prefix == delivery.target]
+    letter = account_letter(
+        delivery.kind,
+        account,
+        keys,
+        at=delivery.due_at,
+        account_url=f"{services.settings.public_url}/account",
+    )
+    return compose(letter, _envelope(services, delivery, "Admit One", _person(account)))
+
+
+def _about_booking(
+    services: Services,
+    delivery: Delivery,
+    booking_id: UUID,
+    owner: Account,
+    typed: PersonalDataRow | None,
+) -> Mail:
+    news = _news(services, delivery, booking_id, owner, typed)
+    host = _person(owner)
+    guest = Person(news.invitee.name, news.invitee.email) if news.invitee else None
+    if guest is not None and news.is_for_invitee:
+        envelope = _envelope(services, delivery, owner.name, guest, host)
+    else:
+        envelope = _envelope(services, delivery, "Admit One", host, guest)
+    calendar_part = _calendar_part(services, news, host, guest, delivery.due_at)
+    return compose(booking_letter(news), envelope, calendar_part)
+
+
+def _news(
+    services: Services,
+    delivery: Delivery,
+    booking_id: UUID,
+    owner: Account,
+    typed: PersonalDataRow | None,
+) -> BookingNews:
+    store, database = services.event_store, services.database
+    booking = store.get(Booking, booking_id, version=delivery.fact_version)
+    previous = None
+    if delivery.kind == REMINDER:
+        now = store.get(Booking, booking_id)
+        if now.status is BookingStatus.CANCELLED or now.slot != booking.slot:
+            raise NotNeeded
+        if booking.slot.start <= services.now():
+            raise NotNeeded
+    elif delivery.kind == MOVED:
+        previous = store.get(Booking, booking_id, version=booking.version - 1).slot
+    terms = store.get(Calendar, booking.calendar_id, version=booking.calendar_version).terms
+    with_event = personal_data.find(database, booking_id, booking.version)
+    public_url = services.settings.public_url
+    return BookingNews(
+        kind=delivery.kind,
+        audience=delivery.audience,
+        booking=booking,
+        previous_slot=previous,
+        terms=terms,
+        place=terms.location,
+        host=owner.name,
+        host_zone=owner.time_zone,
+        invitee=Invitee.from_data(typed and typed.data),
+        notes=typed.data.get("notes") if typed else None,
+        quote=with_event.data.get("reason") if with_event and delivery.kind == CANCELLED else None,
+        manage_url=f"{public_url}/m/{services.tokens.for_managing(booking_id)}",
+        owner_url=f"{public_url}/bookings/{booking_id}",
+    )
+
+
+def _calendar_part(
+    services: Services, news: BookingNews, host: Person, guest: Person | None, at: datetime
+) -> CalendarPart | None:
+    """Returns what lets the reader's calendar follow the booking; a reminder changes nothing."""
+    if news.kind == REMINDER:
+        return None
+    if not has_public_domain(host.email):  # an address that no program can answer to
+        host = Person(host.name, services.settings.sender_address)
+    content = calendar_file(
+        booking_id=news.booking.id,
+        slot=news.booking.slot,
+        status=news.booking.status,
+        sequence=news.booking.version - 1,
+        summary=news.summary,
+        location=news.place,
+        description=i18n.gettext("Your booking: %(url)s") % {"url": news.url},
+        time_zone=news.terms.rules.time_zone,
+        host=services.settings.public_host,
+        now=at,
+        invitation=Invitation(host, [guest] if guest else []),
+    )
+    is_cancelled = news.booking.status is BookingStatus.CANCELLED
+    return CalendarPart("CANCEL" if is_cancelled else "REQUEST", content)
+
+
+def _envelope(
+    services: Services,
+    delivery: Delivery,
+    sender: str,
+    recipient: Person,
+    reply_to: Person | None = None,
+) -> Envelope:
+    if reply_to is not None and not has_public_domain(reply_to.email):
+        reply_to = None
+    return Envelope(
+        sender=mailbox(sender, services.settings.sender_address),
+        recipient=mailbox(recipient.name, recipient.email),
+        message_id=_message_id(services, delivery),
+        date=delivery.due_at,
+        reply_to=mailbox(reply_to.name, reply_to.email) if reply_to else None,
+    )
+
+
+def _person(account: Account) -> Person:
+    return Person(account.name, account.email)

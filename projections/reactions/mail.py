@@ -1,0 +1,106 @@
+"""The mails that the life of a booking causes: to its invitee and to its owner."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.deliveries import outbox
+from application.deliveries.delivery import Audience, NewDelivery
+from application.deliveries.outbox import FORGOTTEN, MAIL
+from application.eventstore.event_log import read_first
+from application.eventstore.mapper import MAPPER
+from domain.booking import Booking
+from projections.engine.projection import applies
+from projections.engine.tables import Rows
+from projections.reactions.reaction import Reaction
+
+CONFIRMATION = "confirmation"
+MOVED = "moved"
+CANCELLED = "cancelled"
+REMINDER = "reminder"
+
+REMINDER_MINUTES = 1440
+
+_BOTH = (Audience.INVITEE, Audience.OWNER)
+_MAILS: dict[type, tuple[str, Sequence[Audience]]] = {
+    Booking.Made: (CONFIRMATION, _BOTH),
+    Booking.Rescheduled: (MOVED, _BOTH),
+    Booking.Cancelled: (CANCELLED, _BOTH),
+    Booking.InviteeForgotten: (FORGOTTEN, [Audience.INVITEE]),
+}
+
+
+class MailReaction(Reaction):
+    """Adds a mail for everybody concerned by an event, and reminders before the appointment."""
+
+    name = "mail_v1"
+
+    @applies(Booking.Made)
+    def _made(self, event: Booking.Made, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Rescheduled)
+    def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Cancelled)
+    def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.InviteeForgotten)
+    def _forgotten(self, event: Booking.InviteeForgotten, rows: Rows) -> None:
+        rows.note(event)
+
+    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
+        """Adds and ends mails because of these events, in the transaction of `conn`."""
+        made = _made_by_id(conn, noted)
+        deliveries: list[NewDelivery] = []
+        for position, event in noted:
+            deliveries += _caused_by(event, position, made[event.originator_id])
+        outbox.add(conn, deliveries)
+        outbox.end_earlier(
+            conn, REMINDER, _positions(noted, Booking.Rescheduled, Booking.Cancelled)
+        )
+        outbox.forget(conn, [id_ for id_, _ in _positions(noted, Booking.InviteeForgotten)])
+
+
+def _made_by_id(
+    conn: Connection[DictRow], noted: Iterable[tuple[int, Any]]
+) -> dict[UUID, Booking.Made]:
+    """Returns how each booking was made, from the batch itself or from the log."""
+    made = {event.originator_id: event for _, event in noted if isinstance(event, Booking.Made)}
+    earlier = {event.originator_id for _, event in noted} - made.keys()
+    for recorded in read_first(conn, earlier) if earlier else ():
+        made[recorded.originator_id] = cast("Booking.Made", MAPPER.event_of(recorded))
+    return made
+
+
+def _caused_by(event: Any, position: int, made: Booking.Made) -> Iterator[NewDelivery]:
+    """Yields the mails about one event, and the reminders of the time that it sets."""
+    kind, audiences = _MAILS[type(event)]
+    mails = [(kind, audience, event.timestamp) for audience in audiences]
+    if isinstance(event, Booking.Made | Booking.Rescheduled):
+        due_at = event.slot_start - timedelta(minutes=REMINDER_MINUTES)
+        if due_at > event.timestamp:
+            mails += [(REMINDER, audience, due_at) for audience in _BOTH]
+    for name, audience, due_at in mails:
+        yield NewDelivery(
+            channel=MAIL,
+            kind=name,
+            audience=audience,
+            owner_id=made.owner_id,
+            due_at=due_at,
+            booking_id=event.originator_id,
+            link_id=made.link_id,
+            fact=position,
+            fact_version=event.originator_version,
+        )
+
+
+def _positions(noted: Iterable[tuple[int, Any]], *kinds: type) -> list[tuple[UUID, int]]:
+    """Returns booking and position of each event of these kinds."""
+    return [(event.originator_id, position) for position, event in noted if type(event) in kinds]

@@ -1,0 +1,42 @@
+"""The base class of reactions: what events cause outside of the log and its views."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.eventstore import event_log
+from application.eventstore.event_log import RecordedEvent
+from projections.engine import positions
+from projections.engine.projection import Projection
+from projections.engine.tables import Rows
+
+
+class Reaction(Projection):
+    """Follows the log like a projection, and adds deliveries instead of rows of a view.
+
+    It has a position of its own, which moves in the transaction that adds the deliveries.
+    Nothing rebuilds it, so nothing is ever sent because a view was rebuilt. Its handlers call
+    `rows.note`, and its `react` gets what was noted, with positions.
+    """
+
+    tables = ()
+
+    @abstractmethod
+    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
+        """Adds and ends deliveries because of these events, in the transaction of `conn`."""
+
+    def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
+        """Reacts to what was noted, but not to what was recorded before this reaction began."""
+        if not rows.noted:
+            return
+        begun_at = positions.begun_at(conn, self.name)
+        new = {event.position for event in batch if event.recorded_at >= begun_at}
+        if noted := [(position, event) for position, event in rows.noted if position in new]:
+            self.react(conn, noted)
+
+    def create(self, conn: Connection[DictRow]) -> None:
+        """Begins at the head of the log, so that nobody is told about what is long past."""
+        positions.start(conn, self.name, event_log.head(conn))

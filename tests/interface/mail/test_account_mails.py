@@ -1,0 +1,37 @@
+"""The mails to an account about what was done to it."""
+
+from application.people.accounts import Account
+from interface.bootstrap import Services
+from tests.interface.mail.conftest import Send
+from tests.interface.mail.test_booking_mails import text_of
+from tests.support.examples import NOW
+from tests.support.mail_server import MailServer
+
+
+def test_a_new_key_is_told_to_its_account_with_the_way_to_revoke_it(
+    services: Services, host: Account, send: Send, mail_server: MailServer
+) -> None:
+    key = services.accounts.create_key(host, name="Website", now=NOW)
+    assert send() == ["sent"]
+    (mail,) = mail_server.mails
+    assert (mail["To"], mail["Reply-To"]) == ("Olivia Owner <olivia@example.org>", None)
+    assert mail["Subject"] == "Ein neuer API-Schlüssel für Ihr Konto"
+    prefix, _, secret = key.rpartition("_")
+    text = text_of(mail)
+    assert f"API-Schlüssel: Website ({prefix}_…)" in text
+    assert "https://book.example.org/account" in text
+    assert "23.11.2026, 09:00:00 (Europe/Berlin)" in text
+    assert secret not in mail.as_string()
+
+
+def test_a_new_password_is_told_to_its_account(
+    services: Services, host: Account, send: Send, mail_server: MailServer
+) -> None:
+    services.accounts.set_language(host, "en-GB")
+    services.sessions.set_password(host, "correct horse battery", now=NOW)
+    assert send() == ["sent"]
+    (mail,) = mail_server.mails
+    assert mail["Subject"] == "Your password was changed"
+    assert "All other browsers were signed out." in text_of(mail)
+    assert "correct horse battery" not in mail.as_string()
+    assert mail["Message-ID"].endswith(".new-password.owner@book.example.org>")

@@ -1,0 +1,239 @@
+"""The mails about a booking, as a real mail server gets them and a calendar reads them."""
+
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from threading import Event
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from icalendar import Calendar
+
+from application.deliveries.sender import Sender
+from application.people.personal_data import Invitee
+from tests.interface.mail.conftest import Send
+from tests.support.clock import Clock
+from tests.support.desk import ALWAYS_OPEN, Desk
+from tests.support.examples import GRACE, TOMORROW_AT_NINE
+from tests.support.mail_server import MailServer
+
+NEXT_WEEK = TOMORROW_AT_NINE + timedelta(days=7)
+AN_HOUR = timedelta(hours=1)
+
+
+def calendar_part(mail: EmailMessage) -> tuple[str, Any]:
+    """Returns the method of a mail's calendar part, by header and content alike, and its event."""
+    (part,) = (part for part in mail.walk() if part.get_content_type() == "text/calendar")
+    calendar = Calendar.from_ical(part.get_content())
+    (event,) = calendar.walk("VEVENT")
+    assert part["Content-Type"].params["method"] == calendar["METHOD"]
+    return str(calendar["METHOD"]), event
+
+
+def text_of(mail: EmailMessage, subtype: str = "plain") -> str:
+    part = mail.get_body((subtype,))
+    assert part is not None
+    content: str = part.get_content()
+    return content.replace("\r\n", "\n")
+
+
+def is_between(mail: EmailMessage, sender: str, recipient: str, reply_to: str) -> bool:
+    return (str(mail["From"]), str(mail["To"]), str(mail["Reply-To"])) == (
+        sender,
+        recipient,
+        reply_to,
+    )
+
+
+def test_both_get_a_confirmation_in_their_own_language_and_zone(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    calendar_id = host_desk.new_calendar(time_zone="Europe/Paris", name="Intro call")
+    booking_id = host_desk.new_booking(calendar_id, NEXT_WEEK, notes="Allergic to <nuts>")
+    assert send() == ["sent", "sent", "due", "due"]
+    to_ada, to_olivia = mail_server.mails
+    ours = "admit-one@book.example.org"
+    ada, olivia = "Ada Lovelace <ada@example.org>", "Olivia Owner <olivia@example.org>"
+    assert is_between(to_ada, f"Olivia Owner <{ours}>", ada, olivia)
+    assert is_between(to_olivia, f"Admit One <{ours}>", olivia, ada)
+    assert mail_server.envelopes == [(ours, ["ada@example.org"]), (ours, ["olivia@example.org"])]
+
+    assert to_ada["Subject"] == (
+        "Confirmed: Intro call with Olivia Owner, Tue, Dec 1, 2026, 9:00 AM"
+    )
+    text = text_of(to_ada)
+    for words in (
+        "Tuesday, December 1, 2026, 9:00\u202fAM–9:30\u202fAM (Europe/London)",
+        "Location: Room 1",
+        "Host: Olivia Owner",
+    ):
+        assert words in text
+    manage_url = "https://book.example.org/m/" + host_desk.services.tokens.for_managing(booking_id)
+    assert manage_url in text
+    assert manage_url in text_of(to_ada, "html")
+
+    assert (
+        to_olivia["Subject"]
+        == "Neue Buchung: Intro call mit Ada Lovelace, Di., 1. Dez. 2026, 10:00"
+    )
+    text = text_of(to_olivia)
+    for words in (
+        "Dienstag, 1. Dezember 2026, 10:00–10:30 (Europe/Berlin)",
+        "ada@example.org",
+        "Allergic to <nuts>",
+        f"https://book.example.org/bookings/{booking_id}",
+    ):
+        assert words in text
+    assert "Allergic to &lt;nuts&gt;" in text_of(to_olivia, "html")
+    assert manage_url not in to_olivia.as_string()
+    for mail in mail_server.mails:
+        assert mail["Date"].datetime == NEXT_WEEK - timedelta(days=10)
+        assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_calendars_follow_a_booking_that_is_moved_twice_and_cancelled(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    booking_id = host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    host_desk.reschedule(booking_id, NEXT_WEEK + AN_HOUR)
+    host_desk.reschedule(booking_id, NEXT_WEEK + 2 * AN_HOUR)
+    host_desk.cancel(booking_id, reason="Caught a cold\nand a cough")
+    send()
+    for mails in (mail_server.mails[::2], mail_server.mails[1::2]):
+        parts = [calendar_part(mail) for mail in mails]
+        assert [method for method, _ in parts] == ["REQUEST", "REQUEST", "REQUEST", "CANCEL"]
+        assert [event["SEQUENCE"] for _, event in parts] == [0, 1, 2, 3]
+        assert {event["UID"] for _, event in parts} == {f"{booking_id}@book.example.org"}
+        starts = [event["DTSTART"].dt - NEXT_WEEK for _, event in parts]
+        assert starts == [0 * AN_HOUR, AN_HOUR, 2 * AN_HOUR, 2 * AN_HOUR]
+        assert {event["DTSTART"].dt.tzinfo for _, event in parts} <= {UTC, ZoneInfo("UTC")}
+        for _, event in parts:
+            assert event["ORGANIZER"] == "mailto:olivia@example.org"
+            assert event["ATTENDEE"] == "mailto:ada@example.org"
+            assert event["ATTENDEE"].params["CN"] == "Ada Lovelace"
+        assert [event["STATUS"] for _, event in parts][-1] == "CANCELLED"
+    moved, cancelled = mail_server.mails[2], mail_server.mails[-2]
+    assert "9:00\u202fAM–9:30\u202fAM" in text_of(moved)  # where it was
+    assert "10:00\u202fAM–10:30\u202fAM" in text_of(moved)  # where it is, whatever came after
+    assert "> Caught a cold\n> and a cough" in text_of(cancelled)
+    assert "/m/" not in text_of(cancelled)
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("Europe/Paris", datetime(2027, 10, 31, 0, 30, tzinfo=UTC)),  # 02:30, the first time
+        ("Europe/Paris", datetime(2027, 10, 31, 1, 30, tzinfo=UTC)),  # 02:30, the second time
+        ("Africa/Casablanca", datetime(2027, 2, 7, 9, 0, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2027, 4, 3, 15, 0, tzinfo=UTC)),
+    ],
+)
+def test_calendars_read_the_right_instants_whatever_the_clocks_do(
+    host_desk: Desk, send: Send, mail_server: MailServer, zone: str, start: datetime
+) -> None:
+    calendar_id = host_desk.new_calendar(time_zone=zone, **ALWAYS_OPEN)
+    host_desk.new_booking(calendar_id, start)
+    send()
+    for mail in mail_server.mails:
+        _, event = calendar_part(mail)
+        assert (event["DTSTART"].dt, event["DTEND"].dt) == (start, start + AN_HOUR / 2)
+
+
+def test_both_are_reminded_a_day_before(
+    host_desk: Desk, send: Send, mail_server: MailServer, clock: Clock
+) -> None:
+    host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    send()
+    clock.time = NEXT_WEEK - timedelta(days=1)
+    assert send() == ["sent"] * 4
+    reminders = mail_server.mails[2:]
+    assert [mail["Subject"].partition(":")[0] for mail in reminders] == ["Reminder", "Erinnerung"]
+    assert {part.get_content_type() for mail in reminders for part in mail.walk()} == {
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    }
+    assert len(mail_server.by_id()) == 4
+
+
+def test_nobody_is_reminded_of_what_was_moved_or_has_begun(
+    host_desk: Desk, send: Send, sender: Sender, mail_server: MailServer, clock: Clock
+) -> None:
+    moved, _ = (
+        host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK + n * AN_HOUR) for n in (1, 0)
+    )
+    send()
+    before = len(mail_server.mails)
+    clock.time = NEXT_WEEK + AN_HOUR / 4
+    host_desk.reschedule(moved, NEXT_WEEK + 3 * AN_HOUR)
+    sender.send_due(Event())  # before the reaction has seen it
+    assert mail_server.mails[before:] == []
+    send()
+    assert [mail["Subject"][:8] for mail in mail_server.mails[before:]] == ["New time", "Neue Zei"]
+
+
+def test_a_forgotten_invitee_gets_nothing_and_their_owner_no_name(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    booking_id = host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    host_desk.cancel(booking_id, reason="Ada is ill")
+    host_desk.forget(booking_id)
+    send()
+    assert [mail["To"] for mail in mail_server.mails] == ["Olivia Owner <olivia@example.org>"] * 2
+    for mail in mail_server.mails:
+        assert "[vergessen]" in text_of(mail)
+        assert "Ada" not in mail.as_string()
+        assert "ATTENDEE" not in calendar_part(mail)[1]
+
+
+def test_names_of_any_kind_stay_what_they_are_in_headers_and_calendars(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    names = {
+        'Zoë "Z" Müller, PhD; <z@evil.example>': "zoe@example.org",
+        "Ann\r\nBcc: eve@example.org": "ann@example.org",
+    }
+    calendar_id = host_desk.new_calendar(name="Call\r\nX-Evil: yes\r\n\r\nbody")
+    for n, (name, email) in enumerate(names.items()):
+        host_desk.new_booking(calendar_id, NEXT_WEEK + n * AN_HOUR, Invitee(name, email))
+    assert send().count("sent") == 4
+    assert [recipients for _, recipients in mail_server.envelopes] == [
+        ["zoe@example.org"],
+        ["olivia@example.org"],
+        ["ann@example.org"],
+        ["olivia@example.org"],
+    ]
+    for mail in mail_server.mails:
+        assert "Bcc" not in mail
+        assert "X-Evil" not in mail
+        _, event = calendar_part(mail)
+        assert set(event) >= {"UID", "ORGANIZER", "ATTENDEE"}
+        assert len(mail["To"].addresses) == len(mail["From"].addresses) == 1
+    assert mail_server.mails[0]["To"].addresses[0].display_name == next(iter(names))
+
+
+def test_a_domain_beyond_ascii_is_written_as_mail_servers_know_it(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK, Invitee("Ada", "ada@bücher.example"))
+    assert send().count("sent") == 2
+    assert mail_server.envelopes[0][1] == ["ada@xn--bcher-kva.example"]
+
+
+def test_an_address_that_the_server_can_not_take_is_given_up_at_once(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK, Invitee("Zoë", "zoë@example.org"))
+    assert send() == ["parked", "sent", "due", "due"]
+
+
+def test_the_mail_says_what_was_agreed_whatever_the_calendar_says_now(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    calendar_id = host_desk.new_calendar()
+    host_desk.new_booking(calendar_id, NEXT_WEEK, GRACE)
+    host_desk.change(calendar_id, name="Another name", location="Elsewhere")
+    send()
+    for mail in mail_server.mails:
+        assert "Intro call" in mail["Subject"]
+        assert "Elsewhere" not in text_of(mail)
