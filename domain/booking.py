@@ -157,6 +157,12 @@ class Booking(Aggregate):
         if self.status is BookingStatus.CANCELLED:
             raise BookingCancelled
 
+    def must_have_somebody_to_tell(self) -> None:
+        """Raises `BookingCancelled` or `InviteeForgotten` if nobody is to be told of anything."""
+        self.must_be_confirmed()
+        if self.is_invitee_forgotten:
+            raise InviteeForgotten
+
     def reschedule(self, slot: Slot, *, actor: str, now: datetime) -> None:
         """Moves the booking to `slot`. Does nothing if it is there already.
 
@@ -177,7 +183,7 @@ class Booking(Aggregate):
 
         Raises `BookingCancelled` or `InviteeForgotten`.
         """
-        self._must_have_somebody_to_tell()
+        self.must_have_somebody_to_tell()
         self.trigger_event(self.Changed, personal_data=personal_data, actor=actor, timestamp=now)
 
     def ask_to_reschedule(self, *, personal_data: str | None, actor: str, now: datetime) -> None:
@@ -185,15 +191,10 @@ class Booking(Aggregate):
 
         Raises `BookingCancelled` or `InviteeForgotten`.
         """
-        self._must_have_somebody_to_tell()
+        self.must_have_somebody_to_tell()
         self.trigger_event(
             self.RescheduleRequested, personal_data=personal_data, actor=actor, timestamp=now
         )
-
-    def _must_have_somebody_to_tell(self) -> None:
-        self.must_be_confirmed()
-        if self.is_invitee_forgotten:
-            raise InviteeForgotten
 
     def cancel(self, *, personal_data: str | None, actor: str, now: datetime) -> None:
         """Cancels the booking; the link stays used. Does nothing the second time."""

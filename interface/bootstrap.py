@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application import schema
+from application.commands.bookings import BookingCommands
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
@@ -73,6 +74,7 @@ class Services:
     calendars: CalendarCommands
     links: LinkCommands
     redemptions: RedemptionCommands
+    bookings: BookingCommands
     erasure: ErasureCommands
     refused_attempts: RefusedAttempts
     rate_limits: RateLimits
@@ -114,6 +116,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         calendars=CalendarCommands(event_store, accounts),
         links=LinkCommands(event_store),
         redemptions=RedemptionCommands(event_store),
+        bookings=BookingCommands(event_store),
         erasure=ErasureCommands(event_store, accounts),
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),
