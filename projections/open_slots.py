@@ -22,12 +22,16 @@ _DAYS_AT_ONCE = 62
 
 @dataclass(frozen=True)
 class OpenSlots:
-    """The free slots that an owner's calendar with these rules has at `now` (UTC)."""
+    """The free slots that an owner's calendar with these rules has at `now` (UTC).
+
+    With `moving`, the id of a booking, they are those to which this booking can be moved.
+    """
 
     database: Database
     owner_id: UUID
     rules: BookingRules
     now: datetime
+    moving: UUID | None = None
 
     def on_days(
         self, first: date, last: date, time_zone: str, *, most: int | None = None
@@ -82,7 +86,9 @@ class OpenSlots:
         return None
 
     def _busy(self, since: datetime, until: datetime) -> list[Reservation]:
-        return booking_calendar.reservations(self.database, self.owner_id, since=since, until=until)
+        return booking_calendar.reservations(
+            self.database, self.owner_id, since=since, until=until, moving=self.moving
+        )
 
 
 class WholeDays(NamedTuple):

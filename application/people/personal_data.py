@@ -80,6 +80,15 @@ def find(
     return rows[0] if rows else None
 
 
+def texts_of(database: Database, originator_id: UUID) -> dict[int, dict[str, str]]:
+    """Returns what is stored for the events of a booking or a link, by version."""
+    rows = database.fetch_all(
+        "SELECT originator_version, data FROM personal_data WHERE originator_id = %s",
+        (originator_id,),
+    )
+    return {row["originator_version"]: row["data"] for row in rows}
+
+
 def booking_data(invitee: Invitee, notes: str | None) -> dict[str, str | None]:
     """Returns the fields of a booking's row."""
     return {

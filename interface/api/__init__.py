@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from flask import Flask
 
-from interface.api import audit, booking_links, bookings, calendars, links, projections
+from interface.api import audit, booking_links, bookings, calendars, links, manage, projections
 from interface.api.openapi import Api
 from interface.version import version
 
@@ -29,6 +29,7 @@ def init_app(app: Flask) -> None:
         links.blueprint,
         bookings.blueprint,
         booking_links.blueprint,
+        manage.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

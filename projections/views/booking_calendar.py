@@ -248,20 +248,30 @@ def booking(database: Database, booking_id: UUID) -> BookingRow:
 _RESERVATIONS = sql.SQL("""
     SELECT slot_start, slot_end, buffer_before_minutes, buffer_after_minutes FROM {bookings}
     WHERE owner_id = %s AND status = 'confirmed' AND slot_start < %s AND slot_start > %s
-    """).format(bookings=BOOKINGS.identifier)
+        AND booking_id IS DISTINCT FROM %s""").format(bookings=BOOKINGS.identifier)
 
 
 def reservations(
-    database: Database, owner_id: UUID, *, since: datetime, until: datetime
+    database: Database,
+    owner_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+    moving: UUID | None = None,
 ) -> list[Reservation]:
-    """Returns all that may clash with a slot of this owner that starts in [since, until)."""
+    """Returns all that may clash with a slot of this owner that starts in [since, until).
+
+    Leaves out the booking with the id `moving`, which gives its time back when it moves.
+    """
     return [
         Reservation(
             Slot(row["slot_start"], row["slot_end"]),
             timedelta(minutes=row["buffer_before_minutes"]),
             timedelta(minutes=row["buffer_after_minutes"]),
         )
-        for row in database.fetch_all(_RESERVATIONS, (owner_id, until + _REACH, since - _REACH))
+        for row in database.fetch_all(
+            _RESERVATIONS, (owner_id, until + _REACH, since - _REACH, moving)
+        )
     ]
 
 

@@ -39,6 +39,9 @@ def test_a_booking_is_returned_with_all_its_fields(owner: Owner, services: Servi
         "start": NINE,
         "end": HALF_PAST_NINE,
         "status": "confirmed",
+        "title": "Intro call",
+        "location": "",
+        "reschedule_requested": False,
         "invitee": invitee,
         "notes": "Line 1\nLine 2",
     }
