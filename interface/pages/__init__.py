@@ -3,9 +3,18 @@
 from flask import Flask
 
 from interface.pages.auditor import audit_log, checkpoint
-from interface.pages.invitee import booking_confirmation, booking_page
+from interface.pages.invitee import booking_confirmation, booking_page, manage_booking
 from interface.pages.operator import operations
-from interface.pages.owner import bookings, calendars, erasure, home, links, share_batch, share_link
+from interface.pages.owner import (
+    booking_changes,
+    bookings,
+    calendars,
+    erasure,
+    home,
+    links,
+    share_batch,
+    share_link,
+)
 from interface.pages.shared import (
     account,
     auth,
@@ -37,6 +46,7 @@ def init_app(app: Flask) -> None:
         share_batch,
         links,
         bookings,
+        booking_changes,
         erasure,
         audit_log,
         checkpoint,
@@ -44,5 +54,6 @@ def init_app(app: Flask) -> None:
         account,
         booking_page,
         booking_confirmation,
+        manage_booking,
     ):
         app.register_blueprint(module.blueprint)
