@@ -15,7 +15,6 @@ from domain.booking import INVITEE, Booking, BookingStatus
 from domain.booking_rules import BookingRules
 from domain.calendar import CalendarTerms
 from domain.errors import (
-    AdmitOneError,
     RescheduleLimitReached,
     Sentence,
     SlotNotOffered,
@@ -71,24 +70,6 @@ def must_be_movable(booking: Booking, agreed: CalendarTerms, *, now: datetime) -
         raise TooLate(until, contact=agreed.contact)
     if not moves_left(booking, agreed):
         raise RescheduleLimitReached(contact=agreed.contact)
-
-
-def can_cancel(booking: Booking, agreed: CalendarTerms, *, now: datetime) -> bool:
-    """Returns True if the invitee may cancel."""
-    try:
-        must_be_cancellable(booking, agreed, now=now)
-    except AdmitOneError:
-        return False
-    return True
-
-
-def can_move(booking: Booking, agreed: CalendarTerms, *, now: datetime) -> bool:
-    """Returns True if the invitee may move the booking."""
-    try:
-        must_be_movable(booking, agreed, now=now)
-    except AdmitOneError:
-        return False
-    return True
 
 
 def rules_of_move(booking: Booking, newest: BookingRules, *, actor: str) -> BookingRules:

@@ -1,6 +1,6 @@
 """A booking as its invitee or its owner manages it, read from the log, which is never behind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from application.people.tokens import InvalidToken
 from domain import booking_changes
 from domain.booking import INVITEE, Booking
 from domain.calendar import CalendarTerms
-from domain.errors import BookingNotFound
+from domain.errors import AdmitOneError, BookingNotFound
 from interface.web.invitation import newest_calendar
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
@@ -58,12 +58,12 @@ class ManagedBooking:
     @property
     def can_cancel(self) -> bool:
         """Returns True if the invitee may cancel now."""
-        return booking_changes.can_cancel(self.booking, self.agreed, now=services().now())
+        return self._may(booking_changes.must_be_cancellable)
 
     @property
     def can_reschedule(self) -> bool:
         """Returns True if the invitee may move the booking now."""
-        return booking_changes.can_move(self.booking, self.agreed, now=services().now())
+        return self._may(booking_changes.must_be_movable)
 
     @property
     def row(self) -> BookingRow:
@@ -88,6 +88,14 @@ class ManagedBooking:
     def must_be_movable(self) -> None:
         """Raises the reason why the invitee can't move the booking now, if there is one."""
         booking_changes.must_be_movable(self.booking, self.agreed, now=services().now())
+
+    def _may(self, check: Callable[..., None]) -> bool:
+        """Returns True if the invitee may do now what `check` checks."""
+        try:
+            check(self.booking, self.agreed, now=services().now())
+        except AdmitOneError:
+            return False
+        return True
 
     def open_slots(self, *, actor: str = INVITEE) -> OpenSlots:
         """Returns the free slots to which this actor can move the booking."""

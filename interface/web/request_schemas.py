@@ -305,16 +305,21 @@ class BookingQuery(PageQuery):
     )
 
 
-class RevokeInput(Body):
-    """Why a link is revoked."""
-
-    reason = Text(
+def _message(example: str, description: str) -> Text:
+    """Returns an optional field for some lines of text."""
+    return Text(
         longest=LONGEST_NOTE,
         several_lines=True,
         allow_none=True,
         load_default=None,
-        metadata={"example": "Sent to the wrong person", "description": "Only the owner sees it."},
+        metadata={"example": example, "description": description},
     )
+
+
+class RevokeInput(Body):
+    """Why a link is revoked."""
+
+    reason = _message("Sent to the wrong person", "Only the owner sees it.")
 
 
 class BookingChange(Body):
@@ -330,13 +335,7 @@ class BookingChange(Body):
 class CancelInput(Body):
     """Why a booking is cancelled."""
 
-    reason = Text(
-        longest=LONGEST_NOTE,
-        several_lines=True,
-        allow_none=True,
-        load_default=None,
-        metadata={"example": "I have fallen ill.", "description": "For the other person."},
-    )
+    reason = _message("I have fallen ill.", "For the other person.")
 
 
 class RescheduleInput(Body):
@@ -354,13 +353,7 @@ class RescheduleInput(Body):
 class AskToRescheduleInput(Body):
     """What to tell the invitee who is asked to pick another time."""
 
-    message = Text(
-        longest=LONGEST_NOTE,
-        several_lines=True,
-        allow_none=True,
-        load_default=None,
-        metadata={"example": "Could we meet in the afternoon?"},
-    )
+    message = _message("Could we meet in the afternoon?", "The invitee sees it.")
 
 
 class BulkRevokeInput(RevokeInput):
@@ -400,13 +393,4 @@ class RedeemInput(RescheduleInput):
     """A slot to book, and for whom."""
 
     invitee = fields.Nested(InviteeSchema, required=True)
-    notes = Text(
-        longest=LONGEST_NOTE,
-        several_lines=True,
-        allow_none=True,
-        load_default=None,
-        metadata={
-            "example": "I would like to talk about the engine.",
-            "description": "For the owner.",
-        },
-    )
+    notes = _message("I would like to talk about the engine.", "For the owner.")

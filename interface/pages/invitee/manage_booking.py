@@ -2,7 +2,6 @@
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema
 
 from domain import booking_changes
 from domain.booking import INVITEE
@@ -20,6 +19,7 @@ from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import local_day
 from interface.pages.shared.slot_picker import free_slot
 from interface.pages.shared.time_choice import (
+    ChosenTime,
     days_page,
     from_address,
     wait_for_newest_bookings,
@@ -34,15 +34,6 @@ from interface.web.request_schemas import CancelInput
 blueprint = Blueprint("manage_booking", __name__)
 protect_from_csrf(blueprint)
 blueprint.register_error_handler(AdmitOneError, refused)
-
-
-class MoveForm(Schema):
-    """The time to which the invitee moves the booking."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-    start = Instant(required=True)
 
 
 @blueprint.get("/m/<token>/reschedule")
@@ -65,7 +56,7 @@ def choose(token: str) -> ResponseReturnValue:
 def reschedule(token: str) -> ResponseReturnValue:
     """Moves the booking, however often the form is sent."""
     found = found_by(token)
-    form = load(MoveForm(), request.form)
+    form = load(ChosenTime(), request.form)
     if form.errors:
         raise Invalid(form.errors)
     current = services()

@@ -1,11 +1,12 @@
 """Pages on which an owner moves, changes and cancels a booking, or asks for another time."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema
+from marshmallow import Schema
 
 from application.eventstore.event_sourced_application import Written
 from domain.booking import Booking
@@ -19,6 +20,7 @@ from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import local_day
 from interface.pages.shared.slot_picker import free_slot
 from interface.pages.shared.time_choice import (
+    ChosenTime,
     days_page,
     from_address,
     wait_for_newest_bookings,
@@ -38,13 +40,14 @@ blueprint = Blueprint("booking_changes", __name__)
 protect_from_csrf(blueprint)
 
 
-class MoveForm(Schema):
-    """The time to which a booking is moved."""
+Errors = dict[str, list[str]]
 
-    class Meta:
-        unknown = EXCLUDE
-
-    start = Instant(required=True)
+_FORMS = {
+    "reason": "bookings/cancel.html",
+    "message": "bookings/ask.html",
+    "location": "bookings/place.html",
+}
+"""The templates of the forms by the name of their only field."""
 
 
 class PlaceForm(Schema):
@@ -79,13 +82,12 @@ def choose(booking_id: UUID) -> ResponseReturnValue:
 @signed_in
 def reschedule(booking_id: UUID) -> ResponseReturnValue:
     """Moves the booking, however often the form is sent."""
-    form = load(MoveForm(), request.form)
+    form = load(ChosenTime(), request.form)
     if form.errors:
         raise Invalid(form.errors)
-    current = services()
     try:
-        moved = current.bookings.reschedule(
-            booking_id=booking_id, start=form.values["start"], now=current.now(), **_owner()
+        moved = services().bookings.reschedule(
+            booking_id=booking_id, start=form.values["start"], **_by_owner()
         )
     except SlotRefused as refusal:
         wait_for_newest_bookings()
@@ -99,23 +101,18 @@ def ask_to_cancel(booking_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation, and for a reason."""
     found = _found(booking_id)
     found.booking.must_be_confirmed()
-    return _form("bookings/cancel.html", found, typed="", errors={})
+    return _form(_FORMS["reason"], found, typed="", errors={})
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/cancel")
 @signed_in
 def cancel(booking_id: UUID) -> ResponseReturnValue:
     """Cancels the booking."""
-    typed = request.form.get("reason", "")
-    form = load(CancelInput(), {"reason": typed})
-    if form.errors:
-        page = _form("bookings/cancel.html", _found(booking_id), typed=typed, errors=form.errors)
-        return page, 422
-    current = services()
-    cancelled = current.bookings.cancel(
-        booking_id=booking_id, reason=form.values["reason"], now=current.now(), **_owner()
-    )
-    return _to_booking(cancelled, "booking-cancelled")
+
+    def act(reason: str | None) -> Written[Booking]:
+        return services().bookings.cancel(booking_id=booking_id, reason=reason, **_by_owner())
+
+    return _saved(booking_id, CancelInput(), "reason", act, "booking-cancelled")
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/ask-to-reschedule")
@@ -124,23 +121,20 @@ def ask(booking_id: UUID) -> ResponseReturnValue:
     """Shows the form with which the invitee is asked to pick another time."""
     found = _found(booking_id)
     found.booking.must_have_somebody_to_tell()
-    return _form("bookings/ask.html", found, typed=found.message or "", errors={})
+    return _form(_FORMS["message"], found, typed=found.message or "", errors={})
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/ask-to-reschedule")
 @signed_in
 def ask_to_reschedule(booking_id: UUID) -> ResponseReturnValue:
     """Asks the invitee to pick another time."""
-    typed = request.form.get("message", "")
-    form = load(AskToRescheduleInput(), {"message": typed})
-    if form.errors:
-        page = _form("bookings/ask.html", _found(booking_id), typed=typed, errors=form.errors)
-        return page, 422
-    current = services()
-    asked = current.bookings.ask_to_reschedule(
-        booking_id=booking_id, message=form.values["message"], now=current.now(), **_owner()
-    )
-    return _to_booking(asked, "asked-to-reschedule")
+
+    def act(message: str | None) -> Written[Booking]:
+        return services().bookings.ask_to_reschedule(
+            booking_id=booking_id, message=message, **_by_owner()
+        )
+
+    return _saved(booking_id, AskToRescheduleInput(), "message", act, "asked-to-reschedule")
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/location")
@@ -149,23 +143,18 @@ def edit_place(booking_id: UUID) -> ResponseReturnValue:
     """Shows the form with the place of the booking."""
     found = _found(booking_id)
     found.booking.must_have_somebody_to_tell()
-    return _form("bookings/place.html", found, typed=found.place or "", errors={})
+    return _form(_FORMS["location"], found, typed=found.place or "", errors={})
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/location")
 @signed_in
 def change_place(booking_id: UUID) -> ResponseReturnValue:
     """Changes where the booking takes place."""
-    typed = request.form.get("location", "")
-    form = load(PlaceForm(), {"location": typed})
-    if form.errors:
-        page = _form("bookings/place.html", _found(booking_id), typed=typed, errors=form.errors)
-        return page, 422
-    current = services()
-    changed = current.bookings.change_place(
-        booking_id=booking_id, place=form.values["location"], now=current.now(), **_owner()
-    )
-    return _to_booking(changed, "place-changed")
+
+    def act(place: str) -> Written[Booking]:
+        return services().bookings.change_place(booking_id=booking_id, place=place, **_by_owner())
+
+    return _saved(booking_id, PlaceForm(), "location", act, "place-changed")
 
 
 def _days_page(found: ManagedBooking, *, lost: bool) -> str:
@@ -179,8 +168,24 @@ def _days_page(found: ManagedBooking, *, lost: bool) -> str:
     )
 
 
-def _form(template: str, found: ManagedBooking, **context: object) -> str:
-    return render_template(template, found=found, zone=user_time_zone(), **context)
+def _form(template: str, found: ManagedBooking, *, typed: str, errors: Errors) -> str:
+    return render_template(template, found=found, zone=user_time_zone(), typed=typed, errors=errors)
+
+
+def _saved(
+    booking_id: UUID,
+    schema: Schema,
+    field: str,
+    act: Callable[[Any], Written[Booking]],
+    notice: str,
+) -> ResponseReturnValue:
+    """Acts on what was typed in the only field of a form, or shows what is wrong with it."""
+    typed = request.form.get(field, "")
+    form = load(schema, {field: typed})
+    if form.errors:
+        page = _form(_FORMS[field], _found(booking_id), typed=typed, errors=form.errors)
+        return page, 422
+    return _to_booking(act(form.values[field]), notice)
 
 
 def _found(booking_id: UUID) -> ManagedBooking:
@@ -189,8 +194,12 @@ def _found(booking_id: UUID) -> ManagedBooking:
     return managed(store.get_own(Booking, booking_id, require_session().account.id))
 
 
-def _owner() -> dict[str, Any]:
-    return {"owner_id": require_session().account.id, "actor": auth.actor()}
+def _by_owner() -> dict[str, Any]:
+    return {
+        "owner_id": require_session().account.id,
+        "actor": auth.actor(),
+        "now": services().now(),
+    }
 
 
 def _to_booking(written: Written[Booking], notice: str) -> ResponseReturnValue:

@@ -6,18 +6,27 @@ from urllib.parse import urlencode
 
 from flask import render_template, request
 from markupsafe import Markup
-from marshmallow import ValidationError
+from marshmallow import EXCLUDE, Schema, ValidationError
 
 from domain.booking_rules import is_time_zone
 from domain.errors import ViewBehind
 from interface.pages.shared.i18n import local_day
 from interface.pages.shared.slot_picker import pick_slot, time_labels
-from interface.web.fields import Day, in_utc
+from interface.web.fields import Day, Instant, in_utc
 from interface.web.request_context import services
 from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
 from projections.engine import positions
 from projections.open_slots import OpenSlots
 from projections.views import booking_calendar
+
+
+class ChosenTime(Schema):
+    """The form that confirms a time that was chosen."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    start = Instant(required=True)
 
 
 def reader_zone(default: str) -> str:
