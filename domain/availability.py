@@ -20,6 +20,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain.booking_rules import Availability, BookingRules
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation, Slot
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,13 +37,15 @@ def offered_slots(
     until: datetime,
     busy: Iterable[Reservation] = (),
     most: int | None = None,
+    offer: Offer = EVERYTHING,
 ) -> list[Slot]:
     """Returns the slots that start in [since, until) and clash with nothing busy, in order.
 
     `since` and `until` may be any instants in any zone; `now` is the present. With `most`, stops
-    after that many slots.
+    after that many slots. `offer` is that of the link for which they are computed, if any.
     """
-    starts = _free_starts(rules, now=now, since=since, until=until, busy=busy)
+    rules = offer.rules(rules)
+    starts = _free_starts(rules, offer, now=now, since=since, until=until, busy=busy)
     return _slots(rules, islice(starts, most))
 
 
@@ -72,18 +75,24 @@ def offered_by_span(
     now: datetime,
     bounds: Sequence[datetime],
     busy: Iterable[Reservation] = (),
+    offer: Offer = EVERYTHING,
 ) -> list[SlotsOfSpan]:
     """Returns what `offered_slots` finds between each of the ascending `bounds` and the next."""
-    starts = list(_free_starts(rules, now=now, since=bounds[0], until=bounds[-1], busy=busy))
+    rules = offer.rules(rules)
+    free = _free_starts(rules, offer, now=now, since=bounds[0], until=bounds[-1], busy=busy)
+    starts = list(free)
     cuts = [bisect_left(starts, _minute_from(bound)) for bound in bounds]
     return [SlotsOfSpan(rules, starts[begin:end]) for begin, end in pairwise(cuts)]
 
 
-def is_offered(rules: BookingRules, slot: Slot, *, now: datetime) -> bool:
-    """Returns True if the calendar's own rules offer exactly this slot; ignores reservations."""
-    if slot.end - slot.start != timedelta(minutes=rules.duration_minutes):
+def is_offered(
+    rules: BookingRules, slot: Slot, *, now: datetime, offer: Offer = EVERYTHING
+) -> bool:
+    """Returns True if calendar and link offer exactly this slot; ignores reservations."""
+    if slot.end - slot.start != timedelta(minutes=offer.rules(rules).duration_minutes):
         return False
-    return slot in offered_slots(rules, now=now, since=slot.start, until=slot.start + _MINUTE)
+    until = slot.start + _MINUTE
+    return slot in offered_slots(rules, now=now, since=slot.start, until=until, offer=offer)
 
 
 def _slots(rules: BookingRules, starts: Iterable[int]) -> list[Slot]:
@@ -95,6 +104,7 @@ def _slots(rules: BookingRules, starts: Iterable[int]) -> list[Slot]:
 
 def _free_starts(
     rules: BookingRules,
+    offer: Offer,
     *,
     now: datetime,
     since: datetime,
@@ -106,7 +116,8 @@ def _free_starts(
     Works day by day, so that a caller that stops early doesn't pay for the rest.
     """
     zone = ZoneInfo(rules.time_zone)
-    last_day = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
+    window_end = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
+    first_day, last_day = offer.first_day or date.min, min(window_end, offer.last_day or date.max)
     earliest = now.astimezone(UTC) + timedelta(minutes=rules.minimum_notice_minutes)
     # In every time zone, a date has ended two days after it began in UTC.
     latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
@@ -115,20 +126,25 @@ def _free_starts(
     offered = (
         minute
         for begin in range(start, stop, _DAY)
-        for minute in _offered_starts(rules, zone, begin, min(begin + _DAY, stop), last_day)
+        for minute in _offered_starts(
+            rules, zone, begin, min(begin + _DAY, stop), first_day, last_day
+        )
     )
+    if offer.slots is not None:
+        wanted = frozenset(offer.slots)
+        offered = (minute for minute in offered if _EPOCH + minute * _MINUTE in wanted)
     return _outside(sorted(_blocked_starts(rules, busy)), offered)
 
 
 def _offered_starts(
-    rules: BookingRules, zone: ZoneInfo, start: int, stop: int, last_day: date
+    rules: BookingRules, zone: ZoneInfo, start: int, stop: int, first_day: date, last_day: date
 ) -> list[int]:
-    """Returns the minutes of [start, stop) at which the rules offer slots, in order."""
+    """Returns the minutes of [start, stop), on these days, at which the rules offer slots."""
     duration, increment = rules.duration_minutes, rules.start_increment_minutes
     starts: set[int] = set()
     for run, end in _runs(_openings(rules.availability, zone, start, stop + duration)):
         for opening in run:
-            if opening.day <= last_day:
+            if first_day <= opening.day <= last_day:
                 first = opening.start + (opening.grid - opening.start) % increment
                 starts.update(range(first, min(opening.end, stop, end - duration + 1), increment))
     return sorted(starts)

@@ -77,8 +77,7 @@ def rules_of_move(booking: Booking, newest: BookingRules, *, actor: str) -> Book
 
     `newest` are the rules that its calendar has now. The owner needs no minimum notice.
     """
-    duration = (booking.slot.end - booking.slot.start) // timedelta(minutes=1)
-    rules = replace(newest, duration_minutes=duration)
+    rules = replace(newest, duration_minutes=booking.slot.minutes)
     return rules if actor == INVITEE else replace(rules, minimum_notice_minutes=0)
 
 
@@ -98,13 +97,15 @@ def reschedule(
     agreed: CalendarTerms,
     reservation: Reservation | None,
     agenda: Agenda,
+    is_busy_elsewhere: bool,
     actor: str,
     now: datetime,
 ) -> list[AgendaDay]:
     """Moves the booking to `start` (UTC) and its reserved time with it.
 
     `reservation` comes from `offered_move`. `agenda` holds the days that it touches, and those of
-    `days_around` the slot that the booking has. Returns the days that were changed, to be saved
+    `days_around` the slot that the booking has. `is_busy_elsewhere` says that another calendar
+    of the owner's has something at that time. Returns the days that were changed, to be saved
     together with the booking. Does nothing if the booking begins at `start` already.
 
     Raises `BookingCancelled`; for an invitee `TooLate` or `RescheduleLimitReached`; then
@@ -117,6 +118,8 @@ def reschedule(
         must_be_movable(booking, agreed, now=now)
     if reservation is None:
         raise SlotNotOffered
+    if is_busy_elsewhere:
+        raise SlotTaken(_SLOT_TAKEN)
     changed: list[AgendaDay] = []
     dates = reservation.widened.days()
     for date_ in dates:

@@ -1,6 +1,6 @@
 """A bookable kind of appointment of one owner."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -66,6 +66,12 @@ class CalendarTerms:
             errors |= {field: list(sentences) for field, sentences in invalid.errors.items()}
         if errors:
             raise Invalid(errors)
+
+    def with_duration(self, minutes: int | None) -> "CalendarTerms":
+        """Returns these terms with another duration; None leaves it as it is."""
+        if minutes is None:
+            return self
+        return replace(self, rules=replace(self.rules, duration_minutes=minutes))
 
 
 def _add_change_rules(terms: dict[str, Any]) -> None:

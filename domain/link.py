@@ -2,12 +2,20 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.errors import Invalid, LinkExpired, LinkRedeemed, LinkRevoked, Sentence
+from domain.errors import (
+    Invalid,
+    LinkExpired,
+    LinkRedeemed,
+    LinkRevoked,
+    Sentence,
+    StaleVersion,
+)
+from domain.offer import Offer
 from domain.slot import Slot
 
 LONGEST_LIFE = timedelta(days=365)
@@ -36,11 +44,29 @@ class SingleUseLink(Aggregate):
         TOPIC = "link.created"
 
     class Issued(Created):
-        """`personal_data` commits to recipient and note, which stay outside the log."""
+        """`personal_data` commits to what the owner typed, which stays outside the log.
+
+        That is recipient, note, reference and the details to fill in for the invitee.
+        """
 
         TOPIC = "link.issued"
+        class_version = 2
         owner_id: UUID
         calendar_id: UUID
+        expires_at: datetime
+        offer: Offer | None
+        personal_data: str | None
+        actor: str
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Every link offered all of its calendar."""
+            state["offer"] = None
+
+    class Changed(Aggregate.Event):
+        """Expiry and typed text are replaced: these are all of the new ones."""
+
+        TOPIC = "link.changed"
         expires_at: datetime
         personal_data: str | None
         actor: str
@@ -64,10 +90,20 @@ class SingleUseLink(Aggregate):
         actor: str
 
     @event(Issued)
-    def __init__(self, owner_id: UUID, calendar_id: UUID, expires_at: datetime) -> None:
+    def __init__(
+        self,
+        owner_id: UUID,
+        calendar_id: UUID,
+        expires_at: datetime,
+        offer: Offer | None,
+        personal_data: str | None,
+    ) -> None:
         self.owner_id = owner_id
         self.calendar_id = calendar_id
         self.expires_at = expires_at
+        self.offer = offer
+        self.personal_data = personal_data
+        self.typed_version = 1  # of the event that committed to the typed text
         self.booking_id: UUID | None = None
         self.idempotency_key: str | None = None
         self.is_revoked = False
@@ -84,20 +120,48 @@ class SingleUseLink(Aggregate):
         actor: str,
         now: datetime,
         link_id: UUID | None = None,
+        offer: Offer | None = None,
     ) -> Self:
-        """Issues an active link.
+        """Issues an active link. Without `offer` it offers all of its calendar.
 
         Raises `Invalid` unless `expires_at` lies after `now`, by at most 365 days.
         """
-        if expires_at <= now:
-            raise Invalid({"expires_at": [Sentence("Must be in the future.")]})
-        if expires_at - now > LONGEST_LIFE:
-            raise Invalid({"expires_at": [Sentence("Must be within 365 days.")]})
+        _check_expiry(expires_at, now)
         return cls._create(
             cls.Issued,
             id=link_id or uuid4(),
             owner_id=owner_id,
             calendar_id=calendar_id,
+            expires_at=expires_at,
+            offer=offer,
+            personal_data=personal_data,
+            actor=actor,
+            timestamp=now,
+        )
+
+    def change(
+        self,
+        *,
+        version: int,
+        expires_at: datetime,
+        personal_data: str | None,
+        actor: str,
+        now: datetime,
+    ) -> None:
+        """Replaces expiry and typed text of `version`, the newest.
+
+        `personal_data` commits to all of the new text. Does nothing if both are the same as before.
+        Raises `LinkRedeemed`, `LinkRevoked`, `LinkExpired`, `StaleVersion` or `Invalid`.
+        """
+        self.must_be_active(now)
+        if version != self.version:
+            raise StaleVersion
+        if (expires_at, personal_data) == (self.expires_at, self.personal_data):
+            return
+        if expires_at != self.expires_at:
+            _check_expiry(expires_at, now)
+        self.trigger_event(
+            self.Changed,
             expires_at=expires_at,
             personal_data=personal_data,
             actor=actor,
@@ -172,6 +236,12 @@ class SingleUseLink(Aggregate):
             timestamp=now,
         )
 
+    @event(Changed)
+    def _changed(self, expires_at: datetime, personal_data: str | None) -> None:
+        self.expires_at = expires_at
+        self.personal_data = personal_data
+        self.typed_version = self.version + 1  # that of the event, which is being applied
+
     @event(Redeemed)
     def _redeemed(self, booking_id: UUID, idempotency_key: str | None) -> None:
         self.booking_id = booking_id
@@ -181,3 +251,11 @@ class SingleUseLink(Aggregate):
     def _revoked(self, replaced_by: UUID | None) -> None:
         self.is_revoked = True
         self.replaced_by = replaced_by
+
+
+def _check_expiry(expires_at: datetime, now: datetime) -> None:
+    """Raises `Invalid` unless `expires_at` lies after `now`, by at most 365 days."""
+    if expires_at <= now:
+        raise Invalid({"expires_at": [Sentence("Must be in the future.")]})
+    if expires_at - now > LONGEST_LIFE:
+        raise Invalid({"expires_at": [Sentence("Must be within 365 days.")]})

@@ -13,8 +13,9 @@ from domain.agenda import AgendaDay
 from domain.availability import is_offered
 from domain.booking import Booking
 from domain.calendar import Calendar
-from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered
+from domain.errors import IdempotencyMismatch, LinkRedeemed, SlotNotOffered, SlotTaken
 from domain.link import SingleUseLink
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
 
@@ -33,14 +34,22 @@ class RedemptionRequest:
     now: datetime
 
 
-def offered_reservation(calendar: Calendar, request: RedemptionRequest) -> Reservation | None:
-    """Returns the slot asked for with its buffers, or None if the calendar does not offer it."""
-    rules = calendar.terms.rules
+def offered_reservation(
+    calendar: Calendar, offer: Offer | None, request: RedemptionRequest
+) -> Reservation | None:
+    """Returns the slot asked for with its buffers, or None if it is not offered.
+
+    It has to be offered by the calendar, and by the link, whose `offer` never changes.
+    """
+    offer = offer or EVERYTHING
+    rules = offer.rules(calendar.terms.rules)
     try:
         slot = rules.slot_at(request.start)
     except SlotNotOffered:
         return None
-    return rules.reservation(slot) if is_offered(rules, slot, now=request.now) else None
+    if not is_offered(rules, slot, now=request.now, offer=offer):
+        return None
+    return rules.reservation(slot)
 
 
 def is_repeat(link: SingleUseLink, request: RedemptionRequest) -> bool:
@@ -70,12 +79,14 @@ def redeem(
     calendar: Calendar,
     reservation: Reservation | None,
     agenda: Iterable[AgendaDay],
+    is_busy_elsewhere: bool,
 ) -> Booking:
     """Uses the link up, reserves the time and makes the booking.
 
     `reservation` comes from `offered_reservation`, and `agenda` holds the owner's agenda of
-    every UTC day that it touches. All aggregates are changed together or, when this raises,
-    must be thrown away together.
+    every UTC day that it touches. `is_busy_elsewhere` says that another calendar of the owner's
+    has something at the time of the reservation. All aggregates are changed together or, when
+    this raises, must be thrown away together.
 
     Raises `LinkRedeemed`, `LinkRevoked`, `LinkExpired`, `SlotNotOffered` or `SlotTaken`.
     """
@@ -85,6 +96,8 @@ def redeem(
     booking_id = Booking.id_for(link.id)
     for day in agenda:
         day.reserve(booking_id, reservation, actor=request.actor, now=request.now)
+    if is_busy_elsewhere:
+        raise SlotTaken
     link.redeem(
         booking_id,
         reservation.slot,

@@ -21,6 +21,11 @@ class Slot:
         if self.end <= self.start:
             raise ValueError("A slot ends after it starts.")
 
+    @property
+    def minutes(self) -> int:
+        """The duration in whole minutes."""
+        return (self.end - self.start) // timedelta(minutes=1)
+
     def overlaps(self, other: "Slot") -> bool:
         """Returns True if some instant lies in both. Slots that merely touch don't overlap."""
         return self.start < other.end and other.start < self.end

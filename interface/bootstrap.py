@@ -10,6 +10,8 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application import schema
+from application.busy_calendars.busy_calendars import BusyCalendars
+from application.busy_calendars.reading import BusyCalendarReader
 from application.commands.bookings import BookingCommands
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
@@ -20,6 +22,7 @@ from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.eventstore.write_probe import WriteProbe
+from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
 from application.people.rate_limits import RateLimits
@@ -28,6 +31,8 @@ from application.people.tokens import Tokens
 from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError
 from interface import key_store
+from interface.outgoing.allowed_addresses import AllowedAddresses
+from interface.outgoing.http_client import HttpClient
 from interface.settings import Settings
 from projections.catalogue import create_views, missing_views
 from projections.evidence.checkpoint_store import CheckpointStore
@@ -79,6 +84,9 @@ class Services:
     refused_attempts: RefusedAttempts
     rate_limits: RateLimits
     write_probe: WriteProbe
+    outgoing: Outgoing
+    busy_calendars: BusyCalendars
+    busy_calendar_reader: BusyCalendarReader
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -106,6 +114,11 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens)
     event_store = EventSourcedApplication(database)
+    outgoing = HttpClient(
+        AllowedAddresses(settings.outgoing_networks),
+        settings.outgoing_proxy,
+        settings.outgoing_ca_file,
+    )
     return Services(
         settings=settings,
         database=database,
@@ -121,6 +134,9 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),
         write_probe=WriteProbe(database),
+        outgoing=outgoing,
+        busy_calendars=BusyCalendars(database, outgoing),
+        busy_calendar_reader=BusyCalendarReader(database, outgoing),
         now=now,
     )
 

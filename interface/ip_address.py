@@ -1,7 +1,9 @@
 """IP addresses, in one form each."""
 
 import ipaddress
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+
+IPV6_PREFIX = 64  # bits: the smallest network that one customer gets
 
 
 def parse(text: str) -> IPv4Address | IPv6Address | None:
@@ -21,3 +23,10 @@ def is_loopback(text: str) -> bool:
     """Returns True for an address of this machine that no other machine can have."""
     address = parse(text)
     return address is not None and address.is_loopback
+
+
+def customer(address: IPv4Address | IPv6Address) -> str:
+    """Returns what one customer of a provider has for itself: an IPv4 address, or an IPv6 /64."""
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address), IPV6_PREFIX), strict=False))
+    return str(address)

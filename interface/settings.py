@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
 from interface import web_address
+from interface.outgoing import outgoing_url
+from interface.outgoing.outgoing_url import Proxy
 from interface.web_address import InvalidAddress
 
 PREFIX = "ADMITONE_"
@@ -115,6 +117,24 @@ def _web_address(text: str) -> str:
     return str(address)
 
 
+def _proxy(text: str) -> Proxy:
+    """Returns the proxy. The text is never quoted in an error: it may hold a password."""
+    try:
+        return outgoing_url.parse_proxy(text)
+    except InvalidAddress as error:
+        raise _Unusable(f"{error}, such as http://proxy.example.org:3128") from error
+
+
+def _certificates(text: str) -> Path:
+    import ssl  # not needed otherwise, and slow to load
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except OSError:  # also of ssl
+        raise _Unusable(f"must be a file of certificates (PEM), and {text!r} is not") from None
+    return Path(text).absolute()
+
+
 def _secrets(text: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in text.split(",") if key.strip())
     if any(len(key) < SHORTEST_SECRET for key in keys):
@@ -175,6 +195,14 @@ class Settings:
     metrics_token: Annotated[str, _secret] = ""
     """ADMITONE_METRICS_TOKEN: lets other machines read the metrics, 32 characters or more.
     Unset: only this machine may."""
+    outgoing_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = ()
+    """ADMITONE_OUTGOING_NETWORKS: comma-separated addresses or networks that the service may reach
+    although they are not public, for calendars inside the own network. Unset: none."""
+    outgoing_proxy: Annotated[Proxy | None, _proxy] = None
+    """ADMITONE_OUTGOING_PROXY: an HTTP proxy for all requests to other servers. Unset: none."""
+    outgoing_ca_file: Annotated[Path | None, _certificates] = None
+    """ADMITONE_OUTGOING_CA_FILE: certificates (PEM) to trust in such requests, beside the
+    system's."""
     postgres_bin: Annotated[Path | None, _folder] = None
     """ADMITONE_POSTGRES_BIN: a folder of PostgreSQL programs to use instead of the embedded."""
     log: Annotated[str | None, _choice("json", "text")] = None

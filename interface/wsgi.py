@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 LARGEST_BODY = 64 * 1024
+REFUSAL = "admitone.refusal"
+"""The key in a request's WSGI environment for the `AdmitOneError` by which it is refused."""
 
 
 class WebApplication(Flask):
@@ -54,6 +56,7 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["admitone"] = services
     app.before_request(_refuse_other_hosts)
+    app.before_request(_refuse_for_the_server)
     logs.init_app(app)
     metrics.init_app(app, services, refusal_of=problems.slug_of)
     health.init_app(app, services)
@@ -70,6 +73,13 @@ def _refuse_other_hosts() -> ResponseReturnValue | None:
         return None
     error = problems.WrongHost()
     return problems.refused(error) if _is_api() else error_pages.wrong_host(error)
+
+
+def _refuse_for_the_server() -> None:
+    """Refuses what the server could not let through."""
+    refusal: AdmitOneError | None = request.environ.get(REFUSAL)
+    if refusal is not None:
+        raise refusal
 
 
 def _refused(error: AdmitOneError) -> ResponseReturnValue:

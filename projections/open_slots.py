@@ -1,7 +1,8 @@
-"""The free slots of a calendar: what its rules offer, less what its owner has booked.
+"""The free slots of a calendar: what its rules offer, less the times at which its owner is busy.
 
-They are read from views, so a slot may be taken by the time somebody asks for it. The save that
-redeems a link decides.
+These are the bookings, read from views, and what the owner's calendars elsewhere said when they
+were read last. So a slot may be taken by the time somebody asks for it: the save that redeems a
+link decides.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from application.busy_calendars.busy_calendars import busy_times
 from application.eventstore.database import Database
 from domain.availability import SlotsOfSpan, offered_by_span, offered_slots
 from domain.booking_rules import BookingRules
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation, Slot
 from projections.views import booking_calendar
 
@@ -24,13 +27,15 @@ _DAYS_AT_ONCE = 62
 class OpenSlots:
     """The free slots that an owner's calendar with these rules has at `now` (UTC).
 
-    With `moving`, the id of a booking, they are those to which this booking can be moved.
+    Only those that `offer`, the offer of one link, includes. With `moving`, the id of a booking,
+    they are those to which this booking can be moved.
     """
 
     database: Database
     owner_id: UUID
     rules: BookingRules
     now: datetime
+    offer: Offer = EVERYTHING
     moving: UUID | None = None
 
     def on_days(
@@ -44,7 +49,13 @@ class OpenSlots:
         since, until = midnight(first, zone), midnight(last + _DAY, zone)
         busy = self._busy(since, until)
         return offered_slots(
-            self.rules, now=self.now, since=since, until=until, busy=busy, most=most
+            self.rules,
+            now=self.now,
+            since=since,
+            until=until,
+            busy=busy,
+            most=most,
+            offer=self.offer,
         )
 
     def by_day(self, first: date, days: int, time_zone: str) -> dict[date, SlotsOfSpan]:
@@ -53,7 +64,9 @@ class OpenSlots:
         dates = [first + n * _DAY for n in range(days + 1)]
         bounds = [midnight(day, zone) for day in dates]
         busy = self._busy(bounds[0], bounds[-1])
-        spans = offered_by_span(self.rules, now=self.now, bounds=bounds, busy=busy)
+        spans = offered_by_span(
+            self.rules, now=self.now, bounds=bounds, busy=busy, offer=self.offer
+        )
         return dict(zip(dates, spans, strict=False))
 
     def whole_days(self, first: date, last: date, time_zone: str, *, most: int) -> "WholeDays":
@@ -86,9 +99,16 @@ class OpenSlots:
         return None
 
     def _busy(self, since: datetime, until: datetime) -> list[Reservation]:
-        return booking_calendar.reservations(
+        booked = booking_calendar.reservations(
             self.database, self.owner_id, since=since, until=until, moving=self.moving
         )
+        elsewhere = busy_times(
+            self.database,
+            self.owner_id,
+            since=since - booking_calendar.REACH,
+            until=until + booking_calendar.REACH,
+        )
+        return booked + [Reservation(slot, timedelta(), timedelta()) for slot in elsewhere]
 
 
 class WholeDays(NamedTuple):

@@ -40,10 +40,12 @@ MAY_IMPORT = {
         "cryptography",
         "email_validator",
         "eventsourcing",
+        "icalendar",
         "itsdangerous",
         "msgspec",
         "psycopg",
         "psycopg_pool",
+        "recurring_ical_events",
     },
     "projections": {"eventsourcing", "msgspec", "psycopg"},
     "interface": {
@@ -204,6 +206,17 @@ def test_the_database_is_used_below_the_interface_and_by_its_processes_only() ->
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
         assert not any(SQL.match(text) for text in texts), file
+
+
+def test_requests_to_other_servers_leave_from_one_place_only() -> None:
+    to_ourselves = {"interface.runtime.readiness_probe"}
+    users = {
+        module_name(file)
+        for folder in FOLDERS
+        for file in sources(folder)
+        if any(is_within(m, {"http.client", "urllib.request"}) for m in imports(file))
+    }
+    assert users - to_ourselves == {"interface.outgoing.http_client"}
 
 
 def names_set_on_the_request(file: Path) -> Iterator[str]:

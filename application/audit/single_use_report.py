@@ -114,7 +114,10 @@ class _Checks:
         self.readable.check(position, event is not None)
         match event:
             case SingleUseLink.Issued():
-                self._issued(event)
+                self._count_in_period("issued", event)
+                self._expires(event)
+            case SingleUseLink.Changed():
+                self._expires(event)
             case SingleUseLink.Redeemed():
                 self._redeemed(event, position)
             case SingleUseLink.Revoked():
@@ -152,8 +155,9 @@ class _Checks:
             self.readable.result(),
         ]
 
-    def _issued(self, event: SingleUseLink.Issued) -> None:
-        self._count_in_period("issued", event)
+    def _expires(self, event: SingleUseLink.Issued | SingleUseLink.Changed) -> None:
+        """Counts the link as expired in the period, until it ends before that or is changed."""
+        self._expiring.pop(event.originator_id.bytes, None)
         if self._is_in_period(event.expires_at) and event.expires_at <= self._now:
             self._expiring[event.originator_id.bytes] = event.expires_at
 

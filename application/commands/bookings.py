@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from application.busy_calendars.busy_calendars import is_busy
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.eventstore.recorder import VersionConflict
 from application.people import personal_data
@@ -47,8 +48,12 @@ class BookingCommands:
             rules = rules_of_move(booking, newest, actor=actor)
             reservation = offered_move(rules, start, now=now)
             days = set(days_around(booking.slot))
+            is_busy_elsewhere = False
             if reservation is not None:
                 days |= set(reservation.widened.days())
+                is_busy_elsewhere = is_busy(
+                    self.event_store.database, booking.owner_id, reservation.widened
+                )
             try:
                 changed = booking_changes.reschedule(
                     booking,
@@ -56,6 +61,7 @@ class BookingCommands:
                     agreed=self.agreed_terms(booking),
                     reservation=reservation,
                     agenda=self._agenda(booking.owner_id, days),
+                    is_busy_elsewhere=is_busy_elsewhere,
                     actor=actor,
                     now=now,
                 )

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from psycopg.rows import DictRow
 
+from application.busy_calendars import busy_calendars
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import AccountNotFound, Accounts
 from application.people.email_address import spellings
@@ -185,5 +186,13 @@ class ErasureCommands:
             account = self.accounts.by_email(email)
         except AccountNotFound:
             return []
-        keys = self.accounts.keys_of(account)
-        return [{**msgspec.to_builtins(account), "api_keys": msgspec.to_builtins(keys)}]
+        calendars = busy_calendars.calendars_of(self.event_store.database, account.id)
+        return [
+            {
+                **msgspec.to_builtins(account),
+                "api_keys": msgspec.to_builtins(self.accounts.keys_of(account)),
+                "busy_calendars": [
+                    {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
+                ],
+            }
+        ]

@@ -1,6 +1,6 @@
 """Commands on links, except redeeming them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -9,9 +9,12 @@ from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.eventstore.recorder import PersonalDataRow, VersionConflict
 from application.people import personal_data
+from application.people.personal_data import Prefill
+from domain import issuing
 from domain.calendar import Calendar
 from domain.errors import AdmitOneError, Invalid, LinkNotFound, LinkRevoked
 from domain.link import SingleUseLink
+from domain.offer import EVERYTHING, Offer
 
 LARGEST_BATCH = 500
 DEFAULT_LINK_LIFE = timedelta(days=90)
@@ -22,12 +25,23 @@ class NewLink:
     """A link to issue. `expires_at` is UTC; None means 90 days from now.
 
     A link with a `link_id` is issued only once: a repeated request gets the same link.
+    `reference` is an id that a program of the owner gives it.
     """
 
     recipient: str | None = None
     note: str | None = None
     expires_at: datetime | None = None
     link_id: UUID | None = None
+    reference: str | None = None
+    prefill: Prefill | None = None
+    offer: Offer = EVERYTHING
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """What was typed about a person, as it is stored beside the log."""
+        return personal_data.without_empty(
+            personal_data.link_data(self.recipient, self.note, self.reference, self.prefill)
+        )
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class BulkRevocation:
 
 @dataclass(frozen=True)
 class LinkCommands:
-    """Issues, revokes and replaces links."""
+    """Issues, changes, revokes and replaces links."""
 
     event_store: EventSourcedApplication
 
@@ -62,7 +76,6 @@ class LinkCommands:
             raise Invalid({"links": [f"Must be 1 to {LARGEST_BATCH} links."]})
         with deadline():
             calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
-            calendar.must_take_links()
             issued: list[SingleUseLink] = []
             rows: list[PersonalDataRow] = []
             errors: dict[str, Sequence[str]] = {}
@@ -85,6 +98,39 @@ class LinkCommands:
                     [self.event_store.get_own(SingleUseLink, link.id, owner_id) for link in issued],
                     self.event_store.head(),
                 )
+
+    def change(
+        self,
+        *,
+        link_id: UUID,
+        owner_id: UUID,
+        typed: Mapping[str, str | None],
+        expires_at: datetime | None,
+        version: int | None,
+        actor: str,
+        now: datetime,
+    ) -> Written[SingleUseLink]:
+        """Changes the `typed` fields of a link's text, and its expiry unless that is None.
+
+        Changes `version`; None stands for the newest version. Raises `LinkEnded`, `StaleVersion`,
+        `Invalid` or `LinkNotFound`.
+        """
+
+        def decide() -> Written[SingleUseLink]:
+            link = self.event_store.get_own(SingleUseLink, link_id, owner_id)
+            before = personal_data.find(self.event_store.database, link_id, link.typed_version)
+            data = personal_data.without_empty({**(before.data if before else {}), **typed})
+            rows, commitment = personal_data.row_for(link_id, link.version + 1, data, like=before)
+            link.change(
+                version=link.version if version is None else version,
+                expires_at=expires_at or link.expires_at,
+                personal_data=commitment,
+                actor=actor,
+                now=now,
+            )
+            return self.event_store.write(link, personal_data=rows)
+
+        return self.event_store.retry_on_conflict(decide)
 
     def revoke(
         self,
@@ -157,14 +203,20 @@ class LinkCommands:
             old = self.event_store.get_own(SingleUseLink, link_id, owner_id)
             calendar = self.event_store.get(Calendar, old.calendar_id)
             calendar.must_take_links()
+            row = personal_data.find(self.event_store.database, link_id, old.typed_version)
+            rows, commitment = personal_data.row_for(new_id, 1, row.data if row else {})
             old.revoke(personal_data=None, replaced_by=new_id, actor=actor, now=now)
-            row = personal_data.find(self.event_store.database, link_id)
-            like_it = NewLink(
-                recipient=row and row.data.get("recipient"),
-                note=row and row.data.get("note"),
+            # Its slots may have passed since the old one was issued, so the offer isn't checked.
+            new = SingleUseLink.issue(
+                link_id=new_id,
+                owner_id=owner_id,
+                calendar_id=calendar.id,
                 expires_at=now + (old.expires_at - old.created_on),
+                offer=old.offer,
+                personal_data=commitment,
+                actor=actor,
+                now=now,
             )
-            new, rows = _issue(calendar, like_it, new_id, actor=actor, now=now)
             return Written(new, self.event_store.record(old, new, personal_data=rows))
 
         return self.event_store.retry_on_conflict(decide)
@@ -173,14 +225,12 @@ class LinkCommands:
 def _issue(
     calendar: Calendar, new: NewLink, link_id: UUID, *, actor: str, now: datetime
 ) -> tuple[SingleUseLink, list[PersonalDataRow]]:
-    rows, commitment = personal_data.row_for(
-        link_id, 1, {"recipient": new.recipient, "note": new.note}
-    )
-    link = SingleUseLink.issue(
+    rows, commitment = personal_data.row_for(link_id, 1, new.typed)
+    link = issuing.issue(
+        calendar,
         link_id=link_id,
-        owner_id=calendar.owner_id,
-        calendar_id=calendar.id,
         expires_at=new.expires_at or now + DEFAULT_LINK_LIFE,
+        offer=new.offer,
         personal_data=commitment,
         actor=actor,
         now=now,

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.busy_calendars.busy_calendars import is_busy
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people import personal_data
 from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
 from domain.booking import INVITEE, Booking
-from domain.calendar import Calendar
+from domain.calendar import Calendar, CalendarTerms
 from domain.errors import Invalid
 from domain.link import SingleUseLink
 from domain.redemption import (
@@ -31,6 +32,11 @@ class Redemption:
     calendar: Calendar
     invitee: Invitee
     is_repeat: bool = field(default=False, compare=False)
+
+    @property
+    def terms(self) -> CalendarTerms:
+        """The terms of the calendar, with the duration that was booked."""
+        return self.calendar.terms.with_duration(self.booking.slot.minutes)
 
 
 @dataclass(frozen=True)
@@ -71,16 +77,24 @@ class RedemptionCommands:
         )
 
         def decide() -> Written[Redemption]:
-            calendar_id = self.event_store.get(SingleUseLink, link_id, version=1).calendar_id
-            calendar = self.event_store.get(Calendar, calendar_id)
-            reservation = offered_reservation(calendar, request)
+            issued = self.event_store.get(SingleUseLink, link_id, version=1)
+            calendar = self.event_store.get(Calendar, issued.calendar_id)
+            reservation = offered_reservation(calendar, issued.offer, request)
             agenda = self._agenda(calendar.owner_id, reservation, now=now) if reservation else []
+            is_busy_elsewhere = reservation is not None and is_busy(
+                self.event_store.database, calendar.owner_id, reservation.widened
+            )
             # Last, so that whoever lost the link hears of that and not of the slot.
             link = self.event_store.get(SingleUseLink, link_id)
             if is_repeat(link, request):
                 return self._first_answer(request, link_id, invitee, typed)
             booking = redeem(
-                request, link=link, calendar=calendar, reservation=reservation, agenda=agenda
+                request,
+                link=link,
+                calendar=calendar,
+                reservation=reservation,
+                agenda=agenda,
+                is_busy_elsewhere=is_busy_elsewhere,
             )
             position = self.event_store.record(link, booking, *agenda, personal_data=rows)
             return Written(Redemption(booking, calendar, invitee), position)
@@ -111,8 +125,9 @@ class RedemptionCommands:
         self, owner_id: UUID, reservation: Reservation, *, now: datetime
     ) -> list[AgendaDay]:
         """Returns the agenda of every day that a reservation touches; opens those that are new."""
+        days = {AgendaDay.id_for(owner_id, day): day for day in reservation.widened.days()}
+        found = self.event_store.find_many(AgendaDay, days)
         return [
-            self.event_store.find(AgendaDay, AgendaDay.id_for(owner_id, day))
-            or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
-            for day in reservation.widened.days()
+            found.get(agenda_id) or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
+            for agenda_id, day in days.items()
         ]

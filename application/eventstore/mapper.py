@@ -24,6 +24,7 @@ EVENT_CLASSES: tuple[type[Any], ...] = (
     Calendar.Changed,
     Calendar.Archived,
     SingleUseLink.Issued,
+    SingleUseLink.Changed,
     SingleUseLink.Redeemed,
     SingleUseLink.Revoked,
     AgendaDay.Opened,

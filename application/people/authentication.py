@@ -1,38 +1,28 @@
-"""Passwords, and the sessions of browsers."""
+"""Passwords, and the sessions of browsers.
+
+To check or set a password takes 64 MiB and a tenth of a second of all cores, so the web server
+lets few do it at once.
+"""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import BoundedSemaphore
 from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from application.eventstore.database import Database
-from application.eventstore.deadline import seconds_left
 from application.people.accounts import BY_EMAIL, Account, Accounts, hash_of_secret
 from application.people.email_address import spellings
-from domain.errors import AdmitOneError, Invalid, Sentence, Unavailable
+from domain.errors import AdmitOneError, Invalid, Sentence
 
 SESSION_LIFETIME = timedelta(days=30)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
 
-# A hash takes 64 MiB and a tenth of a second: more than two at once would slow all requests, and
-# many that wait for their turn would take the threads of people who want something else.
-HASHES_AT_ONCE = 2
-MOST_WAITING = 4
-WAIT_SECONDS = 2.0
-
 
 class WrongPassword(AdmitOneError):
     """E-mail address or password is wrong."""
-
-
-class TooManySignIns(Unavailable):
-    """Too many people are signing in at this moment. Try again shortly."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +44,6 @@ class Sessions:
         self._database = database
         self._accounts = accounts
         self._hasher = PasswordHasher()
-        self._turns = BoundedSemaphore(HASHES_AT_ONCE)
-        self._places = BoundedSemaphore(HASHES_AT_ONCE + MOST_WAITING)
         # Checked in place of accounts that do not exist, so that the time taken is the same.
         self._nobodys_hash: str | None = None
 
@@ -97,7 +85,7 @@ class Sessions:
     def with_password(self, email: str, password: str) -> Account:
         """Returns the account with this address and password.
 
-        Raises `WrongPassword`, and `TooManySignIns` if there is no turn to compute a hash.
+        Raises `WrongPassword`.
 
         Takes as long for an address without an account, so that nobody can find out which
         addresses have one.
@@ -114,7 +102,7 @@ class Sessions:
     def set_password(self, account: Account, password: str) -> None:
         """Sets a new password and signs out everywhere.
 
-        Raises `Invalid`, and `TooManySignIns` if there is no turn to compute a hash.
+        Raises `Invalid`.
         """
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise Invalid(
@@ -128,40 +116,22 @@ class Sessions:
                     ]
                 }
             )
-        with self._turn():
-            hashed = self._hasher.hash(password)
+        hashed = self._hasher.hash(password)
         with self._database.connection() as conn, conn.transaction():
             conn.execute(
                 "UPDATE accounts SET password_hash = %s WHERE id = %s", (hashed, account.id)
             )
             conn.execute("DELETE FROM sessions WHERE account_id = %s", (account.id,))
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Waits for a turn to compute a hash. Raises `TooManySignIns`."""
-        if not self._places.acquire(blocking=False):
-            raise TooManySignIns
-        try:
-            if not self._turns.acquire(timeout=min(WAIT_SECONDS, seconds_left())):
-                raise TooManySignIns
-            try:
-                yield
-            finally:
-                self._turns.release()
-        finally:
-            self._places.release()
-
     def _matches(self, hashed: str, password: str) -> bool:
         if len(password) > LONGEST_PASSWORD:
             return False
-        with self._turn():
-            try:
-                return self._hasher.verify(hashed, password)
-            except (VerificationError, InvalidHashError):
-                return False
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
     def _hash_of_nobody(self) -> str:
         if self._nobodys_hash is None:
-            with self._turn():
-                self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(16))
+            self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(16))
         return self._nobodys_hash

@@ -39,6 +39,20 @@ class Invitee:
         return cls(data["name"], data["email"], data.get("time_zone"))
 
 
+@dataclass(frozen=True)
+class Prefill:
+    """The details with which a link fills in the invitee's form."""
+
+    name: str | None = None
+    email: str | None = None
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> Self | None:
+        """Returns the details in a link's row; None if it has none."""
+        name, email = data.get("prefill_name"), data.get("prefill_email")
+        return cls(name, email) if name or email else None
+
+
 def commitment(salt: bytes, data: Mapping[str, str]) -> str:
     """Returns the SHA-256 of salt and canonical JSON, in hexadecimal.
 
@@ -53,16 +67,22 @@ def without_empty(data: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def row_for(
-    originator_id: UUID, originator_version: int, data: Mapping[str, str | None]
+    originator_id: UUID,
+    originator_version: int,
+    data: Mapping[str, str | None],
+    *,
+    like: PersonalDataRow | None = None,
 ) -> tuple[list[PersonalDataRow], str | None]:
     """Returns the row to save with an event, and the commitment for the event itself.
 
-    With no field filled in there is no row, and no commitment.
+    With no field filled in there is no row, and no commitment. The same data as in the row
+    `like` gets the same commitment, by which it can be recognized.
     """
     filled = without_empty(data)
     if not filled:
         return [], None
-    salt = secrets.token_bytes(SALT_BYTES)
+    is_same = like is not None and like.data == filled
+    salt = like.salt if like is not None and is_same else secrets.token_bytes(SALT_BYTES)
     row = PersonalDataRow(originator_id, originator_version, salt, filled)
     return [row], commitment(salt, filled)
 
@@ -87,6 +107,19 @@ def texts_of(database: Database, originator_id: UUID) -> dict[int, dict[str, str
         (originator_id,),
     )
     return {row["originator_version"]: row["data"] for row in rows}
+
+
+def link_data(
+    recipient: str | None, note: str | None, reference: str | None, prefill: Prefill | None
+) -> dict[str, str | None]:
+    """Returns the fields of a link's row."""
+    return {
+        "recipient": recipient,
+        "note": note,
+        "reference": reference,
+        "prefill_name": prefill.name if prefill else None,
+        "prefill_email": prefill.email if prefill else None,
+    }
 
 
 def booking_data(invitee: Invitee, notes: str | None) -> dict[str, str | None]:

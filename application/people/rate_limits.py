@@ -41,18 +41,21 @@ WRONG_KEYS = RateLimit("wrong-key", 60, timedelta(minutes=10))
 INVALID_REDEMPTIONS = RateLimit("invalid-redemption", 60, timedelta(minutes=10))
 """Requests to redeem a link that fail by validation, by address."""
 
-PASSWORDS_BY_ADDRESS = RateLimit("password-by-address", 20, timedelta(minutes=15))
-"""Wrong passwords, at sign-in and at a change of password, by address."""
+PASSWORDS_BY_CLIENT = RateLimit("password-by-address", 20, timedelta(minutes=15))
+"""Wrong passwords, at sign-in and at a change of password, by client.
+
+A client is an address, or a browser at which the account has signed in before.
+"""
 
 PASSWORDS_BY_ACCOUNT = RateLimit("password-by-account", 50, timedelta(hours=1))
 """The same by account, from all addresses together and whether the account exists or not.
 
 Strangers must not lock an owner out, so this limit only slows guessing down: beyond it, each
-address still has `FREE_PASSWORDS`.
+client still has `FREE_PASSWORDS`.
 """
 
 FREE_PASSWORDS = 3
-"""Wrong passwords that an address may enter in a window for an account beyond its limit."""
+"""Wrong passwords that a client may enter in a window for an account beyond its limit."""
 
 _COUNT = """
     INSERT INTO rate_limits AS counted (kind, subject, failures, ends_at)
@@ -114,25 +117,25 @@ class RateLimits:
         if window.failures > limit.failures:
             raise window.refusal(now)
 
-    def count_wrong_password(self, *, address: str, email: str, now: datetime) -> None:
+    def count_wrong_password(self, *, client: str, email: str, now: datetime) -> None:
         """Counts a wrong password, both for the client and for the account."""
-        self._count(PASSWORDS_BY_ADDRESS, address, now)
+        self._count(PASSWORDS_BY_CLIENT, client, now)
         self._count(PASSWORDS_BY_ACCOUNT, _account(email), now)
 
-    def check_password_attempt(self, *, address: str, email: str, now: datetime) -> None:
+    def check_password_attempt(self, *, client: str, email: str, now: datetime) -> None:
         """Raises `TooManyAttempts` if this client may not try a password, right or wrong, now.
 
         Attempts that run at the same moment do not see each other, so a limit can be exceeded
         by as many as there are web threads.
         """
-        by_address, by_account = self._read(address, _account(email), now)
-        if by_address is None:
+        by_client, by_account = self._read(client, _account(email), now)
+        if by_client is None:
             return
-        if by_address.failures >= PASSWORDS_BY_ADDRESS.failures:
-            raise by_address.refusal(now)
+        if by_client.failures >= PASSWORDS_BY_CLIENT.failures:
+            raise by_client.refusal(now)
         is_slowed = by_account and by_account.failures >= PASSWORDS_BY_ACCOUNT.failures
-        if by_account and is_slowed and by_address.failures >= FREE_PASSWORDS:
-            raise min(by_address, by_account, key=lambda window: window.ends_at).refusal(now)
+        if by_account and is_slowed and by_client.failures >= FREE_PASSWORDS:
+            raise min(by_client, by_account, key=lambda window: window.ends_at).refusal(now)
 
     def sweep(self, *, now: datetime) -> int:
         """Deletes the counts whose windows have ended, and returns how many there were."""
@@ -156,15 +159,15 @@ class RateLimits:
         return _Window(row["failures"], row["ends_at"])
 
     def _read(
-        self, address: str, account: str, now: datetime
+        self, client: str, account: str, now: datetime
     ) -> tuple[_Window | None, _Window | None]:
         """Returns the open windows of wrong passwords of the client and of the account."""
-        by_address, by_account = PASSWORDS_BY_ADDRESS.kind, PASSWORDS_BY_ACCOUNT.kind
-        values = (by_address, self._hash(address), by_account, self._hash(account), now)
+        by_client, by_account = PASSWORDS_BY_CLIENT.kind, PASSWORDS_BY_ACCOUNT.kind
+        values = (by_client, self._hash(client), by_account, self._hash(account), now)
         with deadline(DATABASE_SECONDS):
             rows = self._database.fetch_all(_READ, values)
         windows = {row["kind"]: _Window(row["failures"], row["ends_at"]) for row in rows}
-        return windows.get(by_address), windows.get(by_account)
+        return windows.get(by_client), windows.get(by_account)
 
     def _hash(self, subject: str) -> bytes:
         return hmac.digest(self._key, subject.encode(errors="replace"), hashlib.sha256)

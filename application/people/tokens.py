@@ -22,7 +22,7 @@ class InvalidToken(ValueError):
 
 
 class Tokens:
-    """Signs and reads the three kinds of token, each under a salt of its own.
+    """Signs and reads the kinds of token, each under a salt of its own.
 
     Reading a token always costs one signature check, so that the time of an answer does not
     reveal what is wrong with it.
@@ -37,6 +37,7 @@ class Tokens:
         }
         self._links = _ExactSigner(salt="admitone.link", **options)
         self._bookings = _ExactSigner(salt="admitone.manage", **options)
+        self._browsers = _ExactSigner(salt="admitone.browser", **options)
         self._sign_ins = _ExactTimestampSigner(salt="admitone.sign-in", **options)
 
     def for_link(self, link_id: UUID) -> str:
@@ -55,6 +56,14 @@ class Tokens:
         """Returns the id of the booking that the token opens. Raises `InvalidToken`."""
         return _uuid(_unsigned(self._bookings, token))
 
+    def for_browser(self, account_id: UUID, browser_id: UUID) -> str:
+        """Returns a token that says that the account has signed in at this browser before."""
+        return self._browsers.sign(_text(account_id) + _text(browser_id)).decode()
+
+    def browser(self, token: str) -> tuple[UUID, UUID]:
+        """Returns account id and browser id of the token. Raises `InvalidToken`."""
+        return _two_uuids(_unsigned(self._browsers, token))
+
     def for_sign_in(self, account_id: UUID, nonce: UUID) -> str:
         """Returns a token that is valid until it expires or the account's nonce changes."""
         return self._sign_ins.sign(_text(account_id) + _text(nonce)).decode()
@@ -64,8 +73,7 @@ class Tokens:
 
         Raises `InvalidToken`.
         """
-        value = _unsigned(self._sign_ins, token, max_age=int(lifetime.total_seconds()))
-        return _uuid(value[:_ID_LENGTH]), _uuid(value[_ID_LENGTH:])
+        return _two_uuids(_unsigned(self._sign_ins, token, max_age=int(lifetime.total_seconds())))
 
 
 class _ExactSigner(Signer):
@@ -98,3 +106,7 @@ def _text(value: UUID) -> str:
 
 def _uuid(text: str) -> UUID:
     return UUID(bytes=urlsafe_b64decode(text + "=="))
+
+
+def _two_uuids(text: str) -> tuple[UUID, UUID]:
+    return _uuid(text[:_ID_LENGTH]), _uuid(text[_ID_LENGTH:])

@@ -47,6 +47,7 @@ BEGIN
     GRANT USAGE ON SEQUENCE stored_events_notification_id_seq TO admitone_service;
     GRANT SELECT, INSERT, DELETE ON personal_data, sessions TO admitone_service;
     GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO admitone_service;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars TO admitone_service;
 
     -- The auditor reads personal data as well, because a commitment in the log can be checked
     -- only against its row, while that exists.

@@ -4,7 +4,16 @@ from importlib.resources import files
 
 from flask import Flask
 
-from interface.api import audit, booking_links, bookings, calendars, links, manage, projections
+from interface.api import (
+    audit,
+    booking_links,
+    bookings,
+    busy_calendars,
+    calendars,
+    links,
+    manage,
+    projections,
+)
 from interface.api.openapi import Api
 from interface.version import version
 
@@ -30,6 +39,7 @@ def init_app(app: Flask) -> None:
         bookings.blueprint,
         booking_links.blueprint,
         manage.blueprint,
+        busy_calendars.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

@@ -43,14 +43,16 @@ REFUSED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, TooManyAttempts
 def read(token: str) -> Any:
     """Read an active link.
 
-    Says what can be booked, with whom, and until when. A link that has ended answers 410.
+    Says what can be booked, with whom, and until when. `prefill` has the details of the invitee
+    that the owner gave, to fill in a form with. A link that has ended answers 410.
     """
     invited = active_invitation(token)
     return {
         "status": LinkStatus.ACTIVE,
-        "calendar": invited.calendar.terms,
+        "calendar": invited.terms,
         "host": {"name": invited.host_name},
         "expires_at": invited.link.expires_at,
+        "prefill": invited.prefill(),
     }
 
 

@@ -3,17 +3,24 @@
 from typing import Any
 from uuid import UUID
 
-from flask import request, url_for
+from flask import url_for
 
 from application.eventstore.event_sourced_application import Written
 from domain.calendar import Calendar
-from domain.errors import Busy, CalendarArchived, CalendarNotFound, StaleVersion
-from interface.api.decorators import Blueprint, caller, requires, shows, with_log_position
-from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, reads_header, refuses
+from domain.errors import Busy, CalendarArchived, CalendarNotFound
+from interface.api.decorators import (
+    Blueprint,
+    caller,
+    names_version,
+    requires,
+    shows,
+    version_read,
+    version_tag,
+    with_log_position,
+)
+from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.api.response_schemas import CalendarOutput, CalendarPage
 from interface.web.calendar_mapping import changed_terms, new_terms
-from interface.web.fields import whole_number
-from interface.web.problems import PreconditionRequired
 from interface.web.request_context import services
 from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields
 from projections.views import calendar_list
@@ -72,19 +79,14 @@ def read(calendar_id: UUID) -> Any:
     The `ETag` of the response names the calendar's version. A change has to name it, too.
     """
     calendar = calendar_list.calendar_of(services().database, caller().account_id, calendar_id)
-    return calendar, {"ETag": f'"{calendar.version}"'}
+    return calendar, version_tag(calendar)
 
 
 @blueprint.route("/<uuid:calendar_id>", methods=["PATCH"])
 @requires("calendars")
 @blueprint.arguments(CalendarChange, example={"name": "Intro call", "duration_minutes": 45})
-@reads_header(
-    "If-Match",
-    "The ETag of the version that you have read, or * for any version.",
-    required=True,
-    schema={"type": "string"},
-)
-@refuses(CalendarNotFound, CalendarArchived, PreconditionRequired, StaleVersion, Busy)
+@names_version
+@refuses(CalendarNotFound, CalendarArchived, Busy)
 @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)
 def change(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Change a calendar.
@@ -97,7 +99,7 @@ def change(body: dict[str, Any], calendar_id: UUID) -> Any:
         calendar_id=calendar_id,
         owner_id=caller().account_id,
         change=lambda terms: changed_terms(terms, body),
-        version=_version_read(),
+        version=version_read(),
         actor=caller().actor,
         now=current.now(),
     )
@@ -126,17 +128,4 @@ def archive(calendar_id: UUID) -> Any:
 
 
 def _response(result: Written[Calendar]) -> tuple[Calendar, dict[str, str]]:
-    return result.value, with_log_position(result, {"ETag": f'"{result.value.version}"'})
-
-
-def _version_read() -> int | None:
-    """Returns the version that If-Match names, the newest of several, or None for any version.
-
-    Returns 0, which no calendar has, if it names none. Raises `PreconditionRequired`.
-    """
-    if "If-Match" not in request.headers:
-        raise PreconditionRequired
-    if request.if_match.star_tag:
-        return None
-    # Iterating leaves out weak tags, which never match.
-    return max((whole_number(tag) or 0 for tag in request.if_match), default=0)
+    return result.value, with_log_position(result, version_tag(result.value))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import flask_smorest
 from flask import Response, g, request
@@ -11,12 +11,18 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from application.eventstore.event_sourced_application import Written
 from application.people.accounts import Caller
 from application.people.rate_limits import WRONG_KEYS, TooManyAttempts
-from domain.errors import Invalid, ViewBehind
+from domain.errors import Invalid, StaleVersion, ViewBehind
 from interface.api.openapi import complete, has_etag, note, reads_header, refuses
 from interface.api.strict_json import StrictParser
-from interface.web.entity_tags import entity_tag, is_unchanged
+from interface.web.entity_tags import entity_tag, known_tag, version_in, with_version
 from interface.web.fields import LAST_POSITION, whole_number
-from interface.web.problems import INVITEE_BLUEPRINTS, Forbidden, Malformed, Unauthorized
+from interface.web.problems import (
+    INVITEE_BLUEPRINTS,
+    Forbidden,
+    Malformed,
+    PreconditionRequired,
+    Unauthorized,
+)
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 from projections.engine import positions
@@ -102,17 +108,20 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def revalidates(*views: str, by_the_minute: bool = False) -> Callable[[V], V]:
     """Answers 304 without calling the view if the client has what it would answer.
 
-    Only after `requires`. See `interface.web.entity_tags` for the arguments.
+    Only after `requires`. See `interface.web.entity_tags` for the arguments. If the view names a
+    version in its ETag, so does the tag.
     """
 
     def decorate(view: V) -> V:
         @wraps(view)
         def revalidating(*args: Any, **kwargs: Any) -> Any:
             tag = entity_tag(*views, reader=caller().account_id, by_the_minute=by_the_minute)
-            if is_unchanged(tag):
-                return not_modified(tag)
+            known = known_tag(tag)
+            if known is not None:
+                return not_modified(known)
             response = view(*args, **kwargs)
-            response.set_etag(tag, weak=True)
+            version, _ = response.get_etag()
+            _set_tag(response, with_version(tag, version) if version else tag)
             return response
 
         return has_etag(cast("V", revalidating))
@@ -123,8 +132,50 @@ def revalidates(*views: str, by_the_minute: bool = False) -> Callable[[V], V]:
 def not_modified(tag: str) -> Response:
     """Returns a response that says that the client's copy with this tag is current."""
     response = Response(status=304)
-    response.set_etag(tag, weak=True)
+    _set_tag(response, tag)
     return response
+
+
+def _set_tag(response: Response, tag: str) -> None:
+    response.set_etag(tag, weak=not version_in(tag))
+
+
+class Versioned(Protocol):
+    """Something that changes from version to version."""
+
+    @property
+    def version(self) -> int:
+        """The newest version."""
+        ...
+
+
+def names_version(view: V) -> V:
+    """Documents that a change names the version that was read, which `version_read` returns."""
+    documented = reads_header(
+        "If-Match",
+        "The ETag of the version that you have read, or * for any version.",
+        required=True,
+        schema={"type": "string"},
+    )(view)
+    return refuses(PreconditionRequired, StaleVersion)(documented)
+
+
+def version_read() -> int | None:
+    """Returns the version that If-Match names, the newest of several, or None for any version.
+
+    Returns 0, which nothing has, if it names none. Raises `PreconditionRequired`.
+    """
+    if "If-Match" not in request.headers:
+        raise PreconditionRequired
+    if request.if_match.star_tag:
+        return None
+    # Iterating leaves out weak tags, which never match.
+    return max(map(version_in, request.if_match), default=0)
+
+
+def version_tag(read: Versioned) -> Headers:
+    """Returns the header that names the version of what was read or written."""
+    return {"ETag": f'"{read.version}"'}
 
 
 def with_log_position(result: Written[Any], headers: Headers | None = None) -> Headers:

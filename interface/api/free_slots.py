@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import Invalid
 from interface.api.decorators import not_modified
-from interface.web.entity_tags import entity_tag, is_unchanged
+from interface.web.entity_tags import entity_tag, known_tag
 from projections.open_slots import OpenSlots
 from projections.views import booking_calendar, calendar_list
 
@@ -25,7 +25,7 @@ def free_slots(open_slots: OpenSlots, query: dict[str, Any]) -> Any:
     if (last - first).days >= MOST_DAYS:
         raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
     tag = entity_tag(calendar_list.NAME, booking_calendar.NAME, by_the_minute=True)
-    if is_unchanged(tag):
+    if known_tag(tag) is not None:
         return not_modified(tag)
     found = open_slots.whole_days(first, last, time_zone, most=MOST_SLOTS)
     return {"slots": found.slots, "next_from": found.next_from}, {"ETag": f'W/"{tag}"'}

@@ -14,20 +14,25 @@ from domain.errors import (
     CalendarArchived,
     CalendarNotFound,
     Invalid,
+    LinkExpired,
     LinkNotFound,
     LinkRedeemed,
     LinkRevoked,
 )
 from domain.link import SingleUseLink
+from domain.offer import EVERYTHING
 from interface.api.decorators import (
     Blueprint,
     caller,
+    names_version,
     requires,
     revalidates,
     shows,
+    version_read,
+    version_tag,
     with_log_position,
 )
-from interface.api.openapi import LOCATION, LOG_POSITION, refuses
+from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.api.response_schemas import (
     BulkRevocationOutput,
     LinkBatchOutput,
@@ -42,6 +47,7 @@ from interface.web.request_context import services
 from interface.web.request_schemas import (
     BulkRevokeInput,
     LinkBatchInput,
+    LinkChange,
     LinkInput,
     LinkQuery,
     NoFields,
@@ -58,29 +64,40 @@ blueprint = Blueprint(
 )
 
 
-_EXAMPLE = {"recipient": "Ada Lovelace", "note": "First interview", "expires_in_days": 14}
+_EXAMPLE = {
+    "recipient": "Ada Lovelace",
+    "note": "First interview",
+    "expires_in_days": 14,
+    "reference": "candidate-4711",
+    "prefill": {"name": "Ada Lovelace", "email": "ada@example.org"},
+    "offer": {"duration_minutes": 45},
+}
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links", methods=["POST"])
 @requires("links")
 @blueprint.arguments(LinkInput, required=False, example=_EXAMPLE)
 @refuses(CalendarNotFound, CalendarArchived, Busy)
-@blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
+@blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a single-use link.
 
     The response holds its `url`, for the invitee's browser, and its `token`, for programs. A link
-    expires after 90 days unless the body says otherwise. Recipient and note are for the owner
-    alone: invitees never see them.
+    expires after 90 days unless the body says otherwise. Recipient, note and reference are for the
+    owner alone: invitees never see them. `prefill` is for the invitee: the booking form is filled
+    in with it. By default a link offers all slots of its calendar; `offer` limits it to some of
+    them, and may give it a duration of its own.
     """
+    new = _new_link(body, services().now())
     try:
-        issued = _issue(calendar_id, [body])
+        issued = _issue(calendar_id, [new])
     except Invalid as invalid:
         raise Invalid(
             {field.removeprefix("links.0."): why for field, why in invalid.errors.items()}
         ) from None
     (link,) = issued.value
-    return _present(link, body), with_log_position(issued, _location(link))
+    headers = with_log_position(issued, version_tag(link) | _location(link))
+    return _present(link, new.typed), headers
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
@@ -93,9 +110,12 @@ def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
 
     Issues all of them or none. They are returned in the order of the request.
     """
-    issued = _issue(calendar_id, body["links"])
-    links = zip(issued.value, body["links"], strict=True)
-    return {"items": [_present(link, typed) for link, typed in links]}, with_log_position(issued)
+    now = services().now()
+    new = [_new_link(fields, now) for fields in body["links"]]
+    issued = _issue(calendar_id, new)
+    links = zip(issued.value, new, strict=True)
+    items = [_present(link, each.typed) for link, each in links]
+    return {"items": items}, with_log_position(issued)
 
 
 @blueprint.route("/links")
@@ -133,13 +153,41 @@ def list_links(query: dict[str, Any]) -> Any:
 @shows(link_list.NAME)
 @revalidates(link_list.NAME, by_the_minute=True)
 @refuses(LinkNotFound)
-@blueprint.response(200, LinkOutput)
+@blueprint.response(200, LinkOutput, headers=ETAG)
 def read(link_id: UUID) -> Any:
     """Read a link.
 
     `booking` is null until the link is redeemed, and its `invitee` once that person was forgotten.
+    The `ETag` of the response names the link's version. A change has to name it, too.
     """
-    return present_link(_own(link_id))
+    link = _own(link_id)
+    return present_link(link), version_tag(link)
+
+
+@blueprint.route("/links/<uuid:link_id>", methods=["PATCH"])
+@requires("links")
+@blueprint.arguments(LinkChange, example={"note": "Second interview"})
+@names_version
+@refuses(LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, Busy)
+@blueprint.response(200, LinkOutput, headers=LOG_POSITION | ETAG)
+def change(body: dict[str, Any], link_id: UUID) -> Any:
+    """Change a link.
+
+    Fields that the body does not name stay as they are, and null empties a text. What a link
+    offers never changes. A link that has ended can't be changed.
+    """
+    current = services()
+    changed = current.links.change(
+        link_id=link_id,
+        owner_id=caller().account_id,
+        expires_at=body.pop("expires_at", None),
+        typed=body,
+        version=version_read(),
+        actor=caller().actor,
+        now=current.now(),
+    )
+    link = changed.value
+    return _present(link, _typed(link)), with_log_position(changed, version_tag(link))
 
 
 @blueprint.route("/links/<uuid:link_id>/refused-attempts")
@@ -199,19 +247,20 @@ def revoke(body: dict[str, Any], link_id: UUID) -> Any:
         actor=caller().actor,
         now=current.now(),
     )
-    return _present(revoked.value, _typed(link_id)), with_log_position(revoked)
+    link = revoked.value
+    return _present(link, _typed(link)), with_log_position(revoked)
 
 
 @blueprint.route("/links/<uuid:link_id>/replace", methods=["POST"])
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
 @refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, Busy)
-@blueprint.response(201, LinkOutput, headers=LOG_POSITION | LOCATION)
+@blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def replace(link_id: UUID) -> Any:
     """Replace a link.
 
-    Revokes the link and issues one with the same recipient and note that is valid for as long, in
-    one step.
+    Revokes the link and issues one with the same texts and the same offer that is valid for as
+    long, in one step.
     """
     current = services()
     replaced = current.links.replace(
@@ -221,7 +270,8 @@ def replace(link_id: UUID) -> Any:
         now=current.now(),
     )
     new = replaced.value
-    return _present(new, _typed(new.id)), with_log_position(replaced, _location(new))
+    headers = with_log_position(replaced, version_tag(new) | _location(new))
+    return _present(new, _typed(new)), headers
 
 
 def _own(link_id: UUID) -> LinkRow:
@@ -229,15 +279,14 @@ def _own(link_id: UUID) -> LinkRow:
     return link_list.link_of(current.database, caller().account_id, link_id, now=current.now())
 
 
-def _issue(calendar_id: UUID, links: list[dict[str, Any]]) -> Written[list[SingleUseLink]]:
+def _issue(calendar_id: UUID, links: list[NewLink]) -> Written[list[SingleUseLink]]:
     current = services()
-    now = current.now()
     return current.links.issue(
         calendar_id=calendar_id,
         owner_id=caller().account_id,
-        links=[_new_link(fields, now) for fields in links],
+        links=links,
         actor=caller().actor,
-        now=now,
+        now=current.now(),
     )
 
 
@@ -245,15 +294,22 @@ def _new_link(fields: dict[str, Any], now: datetime) -> NewLink:
     expires_at = fields.get("expires_at")
     if "expires_in_days" in fields:
         expires_at = now + timedelta(days=fields["expires_in_days"])
-    return NewLink(fields.get("recipient"), fields.get("note"), expires_at)
+    return NewLink(
+        recipient=fields.get("recipient"),
+        note=fields.get("note"),
+        expires_at=expires_at,
+        reference=fields.get("reference"),
+        prefill=fields.get("prefill"),
+        offer=fields.get("offer") or EVERYTHING,
+    )
 
 
-def _typed(link_id: UUID) -> dict[str, str]:
-    row = personal_data.find(services().database, link_id)
+def _typed(link: SingleUseLink) -> dict[str, str]:
+    row = personal_data.find(services().database, link.id, link.typed_version)
     return row.data if row else {}
 
 
-def _present(link: SingleUseLink, typed: dict[str, Any]) -> dict[str, Any]:
+def _present(link: SingleUseLink, typed: dict[str, str]) -> dict[str, Any]:
     """Returns the output of a link that was just written. It has no booking."""
     return present_link(link_list.details_of(link, typed, now=services().now()))
 

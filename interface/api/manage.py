@@ -134,7 +134,7 @@ def _output(found: ManagedBooking, token: str) -> dict[str, Any]:
         "status": booking.status,
         "start": booking.slot.start,
         "end": booking.slot.end,
-        "calendar": agreed,
+        "calendar": found.terms,
         "host": {"name": found.host_name},
         "location": found.place,
         "invitee": found.invitee,

@@ -30,7 +30,7 @@ LOG_POSITION = {
 }
 ETAG = {
     "ETag": {
-        "description": "The version of the calendar. A change names it in If-Match.",
+        "description": "The version. A change names it in If-Match.",
         "schema": {"type": "string"},
     }
 }
@@ -151,10 +151,11 @@ def complete(operation: dict[str, Any], notes: dict[str, Any], *, owner: bool) -
         operation["parameters"] = [*operation.get("parameters", ()), *notes["headers"]]
     if "revalidated" in notes:
         operation["parameters"] = [*operation.get("parameters", ()), _IF_NONE_MATCH]
-        operation["responses"][200].setdefault("headers", {}).update(_WEAK_ETAG)
+        headers = operation["responses"][200].setdefault("headers", {})
+        headers.setdefault("ETag", _WEAK_ETAG["ETag"])
         operation["responses"][304] = {
             "description": "Nothing has changed since.",
-            "headers": _WEAK_ETAG,
+            "headers": {"ETag": headers["ETag"]},
         }
     if "security" in notes:
         operation["security"] = notes["security"]

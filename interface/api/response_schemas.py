@@ -4,10 +4,16 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from application.busy_calendars.busy_calendars import ReadProblem
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.web.fields import Instant
-from interface.web.request_schemas import AvailabilitySchema, InviteeSchema
+from interface.web.request_schemas import (
+    AvailabilitySchema,
+    InviteeSchema,
+    OfferSchema,
+    PrefillSchema,
+)
 from projections.rebuild.jobs import KINDS, STATES
 
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
@@ -106,6 +112,9 @@ class LinkOutput(ResponseSchema):
     calendar_id = fields.UUID(metadata=_example(_CALENDAR_ID))
     recipient = fields.String(allow_none=True, metadata=_example("Ada Lovelace"))
     note = fields.String(allow_none=True, metadata=_example("First interview"))
+    reference = fields.String(allow_none=True, metadata=_example("candidate-4711"))
+    prefill = fields.Nested(PrefillSchema, allow_none=True)
+    offer = fields.Nested(OfferSchema, allow_none=True)
     issued_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
     expires_at = Instant(metadata=_example("2027-01-25T08:00:00Z"))
     redeemed_at = Instant(allow_none=True, metadata=_example(None))
@@ -218,6 +227,7 @@ class BookingLinkOutput(ResponseSchema):
     calendar = fields.Nested(CalendarShown)
     host = fields.Nested(Host)
     expires_at = Instant(metadata=_example("2027-01-25T08:00:00Z"))
+    prefill = fields.Nested(PrefillSchema, allow_none=True)
 
 
 class SlotOutput(ResponseSchema):
@@ -292,10 +302,39 @@ class ManagedBookingOutput(ResponseSchema):
     ics_url = fields.String(metadata=_example(f"{_URL}/m/{_TOKEN}/booking.ics"))
 
 
+class BusyCalendarOutput(ResponseSchema):
+    """A calendar elsewhere."""
+
+    id = fields.UUID(metadata=_example("e3b8a1c2-7d54-4f0a-9c1e-2b6f4d8a5e66"))
+    name = fields.String(metadata=_example("Family"))
+    url = fields.String(
+        attribute="masked_url",
+        metadata=_example("https://calendar.example.org/…", "Without what is secret in it."),
+    )
+    created_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
+    last_read_at = Instant(
+        allow_none=True,
+        metadata=_example("2027-01-18T09:00:00Z", "When it was last read without a problem."),
+    )
+    problem = fields.Enum(
+        ReadProblem,
+        by_value=True,
+        allow_none=True,
+        metadata=_example(None, "Why it can't be read at the moment."),
+    )
+    problem_since = Instant(allow_none=True, metadata=_example(None))
+
+
+class BusyCalendarList(ResponseSchema):
+    """All calendars elsewhere of the owner."""
+
+    items = fields.List(fields.Nested(BusyCalendarOutput))
+
+
 class DifferenceOutput(ResponseSchema):
     """A row that differs between the live view and the one built from the log."""
 
-    table = fields.String(metadata=_example("link_list_v2"))
+    table = fields.String(metadata=_example("link_list_v3"))
     key = fields.String(metadata=_example(_LINK_ID))
     live = fields.Dict(
         keys=fields.String(),
@@ -345,7 +384,7 @@ class RebuildOutput(ResponseSchema):
 class ProjectionOutput(ResponseSchema):
     """A view and how far it has come."""
 
-    name = fields.String(metadata=_example("link_list_v2"))
+    name = fields.String(metadata=_example("link_list_v3"))
     position = fields.Integer(metadata=_example(1200, "The position up to which it has read."))
     head = fields.Integer(metadata=_example(1200, "The position of the newest event."))
     lag_events = fields.Integer(

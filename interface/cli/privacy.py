@@ -1,6 +1,7 @@
 """`admitone privacy`: exports and erases personal data."""
 
 import json
+from functools import partial
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -10,6 +11,8 @@ import click
 from application.commands.erasure import OPERATOR
 from interface.cli import context
 from interface.observability import logs
+from interface.runtime.background_thread import background_thread
+from interface.runtime.busy_calendar_loop import read_busy_calendars
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
 from interface.runtime.retention_loop import delete_due, delete_hourly
 
@@ -63,7 +66,7 @@ def retention(keep_on: bool) -> None:
 
     Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and,
     if ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
-    ago or earlier.
+    ago or earlier. With --keep-on, also reads owners' calendars elsewhere.
     """
     if not keep_on:
         with context.services() as services:
@@ -73,5 +76,8 @@ def retention(keep_on: bool) -> None:
     logs.configure(context.settings().log)
     end_with_parent()
     stop = stop_on_signals()
-    with context.services() as services:
+    with (
+        context.services() as services,
+        background_thread("calendars", partial(read_busy_calendars, services, stop=stop), stop),
+    ):
         delete_hourly(services, stop=stop)

@@ -8,6 +8,7 @@ from interface.pages.operator import operations
 from interface.pages.owner import (
     booking_changes,
     bookings,
+    busy_calendars,
     calendars,
     erasure,
     home,
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
         sign_in,
         home,
         calendars,
+        busy_calendars,
         share_link,
         share_batch,
         links,

@@ -1,9 +1,9 @@
 """Ends connections that only take up room, which the web server by itself would keep for ever.
 
-A connection that has sent nothing for a while is ended, and so are those of an address that
-holds too many, the longest idle first. The kernel knows of each socket when it last received
-something, so requests are not slowed down by any bookkeeping. Linux only: elsewhere nothing is
-done, and a proxy in front has to do it.
+A connection on which nothing has moved for a while is ended, whether its client waits or does not
+read, and so are those of a client that holds too many, the longest idle first. The kernel knows
+of each socket when something last moved, so requests are not slowed down by any bookkeeping.
+Linux only: elsewhere nothing is done, and a proxy in front has to do it.
 """
 
 import os
@@ -17,19 +17,24 @@ from threading import Thread
 from time import sleep
 from typing import NamedTuple
 
-from interface.ip_address import is_loopback
+from interface import ip_address
 
 EVERY_SECONDS = 2.0
-SILENT_SECONDS = 15.0
-MOST_OF_AN_ADDRESS = 256
-"""Connections of one address to one worker. This machine's own addresses have no limit."""
+SILENT_SECONDS = 15.0  # of a client that never sent anything
+IDLE_SECONDS = 25.0  # after a request; longer than any request takes
+MOST_OF_A_CLIENT = 256
+"""Connections of one IPv4 address or IPv6 /64 to one worker. This machine has no limit."""
 
-# Of Linux's struct tcp_info: milliseconds since the last data came, and bytes received in all.
-_LAST_DATA, _RECEIVED, _TCP_INFO_BYTES = 52, 128, 136
+# Of Linux's struct tcp_info: milliseconds since data were last sent and since they last came, and
+# bytes received in all.
+_LAST_SENT, _LAST_CAME, _RECEIVED, _TCP_INFO_BYTES = 44, 52, 128, 136
 
 
 class Connection(NamedTuple):
-    """A client's connection to this process. `socket` is a copy, to be closed by its user."""
+    """A client's connection to this process. `socket` is a copy, to be closed by its user.
+
+    `idle_seconds` is since anything was last sent or received.
+    """
 
     socket: socket.socket
     address: str
@@ -63,17 +68,19 @@ def end_needless(port: int) -> None:
 
 
 def needless(connections: Iterable[Connection]) -> list[Connection]:
-    """Returns those that have been silent too long, or are too many of one address."""
+    """Returns those that have been idle too long, or are too many of one client."""
     found = []
-    by_address: dict[str, list[Connection]] = defaultdict(list)
+    by_client: dict[str, list[Connection]] = defaultdict(list)
     for connection in connections:
-        if not connection.has_sent and connection.idle_seconds > SILENT_SECONDS:
+        most = IDLE_SECONDS if connection.has_sent else SILENT_SECONDS
+        address = ip_address.parse(connection.address)
+        if connection.idle_seconds > most:
             found.append(connection)
-        elif not is_loopback(connection.address):
-            by_address[connection.address].append(connection)
-    for of_one in by_address.values():
+        elif address is not None and not address.is_loopback:
+            by_client[ip_address.customer(address)].append(connection)
+    for of_one in by_client.values():
         of_one.sort(key=lambda connection: connection.idle_seconds)
-        found += of_one[MOST_OF_AN_ADDRESS:]
+        found += of_one[MOST_OF_A_CLIENT:]
     return found
 
 
@@ -90,10 +97,11 @@ def open_connections(port: int) -> Iterator[Connection]:
                 continue
             address = copy.getpeername()[0]  # raises for the socket that listens
             info = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-            (idle,) = struct.unpack_from("I", info, _LAST_DATA)
+            (sent,) = struct.unpack_from("I", info, _LAST_SENT)
+            (came,) = struct.unpack_from("I", info, _LAST_CAME)
             (received,) = struct.unpack_from("Q", info, _RECEIVED)
             undo.pop_all()
-            yield Connection(copy, address, idle / 1000, received > 0)
+            yield Connection(copy, address, min(sent, came) / 1000, received > 0)
 
 
 def _watch(port: int) -> None:

@@ -1,36 +1,47 @@
-"""The front of a web worker: takes whole requests only, and shares its threads out.
+"""The front of a web worker: takes whole requests only, and gives each to the threads of its lane.
 
 The web server hands each request to a coroutine, which gathers the body within a limit of
 size and time. Only a whole request takes a thread, so a client that is slow, or gone, holds
-none. Kinds of work that take long have a share of the threads each; when it is used up, a few
-requests wait, and all further ones are answered 503 at once.
+none. Kinds of work that take long have a lane each, so they leave the threads of all others
+alone.
+
+A request that the front refuses goes through the application like any other, on a lane of its
+own, so that it is answered, logged and counted in the same form.
 
 Speaks granian's RSGI on one side and WSGI (PEP 3333) on the other.
 """
 
 import asyncio
-import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
+from domain.errors import AdmitOneError
 from interface.runtime.heartbeat import BEAT_SECONDS, beat
-from interface.web import problems
+from interface.runtime.lanes import Lane, LaneFull
+from interface.web.problems import (
+    RETRY_AFTER_SECONDS,
+    LengthRequired,
+    Overloaded,
+    RequestTimeout,
+)
 from interface.web.public_address import path_below
-from interface.wsgi import LARGEST_BODY
+from interface.wsgi import LARGEST_BODY, REFUSAL
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 BODY_SECONDS = 10.0
-RETRY_AFTER_SECONDS = "2"
+MOST_WAITING = 1000  # requests, for the threads of everybody
+MOST_REFUSALS = 200  # waiting to be told so
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 ResponseHeaders = list[tuple[str, str]]
 
@@ -52,34 +63,15 @@ class ClientGone(Exception):
     """The client went away before its request was whole."""
 
 
-class TooMany(Exception):
-    """A share of the threads is used up, and enough requests wait for it."""
+class SlowWork(NamedTuple):
+    """Requests with a lane of their own. Those that do not fit into it get `refusal`.
 
+    `matches` decides by the method and the path, which is that below the public path.
+    """
 
-class Share:
-    """The threads that one kind of work may take, and how many requests may wait for one."""
-
-    def __init__(self, matches: Callable[[str, str], bool], *, threads: int, waiting: int) -> None:
-        """`matches` decides by the method and the path, which is that below the public path."""
-        self.matches = matches
-        self._threads = asyncio.Semaphore(threads)
-        self._most_waiting = waiting
-        self._waiting = 0
-
-    @asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        """Takes a thread of the share, now or in turn. Raises `TooMany` instead of queueing."""
-        if self._threads.locked() and self._waiting >= self._most_waiting:
-            raise TooMany
-        self._waiting += 1
-        try:
-            await self._threads.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._threads.release()
+    matches: Callable[[str, str], bool]
+    lane: Lane
+    refusal: type[AdmitOneError] = Overloaded
 
 
 class RequestFront:
@@ -91,21 +83,21 @@ class RequestFront:
         *,
         threads: int,
         public_path: str = "",
-        shares: Sequence[Share] = (),
+        slow_work: Sequence[SlowWork] = (),
         heartbeats: Path | None = None,
     ) -> None:
-        """`public_path` is what a proxy in front may leave before the paths of the service.
+        """`threads` is for everything but `slow_work`, which has threads of its own.
 
-        A request belongs to the first of the `shares` that it matches, if to any.
-
+        `public_path` is what a proxy in front may leave before the paths of the service.
         `heartbeats` is the folder in which the supervisor looks for signs of life.
         """
         self._heartbeats = heartbeats
         self._app = app
         self._public_path = public_path
-        self._shares = shares
-        self._answered = 0
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._slow_work = slow_work
+        everything = Lane("request", threads=threads, waiting=MOST_WAITING)
+        self._everything_else = SlowWork(lambda method, path: True, everything)
+        self._refusals = Lane("refusal", threads=1, waiting=MOST_REFUSALS)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Starts the heartbeat, in the worker's own process."""
@@ -118,57 +110,71 @@ class RequestFront:
         Threads that are all busy show it as well, as long as they finish one request or another:
         a slow database must not cost a worker its life.
         """
-        loop = asyncio.get_running_loop()
-        probe = loop.run_in_executor(self._threads, int)
+        lane = self._everything_else.lane
+        probe: set[asyncio.Task[None]] = set()
         while True:
-            answered = self._answered
-            done, _ = await asyncio.wait({probe}, timeout=BEAT_SECONDS)
-            if done:
-                probe = loop.run_in_executor(self._threads, int)
-            if done or self._answered != answered:
+            finished = lane.finished
+            probe = probe or {asyncio.create_task(_probe(lane))}
+            _, probe = await asyncio.wait(probe, timeout=BEAT_SECONDS)
+            if lane.finished != finished:
                 beat(folder)
                 await asyncio.sleep(BEAT_SECONDS)
 
     async def __rsgi__(self, scope: Scope, proto: Any) -> None:
         """Answers one request."""
-        path = path_below(self._public_path, scope.path)
         try:
             body, length = await _whole_body(scope, proto)
-        except TimeoutError:
-            _refuse(path, proto, 408, "request-timeout", "The request took too long to arrive.")
+        except (TimeoutError, LengthRequired) as error:
+            refusal = error if isinstance(error, LengthRequired) else RequestTimeout()
+            await self._refuse(_environ(scope, b"", 0), proto, refusal)
             return
         except (ProtocolClosed, ClientGone):
             return
-        share = next((each for each in self._shares if each.matches(scope.method, path)), None)
         environ = _environ(scope, body, length)
-        if share is None:
-            await self._answer(environ, proto)
-            return
+        work = self._work_of(scope)
         try:
-            async with share.taken():
-                await self._answer(environ, proto)
-        except TooMany:
-            _refuse(path, proto, 503, "busy", "Too many of these requests at this moment.")
+            await work.lane.run(partial(_respond, self._app, environ, proto))
+        except LaneFull:
+            await self._refuse(environ, proto, work.refusal())
 
-    async def _answer(self, environ: dict[str, Any], proto: Any) -> None:
-        loop = asyncio.get_running_loop()
+    def _work_of(self, scope: Scope) -> SlowWork:
+        path = path_below(self._public_path, scope.path)
+        for work in self._slow_work:
+            if work.matches(scope.method, path):
+                return work
+        return self._everything_else
+
+    async def _refuse(self, environ: dict[str, Any], proto: Any, refusal: AdmitOneError) -> None:
+        environ[REFUSAL] = refusal
         try:
-            await loop.run_in_executor(self._threads, _respond, self._app, environ, proto)
-        finally:
-            self._answered += 1
+            await self._refusals.run(partial(_respond, self._app, environ, proto))
+        except LaneFull:  # too many even to be told why
+            proto.response_empty(503, [("retry-after", RETRY_AFTER_SECONDS)])
+
+
+async def _probe(lane: Lane) -> None:
+    with suppress(LaneFull):
+        await lane.run(_nothing)
+
+
+def _nothing() -> None:
+    """Takes a thread, and gives it back."""
 
 
 async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
     """Returns the body and its length. Raises `TimeoutError` if it did not come in time.
 
-    Raises `ClientGone` if it ended early: the server ends the body of a client that vanishes
-    like a whole one.
+    The server ends the body of a client that vanishes like a whole one. If that shows in the
+    length, this raises `ClientGone`. A JSON document that was cut off is none. But a form that
+    was cut off is a form, so one that comes without its length raises `LengthRequired`.
 
     Of a body that is too large only the length is returned: the application refuses it by that.
     """
     declared = scope.headers.get("content-length")
     if declared is None and scope.headers.get("transfer-encoding") is None:
         return b"", 0
+    if declared is None and scope.headers.get("content-type", "").lower().startswith(FORMS):
+        raise LengthRequired
     if declared is not None and int(declared) > LARGEST_BODY:
         return b"", int(declared)
     chunks: list[bytes] = []
@@ -236,19 +242,6 @@ def _respond(app: "WSGIApplication", environ: dict[str, Any], proto: Any) -> Non
         if hasattr(result, "close"):
             result.close()
     status, headers = started[-1]
+    if status[:3] in ("408", "411"):  # the rest of the body may still come
+        headers = [*headers, ("connection", "close")]
     proto.response_bytes(int(status[:3]), headers, b"".join(parts))
-
-
-def _refuse(path: str, proto: Any, status: int, slug: str, sentence: str) -> None:
-    """Answers without a thread, in the form that the caller reads."""
-    headers = [("cache-control", "no-store")]
-    if status == 503:
-        headers.append(("retry-after", RETRY_AFTER_SECONDS))
-    else:
-        headers.append(("connection", "close"))
-    if path.startswith("/api/"):
-        headers.append(("content-type", problems.MEDIA_TYPE))
-        proto.response_str(status, headers, json.dumps(problems.document(status, slug, sentence)))
-    else:
-        headers.append(("content-type", "text/plain; charset=utf-8"))
-        proto.response_str(status, headers, f"{sentence}\n")

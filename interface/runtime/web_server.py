@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from time import monotonic, sleep
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -15,15 +15,18 @@ from granian.server.mp import MPServer
 from interface.bootstrap import build
 from interface.observability import logs
 from interface.runtime import connection_warden, parent_watchdog
-from interface.runtime.request_front import RequestFront, Share
+from interface.runtime.lanes import Lane
+from interface.runtime.request_front import RequestFront, SlowWork
 from interface.settings import Settings
 from interface.web import public_address
+from interface.web.problems import TooManySignIns
 from interface.wsgi import create_app
 
 MOST_CONNECTIONS = 4096  # of a worker, idle ones included
-# Of a worker. At most six sign in, two wait for a view, one reads the whole log and one computes
-# metrics: two are left for everybody else even then.
-THREADS = 12
+# Of a worker, for everything but slow work. Few, because they all want Python's one lock.
+THREADS = 8
+HASHES_AT_ONCE = 2  # a hash takes 64 MiB and a tenth of a second of all cores
+PASSWORD_PATHS = ("/", "/account/password")
 HEADER_MILLISECONDS = 10_000
 MOST_HEADER_BYTES = 32 * 1024
 RESPAWN_SECONDS = 0.5
@@ -47,6 +50,7 @@ def main() -> None:
         "interface.runtime.web_server:worker",
         factory=True,
         interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
             header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=MOST_HEADER_BYTES
@@ -78,21 +82,24 @@ def worker() -> RequestFront:
         app,
         threads=THREADS,
         public_path=public_address.path_of(settings),
-        shares=shares(),
+        slow_work=slow_work(),
         heartbeats=Path(folder) if folder else None,
     )
 
 
-def shares() -> list[Share]:
-    """Returns the kinds of work that may not take all threads of a worker.
-
-    Passwords and `X-Min-Position` are limited where they are read. What is left is for everything
-    else: invitees' pages and redemptions above all.
-    """
+def slow_work() -> list[SlowWork]:
+    """Returns the kinds of work that may not keep a worker from serving anybody else."""
     return [
-        Share(_reads_the_whole_log, threads=1, waiting=4),
-        Share(_computes_metrics, threads=1, waiting=2),
+        SlowWork(
+            _checks_a_password, Lane("password", threads=HASHES_AT_ONCE, waiting=8), TooManySignIns
+        ),
+        SlowWork(_reads_the_whole_log, Lane("audit", threads=1, waiting=3)),
+        SlowWork(_computes_metrics, Lane("metrics", threads=1, waiting=2)),
     ]
+
+
+def _checks_a_password(method: str, path: str) -> bool:
+    return method == "POST" and path in PASSWORD_PATHS
 
 
 def _reads_the_whole_log(method: str, path: str) -> bool:

@@ -1,8 +1,9 @@
-"""Weak entity tags, by which programs that poll are told cheaply that nothing has changed.
+"""Entity tags, by which programs that poll are told cheaply that nothing has changed.
 
 A tag is made from what a response depends on, not from the response: a request that names it in
 If-None-Match is answered before anything is looked up. That is the state of the views, the
-request, who reads, and, where the clock decides, the minute.
+request, who reads, and, where the clock decides, the minute. A tag is weak, unless it also names
+the version that a change has to name in If-Match.
 """
 
 from hashlib import sha256
@@ -11,6 +12,7 @@ from math import ceil
 from flask import request
 
 from interface.version import version
+from interface.web.fields import whole_number
 from interface.web.request_context import services
 from projections.engine import positions
 
@@ -31,6 +33,20 @@ def entity_tag(*views: str, reader: object = None, by_the_minute: bool = False) 
     return sha256(repr(depends_on).encode()).hexdigest()[:24]
 
 
-def is_unchanged(tag: str) -> bool:
-    """Returns True if the client has the response with this tag already."""
-    return request.if_none_match.contains_weak(tag)
+def with_version(tag: str, version: str) -> str:
+    """Returns a tag that also names the version of what was read, for If-Match."""
+    return f"{version}-{tag}"
+
+
+def version_in(tag: str) -> int:
+    """Returns the version that a tag names; 0, which nothing has, if it names none."""
+    return whole_number(tag.partition("-")[0]) or 0
+
+
+def known_tag(tag: str) -> str | None:
+    """Returns the tag, with a version or not, of the response if the client has it already."""
+    named = request.if_none_match
+    if named.star_tag:
+        return tag
+    known = named.as_set(include_weak=True)
+    return next((each for each in known if each.rpartition("-")[2] == tag), None)

@@ -108,6 +108,9 @@ class Day(fields.Field[date]):
             )
         )
 
+    def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else value.isoformat()
+
 
 class InstantOrDay(Instant):
     """A moment, or a date, which stands for the moment at which that day begins in UTC."""

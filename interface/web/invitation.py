@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from application.people import personal_data
+from application.people.personal_data import Prefill
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
-from domain.calendar import Calendar
+from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarNotFound, LinkNotFound
 from domain.link import SingleUseLink
+from domain.offer import EVERYTHING, Offer
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 from projections.open_slots import OpenSlots
@@ -27,11 +30,27 @@ class Invitation:
     host_name: str
 
     @property
+    def terms(self) -> CalendarTerms:
+        """The terms of the calendar, with the duration of this link."""
+        return self.calendar.terms.with_duration(self._offer.duration_minutes)
+
+    @property
     def open_slots(self) -> OpenSlots:
-        """The free slots from now on."""
+        """The free slots that the link offers from now on."""
         current = services()
         rules = self.calendar.terms.rules
-        return OpenSlots(current.database, self.link.owner_id, rules, current.now())
+        return OpenSlots(current.database, self.link.owner_id, rules, current.now(), self._offer)
+
+    def prefill(self) -> Prefill | None:
+        """Returns the details to fill in. Raises `LinkEnded`: only an active link has them."""
+        current = services()
+        self.link.must_be_active(current.now())
+        row = personal_data.find(current.database, self.link.id, self.link.typed_version)
+        return Prefill.from_data(row.data) if row else None
+
+    @property
+    def _offer(self) -> Offer:
+        return self.link.offer or EVERYTHING
 
 
 def link_id_of(token: str) -> UUID:

@@ -30,6 +30,11 @@ class ManagedBooking:
     typed: Mapping[int, dict[str, str]]
 
     @property
+    def terms(self) -> CalendarTerms:
+        """Returns the agreed terms, with the duration that was booked."""
+        return self.agreed.with_duration(self.booking.slot.minutes)
+
+    @property
     def invitee(self) -> Invitee | None:
         """Returns the invitee; None once that person was forgotten."""
         return Invitee.from_data(self.typed.get(1))

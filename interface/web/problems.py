@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from flask import Response, json, request
 from werkzeug.exceptions import HTTPException
 
+from application.outgoing import AddressNotAllowed
 from application.people.accounts import AccountNotFound
-from application.people.authentication import TooManySignIns
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, Unavailable
 from interface.observability.metrics import RefusalResponse
 from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
 from projections.rebuild.jobs import RebuildRunning
@@ -39,11 +39,11 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.StaleVersion: (412, "stale-version"),
     errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
     errors.Busy: (503, "busy"),
-    TooManySignIns: (503, "busy"),
     errors.ViewBehind: (503, "view-behind"),
     errors.Unavailable: (503, "unavailable"),
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
+    AddressNotAllowed: (422, "address-not-allowed"),
     RebuildRunning: (409, "rebuild-running"),
     NoCheckpoint: (404, "no-checkpoint"),
     CheckpointDamaged: (503, "checkpoint-damaged"),
@@ -53,6 +53,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
 _PROBLEMS_FOR_OWNERS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.LinkNotFound: (404, "not-found"),
     errors.LinkRedeemed: (409, "link-redeemed"),
+    errors.LinkExpired: (409, "link-expired"),
     errors.LinkRevoked: (409, "link-revoked"),
 }
 
@@ -92,12 +93,31 @@ class Forbidden(AdmitOneError):
     """The scopes of this API key do not allow this."""
 
 
+class Overloaded(Unavailable):
+    """Too many of these requests at this moment. Try again shortly."""
+
+
+class TooManySignIns(Overloaded):
+    """Too many people are signing in at this moment. Try again shortly."""
+
+
+class RequestTimeout(AdmitOneError):
+    """The request took too long to arrive."""
+
+
+class LengthRequired(AdmitOneError):
+    """A form must come with its Content-Length."""
+
+
 _PROBLEMS |= {
     PreconditionRequired: (428, "precondition-required"),
     Malformed: (400, "malformed"),
     WrongHost: (400, "wrong-host"),
     Unauthorized: (401, "unauthorized"),
     Forbidden: (403, "forbidden"),
+    Overloaded: (503, "busy"),
+    RequestTimeout: (408, "request-timeout"),
+    LengthRequired: (411, "length-required"),
 }
 
 

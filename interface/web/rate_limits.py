@@ -29,22 +29,19 @@ def count_failure(limit: RateLimit) -> None:
 
 
 @contextmanager
-def limiting_passwords(email: str) -> Iterator[None]:
+def limiting_passwords(client: str, email: str) -> Iterator[None]:
     """Refuses the block if too many passwords were wrong, and counts its `WrongPassword`.
 
     Raises `TooManyAttempts` before the block, so that no more passwords are checked then.
     """
     current = services()
-    address = client_address()
     with _unless_the_database_fails():
-        current.rate_limits.check_password_attempt(address=address, email=email, now=current.now())
+        current.rate_limits.check_password_attempt(client=client, email=email, now=current.now())
     try:
         yield
     except WrongPassword:
         with _unless_the_database_fails():
-            current.rate_limits.count_wrong_password(
-                address=address, email=email, now=current.now()
-            )
+            current.rate_limits.count_wrong_password(client=client, email=email, now=current.now())
         raise
 
 

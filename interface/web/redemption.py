@@ -102,7 +102,7 @@ def confirmation(redemption: Redemption) -> dict[str, Any]:
         "booking_id": redemption.booking.id,
         "start": redemption.booking.slot.start,
         "end": redemption.booking.slot.end,
-        "calendar": redemption.calendar.terms,
+        "calendar": redemption.terms,
         "invitee": redemption.invitee,
         **manage_urls(services().tokens.for_managing(redemption.booking.id)),
     }

@@ -9,8 +9,6 @@ from flask import current_app, request
 from interface import ip_address
 from interface.bootstrap import Services
 
-IPV6_PREFIX = 64  # bits: the smallest network that one customer gets
-
 
 def services() -> Services:
     """Returns the services of this application."""
@@ -48,9 +46,7 @@ def counted_address(
         if hop is None or not any(client in network for network in trusted):
             break
         client = hop
-    if isinstance(client, IPv6Address):
-        return str(IPv6Network((int(client), IPV6_PREFIX), strict=False))
-    return str(client)
+    return ip_address.customer(client)
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:

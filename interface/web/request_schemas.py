@@ -13,7 +13,7 @@ from marshmallow import (
 )
 
 from application.commands.links import LARGEST_BATCH
-from application.people.personal_data import Invitee
+from application.people.personal_data import Invitee, Prefill
 from domain.booking import BookingStatus
 from domain.booking_rules import WEEKDAYS, Hours
 from domain.calendar import (
@@ -24,11 +24,14 @@ from domain.calendar import (
     NUMBER_LIMITS,
 )
 from domain.link import LONGEST_LIFE, LinkStatus
+from domain.offer import MOST_OFFERED_SLOTS, Offer
+from interface.outgoing.outgoing_url import LONGEST_URL
 from interface.web.fields import Day, Email, Instant, InstantOrDay, Name, Text, TimeZone
 from interface.web.pagination import DEFAULT_PAGE, LARGEST_PAGE
 
 LONGEST_PERSON = 200
 LONGEST_NOTE = 2000
+LONGEST_REFERENCE = 200
 LONGEST_LIFE_DAYS = LONGEST_LIFE.days
 
 
@@ -170,8 +173,75 @@ class NoFields(Body):
     """No body, or an empty object."""
 
 
-class LinkInput(Body):
-    """A link to issue. Without an expiry it is valid for 90 days."""
+class BusyCalendarInput(Body):
+    """A calendar elsewhere, as its owner names it."""
+
+    url = Name(
+        longest=LONGEST_URL,
+        required=True,
+        metadata={
+            "example": "https://calendar.example.org/private-3f9a/basic.ics",
+            "description": "The address of an iCalendar file, with http, https or webcal.",
+        },
+    )
+    name = Text(
+        longest=LONGEST_NAME,
+        allow_none=True,
+        load_default=None,
+        metadata={"example": "Family", "description": "Default: the host of the address."},
+    )
+
+
+class PrefillSchema(Body):
+    """What the booking form is filled in with. The invitee can change it."""
+
+    name = Text(longest=LONGEST_PERSON, allow_none=True, metadata={"example": "Ada Lovelace"})
+    email = Email(allow_none=True, metadata={"example": "ada@example.org"})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Prefill:
+        return Prefill(**data)
+
+
+class OfferSchema(Body):
+    """The part of the calendar that a link offers, and how long its slot takes."""
+
+    first_day = Day(
+        data_key="from",
+        allow_none=True,
+        metadata={
+            "example": "2027-01-18",
+            "description": "The first day on which a slot may start, in the calendar's time zone.",
+        },
+    )
+    last_day = Day(
+        data_key="to",
+        allow_none=True,
+        metadata={"example": "2027-01-29", "description": "The last such day, included."},
+    )
+    slots = fields.List(
+        Instant(),
+        allow_none=True,
+        metadata={
+            "minItems": 1,
+            "maxItems": MOST_OFFERED_SLOTS,
+            "example": None,
+            "description": "The starts of the only slots that are offered. The calendar has to"
+            " offer each of them when the link is issued, whether it is booked or not.",
+        },
+    )
+    duration_minutes = _whole(
+        "duration_minutes", 45, "Instead of the calendar's duration.", allow_none=True
+    )
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Offer:
+        slots = data.pop("slots", None)
+        return Offer(slots=None if slots is None else tuple(slots), **data)
+
+
+class LinkChange(Body):
+    """The fields of a link to change."""
 
     recipient = Text(
         longest=LONGEST_PERSON,
@@ -187,12 +257,25 @@ class LinkInput(Body):
         allow_none=True,
         metadata={"example": "First interview", "description": "Only the owner sees it."},
     )
+    reference = Text(
+        longest=LONGEST_REFERENCE,
+        allow_none=True,
+        metadata={
+            "example": "candidate-4711",
+            "description": "An id of your own for the link. Only the owner sees it.",
+        },
+    )
     expires_at = Instant(
         metadata={
             "example": "2027-02-01T00:00:00Z",
             "description": "When the link stops working, at most 365 days from now.",
         }
     )
+
+
+class LinkInput(LinkChange):
+    """A link to issue. Without an expiry it is valid for 90 days."""
+
     expires_in_days = fields.Integer(
         strict=True,
         metadata={"example": 14, "description": "Instead of `expires_at`."},
@@ -200,6 +283,9 @@ class LinkInput(Body):
             1, LONGEST_LIFE_DAYS, error=f"Must be between 1 and {LONGEST_LIFE_DAYS}."
         ),
     )
+
+    prefill = fields.Nested(PrefillSchema, allow_none=True)
+    offer = fields.Nested(OfferSchema, allow_none=True)
 
     @validates_schema
     def _one_expiry(self, data: dict[str, Any], **_: Any) -> None:
@@ -267,7 +353,8 @@ class LinkQuery(PageQuery):
         longest=200,
         load_default=None,
         metadata={
-            "description": "Text to search for in recipient, note and the invitee's name or e-mail."
+            "description": "Text to search for in recipient, note, reference and the invitee's name"
+            " or e-mail."
         },
     )
     status = fields.Enum(

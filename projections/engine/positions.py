@@ -11,7 +11,7 @@ from application.eventstore.database import Database
 from domain.errors import ViewBehind
 
 WAIT_SECONDS = 2.0
-MOST_WAITING = 2  # at once in a process: few of a web worker's 12 threads
+MOST_WAITING = 2  # at once in a process: a quarter of a web worker's threads
 _POLL_SECONDS = 0.004
 _places = BoundedSemaphore(MOST_WAITING)
 

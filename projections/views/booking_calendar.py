@@ -20,7 +20,7 @@ from projections.engine.tables import Integer, Rows, Table, like_pattern
 NAME = "booking_calendar_v2"
 
 # The longest buffer of one booking, plus the longest slot and buffer of another.
-_REACH = timedelta(days=3)
+REACH = timedelta(days=3)
 
 
 @dataclass
@@ -270,7 +270,7 @@ def reservations(
             timedelta(minutes=row["buffer_after_minutes"]),
         )
         for row in database.fetch_all(
-            _RESERVATIONS, (owner_id, until + _REACH, since - _REACH, moving)
+            _RESERVATIONS, (owner_id, until + REACH, since - REACH, moving)
         )
     ]
 

@@ -7,17 +7,19 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from psycopg import sql
 
 from application.eventstore.database import Database
-from application.people.personal_data import Invitee
+from application.people.personal_data import Invitee, Prefill
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
+from domain.offer import Offer
 from projections.engine.projection import Projection, applies
 from projections.engine.tables import Rows, Table, like_pattern
 
-NAME = "link_list_v2"
+NAME = "link_list_v3"
 
 
 @dataclass
@@ -28,8 +30,11 @@ class StoredLink:
     owner_id: UUID
     calendar_id: UUID
     position: int
+    version: int
+    typed_version: int
     issued_at: datetime
     expires_at: datetime
+    offer: dict[str, Any] | None = None
     redeemed_at: datetime | None = None
     booking_id: UUID | None = None
     revoked_at: datetime | None = None
@@ -59,14 +64,21 @@ class LinkBooking:
 
 @dataclass(frozen=True)
 class LinkDetails:
-    """A link as its owner sees it, at the moment it was read. Times are UTC."""
+    """A link as its owner sees it, at the moment it was read. Times are UTC.
+
+    A change has to name its `version`. `offer` is None if it offers all of its calendar.
+    """
 
     id: UUID
     owner_id: UUID
     calendar_id: UUID
+    version: int
     status: LinkStatus
     recipient: str | None
     note: str | None
+    reference: str | None
+    prefill: Prefill | None
+    offer: Offer | None
     issued_at: datetime
     expires_at: datetime
     redeemed_at: datetime | None
@@ -101,14 +113,24 @@ class LinkList(Projection):
                 owner_id=event.owner_id,
                 calendar_id=event.calendar_id,
                 position=rows.position,
+                version=event.originator_version,
+                typed_version=event.originator_version,
                 issued_at=event.timestamp,
                 expires_at=event.expires_at,
+                offer=msgspec.to_builtins(event.offer),
             ),
         )
+
+    @applies(SingleUseLink.Changed)
+    def _changed(self, event: SingleUseLink.Changed, rows: Rows) -> None:
+        link = rows.change(LINKS, event.originator_id)
+        link.version = link.typed_version = event.originator_version
+        link.expires_at = event.expires_at
 
     @applies(SingleUseLink.Redeemed)
     def _redeemed(self, event: SingleUseLink.Redeemed, rows: Rows) -> None:
         link = rows.change(LINKS, event.originator_id)
+        link.version = event.originator_version
         link.redeemed_at = event.timestamp
         link.booking_id = event.booking_id
         rows.insert(
@@ -124,6 +146,7 @@ class LinkList(Projection):
     @applies(SingleUseLink.Revoked)
     def _revoked(self, event: SingleUseLink.Revoked, rows: Rows) -> None:
         link = rows.change(LINKS, event.originator_id)
+        link.version = event.originator_version
         link.revoked_at = event.timestamp
         link.replaced_by = event.replaced_by
 
@@ -143,13 +166,13 @@ _STATUS = sql.SQL("""CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
     WHEN expires_at <= %(now)s THEN 'expired' ELSE 'active' END""")
 
 _SELECT = sql.SQL("""
-    SELECT link_id AS id, owner_id, calendar_id, position, {status} AS status,
-        issued.data->>'recipient' AS recipient, issued.data->>'note' AS note,
+    SELECT link_id AS id, owner_id, calendar_id, position, version, {status} AS status,
+        typed.data AS link_data, offer,
         issued_at, expires_at, redeemed_at, revoked_at, replaced_by,
         booking_id, booking_start, booking_end, booking_status, made.data AS booking_data
     FROM {links} LEFT JOIN {bookings} USING (booking_id)
-    LEFT JOIN personal_data issued
-        ON issued.originator_id = link_id AND issued.originator_version = 1
+    LEFT JOIN personal_data typed
+        ON typed.originator_id = link_id AND typed.originator_version = typed_version
     LEFT JOIN personal_data made
         ON made.originator_id = booking_id AND made.originator_version = 1""").format(
     status=_STATUS, links=LINKS.identifier, bookings=BOOKINGS.identifier
@@ -163,8 +186,8 @@ _LIST = sql.SQL("""{select}
         AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
         AND (%(status)s::text IS NULL OR {status} = %(status)s)
         AND (%(q)s::text IS NULL
-            OR concat_ws(E'\\n', issued.data->>'recipient', issued.data->>'note',
-                made.data->>'name', made.data->>'email') ILIKE %(q)s)
+            OR concat_ws(E'\\n', typed.data->>'recipient', typed.data->>'note',
+                typed.data->>'reference', made.data->>'name', made.data->>'email') ILIKE %(q)s)
     ORDER BY {key} {direction} LIMIT %(limit)s""")
 
 
@@ -217,7 +240,7 @@ def links_of(
 
     `before` is the position of the link before the first one to return, `after` that of the
     link after the last one to return; `positions` are the first and last that may be listed.
-    `q` is looked for in recipient, note, and the invitee's name and e-mail address.
+    `q` is looked for in recipient, note, reference, and the invitee's name and e-mail address.
     """
     backwards = after is not None
     key, key_at_cursor, ascends = _ORDERED_BY[order]
@@ -271,9 +294,10 @@ def details_of(link: SingleUseLink, typed: Mapping[str, str], *, now: datetime) 
         id=link.id,
         owner_id=link.owner_id,
         calendar_id=link.calendar_id,
+        version=link.version,
         status=link.status(now),
-        recipient=typed.get("recipient") or None,
-        note=typed.get("note") or None,
+        **_typed_fields(typed),
+        offer=link.offer,
         issued_at=link.created_on,
         expires_at=link.expires_at,
         redeemed_at=None,
@@ -283,8 +307,16 @@ def details_of(link: SingleUseLink, typed: Mapping[str, str], *, now: datetime) 
     )
 
 
+def _typed_fields(data: Mapping[str, str]) -> dict[str, Any]:
+    """Returns those fields of a link that were typed, from the row with its personal data."""
+    texts = {name: data.get(name) for name in ("recipient", "note", "reference")}
+    return {**texts, "prefill": Prefill.from_data(data)}
+
+
 def _row(
     status: str,
+    link_data: dict[str, str] | None,
+    offer: dict[str, Any] | None,
     booking_id: UUID | None,
     booking_start: datetime,
     booking_end: datetime,
@@ -297,4 +329,10 @@ def _row(
         invitee = Invitee.from_data(booking_data)
         status_of_booking = BookingStatus(booking_status)
         booking = LinkBooking(booking_id, booking_start, booking_end, status_of_booking, invitee)
-    return LinkRow(status=LinkStatus(status), booking=booking, **columns)
+    return LinkRow(
+        status=LinkStatus(status),
+        **_typed_fields(link_data or {}),
+        offer=msgspec.convert(offer, Offer | None),
+        booking=booking,
+        **columns,
+    )

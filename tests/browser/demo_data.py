@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+from application.busy_calendars.busy_calendars import ReadProblem
 from application.commands.links import NewLink
 from application.people.personal_data import Invitee
 from domain.booking_rules import Availability
@@ -70,6 +71,7 @@ class Demo:
     elsewhere: UUID
     cancelled: UUID
     forgotten: UUID
+    busy_calendar: UUID
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
@@ -154,6 +156,8 @@ def fill(services: Services) -> Demo:
     tokens["managing-elsewhere"] = services.tokens.for_managing(elsewhere)
     tokens["managing-cancelled"] = services.tokens.for_managing(off)
     tokens["managing-forgotten"] = services.tokens.for_managing(forgotten)
+    family = _busy_calendar(services, account.id, "Family", "calendar.example.org", None)
+    _busy_calendar(services, account.id, "Choir", "choir.example", ReadProblem.NOT_FOUND)
     return Demo(
         calendar=calendars["intro"],
         archived=calendars["old"],
@@ -165,6 +169,7 @@ def fill(services: Services) -> Demo:
         elsewhere=elsewhere,
         cancelled=off,
         forgotten=forgotten,
+        busy_calendar=family,
         api_key=key.split("_")[1],
         tokens=tokens,
     )
@@ -194,6 +199,26 @@ def _links(desk: Desk, intro: UUID, review: UUID, now: datetime) -> dict[str, UU
         intro, _at(now, 1, 3, "11:00"), _INVITEES["ada"], recipient="Ada's assistant"
     )
     return found | {"used": desk.booking(booking).link_id}
+
+
+def _busy_calendar(
+    services: Services, owner_id: UUID, name: str, host: str, problem: ReadProblem | None
+) -> UUID:
+    """Adds a calendar elsewhere that was read an hour ago and is not read again."""
+    calendar_id, now = uuid4(), services.now()
+    an_hour_ago = now - timedelta(hours=1)
+    with services.database.connection() as conn:
+        conn.execute(
+            """INSERT INTO busy_calendars (id, owner_id, name, url, created_at, next_read_at,
+                last_read_at, problem, problem_since)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            (
+                *(calendar_id, owner_id, name, f"https://{host}/secret.ics"),
+                *(an_hour_ago, now + timedelta(days=365), an_hour_ago),
+                *(problem, an_hour_ago if problem else None),
+            ),
+        )
+    return calendar_id
 
 
 def _at(now: datetime, weeks: int, weekday: int, clock: str) -> datetime:

@@ -75,6 +75,8 @@ def _owner(demo: Demo) -> list[Place]:
         Place("calendar-new", "/settings/calendars/new"),
         Place("calendar-edit", calendar),
         Place("calendar-archive", f"{calendar}/archive"),
+        Place("other-calendars", "/settings/other-calendars"),
+        Place("other-calendar-remove", f"/settings/other-calendars/{demo.busy_calendar}/remove"),
         Place("share", f"{calendar}/share"),
         Place("share-issued", f"{calendar}/share/{demo.active}"),
         Place("share-several", f"{calendar}/share/several"),
@@ -118,6 +120,7 @@ def _beginner() -> list[Place]:
     return [
         Place("empty-home", "/", BEGINNER),
         Place("empty-calendars", "/settings/calendars", BEGINNER),
+        Place("empty-other-calendars", "/settings/other-calendars", BEGINNER),
         Place("empty-links", "/links", BEGINNER),
         Place("empty-bookings", "/bookings", BEGINNER),
         Place("empty-bookings-past", "/bookings?view=past", BEGINNER),

@@ -87,6 +87,7 @@ def move(
     *,
     agreed: CalendarTerms = TERMS,
     newest: CalendarTerms = TERMS,
+    is_busy_elsewhere: bool = False,
     actor: str = INVITEE,
     now: datetime = NOW,
 ) -> list[AgendaDay]:
@@ -97,6 +98,7 @@ def move(
         agreed=agreed,
         reservation=offered_move(rules, start, now=now),
         agenda=agenda,
+        is_busy_elsewhere=is_busy_elsewhere,
         actor=actor,
         now=now,
     )
@@ -218,14 +220,16 @@ def test_the_owner_moves_and_cancels_at_any_time_but_only_to_offered_times() -> 
     assert booking.status is BookingStatus.CANCELLED
 
 
+@pytest.mark.parametrize("is_busy_elsewhere", [False, True])
 @pytest.mark.parametrize("actor", [INVITEE, ACTOR])
-def test_nobody_moves_into_reserved_time(actor: str) -> None:
+def test_nobody_moves_into_reserved_or_busy_time(actor: str, is_busy_elsewhere: bool) -> None:
     booking, agenda = a_booking()
     taken = Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + minutes(30))
-    reserve(agenda, OTHER_OWNER, TERMS.rules.reservation(taken))
+    if not is_busy_elsewhere:
+        reserve(agenda, OTHER_OWNER, TERMS.rules.reservation(taken))
     history = collected(booking)
     with pytest.raises(SlotTaken, match="has not moved"):
-        move(booking, agenda, actor=actor)
+        move(booking, agenda, is_busy_elsewhere=is_busy_elsewhere, actor=actor)
     assert collected(booking, history) == history
 
 

@@ -7,7 +7,14 @@ from uuid import uuid4
 import pytest
 
 from domain.booking import Booking
-from domain.errors import AdmitOneError, Invalid, LinkExpired, LinkRedeemed, LinkRevoked
+from domain.errors import (
+    AdmitOneError,
+    Invalid,
+    LinkExpired,
+    LinkRedeemed,
+    LinkRevoked,
+    StaleVersion,
+)
 from domain.link import LinkStatus, SingleUseLink
 from tests.domain.replay import collected, copy_of
 from tests.support.examples import ACTOR, CALENDAR, IN_90_DAYS, LINK, NOW, OWNER, TOMORROW
@@ -34,6 +41,19 @@ def redeem(link: SingleUseLink, now: datetime = NOW, key: str | None = None) -> 
 
 def revoke(link: SingleUseLink, now: datetime = NOW, **more: Any) -> None:
     link.revoke(personal_data=None, actor=ACTOR, now=now, **more)
+
+
+def change(
+    link: SingleUseLink,
+    expires_at: datetime = JUST_BEFORE,
+    *,
+    personal_data: str | None = None,
+    version: int = 1,
+    now: datetime = NOW,
+) -> None:
+    link.change(
+        version=version, expires_at=expires_at, personal_data=personal_data, actor=ACTOR, now=now
+    )
 
 
 def redeemed() -> tuple[SingleUseLink, list[Any]]:
@@ -89,6 +109,72 @@ def test_a_link_with_any_other_lifetime_is_not_issued(life: timedelta) -> None:
     with pytest.raises(Invalid) as refusal:
         issued(NOW + life)
     assert list(refusal.value.errors) == ["expires_at"]
+
+
+def test_a_changed_link_has_a_new_expiry_and_says_which_event_has_its_text() -> None:
+    link = issued()
+    assert link.typed_version == 1
+    change(link, personal_data="new text")
+    revoke(link)
+    changed = collected(link)[1]
+    assert (link.expires_at, link.personal_data, link.typed_version) == (JUST_BEFORE, "new text", 2)
+    assert (changed.actor, changed.timestamp) == (ACTOR, NOW)
+
+
+def test_a_link_changed_to_what_it_is_triggers_no_event() -> None:
+    link = issued()
+    change(link, personal_data="text", now=NOW)
+    history = collected(link)
+    # It could not be given this expiry now, and is not.
+    change(link, personal_data="text", version=2, now=JUST_BEFORE - timedelta.resolution)
+    assert collected(link, history) == history
+
+
+@pytest.mark.parametrize("life", [timedelta(0), timedelta(days=365) + timedelta.resolution])
+def test_a_link_is_not_given_a_lifetime_with_which_it_could_not_be_issued(life: timedelta) -> None:
+    link = issued()
+    later = NOW + timedelta(days=1)
+    with pytest.raises(Invalid) as refusal:
+        change(link, later + life, now=later)
+    assert list(refusal.value.errors) == ["expires_at"]
+    assert link.expires_at == IN_90_DAYS
+
+
+@pytest.mark.parametrize(
+    ("made", "now", "refusal"),
+    [
+        (issued, IN_90_DAYS, LinkExpired),
+        (lambda: redeemed()[0], NOW, LinkRedeemed),
+        (lambda: revoked()[0], NOW, LinkRevoked),
+    ],
+    ids=["expired", "redeemed", "revoked"],
+)
+def test_a_link_that_ended_is_not_changed(
+    made: Any, now: datetime, refusal: type[AdmitOneError]
+) -> None:
+    link = made()
+    version = link.version
+    with pytest.raises(refusal):
+        change(link, now + timedelta(days=1), version=7, now=now)
+    assert link.version == version
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_a_change_of_another_version_than_the_newest_is_refused(version: int) -> None:
+    link = issued()
+    change(link)
+    with pytest.raises(StaleVersion):
+        change(link, IN_90_DAYS, version=version)
+    assert link.version == 2
+
+
+def test_one_who_changes_and_one_who_redeems_at_once_claim_the_same_version() -> None:
+    history = collected(issued())
+    one, other = copy_of(history), copy_of(history)
+    change(one)
+    redeem(other)
+    (first,), (second,) = one.collect_events(), other.collect_events()
+    assert first.originator_version == second.originator_version == 2
 
 
 def test_a_redeemed_link_knows_its_booking_and_the_events_say_who_booked_when() -> None:

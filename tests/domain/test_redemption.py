@@ -81,13 +81,20 @@ def an_agenda(*taken: Reservation) -> AgendaDay:
     return day
 
 
-def decide(link: SingleUseLink, day: AgendaDay, request: RedemptionRequest = REQUEST) -> Booking:
+def decide(
+    link: SingleUseLink,
+    day: AgendaDay,
+    request: RedemptionRequest = REQUEST,
+    *,
+    is_busy_elsewhere: bool = False,
+) -> Booking:
     return redeem(
         request,
         link=link,
         calendar=CALENDAR,
-        reservation=offered_reservation(CALENDAR, request),
+        reservation=offered_reservation(CALENDAR, link.offer, request),
         agenda=[day],
+        is_busy_elsewhere=is_busy_elsewhere,
     )
 
 
@@ -173,4 +180,11 @@ def test_a_refusal_names_the_first_reason_and_leaves_the_link_unchanged(
 
 def test_a_start_at_the_end_of_all_dates_is_not_offered() -> None:
     far = replace(REQUEST, start=datetime.max.replace(tzinfo=NOW.tzinfo))
-    assert offered_reservation(CALENDAR, far) is None
+    assert offered_reservation(CALENDAR, None, far) is None
+
+
+def test_a_time_at_which_the_owner_is_busy_elsewhere_is_not_given() -> None:
+    with pytest.raises(SlotTaken):
+        decide(a_link(), an_agenda(), is_busy_elsewhere=True)
+    with pytest.raises(LinkRevoked):
+        decide(a_revoked_link(), an_agenda(), is_busy_elsewhere=True)

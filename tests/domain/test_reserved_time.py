@@ -72,7 +72,7 @@ class ReservedTime(RuleBasedStateMachine):
             now=NOW,
         )
         request = RedemptionRequest(start, "a-commitment", None, INVITEE, NOW)
-        reservation = offered_reservation(self.calendar, request)
+        reservation = offered_reservation(self.calendar, None, request)
         assert reservation is not None
         days = reservation.widened.days()
         known = self.agenda(days)
@@ -81,7 +81,12 @@ class ReservedTime(RuleBasedStateMachine):
         ]
         try:
             booking = redeem(
-                request, link=link, calendar=self.calendar, reservation=reservation, agenda=agenda
+                request,
+                link=link,
+                calendar=self.calendar,
+                reservation=reservation,
+                agenda=agenda,
+                is_busy_elsewhere=False,
             )
         except AdmitOneError:
             return None
@@ -105,6 +110,7 @@ class ReservedTime(RuleBasedStateMachine):
                 agreed=self.calendar.terms,
                 reservation=reservation,
                 agenda=agenda,
+                is_busy_elsewhere=False,
                 actor=actor,
                 now=NOW,
             )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interface.key_store import secret_keys
+from interface.outgoing.outgoing_url import Proxy
 from interface.settings import (
     PATHS_OF_THE_SERVICE,
     PREFIX,
@@ -19,6 +20,7 @@ from interface.settings import (
     unused_settings,
     variables,
 )
+from tests.support.certificates import certificate_for
 from tests.support.waiting import at_once
 
 READ = sorted(variables())
@@ -39,6 +41,7 @@ def test_without_any_setting_it_runs_on_this_machine_alone() -> None:
 
 
 def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
+    certificates, _ = certificate_for("feeds.example", tmp_path)
     given = read(
         DATABASE_URL="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
         DATA=str(tmp_path),
@@ -55,6 +58,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ATTEMPTS_DAYS="7",
         FORGET_AFTER_DAYS="30",
         TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
+        OUTGOING_NETWORKS="10.0.0.0/8,192.168.1.5",
+        OUTGOING_PROXY="http://ada:p%40ss@Proxy.example.org:3128/",
+        OUTGOING_CA_FILE=str(certificates),
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
@@ -73,6 +79,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         attempts_days=7,
         forget_after_days=30,
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
+        outgoing_networks=(ip_network("10.0.0.0/8"), ip_network("192.168.1.5")),
+        outgoing_proxy=Proxy("proxy.example.org", 3128, "ada:p@ss"),
+        outgoing_ca_file=certificates,
     )
 
 
@@ -156,6 +165,12 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PUBLIC_URL", "https://book.example.org/a/../b"),
         ("PUBLIC_URL", "https://127.1"),
         ("POSTGRES_BIN", "/no/such/folder"),
+        ("OUTGOING_NETWORKS", "10.0.0.1/8"),
+        ("OUTGOING_PROXY", "proxy.example.org:3128"),
+        ("OUTGOING_PROXY", "https://proxy.example.org:3128"),
+        ("OUTGOING_PROXY", "http://proxy.example.org/path"),
+        ("OUTGOING_CA_FILE", "/no/such/file"),
+        ("OUTGOING_CA_FILE", __file__),
         ("LOG", "xml"),
         ("DATA", os.fsdecode(b"/tmp/\xff")),
     ],
@@ -188,7 +203,7 @@ def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     ["postgresql://ada:s3cret@w0rd@db/x", "s3cret", "postgresql://ada:s3cret@db:port/x?y"],
 )
 def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
-    given = {"DATABASE_URL": url, "SECRET_KEYS": "s3cret"}
+    given = {"DATABASE_URL": url, "OUTGOING_PROXY": url, "SECRET_KEYS": "s3cret"}
     assert "s3cret" not in str(refusals(**given))
 
 

@@ -23,6 +23,7 @@ from uuid import uuid4
 DRIP_SECONDS = 1.0
 PAUSE_SECONDS = 0.01
 FORM = "Content-Type: application/x-www-form-urlencoded"
+JSON = "Content-Type: application/json"
 RESET = struct.pack("ii", 1, 0)  # as SO_LINGER: to close the connection resets it
 SETTINGS = bytes.fromhex("000000 04 00 00000000")  # frames of HTTP/2
 PING = bytes.fromhex("000008 06 00 00000000 0000000000000000")
@@ -98,8 +99,9 @@ async def slow_body_with_length(target: Target) -> None:
 
 
 async def slow_chunked_body(target: Target) -> None:
-    """Sends a form in chunks of one byte and never the last one."""
-    start = request(f"POST /b/{target.token}", FORM, "Transfer-Encoding: chunked")
+    """Sends a document in chunks of one byte and never the last one."""
+    path = f"/api/v1/booking-links/{target.token}/redeem"
+    start = request(f"POST {path}", JSON, "Transfer-Encoding: chunked")
     await target.drip(start, b"1\r\na\r\n")
 
 

@@ -117,6 +117,26 @@ class Desk:
         """Issues links together and returns their ids."""
         return [link.id for link in self.issue(calendar_id, *[NewLink()] * count).value]
 
+    def change_link(
+        self,
+        link_id: UUID,
+        *,
+        version: int | None = None,
+        expires_at: datetime | None = None,
+        now: datetime | None = None,
+        **typed: str | None,
+    ) -> Written[SingleUseLink]:
+        """Changes a link's expiry and the typed fields that are named."""
+        return self.services.links.change(
+            link_id=link_id,
+            owner_id=self.owner_id,
+            typed=typed,
+            expires_at=expires_at,
+            version=version,
+            actor=self.actor,
+            now=self._time(now),
+        )
+
     def revoke(
         self, link_id: UUID, *, reason: str | None = None, now: datetime | None = None
     ) -> Written[SingleUseLink]:

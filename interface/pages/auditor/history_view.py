@@ -18,6 +18,7 @@ TITLES = {
     "calendar.changed": _("Calendar changed"),
     "calendar.archived": _("Calendar archived"),
     "link.issued": _("Link issued"),
+    "link.changed": _("Link changed"),
     "link.redeemed": _("Link used"),
     "link.revoked": _("Link revoked"),
     "agenda.opened": _("Agenda day opened"),

@@ -1,7 +1,7 @@
 """The invitee's page for their booking, read from the log itself, which is never behind."""
 
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,8 +15,8 @@ from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.i18n import gettext, wall_clock
 from interface.pages.shared.time_choice import reader_zone
-from interface.web import icalendar_file
-from interface.web.fields import in_utc
+from interface.web import calendar_links, icalendar_file
+from interface.web.calendar_links import Appointment
 from interface.web.managed_booking import ManagedBooking, managed_by
 from interface.web.request_context import services
 
@@ -41,6 +41,12 @@ class BookingDetails:
             "calendar": self.terms.name,
             "host": self.host,
         }
+
+    @property
+    def appointment(self) -> Appointment:
+        """Returns what a calendar service is told: nothing that the invitee typed."""
+        terms = self.terms
+        return Appointment(self.summary, self.booking.slot, terms.location, terms.description)
 
 
 @blueprint.get("/m/<token>")
@@ -77,8 +83,9 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
         reschedule_until=booking_changes.reschedule_until(found.booking, found.agreed),
         moves_left=booking_changes.moves_left(found.booking, found.agreed),
         refusal=refusal,
-        google=_google_url(details),
-        outlook=_outlook_url(details),
+        google=calendar_links.google_calendar(details.appointment),
+        outlook_com=calendar_links.outlook_com(details.appointment),
+        outlook_for_work=calendar_links.outlook_for_work(details.appointment),
     )
 
 
@@ -122,7 +129,7 @@ def details_of(found: ManagedBooking) -> BookingDetails:
     """Returns what the pages show: the terms as they were agreed, with the place as it is now."""
     return BookingDetails(
         booking=found.booking,
-        terms=replace(found.agreed, location=found.place or ""),
+        terms=replace(found.terms, location=found.place or ""),
         host=found.host_name,
         invitee=found.invitee,
     )
@@ -132,29 +139,3 @@ def invitee_zone(found: ManagedBooking) -> str:
     """Returns the zone that the request names, else the invitee's own, else the calendar's."""
     own = found.invitee.time_zone if found.invitee else None
     return reader_zone(own or found.agreed.rules.time_zone)
-
-
-def _google_url(details: BookingDetails) -> str:
-    times = [
-        in_utc(moment).replace("-", "").replace(":", "")
-        for moment in (details.booking.slot.start, details.booking.slot.end)
-    ]
-    query = {
-        "action": "TEMPLATE",
-        "text": details.summary,
-        "dates": "/".join(times),
-        "location": details.terms.location,
-    }
-    return f"https://calendar.google.com/calendar/render?{urlencode(query)}"
-
-
-def _outlook_url(details: BookingDetails) -> str:
-    query = {
-        "path": "/calendar/action/compose",
-        "rru": "addevent",
-        "subject": details.summary,
-        "startdt": in_utc(details.booking.slot.start),
-        "enddt": in_utc(details.booking.slot.end),
-        "location": details.terms.location,
-    }
-    return f"https://outlook.live.com/calendar/0/deeplink/compose?{urlencode(query)}"

@@ -81,7 +81,7 @@ def choose(token: str) -> ResponseReturnValue:
     start = from_address(Instant(), "start")
     slot = free_slot(invited.open_slots, start, time_zone=_reader_zone(invited)) if start else None
     if slot is not None:
-        return _form_page(invited, token, start=slot.start, typed={}, errors={})
+        return _form_page(invited, token, start=slot.start, typed=_prefilled(invited), errors={})
     return _days_page(invited, token, lost=start is not None)
 
 
@@ -208,7 +208,7 @@ def _form_page(
         "invitee/form.html",
         **_context(invited, token),
         **zone_context(zone),
-        slot=invited.calendar.terms.rules.slot_at(start) if start else None,
+        slot=invited.terms.rules.slot_at(start) if start else None,
         day=start and local_day(start, zone),
         offers=offers,
         typed=typed,
@@ -220,7 +220,13 @@ def _form_page(
 
 def _context(invited: Invitation, token: str) -> dict[str, Any]:
     """Returns the variables that the templates of both pages share."""
-    return {"token": token, "terms": invited.calendar.terms, "host": invited.host_name}
+    return {"token": token, "terms": invited.terms, "host": invited.host_name}
+
+
+def _prefilled(invited: Invitation) -> dict[str, str]:
+    """Returns the fields that the owner has filled in for the invitee."""
+    prefill = invited.prefill()
+    return {} if prefill is None else {"name": prefill.name or "", "email": prefill.email or ""}
 
 
 def _reader_zone(invited: Invitation) -> str:

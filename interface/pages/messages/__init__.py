@@ -68,7 +68,7 @@ def _is_translated(message: object) -> bool:
 
 
 def _sentences_of_refusals(kind: type[AdmitOneError]) -> Iterator[str]:
-    if kind.__module__.startswith(("domain.", "application.")):  # operators read the others
+    if kind.__module__.startswith(("domain.", "application.", "interface.web.")):
         yield str(kind.__doc__)
     for subclass in kind.__subclasses__():
         yield from _sentences_of_refusals(subclass)

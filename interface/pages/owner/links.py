@@ -13,6 +13,7 @@ from application.people import personal_data
 from application.people.refused_attempts import MOST_KEPT
 from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, LinkRevoked
 from domain.link import LinkStatus
+from domain.offer import EVERYTHING
 from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
@@ -30,7 +31,6 @@ blueprint = Blueprint("links_pages", __name__)
 protect_from_csrf(blueprint)
 
 PAGE_SIZE = 25
-_ENDING_VERSION = 2  # of the event that ends a link: it always follows the first
 
 
 class ListQuery(Schema):
@@ -188,16 +188,23 @@ def _address(query: dict[str, Any], **place: Any) -> str:
 
 def _link_page(link_id: UUID, refusal: str | None = None) -> str:
     link = own_link(link_id)
-    reason = personal_data.find(services().database, link_id, _ENDING_VERSION)
+    # The event that revokes a link is its last, and the text that belongs to it is the reason.
+    last = personal_data.find(services().database, link_id, link.version)
+    calendar = own_calendar(link.calendar_id)
+    offer = link.offer or EVERYTHING
+    rules = offer.rules(calendar.terms.rules)
     ended_at = link.redeemed_at or link.revoked_at or services().now()
     attempts = services().refused_attempts.counts(link_id)
     return render_template(
         "links/show.html",
         link=link,
         url=url_of(link) if link.status is LinkStatus.ACTIVE else None,
-        calendar=own_calendar(link.calendar_id),
+        calendar=calendar,
+        offer=offer,
+        offered_slots=[rules.slot_at(start) for start in sorted(offer.slots or ())],
+        duration_minutes=rules.duration_minutes,
         expired=link.expires_at <= ended_at,
-        reason=reason and reason.data.get("reason"),
+        reason=last and last.data.get("reason"),
         attempts=attempts,
         most_attempts=MOST_KEPT,
         refusal=refusal,

@@ -16,7 +16,7 @@ from application.people.authentication import (
 )
 from domain.errors import Invalid
 from interface.pages.shared import auth
-from interface.pages.shared.auth import require_session, signed_in
+from interface.pages.shared.auth import password_client, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.pages.shared.i18n import mark_for_translation as _
@@ -167,7 +167,7 @@ def _password_errors(account: Account) -> Errors:
     errors: Errors = {}
     if _must_confirm_password(require_session()):
         try:
-            with limiting_passwords(account.email):
+            with limiting_passwords(password_client(account), account.email):
                 services().sessions.with_password(
                     account.email, request.form.get("current_password", "")
                 )

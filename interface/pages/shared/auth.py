@@ -1,21 +1,28 @@
 """The session of the browser, and who may see which pages."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import ParamSpec
 from urllib.parse import unquote
+from uuid import UUID, uuid4
 
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as AnyResponse
 
+from application.people.accounts import Account
 from application.people.authentication import SESSION_LIFETIME, Session
+from application.people.tokens import InvalidToken
 from interface.pages.shared.i18n import gettext
 from interface.web.public_address import public_path
-from interface.web.request_context import is_https, services
+from interface.web.request_context import client_address, is_https, services
 
 P = ParamSpec("P")
+
+BROWSER_LIFETIME = timedelta(days=365)
+_SESSION, _BROWSER = "admitone", "admitone-browser"  # cookies
 
 
 def init_app(app: Flask) -> None:
@@ -26,7 +33,7 @@ def init_app(app: Flask) -> None:
 def current_session() -> Session | None:
     """Returns the session of this request's browser."""
     if "session" not in g:
-        token = request.cookies.get(_cookie_name())
+        token = request.cookies.get(_cookie_name(_SESSION))
         current = services()
         g.session = current.sessions.find(token, now=current.now()) if token else None
     session: Session | None = g.session
@@ -85,28 +92,37 @@ def for_role(
 
 def start_session(response: AnyResponse, session: Session) -> AnyResponse:
     """Adds the session's cookie to the response."""
-    response.set_cookie(
-        _cookie_name(),
-        session.token,
-        max_age=SESSION_LIFETIME,
-        httponly=True,
-        secure=is_https(),
-        samesite="Lax",
-        path=public_path() or "/",
-    )
+    _set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
+    account_id, browser_id = _known_browser() or (None, None)
+    if account_id != session.account.id or browser_id is None:
+        browser_id = uuid4()
+    token = services().tokens.for_browser(session.account.id, browser_id)
+    _set_cookie(response, _BROWSER, token, BROWSER_LIFETIME)
     return response
 
 
 def end_session(response: AnyResponse) -> AnyResponse:
     """Removes the session's cookie."""
     response.delete_cookie(
-        _cookie_name(),
+        _cookie_name(_SESSION),
         httponly=True,
         secure=is_https(),
         samesite="Lax",
         path=public_path() or "/",
     )
     return response
+
+
+def password_client(account: Account | None) -> str:
+    """Returns the client by which wrong passwords for this account are counted.
+
+    A browser at which the account has signed in before is counted by itself, so that a stranger
+    with the same address, or with many addresses, does not keep its user out.
+    """
+    account_id, browser_id = _known_browser() or (None, None)
+    if account is not None and account.id == account_id:
+        return f"browser {browser_id}"
+    return client_address()
 
 
 def user_time_zone() -> str:
@@ -133,11 +149,31 @@ def local_path(path: str | None) -> str:
     return home if is_odd or is_above else path
 
 
-def _cookie_name() -> str:
-    """Returns the name of the session's cookie. Browsers hold its prefix to `Secure`.
+def _known_browser() -> tuple[UUID, UUID] | None:
+    """Returns who last signed in at this browser, and the browser's id."""
+    try:
+        return services().tokens.browser(request.cookies.get(_cookie_name(_BROWSER), ""))
+    except InvalidToken:
+        return None
+
+
+def _set_cookie(response: AnyResponse, name: str, value: str, lifetime: timedelta) -> None:
+    response.set_cookie(
+        _cookie_name(name),
+        value,
+        max_age=lifetime,
+        httponly=True,
+        secure=is_https(),
+        samesite="Lax",
+        path=public_path() or "/",
+    )
+
+
+def _cookie_name(name: str) -> str:
+    """Returns the name of a cookie as browsers know it. They hold its prefix to `Secure`.
 
     `__Host-` promises more, and is only for the path /.
     """
     if not is_https():
-        return "admitone"
-    return "__Secure-admitone" if public_path() else "__Host-admitone"
+        return name
+    return f"__Secure-{name}" if public_path() else f"__Host-{name}"

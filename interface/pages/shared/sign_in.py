@@ -4,7 +4,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
-from application.people.authentication import TooManySignIns, WrongPassword
+from application.people.accounts import AccountNotFound
+from application.people.authentication import WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from interface.pages.shared import auth
@@ -14,7 +15,7 @@ from interface.pages.shared.forms import load
 from interface.pages.shared.i18n import gettext
 from interface.pages.shared.i18n import mark_for_translation as _
 from interface.web.fields import Name
-from interface.web.problems import refusal_page
+from interface.web.problems import TooManySignIns, refusal_page
 from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
 
@@ -49,19 +50,26 @@ def sign_in() -> ResponseReturnValue:
     loaded = load(SignInForm(), {name: request.form.get(name) for name in ("email", "password")})
     if not loaded.errors:
         try:
-            with limiting_passwords(loaded.values["email"]):
+            with limiting_passwords(_client(loaded.values["email"]), loaded.values["email"]):
                 account = current.sessions.with_password(**loaded.values)
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
-        except TooManySignIns as refusal:
-            errors = {"password": [refusal.detail]}
-            page = sign_in_page(next_path=next_path, email=email, errors=errors)
-            return refusal_page(page, refusal, owner=True)
         else:
             response = redirect(local_path(next_path), 303)
             session = current.sessions.start(account, now=current.now())
             return auth.start_session(response, session)
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
+
+
+@blueprint.errorhandler(TooManySignIns)
+def ask_to_try_again(refusal: TooManySignIns) -> ResponseReturnValue:
+    """Shows the form again, with the address that was typed."""
+    page = sign_in_page(
+        next_path=request.form.get("next"),
+        email=request.form.get("email", ""),
+        errors={"password": [refusal.detail]},
+    )
+    return refusal_page(page, refusal, owner=True)
 
 
 @blueprint.get("/sign-in/<token>")
@@ -93,6 +101,14 @@ def sign_out() -> ResponseReturnValue:
     """Signs out in this browser."""
     services().sessions.end(require_session())
     return auth.end_session(redirect(url_for("home.show"), 303))
+
+
+def _client(email: str) -> str:
+    try:
+        account = services().accounts.by_email(email)
+    except AccountNotFound:
+        account = None
+    return auth.password_client(account)
 
 
 def _link_is_used_up() -> ResponseReturnValue:

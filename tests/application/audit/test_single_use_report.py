@@ -132,6 +132,20 @@ def test_a_link_counts_as_expired_only_if_it_was_neither_used_nor_revoked_before
     assert expired(until=IN_90_DAYS + moment) == 2
 
 
+def test_a_link_with_another_expiry_counts_as_expired_then_and_not_before(
+    desk: Desk, prove: Prove
+) -> None:
+    calendar_id = desk.new_calendar()
+    later, sooner = (
+        desk.new_link(calendar_id, expires_at=NOW + timedelta(days=days)) for days in (7, 60)
+    )
+    desk.change_link(later, expires_at=IN_90_DAYS)
+    desk.change_link(sooner, expires_at=NOW + timedelta(days=3))
+    for days, expired in ((2, 0), (3, 1), (7, 1), (60, 1), (90, 2)):
+        counts = prove(now=NOW + timedelta(days=days))["counts"]
+        assert counts["links"]["expired"] == expired, days
+
+
 REFUSALS = (
     *(LinkEnded, SlotRefused, ChangeRefused),
     *(BookingNotFound, BookingCancelled, InviteeForgotten),

@@ -12,7 +12,7 @@ import pytest
 from application.commands import erasure
 from application.eventstore.recorder import PersonalDataRow
 from application.people.accounts import Account
-from application.people.personal_data import Invitee, commitment, find
+from application.people.personal_data import Invitee, Prefill, commitment, find
 from domain.booking import Booking, BookingStatus
 from domain.errors import BookingNotFound, LinkRedeemed
 from domain.link import LinkStatus
@@ -53,9 +53,11 @@ def held(desk: Desk, email: str) -> Any:
 
 
 def test_erasure_deletes_everything_typed_about_an_invitee_and_records_an_event(desk: Desk) -> None:
-    booking_id = booked(desk)
+    link_id = desk.new_link(reference="r-1", prefill=Prefill(ADA.name, ADA.email))
+    desk.change_link(link_id, recipient="Countess")
+    booking_id = desk.book(link_id)
     desk.cancel(booking_id, reason="Ada fell ill")
-    assert len(desk.personal_rows()) == 3
+    assert len(desk.personal_rows()) == 4
     head = desk.services.event_store.head()
     written = desk.forget(booking_id, now=LATER)
     assert desk.personal_rows() == []
@@ -245,6 +247,9 @@ def test_retention_does_not_forget_a_booking_that_was_just_rescheduled(desk: Des
 def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Account) -> None:
     calendar_id = desk.new_calendar()
     key = desk.services.accounts.create_key(olivia, name="Website")
+    desk.services.busy_calendars.add(
+        owner_id=olivia.id, url="https://93.184.216.34/s3cret.ics", name="Family", now=NOW
+    )
     first = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
     replaced = desk.replace(first).value.id
     booking_id = desk.book(replaced, notes="By phone")
@@ -272,7 +277,8 @@ def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Ac
     assert (account["id"], account["name"]) == (str(olivia.id), olivia.name)
     (shown,) = account["api_keys"]
     assert shown["name"] == "Website"
-    assert not any(secret in json.dumps(account) for secret in (key, "nonce", "hash"))
+    assert account["busy_calendars"] == [{"name": "Family", "url": "https://93.184.216.34/…"}]
+    assert not any(secret in json.dumps(account) for secret in (key, "nonce", "hash", "s3cret"))
 
 
 @pytest.mark.parametrize(

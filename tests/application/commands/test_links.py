@@ -1,11 +1,13 @@
 """Commands about links except redeeming: happened, repeated, refused, raced."""
 
 from datetime import timedelta
+from operator import itemgetter
 from uuid import uuid4
 
 import pytest
 
 from application.commands.links import NewLink
+from application.people.personal_data import Prefill, commitment
 from domain.errors import (
     AdmitOneError,
     CalendarArchived,
@@ -13,6 +15,7 @@ from domain.errors import (
     LinkNotFound,
     LinkRedeemed,
     LinkRevoked,
+    StaleVersion,
 )
 from domain.link import LinkStatus
 from tests.support.desk import Desk
@@ -105,6 +108,52 @@ def test_an_archived_calendar_takes_no_links(desk: Desk) -> None:
     with pytest.raises(CalendarArchived):
         desk.replace(link_id)
     assert desk.log(after=head) == []
+
+
+# Changing
+
+
+def test_a_change_keeps_its_text_outside_the_log_with_the_event_that_made_it(desk: Desk) -> None:
+    link_id = desk.new_link(recipient="Ada", note="VIP", prefill=Prefill(name="Ada Lovelace"))
+    head = desk.services.event_store.head()
+    written = desk.change_link(link_id, note=None, reference="r-1", now=LATER)
+    assert written.value == desk.link(link_id)
+    (line,) = desk.log(after=head)
+    assert (line["topic"], line["position"]) == ("link.changed", written.position)
+    before, after = sorted(desk.personal_rows(), key=itemgetter("originator_version"))
+    assert (after["originator_id"], after["originator_version"]) == (link_id, 2)
+    assert before["data"] == {"recipient": "Ada", "note": "VIP", "prefill_name": "Ada Lovelace"}
+    assert after["data"] == {
+        "recipient": "Ada",
+        "reference": "r-1",
+        "prefill_name": "Ada Lovelace",
+    }
+    assert after["transaction"] == line["transaction"]
+    assert commitment(after["salt"], after["data"]) == line["data"]["personal_data"]
+    assert after["salt"] != before["salt"]
+
+
+def test_text_that_stays_is_stored_with_each_version(desk: Desk) -> None:
+    link_id = desk.new_link(recipient="Ada")
+    desk.change_link(link_id, expires_at=IN_90_DAYS - timedelta(days=1))
+    desk.change_link(link_id, recipient=None)
+    rows = sorted(desk.personal_rows(), key=itemgetter("originator_version"))
+    assert [(row["originator_version"], row["data"]) for row in rows] == [
+        (1, {"recipient": "Ada"}),
+        (2, {"recipient": "Ada"}),
+    ]
+    assert (desk.link(link_id).typed_version, desk.link(link_id).personal_data) == (3, None)
+
+
+def test_a_link_that_is_changed_at_the_last_moment_is_changed_no_more(desk: Desk) -> None:
+    link_id = desk.new_link(recipient="Ada")
+    desk.let_first(lambda: desk.change_link(link_id, note="Mine"))
+    with pytest.raises(StaleVersion):
+        desk.change_link(link_id, note="Too late", version=1)
+    desk.let_first(lambda: desk.change_link(link_id, reference="r-1"))
+    desk.change_link(link_id, recipient="Grace")
+    (newest,) = (row["data"] for row in desk.personal_rows() if row["originator_version"] == 4)
+    assert newest == {"recipient": "Grace", "note": "Mine", "reference": "r-1"}
 
 
 # Revoking

@@ -13,7 +13,7 @@ from application.people.rate_limits import (
     FREE_PASSWORDS,
     INVALID_REDEMPTIONS,
     PASSWORDS_BY_ACCOUNT,
-    PASSWORDS_BY_ADDRESS,
+    PASSWORDS_BY_CLIENT,
     WRONG_KEYS,
     RateLimit,
     RateLimits,
@@ -62,7 +62,7 @@ def may_try(
 ) -> int | None:
     """Asks before a password is checked; returns the seconds to wait, or None for none."""
     try:
-        limits.check_password_attempt(address=address, email=email, now=now)
+        limits.check_password_attempt(client=address, email=email, now=now)
     except TooManyAttempts as refusal:
         return refusal.retry_after
     return None
@@ -78,7 +78,7 @@ def fail(
 ) -> None:
     """Enters that many wrong passwords."""
     for _ in range(times):
-        limits.count_wrong_password(address=address, email=email, now=now)
+        limits.count_wrong_password(client=address, email=email, now=now)
 
 
 def attack(limits: RateLimits, email: str = OLIVIA, now: datetime = NOW) -> None:
@@ -112,7 +112,7 @@ def test_addresses_and_kinds_are_counted_apart(limits: RateLimits) -> None:
             FORGED_TOKENS,
             WRONG_KEYS,
             INVALID_REDEMPTIONS,
-            PASSWORDS_BY_ADDRESS,
+            PASSWORDS_BY_CLIENT,
             PASSWORDS_BY_ACCOUNT,
         )
     ]
@@ -133,12 +133,12 @@ def test_of_many_failures_at_once_none_is_lost(limits: RateLimits) -> None:
 
 
 def test_an_address_with_too_many_wrong_passwords_may_try_no_more(limits: RateLimits) -> None:
-    fail(limits, PASSWORDS_BY_ADDRESS.failures - 1, email="nobody@example.org")
+    fail(limits, PASSWORDS_BY_CLIENT.failures - 1, email="nobody@example.org")
     assert may_try(limits) is None
     fail(limits, 1, email="somebody@example.org")
     assert may_try(limits) == 15 * 60
     assert may_try(limits, address=WORK) is None
-    assert may_try(limits, now=NOW + PASSWORDS_BY_ADDRESS.window) is None
+    assert may_try(limits, now=NOW + PASSWORDS_BY_CLIENT.window) is None
 
 
 def test_a_stranger_cannot_lock_an_owner_out(limits: RateLimits) -> None:
@@ -149,7 +149,7 @@ def test_a_stranger_cannot_lock_an_owner_out(limits: RateLimits) -> None:
     fail(limits, 1)
     assert may_try(limits) == 15 * 60
     assert may_try(limits, address=WORK) is None
-    assert may_try(limits, now=NOW + PASSWORDS_BY_ADDRESS.window) is None
+    assert may_try(limits, now=NOW + PASSWORDS_BY_CLIENT.window) is None
 
 
 def test_an_account_under_attack_slows_down_only_its_own_guesses(limits: RateLimits) -> None:
@@ -178,7 +178,7 @@ def test_an_account_is_counted_in_every_spelling(limits: RateLimits, spelling: s
 
 @pytest.mark.parametrize("text", ["", "no address", "\ud800", "a\0b", "x" * 5000])
 def test_whatever_is_typed_as_an_address_is_counted(limits: RateLimits, text: str) -> None:
-    fail(limits, PASSWORDS_BY_ADDRESS.failures, email=text)
+    fail(limits, PASSWORDS_BY_CLIENT.failures, email=text)
     assert may_try(limits, email=text) is not None
 
 

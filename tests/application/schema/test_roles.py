@@ -34,7 +34,7 @@ OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
-SECRETS = ("accounts", "api_keys", "sessions")
+SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars")
 LIMITS = ("rate_limits",)
 OURS = (
     *LOG,
@@ -62,6 +62,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
         "rate_limits": "SELECT INSERT UPDATE DELETE",
+        "busy_calendars": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
@@ -152,8 +153,8 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert service.refused_attempts.sweep(before=NOW + timedelta(days=1)) == 1
     limits, at_home = service.rate_limits, "192.0.2.7"
     for _ in range(2):
-        limits.check_password_attempt(address=at_home, email=account.email, now=NOW)
-        limits.count_wrong_password(address=at_home, email=account.email, now=NOW)
+        limits.check_password_attempt(client=at_home, email=account.email, now=NOW)
+        limits.count_wrong_password(client=at_home, email=account.email, now=NOW)
     assert limits.sweep(now=NOW + timedelta(days=1)) == 2
 
 

@@ -3,13 +3,18 @@
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from tests.support.examples import HALF_PAST_NINE, NINE, calendar_json, redeem_json
+from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, calendar_json, redeem_json
 
 HALF = "\ud800"  # one half of a surrogate pair: no character by itself
 HUGE = 10**30
 
 _NO_STRING: list[Any] = [True, False, 0, 1.5, HUGE, [], {}, ["x"], {"x": "y"}]
 _NO_TEXT: list[Any] = [*_NO_STRING, "\0", "a\0b", "a\x07b", "\x1b[0m", "\x7f", HALF, f"a{HALF}b"]
+
+NO_DATES = (
+    *("", "today", "24.12.2026", "2026-12-24T00:00:00Z", "2026-13-01", "2026-02-30"),
+    *("0000-01-01", "10000-01-01", "2026-1-1", "\0", HALF, "２０２６-12-24", "x" * 9999),
+)
 
 WRONG: dict[str, list[Any]] = {
     "text": [*_NO_TEXT, None, "x" * 4001],
@@ -27,6 +32,12 @@ WRONG: dict[str, list[Any]] = {
         *("UTC\0", "Europe", "Europe/", "localtime", "posixrules", "+01:00", "x" * 9999),
     ],
     "zone or null": [*_NO_TEXT, "", "../etc/passwd", "Mars/Olympus", "Europe/Paris "],
+    "url": [
+        *_NO_TEXT,
+        *(None, "", " ", "nowhere", "//93.184.216.34/", "file:///etc/passwd", "gopher://1.2.3.4/"),
+        *("https://", "https://[", "https://a b/", "https://93.184.216.34:0/", "https://1.2.3/"),
+        *("https://ada:secret@93.184.216.34/", "https://93.184.216.34/\r\nX: y", "x" * 9999),
+    ],
     "whole": [None, True, False, "30", "", 1.5, 30.0, 1e308, -1, HUGE, -HUGE, [], [30], {}],
     "time": [
         *_NO_STRING,
@@ -38,6 +49,7 @@ WRONG: dict[str, list[Any]] = {
         *("2026-11-24 09:00:00Z", "２０２６-11-24T09:00:00Z", "20261124T090000Z", "x" * 9999),
         "2026-11-24T09:00:00Z\n",
     ],
+    "day or null": [*_NO_STRING, "", *NO_DATES, "1999-12-31", "2200-01-01"],
     "object": [None, True, 0, HUGE, "x", [], [{}]],
     "list": [None, True, 0, "x", {}, {"0": {}}],
     "hours": [
@@ -55,11 +67,10 @@ WRONG: dict[str, list[Any]] = {
     ],
 }
 
+for _kind in ("email", "whole", "object", "list"):
+    WRONG[f"{_kind} or null"] = [value for value in WRONG[_kind] if value is not None]
+
 NO_WEEKDAYS = ("Monday", "montag", "", "\0", HALF, "monday ", "x" * 9999)
-NO_DATES = (
-    *("", "today", "24.12.2026", "2026-12-24T00:00:00Z", "2026-13-01", "2026-02-30"),
-    *("0000-01-01", "10000-01-01", "2026-1-1", "\0", HALF, "２０２６-12-24", "x" * 9999),
-)
 
 NO_JSON = (
     *(b" ", b"{", b"{}}", b"{} trailing", b"{'a': 1}", b'{"a": 1,}', b'{"a": 01}', b"{}\0"),
@@ -139,8 +150,25 @@ _TERMS_REQUIRED = ("name", "time_zone", "duration_minutes", "availability")
 _TERMS_OBJECTS = ("", "availability")
 _AVAILABILITY = calendar_json()["availability"] | {"overrides": {"2026-12-24": []}}
 _CALENDAR = calendar_json(availability=_AVAILABILITY)
-_WISH = {"recipient": "Ada", "note": "n", "expires_in_days": 30}
-_WISH_KINDS = {"recipient": "text or null", "note": "text or null", "expires_in_days": "whole"}
+_TEXTS = {"recipient": "Ada", "note": "n", "reference": "r"}
+_TEXT_KINDS = dict.fromkeys(_TEXTS, "text or null")
+_WISH = _TEXTS | {
+    "expires_in_days": 30,
+    "prefill": {"name": "Ada", "email": "ada@example.org"},
+    "offer": {"from": A_DAY, "to": A_DAY, "slots": [NINE], "duration_minutes": 60},
+}
+_WISH_KINDS = _TEXT_KINDS | {
+    "expires_in_days": "whole",
+    "prefill": "object or null",
+    "prefill.name": "text or null",
+    "prefill.email": "email or null",
+    "offer": "object or null",
+    "offer.from": "day or null",
+    "offer.to": "day or null",
+    "offer.slots": "list or null",
+    "offer.slots.0": "time",
+    "offer.duration_minutes": "whole or null",
+}
 _BOOKING_KINDS = {
     "start": "time",
     "invitee": "object",
@@ -153,11 +181,20 @@ _BOOKING_KINDS = {
 CREATE = Call("create", "POST", "/calendars", _CALENDAR, _TERMS, _TERMS_REQUIRED, _TERMS_OBJECTS)
 CHANGE = Call("change", "PATCH", "/calendars/{calendar_id}", _CALENDAR, _TERMS, (), _TERMS_OBJECTS)
 ARCHIVE = Call("archive", "POST", "/calendars/{calendar_id}/archive", {}, {})
-ISSUE = Call("issue", "POST", "/calendars/{calendar_id}/links", _WISH, _WISH_KINDS)
+ISSUE = Call(
+    "issue",
+    "POST",
+    "/calendars/{calendar_id}/links",
+    _WISH,
+    _WISH_KINDS,
+    (),
+    ("", "prefill", "offer"),
+)
 ISSUE_UNTIL = ISSUE._replace(
     name="issue until",
     body={"expires_at": "2026-12-01T00:00:00Z"},
     kinds={"expires_at": "time"},
+    objects=("",),
 )
 ISSUE_BATCH = Call(
     "issue batch",
@@ -168,6 +205,13 @@ ISSUE_BATCH = Call(
     | {f"links.1.{field}": kind for field, kind in _WISH_KINDS.items()},
     ("links",),
     ("", "links.1"),
+)
+CHANGE_LINK = Call(
+    "change link",
+    "PATCH",
+    "/links/{id}",
+    _TEXTS | {"expires_at": "2026-12-01T00:00:00Z"},
+    _TEXT_KINDS | {"expires_at": "time"},
 )
 REVOKE = Call("revoke", "POST", "/links/{id}/revoke", {"reason": "n"}, {"reason": "text or null"})
 REPLACE = Call("replace", "POST", "/links/{id}/replace", {}, {})
@@ -208,7 +252,18 @@ ASK = Call(
     {"message": "text or null"},
 )
 
+ADD_BUSY = Call(
+    "add a busy calendar",
+    "POST",
+    "/busy-calendars",
+    {"url": "https://93.184.216.34/secret.ics", "name": "Family"},
+    {"url": "url", "name": "text or null"},
+    ("url",),
+)
+
 CALLS = (
-    *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH, REVOKE, REPLACE, REDEEM),
+    *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH),
+    *(CHANGE_LINK, REVOKE, REPLACE, REDEEM),
     *(CHANGE_BOOKING, RESCHEDULE, ASK, CANCEL),
+    ADD_BUSY,
 )

@@ -25,7 +25,17 @@ FORMATS: dict[str, Callable[[str], object]] = {
 }
 KNOWN = {
     *("$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "anyOf"),
-    *("format", "maxLength", "minItems", "maxItems", "example", "default", "description"),
+    *(
+        "format",
+        "maxLength",
+        "minimum",
+        "maximum",
+        "minItems",
+        "maxItems",
+        "example",
+        "default",
+        "description",
+    ),
 }
 
 
@@ -62,6 +72,10 @@ def faults(
             found.append(f"{at}: {value!r} is no {schema['format']}")
     if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
         found.append(f"{at} has {len(value)} characters")
+    if isinstance(value, int) and not (
+        schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    ):
+        found.append(f"{at}: {value} is out of range")
     if isinstance(value, dict):
         known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         found += [

@@ -39,6 +39,7 @@ def test_an_active_link_shows_the_calendar_and_the_host(owner: Owner) -> None:
         },
         "host": {"name": "Olivia Owner"},
         "expires_at": link["expires_at"],
+        "prefill": None,
     }
 
 

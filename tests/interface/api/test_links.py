@@ -6,7 +6,7 @@ from datetime import timedelta
 from domain.errors import LinkNotFound
 from interface.bootstrap import Services
 from interface.web.fields import in_utc
-from tests.support.examples import NOW
+from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, NOW, TEN
 from tests.support.http_desk import refusal, unknown_id, wrong_fields
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
@@ -16,7 +16,14 @@ IN_A_WEEK = in_utc(NOW + timedelta(days=7))
 
 def test_a_link_is_issued_with_all_fields(owner: Owner, services: Services) -> None:
     calendar_id = owner.new_calendar()
-    wish = {"recipient": "Ada Lovelace", "note": "Line 1\nLine 2 🙂", "expires_at": IN_A_WEEK}
+    wish = {
+        "recipient": "Ada Lovelace",
+        "note": "Line 1\nLine 2 🙂",
+        "expires_at": IN_A_WEEK,
+        "reference": "candidate-4711",
+        "prefill": {"name": "Ada Lovelace", "email": "ada@example.org"},
+        "offer": {"from": A_DAY, "to": A_DAY, "slots": [TEN, NINE], "duration_minutes": 60},
+    }
     issued = owner.post(f"/calendars/{calendar_id}/links", wish)
     assert issued.status_code == 201
     token = issued.json["token"]
@@ -34,6 +41,7 @@ def test_a_link_is_issued_with_all_fields(owner: Owner, services: Services) -> N
     }
     assert issued.headers["Location"] == f"/api/v1/links/{issued.json['id']}"
     assert issued.headers["X-Log-Position"] == str(services.event_store.head())
+    assert issued.headers["ETag"] == '"1"'
     read = owner.get(f"/links/{issued.json['id']}")
     assert (read.status_code, read.json) == (200, issued.json)
     assert owner.get("/links").json == {"items": [issued.json], "next_cursor": None}
@@ -73,6 +81,43 @@ def test_an_invalid_expiry_is_refused_by_name(owner: Owner, services: Services) 
     ):
         assert wrong_fields(owner.post(path, wish)) == {field}, wish
     assert recorded(services) == before
+
+
+def test_an_offer_is_refused_by_the_names_of_its_fields(owner: Owner, services: Services) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links"
+    before = recorded(services)
+    for offer, fields in (
+        ({"from": "2026-11-25", "to": A_DAY}, {"offer.to"}),
+        ({"to": "2026-11-22"}, {"offer.to"}),
+        ({"duration_minutes": 1441}, {"offer.duration_minutes"}),
+        ({"slots": []}, {"offer.slots"}),
+        ({"slots": [NINE] * 51}, {"offer.slots"}),
+        ({"slots": [NINE, "2026-11-24T09:10:00Z", "2026-11-24T17:00:00Z"]}, _slots(1, 2)),
+        ({"from": "2026-11-25", "slots": [NINE]}, _slots(0)),
+        ({"duration_minutes": 480, "slots": [NINE, HALF_PAST_NINE]}, _slots(1)),
+    ):
+        assert wrong_fields(owner.post(path, {"offer": offer})) == fields, offer
+        batch = owner.post(f"{path}/batch", {"links": [{}, {"offer": offer}]})
+        assert wrong_fields(batch) == {f"links.1.{field}" for field in fields}, offer
+    assert recorded(services) == before
+
+
+def _slots(*places: int) -> set[str]:
+    return {f"offer.slots.{place}" for place in places}
+
+
+def test_what_a_link_offers_and_fills_in_may_be_left_out(owner: Owner) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links"
+    nothing = {"reference": None, "prefill": None, "offer": None}
+    for given, shown in (
+        (nothing, nothing),
+        ({"reference": " ", "prefill": {}, "offer": {}}, nothing),
+        ({"prefill": {"name": "", "email": None}, "offer": {"from": None}}, nothing),
+        ({"prefill": {"name": "Ada"}}, nothing | {"prefill": {"name": "Ada", "email": None}}),
+    ):
+        link = owner.post(path, given).json
+        assert {name: link[name] for name in nothing} == shown, given
+        assert owner.get(f"/links/{link['id']}").json == link
 
 
 def test_a_batch_is_issued_in_the_order_of_its_items(owner: Owner) -> None:

@@ -15,6 +15,7 @@ import projections
 from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
 from application.eventstore import deadline
+from application.outgoing import AddressNotAllowed
 from application.people.accounts import ALL_SCOPES, Accounts, Caller
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
@@ -44,6 +45,13 @@ NEVER_OVER_HTTP = {
     "domain.errors.ChangeRefused",
     # Told at the field of a form that asks for the password.
     "application.people.authentication.WrongPassword",
+    # Told about the field of an address, or stored with what could not be read.
+    "application.outgoing.CertificateRefused",
+    "application.outgoing.HostNotFound",
+    "application.outgoing.RequestFailed",
+    "application.outgoing.TooLarge",
+    "application.outgoing.TooManyRedirects",
+    "application.outgoing.TooSlow",
     # Told to operators when the service or a command starts.
     "interface.bootstrap.DatabaseTooOld",
     "interface.bootstrap.TransactionPooling",
@@ -104,6 +112,7 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (errors.Invalid, True, (422, "validation")),
         (errors.Busy, False, (503, "busy")),
         (errors.ViewBehind, True, (503, "view-behind")),
+        (AddressNotAllowed, True, (422, "address-not-allowed")),
         (RebuildRunning, True, (409, "rebuild-running")),
         (RebuildNotFound, True, (404, "not-found")),
         (ViewNotFound, True, (404, "not-found")),

@@ -179,18 +179,18 @@ def test_views_are_measured_with_their_lag(owner: Owner) -> None:
     assert value(behind, "admitone_database_up") == 1
     assert value(behind, "admitone_projector_up") == 0
     assert value(behind, "admitone_log_position") == 2
-    assert value(behind, "admitone_view_position", view="link_list_v2") == 0
-    assert value(behind, "admitone_view_lag_events", view="link_list_v2") == 2
+    assert value(behind, "admitone_view_position", view="link_list_v3") == 0
+    assert value(behind, "admitone_view_lag_events", view="link_list_v3") == 2
     owner.catch_up()
     live = scrape(owner.client)
-    assert value(live, "admitone_view_position", view="link_list_v2") == 2
-    assert value(live, "admitone_view_lag_events", view="link_list_v2") == 0
+    assert value(live, "admitone_view_position", view="link_list_v3") == 2
+    assert value(live, "admitone_view_lag_events", view="link_list_v3") == 0
 
 
 def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
     rebuild = RebuildJob(
         id=UUID(int=7),
-        name="link_list_v2",
+        name="link_list_v3",
         kind="rebuild",
         state="building",
         by_projector=True,
@@ -206,12 +206,12 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
         finished_at=None,
         pruned_at=None,
     )
-    status = ViewStatus("link_list_v2", 70, 80, 10, 2.5, 3, 1, rebuild)
+    status = ViewStatus("link_list_v3", 70, 80, 10, 2.5, 3, 1, rebuild)
     measured = {
         family.name: [(sample.labels, sample.value) for sample in family.samples]
         for family in Views(lambda: [status], lambda: True).collect()
     }
-    view = {"view": "link_list_v2"}
+    view = {"view": "link_list_v3"}
     assert measured == {
         "admitone_database_up": [({}, 1)],
         "admitone_projector_up": [({}, 1)],

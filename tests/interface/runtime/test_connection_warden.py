@@ -9,7 +9,8 @@ import pytest
 
 from interface.runtime import connection_warden
 from interface.runtime.connection_warden import (
-    MOST_OF_AN_ADDRESS,
+    IDLE_SECONDS,
+    MOST_OF_A_CLIENT,
     SILENT_SECONDS,
     Connection,
     end_needless,
@@ -27,29 +28,33 @@ def unconnected() -> Iterator[socket.socket]:
         yield found
 
 
-def test_a_connection_that_sent_nothing_for_long_is_needless(unconnected: socket.socket) -> None:
+def test_a_connection_on_which_nothing_moved_for_long_is_needless(
+    unconnected: socket.socket,
+) -> None:
     def connection(idle_seconds: float, *, has_sent: bool) -> Connection:
         return Connection(unconnected, "192.0.2.1", idle_seconds, has_sent)
 
     silent = connection(SILENT_SECONDS + 1, has_sent=False)
     young = connection(SILENT_SECONDS - 1, has_sent=False)
-    kept_alive = connection(SILENT_SECONDS + 1, has_sent=True)
-    assert needless([silent, young, kept_alive]) == [silent]
+    kept_alive = connection(IDLE_SECONDS - 1, has_sent=True)
+    forgotten = connection(IDLE_SECONDS + 1, has_sent=True)
+    assert needless([silent, young, kept_alive, forgotten]) == [silent, forgotten]
 
 
-def test_of_too_many_connections_of_an_address_the_longest_idle_are_needless(
+def test_of_too_many_connections_of_a_client_the_longest_idle_are_needless(
     unconnected: socket.socket,
 ) -> None:
     def connections(address: str) -> list[Connection]:
         return [
-            Connection(unconnected, address, float(idle), True)
-            for idle in range(MOST_OF_AN_ADDRESS + 2)
+            Connection(unconnected, address.format(idle), idle / 100, True)
+            for idle in range(MOST_OF_A_CLIENT + 2)
         ]
 
-    greedy, local = connections("192.0.2.1"), connections("127.0.0.1")
-    local_at_a_socket_for_both = connections("::ffff:127.0.0.1")
-    sane = Connection(unconnected, "192.0.2.2", 9999.0, True)
-    assert needless([*greedy, *local, *local_at_a_socket_for_both, sane]) == greedy[-2:]
+    greedy, network = connections("192.0.2.1"), connections("2001:db8::{:x}")
+    local, local_at_a_socket_for_both = connections("127.0.0.1"), connections("::ffff:127.0.0.1")
+    sane = Connection(unconnected, "192.0.2.2", 9.0, True)
+    needless_ones = needless([*greedy, *network, *local, *local_at_a_socket_for_both, sane])
+    assert needless_ones == [*greedy[-2:], *network[-2:]]
 
 
 @linux_only

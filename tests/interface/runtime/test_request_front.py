@@ -1,17 +1,20 @@
-"""A thread works on whole requests only, and no kind of work takes all threads."""
+"""A thread works on whole requests only, and slow work leaves the threads of all others alone."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
 from interface.runtime import request_front
-from interface.runtime.request_front import RequestFront, Share
-from interface.wsgi import LARGEST_BODY
+from interface.runtime.lanes import Lane
+from interface.runtime.request_front import RequestFront, SlowWork
+from interface.web.problems import TooManySignIns
+from interface.wsgi import LARGEST_BODY, REFUSAL
 
 Chunk = bytes | float
 """What a client sends: bytes, or nothing for so many seconds."""
@@ -40,8 +43,8 @@ class FakeHeaders:
     def items(self) -> list[tuple[str, str]]:
         return self._items
 
-    def get(self, name: str) -> str | None:
-        return dict(self._items).get(name)
+    def get(self, name: str, default: str | None = None) -> str | None:
+        return dict(self._items).get(name, default)
 
 
 @dataclass
@@ -63,12 +66,17 @@ class FakeProtocol:
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.status, self.headers, self.body = status, dict(headers), body
 
-    def response_str(self, status: int, headers: list[tuple[str, str]], body: str) -> None:
-        self.response_bytes(status, headers, body.encode())
+    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
+        self.response_bytes(status, headers, b"")
 
 
 def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """Answers with what it was asked."""
+    """Answers with what it was asked, or with the name of its refusal."""
+    if REFUSAL in environ:
+        refusal = type(environ[REFUSAL]).__name__
+        statuses = {"RequestTimeout": "408 ...", "LengthRequired": "411 ..."}
+        start_response(statuses.get(refusal, "503 ..."), [])
+        return [refusal.encode()]
     start_response("200 OK", [("Content-Type", "application/json")])
     shown = {name: value for name, value in environ.items() if isinstance(value, str)}
     body = environ["wsgi.input"].read()
@@ -97,20 +105,21 @@ def test_the_application_never_sees_a_body_that_ended_early() -> None:
     assert answer(RequestFront(pytest.fail, threads=1), scope, protocol).status == 0  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/links", "/book/api/v1/links", "/links", "/book/links"])
-def test_a_body_that_does_not_come_in_time_is_answered_408_without_a_thread(
-    path: str, monkeypatch: pytest.MonkeyPatch
+def test_a_body_that_does_not_come_in_time_is_refused_and_its_connection_closed(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(request_front, "BODY_SECONDS", 0.05)
     scope, protocol = sent(b"a", 60.0, content_length="1000")
-    scope.path = path
-    front = RequestFront(pytest.fail, threads=1, public_path="/book")  # type: ignore[arg-type]
-    answer(front, scope, protocol)
-    assert protocol.status == 408
+    answer(RequestFront(echo, threads=1), scope, protocol)
+    assert (protocol.status, protocol.body) == (408, b"RequestTimeout")
     assert protocol.headers["connection"] == "close"
-    assert protocol.headers["content-type"].startswith(
-        "application/problem+json" if "/api/" in path else "text/plain"
-    )
+
+
+def test_a_form_without_its_length_is_refused_because_it_may_have_been_cut_off() -> None:
+    form = "application/x-www-form-urlencoded; charset=utf-8"
+    scope, protocol = sent(b"name=A", transfer_encoding="chunked", content_type=form)
+    answer(RequestFront(echo, threads=1), scope, protocol)
+    assert (protocol.status, protocol.body) == (411, b"LengthRequired")
 
 
 @pytest.mark.parametrize("headers", [{"content_length": str(10**9)}, {"transfer_encoding": "x"}])
@@ -135,36 +144,110 @@ def test_the_environment_is_that_of_pep_3333() -> None:
     assert "HTTP_X_FORGED" not in got  # would pass for X-Forged
 
 
-def test_a_share_that_is_used_up_refuses_at_once_and_leaves_threads_to_others() -> None:
-    is_over = Event()
+class Held:
+    """An application that answers /slow only after `is_over` is set."""
 
-    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        if environ["PATH_INFO"] == "/slow":
-            assert is_over.wait(30)
-        start_response("200 OK", [])
-        return [b""]
+    def __init__(self) -> None:
+        self.is_over = Event()
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answers in a while."""
+        if environ["PATH_INFO"].endswith("/slow") and REFUSAL not in environ:
+            assert self.is_over.wait(30)
+        return echo(environ, start_response)
+
+
+async def begin(
+    front: RequestFront, path: str, count: int
+) -> tuple[list[asyncio.Task[None]], list[FakeProtocol]]:
+    """Sends so many requests and waits until all that can be answered are."""
+    protocols = [FakeProtocol() for _ in range(count)]
+    tasks = [
+        asyncio.create_task(front.__rsgi__(FakeScope("GET", path), protocol))
+        for protocol in protocols
+    ]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.sleep(0.05)
+    return tasks, protocols
+
+
+@pytest.mark.parametrize("path", ["/slow", "/book/slow"])
+def test_slow_work_beyond_its_lane_is_refused_at_once_and_others_are_served(path: str) -> None:
+    app = Held()
 
     async def attack() -> None:
-        front = RequestFront(
-            slow,
-            threads=3,
-            shares=[Share(lambda method, path: path == "/slow", threads=2, waiting=1)],
-        )
-        protocols = [FakeProtocol() for _ in range(5)]
-        scopes = [FakeScope("GET", "/slow") for _ in protocols]
-        calls = [
-            asyncio.create_task(front.__rsgi__(scope, protocol))
-            for scope, protocol in zip(scopes, protocols, strict=True)
-        ]
-        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.sleep(0.05)
+        lane = Lane("slow", threads=2, waiting=1)
+        slow = SlowWork(lambda method, path: path == "/slow", lane, TooManySignIns)
+        front = RequestFront(app, threads=1, public_path="/book", slow_work=[slow])
+        tasks, protocols = await begin(front, path, 5)
         assert [protocol.status for protocol in protocols] == [0, 0, 0, 503, 503]
-        assert protocols[3].headers["retry-after"] == "2"
+        assert protocols[3].body == b"TooManySignIns"
         honest = FakeProtocol()
         await front.__rsgi__(FakeScope("GET", "/b/token"), honest)
         assert honest.status == 200
-        is_over.set()
-        await asyncio.gather(*calls)
+        app.is_over.set()
+        await asyncio.gather(*tasks)
         assert [protocol.status for protocol in protocols] == [200, 200, 200, 503, 503]
 
     asyncio.run(attack())
+
+
+def test_too_many_requests_of_any_kind_are_refused_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_front, "MOST_WAITING", 1)
+    app = Held()
+
+    async def attack() -> None:
+        tasks, protocols = await begin(RequestFront(app, threads=1), "/slow", 3)
+        assert [protocol.status for protocol in protocols] == [0, 0, 503]
+        assert protocols[2].body == b"Overloaded"
+        app.is_over.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(attack())
+
+
+def test_an_error_of_the_application_costs_no_thread() -> None:
+    def broken(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/broken":
+            raise ZeroDivisionError
+        return echo(environ, start_response)
+
+    async def ask() -> int:
+        front = RequestFront(broken, threads=1)
+        with pytest.raises(ZeroDivisionError):
+            await front.__rsgi__(FakeScope("GET", "/broken"), FakeProtocol())
+        protocol = FakeProtocol()
+        await front.__rsgi__(FakeScope("GET", "/b/token"), protocol)
+        return protocol.status
+
+    assert asyncio.run(ask()) == 200
+
+
+def test_a_worker_beats_while_its_threads_finish_requests_and_not_while_they_hang(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(request_front, "BEAT_SECONDS", 0.01)
+    beats: list[Path] = []
+    monkeypatch.setattr(request_front, "beat", beats.append)
+    app = Held()
+
+    async def watch() -> None:
+        front = RequestFront(app, threads=1, heartbeats=tmp_path)
+        front.__rsgi_init__(asyncio.get_running_loop())
+        while not beats:
+            await asyncio.sleep(0.01)
+        hanging = asyncio.create_task(front.__rsgi__(FakeScope("GET", "/slow"), FakeProtocol()))
+        await asyncio.sleep(0.1)
+        beats.clear()
+        await asyncio.sleep(0.2)
+        assert beats == []
+        app.is_over.set()
+        await hanging
+        while not beats:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(watch(), 30))

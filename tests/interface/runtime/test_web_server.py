@@ -1,11 +1,15 @@
-"""The web server stops its workers: it asks again, and in the end it kills them."""
+"""The web server stops its workers, and knows which requests are slow work."""
 
+import re
 from typing import Any, cast
 
 import pytest
+from flask import Flask
 
+from interface.bootstrap import Services
 from interface.runtime import web_server
 from interface.runtime.web_server import WebServer
+from tests.support.owner import Owner
 
 
 class Worker:
@@ -49,3 +53,18 @@ def test_a_worker_that_does_not_stop_in_time_is_killed(
     stop(stubborn := Worker(stops_at=None))
     assert stubborn.killed
     assert caplog.messages == ["Killing web workers that did not stop in 0 seconds."]
+
+
+def test_each_form_with_a_password_goes_to_the_lane_of_passwords(
+    app: Flask, services: Services, owner: Owner
+) -> None:
+    passwords, *_ = web_server.slow_work()
+    services.sessions.set_password(owner.account, "correct horse battery")
+    signed_in = app.test_client()
+    signed_in.post("/", data={"email": owner.account.email, "password": "correct horse battery"})
+    for page in (app.test_client().get("/"), signed_in.get("/account")):
+        forms = re.findall(r'<form method="post" action="([^"]*)"(.*?)</form>', page.text, re.S)
+        actions = [action for action, fields in forms if 'type="password"' in fields]
+        assert [passwords.matches("POST", action) for action in actions] == [True]
+    for method, path in (("GET", "/"), ("POST", "/b/token"), ("POST", "/account")):
+        assert not passwords.matches(method, path)

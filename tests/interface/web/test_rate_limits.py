@@ -10,13 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from application.people.rate_limits import (
     FORGED_TOKENS,
     FREE_PASSWORDS,
     INVALID_REDEMPTIONS,
     PASSWORDS_BY_ACCOUNT,
-    PASSWORDS_BY_ADDRESS,
+    PASSWORDS_BY_CLIENT,
     WRONG_KEYS,
 )
 from domain.errors import Unavailable
@@ -226,7 +227,7 @@ def test_wrong_passwords_are_refused_beyond_the_limit_by_address(
     app: Flask, with_password: Owner, services: Services, clock: Clock
 ) -> None:
     email = with_password.account.email
-    guess_here(services, clock, PASSWORDS_BY_ADDRESS.failures - 2)
+    guess_here(services, clock, PASSWORDS_BY_CLIENT.failures - 2)
     exhaust(2, lambda: sign_in(app, "nobody@example.org"), status=422)
     answer = sign_in(app, email, PASSWORD)
     assert answer.status_code == 429
@@ -241,7 +242,7 @@ def guess_here(services: Services, clock: Clock, times: int) -> None:
     """Counts wrong passwords of the address of the tests' clients, each for another account."""
     for number in range(times):
         services.rate_limits.count_wrong_password(
-            address="127.0.0.1", email=f"{number}@example.org", now=clock()
+            client="127.0.0.1", email=f"{number}@example.org", now=clock()
         )
 
 
@@ -249,7 +250,7 @@ def attack(services: Services, email: str, clock: Clock) -> None:
     """Enters wrong passwords for the account from many addresses, up to its limit."""
     for _ in range(PASSWORDS_BY_ACCOUNT.failures):
         services.rate_limits.count_wrong_password(
-            address=from_another_address()["REMOTE_ADDR"], email=email, now=clock()
+            client=from_another_address()["REMOTE_ADDR"], email=email, now=clock()
         )
 
 
@@ -262,6 +263,27 @@ def test_nobody_is_locked_out_by_guesses_from_elsewhere(
     for _ in range(FREE_PASSWORDS - 1):
         assert sign_in(app, email, base=at_home).status_code == 422
     assert sign_in(app, email, PASSWORD, at_home).status_code == 303
+
+
+def test_a_browser_at_which_an_owner_signed_in_before_is_counted_by_itself(
+    app: Flask, services: Services, with_password: Owner, clock: Clock
+) -> None:
+    email = with_password.account.email
+    browser, stranger = app.test_client(), app.test_client()
+
+    def status(who: FlaskClient, email: str, password: str) -> int:
+        who.delete_cookie("__Host-admitone")
+        return who.post("/", data={"email": email, "password": password}).status_code
+
+    assert status(browser, email, PASSWORD) == 303
+    guess_here(services, clock, PASSWORDS_BY_CLIENT.failures)
+    attack(services, email, clock)
+    assert status(stranger, email, PASSWORD) == 429
+    assert status(browser, email, PASSWORD) == 303
+    assert status(browser, "nobody@example.org", WRONG) == 429
+    wrong = [status(browser, email, WRONG) for _ in range(FREE_PASSWORDS)]
+    assert wrong == [422] * FREE_PASSWORDS
+    assert status(browser, email, PASSWORD) == 429
 
 
 def test_guesses_at_an_account_are_slowed_down_from_every_address(
@@ -292,7 +314,7 @@ def test_an_incomplete_form_is_no_guess(app: Flask, conninfo: str) -> None:
 
 
 def test_wrong_passwords_at_a_change_of_password_count_as_well(
-    app: Flask, with_password: Owner, services: Services, clock: Clock
+    app: Flask, with_password: Owner
 ) -> None:
     client = app.test_client()
     client.post("/", data={"email": with_password.account.email, "password": PASSWORD})
@@ -304,10 +326,8 @@ def test_wrong_passwords_at_a_change_of_password_count_as_well(
         form = {"current_password": current, "password": new, "password_again": new}
         return client.post("/account/password", data=form | {"form_token": token})
 
-    guess_here(services, clock, PASSWORDS_BY_ADDRESS.failures - 2)
-    exhaust(2, lambda: change(WRONG), status=422)
+    exhaust(PASSWORDS_BY_CLIENT.failures, lambda: change(WRONG), status=422)
     assert change(PASSWORD).status_code == 429
-    assert sign_in(app, with_password.account.email, PASSWORD).status_code == 429
 
 
 @pytest.mark.parametrize("error", [Unavailable, psycopg.errors.UndefinedTable])

@@ -45,26 +45,29 @@ SHAPES = {
         PRIMARY KEY calendar_list_v2_pkey (calendar_id)
         calendar_list_v2_owner (owner_id, "position")
         """,
-    "link_list_v2": """
+    "link_list_v3": """
         link_id uuid NOT NULL
         owner_id uuid NOT NULL
         calendar_id uuid NOT NULL
         "position" bigint NOT NULL
+        version bigint NOT NULL
+        typed_version bigint NOT NULL
         issued_at timestamp with time zone NOT NULL
         expires_at timestamp with time zone NOT NULL
+        offer jsonb
         redeemed_at timestamp with time zone
         booking_id uuid
         revoked_at timestamp with time zone
         replaced_by uuid
-        PRIMARY KEY link_list_v2_pkey (link_id)
-        link_list_v2_owner (owner_id, "position" DESC)
+        PRIMARY KEY link_list_v3_pkey (link_id)
+        link_list_v3_owner (owner_id, "position" DESC)
         """,
-    "link_list_v2_bookings": """
+    "link_list_v3_bookings": """
         booking_id uuid NOT NULL
         booking_start timestamp with time zone NOT NULL
         booking_end timestamp with time zone NOT NULL
         booking_status text NOT NULL
-        PRIMARY KEY link_list_v2_bookings_pkey (booking_id)
+        PRIMARY KEY link_list_v3_bookings_pkey (booking_id)
         """,
     "transparency_log_v1": """
         tile bigint NOT NULL

@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from application.people.personal_data import Prefill
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus
+from domain.offer import Offer
 from projections.views.link_list import LinkBooking, LinkOrder, LinkRow, link, link_of, links_of
 from tests.support.desk import Desk, minutes
 from tests.support.examples import (
@@ -61,9 +63,13 @@ def test_an_issued_link_is_shown_as_active(desk: Desk, shown: Callable[[UUID], L
         owner_id=OWNER,
         calendar_id=calendar_id,
         position=desk.services.event_store.head(),
+        version=1,
         status=LinkStatus.ACTIVE,
         recipient="Ada",
         note="VIP",
+        reference=None,
+        prefill=None,
+        offer=None,
         issued_at=NOW,
         expires_at=IN_90_DAYS,
         redeemed_at=None,
@@ -71,6 +77,21 @@ def test_an_issued_link_is_shown_as_active(desk: Desk, shown: Callable[[UUID], L
         replaced_by=None,
         booking=None,
     )
+
+
+def test_a_changed_link_is_shown_with_its_new_text_and_expiry(
+    desk: Desk, shown: Callable[[UUID], LinkRow]
+) -> None:
+    prefill = Prefill("Ada Lovelace", "ada@example.org")
+    offer = Offer(slots=(TOMORROW_AT_TEN, TOMORROW_AT_NINE), last_day=TOMORROW_AT_NINE.date())
+    link_id = desk.new_link(recipient="Ada", note="VIP", prefill=prefill, offer=offer)
+    desk.change_link(link_id, note=None, reference="r-1", expires_at=TOMORROW_AT_TEN)
+    row = shown(link_id)
+    assert (row.recipient, row.note, row.reference) == ("Ada", None, "r-1")
+    assert (row.version, row.expires_at, row.issued_at) == (2, TOMORROW_AT_TEN, NOW)
+    assert (row.prefill, row.offer) == (prefill, offer)
+    desk.revoke(link_id)
+    assert (shown(link_id).version, shown(link_id).reference) == (3, "r-1")
 
 
 def test_a_redeemed_link_is_shown_with_its_booking(
@@ -238,6 +259,7 @@ def test_links_are_listed_by_calendar_and_never_another_owners(
         ("", ["path", "offer", "office", "booked"]),
         ("nobody", []),
         ("officebooked", []),
+        ("case-17", ["office"]),
     ],
 )
 def test_links_are_found_by_what_was_typed_with_them(
@@ -246,7 +268,7 @@ def test_links_are_found_by_what_was_typed_with_them(
     calendar_id = desk.new_calendar()
     names = {
         desk.new_link(calendar_id, recipient="booked"): "booked",
-        desk.new_link(calendar_id, recipient="The Office"): "office",
+        desk.new_link(calendar_id, recipient="The Office", reference="case-17"): "office",
         desk.new_link(calendar_id, note="50% off_now"): "offer",
         desk.new_link(calendar_id, note="C:\\café"): "path",
     }

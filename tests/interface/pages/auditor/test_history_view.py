@@ -8,6 +8,7 @@ import pytest
 from interface.bootstrap import Services
 from tests.interface.pages.page_text import text, words
 from tests.support.audit_trail import BookedLink
+from tests.support.examples import A_DAY, NINE
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
@@ -34,6 +35,25 @@ def test_a_history_shows_each_event_with_personal_data_and_changes(
         re.sub(r">\s+<", "><", text(answer))
     )
     assert re.search(r"slot_start Nov 24, 2026, 10:00:00\sAM Nov 24, 2026, 9:00:00\sAM UTC", page)
+
+
+def test_a_history_shows_what_a_link_offers_and_how_it_was_changed(
+    auditor: SignedIn, owner: Owner
+) -> None:
+    offer = {"from": A_DAY, "slots": [NINE], "duration_minutes": 60}
+    link = owner.new_link(offer=offer, prefill={"name": "Ada"})
+    owner.patch(f"/links/{link['id']}", {"reference": "case-17"}, **{"If-Match": "*"})
+    page = words(auditor.get(f"/audit/history/{link['id']}"))
+    for said in (
+        f"offer.first_day {A_DAY}",
+        "offer.duration_minutes 60",
+        f'offer.slots ["{NINE}"]',
+        "prefill_name Ada",
+        "Link changed",
+        "reference case-17",
+    ):
+        assert said in page, said
+    assert page.count("matches the record") == 2
 
 
 def test_forgotten_personal_data_is_marked(

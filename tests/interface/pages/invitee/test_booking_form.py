@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -32,6 +33,27 @@ def test_a_form_changed_and_sent_again_after_going_back_leads_to_the_booking(
         assert (again.status_code, again.headers["Location"]) == (303, first.headers["Location"])
     (booking,) = invitee.bookings()
     assert (booking["start"], booking["invitee"]["name"]) == (NINE, "Ada Lovelace")
+
+
+def test_the_form_is_filled_in_with_what_the_owner_gave_and_can_be_changed(
+    invitee: InviteeBrowser,
+) -> None:
+    prefill = {"name": 'Ada "<b>" King', "email": "ada@example.org"}
+    link = invitee.owner.new_link(invitee.link["calendar_id"], prefill=prefill)
+    opened = InviteeBrowser(invitee.owner, link, invitee.browser)
+    days = opened.get().get_data(as_text=True)
+    page = opened.get(f"?start={NINE}").get_data(as_text=True)
+    shown = dict(re.findall(r'<input id="(\w+)"[^>]* value="([^"]*)"', page))
+    assert {name: unescape(shown[name]) for name in prefill} == prefill
+    assert "<b>" not in page
+    addresses = re.findall(r'(?:href|action)="([^"]*)"', days + page)
+    assert not any("Ada" in address or "ada" in address for address in addresses)
+    answer = opened.post(opened.form() | {"name": ""})
+    assert (answer.status_code, 'value="Ada ' in answer.text) == (422, False)
+    opened.post(opened.form() | {"name": "Grace Hopper"})
+    assert invitee.bookings()[0]["invitee"]["name"] == "Grace Hopper"
+    ended = opened.elsewhere().get(f"?start={NINE}")
+    assert (ended.status_code, "King" in ended.text) == (410, False)
 
 
 def test_the_second_person_is_told_that_somebody_booked_in_the_meantime(

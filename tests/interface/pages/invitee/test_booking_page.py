@@ -36,6 +36,25 @@ def test_a_link_shows_what_can_be_booked_with_whom_and_when(invitee: InviteeBrow
     assert "Tuesday, November 24, 2026, 16 available times" in page
 
 
+def test_a_link_shows_only_the_times_that_it_offers_with_its_duration(
+    invitee: InviteeBrowser,
+) -> None:
+    offer = {"slots": [TEN, "2026-12-22T16:30:00Z"], "duration_minutes": 30}
+    link = invitee.owner.new_link(invitee.link["calendar_id"], offer=offer)
+    limited = InviteeBrowser(invitee.owner, link, invitee.browser)
+    assert times_in(limited.get()) == [TEN]
+    assert limited.get().text.count("1 available time") == 1
+    assert times_in(limited.get("?day=2026-12-22")) == ["2026-12-22T16:30:00Z"]
+    assert "That time is no longer available." in text_of(limited.get(f"?start={NINE}"))
+    longer = {"from": "2026-11-25", "to": "2026-11-25", "duration_minutes": 450}
+    link = invitee.owner.new_link(invitee.link["calendar_id"], offer=longer)
+    limited = InviteeBrowser(invitee.owner, link, invitee.browser)
+    assert times_in(limited.get()) == ["2026-11-25T09:00:00Z", "2026-11-25T09:30:00Z"]
+    assert "7 hours 30 minutes" in text_of(limited.get())
+    form = text_of(limited.get("?start=2026-11-25T09:30:00Z"))
+    assert "Wednesday, November 25, 2026, 9:30 AM–5:00 PM" in form.replace("\u202f", " ")
+
+
 def test_times_are_those_of_the_zone_that_was_asked_for(invitee: InviteeBrowser) -> None:
     answer = invitee.get("?tz=America/New_York&day=2026-11-24")
     assert "Times shown in America/New York" in text_of(answer)

@@ -9,6 +9,7 @@ import pytest
 from interface.pages.owner import links as links_pages
 from tests.interface.pages.page_text import words
 from tests.support.clock import Clock
+from tests.support.examples import A_DAY, NINE, TEN
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
@@ -308,3 +309,35 @@ def test_links_of_another_owner_are_not_found(
     assert person.post(f"/links/{link['id']}/replace").status_code == 404
     assert person.post("/links/revoke", {"link": link["id"]}).status_code == 404
     assert status_of(other, link) == "active"
+
+
+def test_a_link_shows_its_reference_what_it_fills_in_and_what_it_offers(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    prefill = {"name": "Ada Lovelace", "email": "ada@example.org"}
+    offer = {"from": A_DAY, "slots": [TEN, NINE], "duration_minutes": 60}
+    link = owner.new_link(calendar_id, reference="case-17", prefill=prefill, offer=offer)
+    page = words(person.get(f"/links/{link['id']}")).replace("\u202f", " ")
+    assert "Intro call · 1 hour" in page
+    assert "Reference case-17 Filled in for the invitee Ada Lovelace ada@example.org" in page
+    assert "Days offered from Nov 24, 2026 Times offered Tuesday, November 24, 2026, 9:00" in page
+    for limits, shown in (
+        ({"to": A_DAY}, "Days offered until Nov 24, 2026"),
+        ({"from": A_DAY, "to": "2026-11-26"}, "Days offered Nov 24 – 26, 2026"),
+    ):
+        link = owner.new_link(calendar_id, offer=limits)
+        page = words(person.get(f"/links/{link['id']}")).replace("\u2009", " ")
+        assert shown in page
+        assert "Reference" not in page
+    assert rows(person.get("/links")) == ["No recipient", "No recipient", "case-17"]
+
+
+def test_a_link_that_was_changed_and_revoked_shows_the_reason(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link = owner.new_link(calendar_id, recipient="Ada")
+    owner.patch(f"/links/{link['id']}", {"note": "VIP"}, **{"If-Match": "*"})
+    owner.revoke(link, "Sent to the wrong person")
+    page = words(person.get(f"/links/{link['id']}"))
+    assert "Revoked · Sent to the wrong person" in page
+    assert "Note VIP" in page

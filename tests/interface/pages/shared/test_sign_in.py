@@ -7,9 +7,10 @@ from flask import Flask, redirect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application.people.authentication import TooManySignIns
 from interface.bootstrap import Services
 from interface.pages.shared.auth import local_path
+from interface.web.problems import TooManySignIns
+from interface.wsgi import REFUSAL
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
@@ -53,15 +54,10 @@ def test_password_signs_in_and_a_wrong_one_says_so(
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
-def test_when_too_many_people_sign_in_the_page_says_so_and_keeps_the_address(
-    app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_turn(*_: object, **__: object) -> None:
-        raise TooManySignIns
-
-    monkeypatch.setattr(services.sessions, "with_password", no_turn)
+def test_when_too_many_people_sign_in_the_page_says_so_and_keeps_the_address(app: Flask) -> None:
     typed = {"email": "ada@example.org", "password": "correct horse battery", "next": "/links"}
-    answer = app.test_client().post("/", data=typed)
+    refusal = {REFUSAL: TooManySignIns()}
+    answer = app.test_client().post("/", data=typed, environ_overrides=refusal)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     page = answer.get_data(as_text=True)
     assert "Too many people are signing in at this moment. Try again shortly." in page

@@ -1,0 +1,111 @@
+"""A connection of which everything together has to end in time.
+
+A socket's own time-out begins again with every byte, so a server could keep a request for ever.
+"""
+
+import io
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 5.0  # for one of several addresses of a host
+
+
+class Deadline:
+    """The moment by which something has to end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = monotonic() + seconds
+
+    def seconds_left(self) -> float:
+        """Returns the seconds that are left. Raises `TimeoutError` if none are."""
+        left = self._ends_at - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """Returns the result of `work`, which can't be interrupted. Raises `TimeoutError`.
+
+        After that, it still runs to its end, in a thread.
+        """
+        result: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(work())
+            except OSError as error:
+                result.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        return result.result(self.seconds_left())
+
+
+class TimedSocket:
+    """A connected socket as `http.client` uses one, whose reads and writes end by a deadline."""
+
+    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
+        self._socket = connected
+        self._deadline = deadline
+
+    @classmethod
+    def connected(cls, addresses: Sequence[str], port: int, deadline: Deadline) -> "TimedSocket":
+        """Connects to the first of these IP addresses that answers. Raises `OSError`."""
+        error: OSError = ConnectionError()
+        for address in addresses:
+            seconds = min(deadline.seconds_left(), _CONNECT_SECONDS)
+            try:
+                return cls(socket.create_connection((address, port), seconds), deadline)
+            except OSError as refusal:
+                error = refusal
+        raise error
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        """Begins TLS with this host. Raises `OSError`, also for a wrong certificate."""
+        self._socket.settimeout(self._deadline.seconds_left())
+        self._socket = context.wrap_socket(self._socket, server_hostname=host)
+
+    def sendall(self, data: bytes) -> None:
+        """Sends all of the data."""
+        rest = memoryview(data)
+        while rest:
+            self._socket.settimeout(self._deadline.seconds_left())
+            rest = rest[self._socket.send(rest) :]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Returns a file from which can be read what arrives."""
+        assert mode == "rb"  # noqa: S101 - the only mode that http.client asks for
+        return io.BufferedReader(_Arriving(self._socket, self._deadline))
+
+    def close(self) -> None:
+        """Closes the connection, once all files made from it are closed too."""
+        self._socket.close()
+
+
+class _Arriving(io.RawIOBase):
+    """What arrives at a socket. Each read ends by the deadline."""
+
+    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
+        self._socket = connected
+        self._arriving = connected.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        self._socket.settimeout(self._deadline.seconds_left())
+        return self._arriving.readinto(buffer)
+
+    def close(self) -> None:
+        self._arriving.close()
+        super().close()

@@ -1,0 +1,83 @@
+"""A server of somebody else's: it answers as a test says, and remembers what it was asked."""
+
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from socket import socket
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
+from typing import Any
+
+Answer = Callable[[], Iterable[bytes]]
+
+
+def answer(body: bytes = b"", status: str = "200 OK", **headers: str) -> bytes:
+    """Returns an HTTP answer. An underscore in the name of a header stands for a hyphen."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class OtherServer(ThreadingTCPServer):
+    """Listens on an address of this machine, until it is closed."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self.answer: Answer = lambda: [answer()]
+        self.requests: list[str] = []
+        self._tls = tls
+        super().__init__((host, port), _Handler)
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        port: int = self.server_address[1]
+        return port
+
+    @property
+    def authority(self) -> str:
+        """Its address and port."""
+        return f"{self.server_address[0]!s}:{self.port}"
+
+    def get_request(self) -> tuple[socket, Any]:
+        """Accepts a connection, with TLS if it was given a certificate."""
+        accepted, client = super().get_request()
+        if self._tls is not None:
+            accepted = self._tls.wrap_socket(
+                accepted, server_side=True, do_handshake_on_connect=False
+            )
+        return accepted, client
+
+
+class _Handler(StreamRequestHandler):
+    server: OtherServer
+
+    def handle(self) -> None:
+        with suppress(OSError):  # the other side has gone
+            lines = []
+            while line := self.rfile.readline().rstrip(b"\r\n"):
+                lines.append(line.decode())
+            self.server.requests.append("\n".join(lines))
+            for part in self.server.answer():
+                self.wfile.write(part)
+
+    def finish(self) -> None:
+        with suppress(OSError):
+            super().finish()
+
+
+@contextmanager
+def other_server(
+    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[OtherServer]:
+    """Runs a server in a thread during the block."""
+    with OtherServer(host, port, tls) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
