@@ -6,8 +6,18 @@ from uuid import UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
 
+from domain.booking_rules import LONGEST_BUFFER
 from domain.errors import SlotTaken
 from domain.slot import Reservation, Slot
+
+
+def days_around(slot: Slot) -> tuple[date, ...]:
+    """Returns all UTC days on which time can be reserved for a booking of this slot.
+
+    A reservation is recorded on every day that its slot touches with its buffers. Those that
+    were kept free when it was made are not known here, so these are the longest.
+    """
+    return slot.widened(LONGEST_BUFFER, LONGEST_BUFFER).days()
 
 
 class AgendaDay(Aggregate):

@@ -7,8 +7,11 @@ from uuid import UUID, uuid5
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.errors import BookingCancelled
+from domain.errors import BookingCancelled, InviteeForgotten
 from domain.slot import Slot
+
+INVITEE = "invitee"
+"""The actor of what an invitee does, who has no account."""
 
 
 class BookingStatus(StrEnum):
@@ -19,7 +22,12 @@ class BookingStatus(StrEnum):
 
 
 class Booking(Aggregate):
-    """One invitee's appointment. Its id follows from the link's: one link, one booking."""
+    """One invitee's appointment. Its id follows from the link's: one link, one booking.
+
+    `moves_by_invitee` counts the invitee's own moves. `place_version` and `request_version` are
+    the versions of the events to which the place and the owner's open request belong, as
+    personal data; None while there is none.
+    """
 
     TOPIC = "booking"
 
@@ -51,6 +59,23 @@ class Booking(Aggregate):
         TOPIC = "booking.rescheduled"
         slot_start: datetime
         slot_end: datetime
+        actor: str
+
+    class Changed(Aggregate.Event):
+        """The booking takes place elsewhere.
+
+        `personal_data` commits to the new place; None means that no place is named any more.
+        """
+
+        TOPIC = "booking.changed"
+        personal_data: str | None
+        actor: str
+
+    class RescheduleRequested(Aggregate.Event):
+        """The owner asks the invitee to pick another time. `personal_data` commits to a message."""
+
+        TOPIC = "booking.reschedule_requested"
+        personal_data: str | None
         actor: str
 
     class Cancelled(Aggregate.Event):
@@ -85,6 +110,14 @@ class Booking(Aggregate):
         self.personal_data = personal_data
         self.status = BookingStatus.CONFIRMED
         self.is_invitee_forgotten = False
+        self.moves_by_invitee = 0
+        self.place_version: int | None = None
+        self.request_version: int | None = None
+
+    @property
+    def is_asked_to_reschedule(self) -> bool:
+        """Returns True while the owner waits for the invitee to pick another time."""
+        return self.request_version is not None
 
     @staticmethod
     def id_for(link_id: UUID) -> UUID:
@@ -119,13 +152,23 @@ class Booking(Aggregate):
             timestamp=now,
         )
 
+    def must_be_confirmed(self) -> None:
+        """Raises `BookingCancelled` if the booking was cancelled."""
+        if self.status is BookingStatus.CANCELLED:
+            raise BookingCancelled
+
+    def must_have_somebody_to_tell(self) -> None:
+        """Raises `BookingCancelled` or `InviteeForgotten` if nobody is to be told of anything."""
+        self.must_be_confirmed()
+        if self.is_invitee_forgotten:
+            raise InviteeForgotten
+
     def reschedule(self, slot: Slot, *, actor: str, now: datetime) -> None:
         """Moves the booking to `slot`. Does nothing if it is there already.
 
         Raises `BookingCancelled`.
         """
-        if self.status is BookingStatus.CANCELLED:
-            raise BookingCancelled
+        self.must_be_confirmed()
         if slot != self.slot:
             self.trigger_event(
                 self.Rescheduled,
@@ -134,6 +177,24 @@ class Booking(Aggregate):
                 actor=actor,
                 timestamp=now,
             )
+
+    def change_place(self, *, personal_data: str | None, actor: str, now: datetime) -> None:
+        """Changes where the booking takes place. `personal_data` commits to the new place.
+
+        Raises `BookingCancelled` or `InviteeForgotten`.
+        """
+        self.must_have_somebody_to_tell()
+        self.trigger_event(self.Changed, personal_data=personal_data, actor=actor, timestamp=now)
+
+    def ask_to_reschedule(self, *, personal_data: str | None, actor: str, now: datetime) -> None:
+        """Asks the invitee to pick another time. `personal_data` commits to a message to them.
+
+        Raises `BookingCancelled` or `InviteeForgotten`.
+        """
+        self.must_have_somebody_to_tell()
+        self.trigger_event(
+            self.RescheduleRequested, personal_data=personal_data, actor=actor, timestamp=now
+        )
 
     def cancel(self, *, personal_data: str | None, actor: str, now: datetime) -> None:
         """Cancels the booking; the link stays used. Does nothing the second time."""
@@ -148,12 +209,25 @@ class Booking(Aggregate):
             self.trigger_event(self.InviteeForgotten, actor=actor, timestamp=now)
 
     @event(Rescheduled)
-    def _rescheduled(self, slot_start: datetime, slot_end: datetime) -> None:
+    def _rescheduled(self, slot_start: datetime, slot_end: datetime, actor: str) -> None:
         self.slot = Slot(slot_start, slot_end)
+        # A move that answers the owner's request is not the invitee's own wish.
+        if actor == INVITEE and not self.is_asked_to_reschedule:
+            self.moves_by_invitee += 1
+        self.request_version = None
+
+    @event(Changed)
+    def _changed(self) -> None:
+        self.place_version = self.version + 1
+
+    @event(RescheduleRequested)
+    def _reschedule_requested(self) -> None:
+        self.request_version = self.version + 1
 
     @event(Cancelled)
     def _cancelled(self) -> None:
         self.status = BookingStatus.CANCELLED
+        self.request_version = None
 
     @event(InviteeForgotten)
     def _invitee_forgotten(self) -> None:

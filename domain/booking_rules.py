@@ -1,6 +1,7 @@
 """The rules by which a calendar can be booked, and the checks that they make sense."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -26,6 +27,9 @@ LIMITS = {
     "minimum_notice_minutes": (0, 525_600),
     "booking_window_days": (1, 365),
 }
+LONGEST_BUFFER = timedelta(
+    minutes=max(LIMITS["buffer_before_minutes"][1], LIMITS["buffer_after_minutes"][1])
+)
 _TIME_OF_DAY = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -93,11 +97,7 @@ def check_rules(rules: BookingRules) -> None:
         errors["time_zone"] = [
             Sentence("Must be the IANA name of a time zone, such as Europe/Berlin.")
         ]
-    for field, (least, most) in LIMITS.items():
-        if not least <= getattr(rules, field) <= most:
-            errors[field] = [
-                Sentence("Must be between {least} and {most}.", least=least, most=most)
-            ]
+    errors |= faults_of_numbers(rules, LIMITS)
 
     weekly, overrides = rules.availability.weekly, rules.availability.overrides
     for weekday, hours in weekly.items():
@@ -114,6 +114,15 @@ def check_rules(rules: BookingRules) -> None:
     errors = {field: sentences for field, sentences in errors.items() if sentences}
     if errors:
         raise Invalid(errors)
+
+
+def faults_of_numbers(terms: object, limits: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
+    """Returns what is wrong with the numbers in these fields of `terms`, by field."""
+    return {
+        field: [Sentence("Must be between {least} and {most}.", least=least, most=most)]
+        for field, (least, most) in limits.items()
+        if not least <= getattr(terms, field) <= most
+    }
 
 
 def sorted_availability(availability: Availability) -> Availability:

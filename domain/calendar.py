@@ -2,27 +2,47 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 from eventsourcing.domain import Aggregate, event
 
-from domain.booking_rules import BookingRules, check_rules
+from domain.booking_rules import LIMITS, BookingRules, check_rules, faults_of_numbers
 from domain.errors import CalendarArchived, Invalid, Sentence, StaleVersion
 
 LONGEST_NAME = 200
 LONGEST_LOCATION = 500
 LONGEST_DESCRIPTION = 4000
+LONGEST_CONTACT = 200
+
+CHANGE_LIMITS = {
+    "cancel_notice_minutes": (0, 525_600),
+    "reschedule_notice_minutes": (0, 525_600),
+    "reschedule_limit": (0, 100),
+    "reminder_minutes": (0, 43_200),
+}
+NUMBER_LIMITS = LIMITS | CHANGE_LIMITS
 
 
 @dataclass(frozen=True)
 class CalendarTerms:
-    """Everything that an owner decides about a calendar: its texts and its rules."""
+    """Everything that an owner decides about a calendar: its texts and its rules.
+
+    Invitees cancel up to `cancel_notice_minutes` before the start of their booking, and move it
+    up to `reschedule_notice_minutes` before, `reschedule_limit` times. Where they can get no
+    further, they read `contact`, a line on how to reach the owner. They are reminded
+    `reminder_minutes` before the start; 0 means that they aren't.
+    """
 
     name: str
     rules: BookingRules
     location: str = ""
     description: str = ""
+    cancel_notice_minutes: int = 0
+    reschedule_notice_minutes: int = 0
+    reschedule_limit: int = 3
+    contact: str = ""
+    reminder_minutes: int = 1440
 
     def check(self) -> None:
         """Checks the terms; raises `Invalid` with every fault, by field."""
@@ -33,11 +53,13 @@ class CalendarTerms:
             ("name", LONGEST_NAME),
             ("location", LONGEST_LOCATION),
             ("description", LONGEST_DESCRIPTION),
+            ("contact", LONGEST_CONTACT),
         ):
             if len(getattr(self, field)) > longest:
                 errors[field] = [
                     Sentence("Must not be longer than {most} characters.", most=longest)
                 ]
+        errors |= faults_of_numbers(self, CHANGE_LIMITS)
         try:
             check_rules(self.rules)
         except Invalid as invalid:
@@ -52,6 +74,17 @@ class CalendarTerms:
         return replace(self, rules=replace(self.rules, duration_minutes=minutes))
 
 
+def _add_change_rules(terms: dict[str, Any]) -> None:
+    """Completes stored terms that say nothing about changes: there were no limits to them."""
+    terms |= {
+        "cancel_notice_minutes": 0,
+        "reschedule_notice_minutes": 0,
+        "reschedule_limit": 3,
+        "contact": "",
+        "reminder_minutes": 1440,
+    }
+
+
 class Calendar(Aggregate):
     """A way to book an owner. Links that were sent for it survive every change to it."""
 
@@ -61,16 +94,28 @@ class Calendar(Aggregate):
         """The calendar exists, with its first terms."""
 
         TOPIC = "calendar.created"
+        class_version = 2
         owner_id: UUID
         terms: CalendarTerms
         actor: str
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Adds the rules for changes of bookings."""
+            _add_change_rules(state["terms"])
 
     class Changed(Aggregate.Event):
         """The terms are replaced: these are all of the new ones."""
 
         TOPIC = "calendar.changed"
+        class_version = 2
         terms: CalendarTerms
         actor: str
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Adds the rules for changes of bookings."""
+            _add_change_rules(state["terms"])
 
     class Archived(Aggregate.Event):
         """No new links from now on; those already sent still work until they end."""

@@ -17,6 +17,10 @@ Each docstring is the sentence people see.
     │   └── SlotNotOffered
     ├── CalendarArchived
     ├── BookingCancelled
+    ├── InviteeForgotten
+    ├── ChangeRefused             the invitee can't change the booking themselves any more
+    │   ├── TooLate
+    │   └── RescheduleLimitReached
     ├── StaleVersion
     ├── IdempotencyMismatch
     └── Unavailable               nothing is wrong with the request: try again
@@ -30,6 +34,7 @@ mapper of the interface alone.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 
 class Sentence(str):
@@ -116,6 +121,35 @@ class CalendarArchived(AdmitOneError):
 
 class BookingCancelled(AdmitOneError):
     """This booking was cancelled."""
+
+
+class InviteeForgotten(AdmitOneError):
+    """This person was forgotten, so they can't be told anything more."""
+
+
+class ChangeRefused(AdmitOneError):
+    """This booking can no longer be changed here."""
+
+    def __init__(self, detail: str | None = None, *, contact: str = "") -> None:
+        """Takes the line that says how the host can be reached; it may be empty."""
+        super().__init__(" ".join(filter(None, (detail or type(self).__doc__, contact))))
+        self.contact = contact
+
+
+class TooLate(ChangeRefused):
+    """It is too late for this change."""
+
+    def __init__(self, until: datetime, *, contact: str = "") -> None:
+        """Takes the moment, in UTC, until which the change was possible."""
+        moment = until.isoformat().replace("+00:00", "Z")
+        super().__init__(
+            f"It is too late for this change: it was possible until {moment}.", contact=contact
+        )
+        self.until = until
+
+
+class RescheduleLimitReached(ChangeRefused):
+    """This booking has been moved as often as its host allows."""
 
 
 class StaleVersion(AdmitOneError):

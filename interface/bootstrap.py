@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 from application import schema
 from application.busy_calendars.busy_calendars import BusyCalendars
 from application.busy_calendars.reading import BusyCalendarReader
+from application.commands.bookings import BookingCommands
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
@@ -79,6 +80,7 @@ class Services:
     calendars: CalendarCommands
     links: LinkCommands
     redemptions: RedemptionCommands
+    bookings: BookingCommands
     erasure: ErasureCommands
     deliveries: Deliveries
     refused_attempts: RefusedAttempts
@@ -129,6 +131,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         calendars=CalendarCommands(event_store, accounts),
         links=LinkCommands(event_store),
         redemptions=RedemptionCommands(event_store),
+        bookings=BookingCommands(event_store),
         erasure=ErasureCommands(event_store, accounts),
         deliveries=Deliveries(database),
         refused_attempts=RefusedAttempts(database, keys[0]),

@@ -27,7 +27,8 @@ _DAYS_AT_ONCE = 62
 class OpenSlots:
     """The free slots that an owner's calendar with these rules has at `now` (UTC).
 
-    Only those that `offer`, the offer of one link, includes.
+    Only those that `offer`, the offer of one link, includes. With `moving`, the id of a booking,
+    they are those to which this booking can be moved.
     """
 
     database: Database
@@ -35,6 +36,7 @@ class OpenSlots:
     rules: BookingRules
     now: datetime
     offer: Offer = EVERYTHING
+    moving: UUID | None = None
 
     def on_days(
         self, first: date, last: date, time_zone: str, *, most: int | None = None
@@ -98,7 +100,7 @@ class OpenSlots:
 
     def _busy(self, since: datetime, until: datetime) -> list[Reservation]:
         booked = booking_calendar.reservations(
-            self.database, self.owner_id, since=since, until=until
+            self.database, self.owner_id, since=since, until=until, moving=self.moving
         )
         elsewhere = busy_times(
             self.database,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +12,9 @@ from psycopg.rows import DictRow
 
 from application.eventstore.event_log import RecordedEvent, read_streams
 from application.eventstore.mapper import JSONMapper, UnknownTopic
-from domain.agenda import AgendaDay
+from domain.agenda import AgendaDay, days_around
 from domain.booking import Booking
-from domain.booking_rules import LIMITS
 from domain.slot import Slot
-
-# A reservation is recorded on every day that its slot touches with its buffers.
-_LONGEST_BUFFER = timedelta(minutes=LIMITS["buffer_before_minutes"][1])
 
 
 class _BookingIdOnly(msgspec.Struct):
@@ -62,8 +58,7 @@ def events_of_link(
     owner_id: UUID | None = None
     for event in _of_topics(own, mapper, Booking.Made.TOPIC, Booking.Rescheduled.TOPIC):
         owner_id = getattr(event, "owner_id", owner_id)
-        slot = Slot(event.slot_start - _LONGEST_BUFFER, event.slot_end + _LONGEST_BUFFER)
-        days |= set(slot.days())
+        days |= set(days_around(Slot(event.slot_start, event.slot_end)))
     if owner_id is None:
         return own
     agenda = [

@@ -10,7 +10,7 @@ from application.eventstore.event_sourced_application import EventSourcedApplica
 from application.people import personal_data
 from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
-from domain.booking import Booking
+from domain.booking import INVITEE, Booking
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import Invalid
 from domain.link import SingleUseLink
@@ -22,8 +22,6 @@ from domain.redemption import (
     redeem,
 )
 from domain.slot import Reservation
-
-INVITEE = "invitee"
 
 
 @dataclass(frozen=True)

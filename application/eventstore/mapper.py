@@ -32,6 +32,8 @@ EVENT_CLASSES: tuple[type[Any], ...] = (
     AgendaDay.SlotReleased,
     Booking.Made,
     Booking.Rescheduled,
+    Booking.Changed,
+    Booking.RescheduleRequested,
     Booking.Cancelled,
     Booking.InviteeForgotten,
 )

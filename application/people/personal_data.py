@@ -101,6 +101,15 @@ def find(
     return rows[0] if rows else None
 
 
+def texts_of(database: Database, originator_id: UUID) -> dict[int, dict[str, str]]:
+    """Returns what is stored for the events of a booking or a link, by version."""
+    rows = database.fetch_all(
+        "SELECT originator_version, data FROM personal_data WHERE originator_id = %s",
+        (originator_id,),
+    )
+    return {row["originator_version"]: row["data"] for row in rows}
+
+
 def link_data(
     recipient: str | None, note: str | None, reference: str | None, prefill: Prefill | None
 ) -> dict[str, str | None]:

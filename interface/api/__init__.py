@@ -12,6 +12,7 @@ from interface.api import (
     calendars,
     deliveries,
     links,
+    manage,
     projections,
 )
 from interface.api.openapi import Api
@@ -39,6 +40,7 @@ def init_app(app: Flask) -> None:
         bookings.blueprint,
         deliveries.blueprint,
         booking_links.blueprint,
+        manage.blueprint,
         busy_calendars.blueprint,
         projections.blueprint,
         audit.blueprint,

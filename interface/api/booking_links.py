@@ -1,8 +1,6 @@
 """Endpoints for invitees; the token is the only credential."""
 
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import request
 
@@ -19,15 +17,14 @@ from domain.errors import (
     SlotTaken,
 )
 from domain.link import LinkStatus
-from interface.api.decorators import Blueprint, not_modified, with_log_position
+from interface.api.decorators import Blueprint, with_log_position
+from interface.api.free_slots import free_slots
 from interface.api.openapi import LOG_POSITION, has_etag, reads_header, refuses
 from interface.api.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
-from interface.web.entity_tags import entity_tag, known_tag
 from interface.web.invitation import active_invitation
 from interface.web.rate_limits import limiting_invalid_redemptions
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
 from interface.web.request_schemas import RedeemInput, SlotsQuery
-from projections.views import booking_calendar, calendar_list
 
 blueprint = Blueprint(
     "booking-links",
@@ -37,9 +34,6 @@ blueprint = Blueprint(
 )
 
 LONGEST_IDEMPOTENCY_KEY = 255
-MOST_DAYS = 62
-DEFAULT_DAYS = 14
-MOST_SLOTS = 2000
 REFUSED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, TooManyAttempts)
 
 
@@ -74,19 +68,7 @@ def slots(query: dict[str, Any], token: str) -> Any:
     they are today and the 13 days after it, in the calendar's zone. A response has at most 2,000
     slots, of whole days: `next_from` is the `from` of the request for the rest, or null.
     """
-    open_slots = active_invitation(token).open_slots
-    time_zone = query["time_zone"] or open_slots.rules.time_zone
-    first = query["first"] or open_slots.now.astimezone(ZoneInfo(time_zone)).date()
-    last = query["last"] or first + timedelta(days=DEFAULT_DAYS - 1)
-    if last < first:
-        raise Invalid({"to": ["Must not lie before from."]})
-    if (last - first).days >= MOST_DAYS:
-        raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
-    tag = entity_tag(calendar_list.NAME, booking_calendar.NAME, by_the_minute=True)
-    if known_tag(tag) is not None:
-        return not_modified(tag)
-    found = open_slots.whole_days(first, last, time_zone, most=MOST_SLOTS)
-    return {"slots": found.slots, "next_from": found.next_from}, {"ETag": f'W/"{tag}"'}
+    return free_slots(active_invitation(token).open_slots, query)
 
 
 @blueprint.route("/<token>/redeem", methods=["POST"])

@@ -3,7 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from domain.errors import BookingNotFound, Busy
+from application.eventstore.event_sourced_application import Written
+from domain.booking import Booking
+from domain.errors import (
+    BookingCancelled,
+    BookingNotFound,
+    Busy,
+    InviteeForgotten,
+    SlotNotOffered,
+    SlotTaken,
+)
 from interface.api.decorators import (
     Blueprint,
     caller,
@@ -14,10 +23,19 @@ from interface.api.decorators import (
 )
 from interface.api.openapi import LOG_POSITION, refuses
 from interface.api.response_schemas import BookingOutput, BookingPage
+from interface.web.managed_booking import managed
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
-from interface.web.request_schemas import BookingQuery, NoFields
+from interface.web.request_schemas import (
+    AskToRescheduleInput,
+    BookingChange,
+    BookingQuery,
+    CancelInput,
+    NoFields,
+    RescheduleInput,
+)
 from projections.views import booking_calendar
+from projections.views.booking_calendar import BookingRow
 
 blueprint = Blueprint(
     "bookings",
@@ -65,6 +83,77 @@ def read(booking_id: UUID) -> Any:
     return booking_calendar.booking_of(services().database, caller().account_id, booking_id)
 
 
+@blueprint.route("/<uuid:booking_id>", methods=["PATCH"])
+@requires("bookings")
+@blueprint.arguments(BookingChange)
+@refuses(BookingNotFound, BookingCancelled, InviteeForgotten, Busy)
+@blueprint.response(200, BookingOutput, headers=LOG_POSITION)
+def change(body: dict[str, Any], booking_id: UUID) -> Any:
+    """Change where a booking takes place.
+
+    A booking keeps the place that its calendar had when it was made, until it is changed here.
+    """
+    current = services()
+    changed = current.bookings.change_place(
+        booking_id=booking_id, place=body["location"], now=current.now(), **_owner()
+    )
+    return _response(changed)
+
+
+@blueprint.route("/<uuid:booking_id>/cancel", methods=["POST"])
+@requires("bookings")
+@blueprint.arguments(CancelInput, required=False)
+@refuses(BookingNotFound, Busy)
+@blueprint.response(200, BookingOutput, headers=LOG_POSITION)
+def cancel(body: dict[str, Any], booking_id: UUID) -> Any:
+    """Cancel a booking.
+
+    Its time becomes free; the link stays used. Cancelling again changes nothing. Once the invitee
+    is forgotten, the reason is not stored.
+    """
+    current = services()
+    cancelled = current.bookings.cancel(
+        booking_id=booking_id, reason=body["reason"], now=current.now(), **_owner()
+    )
+    return _response(cancelled)
+
+
+@blueprint.route("/<uuid:booking_id>/reschedule", methods=["POST"])
+@requires("bookings")
+@blueprint.arguments(RescheduleInput)
+@refuses(BookingNotFound, BookingCancelled, SlotTaken, SlotNotOffered, Busy)
+@blueprint.response(200, BookingOutput, headers=LOG_POSITION)
+def reschedule(body: dict[str, Any], booking_id: UUID) -> Any:
+    """Move a booking.
+
+    The calendar must offer the new time, but without its minimum notice, and the limits for
+    invitees do not apply. Moving a booking to where it is changes nothing.
+    """
+    current = services()
+    moved = current.bookings.reschedule(
+        booking_id=booking_id, start=body["start"], now=current.now(), **_owner()
+    )
+    return _response(moved)
+
+
+@blueprint.route("/<uuid:booking_id>/ask-to-reschedule", methods=["POST"])
+@requires("bookings")
+@blueprint.arguments(AskToRescheduleInput, required=False)
+@refuses(BookingNotFound, BookingCancelled, InviteeForgotten, Busy)
+@blueprint.response(200, BookingOutput, headers=LOG_POSITION)
+def ask_to_reschedule(body: dict[str, Any], booking_id: UUID) -> Any:
+    """Ask the invitee to pick another time.
+
+    Until they have, the limits of the calendar do not keep them from it. Asking the same again
+    changes nothing.
+    """
+    current = services()
+    asked = current.bookings.ask_to_reschedule(
+        booking_id=booking_id, message=body["message"], now=current.now(), **_owner()
+    )
+    return _response(asked)
+
+
 @blueprint.route("/<uuid:booking_id>/forget-invitee", methods=["POST"])
 @requires("bookings")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
@@ -77,21 +166,13 @@ def forget_invitee(booking_id: UUID) -> Any:
     that this one replaced. The booking itself stays. Forgetting again changes nothing.
     """
     current = services()
-    forgotten = current.erasure.forget(
-        booking_id=booking_id,
-        owner_id=caller().account_id,
-        actor=caller().actor,
-        now=current.now(),
-    )
-    booking = forgotten.value
-    output = {
-        "id": booking.id,
-        "link_id": booking.link_id,
-        "calendar_id": booking.calendar_id,
-        "start": booking.slot.start,
-        "end": booking.slot.end,
-        "status": booking.status,
-        "invitee": None,
-        "notes": None,
-    }
-    return output, with_log_position(forgotten)
+    forgotten = current.erasure.forget(booking_id=booking_id, now=current.now(), **_owner())
+    return _response(forgotten)
+
+
+def _owner() -> dict[str, Any]:
+    return {"owner_id": caller().account_id, "actor": caller().actor}
+
+
+def _response(written: Written[Booking]) -> tuple[BookingRow, dict[str, str]]:
+    return managed(written.value).row, with_log_position(written)

@@ -70,6 +70,15 @@ class CalendarOutput(ResponseSchema):
         attribute="terms.description",
         metadata=_example("Half an hour to get to know each other."),
     )
+    cancel_notice_minutes = fields.Integer(
+        attribute="terms.cancel_notice_minutes", metadata=_example(120)
+    )
+    reschedule_notice_minutes = fields.Integer(
+        attribute="terms.reschedule_notice_minutes", metadata=_example(120)
+    )
+    reschedule_limit = fields.Integer(attribute="terms.reschedule_limit", metadata=_example(3))
+    contact = fields.String(attribute="terms.contact", metadata=_example("Call 555-0100."))
+    reminder_minutes = fields.Integer(attribute="terms.reminder_minutes", metadata=_example(1440))
     archived = fields.Boolean(attribute="is_archived", metadata=_example(False))
 
 
@@ -160,7 +169,10 @@ class LinkPage(LinkBatchOutput):
 
 
 class BookingOutput(ResponseSchema):
-    """A booking. Invitee and notes are null once forgotten."""
+    """A booking. Invitee and notes are null once forgotten.
+
+    `title` is the name that the calendar had when it was made.
+    """
 
     id = fields.UUID(metadata=_example(_BOOKING_ID))
     link_id = fields.UUID(metadata=_example(_LINK_ID))
@@ -168,6 +180,17 @@ class BookingOutput(ResponseSchema):
     start = Instant(metadata=_example("2027-01-18T09:00:00Z"))
     end = Instant(metadata=_example("2027-01-18T09:30:00Z"))
     status = fields.Enum(BookingStatus, by_value=True, metadata=_example("confirmed"))
+    title = fields.String(metadata=_example("Intro call"))
+    location = fields.String(
+        allow_none=True,
+        metadata=_example(
+            "Room 2", "Where to meet. Null if it was changed and the invitee is forgotten."
+        ),
+    )
+    reschedule_requested = fields.Boolean(
+        attribute="is_asked_to_reschedule",
+        metadata=_example(False, "Whether the invitee is asked to pick another time."),
+    )
     invitee = fields.Nested(InviteeSchema, allow_none=True)
     notes = fields.String(
         allow_none=True, metadata=_example("I would like to talk about the engine.")
@@ -275,6 +298,45 @@ class RedemptionOutput(ResponseSchema):
     ics_url = fields.String(
         metadata=_example(f"{_URL}/m/{_TOKEN}/booking.ics", "The booking as an iCalendar file.")
     )
+
+
+class ManagedBookingOutput(ResponseSchema):
+    """A booking as its invitee sees it. Invitee and notes are null once forgotten."""
+
+    booking_id = fields.UUID(metadata=_example(_BOOKING_ID))
+    status = fields.Enum(BookingStatus, by_value=True, metadata=_example("confirmed"))
+    start = Instant(metadata=_example("2027-01-18T09:00:00Z"))
+    end = Instant(metadata=_example("2027-01-18T09:30:00Z"))
+    calendar = fields.Nested(CalendarShown)
+    host = fields.Nested(Host)
+    location = fields.String(
+        allow_none=True, metadata=_example("Room 2", "Where to meet. It may have changed.")
+    )
+    invitee = fields.Nested(InviteeSchema, allow_none=True)
+    notes = fields.String(
+        allow_none=True, metadata=_example("I would like to talk about the engine.")
+    )
+    can_cancel = fields.Boolean(metadata=_example(True))
+    cancel_until = Instant(metadata=_example("2027-01-18T07:00:00Z"))
+    can_reschedule = fields.Boolean(metadata=_example(True))
+    reschedule_until = Instant(
+        allow_none=True,
+        metadata=_example("2027-01-18T07:00:00Z", "Null while the host asks for another time."),
+    )
+    reschedules_left = fields.Integer(
+        metadata=_example(3, "How many more times the invitee can move it of their own accord.")
+    )
+    reschedule_requested = fields.Boolean(
+        metadata=_example(False, "Whether the host asks the invitee to pick another time.")
+    )
+    message = fields.String(
+        allow_none=True, metadata=_example(None, "What the host wrote when asking for that.")
+    )
+    contact = fields.String(
+        metadata=_example("Call 555-0100.", "How to reach the host; may be empty.")
+    )
+    manage_url = fields.String(metadata=_example(f"{_URL}/m/{_TOKEN}"))
+    ics_url = fields.String(metadata=_example(f"{_URL}/m/{_TOKEN}/booking.ics"))
 
 
 class BusyCalendarOutput(ResponseSchema):

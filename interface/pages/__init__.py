@@ -4,9 +4,10 @@ from flask import Flask
 
 from interface import i18n
 from interface.pages.auditor import audit_log, checkpoint
-from interface.pages.invitee import booking_confirmation, booking_page
+from interface.pages.invitee import booking_confirmation, booking_page, manage_booking
 from interface.pages.operator import operations
 from interface.pages.owner import (
+    booking_changes,
     bookings,
     busy_calendars,
     calendars,
@@ -52,6 +53,7 @@ def init_app(app: Flask) -> None:
         share_batch,
         links,
         bookings,
+        booking_changes,
         erasure,
         audit_log,
         checkpoint,
@@ -59,5 +61,6 @@ def init_app(app: Flask) -> None:
         account,
         booking_page,
         booking_confirmation,
+        manage_booking,
     ):
         app.register_blueprint(module.blueprint)

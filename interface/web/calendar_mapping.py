@@ -1,27 +1,27 @@
 """Turns the fields of a request into the terms of a calendar, for the API and the pages."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from domain.booking_rules import Availability, BookingRules, sorted_availability
 from domain.calendar import CalendarTerms
 
-_WORDS = ("name", "location", "description")
+_OWN = {field.name for field in fields(CalendarTerms)} - {"rules"}
 
 
-def new_terms(fields: Mapping[str, Any]) -> CalendarTerms:
+def new_terms(sent: Mapping[str, Any]) -> CalendarTerms:
     """Returns the terms of a new calendar. By default a slot starts every duration."""
-    values = {"start_increment_minutes": fields["duration_minutes"]} | dict(fields)
-    words = {name: values.pop(name) for name in _WORDS if name in values}
+    values = {"start_increment_minutes": sent["duration_minutes"]} | dict(sent)
+    own = {name: values.pop(name) for name in _OWN & values.keys()}
     values["availability"] = sorted_availability(Availability(**values["availability"]))
-    return CalendarTerms(rules=BookingRules(**values), **words)
+    return CalendarTerms(rules=BookingRules(**values), **own)
 
 
-def changed_terms(terms: CalendarTerms, fields: Mapping[str, Any]) -> CalendarTerms:
+def changed_terms(terms: CalendarTerms, sent: Mapping[str, Any]) -> CalendarTerms:
     """Returns the terms with these fields changed. Weekly hours and overrides count as two."""
-    words = {name: fields[name] for name in _WORDS if name in fields}
-    rules = {name: value for name, value in fields.items() if name not in _WORDS}
-    hours = replace(terms.rules.availability, **fields.get("availability", {}))
+    own = {name: sent[name] for name in _OWN & sent.keys()}
+    rules = {name: value for name, value in sent.items() if name not in _OWN}
+    hours = replace(terms.rules.availability, **sent.get("availability", {}))
     rules["availability"] = sorted_availability(hours)
-    return replace(terms, rules=replace(terms.rules, **rules), **words)
+    return replace(terms, rules=replace(terms.rules, **rules), **own)

@@ -73,11 +73,17 @@ def invitation(token: str) -> Invitation:
     """
     current = services()
     link = current.event_store.get(SingleUseLink, link_id_of(token))
+    host = current.accounts.by_id(link.owner_id).name
+    return Invitation(link, newest_calendar(link.calendar_id), host)
+
+
+def newest_calendar(calendar_id: UUID) -> CalendarRow:
+    """Returns a calendar as its view has it or, if the view does not have it yet, the log."""
+    current = services()
     try:
-        calendar = calendar_list.calendar(current.database, link.calendar_id)
+        return calendar_list.calendar(current.database, calendar_id)
     except CalendarNotFound:
-        calendar = calendar_list.row_of(current.event_store.get(Calendar, link.calendar_id))
-    return Invitation(link, calendar, current.accounts.by_id(link.owner_id).name)
+        return calendar_list.row_of(current.event_store.get(Calendar, calendar_id))
 
 
 def active_invitation(token: str) -> Invitation:

@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"  # with a 503
 
 # The blueprints whose problems an invitee reads.
-INVITEE_BLUEPRINTS = ("booking-links",)
+INVITEE_BLUEPRINTS = ("booking-links", "manage")
 
 # The problem of each kind of refusal, as invitees and all others but owners get it.
 _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
@@ -34,6 +34,9 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.SlotNotOffered: (422, "slot-not-offered"),
     errors.CalendarArchived: (409, "calendar-archived"),
     errors.BookingCancelled: (409, "booking-cancelled"),
+    errors.InviteeForgotten: (409, "invitee-forgotten"),
+    errors.TooLate: (409, "too-late"),
+    errors.RescheduleLimitReached: (409, "reschedule-limit"),
     errors.StaleVersion: (412, "stale-version"),
     errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
     errors.Busy: (503, "busy"),

@@ -18,6 +18,7 @@ from interface.i18n import language_tag
 from interface.observability import metrics
 from interface.observability.metrics import RefusalResponse
 from interface.web.invitation import link_id_of
+from interface.web.managed_booking import manage_urls
 from interface.web.problems import problem_of, slug_of
 from interface.web.request_context import client_address, services
 
@@ -99,15 +100,11 @@ def counting_refusals(view: Callable[P, R]) -> Callable[P, R]:
 
 def confirmation(redemption: Redemption) -> dict[str, Any]:
     """Returns a new booking for its invitee, with the links that only they may have."""
-    current = services()
-    token = current.tokens.for_managing(redemption.booking.id)
-    manage_url = f"{current.settings.public_url}/m/{token}"
     return {
         "booking_id": redemption.booking.id,
         "start": redemption.booking.slot.start,
         "end": redemption.booking.slot.end,
         "calendar": redemption.terms,
         "invitee": redemption.invitee,
-        "manage_url": manage_url,
-        "ics_url": f"{manage_url}/booking.ics",
+        **manage_urls(services().tokens.for_managing(redemption.booking.id)),
     }

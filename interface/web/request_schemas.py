@@ -16,8 +16,14 @@ from application.commands.links import LARGEST_BATCH
 from application.deliveries.delivery import DeliveryState
 from application.people.personal_data import Invitee, Prefill
 from domain.booking import BookingStatus
-from domain.booking_rules import LIMITS, WEEKDAYS, Hours
-from domain.calendar import LONGEST_DESCRIPTION, LONGEST_LOCATION, LONGEST_NAME
+from domain.booking_rules import WEEKDAYS, Hours
+from domain.calendar import (
+    LONGEST_CONTACT,
+    LONGEST_DESCRIPTION,
+    LONGEST_LOCATION,
+    LONGEST_NAME,
+    NUMBER_LIMITS,
+)
 from domain.link import LONGEST_LIFE, LinkStatus
 from domain.offer import MOST_OFFERED_SLOTS, Offer
 from interface.outgoing.outgoing_url import LONGEST_URL
@@ -86,7 +92,7 @@ def _hours(intervals: list[list[str]]) -> Hours:
 def _whole(name: str, example: int, description: str, **kwargs: Any) -> fields.Integer:
     """Returns a field for a whole number within the domain's limits for it."""
     metadata = {"example": example, "description": description}
-    least, most = LIMITS[name]
+    least, most = NUMBER_LIMITS[name]
     limits = validate.Range(least, most, error="Must be between {min} and {max}.")
     return fields.Integer(strict=True, validate=limits, metadata=metadata, **kwargs)
 
@@ -129,6 +135,31 @@ class CalendarInput(Body):
         longest=LONGEST_DESCRIPTION,
         several_lines=True,
         metadata={"example": "Half an hour to get to know each other."},
+    )
+    cancel_notice_minutes = _whole(
+        "cancel_notice_minutes",
+        120,
+        "How long before the start an invitee can last cancel. Default: 0, until the start.",
+    )
+    reschedule_notice_minutes = _whole(
+        "reschedule_notice_minutes",
+        120,
+        "How long before the start an invitee can last move it. Default: 0, until the start.",
+    )
+    reschedule_limit = _whole(
+        "reschedule_limit", 3, "How many times an invitee can move a booking. Default: 3."
+    )
+    contact = Text(
+        longest=LONGEST_CONTACT,
+        metadata={
+            "example": "Call 555-0100.",
+            "description": "A line for invitees who can no longer change their booking themselves.",
+        },
+    )
+    reminder_minutes = _whole(
+        "reminder_minutes",
+        1440,
+        "How long before the start to remind people. Default: 1440. 0: not at all.",
     )
 
 
@@ -382,16 +413,55 @@ class DeliveryQuery(LimitedQuery):
     )
 
 
-class RevokeInput(Body):
-    """Why a link is revoked."""
-
-    reason = Text(
+def _message(example: str, description: str) -> Text:
+    """Returns an optional field for some lines of text."""
+    return Text(
         longest=LONGEST_NOTE,
         several_lines=True,
         allow_none=True,
         load_default=None,
-        metadata={"example": "Sent to the wrong person", "description": "Only the owner sees it."},
+        metadata={"example": example, "description": description},
     )
+
+
+class RevokeInput(Body):
+    """Why a link is revoked."""
+
+    reason = _message("Sent to the wrong person", "Only the owner sees it.")
+
+
+class BookingChange(Body):
+    """What to change about a booking."""
+
+    location = Text(
+        longest=LONGEST_LOCATION,
+        required=True,
+        metadata={"example": "Room 2", "description": "Where to meet. The invitee sees it."},
+    )
+
+
+class CancelInput(Body):
+    """Why a booking is cancelled."""
+
+    reason = _message("I have fallen ill.", "For the other person.")
+
+
+class RescheduleInput(Body):
+    """Where to move a booking."""
+
+    start = Instant(
+        required=True,
+        metadata={
+            "example": "2027-01-18T09:00:00Z",
+            "description": "The start of one of the free slots.",
+        },
+    )
+
+
+class AskToRescheduleInput(Body):
+    """What to tell the invitee who is asked to pick another time."""
+
+    message = _message("Could we meet in the afternoon?", "The invitee sees it.")
 
 
 class BulkRevokeInput(RevokeInput):
@@ -427,24 +497,8 @@ class SlotsQuery(Query):
     )
 
 
-class RedeemInput(Body):
+class RedeemInput(RescheduleInput):
     """A slot to book, and for whom."""
 
-    start = Instant(
-        required=True,
-        metadata={
-            "example": "2027-01-18T09:00:00Z",
-            "description": "The start of one of the free slots.",
-        },
-    )
     invitee = fields.Nested(InviteeSchema, required=True)
-    notes = Text(
-        longest=LONGEST_NOTE,
-        several_lines=True,
-        allow_none=True,
-        load_default=None,
-        metadata={
-            "example": "I would like to talk about the engine.",
-            "description": "For the owner.",
-        },
-    )
+    notes = _message("I would like to talk about the engine.", "For the owner.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from psycopg import sql
 
@@ -11,12 +11,13 @@ from application.eventstore.database import Database
 from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
 from domain.booking import Booking, BookingStatus
+from domain.calendar import Calendar
 from domain.errors import BookingNotFound
 from domain.slot import Reservation, Slot
 from projections.engine.projection import Projection, applies
 from projections.engine.tables import Integer, Rows, Table, like_pattern
 
-NAME = "booking_calendar_v1"
+NAME = "booking_calendar_v2"
 
 # The longest buffer of one booking, plus the longest slot and buffer of another.
 REACH = timedelta(days=3)
@@ -35,11 +36,30 @@ class StoredBooking:
     buffer_before_minutes: Integer
     buffer_after_minutes: Integer
     status: BookingStatus
+    calendar_version: int
+    place_version: int | None = None
+    request_version: int | None = None
+
+
+@dataclass
+class StoredTerms:
+    """The columns of what a booking shows of its calendar, at one version of the calendar."""
+
+    terms_id: UUID
+    calendar_id: UUID
+    version: int
+    name: str
+    location: str
 
 
 @dataclass(frozen=True)
 class BookingRow:
-    """A booking with what its invitee typed. Times are UTC. `invitee` is None once forgotten."""
+    """A booking with what was typed for it. Times are UTC.
+
+    `title` is the name that its calendar had when it was made. `invitee` is None once forgotten,
+    and so is a `location` that was changed before. `message` is that of the owner's open request
+    for another time, if `is_asked_to_reschedule`.
+    """
 
     id: UUID
     link_id: UUID
@@ -48,18 +68,43 @@ class BookingRow:
     start: datetime
     end: datetime
     status: BookingStatus
+    title: str
+    location: str | None
+    is_asked_to_reschedule: bool
+    message: str | None
     invitee: Invitee | None
     notes: str | None
 
 
 BOOKINGS = Table(NAME, StoredBooking, indexes={"owner": "(owner_id, slot_start, booking_id)"})
+TERMS = Table(f"{NAME}_terms", StoredTerms, indexes={"version": "(calendar_id, version)"})
 
 
 class BookingCalendar(Projection):
     """One row for each booking. What people typed is joined from `personal_data` by queries."""
 
     name = NAME
-    tables = (BOOKINGS,)
+    tables = (BOOKINGS, TERMS)
+
+    @applies(Calendar.Created)
+    def _created(self, event: Calendar.Created, rows: Rows) -> None:
+        self._add_terms(event, rows)
+
+    @applies(Calendar.Changed)
+    def _changed_terms(self, event: Calendar.Changed, rows: Rows) -> None:
+        self._add_terms(event, rows)
+
+    def _add_terms(self, event: Calendar.Created | Calendar.Changed, rows: Rows) -> None:
+        rows.insert(
+            TERMS,
+            StoredTerms(
+                terms_id=uuid5(event.originator_id, f"terms {event.originator_version}"),
+                calendar_id=event.originator_id,
+                version=event.originator_version,
+                name=event.terms.name,
+                location=event.terms.location,
+            ),
+        )
 
     @applies(Booking.Made)
     def _made(self, event: Booking.Made, rows: Rows) -> None:
@@ -75,6 +120,7 @@ class BookingCalendar(Projection):
                 buffer_before_minutes=0,
                 buffer_after_minutes=0,
                 status=BookingStatus.CONFIRMED,
+                calendar_version=event.calendar_version,
             ),
         )
 
@@ -89,28 +135,55 @@ class BookingCalendar(Projection):
         booking = rows.change(BOOKINGS, event.originator_id)
         booking.slot_start = event.slot_start
         booking.slot_end = event.slot_end
+        booking.request_version = None
+
+    @applies(Booking.Changed)
+    def _changed(self, event: Booking.Changed, rows: Rows) -> None:
+        rows.change(BOOKINGS, event.originator_id).place_version = event.originator_version
+
+    @applies(Booking.RescheduleRequested)
+    def _asked(self, event: Booking.RescheduleRequested, rows: Rows) -> None:
+        rows.change(BOOKINGS, event.originator_id).request_version = event.originator_version
 
     @applies(Booking.Cancelled)
     def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
-        rows.change(BOOKINGS, event.originator_id).status = BookingStatus.CANCELLED
+        booking = rows.change(BOOKINGS, event.originator_id)
+        booking.status = BookingStatus.CANCELLED
+        booking.request_version = None
 
 
+# A booking may be made while its calendar has a version without terms: after it was archived.
 _SELECT = sql.SQL("""
-    SELECT booking_id AS id, link_id, owner_id, calendar_id, slot_start AS start,
-        slot_end AS end, status, data AS typed
-    FROM {bookings} LEFT JOIN personal_data
-        ON originator_id = booking_id AND originator_version = 1""").format(
-    bookings=BOOKINGS.identifier
-)
+    SELECT booking_id AS id, link_id, owner_id, booking.calendar_id, slot_start AS start,
+        slot_end AS end, status, coalesce(terms.name, '') AS title,
+        CASE WHEN place_version IS NULL THEN coalesce(terms.location, '')
+            WHEN made.data IS NOT NULL THEN coalesce(place.data->>'place', '')
+        END AS location,
+        request_version IS NOT NULL AS is_asked_to_reschedule,
+        request.data->>'message' AS message, made.data AS typed
+    FROM {bookings} AS booking
+    LEFT JOIN LATERAL (
+        SELECT name, location FROM {terms} AS known
+        WHERE known.calendar_id = booking.calendar_id AND version <= calendar_version
+        ORDER BY version DESC LIMIT 1
+    ) AS terms ON true
+    LEFT JOIN personal_data AS made
+        ON made.originator_id = booking_id AND made.originator_version = 1
+    LEFT JOIN personal_data AS place
+        ON place.originator_id = booking_id AND place.originator_version = place_version
+    LEFT JOIN personal_data AS request
+        ON request.originator_id = booking_id AND request.originator_version = request_version
+    """).format(bookings=BOOKINGS.identifier, terms=TERMS.identifier)
 
 _LIST = sql.SQL("""{select}
     WHERE owner_id = %(owner_id)s
         AND (%(since)s::timestamptz IS NULL OR slot_end > %(since)s)
         AND (%(until)s::timestamptz IS NULL OR slot_start < %(until)s)
-        AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
+        AND (%(calendar_id)s::uuid IS NULL OR booking.calendar_id = %(calendar_id)s)
         AND (%(status)s::text IS NULL OR status = %(status)s)
         AND (%(q)s::text IS NULL
-            OR concat_ws(E'\\n', data->>'name', data->>'email', data->>'notes') ILIKE %(q)s)
+            OR concat_ws(E'\\n', made.data->>'name', made.data->>'email', made.data->>'notes')
+                ILIKE %(q)s)
         AND (%(over_by)s::timestamptz IS NULL OR slot_end <= %(over_by)s)
         AND (%(start)s::timestamptz IS NULL
             OR (slot_start, booking_id) {beyond} (%(start)s, %(id)s::uuid))
@@ -175,20 +248,30 @@ def booking(database: Database, booking_id: UUID) -> BookingRow:
 _RESERVATIONS = sql.SQL("""
     SELECT slot_start, slot_end, buffer_before_minutes, buffer_after_minutes FROM {bookings}
     WHERE owner_id = %s AND status = 'confirmed' AND slot_start < %s AND slot_start > %s
-    """).format(bookings=BOOKINGS.identifier)
+        AND booking_id IS DISTINCT FROM %s""").format(bookings=BOOKINGS.identifier)
 
 
 def reservations(
-    database: Database, owner_id: UUID, *, since: datetime, until: datetime
+    database: Database,
+    owner_id: UUID,
+    *,
+    since: datetime,
+    until: datetime,
+    moving: UUID | None = None,
 ) -> list[Reservation]:
-    """Returns all that may clash with a slot of this owner that starts in [since, until)."""
+    """Returns all that may clash with a slot of this owner that starts in [since, until).
+
+    Leaves out the booking with the id `moving`, which gives its time back when it moves.
+    """
     return [
         Reservation(
             Slot(row["slot_start"], row["slot_end"]),
             timedelta(minutes=row["buffer_before_minutes"]),
             timedelta(minutes=row["buffer_after_minutes"]),
         )
-        for row in database.fetch_all(_RESERVATIONS, (owner_id, until + REACH, since - REACH))
+        for row in database.fetch_all(
+            _RESERVATIONS, (owner_id, until + REACH, since - REACH, moving)
+        )
     ]
 
 

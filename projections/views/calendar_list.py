@@ -13,7 +13,7 @@ from domain.errors import CalendarNotFound
 from projections.engine.projection import Projection, applies
 from projections.engine.tables import Rows, Table
 
-NAME = "calendar_list_v1"
+NAME = "calendar_list_v2"
 
 
 @dataclass

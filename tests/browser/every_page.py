@@ -100,7 +100,12 @@ def _owner(demo: Demo) -> list[Place]:
         Place("bookings-none-match", "/bookings?q=nothing-like-this"),
         Place("booking", f"/bookings/{demo.booking}"),
         Place("booking-forget", f"/bookings/{demo.booking}/forget"),
-        Place("booking-elsewhere", f"/bookings/{demo.elsewhere}"),
+        Place("booking-move", f"/bookings/{demo.booking}/reschedule"),
+        Place("booking-move-confirm", f"/bookings/{demo.booking}/reschedule", prepare=_pick_a_time),
+        Place("booking-cancel", f"/bookings/{demo.booking}/cancel"),
+        Place("booking-ask", f"/bookings/{demo.booking}/ask-to-reschedule"),
+        Place("booking-location", f"/bookings/{demo.booking}/location"),
+        Place("booking-asked", f"/bookings/{demo.elsewhere}"),
         Place("booking-cancelled", f"/bookings/{demo.cancelled}"),
         Place("booking-forgotten", f"/bookings/{demo.forgotten}"),
         Place("account", "/account"),
@@ -165,7 +170,17 @@ def _invitee(demo: Demo) -> list[Place]:
         Place("invitee-revoked", f"/b/{tokens['revoked']}", None, 410),
         Place("invitee-unknown", "/b/nonsense", None, 404),
         Place("invitee-booked", f"/m/{tokens['managing']}", None),
-        Place("invitee-booked-elsewhere", f"/m/{tokens['managing-elsewhere']}", None),
+        Place("invitee-asked", f"/m/{tokens['managing-elsewhere']}", None),
+        Place("invitee-booked-elsewhere", f"/m/{tokens['managing-elsewhere']}?show=booking", None),
+        Place("invitee-move", f"/m/{tokens['managing']}/reschedule", None),
+        Place(
+            "invitee-move-confirm",
+            f"/m/{tokens['managing']}/reschedule",
+            None,
+            prepare=_pick_a_time,
+        ),
+        Place("invitee-cancel", f"/m/{tokens['managing']}/cancel", None),
+        Place("invitee-forget", f"/m/{tokens['managing']}/forget", None),
         Place("invitee-booked-cancelled", f"/m/{tokens['managing-cancelled']}", None),
         Place("invitee-booked-forgotten", f"/m/{tokens['managing-forgotten']}", None),
     ]
@@ -192,6 +207,12 @@ def _copy_in_dialog(page: Page) -> None:
     _open_dialog(page)
     page.get_by_role("dialog").get_by_role("button", name="Copy").click()
     expect(page.locator("#copy-note")).not_to_be_empty()
+
+
+def _pick_a_time(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator(".times a").first.click()
+    expect(page.get_by_role("button", name="Move booking")).to_be_visible()
 
 
 def _choose_a_time(page: Page) -> None:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.booking import Booking, BookingStatus
-from domain.errors import BookingCancelled
+from domain.booking import INVITEE, Booking, BookingStatus
+from domain.errors import BookingCancelled, InviteeForgotten
 from domain.slot import Slot
 from tests.domain.replay import collected, copy_of
 from tests.support.examples import ACTOR, CALENDAR, LINK, NOW, OWNER, TOMORROW, TOMORROW_AT_TEN
@@ -128,6 +128,51 @@ def test_the_booking_of_a_forgotten_invitee_is_still_moved_and_cancelled() -> No
     collected(booking)
     assert (booking.slot, booking.status) == (AT_TEN, BookingStatus.CANCELLED)
     assert booking.is_invitee_forgotten
+
+
+def test_only_the_invitees_own_moves_count() -> None:
+    booking = made()
+    booking.reschedule(AT_TEN, actor=INVITEE, now=LATER)
+    booking.reschedule(TOMORROW, actor=ACTOR, now=LATER)
+    booking.ask_to_reschedule(personal_data=None, actor=ACTOR, now=LATER)
+    booking.reschedule(AT_TEN, actor=INVITEE, now=LATER)
+    assert booking.moves_by_invitee == 1
+    booking.reschedule(TOMORROW, actor=INVITEE, now=LATER)
+    assert booking.moves_by_invitee == 2
+    collected(booking)
+
+
+def test_a_request_for_another_time_is_open_until_the_booking_moves_or_is_cancelled() -> None:
+    booking = made()
+    assert not booking.is_asked_to_reschedule
+    for end in (
+        lambda: booking.reschedule(AT_TEN, actor=ACTOR, now=LATER),
+        lambda: cancel(booking),
+    ):
+        booking.ask_to_reschedule(personal_data=COMMITMENT, actor=ACTOR, now=LATER)
+        assert booking.is_asked_to_reschedule
+        assert booking.request_version == booking.version
+        end()
+        assert not booking.is_asked_to_reschedule
+    request = collected(booking)[1]
+    assert (request.personal_data, request.actor) == (COMMITMENT, ACTOR)
+
+
+def test_a_changed_place_is_that_of_the_newest_change() -> None:
+    booking = made()
+    for version, commitment in ((2, COMMITMENT), (3, None)):
+        booking.change_place(personal_data=commitment, actor=ACTOR, now=LATER)
+        assert booking.place_version == version
+    assert [event.personal_data for event in collected(booking)[1:]] == [COMMITMENT, None]
+
+
+@pytest.mark.parametrize("act", [Booking.change_place, Booking.ask_to_reschedule])
+def test_nothing_is_told_about_a_cancelled_booking_or_to_a_forgotten_invitee(act: Any) -> None:
+    forgotten = made()
+    forgotten.forget_invitee(actor=ACTOR, now=LATER)
+    for booking, refusal in ((cancelled()[0], BookingCancelled), (forgotten, InviteeForgotten)):
+        with pytest.raises(refusal):
+            act(booking, personal_data=COMMITMENT, actor=ACTOR, now=LATER)
 
 
 def test_one_who_cancels_and_one_who_reschedules_at_once_claim_the_same_version() -> None:

@@ -48,6 +48,15 @@ def test_each_calendar_gets_an_id_of_its_own() -> None:
         ({"name": " \t"}, ["name"]),
         ({"name": "n" * 201}, ["name"]),
         ({"location": "l" * 501, "description": "d" * 4001}, ["location", "description"]),
+        ({"contact": "c" * 201}, ["contact"]),
+        (
+            {"cancel_notice_minutes": -1, "reschedule_notice_minutes": 525_601},
+            ["cancel_notice_minutes", "reschedule_notice_minutes"],
+        ),
+        (
+            {"reschedule_limit": 101, "reminder_minutes": 43_201},
+            ["reschedule_limit", "reminder_minutes"],
+        ),
         (
             {"name": "", "rules": replace(RULES, time_zone="Mars/Base", duration_minutes=0)},
             ["name", "time_zone", "duration_minutes"],

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from domain import errors
-from domain.errors import AdmitOneError, Invalid, Sentence
+from domain.errors import AdmitOneError, Invalid, RescheduleLimitReached, Sentence, TooLate
+from tests.support.examples import NOW
 
 BRANCH = re.compile(r"(?P<indent>(?:│   |    )*)(?:├── |└── )(?P<name>\w+)")
 
@@ -38,7 +39,7 @@ def test_the_tree_in_the_docstring_is_the_real_one() -> None:
     assert all(len(kind.__bases__) == 1 for kind in below)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind is not Invalid])
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind not in (Invalid, TooLate)])
 def test_the_docstring_of_a_refusal_is_the_sentence_that_people_see(
     kind: type[AdmitOneError],
 ) -> None:
@@ -52,6 +53,15 @@ def test_a_refusal_is_one_paragraph_of_whole_sentences(kind: type[AdmitOneError]
 
 def test_a_better_sentence_can_be_given() -> None:
     assert errors.SlotTaken("Ten o'clock is gone.").detail == "Ten o'clock is gone."
+
+
+def test_a_change_that_comes_too_late_is_told_until_when_it_was_possible_and_who_can_help() -> None:
+    assert TooLate(NOW, contact="Call 555.").detail == (
+        "It is too late for this change: it was possible until 2026-11-23T08:00:00Z. Call 555."
+    )
+    assert RescheduleLimitReached(contact="Call 555.").detail == (
+        f"{RescheduleLimitReached.__doc__} Call 555."
+    )
 
 
 def test_invalid_input_is_told_field_by_field() -> None:

@@ -16,6 +16,11 @@ PUBLIC = {
     "booking-links.read",
     "booking-links.slots",
     "booking-links.redeem_link",
+    "manage.read",
+    "manage.slots",
+    "manage.cancel",
+    "manage.reschedule",
+    "manage.forget",
 }
 
 # What is no id, with a value that nothing has.

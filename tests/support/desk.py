@@ -5,7 +5,7 @@ verbs return the result of the command.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,27 +13,33 @@ from uuid import UUID
 from application.commands.links import BulkRevocation, NewLink
 from application.commands.redemption import Redemption
 from application.eventstore.event_sourced_application import Written
-from application.people.personal_data import Invitee, row_for
-from domain.agenda import AgendaDay
-from domain.booking import Booking
+from application.people.personal_data import Invitee
+from domain.booking import INVITEE, Booking
 from domain.booking_rules import WEEKDAYS, Availability
-from domain.calendar import Calendar, CalendarTerms
+from domain.calendar import CalendarTerms
 from domain.link import SingleUseLink
 from interface.bootstrap import Services
-from tests.support.examples import ACTOR, ADA, OWNER, RULES, TERMS, TOMORROW_AT_NINE
+from tests.support.examples import (
+    ACTOR,
+    ADA,
+    OWNER,
+    RULES,
+    TERMS,
+    TOMORROW_AT_NINE,
+    TOMORROW_AT_TEN,
+)
 
 ALL_DAY = Availability(weekly=dict.fromkeys(WEEKDAYS, (("00:00", "24:00"),)), overrides={})
 ALWAYS_OPEN: dict[str, Any] = {"availability": ALL_DAY, "minimum_notice_minutes": 0}
 """Changes to the example's terms, for a calendar that can be booked at any time."""
-WORDS = {"name", "location", "description"}
+OWN_TERMS = {field.name for field in fields(CalendarTerms)} - {"rules"}
 AHEAD = timedelta(days=10)
-ONE_DAY = timedelta(days=1)
 
 
 def terms(**changes: Any) -> CalendarTerms:
-    """Returns the example's terms with these changes: words, or rules."""
-    words = {name: changes.pop(name) for name in WORDS & changes.keys()}
-    return replace(TERMS, **words, rules=replace(RULES, **changes))
+    """Returns the example's terms with these changes: of its own fields, or of its rules."""
+    own = {name: changes.pop(name) for name in OWN_TERMS & changes.keys()}
+    return replace(TERMS, **own, rules=replace(RULES, **changes))
 
 
 def minutes(count: int) -> timedelta:
@@ -196,34 +202,43 @@ class Desk:
         link_id = self.new_link(calendar_id, recipient=recipient, now=start - AHEAD)
         return self.book(link_id, start, invitee=invitee, notes=notes, now=start - AHEAD)
 
-    def reschedule(self, booking_id: UUID, start: datetime) -> None:
-        """Moves a booking and its reserved time to another start, by its calendar's rules."""
-        booking, now = self.booking(booking_id), self._time()
-        store = self.services.event_store
-        rules = store.get(Calendar, booking.calendar_id).terms.rules
-        reservation = rules.reservation(rules.slot_at(start))
-        booking.reschedule(reservation.slot, actor="invitee", now=now)
-        agenda = {day.day: day for day in self._agenda_of(booking_id)}
-        for date in reservation.widened.days():
-            agenda[date] = (
-                agenda.get(date)
-                or store.find(AgendaDay, AgendaDay.id_for(booking.owner_id, date))
-                or AgendaDay.open(booking.owner_id, date, actor="invitee", now=now)
-            )
-            agenda[date].reserve(booking_id, reservation, actor="invitee", now=now)
-        for date in agenda.keys() - set(reservation.widened.days()):
-            agenda[date].release(booking_id, actor="invitee", now=now)
-        store.record(booking, *agenda.values())
+    def reschedule(
+        self,
+        booking_id: UUID,
+        start: datetime = TOMORROW_AT_TEN,
+        *,
+        by_invitee: bool = False,
+        now: datetime | None = None,
+    ) -> Written[Booking]:
+        """Moves a booking as the owner, or as the invitee."""
+        return self.services.bookings.reschedule(
+            booking_id=booking_id, start=start, now=self._time(now), **self._who(by_invitee)
+        )
 
-    def cancel(self, booking_id: UUID, *, reason: str | None = None) -> None:
-        """Cancels a booking and gives its reserved time back."""
-        booking, now = self.booking(booking_id), self._time()
-        agenda = self._agenda_of(booking_id)
-        rows, commitment = row_for(booking_id, booking.version + 1, {"reason": reason})
-        booking.cancel(personal_data=commitment, actor=self.actor, now=now)
-        for day in agenda:
-            day.release(booking_id, actor=self.actor, now=now)
-        self.services.event_store.record(booking, *agenda, personal_data=rows)
+    def cancel(
+        self,
+        booking_id: UUID,
+        *,
+        reason: str | None = None,
+        by_invitee: bool = False,
+        now: datetime | None = None,
+    ) -> Written[Booking]:
+        """Cancels a booking as the owner, or as the invitee."""
+        return self.services.bookings.cancel(
+            booking_id=booking_id, reason=reason, now=self._time(now), **self._who(by_invitee)
+        )
+
+    def change_place(self, booking_id: UUID, place: str) -> Written[Booking]:
+        """Changes where a booking takes place."""
+        return self.services.bookings.change_place(
+            booking_id=booking_id, place=place, now=self._time(), **self._who()
+        )
+
+    def ask_to_reschedule(self, booking_id: UUID, message: str | None = None) -> Written[Booking]:
+        """Asks the invitee to pick another time."""
+        return self.services.bookings.ask_to_reschedule(
+            booking_id=booking_id, message=message, now=self._time(), **self._who()
+        )
 
     def forget(
         self,
@@ -279,14 +294,10 @@ class Desk:
 
         vars(event_store)["save"] = save_too_late
 
-    def _agenda_of(self, booking_id: UUID) -> list[AgendaDay]:
-        """Returns the days on which time is reserved for a booking, its buffers included."""
-        booking = self.booking(booking_id)
-        first, *_, last = booking.slot.widened(ONE_DAY, ONE_DAY).days()
-        dates = [first + ONE_DAY * number for number in range((last - first).days + 1)]
-        ids = [AgendaDay.id_for(booking.owner_id, date) for date in dates]
-        days = self.services.event_store.find_many(AgendaDay, ids)
-        return [days[id_] for id_ in ids if id_ in days and booking_id in days[id_].reservations]
+    def _who(self, by_invitee: bool = False) -> dict[str, Any]:
+        if by_invitee:
+            return {"owner_id": None, "actor": INVITEE}
+        return {"owner_id": self.owner_id, "actor": self.actor}
 
     def _time(self, now: datetime | None = None) -> datetime:
         return now or self.services.now()

@@ -22,6 +22,8 @@ def everything_happens(desk: Desk) -> None:
     cancelled = desk.book(links[1], TOMORROW_AT_TEN, invitee=GRACE)
     desk.book(links[2], TOMORROW_AT_TEN + 2 * ONE_HOUR, notes="By phone")
     desk.reschedule(moved, TOMORROW_AT_NINE + 6 * ONE_HOUR)
+    desk.change_place(moved, "Room 2")
+    desk.ask_to_reschedule(moved, "Noon would suit me better.")
     desk.cancel(cancelled)
     desk.forget(cancelled)
     desk.revoke(desk.new_link(calendar_id), reason="Wrong person")

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from tests.support.examples import NINE, calendar_json, redeem_json
+from tests.support.examples import NINE, TEN, calendar_json, redeem_json
 
 _ADDRESSES = count(int(IPv4Address("10.0.0.1")))
 
@@ -101,6 +101,25 @@ class HttpDesk:
         link = self.new_link(calendar_id)
         return self.book(link, self.slots(link)[place], **options)
 
+    def move(self, booking_id: str, start: str = TEN) -> Any:
+        """Moves a booking as its owner."""
+        return self.post(f"/bookings/{booking_id}/reschedule", {"start": start})
+
+    def cancel(self, booking_id: str, reason: str | None = None) -> Any:
+        """Cancels a booking as its owner."""
+        return self.post(f"/bookings/{booking_id}/cancel", {"reason": reason})
+
+    def ask_to_reschedule(self, booking_id: str, message: str | None = None) -> Any:
+        """Asks an invitee to pick another time."""
+        return self.post(f"/bookings/{booking_id}/ask-to-reschedule", {"message": message})
+
+    def manage(self, booking: dict[str, Any], action: str = "", json: Any = None) -> Any:
+        """Reads a booking, or does something with it, as its invitee."""
+        path = f"/api/v1/manage/{manage_token(booking)}"
+        if action:
+            return self.call("POST", f"{path}/{action}", json)
+        return self.call("GET", path)
+
     def forget(self, booking_id: str) -> Any:
         """Forgets an invitee."""
         return self.post(f"/bookings/{booking_id}/forget-invitee")
@@ -111,6 +130,12 @@ def created(answer: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json
     return made
+
+
+def manage_token(booking: dict[str, Any]) -> str:
+    """Returns the token with which its invitee manages a booking."""
+    url: str = booking["manage_url"]
+    return url.rpartition("/")[2]
 
 
 def refusal(answer: Any) -> tuple[int, str]:

@@ -1,25 +1,22 @@
 """The invitee's page for their booking, read from the log itself, which is never behind."""
 
-from dataclasses import dataclass
-from uuid import UUID
+from dataclasses import dataclass, replace
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from application.people import personal_data
 from application.people.personal_data import Invitee
-from application.people.rate_limits import FORGED_TOKENS
-from application.people.tokens import InvalidToken
+from domain import booking_changes
 from domain.booking import Booking, BookingStatus
-from domain.booking_rules import is_time_zone
-from domain.calendar import Calendar, CalendarTerms
+from domain.calendar import CalendarTerms
 from domain.errors import AdmitOneError, BookingNotFound
 from interface.i18n import gettext, wall_clock
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
+from interface.pages.shared.time_choice import reader_zone
 from interface.web import calendar_links, icalendar_file
 from interface.web.calendar_links import Appointment
-from interface.web.rate_limits import count_failure
+from interface.web.managed_booking import ManagedBooking, managed_by
 from interface.web.request_context import services
 
 blueprint = Blueprint("booking_confirmation", __name__)
@@ -53,21 +50,38 @@ class BookingDetails:
 
 @blueprint.get("/m/<token>")
 def show(token: str) -> ResponseReturnValue:
-    """Shows the booking in the invitee's zone and, if its clock differs, in the host's."""
-    details = _details(token)
-    slot = details.booking.slot
+    """Shows the booking or, while the host asks for another time, the choice of one."""
+    found = found_by(token)
+    if found.booking.is_asked_to_reschedule and request.args.get("show") != "booking":
+        return redirect(url_for("manage_booking.choose", token=token, tz=request.args.get("tz")))
+    return booking_page(found, token)
+
+
+def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | None = None) -> str:
+    """Shows the booking in the invitee's zone and, if its clock differs, in the host's.
+
+    `refusal` is the reason why a change was refused; the page says what can still be changed.
+    """
+    details = details_of(found)
+    slot = found.booking.slot
     host_zone = details.terms.rules.time_zone
-    own_zone = request.args.get("tz") or (details.invitee and details.invitee.time_zone) or ""
-    zone = own_zone if is_time_zone(own_zone) else host_zone
+    zone = invitee_zone(found)
     return render_template(
         "invitee/booked.html",
         token=token,
+        found=found,
         details=details,
         slot=slot,
         zone=zone,
+        tz=request.values.get("tz"),
         host_zone=host_zone,
         clocks_differ=wall_clock(slot.start, zone) != wall_clock(slot.start, host_zone),
-        is_cancelled=details.booking.status is BookingStatus.CANCELLED,
+        is_cancelled=found.booking.status is BookingStatus.CANCELLED,
+        is_over=slot.end <= services().now(),
+        cancel_until=booking_changes.cancel_until(found.booking, found.agreed),
+        reschedule_until=booking_changes.reschedule_until(found.booking, found.agreed),
+        moves_left=booking_changes.moves_left(found.booking, found.agreed),
+        refusal=refusal,
         google=calendar_links.google_calendar(details.appointment),
         outlook_com=calendar_links.outlook_com(details.appointment),
         outlook_for_work=calendar_links.outlook_for_work(details.appointment),
@@ -77,7 +91,7 @@ def show(token: str) -> ResponseReturnValue:
 @blueprint.get("/m/<token>/booking.ics")
 def ics(token: str) -> ResponseReturnValue:
     """Sends the booking as an iCalendar file."""
-    details = _details(token)
+    details = details_of(found_by(token))
     current = services()
     public_url = current.settings.public_url
     manage_url = f"{public_url}/m/{token}"
@@ -97,30 +111,30 @@ def ics(token: str) -> ResponseReturnValue:
     return Response(content, content_type=icalendar_file.MEDIA_TYPE, headers=headers)
 
 
-def _details(token: str) -> BookingDetails:
+def found_by(token: str) -> ManagedBooking:
     """Returns the booking that the token manages.
 
     Raises `BookingNotFound`, or `TooManyAttempts` after too many forged tokens.
     """
-    current = services()
     try:
-        booking = current.event_store.get(Booking, _booking_id(token))
+        return managed_by(token)
     except BookingNotFound:
         raise BookingNotFound(
             gettext("We couldn't find this booking. Check that the link was copied in full.")
         ) from None
-    personal = personal_data.find(current.database, booking.id)
+
+
+def details_of(found: ManagedBooking) -> BookingDetails:
+    """Returns what the pages show: the terms as they were agreed, with the place as it is now."""
     return BookingDetails(
-        booking=booking,
-        terms=current.event_store.get(Calendar, booking.calendar_id).terms,
-        host=current.accounts.by_id(booking.owner_id).name,
-        invitee=Invitee.from_data(personal.data if personal else None),
+        booking=found.booking,
+        terms=replace(found.terms, location=found.place or ""),
+        host=found.host_name,
+        invitee=found.invitee,
     )
 
 
-def _booking_id(token: str) -> UUID:
-    try:
-        return services().tokens.booking_id(token)
-    except InvalidToken:
-        count_failure(FORGED_TOKENS)
-        raise BookingNotFound from None
+def invitee_zone(found: ManagedBooking) -> str:
+    """Returns the zone that the request names, else the invitee's own, else the calendar's."""
+    own = found.invitee.time_zone if found.invitee else None
+    return reader_zone(own or found.agreed.rules.time_zone)

@@ -2,20 +2,16 @@
 
 import secrets
 from datetime import datetime
-from functools import cache
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
 from marshmallow import Schema, ValidationError
 
 from application.people.personal_data import Invitee
 from application.people.rate_limits import INVALID_REDEMPTIONS, TooManyAttempts
 from application.people.tokens import InvalidToken
 from domain.booking import Booking
-from domain.booking_rules import is_time_zone
 from domain.errors import (
     AdmitOneError,
     IdempotencyMismatch,
@@ -23,15 +19,21 @@ from domain.errors import (
     LinkEnded,
     SlotRefused,
     Unavailable,
-    ViewBehind,
 )
 from interface.i18n import local_day
 from interface.i18n import mark_for_translation as _
 from interface.pages.invitee.refusal_pages import link_ended, refused
-from interface.pages.invitee.slot_picker import free_slot, nearest_slots, pick_slot, time_labels
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.web.fields import Day, Email, Instant, Name, Text, in_utc
+from interface.pages.shared.slot_picker import free_slot, nearest_slots
+from interface.pages.shared.time_choice import (
+    days_page,
+    from_address,
+    reader_zone,
+    wait_for_newest_bookings,
+    zone_context,
+)
+from interface.web.fields import Email, Instant, Name, Text
 from interface.web.invitation import Invitation, invitation, link_id_of
 from interface.web.problems import refusal_page
 from interface.web.rate_limits import count_failure
@@ -43,9 +45,6 @@ from interface.web.redemption import (
 )
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
-from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
-from projections.engine import positions
-from projections.views import booking_calendar
 
 blueprint = Blueprint("booking_page", __name__)
 protect_from_csrf(blueprint)
@@ -79,8 +78,8 @@ def choose(token: str) -> ResponseReturnValue:
         invited.link.must_be_active(services().now())
     except LinkEnded as refusal:
         return link_ended(refusal, invited, zone=_reader_zone(invited))
-    start = _from_address(Instant(), "start")
-    slot = free_slot(invited, start, time_zone=_reader_zone(invited)) if start else None
+    start = from_address(Instant(), "start")
+    slot = free_slot(invited.open_slots, start, time_zone=_reader_zone(invited)) if start else None
     if slot is not None:
         return _form_page(invited, token, start=slot.start, typed=_prefilled(invited), errors={})
     return _days_page(invited, token, lost=start is not None)
@@ -179,28 +178,13 @@ def _to_booking(manage_token: str) -> ResponseReturnValue:
 
 
 def _days_page(invited: Invitation, token: str, *, lost: bool) -> str:
-    """Shows days with free times, and the times of one of them.
-
-    `lost` adds that the time in the address is no longer free.
-    """
-    zone = _reader_zone(invited)
-    address = url_for("booking_page.choose", token=token)
-    prefix = f"{address}?{urlencode({'tz': zone})}&" if "tz" in request.args else f"{address}?"
-    picker = pick_slot(
-        invited,
-        time_zone=zone,
-        page_from=_from_address(Day(), "from"),
-        chosen=_from_address(Day(), "day"),
-    )
-    return render_template(
-        "invitee/days.html",
-        **_context(invited, token),
-        picker=picker,
-        labels=time_labels(picker.slots, zone),
-        next_day=picker.next_free and local_day(picker.next_free.start, zone),
-        address_prefix=prefix,
-        zone_options=_zone_options(),
+    """Shows days with free times. `lost`: the time in the address is no longer free."""
+    return days_page(
+        invited.open_slots,
+        zone=_reader_zone(invited),
+        address=url_for("booking_page.choose", token=token),
         lost=lost,
+        **_context(invited, token),
     )
 
 
@@ -218,11 +202,12 @@ def _form_page(
     zone = _reader_zone(invited)
     offers = []
     if start is None:
-        _wait_for_newest_bookings()
-        offers = nearest_slots(invited, lost, time_zone=zone)
+        wait_for_newest_bookings()
+        offers = nearest_slots(invited.open_slots, lost, time_zone=zone)
     return render_template(
         "invitee/form.html",
         **_context(invited, token),
+        **zone_context(zone),
         slot=invited.terms.rules.slot_at(start) if start else None,
         day=start and local_day(start, zone),
         offers=offers,
@@ -235,19 +220,7 @@ def _form_page(
 
 def _context(invited: Invitation, token: str) -> dict[str, Any]:
     """Returns the variables that the templates of both pages share."""
-    requested = request.values.get("tz")
-    zone = _reader_zone(invited)
-    return {
-        "token": token,
-        "terms": invited.terms,
-        "host": invited.host_name,
-        "zone": zone,
-        "requested_zone": requested,
-        "zone_is_unknown": requested is not None and resolve_time_zone(requested) != zone,
-        # Links between these pages carry the zone once the address names one.
-        "tz": None if requested is None else zone,
-        "in_utc": in_utc,
-    }
+    return {"token": token, "terms": invited.terms, "host": invited.host_name}
 
 
 def _prefilled(invited: Invitation) -> dict[str, str]:
@@ -256,34 +229,9 @@ def _prefilled(invited: Invitation) -> dict[str, str]:
     return {} if prefill is None else {"name": prefill.name or "", "email": prefill.email or ""}
 
 
-@cache
-def _zone_options() -> Markup:
-    return Markup("").join(
-        Markup("<option>{}</option>").format(name) for name in selectable_time_zones()
-    )
-
-
-def _wait_for_newest_bookings() -> None:
-    """Waits for the newest bookings, so that a slot that was just lost is not offered again."""
-    current = services()
-    try:
-        positions.wait_for(current.database, (booking_calendar.NAME,), current.event_store.head())
-    except ViewBehind:
-        return
-
-
 def _reader_zone(invited: Invitation) -> str:
     """Returns the zone that the request names, else the calendar's."""
-    requested = resolve_time_zone(request.values.get("tz", ""))
-    return requested if is_time_zone(requested) else invited.calendar.terms.rules.time_zone
-
-
-def _from_address(field: Any, name: str) -> Any:
-    """Returns a query parameter as `field` reads it; None if it is missing or malformed."""
-    try:
-        return field.deserialize(request.args[name])
-    except (KeyError, ValidationError):
-        return None
+    return reader_zone(invited.calendar.terms.rules.time_zone)
 
 
 def _start_in(typed: dict[str, str]) -> datetime | None:

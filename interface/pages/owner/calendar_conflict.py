@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from domain.calendar import CalendarTerms
-from interface.pages.owner.calendar_form import NOTICE, NUMBERS, UNIT, WEEKLY, WORDS, CalendarForm
+from interface.pages.owner.calendar_form import NUMBERS, UNIT_OF, WEEKLY, WORDS, CalendarForm
 from interface.pages.owner.calendar_labels import label, unit
 
 _OVERRIDES = "overrides"
 _PARTS = {name: (name,) for name in (*WORDS, "time_zone", *NUMBERS, *WEEKLY.values())} | {
-    NOTICE: (NOTICE, UNIT)
+    name: (name, unit_field) for name, unit_field in UNIT_OF.items()
 }
 
 
@@ -67,5 +67,5 @@ def _readable(form: CalendarForm, part: str) -> str:
     text = _text(form, part)
     if not text or part not in NUMBERS:
         return text
-    name = form.typed[UNIT] if part == NOTICE else part.rpartition("_")[2]
+    name = form.typed[UNIT_OF[part]] if part in UNIT_OF else part.rpartition("_")[2]
     return f"{form.typed[part]} {unit(name)}"

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
 
-from domain.booking_rules import LIMITS, WEEKDAYS, BookingRules, Hours
-from domain.calendar import CalendarTerms
+from domain.booking_rules import WEEKDAYS, BookingRules, Hours
+from domain.calendar import NUMBER_LIMITS, CalendarTerms
 from domain.errors import Invalid, Sentence
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
@@ -19,7 +19,7 @@ from interface.web.time_zone_lookup import resolve_time_zone
 
 Errors = dict[str, list[str]]
 
-WORDS = ("name", "location", "description")
+WORDS = ("name", "location", "description", "contact")
 WEEKLY = {day: f"availability.weekly.{day}" for day in WEEKDAYS}
 BLANK_OVERRIDES = 3
 
@@ -31,10 +31,23 @@ NUMBERS = (
     "buffer_after_minutes",
     "minimum_notice_minutes",
     "booking_window_days",
+    "cancel_notice_minutes",
+    "reschedule_notice_minutes",
+    "reschedule_limit",
+    "reminder_minutes",
 )
-NOTICE = "minimum_notice_minutes"
-UNIT = "minimum_notice_unit"
-FIELDS = (*WORDS, "time_zone", *NUMBERS, UNIT, *WEEKLY.values())
+UNIT_OF = {
+    name: name.removesuffix("minutes") + "unit"
+    for name in (
+        "minimum_notice_minutes",
+        "cancel_notice_minutes",
+        "reschedule_notice_minutes",
+        "reminder_minutes",
+    )
+}
+"""The fields with the unit of a number, by the field of the number."""
+
+FIELDS = (*WORDS, "time_zone", *NUMBERS, *UNIT_OF.values(), *WEEKLY.values())
 _END_OF_DAY = "24:00"
 _MINUTES_IN = {"days": 1440, "hours": 60, "minutes": 1}
 
@@ -52,7 +65,6 @@ _MISSING = {
     "duration_minutes": _("Enter a duration."),
 }
 _NOT_WHOLE = _("Enter a whole number.")
-_TOO_LONG_NOTICE = _("Enter 0 to 365 days.")
 _UNREADABLE = _("Enter hours such as 9:00–12:00, 13:00–17:00, or leave the field empty.")
 _NO_DATE = _("Choose a date for these hours.")
 _TWICE = _("This date appears twice.")
@@ -97,7 +109,13 @@ class CalendarForm:
                 "buffer_before_minutes": str(BookingRules.buffer_before_minutes),
                 "buffer_after_minutes": str(BookingRules.buffer_after_minutes),
                 "booking_window_days": str(BookingRules.booking_window_days),
-                **_notice_texts(BookingRules.minimum_notice_minutes),
+                "reschedule_limit": str(CalendarTerms.reschedule_limit),
+                **_texts_with_unit("minimum_notice_minutes", BookingRules.minimum_notice_minutes),
+                **_texts_with_unit("cancel_notice_minutes", CalendarTerms.cancel_notice_minutes),
+                **_texts_with_unit(
+                    "reschedule_notice_minutes", CalendarTerms.reschedule_notice_minutes
+                ),
+                **_texts_with_unit("reminder_minutes", CalendarTerms.reminder_minutes),
                 **weekly,
             }
         )
@@ -106,7 +124,10 @@ class CalendarForm:
     def of(cls, terms: CalendarTerms) -> "CalendarForm":
         """Returns the form filled in with existing terms."""
         rules = terms.rules
-        numbers = {name: str(getattr(rules, name)) for name in NUMBERS}
+        numbers: dict[str, str] = {}
+        for name in NUMBERS:
+            number = getattr(rules if hasattr(rules, name) else terms, name)
+            numbers |= _texts_with_unit(name, number) if name in UNIT_OF else {name: str(number)}
         if rules.start_increment_minutes == rules.duration_minutes:
             numbers["start_increment_minutes"] = ""
         weekly = {
@@ -117,7 +138,6 @@ class CalendarForm:
             {name: getattr(terms, name) for name in WORDS}
             | {"time_zone": rules.time_zone}
             | numbers
-            | _notice_texts(rules.minimum_notice_minutes)
             | weekly,
             tuple(
                 Override(date, hours_text(hours) or gettext("closed"))
@@ -155,7 +175,7 @@ class CalendarForm:
         return ParsedTerms(None if errors else terms, errors)
 
     def parse_rules(self) -> ParsedRules:
-        """Like `parse`, but ignores name, location and description.
+        """Like `parse`, but ignores the texts.
 
         The preview is made from it, and works before these are filled in.
         """
@@ -199,13 +219,13 @@ class CalendarForm:
     def _faults_of_numbers(self) -> Iterator[tuple[str, list[str]]]:
         for name in NUMBERS:
             number = self._number(name)
-            least, most = LIMITS[name]
+            least, most = NUMBER_LIMITS[name]
             if number is None:
                 if self.typed.get(name, "").strip():
                     yield name, [_NOT_WHOLE]
             elif not least <= number <= most:
-                if name == NOTICE and self.typed.get(UNIT) != "minutes":
-                    yield name, [_TOO_LONG_NOTICE]
+                if self.typed.get(UNIT_OF.get(name, ""), "minutes") != "minutes":
+                    yield name, [Sentence("Enter 0 to {most} days.", most=most // 1440)]
                 else:
                     limits = Sentence("Must be between {least} and {most}.", least=least, most=most)
                     yield name, [limits]
@@ -216,7 +236,7 @@ class CalendarForm:
         digits = text.removeprefix("-")
         if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
             return None
-        return int(text) * (_MINUTES_IN.get(self.typed.get(UNIT, ""), 1) if name == NOTICE else 1)
+        return int(text) * _MINUTES_IN.get(self.typed.get(UNIT_OF.get(name, ""), ""), 1)
 
 
 def override_field(date: str) -> str:
@@ -276,8 +296,8 @@ def _ends_before_it_starts(opens: str, closes: str) -> Sentence:
     return Sentence("{hours} ends before it starts.", hours=hours_text(((opens, closes),)))
 
 
-def _notice_texts(minutes: int) -> dict[str, str]:
-    """Returns the fields of the minimum notice, in the largest unit that expresses it exactly."""
+def _texts_with_unit(name: str, minutes: int) -> dict[str, str]:
+    """Returns the fields of a number of minutes, in the largest unit that expresses it exactly."""
     exact = (unit for unit, length in _MINUTES_IN.items() if minutes % length == 0)
     unit = next(exact) if minutes else "hours"
-    return {NOTICE: str(minutes // _MINUTES_IN[unit]), UNIT: unit}
+    return {name: str(minutes // _MINUTES_IN[unit]), UNIT_OF[name]: unit}

@@ -17,9 +17,14 @@ _LABELS = {
     "buffer_after_minutes": _("Buffer after"),
     "minimum_notice_minutes": _("Minimum notice"),
     "booking_window_days": _("Booking window"),
+    "cancel_notice_minutes": _("Latest cancellation"),
+    "reschedule_notice_minutes": _("Latest move"),
+    "reschedule_limit": _("Moves allowed"),
+    "contact": _("Contact for invitees"),
+    "reminder_minutes": _("Reminder"),
     "overrides": _("Date overrides"),
 }
-_UNITS = {"minutes": _("minutes"), "hours": _("hours"), "days": _("days")}
+_UNITS = {"minutes": _("minutes"), "hours": _("hours"), "days": _("days"), "limit": _("times")}
 
 
 def label(part: str) -> str:

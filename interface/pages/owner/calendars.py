@@ -11,7 +11,13 @@ from domain.booking_rules import WEEKDAYS
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarArchived, StaleVersion
 from interface.pages.owner.calendar_conflict import conflict
-from interface.pages.owner.calendar_form import FIELDS, WEEKLY, CalendarForm, override_field
+from interface.pages.owner.calendar_form import (
+    FIELDS,
+    UNIT_OF,
+    WEEKLY,
+    CalendarForm,
+    override_field,
+)
 from interface.pages.owner.calendar_labels import label, unit, weekly_lines
 from interface.pages.owner.calendar_preview import preview
 from interface.pages.owner.owned import own_calendar
@@ -178,6 +184,7 @@ def _form_page(
         version=version,
         label=label,
         unit=unit,
+        unit_of=UNIT_OF,
         weekly=WEEKLY,
         weekdays=WEEKDAYS,
         override_field=override_field,

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from application.audit import single_use_report
 from domain.booking import Booking
-from domain.errors import BookingCancelled, BookingNotFound, LinkEnded, SlotRefused
+from domain.errors import (
+    BookingCancelled,
+    BookingNotFound,
+    ChangeRefused,
+    InviteeForgotten,
+    LinkEnded,
+    SlotRefused,
+)
 from tests.application.audit.single_use_statements import (
     APART,
     LATER,
@@ -139,9 +146,15 @@ def test_a_link_with_another_expiry_counts_as_expired_then_and_not_before(
         assert counts["links"]["expired"] == expired, days
 
 
+REFUSALS = (
+    *(LinkEnded, SlotRefused, ChangeRefused),
+    *(BookingNotFound, BookingCancelled, InviteeForgotten),
+)
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["issue", "redeem", "revoke", "replace", "cancel", "move", "forget"]),
+        st.sampled_from(
+            ["issue", "redeem", "revoke", "replace", "cancel", "move", "forget", "ask", "place"]
+        ),
         st.integers(0, 3),
         st.integers(0, 6),
     ),
@@ -167,7 +180,7 @@ def test_every_statement_holds_for_any_sequence_of_commands(
         link_id = links[which % len(links)]
         booking_id = Booking.id_for(link_id)
         start = day + timedelta(minutes=15 * when)
-        with suppress(LinkEnded, SlotRefused, BookingNotFound, BookingCancelled):
+        with suppress(*REFUSALS):
             match what:
                 case "issue":
                     links.append(desk.new_link(calendar_id))
@@ -180,9 +193,13 @@ def test_every_statement_holds_for_any_sequence_of_commands(
                 case "cancel":
                     desk.cancel(booking_id)
                 case "move":
-                    desk.reschedule(booking_id, start)
+                    desk.reschedule(booking_id, start, by_invitee=which % 2 == 0)
                 case "forget":
                     desk.forget(booking_id)
+                case "ask":
+                    desk.ask_to_reschedule(booking_id)
+                case "place":
+                    desk.change_place(booking_id, f"Room {when}")
     found = prove()
     assert faults(found) == {}
     topics = Counter(desk.topics())

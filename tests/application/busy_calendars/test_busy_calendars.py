@@ -133,6 +133,17 @@ def test_a_time_at_which_the_owner_is_busy_is_neither_offered_nor_given(
     owner_desk.redeem(link_id, TOMORROW_AT_NINE)
 
 
+def test_no_booking_is_moved_to_a_time_at_which_the_owner_is_busy(
+    elsewhere: Elsewhere, owner_desk: Desk
+) -> None:
+    booking_id = owner_desk.book(owner_desk.new_link(), TOMORROW_AT_TEN)
+    elsewhere.add()
+    elsewhere.read()
+    for by_invitee in (True, False):
+        with pytest.raises(SlotTaken):
+            owner_desk.reschedule(booking_id, TOMORROW_AT_NINE, by_invitee=by_invitee)
+
+
 def test_the_buffers_of_a_booking_keep_clear_of_busy_times(
     elsewhere: Elsewhere, owner_desk: Desk
 ) -> None:

@@ -133,6 +133,10 @@ EVENTS: dict[str, Any] = {
         slot_end=TOMORROW_AT_TEN + timedelta(minutes=30),
         actor="invitee",
     ),
+    "booking.changed": _later(Booking.Changed, BOOKING, 2, personal_data=COMMITMENT, actor=ACTOR),
+    "booking.reschedule_requested": _later(
+        Booking.RescheduleRequested, BOOKING, 2, personal_data=None, actor=ACTOR
+    ),
     "booking.cancelled": _later(
         Booking.Cancelled, BOOKING, 3, personal_data=COMMITMENT, actor=ACTOR
     ),

@@ -167,15 +167,15 @@ def test_views_that_the_projector_has_rebuilt_can_be_read_by_the_other_roles(
 ) -> None:
     Desk(service).new_link()
     catch_up(database)
-    rows = "SELECT * FROM calendar_list_v1 ORDER BY calendar_id"
+    rows = "SELECT * FROM calendar_list_v2 ORDER BY calendar_id"
     with acting_as(database, PROJECTOR) as conn:
         before = conn.execute(rows).fetchall()
         conn.execute("CREATE SCHEMA next")
-        conn.execute("CREATE TABLE next.calendar_list_v1 (LIKE calendar_list_v1 INCLUDING ALL)")
-        conn.execute("INSERT INTO next.calendar_list_v1 SELECT * FROM calendar_list_v1")
+        conn.execute("CREATE TABLE next.calendar_list_v2 (LIKE calendar_list_v2 INCLUDING ALL)")
+        conn.execute("INSERT INTO next.calendar_list_v2 SELECT * FROM calendar_list_v2")
         with conn.transaction():
-            conn.execute("DROP TABLE calendar_list_v1")
-            conn.execute("ALTER TABLE next.calendar_list_v1 SET SCHEMA public")
+            conn.execute("DROP TABLE calendar_list_v2")
+            conn.execute("ALTER TABLE next.calendar_list_v2 SET SCHEMA public")
             conn.execute("DROP SCHEMA next")
     assert before
     for role in (SERVICE, AUDITOR):
@@ -259,11 +259,11 @@ def test_no_role_can_give_itself_more_rights(database: str, role: str, statement
         (AUDITOR, "SELECT * FROM sessions"),
         (AUDITOR, "SELECT * FROM api_keys"),
         (AUDITOR, "UPDATE projection_positions SET position = 0"),
-        (AUDITOR, "DELETE FROM calendar_list_v1"),
+        (AUDITOR, "DELETE FROM calendar_list_v2"),
         (AUDITOR, "CREATE TABLE mine (x int)"),
         (AUDITOR, "CREATE SCHEMA mine"),
         (SERVICE, "UPDATE projection_positions SET position = 0"),
-        (SERVICE, "DELETE FROM calendar_list_v1"),
+        (SERVICE, "DELETE FROM calendar_list_v2"),
         (SERVICE, "DELETE FROM accounts"),
         (SERVICE, "CREATE TABLE mine (x int)"),
         (SERVICE, "CREATE SCHEMA mine"),

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from tests.support.examples import A_DAY, NINE, calendar_json, redeem_json
+from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, calendar_json, redeem_json
 
 HALF = "\ud800"  # one half of a surrogate pair: no character by itself
 HUGE = 10**30
@@ -84,7 +84,7 @@ NO_JSON = (
 class Call(NamedTuple):
     """A call that takes a body: one that would be granted, and the kind of each of its fields.
 
-    `path` is filled in from a link, which nobody has used yet.
+    `path` is filled in from a link, which nobody has used yet, and from a booking.
     """
 
     name: str
@@ -135,6 +135,11 @@ _TERMS = {
     "booking_window_days": "whole",
     "location": "text",
     "description": "text",
+    "cancel_notice_minutes": "whole",
+    "reschedule_notice_minutes": "whole",
+    "reschedule_limit": "whole",
+    "contact": "text",
+    "reminder_minutes": "whole",
     "availability": "object",
     "availability.weekly": "object",
     "availability.weekly.monday": "hours",
@@ -220,6 +225,33 @@ REDEEM = Call(
     ("", "invitee"),
 )
 
+CHANGE_BOOKING = Call(
+    "change booking",
+    "PATCH",
+    "/bookings/{booking_id}",
+    {"location": "x"},
+    {"location": "text"},
+    ("location",),
+)
+CANCEL = Call(
+    "cancel", "POST", "/manage/{manage_token}/cancel", {"reason": "n"}, {"reason": "text or null"}
+)
+RESCHEDULE = Call(
+    "reschedule",
+    "POST",
+    "/manage/{manage_token}/reschedule",
+    {"start": HALF_PAST_NINE},
+    {"start": "time"},
+    ("start",),
+)
+ASK = Call(
+    "ask to reschedule",
+    "POST",
+    "/bookings/{booking_id}/ask-to-reschedule",
+    {"message": "n"},
+    {"message": "text or null"},
+)
+
 ADD_BUSY = Call(
     "add a busy calendar",
     "POST",
@@ -232,5 +264,6 @@ ADD_BUSY = Call(
 CALLS = (
     *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH),
     *(CHANGE_LINK, REVOKE, REPLACE, REDEEM),
+    *(CHANGE_BOOKING, RESCHEDULE, ASK, CANCEL),
     ADD_BUSY,
 )

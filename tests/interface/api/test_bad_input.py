@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from interface.bootstrap import Services
 from interface.wsgi import LARGEST_BODY
 from tests.interface.api.bad_input import CALLS, CREATE, NO_DATES, NO_JSON, NO_WEEKDAYS, WRONG, Call
-from tests.support.http_desk import from_another_address, refusal, wrong_fields
+from tests.support.http_desk import from_another_address, manage_token, refusal, wrong_fields
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
 
@@ -20,7 +20,9 @@ from tests.support.stored_rows import recorded
 @pytest.fixture
 def calls(owner: Owner) -> list[Call]:
     """All calls that take a body, each on a calendar and a link of its own."""
-    ready = [call._replace(path=call.path.format(**owner.new_link())) for call in CALLS]
+    booking = owner.new_booking()
+    booked = {"booking_id": booking["booking_id"], "manage_token": manage_token(booking)}
+    ready = [call._replace(path=call.path.format(**owner.new_link(), **booked)) for call in CALLS]
     owner.catch_up()
     return ready
 

@@ -8,7 +8,7 @@ import pytest
 from application.people.tokens import Tokens
 from domain.booking import Booking
 from domain.booking_rules import WEEKDAYS
-from interface.api import booking_links
+from interface.api import free_slots
 from interface.bootstrap import Services
 from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, TEN
 from tests.support.http_desk import from_another_address, refusal, wrong_fields
@@ -117,7 +117,7 @@ def test_many_slots_are_answered_day_by_day_without_a_gap(owner: Owner) -> None:
 def test_a_day_of_too_many_slots_is_cut_and_goes_on_with_the_next_day(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(booking_links, "MOST_SLOTS", 10)
+    monkeypatch.setattr(free_slots, "MOST_SLOTS", 10)
     link = owner.new_link()
     page = slots(owner, link, **{"from": A_DAY, "to": "2026-11-25"}).json
     assert [len(page["slots"]), page["next_from"]] == [10, "2026-11-25"]

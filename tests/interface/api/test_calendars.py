@@ -20,6 +20,11 @@ def test_a_calendar_is_created_with_all_fields(owner: Owner, services: Services)
         booking_window_days=365,
         location="Room 1",
         description="Two\nlines 🙂",
+        cancel_notice_minutes=120,
+        reschedule_notice_minutes=60,
+        reschedule_limit=0,
+        contact="Call 555-0100.",
+        reminder_minutes=0,
         availability={
             "weekly": {"monday": [["13:00", "24:00"], ["00:00", "12:00"]], "friday": []},
             "overrides": {"2026-12-24": []},

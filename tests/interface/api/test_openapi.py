@@ -9,7 +9,7 @@ from flask import Flask
 
 from tests.interface.api.openapi import API, faults, operations, resolved, slugs
 from tests.interface.routes import routes
-from tests.support.examples import NINE, calendar_json, redeem_json
+from tests.support.examples import NINE, TEN, calendar_json, redeem_json
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 
@@ -29,6 +29,8 @@ ENDED = {
 VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
 UNKNOWN = {404: {"not-found"}}
 ARCHIVED = {409: {"calendar-archived"}}
+NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
+IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
 OUTSIDE_THE_LOG = ("/projections", "/busy-calendars")
 
@@ -67,6 +69,13 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /deliveries": KEY | VIEW,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
     "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
+    "PATCH /bookings/{booking_id}": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
+    "POST /bookings/{booking_id}/cancel": KEY | UNKNOWN | BODY,
+    "POST /bookings/{booking_id}/reschedule": KEY
+    | UNKNOWN
+    | BODY
+    | {409: {"booking-cancelled", "slot-taken"}, 422: {"validation", "slot-not-offered"}},
+    "POST /bookings/{booking_id}/ask-to-reschedule": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
     "POST /busy-calendars": KEY
     | BODY
     | {422: {"validation", "address-not-allowed"}, 503: {"unavailable"}},
@@ -99,6 +108,14 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /audit/accesses": KEY | {422: {"validation"}},
     "GET /booking-links/{token}": ENDED,
     "GET /booking-links/{token}/slots": ENDED | {422: {"validation"}},
+    "GET /manage/{token}": UNKNOWN | LIMITED,
+    "GET /manage/{token}/slots": UNKNOWN | LIMITED | IMMOVABLE | {422: {"validation"}},
+    "POST /manage/{token}/cancel": UNKNOWN | LIMITED | BODY | {409: {"too-late"}},
+    "POST /manage/{token}/reschedule": UNKNOWN
+    | LIMITED
+    | BODY
+    | {409: {*IMMOVABLE[409], "slot-taken"}, 422: {"validation", "slot-not-offered"}},
+    "POST /manage/{token}/forget": UNKNOWN | LIMITED | BODY,
     "POST /booking-links/{token}/redeem": ENDED
     | BODY
     | {
@@ -125,6 +142,7 @@ POLLED = {
     "GET /bookings",
     "GET /bookings/{booking_id}",
     "GET /booking-links/{token}/slots",
+    "GET /manage/{token}/slots",
 }
 
 
@@ -227,6 +245,18 @@ def test_the_examples_of_bodies_are_accepted(owner: Owner, document: dict[str, A
     body = example_body(document, "POST /booking-links/{token}/redeem")
     booked = owner.post(f"/booking-links/{token}/redeem", body)
     assert booked.status_code == 201, booked.json
+    booking = f"/bookings/{booked.json['booking_id']}"
+    own = f"/manage/{booked.json['manage_url'].rpartition('/')[2]}"
+    for method, path_, call in (
+        ("PATCH", booking, "PATCH /bookings/{booking_id}"),
+        ("POST", f"{booking}/reschedule", "POST /bookings/{booking_id}/reschedule"),
+        ("POST", f"{booking}/ask-to-reschedule", "POST /bookings/{booking_id}/ask-to-reschedule"),
+        ("POST", f"{own}/reschedule", "POST /manage/{token}/reschedule"),
+        ("POST", f"{own}/cancel", "POST /manage/{token}/cancel"),
+        ("POST", f"{booking}/cancel", "POST /bookings/{booking_id}/cancel"),
+    ):
+        answer = owner.call(method, f"{API}{path_}", example_body(document, call), **owner.headers)
+        assert answer.status_code == 200, (call, answer.json)
     body = example_body(document, "POST /links/revoke")
     assert owner.post("/links/revoke", body).json["unchanged"][0]["id"] == body["ids"][0]
     change = example_body(document, "PATCH /calendars/{calendar_id}")
@@ -293,7 +323,7 @@ def test_every_header_that_is_read_or_sent_is_documented(document: dict[str, Any
             and not call.split(" ")[1].startswith(AUDIT)
         )
         assert ("X-Min-Position" in read) == waits, call
-        assert ("If-Match" in read) == call.startswith("PATCH"), call
+        assert ("If-Match" in read) == (call.startswith("PATCH") and "bookings" not in call), call
         assert ("Idempotency-Key" in read) == call.endswith("/redeem"), call
         has_version = call in VERSIONED
         assert ("ETag" in answered) == (has_version or call in POLLED), call
@@ -308,6 +338,7 @@ def test_lists_document_their_filters(document: dict[str, Any]) -> None:
         "GET /deliveries": {"booking_id", "status", "limit", "cursor"},
         "GET /bookings": {"from", "to", "status", "calendar_id", "q", "limit", "cursor"},
         "GET /booking-links/{token}/slots": {"from", "to", "time_zone"},
+        "GET /manage/{token}/slots": {"from", "to", "time_zone"},
         "GET /audit/links/{link_id}": {"as_of"},
         "GET /audit/events": {"after", "limit", "type", "actor"},
         "GET /audit/accesses": {"limit", "before"},
@@ -325,6 +356,9 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
                 "/replace",
                 "/archive",
                 "/forget-invitee",
+                "}/cancel",
+                "/ask-to-reschedule",
+                "/forget",
                 "/rebuilds",
                 "/retry",
                 "/read",
@@ -374,6 +408,21 @@ def test_responses_match_the_document(
     check("GET /bookings", owner.get("/bookings"))
     check("GET /bookings/{booking_id}", owner.get(f"/bookings/{redeemed['booking_id']}"))
     check("GET /deliveries", owner.get("/deliveries"))
+    booking = f"/bookings/{redeemed['booking_id']}"
+    check("PATCH /bookings/{booking_id}", owner.patch(booking, {"location": "Room 2"}))
+    for act, body in (("reschedule", {"start": TEN}), ("ask-to-reschedule", {"message": "Noon?"})):
+        check(f"POST /bookings/{{booking_id}}/{act}", owner.post(f"{booking}/{act}", body))
+    own = f"/manage/{redeemed['manage_url'].rpartition('/')[2]}"
+    check("GET /manage/{token}", owner.get(own))
+    check("GET /manage/{token}/slots", owner.get(f"{own}/slots"))
+    moved = owner.post(f"{own}/reschedule", {"start": NINE})
+    check("POST /manage/{token}/reschedule", moved)
+    check("POST /manage/{token}/cancel", owner.post(f"{own}/cancel", {"reason": "Ill"}))
+    check("POST /manage/{token}/forget", owner.post(f"{own}/forget"))
+    check("GET /manage/{token}", owner.get(own))
+    check("POST /bookings/{booking_id}/cancel", owner.post(f"{booking}/cancel"))
+    check("PATCH /bookings/{booking_id}", owner.patch(booking, {"location": "Room 3"}))
+    check("GET /manage/{token}/slots", owner.get(f"{own}/slots"))
     check("GET /calendars", owner.get("/calendars"))
     check("GET /calendars/{calendar_id}", owner.get(path))
     change = owner.patch(path, {"name": "X"}, **{"If-Match": "*"})

@@ -43,6 +43,7 @@ NEVER_OVER_HTTP = {
     "domain.errors.AdmitOneError",
     "domain.errors.LinkEnded",
     "domain.errors.SlotRefused",
+    "domain.errors.ChangeRefused",
     # Told at the field of a form that asks for the password.
     "application.people.authentication.WrongPassword",
     # Told about the field of an address, or stored with what could not be read.
@@ -104,6 +105,10 @@ def test_every_refusal_has_a_problem_or_never_reaches_http() -> None:
         (errors.SlotNotOffered, False, (422, "slot-not-offered")),
         (errors.CalendarArchived, True, (409, "calendar-archived")),
         (errors.BookingCancelled, True, (409, "booking-cancelled")),
+        (errors.BookingNotFound, False, (404, "not-found")),
+        (errors.InviteeForgotten, True, (409, "invitee-forgotten")),
+        (errors.TooLate, False, (409, "too-late")),
+        (errors.RescheduleLimitReached, False, (409, "reschedule-limit")),
         (errors.StaleVersion, True, (412, "stale-version")),
         (errors.IdempotencyMismatch, False, (422, "idempotency-mismatch")),
         (errors.Invalid, True, (422, "validation")),

@@ -150,7 +150,7 @@ def test_a_page_that_fails_is_logged_without_its_address(
 def test_a_database_error_is_logged_by_type_and_constraint(
     conninfo: str, written: io.StringIO
 ) -> None:
-    insert = "INSERT INTO projection_positions VALUES ('calendar_list_v1', 0)"
+    insert = "INSERT INTO projection_positions VALUES ('calendar_list_v2', 0)"
     with psycopg.connect(conninfo) as conn:
         try:
             conn.execute(insert)

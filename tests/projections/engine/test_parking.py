@@ -153,7 +153,7 @@ def test_an_entirely_unreadable_agenda_event_parks_its_whole_day(
             (SELECT id FROM log WHERE position = %s)""",
             (poison,),
         )
-        waiting = parked(conn, "booking_calendar_v1")
+        waiting = parked(conn, "booking_calendar_v2")
         assert {row["position"] for row in day} <= waiting.keys()
     assert retry(conn, projection_named("booking_calendar"), mapper) == (len(waiting), 0)
     assert rows(conn) == right
@@ -231,7 +231,7 @@ def test_text_that_postgresql_cannot_hold_is_parked_with_the_reason(
     with unreadable(conn, {position}, row["state"].replace(b"Intro", b"In\\u0000tro")):
         apply_all(conn)
         assert errors(conn, CALENDARS.name)[0].startswith("UntranslatableCharacter: ")
-        assert [row["calendar_id"] for row in rows(conn)["calendar_list_v1"]] == [kept]
+        assert [row["calendar_id"] for row in rows(conn)["calendar_list_v2"]] == [kept]
     assert retry(conn, CALENDARS, mapper) == (1, 0)
 
 

@@ -206,19 +206,19 @@ def test_a_view_whose_table_is_gone_stands_still_and_the_others_go_on(
         now = positions.all_positions(desk.services.database)
         return [now[projection.name] for projection in CATALOGUE]
 
-    conn.execute("ALTER TABLE calendar_list_v1 RENAME TO mislaid")
+    conn.execute("ALTER TABLE calendar_list_v2 RENAME TO mislaid")
     try:
         everything_happens(desk)
         head = desk.services.event_store.head()
         assert seen() == [0, *[head] * (len(NAMES) - 1)]
-        assert list(tried.stuck) == ["calendar_list_v1"]
-        assert "does not exist" in tried.stuck["calendar_list_v1"]
+        assert list(tried.stuck) == ["calendar_list_v2"]
+        assert "does not exist" in tried.stuck["calendar_list_v2"]
         assert seen() == [0, *[head] * (len(NAMES) - 1)]
         assert [record.message.partition(":")[0] for record in caplog.records] == [
-            "calendar_list_v1 is stuck"
+            "calendar_list_v2 is stuck"
         ]
     finally:
-        conn.execute("ALTER TABLE mislaid RENAME TO calendar_list_v1")
+        conn.execute("ALTER TABLE mislaid RENAME TO calendar_list_v2")
     assert seen() == [head] * len(NAMES)
     assert tried.stuck == {}
     assert conn.execute("SELECT FROM parked_events").fetchall() == []

@@ -10,7 +10,7 @@ from projections.catalogue import CATALOGUE
 
 # A table of another shape takes a new version of its view's name: these never change.
 SHAPES = {
-    "booking_calendar_v1": """
+    "booking_calendar_v2": """
         booking_id uuid NOT NULL
         link_id uuid NOT NULL
         owner_id uuid NOT NULL
@@ -20,18 +20,30 @@ SHAPES = {
         buffer_before_minutes integer NOT NULL
         buffer_after_minutes integer NOT NULL
         status text NOT NULL
-        PRIMARY KEY booking_calendar_v1_pkey (booking_id)
-        booking_calendar_v1_owner (owner_id, slot_start, booking_id)
+        calendar_version bigint NOT NULL
+        place_version bigint
+        request_version bigint
+        PRIMARY KEY booking_calendar_v2_pkey (booking_id)
+        booking_calendar_v2_owner (owner_id, slot_start, booking_id)
         """,
-    "calendar_list_v1": """
+    "booking_calendar_v2_terms": """
+        terms_id uuid NOT NULL
+        calendar_id uuid NOT NULL
+        version bigint NOT NULL
+        name text NOT NULL
+        location text NOT NULL
+        PRIMARY KEY booking_calendar_v2_terms_pkey (terms_id)
+        booking_calendar_v2_terms_version (calendar_id, version)
+        """,
+    "calendar_list_v2": """
         calendar_id uuid NOT NULL
         owner_id uuid NOT NULL
         "position" bigint NOT NULL
         version bigint NOT NULL
         is_archived boolean NOT NULL
         terms jsonb NOT NULL
-        PRIMARY KEY calendar_list_v1_pkey (calendar_id)
-        calendar_list_v1_owner (owner_id, "position")
+        PRIMARY KEY calendar_list_v2_pkey (calendar_id)
+        calendar_list_v2_owner (owner_id, "position")
         """,
     "link_list_v3": """
         link_id uuid NOT NULL

@@ -98,13 +98,13 @@ def test_rows_that_were_tampered_with_are_reported_and_replaced(
     calendars, links, bookings, tree = rebuilt(conninfo)
     assert tree.differing == 0
     assert rows(conn) == right
-    assert calendars.differing == len(right["calendar_list_v1"])
+    assert calendars.differing == len(right["calendar_list_v2"])
     assert links.differing == len(right["link_list_v3"]) + len(right["link_list_v3_bookings"])
     assert bookings.differing == 1
     assert calendars.differences is not None
     assert bookings.differences is not None
     for told in calendars.differences:
-        assert (told["table"], told["live"]) == ("calendar_list_v1", {"version": 99})
+        assert (told["table"], told["live"]) == ("calendar_list_v2", {"version": 99})
         assert told["built"].keys() == {"version"}
     (extra,) = bookings.differences
     assert extra["built"] is None
@@ -118,7 +118,7 @@ def test_the_replaced_tables_remain_until_they_are_pruned(
     tamper(conn)
     (done,) = rebuilt(conninfo, "calendar_list")
     conn.execute("SELECT set_config('search_path', %s, false)", (done.retired_schema,))
-    assert {row["version"] for row in conn.execute("SELECT * FROM calendar_list_v1")} == {99}
+    assert {row["version"] for row in conn.execute("SELECT * FROM calendar_list_v2")} == {99}
     conn.execute("RESET search_path")
     rebuilt(conninfo, "calendar_list")
     assert schemas(conn, "retired_") == before + 2
@@ -126,7 +126,7 @@ def test_the_replaced_tables_remain_until_they_are_pruned(
     assert [words.partition(" as it was before ")[0] for words in dropped] == [done.name] * 2
     assert schemas(conn, "retired_") == before
     assert jobs.prune(conn, CATALOGUE) == []
-    assert rows(conn)["calendar_list_v1"] == right["calendar_list_v1"]
+    assert rows(conn)["calendar_list_v2"] == right["calendar_list_v2"]
 
 
 # One at a time
@@ -147,7 +147,7 @@ def test_a_view_that_is_being_rebuilt_is_refused_to_everybody_else(
         if refused:
             return
         assert is_held(conn, advisory_locks.REBUILD, LINKS.name)
-        assert not is_held(conn, advisory_locks.REBUILD, "calendar_list_v1")
+        assert not is_held(conn, advisory_locks.REBUILD, "calendar_list_v2")
         for attempt in (
             lambda: rebuilt(conninfo, "link_list"),
             lambda: rebuilt(conninfo),

@@ -27,26 +27,26 @@ from tests.application.eventstore.golden_events import EVENTS
 
 
 @dataclass
-class StoredCalendarV2(StoredCalendar):
+class StoredCalendarV3(StoredCalendar):
     """One column more than in the first version."""
 
     name: str
 
 
-CALENDARS_V2 = Table("calendar_list_v2", StoredCalendarV2, CALENDARS.indexes)
+CALENDARS_V3 = Table("calendar_list_v3", StoredCalendarV3, CALENDARS.indexes)
 
 
-class CalendarListV2(Projection):
+class CalendarListV3(Projection):
     """Like the first version, with the name in a column of its own."""
 
-    name = "calendar_list_v2"
-    tables = (CALENDARS_V2,)
+    name = "calendar_list_v3"
+    tables = (CALENDARS_V3,)
 
     @applies(Calendar.Created)
     def _created(self, event: Calendar.Created, rows: Rows) -> None:
         rows.insert(
-            CALENDARS_V2,
-            StoredCalendarV2(
+            CALENDARS_V3,
+            StoredCalendarV3(
                 calendar_id=event.originator_id,
                 owner_id=event.owner_id,
                 position=rows.position,
@@ -60,8 +60,8 @@ class CalendarListV2(Projection):
 
 RELEASES: list[list[Projection]] = [
     [CalendarList()],
-    [CalendarList(), CalendarListV2()],
-    [CalendarListV2()],
+    [CalendarList(), CalendarListV3()],
+    [CalendarListV3()],
 ]
 mapper = JSONMapper()
 CREATED = mapper.to_stored_event(EVENTS["calendar.created"]).state
@@ -103,49 +103,49 @@ def test_a_view_of_another_shape_is_deployed_while_the_one_before_is_read(
     for _ in range(3):
         create(conn)
     keep_up(conn, before)
-    assert count(conn, "calendar_list_v1") == 3
+    assert count(conn, "calendar_list_v2") == 3
 
     # `schema apply` of the new release: an empty view, of which the old release knows nothing.
     for projection in both:
         projection.create(conn)
     create(conn)
     keep_up(conn, before)
-    assert (count(conn, "calendar_list_v1"), count(conn, "calendar_list_v2")) == (4, 0)
+    assert (count(conn, "calendar_list_v2"), count(conn, "calendar_list_v3")) == (4, 0)
 
-    # `projections rebuild calendar_list_v2` of the new release, while the old one is at work.
+    # `projections rebuild calendar_list_v3` of the new release, while the old one is at work.
     (built,) = Rebuild(conn.info.dsn, [both[1]], mapper).run()
     assert built.state == "done"
-    assert (count(conn, "calendar_list_v1"), count(conn, "calendar_list_v2")) == (4, 4)
+    assert (count(conn, "calendar_list_v2"), count(conn, "calendar_list_v3")) == (4, 4)
 
     # Its projector takes over and keeps both up, for workers of either release.
     create(conn)
     keep_up(conn, both)
-    assert (count(conn, "calendar_list_v1"), count(conn, "calendar_list_v2")) == (5, 5)
+    assert (count(conn, "calendar_list_v2"), count(conn, "calendar_list_v3")) == (5, 5)
     dropped = jobs.prune(conn, both)
-    assert [words.partition(" ")[0] for words in dropped] == ["calendar_list_v2"]
-    assert count(conn, "calendar_list_v1") == 5
+    assert [words.partition(" ")[0] for words in dropped] == ["calendar_list_v3"]
+    assert count(conn, "calendar_list_v2") == 5
 
     # The release after that has only the new one.
     create(conn)
     keep_up(conn, after)
-    assert (count(conn, "calendar_list_v1"), count(conn, "calendar_list_v2")) == (5, 6)
-    assert jobs.prune(conn, after) == ["calendar_list_v1"]
-    assert "calendar_list_v1" not in positions.positions_of(conn)
+    assert (count(conn, "calendar_list_v2"), count(conn, "calendar_list_v3")) == (5, 6)
+    assert jobs.prune(conn, after) == ["calendar_list_v2"]
+    assert "calendar_list_v2" not in positions.positions_of(conn)
     with pytest.raises(psycopg.errors.UndefinedTable):
-        count(conn, "calendar_list_v1")
+        count(conn, "calendar_list_v2")
 
 
 @pytest.mark.parametrize(
     ("name", "older"),
     [
-        ("calendar_list_v1", True),
-        ("calendar_list_v2", False),
+        ("calendar_list_v2", True),
         ("calendar_list_v3", False),
+        ("calendar_list_v4", False),
         ("calendar_list", False),
         ("calendar_list_vx", False),
-        ("calendar_list_v1_bookings", False),
+        ("calendar_list_v2_bookings", False),
         ("link_list_v1", False),
     ],
 )
 def test_only_earlier_versions_of_the_same_view_are_older(name: str, older: bool) -> None:
-    assert jobs._is_older(name, "calendar_list_v2") is older
+    assert jobs._is_older(name, "calendar_list_v3") is older

@@ -90,9 +90,56 @@ def test_a_booking_is_shown_with_invitee_and_notes(
         start=TOMORROW.start,
         end=TOMORROW.end,
         status=BookingStatus.CONFIRMED,
+        title="Intro call",
+        location="Room 1",
+        is_asked_to_reschedule=False,
+        message=None,
         invitee=ADA,
         notes="By phone",
     )
+
+
+def test_a_booking_keeps_the_title_and_place_that_its_calendar_had_when_it_was_made(
+    desk: Desk, shown: Callable[[UUID], BookingRow]
+) -> None:
+    calendar_id = desk.new_calendar()
+    links = desk.new_links(calendar_id, 3)
+    before = desk.book(links[0])
+    desk.change(calendar_id, name="Long talk", location="Room 2")
+    after = desk.book(links[1], TOMORROW_AT_TEN)
+    desk.archive(calendar_id)
+    last = desk.book(links[2], TOMORROW_AT_NINE + timedelta(hours=3))
+    rows = [shown(booking_id) for booking_id in (before, after, last)]
+    assert [(row.title, row.location) for row in rows] == [
+        ("Intro call", "Room 1"),
+        ("Long talk", "Room 2"),
+        ("Long talk", "Room 2"),
+    ]
+
+
+def test_a_booking_is_shown_where_it_was_moved_to(
+    desk: Desk, shown: Callable[[UUID], BookingRow]
+) -> None:
+    (booking_id,) = book(desk, TOMORROW_AT_NINE)
+    for place in ("Room 2", ""):
+        desk.change_place(booking_id, place)
+        assert shown(booking_id).location == place
+    desk.change_place(booking_id, "At Ada's")
+    desk.forget(booking_id)
+    assert shown(booking_id).location is None
+
+
+def test_a_request_for_another_time_is_shown_while_it_is_open(
+    desk: Desk, shown: Callable[[UUID], BookingRow]
+) -> None:
+    (booking_id,) = book(desk, TOMORROW_AT_NINE)
+    for end in (desk.reschedule, desk.cancel):
+        desk.ask_to_reschedule(booking_id, "Noon?")
+        row = shown(booking_id)
+        assert (row.is_asked_to_reschedule, row.message) == (True, "Noon?")
+        end(booking_id)
+        row = shown(booking_id)
+        assert (row.is_asked_to_reschedule, row.message) == (False, None)
 
 
 def test_a_rescheduled_booking_is_shown_and_reserved_at_its_new_time(

@@ -89,8 +89,8 @@ def test_a_cancelled_booking_is_shown_as_such(
 ) -> None:
     answer = invitee.post(invitee.form())
     booking_id = services.tokens.booking_id(manage_token(answer))
-    desk.reschedule(booking_id, TOMORROW_AT_TEN)
-    desk.cancel(booking_id)
+    desk.reschedule(booking_id, TOMORROW_AT_TEN, by_invitee=True)
+    desk.cancel(booking_id, by_invitee=True)
     path = answer.headers["Location"]
     page = invitee.browser.get(path)
     assert page.status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.booking_rules import WEEKDAYS
-from interface.pages.invitee.slot_picker import nearest_slots
+from interface.pages.shared.slot_picker import nearest_slots
 from interface.web.invitation import invitation
 from tests.support.examples import TOMORROW_AT_NINE
 from tests.support.invitee_browser import InviteeBrowser
@@ -34,5 +34,7 @@ def test_they_are_the_nearest_on_either_side(
 ) -> None:
     invitee = new_invitee_browser(**changes)
     with invitee.browser.application.test_request_context():
-        slots = nearest_slots(invitation(invitee.link["token"]), WEEK_LATER, time_zone="UTC")
+        slots = nearest_slots(
+            invitation(invitee.link["token"]).open_slots, WEEK_LATER, time_zone="UTC"
+        )
     assert [(slot.start.date() - WEEK_LATER.date()).days for slot in slots] == days_from_lost

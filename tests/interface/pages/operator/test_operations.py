@@ -111,7 +111,7 @@ def test_a_rebuild_is_requested_after_a_confirmation(
     assert "Queued 0% · 0 events It continues once a projector" in told(text(page))
     assert POLLS in row(text(page))
     assert REBUILD not in row(text(page))
-    assert POLLS not in row(text(page), "calendar_list_v1")
+    assert POLLS not in row(text(page), "calendar_list_v2")
 
 
 def test_the_row_tells_how_far_the_rebuild_has_come_until_it_is_done(

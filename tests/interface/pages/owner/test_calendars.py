@@ -103,6 +103,32 @@ def test_hours_are_read_as_people_write_them(person: SignedIn, owner: Owner) -> 
     assert calendar["minimum_notice_minutes"] == 2880
 
 
+def test_the_rules_for_changes_are_saved_and_shown_again(person: SignedIn, owner: Owner) -> None:
+    rules = {
+        "cancel_notice_minutes": "2",
+        "cancel_notice_unit": "days",
+        "reschedule_notice_minutes": "90",
+        "reschedule_notice_unit": "minutes",
+        "reschedule_limit": "0",
+        "reminder_minutes": "48",
+        "reminder_unit": "hours",
+        "contact": "Call 555-0100.",
+    }
+    form = filled_in(person.get(NEW))
+    assert (form["reminder_minutes"], form["reminder_unit"]) == (["1"], "days")
+    form |= {"name": "Intro call", "time_zone": "UTC"} | rules
+    assert person.post(NEW, form).status_code == 303
+    calendar = the_calendar(owner)
+    assert (calendar["cancel_notice_minutes"], calendar["reschedule_notice_minutes"]) == (2880, 90)
+    assert (calendar["reschedule_limit"], calendar["reminder_minutes"]) == (0, 2880)
+    assert calendar["contact"] == "Call 555-0100."
+    again = filled_in(person.get(f"/settings/calendars/{calendar['id']}"))
+    shown = rules | {"reminder_minutes": "2", "reminder_unit": "days"}
+    assert {name: again[name] for name in shown} == {
+        name: value if name.endswith("_unit") else [value] for name, value in shown.items()
+    }
+
+
 def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, owner: Owner) -> None:
     form = filled_in(person.get(NEW)) | {
         "name": " ",
@@ -111,6 +137,9 @@ def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, own
         "booking_window_days": "999",
         "minimum_notice_minutes": "366",
         "minimum_notice_unit": "days",
+        "reminder_minutes": "31",
+        "reminder_unit": "days",
+        "reschedule_limit": "101",
         "availability.weekly.monday": "lunch",
         "availability.weekly.tuesday": "9-12, 11-14",
         "override_date": ["", "2026-12-24", "2026-12-24", "24/12"],
@@ -123,6 +152,8 @@ def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, own
     assert error_at(answer, "duration_minutes") == "Enter a whole number."
     assert error_at(answer, "booking_window_days") == "Must be between 1 and 365."
     assert error_at(answer, "minimum_notice_minutes") == "Enter 0 to 365 days."
+    assert error_at(answer, "reminder_minutes") == "Enter 0 to 30 days."
+    assert error_at(answer, "reschedule_limit") == "Must be between 0 and 100."
     assert error_at(answer, "availability.weekly.monday").startswith("Enter hours such as")
     assert "must not overlap" in error_at(answer, "availability.weekly.tuesday")
     assert error_at(answer, "override-1") == "Choose a date for these hours."

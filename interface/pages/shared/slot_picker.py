@@ -8,8 +8,7 @@ from datetime import date, datetime, timedelta
 from domain.availability import SlotsOfSpan
 from domain.slot import Slot
 from interface.i18n import local_day, offset_text, time_text, week_start
-from interface.web.invitation import Invitation
-from interface.web.request_context import services
+from projections.open_slots import OpenSlots
 
 _DAY = timedelta(days=1)
 _PAGE_DAYS = 28
@@ -59,25 +58,25 @@ class SlotPicker:
 
 
 def pick_slot(
-    invited: Invitation, *, time_zone: str, page_from: date | None, chosen: date | None
+    open_slots: OpenSlots, *, time_zone: str, page_from: date | None, chosen: date | None
 ) -> SlotPicker:
     """Returns the page that contains `page_from`, else `chosen`, else the first free slot.
 
     Days are those of `time_zone`. Without a chosen day, the first free one of the page is chosen.
     """
-    today = local_day(services().now(), time_zone)
-    window = timedelta(days=invited.calendar.terms.rules.booking_window_days)
+    today = local_day(open_slots.now, time_zone)
+    window = timedelta(days=open_slots.rules.booking_window_days)
     last_page = week_start(today + window)
     anchor = page_from or chosen
     first = min(max(week_start(anchor or today), week_start(today)), last_page)
-    page = invited.open_slots.by_day(first, _PAGE_DAYS, time_zone)
+    page = open_slots.by_day(first, _PAGE_DAYS, time_zone)
     next_free = _first_slot(page)
     if next_free is None:
         since = today if anchor is None else first + _PAGE_LENGTH
-        next_free = invited.open_slots.first_from(since, time_zone)
+        next_free = open_slots.first_from(since, time_zone)
     if next_free and anchor is None and week_start(local_day(next_free.start, time_zone)) > first:
         first = week_start(local_day(next_free.start, time_zone))
-        page = invited.open_slots.by_day(first, _PAGE_DAYS, time_zone)
+        page = open_slots.by_day(first, _PAGE_DAYS, time_zone)
     if chosen is None or not first <= chosen < first + _PAGE_LENGTH:
         chosen = next((day for day, found in page.items() if found.count), None)
     return SlotPicker(
@@ -90,25 +89,25 @@ def pick_slot(
     )
 
 
-def free_slot(invited: Invitation, start: datetime, *, time_zone: str) -> Slot | None:
+def free_slot(open_slots: OpenSlots, start: datetime, *, time_zone: str) -> Slot | None:
     """Returns the free slot that begins at `start`, or None."""
     day = local_day(start, time_zone)
-    slots = invited.open_slots.on_days(day, day, time_zone)
+    slots = open_slots.on_days(day, day, time_zone)
     return next((slot for slot in slots if slot.start == start), None)
 
 
-def nearest_slots(invited: Invitation, lost: datetime | None, *, time_zone: str) -> list[Slot]:
+def nearest_slots(open_slots: OpenSlots, lost: datetime | None, *, time_zone: str) -> list[Slot]:
     """Returns up to six free slots nearest to a lost time, by start; without one, the first six."""
-    now = services().now()
+    now = open_slots.now
     target = max(lost or now, now)
     nearest: list[Slot] = []
     for radius in _SEARCH_RADII:
         first, last = (
             local_day(moment, time_zone) for moment in (max(target - radius, now), target + radius)
         )
-        slots = invited.open_slots.on_days(first, last, time_zone)
+        slots = open_slots.on_days(first, last, time_zone)
         if not slots and radius == _SEARCH_RADII[-1]:
-            later = invited.open_slots.first_from(last, time_zone)
+            later = open_slots.first_from(last, time_zone)
             slots = [later] if later else []
         others = [slot for slot in slots if slot.start != lost]
         nearest = sorted(others, key=lambda slot: abs(slot.start - target))[:_MOST_OFFERS]

@@ -1,0 +1,187 @@
+"""Commands on bookings, by their owner or by the invitee who has the manage link."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from application.busy_calendars.busy_calendars import is_busy
+from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.recorder import VersionConflict
+from application.people import personal_data
+from domain import booking_changes
+from domain.agenda import AgendaDay, days_around
+from domain.booking import Booking
+from domain.booking_changes import offered_move, rules_of_move
+from domain.calendar import Calendar, CalendarTerms
+from domain.errors import SlotTaken
+
+
+@dataclass(frozen=True)
+class BookingCommands:
+    """Moves, changes and cancels bookings.
+
+    With `owner_id`, each command accepts only bookings of this owner. Without, the caller has
+    checked the manage link. An `actor` who is the invitee is bound by the agreed terms.
+    """
+
+    event_store: EventSourcedApplication
+
+    def reschedule(
+        self,
+        *,
+        booking_id: UUID,
+        start: datetime,
+        owner_id: UUID | None = None,
+        actor: str,
+        now: datetime,
+    ) -> Written[Booking]:
+        """Moves a booking and its reserved time to the slot that begins at `start` (UTC).
+
+        Does nothing if the booking begins there already. Raises `BookingNotFound`,
+        `BookingCancelled`, `TooLate`, `RescheduleLimitReached`, `SlotNotOffered` or `SlotTaken`.
+        """
+
+        def decide() -> Written[Booking]:
+            booking = self._booking(booking_id, owner_id)
+            newest = self.event_store.get(Calendar, booking.calendar_id).terms.rules
+            rules = rules_of_move(booking, newest, actor=actor)
+            reservation = offered_move(rules, start, now=now)
+            days = set(days_around(booking.slot))
+            is_busy_elsewhere = False
+            if reservation is not None:
+                days |= set(reservation.widened.days())
+                is_busy_elsewhere = is_busy(
+                    self.event_store.database, booking.owner_id, reservation.widened
+                )
+            try:
+                changed = booking_changes.reschedule(
+                    booking,
+                    start,
+                    agreed=self.agreed_terms(booking),
+                    reservation=reservation,
+                    agenda=self._agenda(booking.owner_id, days),
+                    is_busy_elsewhere=is_busy_elsewhere,
+                    actor=actor,
+                    now=now,
+                )
+            except SlotTaken:
+                # Whoever lost the booking meanwhile hears of that and not of the slot.
+                if self.event_store.get(Booking, booking_id).version != booking.version:
+                    raise VersionConflict(booking_id, booking.version + 1) from None
+                raise
+            return Written(booking, self.event_store.record(booking, *changed))
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def cancel(
+        self,
+        *,
+        booking_id: UUID,
+        reason: str | None,
+        owner_id: UUID | None = None,
+        actor: str,
+        now: datetime,
+    ) -> Written[Booking]:
+        """Cancels a booking and releases its time. Does nothing the second time.
+
+        Once the invitee is forgotten, the reason is not stored. Raises `BookingNotFound` or
+        `TooLate`.
+        """
+
+        def decide() -> Written[Booking]:
+            booking = self._booking(booking_id, owner_id)
+            rows, commitment = personal_data.row_for(
+                booking_id,
+                booking.version + 1,
+                {"reason": None if booking.is_invitee_forgotten else reason},
+            )
+            changed = booking_changes.cancel(
+                booking,
+                agreed=self.agreed_terms(booking),
+                agenda=self._agenda(booking.owner_id, days_around(booking.slot)),
+                personal_data=commitment,
+                actor=actor,
+                now=now,
+            )
+            position = self.event_store.record(booking, *changed, personal_data=rows)
+            return Written(booking, position)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def change_place(
+        self, *, booking_id: UUID, place: str, owner_id: UUID, actor: str, now: datetime
+    ) -> Written[Booking]:
+        """Changes where a booking takes place; an empty place means that none is named.
+
+        Does nothing if it takes place there already. Raises `BookingNotFound`,
+        `BookingCancelled` or `InviteeForgotten`.
+        """
+
+        def decide() -> Written[Booking]:
+            booking = self._booking(booking_id, owner_id)
+            booking.must_have_somebody_to_tell()
+            if self._place(booking) == place:
+                return Written(booking, self.event_store.head())
+            rows, commitment = personal_data.row_for(
+                booking_id, booking.version + 1, {"place": place}
+            )
+            booking.change_place(personal_data=commitment, actor=actor, now=now)
+            return self.event_store.write(booking, personal_data=rows)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def ask_to_reschedule(
+        self,
+        *,
+        booking_id: UUID,
+        message: str | None,
+        owner_id: UUID,
+        actor: str,
+        now: datetime,
+    ) -> Written[Booking]:
+        """Asks the invitee to pick another time.
+
+        Does nothing if the same was asked and they have not done so yet. Raises
+        `BookingNotFound`, `BookingCancelled` or `InviteeForgotten`.
+        """
+
+        def decide() -> Written[Booking]:
+            booking = self._booking(booking_id, owner_id)
+            booking.must_have_somebody_to_tell()
+            asked = booking.request_version
+            if asked and self._typed(booking, asked).get("message", "") == (message or ""):
+                return Written(booking, self.event_store.head())
+            rows, commitment = personal_data.row_for(
+                booking_id, booking.version + 1, {"message": message}
+            )
+            booking.ask_to_reschedule(personal_data=commitment, actor=actor, now=now)
+            return self.event_store.write(booking, personal_data=rows)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def agreed_terms(self, booking: Booking) -> CalendarTerms:
+        """Returns the terms under which the booking was made."""
+        version = booking.calendar_version
+        return self.event_store.get(Calendar, booking.calendar_id, version=version).terms
+
+    def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:
+        if owner_id is None:
+            return self.event_store.get(Booking, booking_id)
+        return self.event_store.get_own(Booking, booking_id, owner_id)
+
+    def _agenda(self, owner_id: UUID, days: Iterable[date]) -> dict[date, AgendaDay]:
+        """Returns the agenda of those days that have one."""
+        ids = [AgendaDay.id_for(owner_id, day) for day in days]
+        return {day.day: day for day in self.event_store.find_many(AgendaDay, ids).values()}
+
+    def _place(self, booking: Booking) -> str:
+        """Returns where the booking takes place, as it was agreed or as it was changed since."""
+        if booking.place_version is None:
+            return self.agreed_terms(booking).location
+        return self._typed(booking, booking.place_version).get("place", "")
+
+    def _typed(self, booking: Booking, version: int) -> dict[str, str]:
+        """Returns what was typed for this version of the booking."""
+        row = personal_data.find(self.event_store.database, booking.id, version)
+        return row.data if row else {}

@@ -1,0 +1,107 @@
+"""The pages on which people choose a time: the zone of the reader, days and times."""
+
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import render_template, request
+from markupsafe import Markup
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from domain.booking_rules import is_time_zone
+from domain.errors import ViewBehind
+from interface.i18n import local_day
+from interface.pages.shared.slot_picker import pick_slot, time_labels
+from interface.web.fields import Day, Instant, in_utc
+from interface.web.request_context import services
+from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
+from projections.engine import positions
+from projections.open_slots import OpenSlots
+from projections.views import booking_calendar
+
+
+class ChosenTime(Schema):
+    """The form that confirms a time that was chosen."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    start = Instant(required=True)
+
+
+def reader_zone(default: str) -> str:
+    """Returns the zone that the request names, else `default`."""
+    requested = resolve_time_zone(request.values.get("tz", ""))
+    return requested if is_time_zone(requested) else default
+
+
+def zone_context(zone: str) -> dict[str, Any]:
+    """Returns the variables with which templates show times in the reader's zone."""
+    requested = request.values.get("tz")
+    return {
+        "zone": zone,
+        "requested_zone": requested,
+        "zone_is_unknown": requested is not None and resolve_time_zone(requested) != zone,
+        # Links between these pages carry the zone once the address names one.
+        "tz": None if requested is None else zone,
+        "in_utc": in_utc,
+    }
+
+
+def days_page(
+    open_slots: OpenSlots,
+    *,
+    zone: str,
+    address: str,
+    lost: bool,
+    template: str = "invitee/days.html",
+    **context: Any,
+) -> str:
+    """Shows days with free times, and the times of one of them.
+
+    `address` is that of the page itself, to which a chosen time is added. `lost` adds that the
+    time that was chosen before is no longer free.
+    """
+    prefix = f"{address}?{urlencode({'tz': zone})}&" if "tz" in request.args else f"{address}?"
+    picker = pick_slot(
+        open_slots,
+        time_zone=zone,
+        page_from=from_address(Day(), "from"),
+        chosen=from_address(Day(), "day"),
+    )
+    return render_template(
+        template,
+        **zone_context(zone),
+        **context,
+        picker=picker,
+        labels=time_labels(picker.slots, zone),
+        next_day=picker.next_free and local_day(picker.next_free.start, zone),
+        address=address,
+        address_prefix=prefix,
+        zone_options=_zone_options(),
+        lost=lost,
+    )
+
+
+def from_address(field: Any, name: str) -> Any:
+    """Returns a query parameter as `field` reads it; None if it is missing or malformed."""
+    try:
+        return field.deserialize(request.args[name])
+    except (KeyError, ValidationError):
+        return None
+
+
+def wait_for_newest_bookings() -> None:
+    """Waits for the newest bookings, so that a slot that was just lost is not offered again."""
+    current = services()
+    try:
+        positions.wait_for(current.database, (booking_calendar.NAME,), current.event_store.head())
+    except ViewBehind:
+        return
+
+
+@cache
+def _zone_options() -> Markup:
+    return Markup("").join(
+        Markup("<option>{}</option>").format(name) for name in selectable_time_zones()
+    )

@@ -1,0 +1,146 @@
+"""A booking as its invitee or its owner manages it, read from the log, which is never behind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from application.people import personal_data
+from application.people.personal_data import Invitee
+from application.people.rate_limits import FORGED_TOKENS
+from application.people.tokens import InvalidToken
+from domain import booking_changes
+from domain.booking import INVITEE, Booking
+from domain.calendar import CalendarTerms
+from domain.errors import AdmitOneError, BookingNotFound
+from interface.web.invitation import newest_calendar
+from interface.web.rate_limits import count_failure
+from interface.web.request_context import services
+from projections.open_slots import OpenSlots
+from projections.views.booking_calendar import BookingRow
+
+
+@dataclass(frozen=True)
+class ManagedBooking:
+    """A booking, the terms under which it was made, and what was typed for it, by version."""
+
+    booking: Booking
+    agreed: CalendarTerms
+    host_name: str
+    typed: Mapping[int, dict[str, str]]
+
+    @property
+    def terms(self) -> CalendarTerms:
+        """Returns the agreed terms, with the duration that was booked."""
+        return self.agreed.with_duration(self.booking.slot.minutes)
+
+    @property
+    def invitee(self) -> Invitee | None:
+        """Returns the invitee; None once that person was forgotten."""
+        return Invitee.from_data(self.typed.get(1))
+
+    @property
+    def notes(self) -> str | None:
+        """Returns the invitee's notes."""
+        return self.typed.get(1, {}).get("notes")
+
+    @property
+    def place(self) -> str | None:
+        """Returns where to meet; None if that was changed and the invitee is forgotten."""
+        changed = self.booking.place_version
+        if changed is None:
+            return self.agreed.location
+        if self.booking.is_invitee_forgotten:
+            return None
+        return self.typed.get(changed, {}).get("place", "")
+
+    @property
+    def message(self) -> str | None:
+        """Returns what the owner wrote in asking for another time, while they do."""
+        request = self.booking.request_version
+        return None if request is None else self.typed.get(request, {}).get("message")
+
+    @property
+    def can_cancel(self) -> bool:
+        """Returns True if the invitee may cancel now."""
+        return self._may(booking_changes.must_be_cancellable)
+
+    @property
+    def can_reschedule(self) -> bool:
+        """Returns True if the invitee may move the booking now."""
+        return self._may(booking_changes.must_be_movable)
+
+    @property
+    def row(self) -> BookingRow:
+        """Returns the row that the owner's calendar of bookings has, or will have, for it."""
+        booking = self.booking
+        return BookingRow(
+            id=booking.id,
+            link_id=booking.link_id,
+            owner_id=booking.owner_id,
+            calendar_id=booking.calendar_id,
+            start=booking.slot.start,
+            end=booking.slot.end,
+            status=booking.status,
+            title=self.agreed.name,
+            location=self.place,
+            is_asked_to_reschedule=booking.is_asked_to_reschedule,
+            message=self.message,
+            invitee=self.invitee,
+            notes=self.notes,
+        )
+
+    def must_be_movable(self) -> None:
+        """Raises the reason why the invitee can't move the booking now, if there is one."""
+        booking_changes.must_be_movable(self.booking, self.agreed, now=services().now())
+
+    def _may(self, check: Callable[..., None]) -> bool:
+        """Returns True if the invitee may do now what `check` checks."""
+        try:
+            check(self.booking, self.agreed, now=services().now())
+        except AdmitOneError:
+            return False
+        return True
+
+    def open_slots(self, *, actor: str = INVITEE) -> OpenSlots:
+        """Returns the free slots to which this actor can move the booking."""
+        current = services()
+        newest = newest_calendar(self.booking.calendar_id).terms.rules
+        rules = booking_changes.rules_of_move(self.booking, newest, actor=actor)
+        return OpenSlots(
+            current.database, self.booking.owner_id, rules, current.now(), moving=self.booking.id
+        )
+
+
+def managed(booking: Booking) -> ManagedBooking:
+    """Returns a booking together with everything that is shown of it."""
+    current = services()
+    return ManagedBooking(
+        booking=booking,
+        agreed=current.bookings.agreed_terms(booking),
+        host_name=current.accounts.by_id(booking.owner_id).name,
+        typed=personal_data.texts_of(current.database, booking.id),
+    )
+
+
+def managed_by(token: str) -> ManagedBooking:
+    """Returns the booking that the token manages. Raises like `booking_id_of`."""
+    return managed(services().event_store.get(Booking, booking_id_of(token)))
+
+
+def booking_id_of(token: str) -> UUID:
+    """Returns the id of the booking that the token manages.
+
+    Raises `BookingNotFound` for a forged token, or `TooManyAttempts` after too many of them.
+    """
+    try:
+        return services().tokens.booking_id(token)
+    except InvalidToken:
+        count_failure(FORGED_TOKENS)
+        raise BookingNotFound from None
+
+
+def manage_urls(token: str) -> dict[str, Any]:
+    """Returns the addresses of the invitee's page and of their calendar file."""
+    manage_url = f"{services().settings.public_url}/m/{token}"
+    return {"manage_url": manage_url, "ics_url": f"{manage_url}/booking.ics"}
