@@ -119,6 +119,26 @@ def test_calendars_follow_a_booking_that_is_moved_twice_and_cancelled(
     assert "/m/" not in text_of(cancelled)
 
 
+def test_a_changed_place_and_a_request_are_told_with_the_owners_words(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    booking_id = host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    host_desk.change_place(booking_id, "Room 2")
+    host_desk.ask_to_reschedule(booking_id, "I am away.\nSorry!")
+    host_desk.change_place(booking_id, "Room 3")
+    send()
+    confirmed, _, moved_in, to_host, asked, again, _ = mail_server.mails
+    places = ["Room 1", "Room 2", "Room 2", "Room 3"]
+    for mail, place in zip((confirmed, moved_in, to_host, again), places, strict=True):
+        method, event = calendar_part(mail)
+        assert (method, event["LOCATION"]) == ("REQUEST", place)
+        assert place in text_of(mail)
+    assert moved_in["Subject"].startswith("New place: Intro call with Olivia Owner")
+    assert asked["Subject"] == "Please pick another time: Intro call with Olivia Owner"
+    assert "Message:\n> I am away.\n> Sorry!" in text_of(asked)
+    assert [part.get_content_type() for part in asked.iter_parts()] == ["text/plain", "text/html"]
+
+
 @pytest.mark.parametrize(
     ("zone", "start"),
     [
