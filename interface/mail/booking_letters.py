@@ -186,7 +186,12 @@ def _facts(news: BookingNews) -> list[tuple[str, str]]:
         (gettext("Location"), news.place),
     ]
     if news.is_for_invitee:
-        return [*facts, (gettext("Host"), news.host)]
+        description = "" if news.kind == CANCELLED else news.terms.description
+        return [
+            *facts,
+            (gettext("Host"), news.host),
+            (gettext("Description"), description),
+        ]
     return [
         *facts,
         (gettext("Invitee"), news.invitee_name),

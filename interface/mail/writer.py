@@ -135,6 +135,7 @@ def _calendar_part(
         return None
     if not has_public_domain(host.email):  # an address that no program can answer to
         host = Person(host.name, services.settings.sender_address)
+    way_back = i18n.gettext("Your booking: %(url)s") % {"url": news.url}
     content = calendar_file(
         booking_id=news.booking.id,
         slot=news.booking.slot,
@@ -142,7 +143,7 @@ def _calendar_part(
         sequence=news.booking.version - 1,
         summary=news.summary,
         location=news.place,
-        description=i18n.gettext("Your booking: %(url)s") % {"url": news.url},
+        description="\n\n".join(filter(None, (news.terms.description, way_back))),
         time_zone=news.terms.rules.time_zone,
         host=services.settings.public_host,
         now=at,

@@ -66,9 +66,11 @@ def test_both_get_a_confirmation_in_their_own_language_and_zone(
         "Tuesday, December 1, 2026, 9:00\u202fAM–9:30\u202fAM (Europe/London)",
         "Location: Room 1",
         "Host: Olivia Owner",
+        "Description: Hello.",
     ):
         assert words in text
     manage_url = "https://book.example.org/m/" + host_desk.services.tokens.for_managing(booking_id)
+    assert calendar_part(to_ada)[1]["DESCRIPTION"] == f"Hello.\n\nYour booking: {manage_url}"
     assert manage_url in text
     assert manage_url in text_of(to_ada, "html")
 
