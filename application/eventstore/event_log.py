@@ -57,6 +57,19 @@ def read_first(conn: Connection[DictRow], originator_ids: Collection[UUID]) -> l
     )
 
 
+def read_newest(
+    conn: Connection[DictRow], originator_id: UUID, version: int, topics: Collection[str]
+) -> RecordedEvent:
+    """Returns the newest event of an aggregate, up to a version, that has one of the topics."""
+    (recorded,) = _fetch(
+        conn,
+        """WHERE originator_id = %s AND originator_version <= %s AND topic = ANY(%s)
+        ORDER BY originator_version DESC LIMIT 1""",
+        (originator_id, version, list(topics)),
+    )
+    return recorded
+
+
 def read_streams(
     conn: Connection[DictRow], originator_ids: Collection[UUID], *, until: int | None = None
 ) -> list[RecordedEvent]:

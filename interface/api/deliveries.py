@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from interface.api.decorators import Blueprint, caller, requires
+from interface.api.decorators import Blueprint, caller, requires, shows
 from interface.api.response_schemas import DeliveryPage
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
 from interface.web.request_schemas import DeliveryQuery
+from projections.reactions.mail import MailReaction
 
 blueprint = Blueprint(
     "deliveries",
@@ -18,6 +19,7 @@ blueprint = Blueprint(
 
 @blueprint.route("")
 @requires("bookings")
+@shows(MailReaction.name)
 @blueprint.arguments(DeliveryQuery, location="query")
 @blueprint.response(200, DeliveryPage)
 def list_deliveries(query: dict[str, Any]) -> Any:

@@ -17,7 +17,14 @@ from interface.i18n import (
 )
 from interface.i18n import mark_for_translation as _
 from interface.mail.letter import Letter
-from projections.reactions.mail import CANCELLED, CONFIRMATION, MOVED, REMINDER
+from projections.reactions.mail import (
+    CANCELLED,
+    CHANGED,
+    CONFIRMATION,
+    MOVED,
+    REMINDER,
+    REQUEST,
+)
 
 # Subject, title and first sentence by kind.
 _TO_INVITEES = {
@@ -30,6 +37,16 @@ _TO_INVITEES = {
         _("New time: %(what)s, %(when)s"),
         _("Your booking has a new time"),
         _("Your booking with %(name)s was moved."),
+    ),
+    CHANGED: (
+        _("New place: %(what)s, %(when)s"),
+        _("Your booking takes place elsewhere"),
+        _("Your booking with %(name)s has a new place."),
+    ),
+    REQUEST: (
+        _("Please pick another time: %(what)s"),
+        _("Please pick another time"),
+        _("%(name)s asks you to pick another time for your booking."),
     ),
     CANCELLED: (
         _("Cancelled: %(what)s, %(when)s"),
@@ -52,6 +69,11 @@ _TO_OWNERS = {
         _("New time: %(what)s, %(when)s"),
         _("A booking has a new time"),
         _("The booking of %(name)s was moved."),
+    ),
+    CHANGED: (
+        _("New place: %(what)s, %(when)s"),
+        _("A booking takes place elsewhere"),
+        _("The booking of %(name)s has a new place."),
     ),
     CANCELLED: (
         _("Cancelled: %(what)s, %(when)s"),
@@ -130,18 +152,29 @@ def booking_letter(news: BookingNews) -> Letter:
         "when": f"{date_text(slot.start, news.zone)}, {time_text(slot.start, news.zone)}",
         "name": news.host if news.is_for_invitee else news.invitee_name,
     }
-    is_cancelled = news.kind == CANCELLED
     return Letter(
         subject=gettext(subject) % words,
         title=gettext(title),
         lead=gettext(lead) % words,
         facts=[(label, value) for label, value in _facts(news) if value],
-        quote=(gettext("Reason"), news.quote) if news.quote else None,
-        actions=[]
-        if is_cancelled and news.is_for_invitee
-        else [(gettext("Show the booking"), news.url)],
+        quote=(_quote_label(news), news.quote) if news.quote else None,
+        actions=_actions(news),
         closing=_closing(news),
     )
+
+
+def _quote_label(news: BookingNews) -> str:
+    return gettext("Message") if news.kind == REQUEST else gettext("Reason")
+
+
+def _actions(news: BookingNews) -> list[tuple[str, str]]:
+    if not news.is_for_invitee:
+        return [(gettext("Show the booking"), news.url)]
+    if news.kind == CANCELLED:
+        return []
+    if news.kind == REQUEST:
+        return [(gettext("Pick another time"), news.url)]
+    return [(gettext("Show, move or cancel the booking"), news.url)]
 
 
 def _facts(news: BookingNews) -> list[tuple[str, str]]:
@@ -153,7 +186,12 @@ def _facts(news: BookingNews) -> list[tuple[str, str]]:
         (gettext("Location"), news.place),
     ]
     if news.is_for_invitee:
-        return [*facts, (gettext("Host"), news.host)]
+        description = "" if news.kind == CANCELLED else news.terms.description
+        return [
+            *facts,
+            (gettext("Host"), news.host),
+            (gettext("Description"), description),
+        ]
     return [
         *facts,
         (gettext("Invitee"), news.invitee_name),
@@ -167,7 +205,7 @@ def _closing(news: BookingNews) -> list[str]:
         return []
     if news.kind == CANCELLED:
         return [gettext("To book another time, ask %(host)s for a new link.") % {"host": news.host}]
-    return [gettext("The link is for you alone: whoever has it can see your booking.")]
+    return [gettext("The link is for you alone: whoever has it can move and cancel your booking.")]
 
 
 def _when(slot: Slot, zone: str) -> str:

@@ -1,5 +1,6 @@
 """Writes the mail of a delivery: reads what it is about, as it was, and whom it goes to, now."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -12,7 +13,7 @@ from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee
 from domain.booking import Booking, BookingStatus
-from domain.calendar import Calendar
+from domain.calendar import CalendarTerms
 from interface import i18n
 from interface.bootstrap import Services
 from interface.mail.account_letters import account_letter
@@ -20,7 +21,10 @@ from interface.mail.booking_letters import BookingNews, booking_letter
 from interface.mail.letter import CalendarPart, Envelope, compose, mailbox
 from interface.mail.mail import Mail
 from interface.web.icalendar_file import Invitation, Person, calendar_file
-from projections.reactions.mail import CANCELLED, MOVED, REMINDER
+from projections.reactions.mail import CANCELLED, MOVED, REMINDER, REQUEST
+
+_QUOTES = {CANCELLED: "reason", REQUEST: "message"}
+"""The name of what a person wrote with an event, by kind of mail."""
 
 
 def write(services: Services, delivery: Delivery) -> Mail:
@@ -95,8 +99,9 @@ def _news(
             raise NotNeeded
     elif delivery.kind == MOVED:
         previous = store.get(Booking, booking_id, version=booking.version - 1).slot
-    terms = store.get(Calendar, booking.calendar_id, version=booking.calendar_version).terms
-    with_event = personal_data.find(database, booking_id, booking.version)
+    terms = services.bookings.agreed_terms(booking)
+    texts = personal_data.texts_of(database, booking_id)
+    with_event = texts.get(booking.version, {})
     public_url = services.settings.public_url
     return BookingNews(
         kind=delivery.kind,
@@ -104,25 +109,33 @@ def _news(
         booking=booking,
         previous_slot=previous,
         terms=terms,
-        place=terms.location,
+        place=_place(booking, terms, texts),
         host=owner.name,
         host_zone=owner.time_zone,
         invitee=Invitee.from_data(typed and typed.data),
         notes=typed.data.get("notes") if typed else None,
-        quote=with_event.data.get("reason") if with_event and delivery.kind == CANCELLED else None,
+        quote=with_event.get(_QUOTES[delivery.kind]) if delivery.kind in _QUOTES else None,
         manage_url=f"{public_url}/m/{services.tokens.for_managing(booking_id)}",
         owner_url=f"{public_url}/bookings/{booking_id}",
     )
 
 
+def _place(booking: Booking, terms: CalendarTerms, texts: Mapping[int, dict[str, str]]) -> str:
+    """Returns where the booking takes place, as it was agreed or changed since."""
+    if booking.place_version is None:
+        return terms.location
+    return texts.get(booking.place_version, {}).get("place", "")
+
+
 def _calendar_part(
     services: Services, news: BookingNews, host: Person, guest: Person | None, at: datetime
 ) -> CalendarPart | None:
-    """Returns what lets the reader's calendar follow the booking; a reminder changes nothing."""
-    if news.kind == REMINDER:
+    """Returns what lets the reader's calendar follow the booking, if that has changed."""
+    if news.kind in (REMINDER, REQUEST):
         return None
     if not has_public_domain(host.email):  # an address that no program can answer to
         host = Person(host.name, services.settings.sender_address)
+    way_back = i18n.gettext("Your booking: %(url)s") % {"url": news.url}
     content = calendar_file(
         booking_id=news.booking.id,
         slot=news.booking.slot,
@@ -130,7 +143,7 @@ def _calendar_part(
         sequence=news.booking.version - 1,
         summary=news.summary,
         location=news.place,
-        description=i18n.gettext("Your booking: %(url)s") % {"url": news.url},
+        description="\n\n".join(filter(None, (news.terms.description, way_back))),
         time_zone=news.terms.rules.time_zone,
         host=services.settings.public_host,
         now=at,

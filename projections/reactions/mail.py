@@ -11,24 +11,29 @@ from psycopg.rows import DictRow
 from application.deliveries import outbox
 from application.deliveries.delivery import Audience, NewDelivery
 from application.deliveries.outbox import FORGOTTEN, MAIL
-from application.eventstore.event_log import read_first
+from application.eventstore.event_log import read_first, read_newest
 from application.eventstore.mapper import MAPPER
 from domain.booking import Booking
+from domain.calendar import Calendar
 from projections.engine.projection import applies
 from projections.engine.tables import Rows
 from projections.reactions.reaction import Reaction
 
 CONFIRMATION = "confirmation"
 MOVED = "moved"
+CHANGED = "changed"
+REQUEST = "request"
 CANCELLED = "cancelled"
 REMINDER = "reminder"
 
-REMINDER_MINUTES = 1440
-
+MOST_REMEMBERED = 10_000
+_WITH_TERMS = (Calendar.Created.TOPIC, Calendar.Changed.TOPIC)
 _BOTH = (Audience.INVITEE, Audience.OWNER)
 _MAILS: dict[type, tuple[str, Sequence[Audience]]] = {
     Booking.Made: (CONFIRMATION, _BOTH),
     Booking.Rescheduled: (MOVED, _BOTH),
+    Booking.Changed: (CHANGED, _BOTH),
+    Booking.RescheduleRequested: (REQUEST, [Audience.INVITEE]),
     Booking.Cancelled: (CANCELLED, _BOTH),
     Booking.InviteeForgotten: (FORGOTTEN, [Audience.INVITEE]),
 }
@@ -39,12 +44,24 @@ class MailReaction(Reaction):
 
     name = "mail_v1"
 
+    def __init__(self) -> None:
+        # By calendar and version: what was agreed never changes.
+        self._reminder_minutes: dict[tuple[UUID, int], int] = {}
+
     @applies(Booking.Made)
     def _made(self, event: Booking.Made, rows: Rows) -> None:
         rows.note(event)
 
     @applies(Booking.Rescheduled)
     def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Changed)
+    def _changed(self, event: Booking.Changed, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.RescheduleRequested)
+    def _requested(self, event: Booking.RescheduleRequested, rows: Rows) -> None:
         rows.note(event)
 
     @applies(Booking.Cancelled)
@@ -58,14 +75,29 @@ class MailReaction(Reaction):
     def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
         """Adds and ends mails because of these events, in the transaction of `conn`."""
         made = _made_by_id(conn, noted)
+        self._read_reminder_minutes(conn, made.values())
         deliveries: list[NewDelivery] = []
         for position, event in noted:
-            deliveries += _caused_by(event, position, made[event.originator_id])
+            first = made[event.originator_id]
+            minutes = self._reminder_minutes[first.calendar_id, first.calendar_version]
+            deliveries += _caused_by(event, position, first, reminder_minutes=minutes)
         outbox.add(conn, deliveries)
         outbox.end_earlier(
             conn, REMINDER, _positions(noted, Booking.Rescheduled, Booking.Cancelled)
         )
         outbox.forget(conn, [id_ for id_, _ in _positions(noted, Booking.InviteeForgotten)])
+
+    def _read_reminder_minutes(
+        self, conn: Connection[DictRow], made: Iterable[Booking.Made]
+    ) -> None:
+        """Completes `_reminder_minutes` by what was agreed for these bookings."""
+        if len(self._reminder_minutes) > MOST_REMEMBERED:
+            self._reminder_minutes.clear()
+        agreed = {(each.calendar_id, each.calendar_version) for each in made}
+        for calendar_id, version in agreed - self._reminder_minutes.keys():
+            recorded = read_newest(conn, calendar_id, version, _WITH_TERMS)
+            terms = cast("Calendar.Created | Calendar.Changed", MAPPER.event_of(recorded)).terms
+            self._reminder_minutes[calendar_id, version] = terms.reminder_minutes
 
 
 def _made_by_id(
@@ -79,12 +111,14 @@ def _made_by_id(
     return made
 
 
-def _caused_by(event: Any, position: int, made: Booking.Made) -> Iterator[NewDelivery]:
+def _caused_by(
+    event: Any, position: int, made: Booking.Made, *, reminder_minutes: int
+) -> Iterator[NewDelivery]:
     """Yields the mails about one event, and the reminders of the time that it sets."""
     kind, audiences = _MAILS[type(event)]
     mails = [(kind, audience, event.timestamp) for audience in audiences]
-    if isinstance(event, Booking.Made | Booking.Rescheduled):
-        due_at = event.slot_start - timedelta(minutes=REMINDER_MINUTES)
+    if reminder_minutes and isinstance(event, Booking.Made | Booking.Rescheduled):
+        due_at = event.slot_start - timedelta(minutes=reminder_minutes)
         if due_at > event.timestamp:
             mails += [(REMINDER, audience, due_at) for audience in _BOTH]
     for name, audience, due_at in mails:

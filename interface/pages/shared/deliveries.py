@@ -7,6 +7,8 @@ from interface.i18n import mark_for_translation as _
 _KINDS = {
     "confirmation": _("Confirmation"),
     "moved": _("New time"),
+    "changed": _("New place"),
+    "request": _("Request to pick another time"),
     "cancelled": _("Cancellation"),
     "reminder": _("Reminder"),
     "new-key": _("New API key"),

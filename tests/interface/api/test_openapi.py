@@ -66,6 +66,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | BODY
     | {409: {"link-redeemed", "link-revoked", "calendar-archived"}},
     "GET /bookings": KEY | VIEW,
+    "GET /deliveries": KEY | VIEW,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
     "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
     "PATCH /bookings/{booking_id}": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
@@ -334,6 +335,7 @@ def test_every_header_that_is_read_or_sent_is_documented(document: dict[str, Any
 def test_lists_document_their_filters(document: dict[str, Any]) -> None:
     for call, names in {
         "GET /links": {"status", "calendar_id", "q", "limit", "cursor"},
+        "GET /deliveries": {"booking_id", "status", "limit", "cursor"},
         "GET /bookings": {"from", "to", "status", "calendar_id", "q", "limit", "cursor"},
         "GET /booking-links/{token}/slots": {"from", "to", "time_zone"},
         "GET /manage/{token}/slots": {"from", "to", "time_zone"},

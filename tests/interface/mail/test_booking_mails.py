@@ -66,9 +66,11 @@ def test_both_get_a_confirmation_in_their_own_language_and_zone(
         "Tuesday, December 1, 2026, 9:00\u202fAM–9:30\u202fAM (Europe/London)",
         "Location: Room 1",
         "Host: Olivia Owner",
+        "Description: Hello.",
     ):
         assert words in text
     manage_url = "https://book.example.org/m/" + host_desk.services.tokens.for_managing(booking_id)
+    assert calendar_part(to_ada)[1]["DESCRIPTION"] == f"Hello.\n\nYour booking: {manage_url}"
     assert manage_url in text
     assert manage_url in text_of(to_ada, "html")
 
@@ -117,6 +119,26 @@ def test_calendars_follow_a_booking_that_is_moved_twice_and_cancelled(
     assert "10:00\u202fAM–10:30\u202fAM" in text_of(moved)  # where it is, whatever came after
     assert "> Caught a cold\n> and a cough" in text_of(cancelled)
     assert "/m/" not in text_of(cancelled)
+
+
+def test_a_changed_place_and_a_request_are_told_with_the_owners_words(
+    host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    booking_id = host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    host_desk.change_place(booking_id, "Room 2")
+    host_desk.ask_to_reschedule(booking_id, "I am away.\nSorry!")
+    host_desk.change_place(booking_id, "Room 3")
+    send()
+    confirmed, _, moved_in, to_host, asked, again, _ = mail_server.mails
+    places = ["Room 1", "Room 2", "Room 2", "Room 3"]
+    for mail, place in zip((confirmed, moved_in, to_host, again), places, strict=True):
+        method, event = calendar_part(mail)
+        assert (method, event["LOCATION"]) == ("REQUEST", place)
+        assert place in text_of(mail)
+    assert moved_in["Subject"].startswith("New place: Intro call with Olivia Owner")
+    assert asked["Subject"] == "Please pick another time: Intro call with Olivia Owner"
+    assert "Message:\n> I am away.\n> Sorry!" in text_of(asked)
+    assert [part.get_content_type() for part in asked.iter_parts()] == ["text/plain", "text/html"]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,30 @@ def test_a_moved_booking_is_told_and_reminded_of_at_its_new_time_alone(
     ]
 
 
+@pytest.mark.parametrize(("minutes", "due"), [(90, True), (0, False), (14401, False)])
+def test_reminders_are_due_as_the_calendar_said_when_it_was_booked(
+    desk: Desk, deliveries: Callable[[], Any], minutes: int, due: bool
+) -> None:
+    calendar_id = desk.new_calendar(reminder_minutes=minutes)
+    desk.new_booking(calendar_id)  # ten days ahead
+    desk.change(calendar_id, reminder_minutes=7)
+    found = [row["due_at"] for row in deliveries() if row["kind"] == "reminder"]
+    assert found == [TOMORROW_AT_NINE - timedelta(minutes=minutes)] * 2 * due
+
+
+def test_a_changed_place_is_told_to_both_and_a_request_to_the_invitee(
+    desk: Desk, deliveries: Callable[[], Any]
+) -> None:
+    booking_id = desk.new_booking(desk.new_calendar())
+    desk.change_place(booking_id, "Room 2")
+    desk.ask_to_reschedule(booking_id, "I am away")
+    assert told(deliveries())[4:] == [
+        ("changed", "invitee", "due", NOW),
+        ("changed", "owner", "due", NOW),
+        ("request", "invitee", "due", NOW),
+    ]
+
+
 def test_a_cancelled_booking_is_told_and_reminds_nobody(
     desk: Desk, deliveries: Callable[[], Any]
 ) -> None:
