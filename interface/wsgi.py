@@ -13,7 +13,7 @@ from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
 from interface import api, i18n, pages
 from interface.bootstrap import Services
-from interface.observability import health, logs, metrics
+from interface.observability import health, metrics, request_log
 from interface.observability.request_facts import BEGAN
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
@@ -47,7 +47,7 @@ class WebApplication(Flask):
 
     def log_exception(self, exc_info: Any) -> None:
         """Logs an unexpected error without the path, which may hold a token."""
-        logs.unexpected(exc_info)
+        request_log.unexpected(exc_info)
 
 
 def create_app(services: Services) -> Flask:
@@ -60,7 +60,7 @@ def create_app(services: Services) -> Flask:
     app.extensions["admitone"] = services
     app.before_request(_refuse_other_hosts)
     app.before_request(_refuse_for_the_server)
-    logs.init_app(app)
+    request_log.init_app(app)
     metrics.init_app(app, services, refusal_of=problems.slug_of)
     health.init_app(app, services)
     api.init_app(app)

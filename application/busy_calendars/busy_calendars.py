@@ -4,12 +4,10 @@ Calendars are read in the background (`application.busy_calendars.reading`). Eve
 works with what was read last.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
-
-import psycopg
 
 from application.eventstore.database import Database
 from application.outgoing import Outgoing
@@ -50,7 +48,7 @@ class BusyCalendar:
 
     id: UUID
     name: str
-    url: str
+    url: str = field(repr=False)
     created_at: datetime
     last_read_at: datetime | None
     problem: ReadProblem | None
@@ -73,7 +71,7 @@ _SELECT = """SELECT id, name, url, created_at, last_read_at, problem, problem_si
 
 _INSERT = """
     INSERT INTO busy_calendars (id, owner_id, name, url, created_at, next_read_at)
-    VALUES (%s, %s, %s, %s, %s, %s)"""
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (owner_id, url) DO NOTHING"""
 
 _BUSY = """
     SELECT lower(span) AS start, upper(span) AS end
@@ -99,15 +97,14 @@ class BusyCalendars:
         url = self.outgoing.check(url)
         calendar_id = uuid4()
         values = (calendar_id, owner_id, name or url.split("/", 3)[2], url, now, now)
-        try:
-            with self.database.connection() as conn, conn.transaction():
-                # One after the other, so that two requests do not exceed the limit together.
-                conn.execute("SELECT FROM accounts WHERE id = %s FOR NO KEY UPDATE", (owner_id,))
-                if len(conn.execute(_SELECT, (owner_id,)).fetchall()) >= MOST_CALENDARS:
-                    raise Invalid({"url": [_TOO_MANY]})
-                conn.execute(_INSERT, values)
-        except psycopg.errors.UniqueViolation:
-            raise Invalid({"url": [_ADDED_BEFORE]}) from None
+        with self.database.connection() as conn, conn.transaction():
+            # One after the other, so that two requests do not exceed the limit together.
+            conn.execute("SELECT FROM accounts WHERE id = %s FOR NO KEY UPDATE", (owner_id,))
+            if len(conn.execute(_SELECT, (owner_id,)).fetchall()) >= MOST_CALENDARS:
+                raise Invalid({"url": [_TOO_MANY]})
+            # No error of the server, whose log would quote the address.
+            if conn.execute(_INSERT, values).rowcount == 0:
+                raise Invalid({"url": [_ADDED_BEFORE]})
         return self.one(owner_id, calendar_id)
 
     def all(self, owner_id: UUID) -> list[BusyCalendar]:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import TimestamptzRange
 
 from application.busy_calendars import bounded_parsing
-from application.busy_calendars.bounded_parsing import NotACalendar
+from application.busy_calendars.bounded_parsing import NotACalendar, Stopped
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.busy_calendars.ics_parsing import TooComplex
 from application.eventstore.database import Database
@@ -39,7 +40,7 @@ SELDOMEST = timedelta(hours=6)  # between readings of a calendar with a lasting 
 AHEAD = timedelta(days=366)
 # Busy times are computed anew at least this often, because the year ahead moves on.
 COMPUTED_EVERY = timedelta(days=1)
-REQUEST_SECONDS = 20.0
+REQUEST_SECONDS = 10.0
 MOST_BYTES = 5_000_000
 MOST_REDIRECTS = 3
 LONGEST_HEADER = 200
@@ -115,15 +116,18 @@ class BusyCalendarReader:
     outgoing: Outgoing
     parse: Parse = field(default=bounded_parsing.busy_times)
 
-    def read_next(self, *, now: datetime) -> bool:
+    def read_next(self, *, now: datetime, stop: Event) -> bool:
         """Reads one calendar that is due, and returns False if none is.
 
-        What was read before stays if it can't be read now.
+        What was read before stays if it can't be read now. Setting `stop` ends it early.
         """
         claim = self._claim(now)
         if claim is None:
             return False
-        statement, values = self._outcome(claim, now)
+        try:
+            statement, values = self._outcome(claim, now, stop)
+        except Stopped:
+            return False
         self.database.run_idempotent(
             lambda conn: conn.execute(statement.encode(), {"id": claim.id, "now": now} | values)
         )
@@ -143,14 +147,16 @@ class BusyCalendarReader:
 
         return self.database.run_idempotent(claim)
 
-    def _outcome(self, claim: _Claim, now: datetime) -> tuple[str, dict[str, Any]]:
+    def _outcome(self, claim: _Claim, now: datetime, stop: Event) -> tuple[str, dict[str, Any]]:
         """Reads the calendar and returns the statement that stores the outcome, with values."""
         time_zone = claim.time_zone or UTC
         try:
             answer = self._answer(claim, time_zone, now)
             if answer.status == 304:
                 return _UNCHANGED, {}
-            busy = self.parse(answer.body, time_zone=time_zone, since=now, until=now + AHEAD)
+            busy = self.parse(
+                answer.body, time_zone=time_zone, since=now, until=now + AHEAD, stop=stop
+            )
         except _Unreadable as error:
             return _FAILED, {"problem": error.problem}
         except tuple(_PROBLEM_OF) as error:

@@ -164,9 +164,9 @@ class LinkCommands:
         A link that does not exist, or that was redeemed or revoked before, is reported and
         does not stop the others. Raises `Invalid`, or `Busy` with nothing changed.
         """
-        ids = list(dict.fromkeys(link_ids))
-        if not 1 <= len(ids) <= LARGEST_BATCH:
+        if not 1 <= len(link_ids) <= LARGEST_BATCH:
             raise Invalid({"ids": [f"Must be 1 to {LARGEST_BATCH} ids."]})
+        ids = list(dict.fromkeys(link_ids))
 
         def decide() -> Written[BulkRevocation]:
             links = self.event_store.find_many(SingleUseLink, ids)

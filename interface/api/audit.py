@@ -112,7 +112,10 @@ def calendar(as_of: AsOf | None, calendar_id: UUID) -> History:
     return history_of(calendar_id, kind="calendar.", as_of=as_of)
 
 
-@blueprint.route("/agendas/<uuid:owner_id>/<day>")
+@blueprint.route(
+    "/agendas/<uuid:owner_id>/<day>",
+    parameters=[{"in": "path", "name": "day", "schema": Day.SCHEMA}],
+)
 @reads_history
 def agenda(as_of: AsOf | None, owner_id: UUID, day: str) -> History:
     """Read the history of an owner's reserved time on one day.

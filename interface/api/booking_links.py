@@ -78,7 +78,12 @@ def slots(query: dict[str, Any], token: str) -> Any:
 @reads_header(
     "Idempotency-Key",
     "A repeated key with the same body gets the first response again.",
-    schema={"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY},
+    schema={
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST_IDEMPOTENCY_KEY,
+        "pattern": "^[ -~]+$",
+    },
 )
 @refuses(*REFUSED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
 @blueprint.response(201, RedemptionOutput, headers=LOG_POSITION)

@@ -84,7 +84,9 @@ def read(calendar_id: UUID) -> Any:
 
 @blueprint.route("/<uuid:calendar_id>", methods=["PATCH"])
 @requires("calendars")
-@blueprint.arguments(CalendarChange, example={"name": "Intro call", "duration_minutes": 45})
+@blueprint.arguments(
+    CalendarChange, required=False, example={"name": "Intro call", "duration_minutes": 45}
+)
 @names_version
 @refuses(CalendarNotFound, CalendarArchived, Busy)
 @blueprint.response(200, CalendarOutput, headers=LOG_POSITION | ETAG)

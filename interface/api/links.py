@@ -166,7 +166,7 @@ def read(link_id: UUID) -> Any:
 
 @blueprint.route("/links/<uuid:link_id>", methods=["PATCH"])
 @requires("links")
-@blueprint.arguments(LinkChange, example={"note": "Second interview"})
+@blueprint.arguments(LinkChange, required=False, example={"note": "Second interview"})
 @names_version
 @refuses(LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, Busy)
 @blueprint.response(200, LinkOutput, headers=LOG_POSITION | ETAG)

@@ -12,7 +12,7 @@ from marshmallow import Schema, fields
 
 from domain.errors import Unavailable
 from interface.web import problems
-from interface.web.fields import AsOfField, Day, Instant
+from interface.web.fields import AsOfField, Day, Instant, InstantOrDay
 from interface.web.request_context import services
 from interface.web.static_files import asset
 
@@ -88,6 +88,7 @@ class Api(flask_smorest.Api):
         super().__init__(app)
         self.register_field(Instant, "string", "date-time")
         self.register_field(Day, "string", "date")
+        self.register_field(InstantOrDay, "string", None)
         self.register_field(AsOfField, "string", None)
         self.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
 

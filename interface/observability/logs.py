@@ -1,7 +1,7 @@
 """Writes the log for operators to standard error, one line for each thing that happens.
 
-A line names a request by its id and the rule of its route. What the request holds stays out of
-the log: path, query, headers, body, and the message of an unexpected error, which may quote them.
+The message of an error stays out of it, because it may quote what people typed. Background
+processes log as well: they need no Flask, which takes 7 MB of memory, so it is not loaded here.
 """
 
 import json
@@ -9,23 +9,12 @@ import logging
 import sys
 from datetime import UTC, datetime
 from traceback import StackSummary, walk_tb
-from types import TracebackType
 from typing import Any
 
-from flask import Flask, Response, has_request_context, request
-
 from application.eventstore.database import safe_description
-from interface.observability.request_facts import method, request_id, route, seconds_taken
 
 OUR_FOLDERS = ("application", "domain", "interface", "projections")
-NOT_LOGGED = {"health.alive", "health.ready", "metrics", "static"}
-"""Endpoints that are called all day long."""
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-
 _FIELDS = ("method", "route", "status", "milliseconds")
-
-log = logging.getLogger(__name__)
 
 
 def configure(form: str | None) -> None:
@@ -42,17 +31,6 @@ def configure(form: str | None) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
-def init_app(app: Flask) -> None:
-    """Logs every request when its response is ready, and adds its id to the response."""
-    app.after_request(_log_request)
-
-
-def unexpected(exc_info: ExcInfo) -> None:
-    """Logs an unexpected error in the current request."""
-    where = {"method": method(), "route": route()}
-    log.error("unexpected error in %(method)s %(route)s", where, exc_info=exc_info, extra=where)
-
-
 class JSONLines(logging.Formatter):
     """A formatter that writes one JSON object per line. Times are in UTC."""
 
@@ -65,8 +43,8 @@ class JSONLines(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        if has_request_context():
-            facts["request_id"] = request_id()
+        if (request_id := _request_id()) is not None:
+            facts["request_id"] = request_id
         facts |= {name: vars(record)[name] for name in _FIELDS if name in vars(record)}
         if trace := _trace(record):
             facts["exception"] = trace
@@ -79,22 +57,20 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as a line of text, followed by its traceback."""
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname} {record.name}"
-        if has_request_context():
-            line += f" [{request_id()}]"
+        if (request_id := _request_id()) is not None:
+            line += f" [{request_id}]"
         return "\n".join([f"{line}: {_message(record)}", *_trace(record).splitlines()])
 
 
-def _log_request(response: Response) -> Response:
-    response.headers["X-Request-Id"] = request_id()
-    if request.endpoint not in NOT_LOGGED:
-        facts = {
-            "method": method(),
-            "route": route(),
-            "status": response.status_code,
-            "milliseconds": round(seconds_taken() * 1000, 1),
-        }
-        log.info("%(method)s %(route)s %(status)d in %(milliseconds).1f ms", facts, extra=facts)
-    return response
+def _request_id() -> str | None:
+    """Returns the id of the current request, if there is one."""
+    if "flask" not in sys.modules:
+        return None
+    from flask import has_request_context
+
+    from interface.observability.request_facts import request_id
+
+    return request_id() if has_request_context() else None
 
 
 def _message(record: logging.LogRecord) -> str:

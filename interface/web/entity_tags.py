@@ -44,9 +44,10 @@ def version_in(tag: str) -> int:
 
 
 def known_tag(tag: str) -> str | None:
-    """Returns the tag, with a version or not, of the response if the client has it already."""
+    """Returns the tag, with a version or not, of the response if the client has it already.
+
+    `*` names no tag: it asks if there is anything.
+    """
     named = request.if_none_match
-    if named.star_tag:
-        return tag
-    known = named.as_set(include_weak=True)
-    return next((each for each in known if each.rpartition("-")[2] == tag), None)
+    known = () if named.star_tag else named.as_set(include_weak=True)
+    return next((each for each in known if each and each.rpartition("-")[2] == tag), None)

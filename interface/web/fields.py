@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
@@ -22,6 +22,20 @@ LONGEST_EMAIL = 254
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+# The same for the OpenAPI document, which has no other way to bound a year.
+_DATE_PATTERN = r"^2[01]\d{2}-\d{2}-\d{2}$"
+_INSTANT_PATTERN = (
+    r"^2[01]\d{2}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:[0-5]\d(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})$"
+)
+_INSTANT_SCHEMA = {"type": "string", "format": "date-time", "pattern": _INSTANT_PATTERN}
+_DAY_SCHEMA = {"type": "string", "format": "date", "pattern": _DATE_PATTERN}
+_POSITION = {"type": "string", "pattern": r"^\d{1,18}$"}
+
+# Text without control characters, as the document says it. Surrounding space may be anything.
+_LINE_PATTERN = r"^\s*[^\x00-\x1f\x7f-\x9f]*\s*$"
+_LINES_PATTERN = r"^\s*([^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*\s*$"
+_NAME_PATTERN = r"^\s*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*\s*$"
+
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -36,6 +50,12 @@ def whole_number(text: str) -> int | None:
 
 class Instant(fields.Field[datetime]):
     """A moment in RFC 3339 with any offset, deserialized to UTC and serialized with Z."""
+
+    SCHEMA: ClassVar[dict[str, Any]] = _INSTANT_SCHEMA
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """`metadata` is what the OpenAPI document says of the field."""
+        super().__init__(metadata={**self.SCHEMA, **(metadata or {})}, **kwargs)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -89,6 +109,12 @@ class LocalInstant(Instant):
 class Day(fields.Field[date]):
     """A date such as 2026-12-24."""
 
+    SCHEMA: ClassVar[dict[str, Any]] = _DAY_SCHEMA
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """`metadata` is what the OpenAPI document says of the field."""
+        super().__init__(metadata={**self.SCHEMA, **(metadata or {})}, **kwargs)
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> date:
@@ -115,6 +141,8 @@ class Day(fields.Field[date]):
 class InstantOrDay(Instant):
     """A moment, or a date, which stands for the moment at which that day begins in UTC."""
 
+    SCHEMA: ClassVar[dict[str, Any]] = {"anyOf": [_INSTANT_SCHEMA, _DAY_SCHEMA]}
+
     def __init__(self, *, whole_day: bool = False, **kwargs: Any) -> None:
         """With `whole_day`, a date stands for the moment at which that day ends in UTC."""
         super().__init__(**kwargs)
@@ -138,7 +166,8 @@ class AsOfField(fields.Field[AsOf]):
 
     def __init__(self, zone: Callable[[], str] | None = None, **kwargs: Any) -> None:
         """`zone` returns the name of the reader's time zone when a value is read."""
-        super().__init__(**kwargs)
+        schema = {"anyOf": [_POSITION, _INSTANT_SCHEMA, _DAY_SCHEMA]}
+        super().__init__(metadata=schema | kwargs.pop("metadata", {}), **kwargs)
         self._wall_clock = LocalInstant(zone) if zone is not None else None
 
     def _deserialize(
@@ -171,18 +200,24 @@ class Text(fields.String):
         **kwargs: Any,
     ) -> None:
         """`longest` is in characters. `metadata` is what the OpenAPI document says of the field."""
-        super().__init__(metadata={"maxLength": longest, **(metadata or {})}, **kwargs)
+        schema = {"maxLength": longest} | self._schema(several_lines=several_lines)
+        super().__init__(metadata={**schema, **(metadata or {})}, **kwargs)
         self.longest = longest
         self._allowed = "\n\t" if several_lines else ""
+
+    def _schema(self, *, several_lines: bool) -> dict[str, Any]:
+        """Returns what the OpenAPI document says of the characters."""
+        return {"pattern": _LINES_PATTERN if several_lines else _LINE_PATTERN}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n").strip()
+        text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n")
         if len(text) > self.longest:
             raise ValidationError(
                 Sentence("Must not be longer than {most} characters.", most=self.longest)
             )
+        text = text.strip()
         for sign in text:
             if unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed:
                 raise ValidationError(Sentence("Must not contain control characters."))
@@ -191,6 +226,9 @@ class Text(fields.String):
 
 class Name(Text):
     """Text that must not be empty."""
+
+    def _schema(self, *, several_lines: bool) -> dict[str, Any]:
+        return {"minLength": 1, "pattern": _NAME_PATTERN}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -207,6 +245,9 @@ class Email(Name):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(longest=LONGEST_EMAIL, **kwargs)
 
+    def _schema(self, *, several_lines: bool) -> dict[str, Any]:
+        return {"format": "email"}
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
@@ -219,6 +260,10 @@ class Email(Name):
 
 class TimeZone(fields.String):
     """The name of an IANA time zone, such as Europe/Paris."""
+
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """`metadata` is what the OpenAPI document says of the field."""
+        super().__init__(metadata={"format": "time-zone", **(metadata or {})}, **kwargs)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any

@@ -34,6 +34,7 @@ LONGEST_PERSON = 200
 LONGEST_NOTE = 2000
 LONGEST_REFERENCE = 200
 LONGEST_LIFE_DAYS = LONGEST_LIFE.days
+_TIME_PATTERN = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 
 
 class Body(Schema):
@@ -55,7 +56,7 @@ class Query(Schema):
 
 def _hours_by(day: fields.String, example: dict[str, Any], description: str) -> fields.Dict:
     """Returns a field of intervals by day, for example [["09:00", "17:00"]]."""
-    time = fields.String(metadata={"example": "09:00"})
+    time = fields.String(metadata={"example": "09:00", "pattern": _TIME_PATTERN})
     interval = fields.List(time, validate=validate.Length(equal=2, error="Must be two times."))
     return fields.Dict(
         keys=day,

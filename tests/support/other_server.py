@@ -56,12 +56,17 @@ class _Handler(StreamRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError):  # the other side has gone
-            lines = []
-            while line := self.rfile.readline().rstrip(b"\r\n"):
-                lines.append(line.decode())
-            self.server.requests.append("\n".join(lines))
-            for part in self.server.answer():
-                self.wfile.write(part)
+            while self._answer_one().startswith("CONNECT "):
+                pass  # what comes through the tunnel is answered here too
+
+    def _answer_one(self) -> str:
+        lines = []
+        while line := self.rfile.readline().rstrip(b"\r\n"):
+            lines.append(line.decode())
+        self.server.requests.append("\n".join(lines))
+        for part in self.server.answer():
+            self.wfile.write(part)
+        return self.server.requests[-1]
 
     def finish(self) -> None:
         with suppress(OSError):

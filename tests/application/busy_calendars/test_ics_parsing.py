@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from threading import Event
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from application.busy_calendars import bounded_parsing, ics_parsing
-from application.busy_calendars.bounded_parsing import NotACalendar
+from application.busy_calendars.bounded_parsing import NotACalendar, Stopped
 from application.busy_calendars.ics_parsing import TooComplex, merged
 from domain.slot import Slot
 from tests.support.ics_files import event, ics
@@ -130,8 +131,10 @@ def test_merged_times_cover_the_same_moments_and_never_meet(
     assert all(before[1] < after[0] for before, after in pairwise(found))
 
 
-def parsed(file: bytes) -> list[Slot]:
-    return bounded_parsing.busy_times(file, time_zone="UTC", since=SINCE, until=UNTIL)
+def parsed(file: bytes, stop: Event | None = None) -> list[Slot]:
+    return bounded_parsing.busy_times(
+        file, time_zone="UTC", since=SINCE, until=UNTIL, stop=stop or Event()
+    )
 
 
 def test_a_process_of_its_own_finds_the_same_times() -> None:
@@ -170,6 +173,13 @@ def test_a_hostile_rule_ends_with_little_time_and_memory(
     monkeypatch.setattr(bounded_parsing, "SECONDS", 1)
     with pytest.raises(TooComplex):
         parsed(ics(f"DTSTART:19700101T000000Z\nDURATION:PT1S\n{rule}"))
+
+
+def test_a_process_that_has_to_end_waits_for_no_file() -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        parsed(ics("DTSTART:19700101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY"), stop)
 
 
 def test_more_busy_times_than_can_be_stored_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ NO_DATES = (
 )
 
 WRONG: dict[str, list[Any]] = {
-    "text": [*_NO_TEXT, None, "x" * 4001],
+    "text": [*_NO_TEXT, None, "x" * 4001, " " * 4001],
     "text or null": [*_NO_TEXT, "x" * 2001],
     "name": [*_NO_TEXT, None, "", " ", "\n", "two\nlines", "x" * 201],
     "email": [

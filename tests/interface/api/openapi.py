@@ -5,7 +5,9 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from application.people.email_address import normalized_email_address
 from tests.interface.routes import METHODS
 
 API = "/api/v1"
@@ -22,11 +24,15 @@ FORMATS: dict[str, Callable[[str], object]] = {
     "uuid": UUID,
     "date": date.fromisoformat,
     "date-time": datetime.fromisoformat,
+    "email": normalized_email_address,
+    "time-zone": ZoneInfo,
 }
 KNOWN = {
     *("$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "anyOf"),
     *(
         "format",
+        "pattern",
+        "minLength",
         "maxLength",
         "minimum",
         "maximum",
@@ -70,8 +76,11 @@ def faults(
             FORMATS[schema["format"]](value)
         except ValueError:
             found.append(f"{at}: {value!r} is no {schema['format']}")
-    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
-        found.append(f"{at} has {len(value)} characters")
+    if isinstance(value, str):
+        if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+            found.append(f"{at} has {len(value)} characters")
+        if not re.search(schema.get("pattern", ""), value):
+            found.append(f"{at}: {value!r} does not match {schema['pattern']}")
     if isinstance(value, int) and not (
         schema.get("minimum", value) <= value <= schema.get("maximum", value)
     ):

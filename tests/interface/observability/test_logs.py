@@ -62,7 +62,7 @@ def test_every_request_is_one_line_with_its_route_and_its_outcome(
     assert message.startswith("POST /api/v1/booking-links/<token>/redeem 201 in ")
     assert line == {
         "level": "info",
-        "logger": "interface.observability.logs",
+        "logger": "interface.observability.request_log",
         "request_id": answer.headers["X-Request-Id"],
         "method": "POST",
         "route": "/api/v1/booking-links/<token>/redeem",
@@ -174,7 +174,8 @@ def test_a_connection_error_is_logged_with_its_message(written: io.StringIO) -> 
 def test_a_line_of_text_is_short(app: Flask, text: io.StringIO) -> None:
     app.test_client().get("/", headers={"X-Request-Id": "abc"})
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d INFO interface\.observability\.logs \[abc\]: GET / 200 in \d+\.\d ms\n",
+        r"\d\d:\d\d:\d\d INFO interface\.observability\.request_log \[abc\]:"
+        r" GET / 200 in \d+\.\d ms\n",
         text.getvalue(),
     )
 

@@ -155,7 +155,11 @@ def test_every_kind_of_event_was_logged(busy_service: Service, secrets: list[str
     lines = logged(busy_service)
     loggers = {line["logger"] for line in lines}
     loggers.discard("interface.runtime.rebuild_launcher")  # looks once a second, for a database
-    assert loggers == {"interface.observability.logs", "projections.engine.runner", "_granian"}
+    assert loggers == {
+        "interface.observability.request_log",
+        "projections.engine.runner",
+        "_granian",
+    }
     (fault,) = [line for line in lines if "exception" in line]
     assert fault["exception"].endswith("RaiseException: P0001")
     (answered,) = [line for line in lines if line.get("status") == 500]

@@ -201,14 +201,23 @@ def test_a_name_without_an_address_fails() -> None:
 def test_a_proxy_is_asked_for_the_checked_address_and_told_its_credentials(
     server: OtherServer,
 ) -> None:
-    server.answer = lambda: [b"HTTP/1.1 200 Connected\r\n\r\n"]
+    answers = [answer(b"through"), b"HTTP/1.1 200 Connected\r\n\r\n"]
+    server.answer = lambda: [answers.pop()]
     proxied = client(ALLOWED, proxy=Proxy("127.0.0.1", server.port, "ada:secret"))
-    with pytest.raises(RequestFailed):  # this one tunnels nowhere
-        get("http://feeds.example:8080/", proxied)
-    assert server.requests == [
+    assert get("http://feeds.example:8080/", proxied).body == b"through"
+    asked, sent_on = server.requests
+    assert asked == (
         "CONNECT 127.0.0.1:8080 HTTP/1.1\nHost: 127.0.0.1:8080"
         "\nProxy-Authorization: Basic YWRhOnNlY3JldA=="
-    ]
+    )
+    assert sent_on.startswith("GET / HTTP/1.1\nHost: feeds.example:8080\n")
+    assert "Authorization" not in sent_on
+
+
+def test_an_address_that_a_proxy_refuses_fails(server: OtherServer) -> None:
+    server.answer = lambda: [answer(status="403 Forbidden")]
+    with pytest.raises(RequestFailed):
+        get("http://feeds.example/", client(ALLOWED, proxy=Proxy("127.0.0.1", server.port)))
 
 
 def test_a_proxy_is_not_asked_for_an_address_that_is_not_allowed(server: OtherServer) -> None:

@@ -1,12 +1,15 @@
 """Calendars elsewhere are read in the background."""
 
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from ipaddress import ip_network
 from threading import Event
 
 import pytest
 
+from application.busy_calendars.reading import BusyCalendarReader
+from domain.errors import Unavailable
 from interface.bootstrap import Services, build
 from interface.runtime import busy_calendar_loop
 from interface.runtime.background_thread import background_thread
@@ -36,3 +39,20 @@ def test_a_calendar_that_an_owner_adds_is_read_within_seconds(
         calendars.add(owner_id=account.id, url=url, name=None, now=NOW)
         wait_until(lambda: calendars.all(account.id)[0].last_read_at)
     current.close()
+
+
+def test_an_error_does_not_end_the_reading(
+    services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(busy_calendar_loop, "POLL_SECONDS", 0.01)
+    errors: list[Exception] = [Unavailable(), OSError("Cannot allocate memory")]
+
+    def read_next(_: object, *, now: datetime, stop: Event) -> bool:
+        if errors:
+            raise errors.pop()
+        stop.set()
+        return False
+
+    monkeypatch.setattr(BusyCalendarReader, "read_next", read_next)
+    read_busy_calendars(services, stop=Event())
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]

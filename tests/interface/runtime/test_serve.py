@@ -24,6 +24,7 @@ from tests.support.service import (
 )
 from tests.support.waiting import at_once, wait_until
 
+# Program files count by share: beside other services it is up to 20 MiB less than alone.
 MOST_MEMORY = 250 * 2**20
 SIGN_IN = "Sign in (once, within a day): "
 

@@ -17,8 +17,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-INVITEES = 120
-KILLS = 5
+INVITEES = 60
+KILLS = 3
 
 
 @pytest.fixture(scope="module")

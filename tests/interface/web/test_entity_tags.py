@@ -10,6 +10,7 @@ from projections.open_slots import OpenSlots
 from projections.views import booking_calendar, link_list
 from tests.support.clock import Clock
 from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE
+from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 
 
@@ -42,6 +43,13 @@ def tags_of(owner: Owner, polled: dict[str, str]) -> dict[str, str]:
         tags[name] = answer.headers["ETag"]
         assert tags[name].startswith('"1-' if name == "link" else 'W/"'), name
     return tags
+
+
+def test_an_asterisk_stands_for_no_response(owner: Owner, polled: dict[str, str]) -> None:
+    for name, path in polled.items():
+        assert read(owner, path, "*").status_code == 200, name
+    assert read(owner, f"/links/{unknown_id()}", "*").status_code == 404
+    assert read(owner, "/bookings?to=never", "*").status_code == 422
 
 
 def test_what_has_not_changed_is_answered_without_looking_it_up(
