@@ -24,9 +24,9 @@ class BookingStatus(StrEnum):
 class Booking(Aggregate):
     """One invitee's appointment. Its id follows from the link's: one link, one booking.
 
-    `moves_by_invitee` counts the invitee's own moves. `place_version` and `request_version` are
-    the versions of the events to which the place and the owner's open request belong, as
-    personal data; None while there is none.
+    `moves_by_invitee` counts the invitee's own moves. `place_version`, `request_version` and
+    `cancellation_version` are the versions of the events that have the place, the message of the
+    owner's open request and the reason of the cancellation as personal data; None without one.
     """
 
     TOPIC = "booking"
@@ -113,6 +113,7 @@ class Booking(Aggregate):
         self.moves_by_invitee = 0
         self.place_version: int | None = None
         self.request_version: int | None = None
+        self.cancellation_version: int | None = None
 
     @property
     def is_asked_to_reschedule(self) -> bool:
@@ -228,6 +229,7 @@ class Booking(Aggregate):
     def _cancelled(self) -> None:
         self.status = BookingStatus.CANCELLED
         self.request_version = None
+        self.cancellation_version = self.version + 1
 
     @event(InviteeForgotten)
     def _invitee_forgotten(self) -> None:

@@ -146,6 +146,7 @@ def _output(found: ManagedBooking, token: str) -> dict[str, Any]:
         "reschedules_left": booking_changes.moves_left(booking, agreed),
         "reschedule_requested": booking.is_asked_to_reschedule,
         "message": found.message,
+        "reason": found.reason,
         "contact": agreed.contact,
         **manage_urls(token),
     }

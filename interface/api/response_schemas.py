@@ -191,6 +191,9 @@ class BookingOutput(ResponseSchema):
         attribute="is_asked_to_reschedule",
         metadata=_example(False, "Whether the invitee is asked to pick another time."),
     )
+    reason = fields.String(
+        allow_none=True, metadata=_example(None, "Why it was cancelled, if somebody said so.")
+    )
     invitee = fields.Nested(InviteeSchema, allow_none=True)
     notes = fields.String(
         allow_none=True, metadata=_example("I would like to talk about the engine.")
@@ -331,6 +334,9 @@ class ManagedBookingOutput(ResponseSchema):
     )
     message = fields.String(
         allow_none=True, metadata=_example(None, "What the host wrote when asking for that.")
+    )
+    reason = fields.String(
+        allow_none=True, metadata=_example(None, "Why it was cancelled, if somebody said so.")
     )
     contact = fields.String(
         metadata=_example("Call 555-0100.", "How to reach the host; may be empty.")

@@ -61,6 +61,11 @@ class ManagedBooking:
         return None if request is None else self.typed.get(request, {}).get("message")
 
     @property
+    def reason(self) -> str | None:
+        """Returns why the booking was cancelled, if somebody said so."""
+        return self.typed.get(self.booking.cancellation_version or 0, {}).get("reason")
+
+    @property
     def can_cancel(self) -> bool:
         """Returns True if the invitee may cancel now."""
         return self._may(booking_changes.must_be_cancellable)
@@ -86,6 +91,7 @@ class ManagedBooking:
             location=self.place,
             is_asked_to_reschedule=booking.is_asked_to_reschedule,
             message=self.message,
+            reason=self.reason,
             invitee=self.invitee,
             notes=self.notes,
         )

@@ -39,6 +39,7 @@ class StoredBooking:
     calendar_version: int
     place_version: int | None = None
     request_version: int | None = None
+    cancellation_version: int | None = None
 
 
 @dataclass
@@ -58,7 +59,7 @@ class BookingRow:
 
     `title` is the name that its calendar had when it was made. `invitee` is None once forgotten,
     and so is a `location` that was changed before. `message` is that of the owner's open request
-    for another time, if `is_asked_to_reschedule`.
+    for another time, if `is_asked_to_reschedule`; `reason` is that of a cancellation.
     """
 
     id: UUID
@@ -72,6 +73,7 @@ class BookingRow:
     location: str | None
     is_asked_to_reschedule: bool
     message: str | None
+    reason: str | None
     invitee: Invitee | None
     notes: str | None
 
@@ -150,6 +152,7 @@ class BookingCalendar(Projection):
         booking = rows.change(BOOKINGS, event.originator_id)
         booking.status = BookingStatus.CANCELLED
         booking.request_version = None
+        booking.cancellation_version = event.originator_version
 
 
 # A booking may be made while its calendar has a version without terms: after it was archived.
@@ -160,7 +163,8 @@ _SELECT = sql.SQL("""
             WHEN made.data IS NOT NULL THEN coalesce(place.data->>'place', '')
         END AS location,
         request_version IS NOT NULL AS is_asked_to_reschedule,
-        request.data->>'message' AS message, made.data AS typed
+        request.data->>'message' AS message, cancelled.data->>'reason' AS reason,
+        made.data AS typed
     FROM {bookings} AS booking
     LEFT JOIN LATERAL (
         SELECT name, location FROM {terms} AS known
@@ -173,6 +177,8 @@ _SELECT = sql.SQL("""
         ON place.originator_id = booking_id AND place.originator_version = place_version
     LEFT JOIN personal_data AS request
         ON request.originator_id = booking_id AND request.originator_version = request_version
+    LEFT JOIN personal_data AS cancelled ON cancelled.originator_id = booking_id
+        AND cancelled.originator_version = cancellation_version
     """).format(bookings=BOOKINGS.identifier, terms=TERMS.identifier)
 
 _LIST = sql.SQL("""{select}

@@ -53,7 +53,7 @@ def show(token: str) -> ResponseReturnValue:
     """Shows the booking or, while the host asks for another time, the choice of one."""
     found = found_by(token)
     if found.booking.is_asked_to_reschedule and request.args.get("show") != "booking":
-        return redirect(url_for("manage_booking.choose", token=token, tz=request.args.get("tz")))
+        return redirect(url_for("manage_booking.choose", token=token, tz=invitee_zone(found)))
     return booking_page(found, token)
 
 
@@ -73,7 +73,6 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
         details=details,
         slot=slot,
         zone=zone,
-        tz=request.values.get("tz"),
         host_zone=host_zone,
         clocks_differ=wall_clock(slot.start, zone) != wall_clock(slot.start, host_zone),
         is_cancelled=found.booking.status is BookingStatus.CANCELLED,

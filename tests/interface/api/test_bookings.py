@@ -42,6 +42,7 @@ def test_a_booking_is_returned_with_all_its_fields(owner: Owner, services: Servi
         "title": "Intro call",
         "location": "",
         "reschedule_requested": False,
+        "reason": None,
         "invitee": invitee,
         "notes": "Line 1\nLine 2",
     }

@@ -59,6 +59,7 @@ def test_the_bearer_of_a_manage_link_sees_the_booking_and_what_can_still_be_chan
         "reschedules_left": 1,
         "reschedule_requested": False,
         "message": None,
+        "reason": None,
         "contact": "Call 555-0100.",
         "manage_url": booked["manage_url"],
         "ics_url": booked["ics_url"],
@@ -133,6 +134,8 @@ def test_a_cancellation_frees_the_time_and_is_final(owner: Owner, booked: dict[s
     row = owner.get(f"/bookings/{booked['booking_id']}").json
     cancelled = owner.manage(booked, "cancel", {"reason": "Ill"})
     assert (cancelled.status_code, cancelled.json["status"]) == (200, "cancelled")
+    assert cancelled.json["reason"] == "Ill"
+    assert owner.get(f"/bookings/{row['id']}").json["reason"] == "Ill"
     assert not cancelled.json["can_cancel"]
     again = owner.manage(booked, "cancel")
     assert again.headers["X-Log-Position"] == cancelled.headers["X-Log-Position"]

@@ -23,6 +23,7 @@ SHAPES = {
         calendar_version bigint NOT NULL
         place_version bigint
         request_version bigint
+        cancellation_version bigint
         PRIMARY KEY booking_calendar_v2_pkey (booking_id)
         booking_calendar_v2_owner (owner_id, slot_start, booking_id)
         """,

@@ -94,6 +94,7 @@ def test_a_booking_is_shown_with_invitee_and_notes(
         location="Room 1",
         is_asked_to_reschedule=False,
         message=None,
+        reason=None,
         invitee=ADA,
         notes="By phone",
     )
@@ -164,9 +165,10 @@ def test_a_cancelled_booking_is_shown_as_cancelled_and_leaves_its_time_free(
     reserved: Callable[[], list[Reservation]],
 ) -> None:
     cancelled, kept = book(desk, TOMORROW_AT_NINE, TOMORROW_AT_TEN)
-    desk.cancel(cancelled)
+    desk.cancel(cancelled, reason="Fell ill")
     row = shown(cancelled)
     assert (row.status, row.start) == (BookingStatus.CANCELLED, TOMORROW.start)
+    assert row.reason == "Fell ill"
     assert shown(kept).status is BookingStatus.CONFIRMED
     assert [each.slot for each in reserved()] == [AT_TEN]
 

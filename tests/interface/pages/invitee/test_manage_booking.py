@@ -150,6 +150,7 @@ def test_a_booking_is_cancelled_after_a_question_with_an_optional_reason(
     assert cancelled.status_code == 303
     seen = text_of(managing.browser.get(cancelled.headers["Location"]))
     assert "This booking was cancelled" in seen
+    assert "Reason: Fell ill" in seen
     assert managing.state()["status"] == "cancelled"
     assert managing.post("/cancel").status_code == 303
     for refused in (managing.get("/reschedule"), managing.post("/reschedule", start=NOON)):

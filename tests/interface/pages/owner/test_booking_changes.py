@@ -66,6 +66,7 @@ def test_a_booking_is_cancelled_with_a_reason(
     assert "2000" in error_at(too_long, "reason")
     seen = after(person, person.post(f"{path}/cancel", {"reason": "Fell ill"}))
     assert "Booking cancelled." in seen
+    assert "Reason: Fell ill" in seen
     assert owner.get(path).json["status"] == "cancelled"
     (row,) = services.database.fetch_all("SELECT * FROM personal_data WHERE data ? 'reason'")
     assert row["data"] == {"reason": "Fell ill"}
