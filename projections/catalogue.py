@@ -1,5 +1,7 @@
 """The lists of all projections and of all reactions."""
 
+from collections.abc import Sequence
+
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -31,9 +33,18 @@ class ViewNotFound(NotFound):
 
 def projection_named(name: str) -> Projection:
     """Returns the projection of that name, with or without version. Raises `ViewNotFound`."""
-    for projection in CATALOGUE:
-        if name in (projection.name, projection.name.rpartition("_v")[0]):
-            return projection
+    return _named(CATALOGUE, name)
+
+
+def follower_named(name: str) -> Projection:
+    """Like `projection_named`, for reactions too."""
+    return _named(FOLLOWERS, name)
+
+
+def _named(followers: Sequence[Projection], name: str) -> Projection:
+    for follower in followers:
+        if name in (follower.name, follower.name.rpartition("_v")[0]):
+            return follower
     raise ViewNotFound
 
 

@@ -1,5 +1,6 @@
 """The status of every view: how far it is behind the log, and what needs an operator."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import Connection
@@ -9,13 +10,14 @@ from application.eventstore import event_log
 from application.eventstore.database import Database
 from projections.catalogue import CATALOGUE
 from projections.engine import lag
+from projections.engine.projection import Projection
 from projections.rebuild import jobs
 from projections.rebuild.jobs import RebuildJob
 
 
 @dataclass(frozen=True)
 class ViewStatus:
-    """A view compared with the log.
+    """A view or a reaction compared with the log.
 
     `lag_events` counts the events that it has not seen (`lag.MOST_COUNTED` at most),
     `lag_seconds` is the age of the oldest of them. `parked` events could not be applied,
@@ -40,13 +42,13 @@ class ViewStatus:
         return "behind" if self.lag_events else "live"
 
 
-def statuses(database: Database) -> list[ViewStatus]:
-    """Returns the status of each view of this version, in the order of the catalogue."""
-    return database.in_snapshot(_statuses)
+def statuses(database: Database, followers: Sequence[Projection] = CATALOGUE) -> list[ViewStatus]:
+    """Returns the status of each view of this version, or of these reactions, in their order."""
+    names = [follower.name for follower in followers]
+    return database.in_snapshot(lambda conn: _statuses(conn, names))
 
 
-def _statuses(conn: Connection[DictRow]) -> list[ViewStatus]:
-    names = [projection.name for projection in CATALOGUE]
+def _statuses(conn: Connection[DictRow], names: Sequence[str]) -> list[ViewStatus]:
     head, newest = event_log.head(conn), jobs.newest(conn)
     # Parked events have an error; those that wait for them do not.
     rows = conn.execute(
@@ -55,7 +57,7 @@ def _statuses(conn: Connection[DictRow]) -> list[ViewStatus]:
             (SELECT count(*) - count(error) FROM parked_events WHERE generation = lag.name)
                 AS waiting
         FROM ({lag.LAG}) AS lag""".encode(),  # noqa: S608 - a constant
-        (names,),
+        (list(names),),
     )
     by_name = {
         row["name"]: ViewStatus(

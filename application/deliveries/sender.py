@@ -20,7 +20,7 @@ from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.delivery import Delivery
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import UNATTENDED, connect
-from application.eventstore.database import DATABASE_ERRORS
+from application.eventstore.database import DATABASE_ERRORS, safe_description
 from domain.errors import AdmitOneError
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,7 @@ class Sender:
                         for _ in conn.notifies(timeout=POLL_SECONDS, stop_after=1):
                             pass
             except DATABASE_ERRORS as error:
-                reason = getattr(getattr(error, "diag", None), "message_primary", None) or error
-                log.warning("nothing is sent, connecting again: %s", reason)
+                log.warning("nothing is sent, connecting again: %s", safe_description(error))
                 stop.wait(POLL_SECONDS)
             finally:
                 self._channel.close()

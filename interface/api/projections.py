@@ -10,7 +10,7 @@ from interface.api.openapi import LOCATION, refuses
 from interface.api.response_schemas import ProjectionPage, RebuildOutput, RetryOutput
 from interface.web.request_context import services
 from interface.web.request_schemas import NoFields
-from projections.catalogue import ViewNotFound, projection_named
+from projections.catalogue import ViewNotFound, follower_named, projection_named
 from projections.engine.batch import retry_parked
 from projections.engine.runner import is_running
 from projections.rebuild import jobs
@@ -81,5 +81,5 @@ def retry(name: str) -> Any:
 
     Applies the events that the view could not take before, and those that wait behind them.
     """
-    applied, left = retry_parked(services().database, projection_named(name))
+    applied, left = retry_parked(services().database, follower_named(name))
     return {"applied": applied, "parked": left}

@@ -12,7 +12,7 @@ from application.eventstore.mapper import JSONMapper
 from interface.cli import context
 from interface.cli.progress import Progress
 from interface.runtime import command_database, projector
-from projections.catalogue import CATALOGUE, projection_named
+from projections.catalogue import CATALOGUE, follower_named, projection_named
 from projections.engine.batch import retry as retry_parked
 from projections.engine.projection import Projection
 from projections.engine.runner import is_running
@@ -163,7 +163,7 @@ def retry(name: str) -> None:
 
     Exit status 1: some still can't be applied.
     """
-    projection = projection_named(name)
+    projection = follower_named(name)
     with command_database.connection(context.settings()) as conn:
         applied, left = retry_parked(conn, projection, JSONMapper())
     click.echo(f"{projection.name}: {_count(applied, 'event')} applied, {left} still parked.")

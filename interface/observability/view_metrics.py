@@ -11,6 +11,7 @@ from application.deliveries.outbox import MAIL
 from application.eventstore.database import DATABASE_ERRORS
 from application.eventstore.deadline import deadline
 from interface.bootstrap import Services
+from projections.catalogue import FOLLOWERS
 from projections.engine.runner import is_running
 from projections.status import ViewStatus, statuses
 
@@ -20,7 +21,7 @@ DATABASE_SECONDS = 2.0
 def views_of(services: Services) -> "Views":
     """Returns the collector for the views in the services' database, looked up at each scrape."""
     return Views(
-        lambda: statuses(services.database),
+        lambda: statuses(services.database, FOLLOWERS),
         lambda: is_running(services.database),
         lambda: services.deliveries.backlog(now=services.now()),
     )

@@ -37,7 +37,7 @@ from interface.bootstrap import Services
 from interface.web.fields import FIRST_YEAR, LAST_YEAR
 from projections.views import link_list
 from tests.support.audit_trail import sign_checkpoint
-from tests.support.http_desk import from_another_address
+from tests.support.http_desk import from_another_address, manage_token
 from tests.support.owner import Owner
 
 Case = GenericCase[Any]
@@ -51,11 +51,19 @@ OF_OTHERS = 2  # examples of calls for which the role has no right
 # The calls that are for this role, by the tags of the document.
 OWN_CALLS = {
     "nobody": set[str](),
-    "invitee": {"booking-links"},
+    "invitee": {"booking-links", "manage"},
     "owner": {"calendars", "links", "bookings", "busy-calendars"},
     "auditor": {"audit"},
     "operator": {"projections"},
 }
+
+OF_MANAGE_LINKS = (
+    "GET /api/v1/manage/{token}",
+    "GET /api/v1/manage/{token}/slots",
+    "POST /api/v1/manage/{token}/reschedule",
+    "POST /api/v1/manage/{token}/cancel",
+    "POST /api/v1/manage/{token}/forget",
+)
 
 # The calls of chains, by their tags. An owner's end with what invitees do with the links.
 CHAINS_OF = {
@@ -171,6 +179,7 @@ def real_values(
     owner = new_owner()
     calendar, changed, archived = (owner.new_calendar() for _ in range(3))
     bookings = [owner.new_booking(calendar, place=place) for place in range(2)]
+    managed = [manage_token(owner.new_booking(calendar, place=place)) for place in range(2, 8)]
     owner.catch_up()
     sign_checkpoint(services, conninfo)
     operator = new_owner("Paul Operator", roles=("operator",))
@@ -178,13 +187,15 @@ def real_values(
 
     def fresh(name: str) -> Iterator[str]:
         while True:
-            yield from (link[name] for link in owner.new_links(calendar, 50))
+            # Of a calendar of their own: requests may archive one that they know.
+            yield from (link[name] for link in owner.new_links(owner.new_calendar(), 50))
 
     values = {
         "calendar_id": repeat(changed),
         "POST /api/v1/calendars/{calendar_id}/archive calendar_id": repeat(archived),
         "link_id": fresh("id"),
         "token": fresh("token"),
+        **{f"{call} token": cycle(managed) for call in OF_MANAGE_LINKS},
         "start": cycle(owner.slots(owner.new_link(calendar))),
         "booking_id": cycle(booking["booking_id"] for booking in bookings),
         "name": repeat(link_list.NAME),

@@ -18,7 +18,7 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.deliveries import kind_text
 from interface.web.problems import refusal_page
 from interface.web.request_context import services
-from projections.catalogue import CATALOGUE, projection_named
+from projections.catalogue import CATALOGUE, REACTIONS, follower_named, projection_named
 from projections.engine import lag, parking
 from projections.engine.batch import retry_parked
 from projections.engine.runner import is_running
@@ -64,7 +64,7 @@ def rebuild(name: str) -> ResponseReturnValue:
 @for_role("operator")
 def retry(name: str) -> ResponseReturnValue:
     """Applies the parked events again."""
-    _, left = retry_parked(services().database, projection_named(name))
+    _, left = retry_parked(services().database, follower_named(name))
     notice = "parked-left" if left else "parked-applied"
     return redirect(url_for("operations.index", notice=notice), 303)
 
@@ -86,18 +86,20 @@ def _page(refusal: str | None = None) -> str:
     current = services()
     database = current.database
     views = statuses(database)
+    findings = views + statuses(database, REACTIONS)
     backlog = current.deliveries.backlog(now=current.now())
     parked_deliveries = current.deliveries.newest(limit=MOST_SHOWN, state=DeliveryState.PARKED)
     return render_template(
         "operations/index.html",
         views=views,
+        findings=findings,
         needs_attention=bool(parked_deliveries)
-        or any(view.parked or (view.rebuild and view.rebuild.differing) for view in views),
+        or any(view.parked or (view.rebuild and view.rebuild.differing) for view in findings),
         backlog=backlog,
         parked_deliveries=parked_deliveries,
         kind_text=kind_text,
         charts=_charts(database),
-        parked=parking.first_parked(database, _NAMES),
+        parked=parking.first_parked(database, [view.name for view in findings]),
         is_running=is_running(database),
         refusal=refusal,
         columns_of=_columns_of,

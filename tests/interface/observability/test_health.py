@@ -18,7 +18,7 @@ from interface.observability import health
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings
 from interface.version import version
-from projections.catalogue import CATALOGUE
+from projections.catalogue import CATALOGUE, FOLLOWERS
 from projections.status import statuses
 from tests.support.examples import IN_90_DAYS, calendar_json
 from tests.support.log_trigger import writable_log
@@ -128,9 +128,10 @@ def test_what_the_database_lacks_is_a_reason_against_ready(
         try:
             answer = app.test_client().get("/readyz")
         finally:
-            back = sql.SQL("INSERT INTO {} VALUES (%s, %s)").format(everything)
+            values = sql.SQL(", ").join([sql.Placeholder()] * len(rows[0]))
+            back = sql.SQL("INSERT INTO {} VALUES ({})").format(everything, values)
             conn.cursor().executemany(back, rows)
-    views = [projection.name for projection in CATALOGUE]
+    views = [follower.name for follower in FOLLOWERS]
     names = views if table == "projection_positions" else [name for name, _ in rows]
     assert (answer.status_code, answer.json) == (
         503,

@@ -252,6 +252,22 @@ def test_a_form_without_its_token_requests_nothing(operator: SignedIn, services:
     assert services.database.fetch_all("SELECT FROM rebuilds") == []
 
 
+def test_events_that_a_reaction_has_parked_can_be_retried(
+    operator: SignedIn, services: Services
+) -> None:
+    with services.database.connection() as conn:
+        conn.execute(
+            """INSERT INTO parked_events (generation, position, correlation_id, error)
+            VALUES ('mail_v1', 7, gen_random_uuid(), 'RuntimeError: not thought of')"""
+        )
+    page = words(operator.get("/operations"))
+    assert "mail_v1: parked events" in page
+    assert "Rebuild" not in page.partition("mail_v1: parked events")[2]
+    answer = operator.post("/operations/mail/retry")
+    assert answer.headers["Location"].startswith("/operations?notice=parked-")
+    assert operator.post("/operations/mail_v1/rebuild").status_code == 404
+
+
 def test_deliveries_that_were_given_up_are_listed_and_can_be_retried(
     operator: SignedIn, services: Services
 ) -> None:
