@@ -1,5 +1,6 @@
 """The process that sends what events cause, and does what is due at intervals beside that."""
 
+import os
 from datetime import timedelta
 from functools import partial
 
@@ -23,6 +24,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     used.
     """
     logs.configure(settings.log)
+    os.nice(10)  # bookings come first
     end_with_parent()
     stop = stop_on_signals()
     with command_database.database(settings) as conninfo:
