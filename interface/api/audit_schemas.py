@@ -2,9 +2,9 @@
 
 from marshmallow import fields, validate
 
-from interface.api.response_schemas import ResponseSchema
 from interface.web.fields import LAST_POSITION, AsOfField, Instant, Text
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
+from interface.web.response_schemas import ResponseSchema
 
 _IS_POSITION = validate.Range(0, LAST_POSITION, error="Must be a whole number, 0 or more.")
 _HASH = "4c1b0d9be9f4c1f0b6b6f1f4b8c4a0d1c9c1e0f2a3b4c5d6e7f8091a2b3c4d5e"

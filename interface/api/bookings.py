@@ -22,7 +22,6 @@ from interface.api.decorators import (
     with_log_position,
 )
 from interface.api.openapi import LOG_POSITION, refuses
-from interface.api.response_schemas import BookingOutput, BookingPage
 from interface.web.managed_booking import managed
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
@@ -34,6 +33,7 @@ from interface.web.request_schemas import (
     NoFields,
     RescheduleInput,
 )
+from interface.web.response_schemas import BookingOutput, BookingPage
 from projections.views import booking_calendar
 from projections.views.booking_calendar import BookingRow
 

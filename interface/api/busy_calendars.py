@@ -10,9 +10,9 @@ from application.outgoing import AddressNotAllowed
 from domain.errors import Invalid
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import LOCATION, refuses
-from interface.api.response_schemas import BusyCalendarList, BusyCalendarOutput
 from interface.web.request_context import services
 from interface.web.request_schemas import BusyCalendarInput, NoFields
+from interface.web.response_schemas import BusyCalendarList, BusyCalendarOutput
 
 blueprint = Blueprint(
     "busy-calendars",

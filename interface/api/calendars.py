@@ -19,10 +19,10 @@ from interface.api.decorators import (
     with_log_position,
 )
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
-from interface.api.response_schemas import CalendarOutput, CalendarPage
 from interface.web.calendar_mapping import changed_terms, new_terms
 from interface.web.request_context import services
 from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields
+from interface.web.response_schemas import CalendarOutput, CalendarPage
 from projections.views import calendar_list
 
 blueprint = Blueprint(

@@ -33,13 +33,6 @@ from interface.api.decorators import (
     with_log_position,
 )
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
-from interface.api.response_schemas import (
-    BulkRevocationOutput,
-    LinkBatchOutput,
-    LinkOutput,
-    LinkPage,
-    RefusedAttemptList,
-)
 from interface.web.link_presenter import present_link
 from interface.web.pagination import cursor, position_of
 from interface.web.problems import problem_of
@@ -52,6 +45,13 @@ from interface.web.request_schemas import (
     LinkQuery,
     NoFields,
     RevokeInput,
+)
+from interface.web.response_schemas import (
+    BulkRevocationOutput,
+    LinkBatchOutput,
+    LinkOutput,
+    LinkPage,
+    RefusedAttemptList,
 )
 from projections.views import link_list
 from projections.views.link_list import LinkRow
