@@ -30,6 +30,8 @@ from application.people.rate_limits import RateLimits
 from application.people.refused_attempts import RefusedAttempts
 from application.people.tokens import Tokens
 from application.proofs.checkpoint_signer import CheckpointSigner
+from application.webhooks.secrets import WebhookSecrets
+from application.webhooks.webhooks import Webhooks
 from domain.errors import AdmitOneError
 from interface import key_store
 from interface.outgoing.allowed_addresses import AllowedAddresses
@@ -89,6 +91,7 @@ class Services:
     outgoing: Outgoing
     busy_calendars: BusyCalendars
     busy_calendar_reader: BusyCalendarReader
+    webhooks: Webhooks
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -140,6 +143,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         outgoing=outgoing,
         busy_calendars=BusyCalendars(database, outgoing),
         busy_calendar_reader=BusyCalendarReader(database, outgoing),
+        webhooks=Webhooks(database, outgoing, WebhookSecrets(keys)),
         now=now,
     )
 

@@ -9,6 +9,7 @@ from domain.errors import NotFound
 from projections.engine.projection import Projection
 from projections.reactions.mail import MailReaction
 from projections.reactions.reaction import Reaction
+from projections.reactions.webhooks import WebhookReaction
 from projections.views.booking_calendar import BookingCalendar
 from projections.views.calendar_list import CalendarList
 from projections.views.link_list import LinkList
@@ -21,7 +22,7 @@ CATALOGUE: tuple[Projection, ...] = (
     TransparencyLog(),
 )
 
-REACTIONS: tuple[Reaction, ...] = (MailReaction(),)
+REACTIONS: tuple[Reaction, ...] = (MailReaction(), WebhookReaction())
 
 FOLLOWERS: tuple[Projection, ...] = (*CATALOGUE, *REACTIONS)
 """All that the projector keeps up to date with the log."""

@@ -47,6 +47,7 @@ MAY_IMPORT = {
         "psycopg",
         "psycopg_pool",
         "recurring_ical_events",
+        "standardwebhooks",
     },
     "projections": {"eventsourcing", "msgspec", "psycopg"},
     "interface": {

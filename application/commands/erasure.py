@@ -20,6 +20,7 @@ from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import AccountNotFound, Accounts
 from application.people.email_address import spellings
+from application.webhooks.webhooks import webhooks_of
 from domain.booking import Booking
 
 PAGE = 1000
@@ -193,6 +194,7 @@ class ErasureCommands:
         except AccountNotFound:
             return []
         calendars = busy_calendars.calendars_of(self.event_store.database, account.id)
+        webhooks = webhooks_of(self.event_store.database, account.id)
         return [
             {
                 **msgspec.to_builtins(account),
@@ -200,5 +202,6 @@ class ErasureCommands:
                 "busy_calendars": [
                     {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
                 ],
+                "webhooks": [{"url": webhook.url} for webhook in webhooks],
             }
         ]

@@ -21,8 +21,12 @@ _COLUMNS = ", ".join(field.name for field in fields(Delivery))
 _CLAIM = f"""
     UPDATE deliveries SET attempts = attempts + 1, next_attempt_at = %(until)s
     WHERE id = (
-        SELECT id FROM deliveries
+        SELECT id FROM deliveries AS due
         WHERE channel = %(channel)s AND state = 'due' AND next_attempt_at <= %(now)s
+            AND NOT EXISTS (SELECT FROM deliveries AS earlier
+                WHERE earlier.subject = due.subject AND earlier.target = due.target
+                    AND earlier.channel = due.channel AND earlier.state = 'due'
+                    AND earlier.fact < due.fact)
         ORDER BY next_attempt_at, fact, audience LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING {_COLUMNS}"""  # noqa: S608 - names of columns
 
@@ -39,14 +43,20 @@ _SETTLE = """
 _RETRY = f"""
     WITH retried AS (
         UPDATE deliveries SET state = 'due', attempts = 0, next_attempt_at = %(now)s
-        WHERE id = %(id)s AND state IN ('due', 'parked') RETURNING id
+        WHERE id = %(id)s AND state IN ('due', 'parked')
+            AND (%(target)s::text IS NULL OR target = %(target)s) RETURNING id
     )
     SELECT pg_notify('{CHANNEL}', '') FROM retried"""  # noqa: S608 - a constant
+
+_EXISTS = """SELECT FROM deliveries
+    WHERE id = %(id)s AND (%(target)s::text IS NULL OR target = %(target)s)"""
 
 _LIST = f"""
     SELECT {_COLUMNS} FROM deliveries
     WHERE (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s)
         AND (%(booking_id)s::uuid IS NULL OR booking_id = %(booking_id)s)
+        AND (%(channel)s::text IS NULL OR channel = %(channel)s)
+        AND (%(target)s::text IS NULL OR target = %(target)s)
         AND (%(state)s::text IS NULL OR state = %(state)s)
         AND (%(due_at)s::timestamptz IS NULL OR (due_at, id) < (%(due_at)s, %(id)s::uuid))
     ORDER BY due_at DESC, id DESC LIMIT %(limit)s"""  # noqa: S608 - names of columns
@@ -112,15 +122,17 @@ class Deliveries:
         """Records that nobody needs a claimed delivery any more."""
         self._settle(delivery, DeliveryState.ENDED, answer=None)
 
-    def retry(self, delivery_id: UUID, *, now: datetime) -> None:
+    def retry(self, delivery_id: UUID, *, now: datetime, target: str | None = None) -> None:
         """Makes a delivery due now, with all its attempts before it.
 
-        Raises `DeliveryNotFound` or `DeliveryOver`.
+        With `target`, accepts only a delivery to that. Raises `DeliveryNotFound` or
+        `DeliveryOver`.
         """
+        values = {"id": delivery_id, "now": now, "target": target}
         with self._database.connection() as conn:
-            if conn.execute(_RETRY.encode(), {"id": delivery_id, "now": now}).rowcount:
+            if conn.execute(_RETRY.encode(), values).rowcount:
                 return
-        if self._database.fetch_one("SELECT FROM deliveries WHERE id = %s", (delivery_id,)) is None:
+        if self._database.fetch_one(_EXISTS, values) is None:
             raise DeliveryNotFound
         raise DeliveryOver
 
@@ -130,6 +142,8 @@ class Deliveries:
         limit: int,
         owner_id: UUID | None = None,
         booking_id: UUID | None = None,
+        channel: str | None = None,
+        target: str | None = None,
         state: DeliveryState | None = None,
         after: tuple[datetime, UUID] | None = None,
     ) -> list[Delivery]:
@@ -140,6 +154,8 @@ class Deliveries:
         values = {
             "owner_id": owner_id,
             "booking_id": booking_id,
+            "channel": channel,
+            "target": target,
             "state": state,
             "due_at": after and after[0],
             "id": after and after[1],

@@ -32,7 +32,8 @@ class NewDelivery:
 
     `owner_id` is the account that it concerns, of a booking its owner. `fact` is the position of
     the event that causes it, and `fact_version` the version of its aggregate; None where no event
-    does. Only the channel knows what `target` means.
+    does. Only the channel knows what `target` means. Deliveries to one target about the same
+    `subject` are sent in the order of their facts.
     """
 
     channel: str
@@ -45,6 +46,7 @@ class NewDelivery:
     fact: int | None = None
     fact_version: int | None = None
     target: str = ""
+    subject: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

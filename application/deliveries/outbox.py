@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 from application.deliveries.delivery import Audience, NewDelivery
 
 MAIL = "mail"
+WEBHOOK = "webhook"
 FORGOTTEN = "forgotten"
 """The kind that asks a channel to delete what it has stored itself about an invitee."""
 CHANNEL = "deliveries"
@@ -28,6 +29,7 @@ _COLUMNS = {
     "owner_id": "uuid",
     "booking_id": "uuid",
     "link_id": "uuid",
+    "subject": "uuid",
     "fact": "bigint",
     "fact_version": "bigint",
     "due_at": "timestamptz",

@@ -47,7 +47,9 @@ BEGIN
     GRANT USAGE ON SEQUENCE stored_events_notification_id_seq TO admitone_service;
     GRANT SELECT, INSERT, DELETE ON personal_data, sessions TO admitone_service;
     GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO admitone_service;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars TO admitone_service;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars, webhooks TO admitone_service;
+    -- The projector finds out which webhooks are to be told, but neither where nor how.
+    GRANT SELECT (id, owner_id, events, since_position) ON webhooks TO admitone_projector;
 
     -- The projector adds what events cause to be sent, and the service sends it.
     GRANT SELECT, INSERT, UPDATE ON deliveries TO admitone_projector, admitone_service;

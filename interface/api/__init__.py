@@ -14,6 +14,7 @@ from interface.api import (
     links,
     manage,
     projections,
+    webhooks,
 )
 from interface.api.openapi import Api
 from interface.version import version
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
         booking_links.blueprint,
         manage.blueprint,
         busy_calendars.blueprint,
+        webhooks.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

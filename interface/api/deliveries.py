@@ -13,7 +13,7 @@ blueprint = Blueprint(
     "deliveries",
     __name__,
     url_prefix="/api/v1/deliveries",
-    description="The mails that bookings cause: what was sent, what waits, what was given up.",
+    description="Mails and messages to webhooks: what was sent, what waits, what was given up.",
 )
 
 
@@ -29,11 +29,14 @@ def list_deliveries(query: dict[str, Any]) -> Any:
     nobody needs it any more. It is `parked` after too many attempts, or one that was refused for
     good, until an operator retries it.
     """
+    return page_of_deliveries(query, owner_id=caller().account_id)
+
+
+def page_of_deliveries(query: dict[str, Any], **which: Any) -> dict[str, Any]:
+    """Returns one page of the deliveries that `which` names, as `Deliveries.newest` does."""
     limit = query.pop("limit")
     after = start_and_id_of(query.pop("cursor"))
-    found = services().deliveries.newest(
-        owner_id=caller().account_id, limit=limit + 1, after=after, **query
-    )
+    found = services().deliveries.newest(limit=limit + 1, after=after, **query, **which)
     page = found[:limit]
     has_more = len(found) > len(page)
     return {

@@ -1,11 +1,14 @@
 """The process that sends what events cause, and does what is due at intervals beside that."""
 
 import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
+from threading import Event
 
 from application.deliveries.deliveries import CLAIM
-from application.deliveries.sender import Sender
+from application.deliveries.sender import Channel, Sender
 from interface.bootstrap import build
 from interface.mail.channel import MailChannel
 from interface.observability import logs
@@ -15,6 +18,9 @@ from interface.runtime.busy_calendar_loop import read_busy_calendars
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
 from interface.runtime.retention_loop import delete_hourly
 from interface.settings import Settings
+from interface.webhooks.channel import WebhookChannel
+
+WEBHOOK_SENDERS = 2  # so that one slow receiver does not hold up all others
 
 
 def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
@@ -29,9 +35,12 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     stop = stop_on_signals()
     with command_database.database(settings) as conninfo:
         services = build(settings, conninfo)
-        sender = Sender(
-            conninfo, services.deliveries, MailChannel(services), now=services.now, claim=claim
-        )
+        channels: list[Channel] = [MailChannel(services)]
+        channels += [WebhookChannel(services)] * WEBHOOK_SENDERS
+        senders = [
+            Sender(conninfo, services.deliveries, channel, now=services.now, claim=claim)
+            for channel in channels
+        ]
         retention = partial(delete_hourly, services, stop=stop)
         calendars = partial(read_busy_calendars, services, stop=stop)
         try:
@@ -39,6 +48,17 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
                 background_thread("retention", retention, stop),
                 background_thread("calendars", calendars, stop),
             ):
-                sender.run(stop)
+                services.webhooks.renew_encryption()
+                _run_all(senders, stop)
         finally:
             services.close()
+
+
+def _run_all(senders: Sequence[Sender], stop: Event) -> None:
+    """Runs senders until `stop` is set. An error of one ends all of them and is raised."""
+    with ThreadPoolExecutor(len(senders)) as pool:
+        running = [pool.submit(sender.run, stop) for sender in senders]
+        wait(running, return_when=FIRST_COMPLETED)
+        stop.set()
+        for each in running:
+            each.result()

@@ -188,6 +188,17 @@ class AsOfField(fields.Field[AsOf]):
         return moment
 
 
+class Flag(fields.Boolean):
+    """True or false, and nothing that means the same."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return value
+
+
 class Text(fields.String):
     """Text for people: no control characters, no broken Unicode, surrounding space removed."""
 

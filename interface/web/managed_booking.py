@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from application.people import personal_data
-from application.people.personal_data import Invitee
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from domain import booking_changes
@@ -17,7 +17,7 @@ from interface.web.invitation import newest_calendar
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 from projections.open_slots import OpenSlots
-from projections.views.booking_calendar import BookingRow
+from projections.views.booking_calendar import BookingRow, row_of
 
 
 @dataclass(frozen=True)
@@ -34,36 +34,10 @@ class ManagedBooking:
         """Returns the agreed terms, with the duration that was booked."""
         return self.agreed.with_duration(self.booking.slot.minutes)
 
-    @property
-    def invitee(self) -> Invitee | None:
-        """Returns the invitee; None once that person was forgotten."""
-        return Invitee.from_data(self.typed.get(1))
-
-    @property
-    def notes(self) -> str | None:
-        """Returns the invitee's notes."""
-        return self.typed.get(1, {}).get("notes")
-
-    @property
-    def place(self) -> str | None:
-        """Returns where to meet; None if that was changed and the invitee is forgotten."""
-        changed = self.booking.place_version
-        if changed is None:
-            return self.agreed.location
-        if self.booking.is_invitee_forgotten:
-            return None
-        return self.typed.get(changed, {}).get("place", "")
-
-    @property
-    def message(self) -> str | None:
-        """Returns what the owner wrote in asking for another time, while they do."""
-        request = self.booking.request_version
-        return None if request is None else self.typed.get(request, {}).get("message")
-
-    @property
-    def reason(self) -> str | None:
-        """Returns why the booking was cancelled, if somebody said so."""
-        return self.typed.get(self.booking.cancellation_version or 0, {}).get("reason")
+    @cached_property
+    def row(self) -> BookingRow:
+        """Returns the row that the owner's calendar of bookings has, or will have, for it."""
+        return row_of(self.booking, self.agreed, self.typed)
 
     @property
     def can_cancel(self) -> bool:
@@ -74,27 +48,6 @@ class ManagedBooking:
     def can_reschedule(self) -> bool:
         """Returns True if the invitee may move the booking now."""
         return self._may(booking_changes.must_be_movable)
-
-    @property
-    def row(self) -> BookingRow:
-        """Returns the row that the owner's calendar of bookings has, or will have, for it."""
-        booking = self.booking
-        return BookingRow(
-            id=booking.id,
-            link_id=booking.link_id,
-            owner_id=booking.owner_id,
-            calendar_id=booking.calendar_id,
-            start=booking.slot.start,
-            end=booking.slot.end,
-            status=booking.status,
-            title=self.agreed.name,
-            location=self.place,
-            is_asked_to_reschedule=booking.is_asked_to_reschedule,
-            message=self.message,
-            reason=self.reason,
-            invitee=self.invitee,
-            notes=self.notes,
-        )
 
     def must_be_movable(self) -> None:
         """Raises the reason why the invitee can't move the booking now, if there is one."""

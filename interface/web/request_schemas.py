@@ -15,6 +15,7 @@ from marshmallow import (
 from application.commands.links import LARGEST_BATCH
 from application.deliveries.delivery import DeliveryState
 from application.people.personal_data import Invitee, Prefill
+from application.webhooks.webhooks import WebhookEvent
 from domain.booking import BookingStatus
 from domain.booking_rules import WEEKDAYS, Hours
 from domain.calendar import (
@@ -27,12 +28,13 @@ from domain.calendar import (
 from domain.link import LONGEST_LIFE, LinkStatus
 from domain.offer import MOST_OFFERED_SLOTS, Offer
 from interface.outgoing.outgoing_url import LONGEST_URL
-from interface.web.fields import Day, Email, Instant, InstantOrDay, Name, Text, TimeZone
+from interface.web.fields import Day, Email, Flag, Instant, InstantOrDay, Name, Text, TimeZone
 from interface.web.pagination import DEFAULT_PAGE, LARGEST_PAGE
 
 LONGEST_PERSON = 200
 LONGEST_NOTE = 2000
 LONGEST_REFERENCE = 200
+MOST_REPLAYED = 500
 LONGEST_LIFE_DAYS = LONGEST_LIFE.days
 _TIME_PATTERN = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 
@@ -324,6 +326,75 @@ class InviteeSchema(Body):
         return Invitee(**data)
 
 
+def _events(**kwargs: Any) -> fields.List[Any]:
+    return fields.List(
+        fields.Enum(WebhookEvent, by_value=True),
+        validate=validate.Length(min=1, error="Name at least one event."),
+        metadata={
+            "example": ["booking.made", "booking.cancelled"],
+            "description": "What it is told of.",
+        },
+        **kwargs,
+    )
+
+
+class WebhookInput(Body):
+    """A webhook as its owner describes it."""
+
+    url = Name(
+        longest=LONGEST_URL,
+        required=True,
+        metadata={
+            "example": "https://crm.example.org/hooks/booking",
+            "description": "Where messages are sent, with http or https.",
+        },
+    )
+    events = _events(required=True)
+    personal_data = Flag(
+        load_default=False,
+        metadata={
+            "example": False,
+            "description": "Whether messages say what people typed: names, addresses, notes.",
+        },
+    )
+
+
+class WebhookChange(Body):
+    """Changes to a webhook. Fields that are left out stay as they are."""
+
+    url = Name(longest=LONGEST_URL, metadata={"example": "https://crm.example.org/hooks/2"})
+    events = _events()
+    personal_data = Flag(metadata={"example": True})
+    is_active = Flag(
+        data_key="active",
+        metadata={"example": True, "description": "False pauses it: it is told of nothing."},
+    )
+
+
+class ReplayInput(Body):
+    """Which messages to send again."""
+
+    ids = fields.List(
+        fields.UUID(),
+        load_default=None,
+        validate=validate.Length(1, MOST_REPLAYED, error="Name between 1 and {max} deliveries."),
+        metadata={"description": "The ids of deliveries."},
+    )
+    after = Instant(
+        load_default=None,
+        metadata={"description": "Only about events from this time on."},
+    )
+    before = Instant(
+        load_default=None,
+        metadata={"description": "Only about events before this time."},
+    )
+
+    @validates_schema
+    def _needs_a_choice(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("ids") is None and data.get("after") is None:
+            raise ValidationError("Name ids, or a time with after.", "ids")
+
+
 class LimitedQuery(Query):
     """The size of a page."""
 
@@ -394,16 +465,12 @@ class BookingQuery(PageQuery):
     )
 
 
-class DeliveryQuery(LimitedQuery):
-    """Which deliveries to return."""
+class WebhookDeliveryQuery(LimitedQuery):
+    """Which deliveries to one webhook to return."""
 
     cursor = fields.String(
         load_default=None,
         metadata={"description": "The `next_cursor` of the page before."},
-    )
-    booking_id = fields.UUID(
-        load_default=None,
-        metadata={"description": "Only deliveries about this booking."},
     )
     state = fields.Enum(
         DeliveryState,
@@ -411,6 +478,15 @@ class DeliveryQuery(LimitedQuery):
         data_key="status",
         load_default=None,
         metadata={"description": "Only deliveries with this status."},
+    )
+
+
+class DeliveryQuery(WebhookDeliveryQuery):
+    """Which deliveries to return."""
+
+    booking_id = fields.UUID(
+        load_default=None,
+        metadata={"description": "Only deliveries about this booking."},
     )
 
 

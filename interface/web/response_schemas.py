@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.deliveries.delivery import Audience, DeliveryState
+from application.webhooks.webhooks import GONE, WebhookEvent
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.web.fields import Instant
@@ -210,7 +211,10 @@ class BookingPage(ResponseSchema):
 
 
 class DeliveryOutput(ResponseSchema):
-    """A mail to one person about one thing. It says nothing about who that is."""
+    """A mail to one person, or a message to a webhook, about one thing.
+
+    It says nothing about who that person is.
+    """
 
     id = fields.UUID(metadata=_example(_DELIVERY_ID))
     channel = fields.String(metadata=_example("mail"))
@@ -230,7 +234,7 @@ class DeliveryOutput(ResponseSchema):
     )
     answer = fields.String(
         allow_none=True,
-        metadata=_example("250 2.0.0 Ok: queued", "What the mail server said last."),
+        metadata=_example("250 2.0.0 Ok: queued", "What the other side said last."),
     )
     sent_at = Instant(allow_none=True, metadata=_example("2027-01-04T10:12:01Z"))
 
@@ -242,6 +246,57 @@ class DeliveryPage(ResponseSchema):
     next_cursor = fields.String(
         allow_none=True, metadata=_example(None, "The `cursor` of the next page; null at the end.")
     )
+
+
+class WebhookOutput(ResponseSchema):
+    """A webhook. Its `secret` is there only when it is new."""
+
+    sometimes = ("secret",)
+
+    id = fields.UUID(metadata=_example("2f9d1c47-6a0b-4f7e-9b1d-5c8e3a7f6d22"))
+    url = fields.String(metadata=_example("https://crm.example.org/hooks/booking"))
+    events = fields.List(
+        fields.Enum(WebhookEvent, by_value=True),
+        metadata=_example(["booking.made", "booking.cancelled"]),
+    )
+    personal_data = fields.Boolean(metadata=_example(False))
+    active = fields.Boolean(
+        attribute="is_active", metadata=_example(True, "A paused one is told of nothing.")
+    )
+    problem = fields.String(
+        allow_none=True,
+        validate=validate.OneOf((GONE,)),
+        metadata=_example(None, "Why the service has paused it: the receiver has answered 410."),
+    )
+    created_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
+    previous_secret_until = Instant(
+        allow_none=True,
+        metadata=_example(None, "Until when messages are also signed with the secret before."),
+    )
+    secret = fields.String(
+        metadata=_example("whsec_…", "What signatures are checked with. It is not shown again.")
+    )
+
+
+class WebhookList(ResponseSchema):
+    """All webhooks of the owner."""
+
+    items = fields.List(fields.Nested(WebhookOutput))
+
+
+class WebhookTrialOutput(ResponseSchema):
+    """What became of a message that tells of nothing."""
+
+    accepted = fields.Boolean(attribute="is_accepted", metadata=_example(True))
+    answer = fields.String(
+        metadata=_example("HTTP 204", "What the receiver answered, or why it got no message.")
+    )
+
+
+class ReplayOutput(ResponseSchema):
+    """How many messages are sent again."""
+
+    count = fields.Integer(metadata=_example(12))
 
 
 class CalendarShown(ResponseSchema):

@@ -11,13 +11,13 @@ from psycopg.rows import DictRow
 from application.deliveries import outbox
 from application.deliveries.delivery import Audience, NewDelivery
 from application.deliveries.outbox import FORGOTTEN, MAIL
-from application.eventstore.event_log import read_first, read_newest
+from application.eventstore.event_log import read_newest
 from application.eventstore.mapper import MAPPER
 from domain.booking import Booking
 from domain.calendar import Calendar
 from projections.engine.projection import applies
 from projections.engine.tables import Rows
-from projections.reactions.reaction import Reaction
+from projections.reactions.reaction import Reaction, first_events
 
 CONFIRMATION = "confirmation"
 MOVED = "moved"
@@ -74,7 +74,7 @@ class MailReaction(Reaction):
 
     def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
         """Adds and ends mails because of these events, in the transaction of `conn`."""
-        made = _made_by_id(conn, noted)
+        made = first_events(conn, noted)
         self._read_reminder_minutes(conn, made.values())
         deliveries: list[NewDelivery] = []
         for position, event in noted:
@@ -98,17 +98,6 @@ class MailReaction(Reaction):
             recorded = read_newest(conn, calendar_id, version, _WITH_TERMS)
             terms = cast("Calendar.Created | Calendar.Changed", MAPPER.event_of(recorded)).terms
             self._reminder_minutes[calendar_id, version] = terms.reminder_minutes
-
-
-def _made_by_id(
-    conn: Connection[DictRow], noted: Iterable[tuple[int, Any]]
-) -> dict[UUID, Booking.Made]:
-    """Returns how each booking was made, from the batch itself or from the log."""
-    made = {event.originator_id: event for _, event in noted if isinstance(event, Booking.Made)}
-    earlier = {event.originator_id for _, event in noted} - made.keys()
-    for recorded in read_first(conn, earlier) if earlier else ():
-        made[recorded.originator_id] = cast("Booking.Made", MAPPER.event_of(recorded))
-    return made
 
 
 def _caused_by(

@@ -1,14 +1,16 @@
 """The base class of reactions: what events cause outside of the log and its views."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore import event_log
 from application.eventstore.event_log import RecordedEvent
+from application.eventstore.mapper import MAPPER
 from projections.engine import positions
 from projections.engine.projection import Projection
 from projections.engine.tables import Rows
@@ -40,3 +42,12 @@ class Reaction(Projection):
     def create(self, conn: Connection[DictRow]) -> None:
         """Begins at the head of the log, so that nobody is told about what is long past."""
         positions.start(conn, self.name, event_log.head(conn))
+
+
+def first_events(conn: Connection[DictRow], noted: Iterable[tuple[int, Any]]) -> dict[UUID, Any]:
+    """Returns the first event of each noted event's aggregate, from `noted` or from the log."""
+    first = {event.originator_id: event for _, event in noted if event.originator_version == 1}
+    earlier = {event.originator_id for _, event in noted} - first.keys()
+    for recorded in event_log.read_first(conn, earlier) if earlier else ():
+        first[recorded.originator_id] = MAPPER.event_of(recorded)
+    return first

@@ -1,5 +1,6 @@
 """The owner's bookings by time, and the time that they reserve."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from application.eventstore.database import Database
 from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
 from domain.booking import Booking, BookingStatus
-from domain.calendar import Calendar
+from domain.calendar import Calendar, CalendarTerms
 from domain.errors import BookingNotFound
 from domain.slot import Reservation, Slot
 from projections.engine.projection import Projection, applies
@@ -300,6 +301,39 @@ def ended_with_invitee(
         _ENDED, {"by": by, "end": after and after[0], "id": after and after[1], "limit": limit}
     )
     return [(row["slot_end"], row["booking_id"]) for row in rows]
+
+
+def row_of(
+    booking: Booking, agreed: CalendarTerms, typed: Mapping[int, dict[str, str]]
+) -> BookingRow:
+    """Returns the row of a booking from its aggregate and from what was typed for it, by version.
+
+    `agreed` are the terms under which it was made. Without what was typed when it was made, it is
+    the row of somebody who was forgotten.
+    """
+    made = typed.get(1)
+    place, request = booking.place_version, booking.request_version
+    cancellation = booking.cancellation_version
+    if place is None:
+        location: str | None = agreed.location
+    else:
+        location = None if made is None else typed.get(place, {}).get("place", "")
+    return BookingRow(
+        id=booking.id,
+        link_id=booking.link_id,
+        owner_id=booking.owner_id,
+        calendar_id=booking.calendar_id,
+        start=booking.slot.start,
+        end=booking.slot.end,
+        status=booking.status,
+        title=agreed.name,
+        location=location,
+        is_asked_to_reschedule=booking.is_asked_to_reschedule,
+        message=None if request is None else typed.get(request, {}).get("message"),
+        reason=None if cancellation is None else typed.get(cancellation, {}).get("reason"),
+        invitee=Invitee.from_data(made),
+        notes=None if made is None else made.get("notes"),
+    )
 
 
 def _row(status: str, typed: dict[str, str] | None, **columns: Any) -> BookingRow:

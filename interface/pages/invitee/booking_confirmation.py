@@ -127,13 +127,13 @@ def details_of(found: ManagedBooking) -> BookingDetails:
     """Returns what the pages show: the terms as they were agreed, with the place as it is now."""
     return BookingDetails(
         booking=found.booking,
-        terms=replace(found.terms, location=found.place or ""),
+        terms=replace(found.terms, location=found.row.location or ""),
         host=found.host_name,
-        invitee=found.invitee,
+        invitee=found.row.invitee,
     )
 
 
 def invitee_zone(found: ManagedBooking) -> str:
     """Returns the zone that the request names, else the invitee's own, else the calendar's."""
-    own = found.invitee.time_zone if found.invitee else None
+    own = found.row.invitee.time_zone if found.row.invitee else None
     return reader_zone(own or found.agreed.rules.time_zone)

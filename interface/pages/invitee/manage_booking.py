@@ -112,7 +112,7 @@ def cancel(token: str) -> ResponseReturnValue:
 def ask_to_forget(token: str) -> ResponseReturnValue:
     """Asks for confirmation, and says what will be erased."""
     found = found_by(token)
-    if found.invitee is None:
+    if found.row.invitee is None:
         return redirect(url_for("booking_confirmation.show", token=token))
     is_ahead = found.can_cancel or found.booking.slot.end > services().now()
     return _question("invitee/forget.html", found, token, is_ahead=is_ahead)
@@ -137,7 +137,7 @@ def _days_page(found: ManagedBooking, token: str, *, lost: bool) -> str:
         lost=lost,
         token=token,
         booking=found.booking,
-        message=found.message,
+        message=found.row.message,
         terms=details_of(found).terms,
         host=found.host_name,
     )

@@ -121,7 +121,7 @@ def ask(booking_id: UUID) -> ResponseReturnValue:
     """Shows the form with which the invitee is asked to pick another time."""
     found = _found(booking_id)
     found.booking.must_have_somebody_to_tell()
-    return _form(_FORMS["message"], found, typed=found.message or "", errors={})
+    return _form(_FORMS["message"], found, typed=found.row.message or "", errors={})
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/ask-to-reschedule")
@@ -143,7 +143,7 @@ def edit_place(booking_id: UUID) -> ResponseReturnValue:
     """Shows the form with the place of the booking."""
     found = _found(booking_id)
     found.booking.must_have_somebody_to_tell()
-    return _form(_FORMS["location"], found, typed=found.place or "", errors={})
+    return _form(_FORMS["location"], found, typed=found.row.location or "", errors={})
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/location")

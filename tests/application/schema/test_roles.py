@@ -34,7 +34,7 @@ OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
-SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars")
+SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars", "webhooks")
 LIMITS = ("rate_limits",)
 DELIVERIES = ("deliveries",)
 OURS = (
@@ -65,6 +65,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "refused_attempts": "SELECT INSERT DELETE",
         "rate_limits": "SELECT INSERT UPDATE DELETE",
         "busy_calendars": "SELECT INSERT UPDATE DELETE",
+        "webhooks": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
         "deliveries": "SELECT INSERT UPDATE",
     },

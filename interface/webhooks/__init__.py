@@ -1,0 +1,1 @@
+"""Messages to owners' programs: what they say, and the channel that sends them."""

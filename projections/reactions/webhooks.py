@@ -1,0 +1,93 @@
+"""The messages to owners' programs that the life of a link and of its booking causes."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.deliveries import outbox
+from application.deliveries.delivery import Audience, NewDelivery
+from application.deliveries.outbox import WEBHOOK
+from application.webhooks.webhooks import Listener, any_listener, listeners
+from domain.booking import Booking
+from domain.link import SingleUseLink
+from projections.engine.projection import applies
+from projections.engine.tables import Rows
+from projections.reactions.reaction import Reaction, first_events
+
+
+class WebhookReaction(Reaction):
+    """Adds a message to each webhook that wants to be told of an event."""
+
+    name = "webhooks_v1"
+
+    @applies(SingleUseLink.Issued)
+    def _issued(self, event: SingleUseLink.Issued, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(SingleUseLink.Changed)
+    def _changed(self, event: SingleUseLink.Changed, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(SingleUseLink.Redeemed)
+    def _redeemed(self, event: SingleUseLink.Redeemed, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(SingleUseLink.Revoked)
+    def _revoked(self, event: SingleUseLink.Revoked, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Made)
+    def _made(self, event: Booking.Made, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Rescheduled)
+    def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Changed)
+    def _changed_place(self, event: Booking.Changed, rows: Rows) -> None:
+        rows.note(event)
+
+    @applies(Booking.Cancelled)
+    def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
+        rows.note(event)
+
+    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
+        """Adds the messages about these events, in the transaction of `conn`."""
+        if not any_listener(conn):
+            return
+        first = first_events(conn, noted)
+        by_owner: dict[UUID, list[Listener]] = {}
+        for each in listeners(conn, {event.owner_id for event in first.values()}):
+            by_owner.setdefault(each.owner_id, []).append(each)
+        deliveries: list[NewDelivery] = []
+        for position, event in noted:
+            created = first[event.originator_id]
+            deliveries += _caused_by(event, position, created, by_owner.get(created.owner_id, []))
+        outbox.add(conn, deliveries)
+
+
+def _caused_by(
+    event: Any, position: int, created: Any, webhooks: Sequence[Listener]
+) -> Iterator[NewDelivery]:
+    """Yields the messages about one event. `created` is the first event of its link or booking."""
+    is_about_booking = isinstance(created, Booking.Made)
+    link_id = created.link_id if is_about_booking else event.originator_id
+    for webhook in webhooks:
+        if event.TOPIC in webhook.events and position > webhook.since_position:
+            yield NewDelivery(
+                channel=WEBHOOK,
+                kind=event.TOPIC,
+                audience=Audience.OWNER,
+                target=str(webhook.id),
+                owner_id=created.owner_id,
+                due_at=event.timestamp,
+                booking_id=event.originator_id if is_about_booking else None,
+                link_id=link_id,
+                subject=link_id,
+                fact=position,
+                fact_version=event.originator_version,
+            )
