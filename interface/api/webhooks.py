@@ -80,13 +80,16 @@ def create(body: dict[str, Any]) -> Any:
 @refuses(WebhookNotFound)
 @blueprint.response(200, WebhookOutput)
 def read(webhook_id: UUID) -> Any:
-    """Read a webhook."""
+    """Read a webhook.
+
+    While `active` is false, it is told of nothing. `problem` is `gone` if its receiver wanted that.
+    """
     return services().webhooks.one(caller().account_id, webhook_id)
 
 
 @blueprint.route("/<uuid:webhook_id>", methods=["PATCH"])
 @requires("bookings")
-@blueprint.arguments(WebhookChange, required=False, example={"active": False})
+@blueprint.arguments(WebhookChange, example={"active": False})
 @refuses(WebhookNotFound, AddressNotAllowed, Invalid)
 @blueprint.response(200, WebhookOutput)
 def change(body: dict[str, Any], webhook_id: UUID) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_dump, validate
 
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.deliveries.delivery import Audience, DeliveryState
@@ -276,6 +276,10 @@ class WebhookOutput(ResponseSchema):
     secret = fields.String(
         metadata=_example("whsec_…", "What signatures are checked with. It is not shown again.")
     )
+
+    @post_dump
+    def _without_unknown_secret(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return data if data["secret"] else {k: v for k, v in data.items() if k != "secret"}
 
 
 class WebhookList(ResponseSchema):

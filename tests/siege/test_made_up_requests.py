@@ -88,8 +88,9 @@ CONFIG = {
 
 # Fields whose rules no schema can express: opening hours end after they start and do not overlap,
 # a link has one expiry within a year, `to` does not lie before `from`, a calendar offers the slots
-# that its link offers, and an owner has few calendars elsewhere.
-BEYOND_SCHEMAS = {"availability", "expires_at", "expires_in_days", "to", "offer", "url"}
+# that its link offers, an owner has few calendars elsewhere and few webhooks, and a replay has ids
+# or a time.
+BEYOND_SCHEMAS = {"availability", "expires_at", "expires_in_days", "to", "offer", "url", "ids"}
 
 # Headers that no made-up value can fit.
 HEADERS = {"If-Match": "*", "X-Min-Position": "3"}

@@ -1,5 +1,6 @@
 """A server of somebody else's: it answers as a test says, and remembers what it was asked."""
 
+import email
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ class OtherServer(ThreadingTCPServer):
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self.answer: Answer = lambda: [answer()]
         self.requests: list[str] = []
+        self.bodies: list[bytes] = []
         self._tls = tls
         super().__init__((host, port), _Handler)
 
@@ -64,6 +66,8 @@ class _Handler(StreamRequestHandler):
         while line := self.rfile.readline().rstrip(b"\r\n"):
             lines.append(line.decode())
         self.server.requests.append("\n".join(lines))
+        length = email.message_from_string("\n".join(lines[1:])).get("Content-Length", "0")
+        self.server.bodies.append(self.rfile.read(int(length)))
         for part in self.server.answer():
             self.wfile.write(part)
         return self.server.requests[-1]

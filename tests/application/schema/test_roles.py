@@ -28,6 +28,7 @@ from tests.support.commitments import recomputed
 from tests.support.desk import Desk
 from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET
 from tests.support.projector import apply_log
+from tests.support.webhook_receiver import new_webhook
 
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
@@ -163,6 +164,19 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert limits.sweep(now=NOW + timedelta(days=1)) == 2
 
 
+def test_the_service_keeps_webhooks_and_the_projector_tells_them_without_their_secrets(
+    service: Services, database: str
+) -> None:
+    owner = service.accounts.create(email="olga@example.org", name="Olga", roles=("owner",))
+    webhook = new_webhook(service, owner.id, "https://93.184.216.34/hook")
+    Desk(service, owner_id=owner.id).new_link()
+    catch_up(database)
+    (delivery,) = service.deliveries.newest(limit=9, target=str(webhook.id))
+    assert delivery.kind == "link.issued"
+    service.webhooks.renew_encryption()
+    service.webhooks.remove(owner.id, webhook.id)
+
+
 def test_views_that_the_projector_has_rebuilt_can_be_read_by_the_other_roles(
     service: Services, database: str
 ) -> None:
@@ -252,6 +266,8 @@ def test_no_role_can_give_itself_more_rights(database: str, role: str, statement
         (PROJECTOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
         (PROJECTOR, "SELECT * FROM personal_data"),
         (PROJECTOR, "SELECT * FROM accounts"),
+        (PROJECTOR, "SELECT secret FROM webhooks"),
+        (PROJECTOR, "SELECT url FROM webhooks"),
         (AUDITOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
         (AUDITOR, "SELECT nextval('stored_events_notification_id_seq')"),
         (AUDITOR, "DELETE FROM personal_data"),

@@ -50,6 +50,7 @@ WRONG: dict[str, list[Any]] = {
         "2026-11-24T09:00:00Z\n",
     ],
     "day or null": [*_NO_STRING, "", *NO_DATES, "1999-12-31", "2200-01-01"],
+    "flag": [None, 0, 1, HUGE, "", "true", "on", [], [True], {}],
     "object": [None, True, 0, HUGE, "x", [], [{}]],
     "list": [None, True, 0, "x", {}, {"0": {}}],
     "hours": [
@@ -261,9 +262,18 @@ ADD_BUSY = Call(
     ("url",),
 )
 
+ADD_WEBHOOK = Call(
+    "add a webhook",
+    "POST",
+    "/webhooks",
+    {"url": "https://93.184.216.34/hook", "events": ["link.issued"], "personal_data": True},
+    {"url": "url", "events": "list", "personal_data": "flag"},
+    ("url", "events"),
+)
+
 CALLS = (
     *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH),
     *(CHANGE_LINK, REVOKE, REPLACE, REDEEM),
     *(CHANGE_BOOKING, RESCHEDULE, ASK, CANCEL),
-    ADD_BUSY,
+    *(ADD_BUSY, ADD_WEBHOOK),
 )

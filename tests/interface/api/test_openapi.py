@@ -22,6 +22,7 @@ BODY = {
     422: {"validation"},
     503: {"busy", "unavailable"},
 }
+ADDRESS = BODY | {422: {"validation", "address-not-allowed"}}
 ENDED = {
     410: {"link-redeemed", "link-expired", "link-revoked"},
     404: {"link-not-found"},
@@ -32,7 +33,7 @@ ARCHIVED = {409: {"calendar-archived"}}
 NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
 IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
-OUTSIDE_THE_LOG = ("/projections", "/busy-calendars")
+OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/webhooks")
 
 NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
@@ -76,13 +77,24 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | BODY
     | {409: {"booking-cancelled", "slot-taken"}, 422: {"validation", "slot-not-offered"}},
     "POST /bookings/{booking_id}/ask-to-reschedule": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
-    "POST /busy-calendars": KEY
-    | BODY
-    | {422: {"validation", "address-not-allowed"}, 503: {"unavailable"}},
+    "POST /busy-calendars": KEY | ADDRESS | {503: {"unavailable"}},
     "GET /busy-calendars": KEY,
     "GET /busy-calendars/{calendar_id}": KEY | UNKNOWN,
     "DELETE /busy-calendars/{calendar_id}": KEY | UNKNOWN,
     "POST /busy-calendars/{calendar_id}/read": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    "GET /webhooks": KEY,
+    "POST /webhooks": KEY | ADDRESS | {503: {"unavailable"}},
+    "GET /webhooks/{webhook_id}": KEY | UNKNOWN,
+    "PATCH /webhooks/{webhook_id}": KEY | UNKNOWN | ADDRESS | {503: {"unavailable"}},
+    "DELETE /webhooks/{webhook_id}": KEY | UNKNOWN,
+    "POST /webhooks/{webhook_id}/rotate-secret": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    "POST /webhooks/{webhook_id}/test": KEY | UNKNOWN | BODY,
+    "GET /webhooks/{webhook_id}/deliveries": KEY | UNKNOWN | {422: {"validation"}},
+    "POST /webhooks/{webhook_id}/deliveries/{delivery_id}/retry": KEY
+    | UNKNOWN
+    | BODY
+    | {409: {"delivery-over"}, 503: {"unavailable"}},
+    "POST /webhooks/{webhook_id}/replay": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
     "GET /projections": KEY,
     "POST /projections/{name}/rebuilds": KEY
     | UNKNOWN
@@ -365,6 +377,8 @@ def test_a_body_is_required_where_it_can_not_be_empty(document: dict[str, Any]) 
                 "/rebuilds",
                 "/retry",
                 "/read",
+                "/rotate-secret",
+                "/test",
             )
         )
         if "requestBody" in operation:

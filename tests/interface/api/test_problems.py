@@ -53,6 +53,8 @@ NEVER_OVER_HTTP = {
     "application.outgoing.TooLarge",
     "application.outgoing.TooManyRedirects",
     "application.outgoing.TooSlow",
+    # Stored with what could not be sent.
+    "application.webhooks.secrets.SecretUnreadable",
     # Told to operators when the service or a command starts.
     "interface.bootstrap.DatabaseTooOld",
     "interface.cli.mail.NoMailServer",
