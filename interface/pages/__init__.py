@@ -16,6 +16,7 @@ from interface.pages.owner import (
     links,
     share_batch,
     share_link,
+    webhooks,
 )
 from interface.pages.shared import (
     account,
@@ -49,6 +50,7 @@ def init_app(app: Flask) -> None:
         home,
         calendars,
         busy_calendars,
+        webhooks,
         share_link,
         share_batch,
         links,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.commands.links import NewLink
 from application.people.personal_data import Invitee
+from application.webhooks.webhooks import WebhookEvent
 from domain.booking_rules import Availability
 from interface.bootstrap import Services
 from tests.browser.operator_data import add_operator_data, wait_for_views
@@ -73,6 +74,7 @@ class Demo:
     cancelled: UUID
     forgotten: UUID
     busy_calendar: UUID
+    webhook: UUID
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
@@ -159,6 +161,7 @@ def fill(services: Services) -> Demo:
     tokens["managing-forgotten"] = services.tokens.for_managing(forgotten)
     family = _busy_calendar(services, account.id, "Family", "calendar.example.org", None)
     _busy_calendar(services, account.id, "Choir", "choir.example", ReadProblem.NOT_FOUND)
+    webhook = _webhook(services, account.id, links["used"], ahead)
     return Demo(
         calendar=calendars["intro"],
         archived=calendars["old"],
@@ -171,6 +174,7 @@ def fill(services: Services) -> Demo:
         cancelled=off,
         forgotten=forgotten,
         busy_calendar=family,
+        webhook=webhook,
         api_key=key.split("_")[1],
         tokens=tokens,
     )
@@ -220,6 +224,34 @@ def _busy_calendar(
             ),
         )
     return calendar_id
+
+
+def _webhook(services: Services, owner_id: UUID, link_id: UUID, booking_id: UUID) -> UUID:
+    """Adds a webhook that is paused, with a message that was sent and one that was given up."""
+    now = services.now()
+    webhook = services.webhooks.add(
+        owner_id=owner_id,
+        url="https://93.184.216.34/hooks/booking",
+        events=tuple(WebhookEvent),
+        personal_data=True,
+        now=now,
+    )
+    services.webhooks.change(owner_id, webhook.id, is_active=False)
+    with services.database.connection() as conn:
+        for kind, about, state, answer in (
+            ("link.issued", None, "sent", "HTTP 204"),
+            ("booking.made", booking_id, "parked", "HTTP 503"),
+        ):
+            conn.execute(
+                """INSERT INTO deliveries (id, channel, kind, audience, target, owner_id,
+                    booking_id, link_id, due_at, state, attempts, next_attempt_at, answer, sent_at)
+                VALUES (%s, 'webhook', %s, 'owner', %s, %s, %s, %s, %s, %s, 12, %s, %s, %s)""",
+                (
+                    *(uuid4(), kind, str(webhook.id), owner_id, about, link_id),
+                    *(now, state, now, answer, now if state == "sent" else None),
+                ),
+            )
+    return webhook.id
 
 
 def _at(now: datetime, weeks: int, weekday: int, clock: str) -> datetime:

@@ -11,6 +11,7 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from application.deliveries.outbox import MAIL
 from domain.booking import BookingStatus
 from domain.errors import Invalid
 from interface.i18n import local_day, week_start
@@ -107,7 +108,9 @@ def show(booking_id: UUID) -> ResponseReturnValue:
         calendar=calendar_list.calendar_of(current.database, account_id, booking.calendar_id),
         zone=user_time_zone(),
         is_over=booking.end <= current.now(),
-        mails=shown(current.deliveries.newest(limit=MOST_MAILS, booking_id=booking_id)),
+        mails=shown(
+            current.deliveries.newest(limit=MOST_MAILS, channel=MAIL, booking_id=booking_id)
+        ),
         kind_text=kind_text,
     )
 

@@ -1,10 +1,24 @@
 """Deliveries in words, for owners and operators."""
 
 from application.deliveries.delivery import Delivery
+from application.webhooks.webhooks import WebhookEvent
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
 
+EVENTS = {
+    WebhookEvent.LINK_ISSUED: _("Link created"),
+    WebhookEvent.LINK_CHANGED: _("Link changed"),
+    WebhookEvent.LINK_REDEEMED: _("Link used"),
+    WebhookEvent.LINK_REVOKED: _("Link revoked"),
+    WebhookEvent.BOOKING_MADE: _("Booking made"),
+    WebhookEvent.BOOKING_RESCHEDULED: _("Booking moved"),
+    WebhookEvent.BOOKING_CHANGED: _("Location changed"),
+    WebhookEvent.BOOKING_CANCELLED: _("Booking cancelled"),
+}
+"""What webhooks are told of, in words."""
+
 _KINDS = {
+    **{event.value: label for event, label in EVENTS.items()},
     "confirmation": _("Confirmation"),
     "moved": _("New time"),
     "changed": _("New place"),
