@@ -12,7 +12,7 @@ from interface.settings import SettingsError
 COMMANDS = {
     "accounts": "Manage accounts.",
     "audit": "Replay the log and prove that it is unchanged.",
-    "deliveries": "Send, list and retry mails.",
+    "deliveries": "Send, list and retry mails and messages to webhooks.",
     "health": "Check whether people can book now.",
     "keys": "Manage API keys.",
     "mail": "Check that mail goes out.",

@@ -12,7 +12,7 @@ MOST_LISTED = 200
 
 @click.group()
 def deliveries() -> None:
-    """Send, list and retry mails."""
+    """Send, list and retry mails and messages to webhooks."""
 
 
 @deliveries.command()

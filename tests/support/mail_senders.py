@@ -1,4 +1,4 @@
-"""Senders of mail in processes of their own, to be killed."""
+"""Senders of mails and webhooks in processes of their own, to be killed."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Everything can be restored from a backup of five tables made with PostgreSQL's own programs.
+"""Everything can be restored from a backup of six tables made with PostgreSQL's own programs.
 
 The steps are those of the manual in projections/README.md.
 """
@@ -23,8 +23,9 @@ from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, SECRET
 from tests.support.projector import apply_log
+from tests.support.webhook_receiver import new_webhook
 
-KEPT = ("stored_events", "personal_data", "accounts", "api_keys", "deliveries")
+KEPT = ("stored_events", "personal_data", "accounts", "api_keys", "deliveries", "webhooks")
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 
 
@@ -79,7 +80,7 @@ def contents(conninfo: str, tables: Sequence[str]) -> dict[str, list[Any]]:
         }
 
 
-def test_from_the_log_and_four_tables_everything_comes_back_and_nobody_is_told_again(
+def test_from_the_log_and_five_tables_everything_comes_back_and_nobody_is_told_again(
     programs: Path, conninfo: str, empty_database: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,))
@@ -91,6 +92,7 @@ def test_from_the_log_and_four_tables_everything_comes_back_and_nobody_is_told_a
             email="ada@example.org", name="Ada", roles=("owner", "operator")
         )
         key = original.accounts.create_key(account, name="Website", now=NOW)
+        new_webhook(original, account.id, "https://93.184.216.34/hook")
         everything_happens(Desk(original))
         catch_up()
 
