@@ -8,6 +8,7 @@ from interface.web.request_context import services
 from interface.web.request_schemas import DeliveryQuery
 from interface.web.response_schemas import DeliveryPage
 from projections.reactions.mail import MailReaction
+from projections.reactions.webhooks import WebhookReaction
 
 blueprint = Blueprint(
     "deliveries",
@@ -19,7 +20,7 @@ blueprint = Blueprint(
 
 @blueprint.route("")
 @requires("bookings")
-@shows(MailReaction.name)
+@shows(MailReaction.name, WebhookReaction.name)
 @blueprint.arguments(DeliveryQuery, location="query")
 @blueprint.response(200, DeliveryPage)
 def list_deliveries(query: dict[str, Any]) -> Any:

@@ -49,12 +49,12 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
                 background_thread("calendars", calendars, stop),
             ):
                 services.webhooks.renew_encryption()
-                _run_all(senders, stop)
+                run_all(senders, stop)
         finally:
             services.close()
 
 
-def _run_all(senders: Sequence[Sender], stop: Event) -> None:
+def run_all(senders: Sequence[Sender], stop: Event) -> None:
     """Runs senders until `stop` is set. An error of one ends all of them and is raised."""
     with ThreadPoolExecutor(len(senders)) as pool:
         running = [pool.submit(sender.run, stop) for sender in senders]

@@ -15,9 +15,7 @@ from application.eventstore.event_log import read_newest
 from application.eventstore.mapper import MAPPER
 from domain.booking import Booking
 from domain.calendar import Calendar
-from projections.engine.projection import applies
-from projections.engine.tables import Rows
-from projections.reactions.reaction import Reaction, first_events
+from projections.reactions.reaction import Reaction, first_events, noting
 
 CONFIRMATION = "confirmation"
 MOVED = "moved"
@@ -43,34 +41,11 @@ class MailReaction(Reaction):
     """Adds a mail for everybody concerned by an event, and reminders before the appointment."""
 
     name = "mail_v1"
+    handlers = noting(*_MAILS)
 
     def __init__(self) -> None:
         # By calendar and version: what was agreed never changes.
         self._reminder_minutes: dict[tuple[UUID, int], int] = {}
-
-    @applies(Booking.Made)
-    def _made(self, event: Booking.Made, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Rescheduled)
-    def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Changed)
-    def _changed(self, event: Booking.Changed, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.RescheduleRequested)
-    def _requested(self, event: Booking.RescheduleRequested, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Cancelled)
-    def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.InviteeForgotten)
-    def _forgotten(self, event: Booking.InviteeForgotten, rows: Rows) -> None:
-        rows.note(event)
 
     def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
         """Adds and ends mails because of these events, in the transaction of `conn`."""

@@ -12,7 +12,7 @@ from application.eventstore import event_log
 from application.eventstore.event_log import RecordedEvent
 from application.eventstore.mapper import MAPPER
 from projections.engine import positions
-from projections.engine.projection import Projection
+from projections.engine.projection import Handler, Projection
 from projections.engine.tables import Rows
 
 
@@ -20,8 +20,8 @@ class Reaction(Projection):
     """Follows the log like a projection, and adds deliveries instead of rows of a view.
 
     It has a position of its own, which moves in the transaction that adds the deliveries.
-    Nothing rebuilds it, so nothing is ever sent because a view was rebuilt. Its handlers call
-    `rows.note`, and its `react` gets what was noted, with positions.
+    Nothing rebuilds it, so nothing is ever sent because a view was rebuilt. Its handlers are
+    `noting` the events that concern it, and its `react` gets these, with positions.
     """
 
     tables = ()
@@ -42,6 +42,15 @@ class Reaction(Projection):
     def create(self, conn: Connection[DictRow]) -> None:
         """Begins at the head of the log, so that nobody is told about what is long past."""
         positions.start(conn, self.name, event_log.head(conn))
+
+
+def noting(*kinds: type[Any]) -> dict[str, Handler]:
+    """Returns handlers that note events of these classes."""
+
+    def note(_: Reaction, event: Any, rows: Rows) -> None:
+        rows.note(event)
+
+    return dict.fromkeys((kind.TOPIC for kind in kinds), note)
 
 
 def first_events(conn: Connection[DictRow], noted: Iterable[tuple[int, Any]]) -> dict[UUID, Any]:

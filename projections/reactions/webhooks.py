@@ -13,47 +13,23 @@ from application.deliveries.outbox import WEBHOOK
 from application.webhooks.webhooks import Listener, any_listener, listeners
 from domain.booking import Booking
 from domain.link import SingleUseLink
-from projections.engine.projection import applies
-from projections.engine.tables import Rows
-from projections.reactions.reaction import Reaction, first_events
+from projections.reactions.reaction import Reaction, first_events, noting
 
 
 class WebhookReaction(Reaction):
     """Adds a message to each webhook that wants to be told of an event."""
 
     name = "webhooks_v1"
-
-    @applies(SingleUseLink.Issued)
-    def _issued(self, event: SingleUseLink.Issued, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(SingleUseLink.Changed)
-    def _changed(self, event: SingleUseLink.Changed, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(SingleUseLink.Redeemed)
-    def _redeemed(self, event: SingleUseLink.Redeemed, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(SingleUseLink.Revoked)
-    def _revoked(self, event: SingleUseLink.Revoked, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Made)
-    def _made(self, event: Booking.Made, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Rescheduled)
-    def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Changed)
-    def _changed_place(self, event: Booking.Changed, rows: Rows) -> None:
-        rows.note(event)
-
-    @applies(Booking.Cancelled)
-    def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
-        rows.note(event)
+    handlers = noting(
+        SingleUseLink.Issued,
+        SingleUseLink.Changed,
+        SingleUseLink.Redeemed,
+        SingleUseLink.Revoked,
+        Booking.Made,
+        Booking.Rescheduled,
+        Booking.Changed,
+        Booking.Cancelled,
+    )
 
     def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
         """Adds the messages about these events, in the transaction of `conn`."""
