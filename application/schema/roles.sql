@@ -48,6 +48,7 @@ BEGIN
     GRANT SELECT, INSERT, DELETE ON personal_data, sessions TO admitone_service;
     GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO admitone_service;
     GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars TO admitone_service;
+    GRANT SELECT, INSERT, DELETE ON calendar_feeds TO admitone_service;
 
     -- The projector adds what events cause to be sent, and the service sends it.
     GRANT SELECT, INSERT, UPDATE ON deliveries TO admitone_projector, admitone_service;

@@ -11,6 +11,7 @@ from interface.api import (
     busy_calendars,
     calendars,
     deliveries,
+    feeds,
     links,
     manage,
     projections,
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
         booking_links.blueprint,
         manage.blueprint,
         busy_calendars.blueprint,
+        feeds.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

@@ -87,6 +87,8 @@ class ManagedBooking:
             start=booking.slot.start,
             end=booking.slot.end,
             status=booking.status,
+            version=booking.version,
+            changed_at=booking.modified_on,
             title=self.agreed.name,
             location=self.place,
             is_asked_to_reschedule=booking.is_asked_to_reschedule,

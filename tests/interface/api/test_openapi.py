@@ -32,7 +32,7 @@ ARCHIVED = {409: {"calendar-archived"}}
 NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
 IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
-OUTSIDE_THE_LOG = ("/projections", "/busy-calendars")
+OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/feeds")
 
 NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
@@ -83,6 +83,11 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /busy-calendars/{calendar_id}": KEY | UNKNOWN,
     "DELETE /busy-calendars/{calendar_id}": KEY | UNKNOWN,
     "POST /busy-calendars/{calendar_id}/read": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    "POST /feeds": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    "GET /feeds": KEY,
+    "GET /feeds/{feed_id}": KEY | UNKNOWN,
+    "DELETE /feeds/{feed_id}": KEY | UNKNOWN,
+    "GET /feeds/{token}.ics": UNKNOWN | LIMITED,
     "GET /projections": KEY,
     "POST /projections/{name}/rebuilds": KEY
     | UNKNOWN
@@ -144,6 +149,7 @@ POLLED = {
     "GET /links/{link_id}",
     "GET /bookings",
     "GET /bookings/{booking_id}",
+    "GET /feeds/{token}.ics",
     "GET /booking-links/{token}/slots",
     "GET /manage/{token}/slots",
 }
