@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.people.tokens import InvalidToken, Tokens
 from domain.calendar import Calendar
@@ -82,8 +83,7 @@ class CalendarFeeds:
 
     def all(self, owner_id: UUID) -> list[CalendarFeed]:
         """Returns the feeds of an owner in the order of their creation."""
-        query = f"{_SELECT} ORDER BY created_at, id"
-        return self._database.fetch_objects(_feed, query, (owner_id,))
+        return feeds_of(self._database, owner_id)
 
     def one(self, owner_id: UUID, feed_id: UUID) -> CalendarFeed:
         """Returns a feed of this owner. Raises `FeedNotFound`."""
@@ -116,6 +116,11 @@ class CalendarFeeds:
         if not found:
             raise FeedNotFound
         return found[0]
+
+
+def feeds_of(database: Database, owner_id: UUID) -> list[CalendarFeed]:
+    """Returns the feeds of an owner in the order of their creation."""
+    return database.fetch_objects(_feed, f"{_SELECT} ORDER BY created_at, id", (owner_id,))
 
 
 def _feed(detail: str, **columns: object) -> CalendarFeed:

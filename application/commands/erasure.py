@@ -15,6 +15,7 @@ import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application import calendar_feeds
 from application.busy_calendars import busy_calendars
 from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
@@ -193,6 +194,7 @@ class ErasureCommands:
         except AccountNotFound:
             return []
         calendars = busy_calendars.calendars_of(self.event_store.database, account.id)
+        feeds = calendar_feeds.feeds_of(self.event_store.database, account.id)
         return [
             {
                 **msgspec.to_builtins(account),
@@ -200,5 +202,6 @@ class ErasureCommands:
                 "busy_calendars": [
                     {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
                 ],
+                "calendar_feeds": msgspec.to_builtins(feeds),
             }
         ]

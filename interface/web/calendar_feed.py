@@ -9,6 +9,7 @@ from werkzeug.http import is_resource_modified
 from application.calendar_feeds import CalendarFeed, FeedDetail, FeedNotFound, SubscribedFeed
 from application.people.email_address import has_public_domain
 from application.people.rate_limits import FORGED_TOKENS
+from domain.booking import BookingStatus
 from interface import i18n
 from interface.i18n import gettext
 from interface.web.entity_tags import tag_of
@@ -28,6 +29,11 @@ def feed_url(feed: CalendarFeed) -> str:
     """Returns the address at which calendar programs read the feed."""
     current = services()
     return f"{current.settings.public_url}/api/v1/feeds/{current.calendar_feeds.token_of(feed)}.ics"
+
+
+def webcal_url(url: str) -> str:
+    """Returns the address of a feed with the scheme that opens it in a calendar program."""
+    return f"webcal:{url.partition(':')[2]}"
 
 
 def feed_response(token: str) -> Response:
@@ -96,6 +102,8 @@ def _full_entry(row: BookingRow) -> Entry:
         "calendar": row.title,
         "host": invitee.name if invitee else gettext("[forgotten]"),
     }
+    if row.status is BookingStatus.CANCELLED:  # which not every program shows
+        summary = gettext("Cancelled: %(summary)s") % {"summary": summary}
     return _entry(
         row,
         summary,

@@ -14,6 +14,7 @@ from icalendar import (
     TimezoneDaylight,
     TimezoneStandard,
     vCalAddress,
+    vDuration,
     vText,
 )
 
@@ -115,7 +116,7 @@ def feed_file(entries: Iterable[Entry], *, name: str, organizer: Person) -> byte
     file.add("NAME", name)
     file.add("X-WR-CALNAME", name)
     file.add("REFRESH-INTERVAL", REFRESH_INTERVAL, parameters={"VALUE": "DURATION"})
-    file.add("X-PUBLISHED-TTL", REFRESH_INTERVAL)
+    file.add("X-PUBLISHED-TTL", vDuration(REFRESH_INTERVAL))
     address = _address(organizer)
     for entry in entries:
         event = _event(entry)

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from application.busy_calendars.busy_calendars import ReadProblem
+from application.calendar_feeds import FeedDetail
 from application.commands.links import NewLink
 from application.people.personal_data import Invitee
 from domain.booking_rules import Availability
@@ -73,6 +74,7 @@ class Demo:
     cancelled: UUID
     forgotten: UUID
     busy_calendar: UUID
+    feed: UUID
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
@@ -159,6 +161,10 @@ def fill(services: Services) -> Demo:
     tokens["managing-forgotten"] = services.tokens.for_managing(forgotten)
     family = _busy_calendar(services, account.id, "Family", "calendar.example.org", None)
     _busy_calendar(services, account.id, "Choir", "choir.example", ReadProblem.NOT_FOUND)
+    for calendar_id, detail in ((None, FeedDetail.FULL), (calendars["intro"], FeedDetail.BUSY)):
+        feed = services.calendar_feeds.create(
+            owner_id=account.id, calendar_id=calendar_id, detail=detail, now=now
+        )
     return Demo(
         calendar=calendars["intro"],
         archived=calendars["old"],
@@ -171,6 +177,7 @@ def fill(services: Services) -> Demo:
         cancelled=off,
         forgotten=forgotten,
         busy_calendar=family,
+        feed=feed.id,
         api_key=key.split("_")[1],
         tokens=tokens,
     )

@@ -24,6 +24,8 @@ NOTICES = {
     "busy-calendar-added": _("Calendar added. It is read within seconds."),
     "busy-calendar-removed": _("Calendar removed. Its busy times no longer count."),
     "busy-calendar-asked": _("The calendar is read again within seconds."),
+    "feed-created": _("Address created. Copy it, or open it in your calendar program."),
+    "feed-revoked": _("Address revoked. Calendar programs no longer get your bookings from it."),
     "account-changed": _("Changes saved."),
     "password-changed": _("Password changed. You are signed out on all other devices."),
     "key-revoked": _("API key revoked."),
