@@ -145,7 +145,8 @@ def fill(services: Services) -> Demo:
     }
     ahead, elsewhere = bookings[2, 1], bookings[3, 4]
     off = desk.new_booking(calendars["intro"], _at(now, 2, 3, "10:00"), _INVITEES["kim"])
-    desk.cancel(off)
+    desk.reschedule(off, _at(now, 2, 3, "16:00"))
+    desk.cancel(off, reason="My train was cancelled.")
     desk.ask_to_reschedule(elsewhere, "I have to catch a train. Could we meet in the afternoon?")
     forgotten = bookings[-3, 1]
     desk.forget(forgotten)
