@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 from application import schema
 from application.busy_calendars.busy_calendars import BusyCalendars
 from application.busy_calendars.reading import BusyCalendarReader
+from application.calendar_feeds import CalendarFeeds
 from application.commands.bookings import BookingCommands
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
@@ -92,6 +93,7 @@ class Services:
     busy_calendars: BusyCalendars
     busy_calendar_reader: BusyCalendarReader
     webhooks: Webhooks
+    calendar_feeds: CalendarFeeds
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account) -> str:
@@ -144,6 +146,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         busy_calendars=BusyCalendars(database, outgoing),
         busy_calendar_reader=BusyCalendarReader(database, outgoing),
         webhooks=Webhooks(database, outgoing, WebhookSecrets(keys)),
+        calendar_feeds=CalendarFeeds(event_store, tokens),
         now=now,
     )
 

@@ -15,6 +15,7 @@ import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application import calendar_feeds
 from application.busy_calendars import busy_calendars
 from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
@@ -195,6 +196,7 @@ class ErasureCommands:
             return []
         calendars = busy_calendars.calendars_of(self.event_store.database, account.id)
         webhooks = webhooks_of(self.event_store.database, account.id)
+        feeds = calendar_feeds.feeds_of(self.event_store.database, account.id)
         return [
             {
                 **msgspec.to_builtins(account),
@@ -203,5 +205,6 @@ class ErasureCommands:
                     {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
                 ],
                 "webhooks": [{"url": webhook.url} for webhook in webhooks],
+                "calendar_feeds": msgspec.to_builtins(feeds),
             }
         ]

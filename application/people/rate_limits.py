@@ -33,7 +33,7 @@ class RateLimit:
 
 
 FORGED_TOKENS = RateLimit("forged-token", 60, timedelta(minutes=10))
-"""Tokens of links, of bookings and of sign-in links that are forged or used up, by address."""
+"""Tokens that are forged, and those of sign-in links and feeds that have ended, by address."""
 
 WRONG_KEYS = RateLimit("wrong-key", 60, timedelta(minutes=10))
 """API keys that are wrong or revoked, by address. A request without a key is no guess."""

@@ -37,6 +37,7 @@ class Tokens:
         }
         self._links = _ExactSigner(salt="admitone.link", **options)
         self._bookings = _ExactSigner(salt="admitone.manage", **options)
+        self._feeds = _ExactSigner(salt="admitone.feed", **options)
         self._browsers = _ExactSigner(salt="admitone.browser", **options)
         self._sign_ins = _ExactTimestampSigner(salt="admitone.sign-in", **options)
 
@@ -55,6 +56,14 @@ class Tokens:
     def booking_id(self, token: str) -> UUID:
         """Returns the id of the booking that the token opens. Raises `InvalidToken`."""
         return _uuid(_unsigned(self._bookings, token))
+
+    def for_feed(self, feed_id: UUID) -> str:
+        """Returns the token with which calendar programs read the feed."""
+        return self._feeds.sign(_text(feed_id)).decode()
+
+    def feed_id(self, token: str) -> UUID:
+        """Returns the id of the feed that the token opens. Raises `InvalidToken`."""
+        return _uuid(_unsigned(self._feeds, token))
 
     def for_browser(self, account_id: UUID, browser_id: UUID) -> str:
         """Returns a token that says that the account has signed in at this browser before."""

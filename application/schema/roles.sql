@@ -50,6 +50,7 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars, webhooks TO admitone_service;
     -- The projector finds out which webhooks are to be told, but neither where nor how.
     GRANT SELECT (id, owner_id, events, since_position) ON webhooks TO admitone_projector;
+    GRANT SELECT, INSERT, DELETE ON calendar_feeds TO admitone_service;
 
     -- The projector adds what events cause to be sent, and the service sends it.
     GRANT SELECT, INSERT, UPDATE ON deliveries TO admitone_projector, admitone_service;

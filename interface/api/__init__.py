@@ -11,6 +11,7 @@ from interface.api import (
     busy_calendars,
     calendars,
     deliveries,
+    feeds,
     links,
     manage,
     projections,
@@ -44,6 +45,7 @@ def init_app(app: Flask) -> None:
         manage.blueprint,
         busy_calendars.blueprint,
         webhooks.blueprint,
+        feeds.blueprint,
         projections.blueprint,
         audit.blueprint,
     ):

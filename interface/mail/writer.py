@@ -20,7 +20,7 @@ from interface.mail.account_letters import account_letter
 from interface.mail.booking_letters import BookingNews, booking_letter
 from interface.mail.letter import CalendarPart, Envelope, compose, mailbox
 from interface.mail.mail import Mail
-from interface.web.icalendar_file import Invitation, Person, calendar_file
+from interface.web.icalendar_file import Entry, Invitation, Person, calendar_file
 from projections.reactions.mail import CANCELLED, MOVED, REMINDER, REQUEST
 
 _QUOTES = {CANCELLED: "reason", REQUEST: "message"}
@@ -136,17 +136,20 @@ def _calendar_part(
     if not has_public_domain(host.email):  # an address that no program can answer to
         host = Person(host.name, services.settings.sender_address)
     way_back = i18n.gettext("Your booking: %(url)s") % {"url": news.url}
-    content = calendar_file(
+    entry = Entry(
         booking_id=news.booking.id,
+        version=news.booking.version,
         slot=news.booking.slot,
         status=news.booking.status,
-        sequence=news.booking.version - 1,
         summary=news.summary,
         location=news.place,
         description="\n\n".join(filter(None, (news.terms.description, way_back))),
-        time_zone=news.terms.rules.time_zone,
         host=services.settings.public_host,
-        now=at,
+        as_of=at,
+    )
+    content = calendar_file(
+        entry,
+        time_zone=news.terms.rules.time_zone,
         invitation=Invitation(host, [guest] if guest else []),
     )
     is_cancelled = news.booking.status is BookingStatus.CANCELLED

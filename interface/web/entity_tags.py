@@ -25,12 +25,19 @@ def entity_tag(*views: str, reader: object = None, by_the_minute: bool = False) 
     """
     current = services()
     minute = ceil(current.now().timestamp() / 60) if by_the_minute else None
-    depends_on = (
-        *(version(), current.settings.public_url, str(reader), minute),
-        *(request.path, request.query_string),
+    return tag_of(
+        *(str(reader), minute, request.path, request.query_string),
         *positions.state_of(current.database, views),
     )
-    return sha256(repr(depends_on).encode()).hexdigest()[:24]
+
+
+def tag_of(*depends_on: object) -> str:
+    """Returns the tag of a response that depends on these values alone.
+
+    And on the version of the service and its public address, which every response depends on.
+    """
+    everything = (version(), services().settings.public_url, *depends_on)
+    return sha256(repr(everything).encode()).hexdigest()[:24]
 
 
 def with_version(tag: str, version: str) -> str:

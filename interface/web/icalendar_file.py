@@ -1,7 +1,7 @@
-"""Writes a booking as an iCalendar file, which calendar programs read."""
+"""Writes bookings as iCalendar files, which calendar programs read."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,6 +14,7 @@ from icalendar import (
     TimezoneDaylight,
     TimezoneStandard,
     vCalAddress,
+    vDuration,
     vText,
 )
 
@@ -22,6 +23,7 @@ from domain.slot import Slot
 
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 _STATUS = {BookingStatus.CONFIRMED: "CONFIRMED", BookingStatus.CANCELLED: "CANCELLED"}
+REFRESH_INTERVAL = timedelta(minutes=15)
 _A_YEAR = timedelta(days=366)
 _A_DAY = timedelta(days=1)
 
@@ -32,6 +34,37 @@ class Person:
 
     name: str
     email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A booking as calendar programs show it. `as_of` is when this version of it was made (UTC).
+
+    `host` is the host name of this installation. Together with the id of the booking it
+    identifies the appointment in all files and mails; by `version`, that of the booking, a
+    program recognizes which one is newer.
+    """
+
+    booking_id: UUID
+    version: int
+    slot: Slot
+    status: BookingStatus
+    summary: str
+    location: str = ""
+    description: str = ""
+    url: str = ""
+    host: str
+    as_of: datetime
+
+    @property
+    def uid(self) -> str:
+        """The id of the appointment."""
+        return f"{self.booking_id}@{self.host}"
+
+    @property
+    def sequence(self) -> int:
+        """How often the booking has changed."""
+        return self.version - 1
 
 
 @dataclass(frozen=True)
@@ -45,56 +78,80 @@ class Invitation:
     attendees: Sequence[Person]
 
 
-def calendar_file(
-    *,
-    booking_id: UUID,
-    slot: Slot,
-    status: BookingStatus,
-    sequence: int,
-    summary: str,
-    location: str,
-    description: str,
-    time_zone: str,
-    host: str,
-    now: datetime,
-    invitation: Invitation | None = None,
-) -> bytes:
+def calendar_file(entry: Entry, *, time_zone: str, invitation: Invitation | None = None) -> bytes:
     """Returns a file with one appointment, in the calendar's time zone.
 
-    `host` is the host name of this installation and becomes part of the appointment's id.
-    `sequence` counts the changes of the booking. By these two, a program recognizes an appointment
-    that it has already, and which file is newer. With an `invitation` the file asks the program
-    to add or update the appointment, or to remove it if the booking is cancelled.
+    With an `invitation` the file asks the program to add or update the appointment, or to
+    remove it if the booking is cancelled.
     """
     zone = ZoneInfo(time_zone)
-    start, end = slot.start.astimezone(zone), slot.end.astimezone(zone)
-    file = Calendar()
-    file.add("PRODID", "-//Admit One//EN")
-    file.add("VERSION", "2.0")
-    event = Event()
-    event.add("UID", f"{booking_id}@{host}")
-    event.add("DTSTAMP", now.astimezone(UTC))
-    event.add("SUMMARY", summary)
+    start, end = entry.slot.start.astimezone(zone), entry.slot.end.astimezone(zone)
+    file = _file()
+    event = _event(entry)
     if invitation is not None:
-        file.add("METHOD", "CANCEL" if status is BookingStatus.CANCELLED else "REQUEST")
+        file.add("METHOD", "CANCEL" if entry.status is BookingStatus.CANCELLED else "REQUEST")
         event.add("ORGANIZER", _address(invitation.organizer))
         for attendee in invitation.attendees:
             # They have chosen the time themselves, so nobody has to answer.
             event.add("ATTENDEE", _address(attendee, PARTSTAT="ACCEPTED", RSVP="FALSE"))
     if invitation is not None or time_zone == "UTC" or start.fold or end.fold:
         # A wall-clock time that occurs twice is read as the first one by every program.
-        event.add("DTSTART", slot.start.astimezone(UTC))
-        event.add("DTEND", slot.end.astimezone(UTC))
+        start, end = entry.slot.start.astimezone(UTC), entry.slot.end.astimezone(UTC)
     else:
-        event.add("DTSTART", start)
-        event.add("DTEND", end)
-        file.add_component(_time_zone(zone, slot))
-    if location:
-        event.add("LOCATION", location)
-    event.add("DESCRIPTION", description)
-    event.add("STATUS", _STATUS[status])
-    event.add("SEQUENCE", sequence)
+        file.add_component(_time_zone(zone, entry.slot))
+    event.add("DTSTART", start)
+    event.add("DTEND", end)
     file.add_component(event)
+    return _written(file)
+
+
+def feed_file(entries: Iterable[Entry], *, name: str, organizer: Person) -> bytes:
+    """Returns a file with any number of appointments, for programs that read it again and again.
+
+    Times are in UTC. A cancelled booking is still an entry, so that programs remove or strike out
+    what they have, but it takes up no time.
+    """
+    file = _file()
+    file.add("METHOD", "PUBLISH")
+    file.add("NAME", name)
+    file.add("X-WR-CALNAME", name)
+    file.add("REFRESH-INTERVAL", REFRESH_INTERVAL, parameters={"VALUE": "DURATION"})
+    file.add("X-PUBLISHED-TTL", vDuration(REFRESH_INTERVAL))
+    address = _address(organizer)
+    for entry in entries:
+        event = _event(entry)
+        event.add("ORGANIZER", address)
+        event.add("DTSTART", entry.slot.start.astimezone(UTC))
+        event.add("DTEND", entry.slot.end.astimezone(UTC))
+        event.add("LAST-MODIFIED", entry.as_of.astimezone(UTC))
+        is_cancelled = entry.status is BookingStatus.CANCELLED
+        event.add("TRANSP", "TRANSPARENT" if is_cancelled else "OPAQUE")
+        file.add_component(event)
+    return _written(file)
+
+
+def _file() -> Calendar:
+    file = Calendar()
+    file.add("PRODID", "-//Admit One//EN")
+    file.add("VERSION", "2.0")
+    return file
+
+
+def _event(entry: Entry) -> Event:
+    """Returns an appointment that still lacks its times."""
+    event = Event()
+    event.add("UID", entry.uid)
+    event.add("DTSTAMP", entry.as_of.astimezone(UTC))
+    event.add("SUMMARY", entry.summary)
+    for name in ("location", "description", "url"):
+        if text := getattr(entry, name):
+            event.add(name.upper(), text)
+    event.add("STATUS", _STATUS[entry.status])
+    event.add("SEQUENCE", entry.sequence)
+    return event
+
+
+def _written(file: Calendar) -> bytes:
     written: bytes = file.to_ical()
     return written
 

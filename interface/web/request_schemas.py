@@ -12,6 +12,7 @@ from marshmallow import (
     validates_schema,
 )
 
+from application.calendar_feeds import FeedDetail
 from application.commands.links import LARGEST_BATCH
 from application.deliveries.delivery import DeliveryState
 from application.people.personal_data import Invitee, Prefill
@@ -175,6 +176,25 @@ class CalendarChange(CalendarInput):
 
 class NoFields(Body):
     """No body, or an empty object."""
+
+
+class FeedInput(Body):
+    """A calendar feed that an owner wants."""
+
+    calendar_id = fields.UUID(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Default: the bookings of all calendars."},
+    )
+    detail = fields.Enum(
+        FeedDetail,
+        by_value=True,
+        required=True,
+        metadata={
+            "example": "busy",
+            "description": "Everything about each booking, or only that the owner is busy.",
+        },
+    )
 
 
 class BusyCalendarInput(Body):

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_dump, validate
 
 from application.busy_calendars.busy_calendars import ReadProblem
+from application.calendar_feeds import FeedDetail
 from application.deliveries.delivery import Audience, DeliveryState
 from application.webhooks.webhooks import GONE, WebhookEvent
 from domain.booking import BookingStatus
@@ -21,6 +22,7 @@ from projections.rebuild.jobs import KINDS, STATES
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 _CALENDAR_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"
 _BOOKING_ID = "c1f4f1c8-2a66-5d0b-9a55-7b8f1d6e4c33"
+_FEED_ID = "d7a5e0b4-1c92-4b7e-8f36-6e0c2a9d7f77"
 _DELIVERY_ID = "8a4d0a1c-93c8-4f7e-8d5f-2b9f0f6d5e44"
 _TOKEN = "TOKEN"  # noqa: S105 - an example
 _URL = "https://book.example.org"
@@ -431,6 +433,28 @@ class BusyCalendarList(ResponseSchema):
     """All calendars elsewhere of the owner."""
 
     items = fields.List(fields.Nested(BusyCalendarOutput))
+
+
+class FeedOutput(ResponseSchema):
+    """A calendar feed."""
+
+    id = fields.UUID(metadata=_example(_FEED_ID))
+    url = fields.String(
+        metadata=_example(
+            f"{_URL}/api/v1/feeds/{_TOKEN}.ics", "Whoever has this address can read the feed."
+        )
+    )
+    calendar_id = fields.UUID(
+        allow_none=True, metadata=_example(_CALENDAR_ID, "Null: the bookings of all calendars.")
+    )
+    detail = fields.Enum(FeedDetail, by_value=True, metadata=_example("busy"))
+    created_at = Instant(metadata=_example("2027-01-11T08:00:00Z"))
+
+
+class FeedList(ResponseSchema):
+    """All calendar feeds of the owner."""
+
+    items = fields.List(fields.Nested(FeedOutput))
 
 
 class DifferenceOutput(ResponseSchema):

@@ -38,6 +38,8 @@ class StoredBooking:
     buffer_after_minutes: Integer
     status: BookingStatus
     calendar_version: int
+    version: int
+    changed_at: datetime
     place_version: int | None = None
     request_version: int | None = None
     cancellation_version: int | None = None
@@ -56,7 +58,7 @@ class StoredTerms:
 
 @dataclass(frozen=True)
 class BookingRow:
-    """A booking with what was typed for it. Times are UTC.
+    """A booking with what was typed for it, and when it changed last. Times are UTC.
 
     `title` is the name that its calendar had when it was made. `invitee` is None once forgotten,
     and so is a `location` that was changed before. `message` is that of the owner's open request
@@ -70,6 +72,8 @@ class BookingRow:
     start: datetime
     end: datetime
     status: BookingStatus
+    version: int
+    changed_at: datetime
     title: str
     location: str | None
     is_asked_to_reschedule: bool
@@ -77,6 +81,11 @@ class BookingRow:
     reason: str | None
     invitee: Invitee | None
     notes: str | None
+
+    @property
+    def slot(self) -> Slot:
+        """Returns the time of the booking."""
+        return Slot(self.start, self.end)
 
 
 BOOKINGS = Table(NAME, StoredBooking, indexes={"owner": "(owner_id, slot_start, booking_id)"})
@@ -124,6 +133,8 @@ class BookingCalendar(Projection):
                 buffer_after_minutes=0,
                 status=BookingStatus.CONFIRMED,
                 calendar_version=event.calendar_version,
+                version=event.originator_version,
+                changed_at=event.timestamp,
             ),
         )
 
@@ -135,31 +146,43 @@ class BookingCalendar(Projection):
 
     @applies(Booking.Rescheduled)
     def _rescheduled(self, event: Booking.Rescheduled, rows: Rows) -> None:
-        booking = rows.change(BOOKINGS, event.originator_id)
+        booking = _next_version(event, rows)
         booking.slot_start = event.slot_start
         booking.slot_end = event.slot_end
         booking.request_version = None
 
     @applies(Booking.Changed)
     def _changed(self, event: Booking.Changed, rows: Rows) -> None:
-        rows.change(BOOKINGS, event.originator_id).place_version = event.originator_version
+        _next_version(event, rows).place_version = event.originator_version
 
     @applies(Booking.RescheduleRequested)
     def _asked(self, event: Booking.RescheduleRequested, rows: Rows) -> None:
-        rows.change(BOOKINGS, event.originator_id).request_version = event.originator_version
+        _next_version(event, rows).request_version = event.originator_version
 
     @applies(Booking.Cancelled)
     def _cancelled(self, event: Booking.Cancelled, rows: Rows) -> None:
-        booking = rows.change(BOOKINGS, event.originator_id)
+        booking = _next_version(event, rows)
         booking.status = BookingStatus.CANCELLED
         booking.request_version = None
         booking.cancellation_version = event.originator_version
+
+    @applies(Booking.InviteeForgotten)
+    def _invitee_forgotten(self, event: Booking.InviteeForgotten, rows: Rows) -> None:
+        _next_version(event, rows)
+
+
+def _next_version(event: Booking.Event, rows: Rows) -> StoredBooking:
+    """Returns the row of the booking that the event changes, with its new version."""
+    booking = rows.change(BOOKINGS, event.originator_id)
+    booking.version = event.originator_version
+    booking.changed_at = event.timestamp
+    return booking
 
 
 # A booking may be made while its calendar has a version without terms: after it was archived.
 _SELECT = sql.SQL("""
     SELECT booking_id AS id, link_id, owner_id, booking.calendar_id, slot_start AS start,
-        slot_end AS end, status, coalesce(terms.name, '') AS title,
+        slot_end AS end, status, booking.version, changed_at, coalesce(terms.name, '') AS title,
         CASE WHEN place_version IS NULL THEN coalesce(terms.location, '')
             WHEN made.data IS NOT NULL THEN coalesce(place.data->>'place', '')
         END AS location,
@@ -184,7 +207,7 @@ _SELECT = sql.SQL("""
 
 _LIST = sql.SQL("""{select}
     WHERE owner_id = %(owner_id)s
-        AND (%(since)s::timestamptz IS NULL OR slot_end > %(since)s)
+        AND (%(since)s::timestamptz IS NULL OR (slot_end > %(since)s AND slot_start > %(reach)s))
         AND (%(until)s::timestamptz IS NULL OR slot_start < %(until)s)
         AND (%(calendar_id)s::uuid IS NULL OR booking.calendar_id = %(calendar_id)s)
         AND (%(status)s::text IS NULL OR status = %(status)s)
@@ -223,6 +246,7 @@ def bookings_of(
         {
             "owner_id": owner_id,
             "since": since,
+            "reach": since and since - REACH,
             "until": until,
             "calendar_id": calendar_id,
             "status": status,
@@ -326,6 +350,8 @@ def row_of(
         start=booking.slot.start,
         end=booking.slot.end,
         status=booking.status,
+        version=booking.version,
+        changed_at=booking.modified_on,
         title=agreed.name,
         location=location,
         is_asked_to_reschedule=booking.is_asked_to_reschedule,

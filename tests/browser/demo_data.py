@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from application.busy_calendars.busy_calendars import ReadProblem
+from application.calendar_feeds import FeedDetail
 from application.commands.links import NewLink
 from application.people.personal_data import Invitee
 from application.webhooks.webhooks import WebhookEvent
@@ -75,6 +76,7 @@ class Demo:
     forgotten: UUID
     busy_calendar: UUID
     webhook: UUID
+    feed: UUID
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
@@ -145,7 +147,8 @@ def fill(services: Services) -> Demo:
     }
     ahead, elsewhere = bookings[2, 1], bookings[3, 4]
     off = desk.new_booking(calendars["intro"], _at(now, 2, 3, "10:00"), _INVITEES["kim"])
-    desk.cancel(off)
+    desk.reschedule(off, _at(now, 2, 3, "16:00"))
+    desk.cancel(off, reason="My train was cancelled.")
     desk.ask_to_reschedule(elsewhere, "I have to catch a train. Could we meet in the afternoon?")
     forgotten = bookings[-3, 1]
     desk.forget(forgotten)
@@ -162,6 +165,10 @@ def fill(services: Services) -> Demo:
     family = _busy_calendar(services, account.id, "Family", "calendar.example.org", None)
     _busy_calendar(services, account.id, "Choir", "choir.example", ReadProblem.NOT_FOUND)
     webhook = _webhook(services, account.id, links["used"], ahead)
+    for calendar_id, detail in ((None, FeedDetail.FULL), (calendars["intro"], FeedDetail.BUSY)):
+        feed = services.calendar_feeds.create(
+            owner_id=account.id, calendar_id=calendar_id, detail=detail, now=now
+        )
     return Demo(
         calendar=calendars["intro"],
         archived=calendars["old"],
@@ -175,6 +182,7 @@ def fill(services: Services) -> Demo:
         forgotten=forgotten,
         busy_calendar=family,
         webhook=webhook,
+        feed=feed.id,
         api_key=key.split("_")[1],
         tokens=tokens,
     )

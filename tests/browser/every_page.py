@@ -75,6 +75,8 @@ def _owner(demo: Demo) -> list[Place]:
         Place("calendar-new", "/settings/calendars/new"),
         Place("calendar-edit", calendar),
         Place("calendar-archive", f"{calendar}/archive"),
+        Place("subscribe", "/settings/subscribe"),
+        Place("subscribe-revoke", f"/settings/subscribe/{demo.feed}/revoke"),
         Place("other-calendars", "/settings/other-calendars"),
         Place("other-calendar-remove", f"/settings/other-calendars/{demo.busy_calendar}/remove"),
         Place("webhooks", "/settings/webhooks"),
@@ -123,6 +125,7 @@ def _beginner() -> list[Place]:
     return [
         Place("empty-home", "/", BEGINNER),
         Place("empty-calendars", "/settings/calendars", BEGINNER),
+        Place("empty-subscribe", "/settings/subscribe", BEGINNER),
         Place("empty-other-calendars", "/settings/other-calendars", BEGINNER),
         Place("empty-links", "/links", BEGINNER),
         Place("empty-bookings", "/bookings", BEGINNER),

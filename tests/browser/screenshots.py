@@ -1,4 +1,4 @@
-"""`make screenshots`: every page, on wide and narrow screens, in light and dark.
+"""`make screenshots`: every page and mail, on wide and narrow screens, in light and dark.
 
 Arguments: the folder (default var/screenshots), then beginnings of names to make only those.
 """
@@ -19,11 +19,14 @@ from interface.settings import Settings
 from tests.browser import chromium
 from tests.browser import demo_data as demo
 from tests.browser.every_page import every_place, go
+from tests.browser.mails import kind_of, mails_in
 from tests.browser.site import Site
 from tests.support.service import running_service
+from tests.support.waiting import wait_until
 
 FOLDER = Path("var/screenshots")
 WIDTHS = (1280, 360)
+_DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -32,11 +35,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with demo_site() as (site, shown), sync_playwright() as playwright:
-        places = [
-            place
-            for place in every_place(shown)
-            if len(sys.argv) < 3 or place.name.startswith(tuple(sys.argv[2:]))
-        ]
+        places = [place for place in every_place(shown) if _is_wanted(place.name)]
         browser = chromium.launch(playwright)
         states = {
             who: _signed_in(browser, site, who)
@@ -60,7 +59,34 @@ def main() -> None:
                     )
                     context.close()
             click.echo(place.name)
+        for name, html in _mails(site).items():
+            for width in WIDTHS:
+                for scheme in SCHEMES:
+                    page = browser.new_page(
+                        viewport={"width": width, "height": 600}, color_scheme=scheme
+                    )
+                    page.set_content(html)
+                    page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
+                    page.close()
+            click.echo(name)
         browser.close()
+
+
+def _is_wanted(name: str) -> bool:
+    return len(sys.argv) < 3 or name.startswith(tuple(sys.argv[2:]))
+
+
+def _mails(site: Site) -> dict[str, str]:
+    """Returns the HTML of one mail of each kind to the owner and to invitees, by name."""
+    found: dict[str, str] = {}
+    for mail in mails_in(site):
+        is_for_owner = mail["From"].addresses[0].display_name == "Admit One"
+        who = "owner" if is_for_owner else "invitee"
+        name = f"mail-{who}-{kind_of(mail).lower().replace(' ', '-')}"
+        part = mail.get_body(("html",))
+        if part is not None and _is_wanted(name):
+            found.setdefault(name, part.get_content())
+    return found
 
 
 @contextmanager
@@ -72,6 +98,7 @@ def demo_site() -> Iterator[tuple[Site, demo.Demo]]:
             services = build(Settings.from_environment(service.environment), server.conninfo)
             try:
                 shown = demo.fill(services)
+                wait_until(lambda: not services.database.fetch_all(_DUE))
             finally:
                 services.close()
             yield Site(service, service.key), shown

@@ -16,6 +16,7 @@ PUBLIC = {
     "booking-links.read",
     "booking-links.slots",
     "booking-links.redeem_link",
+    "feeds.subscribe",
     "manage.read",
     "manage.slots",
     "manage.cancel",

@@ -94,18 +94,18 @@ def ics(token: str) -> ResponseReturnValue:
     current = services()
     public_url = current.settings.public_url
     manage_url = f"{public_url}/m/{token}"
-    content = icalendar_file.calendar_file(
+    entry = icalendar_file.Entry(
         booking_id=details.booking.id,
+        version=details.booking.version,
         slot=details.booking.slot,
         status=details.booking.status,
-        sequence=details.booking.version - 1,
         summary=details.summary,
         location=details.terms.location,
         description=gettext("Your booking: %(url)s") % {"url": manage_url},
-        time_zone=details.terms.rules.time_zone,
         host=current.settings.public_host,
-        now=current.now(),
+        as_of=current.now(),
     )
+    content = icalendar_file.calendar_file(entry, time_zone=details.terms.rules.time_zone)
     headers = {"Content-Disposition": 'attachment; filename="booking.ics"'}
     return Response(content, content_type=icalendar_file.MEDIA_TYPE, headers=headers)
 

@@ -29,6 +29,8 @@ NOTICES = {
     "webhook-resumed": _("Webhook resumed."),
     "webhook-deleted": _("Webhook deleted."),
     "webhook-sent-again": _("The message is sent again within seconds."),
+    "feed-created": _("Address created. Copy it, or open it in your calendar program."),
+    "feed-revoked": _("Address revoked. Calendar programs no longer get your bookings from it."),
     "account-changed": _("Changes saved."),
     "password-changed": _("Password changed. You are signed out on all other devices."),
     "key-revoked": _("API key revoked."),

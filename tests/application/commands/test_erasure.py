@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from application.calendar_feeds import FeedDetail
 from application.commands import erasure
 from application.eventstore.recorder import PersonalDataRow
 from application.people.accounts import Account
@@ -250,6 +251,9 @@ def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Ac
     desk.services.busy_calendars.add(
         owner_id=olivia.id, url="https://93.184.216.34/s3cret.ics", name="Family", now=NOW
     )
+    desk.services.calendar_feeds.create(
+        owner_id=olivia.id, calendar_id=None, detail=FeedDetail.BUSY, now=NOW
+    )
     first = desk.new_link(calendar_id, recipient="Countess", note="Met in London")
     replaced = desk.replace(first).value.id
     booking_id = desk.book(replaced, notes="By phone")
@@ -278,6 +282,8 @@ def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Ac
     (shown,) = account["api_keys"]
     assert shown["name"] == "Website"
     assert account["busy_calendars"] == [{"name": "Family", "url": "https://93.184.216.34/…"}]
+    (feed,) = account["calendar_feeds"]
+    assert (feed["calendar_id"], feed["detail"]) == (None, "busy")
     assert not any(secret in json.dumps(account) for secret in (key, "nonce", "hash", "s3cret"))
 
 

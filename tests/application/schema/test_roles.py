@@ -35,7 +35,7 @@ OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
-SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars", "webhooks")
+SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars", "webhooks", "calendar_feeds")
 LIMITS = ("rate_limits",)
 DELIVERIES = ("deliveries",)
 OURS = (
@@ -56,7 +56,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 # By role and relation what is granted; nothing, where nothing is said.
 GRANTED: dict[str, dict[str, str]] = {
     SERVICE: dict.fromkeys([*LOG, "projection_positions", "schema_steps", *VIEWS], "SELECT")
-    | dict.fromkeys(["personal_data", "sessions"], "SELECT INSERT DELETE")
+    | dict.fromkeys(["personal_data", "sessions", "calendar_feeds"], "SELECT INSERT DELETE")
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
     | dict.fromkeys(OPERATIONS, "SELECT")
     | {

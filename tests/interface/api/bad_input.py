@@ -51,6 +51,8 @@ WRONG: dict[str, list[Any]] = {
     ],
     "day or null": [*_NO_STRING, "", *NO_DATES, "1999-12-31", "2200-01-01"],
     "flag": [None, 0, 1, HUGE, "", "true", "on", [], [True], {}],
+    "id or null": [*_NO_TEXT, "", "x" * 36, "0" * 31],
+    "choice": [*_NO_TEXT, None, "", "everything", "x" * 9999],
     "object": [None, True, 0, HUGE, "x", [], [{}]],
     "list": [None, True, 0, "x", {}, {"0": {}}],
     "hours": [
@@ -271,9 +273,18 @@ ADD_WEBHOOK = Call(
     ("url", "events"),
 )
 
+ADD_FEED = Call(
+    "create a feed",
+    "POST",
+    "/feeds",
+    {"calendar_id": None, "detail": "busy"},
+    {"calendar_id": "id or null", "detail": "choice"},
+    ("detail",),
+)
+
 CALLS = (
     *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH),
     *(CHANGE_LINK, REVOKE, REPLACE, REDEEM),
     *(CHANGE_BOOKING, RESCHEDULE, ASK, CANCEL),
-    *(ADD_BUSY, ADD_WEBHOOK),
+    *(ADD_BUSY, ADD_WEBHOOK, ADD_FEED),
 )

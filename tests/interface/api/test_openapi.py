@@ -33,7 +33,7 @@ ARCHIVED = {409: {"calendar-archived"}}
 NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
 IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
-OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/webhooks")
+OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/webhooks", "/feeds")
 
 NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
@@ -95,6 +95,11 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | BODY
     | {409: {"delivery-over"}, 503: {"unavailable"}},
     "POST /webhooks/{webhook_id}/replay": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    "POST /feeds": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
+    "GET /feeds": KEY,
+    "GET /feeds/{feed_id}": KEY | UNKNOWN,
+    "DELETE /feeds/{feed_id}": KEY | UNKNOWN,
+    "GET /feeds/{token}.ics": UNKNOWN | LIMITED,
     "GET /projections": KEY,
     "POST /projections/{name}/rebuilds": KEY
     | UNKNOWN
@@ -156,6 +161,7 @@ POLLED = {
     "GET /links/{link_id}",
     "GET /bookings",
     "GET /bookings/{booking_id}",
+    "GET /feeds/{token}.ics",
     "GET /booking-links/{token}/slots",
     "GET /manage/{token}/slots",
 }

@@ -10,7 +10,7 @@ from icalendar import Calendar, Timezone
 
 from domain.booking import BookingStatus
 from domain.slot import Slot
-from interface.web.icalendar_file import calendar_file
+from interface.web.icalendar_file import Entry, calendar_file
 from tests.support.examples import LINK, NOW, TOMORROW
 
 
@@ -18,24 +18,24 @@ def a_file(
     slot: Slot = TOMORROW,
     *,
     status: BookingStatus = BookingStatus.CONFIRMED,
-    sequence: int = 0,
+    version: int = 1,
     summary: str = "Intro call with Olivia Owner",
     location: str = "Room 1",
     description: str = "Your booking: https://book.example.org/m/token",
     time_zone: str = "Europe/Paris",
 ) -> bytes:
-    return calendar_file(
+    entry = Entry(
         booking_id=LINK,
+        version=version,
         slot=slot,
         status=status,
-        sequence=sequence,
         summary=summary,
         location=location,
         description=description,
-        time_zone=time_zone,
         host="book.example.org",
-        now=NOW,
+        as_of=NOW,
     )
+    return calendar_file(entry, time_zone=time_zone)
 
 
 def event_in(file: bytes) -> Any:
@@ -44,7 +44,7 @@ def event_in(file: bytes) -> Any:
 
 
 def test_a_file_holds_one_appointment_that_can_be_updated_later() -> None:
-    file = a_file(sequence=2)
+    file = a_file(version=3)
     event = event_in(file)
     assert event["UID"] == f"{LINK}@book.example.org"
     assert event["SEQUENCE"] == 2

@@ -97,6 +97,11 @@ def test_a_program_is_led_below_the_public_path(visitor: Visitor, owner: Owner) 
     ics = visitor.get(booking["ics_url"].removeprefix("https://example.org"))
     (event,) = Calendar.from_ical(ics.data).walk("VEVENT")
     assert str(event["DESCRIPTION"]) == f"Your booking: {booking['manage_url']}"
+    owner.catch_up()
+    feed = call(visitor, owner, "/feeds", {"detail": "full"}).json["url"]
+    assert feed.startswith(f"{PUBLIC}/api/v1/feeds/")
+    (event,) = Calendar.from_ical(visitor.get(feed.removeprefix("https://example.org")).data).events
+    assert event["URL"] == f"{PUBLIC}/bookings/{booking['booking_id']}"
     document = visitor.get(f"{ROOT}/api/openapi.json").json
     assert document["servers"] == [{"url": PUBLIC}]
 

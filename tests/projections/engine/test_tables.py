@@ -21,6 +21,8 @@ SHAPES = {
         buffer_after_minutes integer NOT NULL
         status text NOT NULL
         calendar_version bigint NOT NULL
+        version bigint NOT NULL
+        changed_at timestamp with time zone NOT NULL
         place_version bigint
         request_version bigint
         cancellation_version bigint

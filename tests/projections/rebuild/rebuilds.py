@@ -41,8 +41,8 @@ def tamper(conn: Connection[DictRow]) -> None:
     conn.execute("DELETE FROM link_list_v3_bookings")
     conn.execute(
         """INSERT INTO booking_calendar_v2 SELECT gen_random_uuid(), link_id, owner_id,
-        calendar_id, slot_start, slot_end, 0, 0, status, calendar_version, NULL, NULL, NULL
-        FROM booking_calendar_v2 LIMIT 1"""
+        calendar_id, slot_start, slot_end, 0, 0, status, calendar_version, version, changed_at,
+        NULL, NULL, NULL FROM booking_calendar_v2 LIMIT 1"""
     )
 
 

@@ -90,6 +90,8 @@ def test_a_booking_is_shown_with_invitee_and_notes(
         start=TOMORROW.start,
         end=TOMORROW.end,
         status=BookingStatus.CONFIRMED,
+        version=1,
+        changed_at=NOW,
         title="Intro call",
         location="Room 1",
         is_asked_to_reschedule=False,
