@@ -1,0 +1,1 @@
+"""A booking service written by hand, to compare with."""
