@@ -31,18 +31,18 @@ def main() -> None:
         options = Options.from_environment()
     except ValueError as error:
         sys.exit(str(error))
-    results: dict[str, Any] = {}
+    publish = "--publish" in sys.argv[1:]
+    folder = results_file.PUBLISHED if publish else UNPUBLISHED
     for name in PARTS:
         if name in options.only:
-            results[name] = measured(name, options)
-            for line in report.whole({name: results[name]}):
+            part = {name: measured(name, options)}
+            results_file.save(folder, part)
+            for line in report.whole(part):
                 sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
-    if "--publish" in sys.argv[1:]:
-        results_file.publish(results)
-    else:
-        results_file.save(UNPUBLISHED, results)
-        sys.stdout.write(f"\nThe figures and a chart are in {UNPUBLISHED}.\n")
+    if publish:
+        results_file.update_readme()
+    sys.stdout.write(f"\nThe figures and a chart are in {folder}.\n")
 
 
 def measured(name: str, options: Options) -> dict[str, Any]:

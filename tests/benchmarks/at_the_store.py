@@ -5,9 +5,10 @@ one event, then three. Ours stores the personal data of both as well. The librar
 no place for them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from time import perf_counter, process_time
@@ -21,17 +22,13 @@ from psycopg.conninfo import conninfo_to_dict
 from application.eventstore.database import Database
 from application.eventstore.mapper import MAPPER
 from application.eventstore.recorder import EventRecorder, PersonalDataRow
-from domain.agenda import AgendaDay
-from domain.booking import Booking
-from domain.link import SingleUseLink
-from domain.slot import Reservation
+from tests.application.eventstore.golden_events import EVENTS
 from tests.benchmarks import usage
 from tests.benchmarks.crud import service as crud
-from tests.benchmarks.load import free_starts
 from tests.benchmarks.machine import Machine
 from tests.benchmarks.options import Options
 from tests.benchmarks.ratios import medians, ratio
-from tests.support.examples import ACTOR, CALENDAR, IN_90_DAYS, NOW, OWNER, TOMORROW
+from tests.support.examples import TOMORROW_AT_NINE
 
 CALLERS = (1, 16, 64)
 COMMIT_MILLISECONDS = (0, 1, 5, 20)
@@ -39,9 +36,7 @@ CONNECTIONS = 16
 OURS, STOCK, CRUD = "our recorder", "stock recorder", "CRUD transactions"
 SHARE_OF_SECONDS = 0.2
 WARM_UP_SECONDS = 1.0
-COMMITMENT = "c0" * 32
 INVITEE = {"name": "Ada Lovelace", "email": "ada@example.org"}
-RESERVATION = Reservation(TOMORROW, timedelta(), timedelta())
 
 Pair = Callable[[], object]
 
@@ -121,76 +116,52 @@ def _sides(machine: Machine) -> Iterator[dict[str, Pair]]:
         crud.create_tables(tables)
         pool = stack.enter_context(closing(crud.new_pool(tables, CONNECTIONS)))
         recorder = EventRecorder(database)
-        events = example_events()
-        starts = free_starts()
+        minutes = count()
 
         def ours() -> None:
-            issued, redeemed, people = new_pair(events)
+            issued, redeemed, people = new_pair()
             recorder.insert_events(issued, personal_data=people[:1])
             recorder.insert_events(redeemed, personal_data=people[1:])
 
         def stock() -> None:
-            issued, redeemed, _ = new_pair(events)
+            issued, redeemed, _ = new_pair()
             stock_recorder.insert_events(issued)
             stock_recorder.insert_events(redeemed)
 
         def rows() -> None:
             with pool.connection() as conn:
                 token = crud.issue_link(conn, INVITEE["name"], None, crud.LINK_LIFE)["token"]
-            start = datetime.fromisoformat(next(starts)).astimezone(UTC)
+            start = TOMORROW_AT_NINE + timedelta(minutes=next(minutes))
             with pool.connection() as conn:
                 crud.redeem_link(conn, token, start, INVITEE, None)
 
         yield {OURS: ours, STOCK: stock, CRUD: rows}
 
 
-def example_events() -> list[StoredEvent]:
-    """Returns the four events of a pair, as our service stores them."""
-    link = SingleUseLink.issue(
-        link_id=uuid4(),
-        owner_id=OWNER,
-        calendar_id=CALENDAR,
-        expires_at=IN_90_DAYS,
-        personal_data=COMMITMENT,
-        actor=ACTOR,
-        now=NOW,
-    )
-    booking_id = Booking.id_for(link.id)
-    link.redeem(booking_id, TOMORROW, idempotency_key=None, actor="invitee", now=NOW)
-    booking = Booking.make(
-        link_id=link.id,
-        owner_id=OWNER,
-        calendar_id=CALENDAR,
-        calendar_version=1,
-        slot=TOMORROW,
-        personal_data=COMMITMENT,
-        actor="invitee",
-        now=NOW,
-    )
-    day = AgendaDay.open(OWNER, TOMORROW.start.date(), actor="invitee", now=NOW)
-    day.reserve(booking_id, RESERVATION, actor="invitee", now=NOW)
-    *issued_and_redeemed, made, _, reserved = [
-        event for each in (link, booking, day) for event in each.collect_events()
-    ]
-    return [MAPPER.to_stored_event(event) for event in (*issued_and_redeemed, made, reserved)]
-
-
-def new_pair(
-    events: Sequence[StoredEvent],
-) -> tuple[list[StoredEvent], list[StoredEvent], list[PersonalDataRow]]:
+def new_pair() -> tuple[list[StoredEvent], list[StoredEvent], list[PersonalDataRow]]:
     """Returns what issuing and what redeeming appends, for a link that is new, and its people."""
     link_id, booking_id, day_id = uuid4(), uuid4(), uuid4()
-    ids = (link_id, link_id, booking_id, day_id)
-    issued, *redeemed = [
-        StoredEvent(aggregate_id, event.originator_version, event.topic, event.state)
-        for aggregate_id, event in zip(ids, events, strict=True)
-    ]
-    people = [_person(link_id, 1, {"recipient": "Ada Lovelace"}), _person(booking_id, 1, INVITEE)]
-    return [issued], redeemed, people
+    issued, redeemed, made, reserved = _EXAMPLES
+    people = [_person(link_id, {"recipient": "Ada Lovelace"}), _person(booking_id, INVITEE)]
+    return (
+        [_like(issued, link_id, 1)],
+        [_like(redeemed, link_id, 2), _like(made, booking_id, 1), _like(reserved, day_id, 1)],
+        people,
+    )
 
 
-def _person(aggregate_id: UUID, version: int, data: dict[str, str]) -> PersonalDataRow:
-    return PersonalDataRow(aggregate_id, version, bytes(32), data)
+_EXAMPLES = [
+    MAPPER.to_stored_event(EVENTS[topic])
+    for topic in ("link.issued", "link.redeemed", "booking.made", "agenda.slot_reserved")
+]
+
+
+def _like(example: StoredEvent, aggregate_id: UUID, version: int) -> StoredEvent:
+    return StoredEvent(aggregate_id, version, example.topic, example.state)
+
+
+def _person(aggregate_id: UUID, data: dict[str, str]) -> PersonalDataRow:
+    return PersonalDataRow(aggregate_id, 1, bytes(32), data)
 
 
 def _stock_recorder(conninfo: str) -> PostgresApplicationRecorder:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.benchmarks import at_the_store, over_http, usage
+from tests.benchmarks import at_the_store, growth, over_http, usage
 from tests.benchmarks.ratios import shown
 from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS
 
@@ -109,7 +109,8 @@ def _store(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _growth(found: dict[str, Any]) -> Iterator[str]:
-    yield f"Redeeming as it grows, without HTTP, {found['rounds']} rounds"
+    redeemed = f"{found['rounds']} x {growth.REDEEMED} links"
+    yield f"Redeeming as it grows, without HTTP, medians of {redeemed}"
     rows = [
         [
             f"{int(size):,} {what}",
@@ -154,6 +155,4 @@ _KINDS = (usage.WEB, usage.PROJECTOR, usage.OTHER, usage.POSTGRES)
 
 
 def _rounds(found: dict[str, Any]) -> str:
-    return (
-        f"medians of {found['rounds']} rounds of {found['seconds']:g} s, ratios with their spread"
-    )
+    return f"{found['rounds']} x {found['seconds']:g} s, medians, ratios with their spread"

@@ -28,9 +28,8 @@ def save(folder: Path, measured: dict[str, Any]) -> None:
         (folder / CHART).write_text(chart.svg(results["http"]))
 
 
-def publish(measured: dict[str, Any]) -> None:
-    """Writes results and chart to where the README finds them, and its figures."""
-    save(PUBLISHED, measured)
+def update_readme() -> None:
+    """Writes the published figures into the README."""
     README.write_text(readme.with_section(README.read_text(), load(PUBLISHED)))
 
 

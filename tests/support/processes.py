@@ -41,8 +41,10 @@ class Process(NamedTuple):
 
     def cpu_seconds(self) -> float:
         """Returns the CPU time of its threads, and of its children that have ended."""
-        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        nanoseconds = sum(int(thread.read_text().split()[0]) for thread in threads)
+        nanoseconds = 0
+        for thread in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                nanoseconds += int(thread.read_text().split()[0])
         return nanoseconds / 1e9 + _ticks_of_ended_children(self.pid) / os.sysconf("SC_CLK_TCK")
 
 
