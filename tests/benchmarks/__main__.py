@@ -28,7 +28,7 @@ PARTS: dict[str, Part] = {
 def main() -> None:
     """Measures the parts that are asked for, prints tables, and writes the results to a file."""
     try:
-        options = Options.from_environment()
+        options = Options.from_environment(PARTS)
     except ValueError as error:
         sys.exit(str(error))
     publish = "--publish" in sys.argv[1:]

@@ -1,8 +1,10 @@
 """What the environment says about a run of the benchmarks."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+
+MOST_ROUNDS = 16
 
 
 @dataclass(frozen=True)
@@ -22,21 +24,19 @@ class Options:
     events: int
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Options":
-        """Reads the options. Raises `ValueError` for one that makes no sense."""
+    def from_environment(
+        cls, parts: Collection[str], environment: Mapping[str, str] = os.environ
+    ) -> "Options":
+        """Reads the options for these parts. Raises `ValueError` for one that makes no sense."""
         only = frozenset(filter(None, environment.get("BENCH_ONLY", "").split(",")))
-        if wrong := only - set(PARTS):
-            raise ValueError(f"BENCH_ONLY names {sorted(wrong)}; there are {', '.join(PARTS)}.")
+        if wrong := only - set(parts):
+            raise ValueError(f"BENCH_ONLY names {sorted(wrong)}; there are {', '.join(parts)}.")
         rounds = int(environment.get("BENCH_ROUNDS", "3"))
         if not 1 <= rounds <= MOST_ROUNDS:
             raise ValueError(f"BENCH_ROUNDS must be from 1 to {MOST_ROUNDS}.")
         return cls(
-            only=only or frozenset(PARTS),
+            only=only or frozenset(parts),
             rounds=rounds,
             seconds=float(environment.get("BENCH_SECONDS", "5")),
             events=int(environment.get("BENCH_EVENTS", "1000000")),
         )
-
-
-MOST_ROUNDS = 16
-PARTS = ("http", "store", "growth", "views")

@@ -93,7 +93,6 @@ def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
 def _compared(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Returns the medians of each side, and the ratios of ours to each of the others."""
     ours = runs[OURS]
-
     return {
         "sides": {name: medians(rows) for name, rows in runs.items()},
         "ratios": {

@@ -76,9 +76,10 @@ def _http(found: dict[str, Any]) -> Iterator[str]:
         for name, side in each["sides"].items():
             times = [f"{ms:.1f}" for what in _ANSWERS for ms in side[what].values()]
             ratio = "" if name == OURS else shown(each["ratios"][name]["redeem_p99_ms"])
-            answers.append([f"{clients}: {name}", *times, ratio])
+            answers.append([f"{clients}: {name}", *times, ratio, f"{side['refused']:.1%}"])
     columns = [f"{what[:-3]} {hundredth}" for what in _ANSWERS for hundredth in _HUNDREDTHS]
-    yield from table(["answers, ms", *columns, "redeem p99, ours / this"], answers)
+    head = ["answers, ms", *columns, "redeem p99, ours / this", "answered busy"]
+    yield from table(head, answers)
     yield ""
     memory = [
         [

@@ -15,6 +15,7 @@ import psycopg
 from domain.booking_rules import WEEKDAYS
 from interface.runtime import web_server
 from interface.runtime.parent_watchdog import for_children
+from interface.settings import Settings
 from tests.benchmarks import usage
 from tests.benchmarks.crud import service as crud
 from tests.benchmarks.load import Target
@@ -25,7 +26,7 @@ from tests.support.waiting import wait_until
 
 OURS, CRUD, CRUD_WSGI = "Admit One", "CRUD", "CRUD, granian WSGI"
 KEY = "a-key-that-is-long-enough-for-a-benchmark"
-WORKERS = 2
+WORKERS = Settings.workers  # as many as ours
 STOP_SECONDS = 20
 _ALL_SHOWN = """
     SELECT min(position) >= (SELECT max(notification_id) FROM stored_events)

@@ -1,1 +1,0 @@
-"""A booking service written by hand, to compare with."""
