@@ -45,9 +45,22 @@ def main() -> None:
     logs.configure(settings.log)
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
+    serve(
+        "interface.runtime.web_server:worker",
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+    )
+
+
+def serve(worker: str, *, host: str, port: int, workers: int) -> None:
+    """Serves until SIGTERM. Each worker process runs what the function `worker` builds.
+
+    The function is named like "module:function", because the processes look it up themselves.
+    """
     _prepare_forks()
     WebServer(
-        "interface.runtime.web_server:worker",
+        worker,
         factory=True,
         interface=Interfaces.RSGI,
         loop=Loops.uvloop,
@@ -55,9 +68,9 @@ def main() -> None:
         http1_settings=HTTP1Settings(
             header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=MOST_HEADER_BYTES
         ),
-        address=settings.host,
-        port=settings.port,
-        workers=settings.workers,
+        address=host,
+        port=port,
+        workers=workers,
         backlog=MOST_CONNECTIONS,
         backpressure=MOST_CONNECTIONS,
         websockets=False,

@@ -39,6 +39,14 @@ class Process(NamedTuple):
                 return int(value.split()[0]) * 1024
         raise AssertionError("the kernel does not tell")
 
+    def cpu_seconds(self) -> float:
+        """Returns the CPU time of its threads, and of its children that have ended."""
+        nanoseconds = 0
+        for thread in Path(f"/proc/{self.pid}/task").glob("*/schedstat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                nanoseconds += int(thread.read_text().split()[0])
+        return nanoseconds / 1e9 + _ticks_of_ended_children(self.pid) / os.sysconf("SC_CLK_TCK")
+
 
 def family(pid: int) -> list[Process]:
     """Returns a process that leads a session, and all that it and its children started."""
@@ -67,16 +75,31 @@ def web_workers(service: int) -> list[Process]:
     return [process for process in processes if process.parent == server.pid]
 
 
+def children(pid: int) -> list[Process]:
+    """Returns the processes that a process has started itself and that still run."""
+    return [process for process in _everything() if process.parent == pid]
+
+
 def _everything() -> Iterator[Process]:
     for folder in Path("/proc").glob("[0-9]*"):
         if process := _read(int(folder.name)):
             yield process
 
 
+def _ticks_of_ended_children(pid: int) -> int:
+    user, system = _fields(pid)[13:15]
+    return int(user) + int(system)
+
+
+def _fields(pid: int) -> list[str]:
+    """Returns the fields of /proc/PID/stat from the third, the state, on."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def _read(pid: int) -> Process | None:
     """Returns the process with this id, unless it has ended or is a zombie."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = _fields(pid)
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except (FileNotFoundError, ProcessLookupError):
         return None

@@ -1,0 +1,115 @@
+"""The services that are measured beside each other, each as it is run."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+import psycopg
+
+from domain.booking_rules import WEEKDAYS
+from interface.runtime import web_server
+from interface.runtime.parent_watchdog import for_children
+from interface.settings import Settings
+from tests.benchmarks import usage
+from tests.benchmarks.crud import service as crud
+from tests.benchmarks.load import Target
+from tests.benchmarks.usage import Kinds
+from tests.support import processes
+from tests.support.service import Service, free_port
+from tests.support.waiting import wait_until
+
+OURS, CRUD, CRUD_WSGI = "Admit One", "CRUD", "CRUD, granian WSGI"
+KEY = "a-key-that-is-long-enough-for-a-benchmark"
+WORKERS = Settings.workers  # as many as ours
+STOP_SECONDS = 20
+_ALL_SHOWN = """
+    SELECT min(position) >= (SELECT max(notification_id) FROM stored_events)
+    FROM projection_positions"""
+SERVE: dict[str, list[str]] = {
+    CRUD: ["-m", "tests.benchmarks.crud.server"],
+    # As its author would run it: the server's own WSGI side, and no front.
+    CRUD_WSGI: [
+        *("-m", "granian", "--interface", "wsgi", "--factory", "--no-ws"),
+        *("--workers", str(WORKERS), "--blocking-threads", str(web_server.THREADS)),
+        "tests.benchmarks.crud.server:application",
+    ],
+}
+
+
+@dataclass
+class Side:
+    """A running service, its processes by kind, and how to wait until its work is done."""
+
+    name: str
+    conninfo: str
+    target: Target
+    kinds: Kinds
+    settle: Callable[[], None]
+
+
+def our_side(service: Service, conninfo: str) -> Side:
+    """Returns our service with a new calendar. Its work is done when all views show it."""
+    calendar_id = service.new_calendar(
+        duration_minutes=1,
+        availability={"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}},
+        booking_window_days=365,
+    )
+    target = Target(service.port, service.key, calendar_id)
+
+    def settle() -> None:
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            wait_until(lambda: conn.execute(_ALL_SHOWN).fetchone() == (True,))
+
+    return Side(OURS, conninfo, target, usage.ours(service.process.pid), settle)
+
+
+@contextmanager
+def crud_side(name: str, conninfo: str, folder: Path) -> Iterator[Side]:
+    """Runs the hand-written service on the empty database at `conninfo`."""
+    crud.create_tables(conninfo)
+    port = free_port()
+    environment = os.environ | {
+        "CRUD_DATABASE_URL": conninfo,
+        "CRUD_KEY_SHA256": hashlib.sha256(KEY.encode()).hexdigest(),
+        "CRUD_PORT": str(port),
+        "CRUD_WORKERS": str(WORKERS),
+        "GRANIAN_HOST": "127.0.0.1",
+        "GRANIAN_PORT": str(port),
+    }
+    if name == CRUD:
+        environment = for_children(environment)
+    with (folder / f"{port}.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *SERVE[name]],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or _answers(port))
+        if process.poll() is not None:
+            raise AssertionError(log.name, Path(log.name).read_text())
+        kinds: Kinds = {usage.WEB: lambda: processes.family(process.pid)}
+        target = Target(port, KEY, str(crud.CALENDAR_ID))
+        yield Side(name, conninfo, target, kinds, lambda: None)
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+
+def _answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
