@@ -11,10 +11,10 @@ from application.people.rate_limits import TooManyAttempts
 from domain.errors import CalendarNotFound
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import LOCATION, has_etag, refuses
-from interface.api.response_schemas import FeedList, FeedOutput
 from interface.web.calendar_feed import feed_response, feed_url
 from interface.web.request_context import services
 from interface.web.request_schemas import FeedInput
+from interface.web.response_schemas import FeedList, FeedOutput
 
 blueprint = Blueprint(
     "feeds",
