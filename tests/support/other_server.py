@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from socket import socket
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 Answer = Callable[[], Iterable[bytes]]
@@ -29,6 +29,7 @@ class OtherServer(ThreadingTCPServer):
         self.answer: Answer = lambda: [answer()]
         self.requests: list[str] = []
         self.bodies: list[bytes] = []
+        self.recording = Lock()
         self._tls = tls
         super().__init__((host, port), _Handler)
 
@@ -65,12 +66,15 @@ class _Handler(StreamRequestHandler):
         lines = []
         while line := self.rfile.readline().rstrip(b"\r\n"):
             lines.append(line.decode())
-        self.server.requests.append("\n".join(lines))
+        request = "\n".join(lines)
         length = email.message_from_string("\n".join(lines[1:])).get("Content-Length", "0")
-        self.server.bodies.append(self.rfile.read(int(length)))
+        body = self.rfile.read(int(length))
+        with self.server.recording:
+            self.server.requests.append(request)
+            self.server.bodies.append(body)
         for part in self.server.answer():
             self.wfile.write(part)
-        return self.server.requests[-1]
+        return request
 
     def finish(self) -> None:
         with suppress(OSError):

@@ -56,11 +56,7 @@ def test_the_message_arrives_again_under_the_same_id(
         os.kill(pid, signal.SIGTERM)
         senders.wait()
     ids = [headers["webhook-id"] for headers in receiver.headers()]
-    assert [message["type"] for message in receiver.messages()] == [
-        "link.issued",
-        "link.issued",
-        "link.redeemed",
-        "booking.made",
-    ]
-    assert ids[0] == ids[1]
-    assert len(set(ids)) == 3
+    told = [message["type"] for message in receiver.messages()]
+    assert (told[:2], ids[1]) == (["link.issued"] * 2, ids[0])
+    by_id = dict(zip(ids, told, strict=True))
+    assert list(by_id.values()) == ["link.issued", "link.redeemed", "booking.made"]
