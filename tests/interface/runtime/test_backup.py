@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from application.calendar_feeds import FeedDetail
 from interface.bootstrap import build
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
@@ -25,7 +26,10 @@ from tests.support.examples import NOW, SECRET
 from tests.support.projector import apply_log
 from tests.support.webhook_receiver import new_webhook
 
-KEPT = ("stored_events", "personal_data", "accounts", "api_keys", "deliveries", "webhooks")
+KEPT = (
+    *("stored_events", "personal_data", "accounts", "api_keys", "deliveries"),
+    *("webhooks", "busy_calendars", "calendar_feeds"),
+)
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 
 
@@ -80,7 +84,7 @@ def contents(conninfo: str, tables: Sequence[str]) -> dict[str, list[Any]]:
         }
 
 
-def test_from_the_log_and_five_tables_everything_comes_back_and_nobody_is_told_again(
+def test_from_the_log_and_seven_tables_everything_comes_back_and_nobody_is_told_again(
     programs: Path, conninfo: str, empty_database: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,))
@@ -93,6 +97,12 @@ def test_from_the_log_and_five_tables_everything_comes_back_and_nobody_is_told_a
         )
         key = original.accounts.create_key(account, name="Website", now=NOW)
         new_webhook(original, account.id, "https://93.184.216.34/hook")
+        original.busy_calendars.add(
+            owner_id=account.id, url="https://93.184.216.34/a.ics", name=None, now=NOW
+        )
+        original.calendar_feeds.create(
+            owner_id=account.id, calendar_id=None, detail=FeedDetail.FULL, now=NOW
+        )
         everything_happens(Desk(original))
         catch_up()
 
