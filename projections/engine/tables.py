@@ -44,12 +44,14 @@ class Table(Generic[R]):
     """A table of a view. Its columns are the fields of the dataclass `row`, in their order.
 
     The first one is the primary key. A column is NOT NULL unless its type is `… | None`.
-    `indexes` maps names to the columns that are indexed, in parentheses.
+    `indexes` maps names to the columns that are indexed, in parentheses. `owned_by` is the column
+    with the id of the link, booking or calendar whose events make the row, if it is not the key.
     """
 
     name: str
     row: type[R]
     indexes: Mapping[str, str] = field(default_factory=dict)
+    owned_by: str | None = None
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
@@ -66,6 +68,11 @@ class Table(Generic[R]):
     def key(self) -> str:
         """The name of the primary key."""
         return next(iter(self.columns))
+
+    @property
+    def subject(self) -> str:
+        """The name of the column with the id of whatever the row is about."""
+        return self.owned_by or self.key
 
     @cached_property
     def identifier(self) -> sql.Identifier:

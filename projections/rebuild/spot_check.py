@@ -19,7 +19,7 @@ from projections.rebuild.view_diff import Comparison, compare
 TEMPORARY = "pg_temp"
 
 Subject = tuple[UUID, ...]
-"""The keys that one history has in views: the ids of a link and its booking, or of a calendar."""
+"""The ids of what one history is about: of a link and its booking, or of a calendar."""
 
 # From a random position, so many positions are searched for an event that the view shows.
 _NEAR = 10_000
@@ -48,8 +48,8 @@ def verify(
         }
         # Events that the view could not apply are parked here too, so the rows agree.
         write(conn, projection, TEMPORARY, Batch(sorted(events), mapper))
-        keys = [key for subject in subjects for key in subject]
-        return compare(conn, projection, TEMPORARY, keys=keys)
+        ids = [id_ for subject in subjects for id_ in subject]
+        return compare(conn, projection, TEMPORARY, subjects=ids)
 
 
 def _from_log(
@@ -94,9 +94,10 @@ def _from_view(
         beyond, order = (">=", "ASC") if place // len(projection.tables) % 2 else ("<=", "DESC")
         row = conn.execute(
             sql.SQL(
-                "SELECT {key} AS key FROM {table} WHERE {key} {beyond} %s"
+                "SELECT {subject} AS subject FROM {table} WHERE {key} {beyond} %s"
                 " ORDER BY {key} {order} LIMIT 1"
             ).format(
+                subject=sql.Identifier(table.subject),
                 key=sql.Identifier(table.key),
                 table=table.identifier,
                 beyond=sql.SQL(beyond),
@@ -106,12 +107,12 @@ def _from_view(
         ).fetchone()
         if row is None:
             continue
-        if table.key == "booking_id":
-            yield _subject_of_booking(conn, row["key"], mapper)
-        elif table.key == "link_id":
-            yield row["key"], Booking.id_for(row["key"])
+        if table.subject == "booking_id":
+            yield _subject_of_booking(conn, row["subject"], mapper)
+        elif table.subject == "link_id":
+            yield row["subject"], Booking.id_for(row["subject"])
         else:
-            yield (row["key"],)
+            yield (row["subject"],)
 
 
 def _history(

@@ -34,13 +34,13 @@ def compare(
     projection: Projection,
     schema: str,
     *,
-    keys: Collection[UUID] | None = None,
+    subjects: Collection[UUID] | None = None,
 ) -> Comparison:
     """Compares the live view with its tables in `schema`, as the transaction of `conn` sees them.
 
     Rows are compared by a checksum over all of their columns. A difference names table, key and
-    the columns that differ; a row that one side lacks is null there. With `keys`, only the rows
-    with these keys are compared.
+    the columns that differ; a row that one side lacks is null there. With `subjects`, only the
+    rows about these links, bookings and calendars are compared.
     """
     rows, differing = 0, 0
     differences: list[dict[str, Any]] = []
@@ -48,18 +48,18 @@ def compare(
         built = sql.Identifier(schema, table.name)
         counted = conn.execute(sql.SQL("SELECT count(*) AS n FROM {}").format(built)).fetchone()
         rows += counted["n"] if counted else 0
-        pairs = conn.execute(_statement(table, schema, keys)).fetchall()
+        pairs = conn.execute(_statement(table, schema, subjects)).fetchall()
         differing += pairs[0]["differing"] if pairs else 0
         differences += [_difference(table, pair) for pair in pairs]
     return Comparison(rows, differing, differences[:MOST_REPORTED])
 
 
-def _statement(table: Table[Any], schema: str, keys: Collection[UUID] | None) -> sql.Composed:
+def _statement(table: Table[Any], schema: str, subjects: Collection[UUID] | None) -> sql.Composed:
     key = sql.Identifier(table.key)
-    where = sql.SQL("" if keys is None else "WHERE {} = ANY({})")
+    where = sql.SQL("" if subjects is None else "WHERE {} = ANY({})")
     return sql.SQL(_COMPARE).format(
         key=key,
-        where=where.format(key, sql.Literal(list(keys or ()))),
+        where=where.format(sql.Identifier(table.subject), sql.Literal(list(subjects or ()))),
         table=table.identifier,
         schema=sql.Identifier(schema),
         most=sql.Literal(MOST_REPORTED),

@@ -89,7 +89,12 @@ class BookingRow:
 
 
 BOOKINGS = Table(NAME, StoredBooking, indexes={"owner": "(owner_id, slot_start, booking_id)"})
-TERMS = Table(f"{NAME}_terms", StoredTerms, indexes={"version": "(calendar_id, version)"})
+TERMS = Table(
+    f"{NAME}_terms",
+    StoredTerms,
+    indexes={"version": "(calendar_id, version)"},
+    owned_by="calendar_id",
+)
 
 
 class BookingCalendar(Projection):
