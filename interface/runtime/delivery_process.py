@@ -1,6 +1,5 @@
 """The process that sends what events cause, and does what is due at intervals beside that."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -12,7 +11,7 @@ from application.deliveries.sender import Channel, Sender
 from interface.bootstrap import build
 from interface.mail.channel import MailChannel
 from interface.observability import logs
-from interface.runtime import command_database
+from interface.runtime import command_database, low_priority
 from interface.runtime.background_thread import background_thread
 from interface.runtime.busy_calendar_loop import read_busy_calendars
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
@@ -30,7 +29,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     used.
     """
     logs.configure(settings.log)
-    os.nice(10)  # bookings come first
+    low_priority.take()  # bookings come first
     end_with_parent()
     stop = stop_on_signals()
     with command_database.database(settings) as conninfo:

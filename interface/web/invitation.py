@@ -45,6 +45,8 @@ class Invitation:
         """Returns the details to fill in. Raises `LinkEnded`: only an active link has them."""
         current = services()
         self.link.must_be_active(current.now())
+        if self.link.personal_data is None:
+            return None
         row = personal_data.find(current.database, self.link.id, self.link.typed_version)
         return Prefill.from_data(row.data) if row else None
 
