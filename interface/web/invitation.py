@@ -75,8 +75,12 @@ def invitation(token: str) -> Invitation:
     """
     current = services()
     link = current.event_store.get(SingleUseLink, link_id_of(token))
-    host = current.accounts.by_id(link.owner_id).name
-    return Invitation(link, newest_calendar(link.calendar_id), host)
+    try:
+        calendar, host = calendar_list.calendar_and_host(current.database, link.calendar_id)
+    except CalendarNotFound:  # the view is behind the log
+        calendar = newest_calendar(link.calendar_id)
+        host = current.accounts.by_id(link.owner_id).name
+    return Invitation(link, calendar, host)
 
 
 def newest_calendar(calendar_id: UUID) -> CalendarRow:

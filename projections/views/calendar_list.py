@@ -79,6 +79,11 @@ _SELECT = sql.SQL(
     "SELECT calendar_id AS id, owner_id, version, is_archived, terms FROM {calendars}"
 ).format(calendars=CALENDARS.identifier)
 
+_WITH_HOST = sql.SQL("""
+    SELECT calendar_id AS id, owner_id, version, is_archived, terms, name AS host_name
+    FROM {calendars} JOIN accounts ON accounts.id = owner_id WHERE calendar_id = %s
+""").format(calendars=CALENDARS.identifier)
+
 
 def calendars_of(database: Database, owner_id: UUID) -> list[CalendarRow]:
     """Returns all calendars of an owner, also archived ones, in the order of their creation."""
@@ -92,6 +97,15 @@ def calendar(database: Database, calendar_id: UUID) -> CalendarRow:
     if row is None:
         raise CalendarNotFound
     return _row(**row)
+
+
+def calendar_and_host(database: Database, calendar_id: UUID) -> tuple[CalendarRow, str]:
+    """Returns one calendar and the name of its owner. Raises `CalendarNotFound`."""
+    row = database.fetch_one(_WITH_HOST, (calendar_id,))
+    if row is None:
+        raise CalendarNotFound
+    host_name: str = row.pop("host_name")
+    return _row(**row), host_name
 
 
 def calendar_of(database: Database, owner_id: UUID, calendar_id: UUID) -> CalendarRow:
