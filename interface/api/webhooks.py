@@ -89,7 +89,7 @@ def read(webhook_id: UUID) -> Any:
 
 @blueprint.route("/<uuid:webhook_id>", methods=["PATCH"])
 @requires("bookings")
-@blueprint.arguments(WebhookChange, example={"active": False})
+@blueprint.arguments(WebhookChange, required=False, example={"active": False})
 @refuses(WebhookNotFound, AddressNotAllowed, Invalid)
 @blueprint.response(200, WebhookOutput)
 def change(body: dict[str, Any], webhook_id: UUID) -> Any:
