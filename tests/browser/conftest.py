@@ -73,7 +73,7 @@ class Window:
             self.faults.append(f"asked another host: {request.url}")
 
     def _response(self, response: Response) -> None:
-        is_asset = urlsplit(response.url).path.startswith("/static/")
+        is_asset = "/static/" in urlsplit(response.url).path
         if response.status >= 500 or (is_asset and response.status >= 400):
             self.faults.append(f"{response.status} from {response.url}")
 
