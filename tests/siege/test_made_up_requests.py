@@ -16,7 +16,7 @@ from zlib import crc32
 import pytest
 import schemathesis
 from flask import Flask
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from schemathesis import Case as GenericCase
 from schemathesis.config import SchemathesisConfig
@@ -46,7 +46,7 @@ Case = GenericCase[Any]
 
 IS_LONG = "SIEGE_SECONDS" in os.environ
 EXAMPLES = 60 if IS_LONG else 5
-CHAINS = 60 if IS_LONG else 15
+CHAINS = 80 if IS_LONG else 12
 STEPS = 12 if IS_LONG else 8
 OF_OTHERS = 2  # examples of calls for which the role has no right
 
@@ -90,9 +90,12 @@ CONFIG = {
 
 # Fields whose rules no schema can express: opening hours end after they start and do not overlap,
 # a link has one expiry within a year, `to` does not lie before `from`, a calendar offers the slots
-# that its link offers, an owner has few calendars elsewhere and few webhooks, and a replay has ids
-# or a time.
-BEYOND_SCHEMAS = {"availability", "expires_at", "expires_in_days", "to", "offer", "url", "ids"}
+# that its link offers, an owner has few calendars elsewhere, webhooks (`url`) and feeds (`detail`),
+# a replay has ids or a time, and a cursor is one that an answer named.
+BEYOND_SCHEMAS = {
+    *("availability", "expires_at", "expires_in_days", "to", "offer"),
+    *("url", "detail", "ids", "cursor"),
+}
 
 # A server of somebody else. Nothing is sent to it: see `nobody_is_called`.
 ELSEWHERE = "https://93.184.216.34"
@@ -158,7 +161,8 @@ def check(case: Case, response: Response, headers: dict[str, str], **more: Any) 
     wrong_here: list[Any] = []
     if response.status_code == 422 and is_beyond_schemas(response.json()):
         wrong_here.append(positive_data_acceptance)
-    if "" in case.query.values():  # an empty parameter counts as absent
+    # An empty parameter counts as absent, and so is an empty object or list sent.
+    if any(value in ("", {}, []) for value in case.query.values()):
         wrong_here.append(negative_data_rejection)
     case.validate_response(
         response,
@@ -329,4 +333,7 @@ def test_calls_that_follow_each_other_answer_as_documented(
         def validate_response(self, response: Response, case: Case, **_: Any) -> None:
             check(case, response, headers, recorder=self.recorder)
 
-    Chains.run(settings=bounded(CHAINS))
+    # One at a time, the first of each being the simplest: of chains that begin alike, hypothesis
+    # expects that they are answered alike, but each finds what the ones before it left.
+    for number in range(CHAINS):
+        seed(number)(Chains).run(settings=bounded(2))
