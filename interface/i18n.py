@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError, dates, numbers, units
@@ -123,22 +123,22 @@ def ngettext(one: str, many: str, count: int) -> str:
 
 def day_text(moment: date | datetime, zone: str | None = None) -> str:
     """Formats a date in full, such as Tuesday, 24 November 2026."""
-    return dates.format_date(_local(moment, zone), "full", locale=locale())
+    return _date_text(_day(moment, zone), "full", locale())
 
 
 def short_day_text(moment: date | datetime, zone: str | None = None) -> str:
     """Formats day and month, such as 24 Nov."""
-    return dates.format_skeleton("MMMd", _local(moment, zone), locale=locale())
+    return _skeleton_text(_day(moment, zone), "MMMd", locale())
 
 
 def date_text(moment: date | datetime, zone: str | None = None) -> str:
     """Formats a date with its weekday, such as Tue, 24 Nov 2026."""
-    return dates.format_skeleton("yMMMEd", _local(moment, zone), locale=locale())
+    return _skeleton_text(_day(moment, zone), "yMMMEd", locale())
 
 
 def short_date_text(moment: date | datetime, zone: str | None = None) -> str:
     """Formats a date, such as 24 Nov 2026."""
-    return dates.format_date(_local(moment, zone), "medium", locale=locale())
+    return _date_text(_day(moment, zone), "medium", locale())
 
 
 def days_text(first: date, last: date) -> str:
@@ -148,7 +148,7 @@ def days_text(first: date, last: date) -> str:
 
 def weekday_text(moment: date | datetime, zone: str | None = None) -> str:
     """Formats the weekday of a date, such as Tue."""
-    return dates.format_skeleton("E", _local(moment, zone), locale=locale())
+    return _skeleton_text(_day(moment, zone), "E", locale())
 
 
 def weekday_name(number: int, *, short: bool = False) -> str:
@@ -159,24 +159,25 @@ def weekday_name(number: int, *, short: bool = False) -> str:
 
 def month_text(moment: date) -> str:
     """Formats month and year, such as November 2026."""
-    return dates.format_skeleton("yMMMM", moment, locale=locale())
+    return _skeleton_text(moment, "yMMMM", locale())
 
 
 def time_text(moment: datetime, zone: str) -> str:
     """Formats the wall-clock time in `zone`, such as 09:30."""
-    return dates.format_time(_local(moment, zone), "short", locale=locale())
+    local = moment.astimezone(ZoneInfo(zone))
+    return _time_text(local.hour, local.minute, locale())
 
 
 def moment_text(moment: datetime, zone: str) -> str:
     """Formats date and wall-clock time in `zone`, such as 24 Nov 2026, 09:30."""
-    return dates.format_datetime(_local(moment, zone), "medium", locale=locale()).replace(
+    return dates.format_datetime(wall_clock(moment, zone), "medium", locale=locale()).replace(
         f":{moment.second:02d}", "", 1
     )
 
 
 def exact_text(moment: datetime, zone: str) -> str:
     """Formats date and wall-clock time in `zone` to the second, such as 24 Nov 2026, 09:30:00."""
-    return dates.format_datetime(_local(moment, zone), "medium", locale=locale())
+    return dates.format_datetime(wall_clock(moment, zone), "medium", locale=locale())
 
 
 def slot_text(start: datetime, end: datetime, zone: str) -> str:
@@ -238,10 +239,30 @@ def wall_clock(moment: datetime, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
-def _local(moment: date | datetime, zone: str | None) -> Any:
-    if isinstance(moment, datetime) and zone is not None:
-        return wall_clock(moment, zone)
-    return moment
+def _day(moment: date | datetime, zone: str | None) -> date:
+    """Returns the date of a moment in `zone`; without one, as the moment says itself."""
+    if not isinstance(moment, datetime):
+        return moment
+    return moment.date() if zone is None else local_day(moment, zone)
+
+
+# A page shows the same few dates and times as the one before it, and babel reads patterns and
+# names anew for each: these keep what it made of them.
+
+
+@lru_cache(maxsize=2048)
+def _date_text(day: date, width: Literal["medium", "full"], reader: Locale) -> str:
+    return dates.format_date(day, width, locale=reader)
+
+
+@lru_cache(maxsize=4096)
+def _skeleton_text(day: date, skeleton: str, reader: Locale) -> str:
+    return dates.format_skeleton(skeleton, day, locale=reader)
+
+
+@lru_cache(maxsize=4096)
+def _time_text(hour: int, minute: int, reader: Locale) -> str:
+    return dates.format_time(time(hour, minute), "short", locale=reader)
 
 
 @lru_cache

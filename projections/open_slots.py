@@ -11,7 +11,6 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from application.busy_calendars.busy_calendars import busy_times
 from application.eventstore.database import Database
 from domain.availability import SlotsOfSpan, offered_by_span, offered_slots
 from domain.booking_rules import BookingRules
@@ -99,16 +98,9 @@ class OpenSlots:
         return None
 
     def _busy(self, since: datetime, until: datetime) -> list[Reservation]:
-        booked = booking_calendar.reservations(
+        return booking_calendar.taken_times(
             self.database, self.owner_id, since=since, until=until, moving=self.moving
         )
-        elsewhere = busy_times(
-            self.database,
-            self.owner_id,
-            since=since - booking_calendar.REACH,
-            until=until + booking_calendar.REACH,
-        )
-        return booked + [Reservation(slot, timedelta(), timedelta()) for slot in elsewhere]
 
 
 class WholeDays(NamedTuple):

@@ -73,11 +73,6 @@ _INSERT = """
     INSERT INTO busy_calendars (id, owner_id, name, url, created_at, next_read_at)
     VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (owner_id, url) DO NOTHING"""
 
-_BUSY = """
-    SELECT lower(span) AS start, upper(span) AS end
-    FROM busy_calendars, unnest(busy * tstzmultirange(tstzrange(%(since)s, %(until)s))) AS span
-    WHERE owner_id = %(owner_id)s AND busy && tstzrange(%(since)s, %(until)s)"""
-
 _IS_BUSY = """SELECT EXISTS (SELECT FROM busy_calendars
     WHERE owner_id = %s AND busy && tstzrange(%s, %s)) AS is_busy"""
 
@@ -142,14 +137,6 @@ class BusyCalendars:
 def calendars_of(database: Database, owner_id: UUID) -> list[BusyCalendar]:
     """Returns the calendars of an owner in the order in which they were added."""
     return database.fetch_objects(_calendar, f"{_SELECT} ORDER BY created_at, id", (owner_id,))
-
-
-def busy_times(
-    database: Database, owner_id: UUID, *, since: datetime, until: datetime
-) -> list[Slot]:
-    """Returns the parts of [since, until) at which an owner is busy elsewhere."""
-    window = {"owner_id": owner_id, "since": since, "until": until}
-    return database.fetch_objects(Slot, _BUSY, window)
 
 
 def is_busy(database: Database, owner_id: UUID, span: Slot) -> bool:

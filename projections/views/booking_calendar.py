@@ -281,13 +281,19 @@ def booking(database: Database, booking_id: UUID) -> BookingRow:
     return _row(**row)
 
 
-_RESERVATIONS = sql.SQL("""
+_TAKEN = sql.SQL("""
     SELECT slot_start, slot_end, buffer_before_minutes, buffer_after_minutes FROM {bookings}
-    WHERE owner_id = %s AND status = 'confirmed' AND slot_start < %s AND slot_start > %s
-        AND booking_id IS DISTINCT FROM %s""").format(bookings=BOOKINGS.identifier)
+    WHERE owner_id = %(owner_id)s AND status = 'confirmed'
+        AND slot_start < %(until)s AND slot_start > %(since)s
+        AND booking_id IS DISTINCT FROM %(moving)s
+    UNION ALL
+    SELECT lower(span), upper(span), 0, 0
+    FROM busy_calendars, unnest(busy * tstzmultirange(tstzrange(%(since)s, %(until)s))) AS span
+    WHERE owner_id = %(owner_id)s AND busy && tstzrange(%(since)s, %(until)s)
+    """).format(bookings=BOOKINGS.identifier)
 
 
-def reservations(
+def taken_times(
     database: Database,
     owner_id: UUID,
     *,
@@ -297,17 +303,17 @@ def reservations(
 ) -> list[Reservation]:
     """Returns all that may clash with a slot of this owner that starts in [since, until).
 
-    Leaves out the booking with the id `moving`, which gives its time back when it moves.
+    These are bookings, but for the one with the id `moving`, which gives its time back when it
+    moves, and the times at which the owner is busy elsewhere.
     """
+    window = {"since": since - REACH, "until": until + REACH}
     return [
         Reservation(
             Slot(row["slot_start"], row["slot_end"]),
             timedelta(minutes=row["buffer_before_minutes"]),
             timedelta(minutes=row["buffer_after_minutes"]),
         )
-        for row in database.fetch_all(
-            _RESERVATIONS, (owner_id, until + REACH, since - REACH, moving)
-        )
+        for row in database.fetch_all(_TAKEN, {"owner_id": owner_id, "moving": moving, **window})
     ]
 
 

@@ -19,7 +19,6 @@ from application.busy_calendars.busy_calendars import (
     BusyCalendarNotFound,
     BusyCalendars,
     ReadProblem,
-    busy_times,
 )
 from application.busy_calendars.reading import BusyCalendarReader
 from domain.errors import Invalid, SlotTaken
@@ -29,6 +28,7 @@ from interface.bootstrap import Services
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.http_client import HttpClient
 from projections.open_slots import OpenSlots
+from projections.views.booking_calendar import taken_times
 from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import NOW, RULES, TOMORROW, TOMORROW_AT_NINE, TOMORROW_AT_TEN
@@ -74,9 +74,11 @@ class Elsewhere:
         return self.calendars.all(self.owner_id)[0]
 
     def busy(self) -> list[Slot]:
-        return busy_times(
-            self.services.database, self.owner_id, since=NOW, until=NOW + timedelta(days=400)
-        )
+        until = NOW + timedelta(days=400)
+        database = self.services.database
+        return [
+            taken.slot for taken in taken_times(database, self.owner_id, since=NOW, until=until)
+        ]
 
 
 @pytest.fixture

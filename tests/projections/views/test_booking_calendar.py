@@ -15,7 +15,7 @@ from projections.views.booking_calendar import (
     booking,
     booking_of,
     bookings_of,
-    reservations,
+    taken_times,
 )
 from tests.support.desk import ALL_DAY, Desk, minutes
 from tests.support.examples import (
@@ -62,7 +62,7 @@ def reserved(desk: Desk, catch_up: Callable[[], None]) -> Callable[[], list[Rese
 
     def read() -> list[Reservation]:
         catch_up()
-        return reservations(desk.services.database, OWNER, since=LONG_AGO, until=FAR_AHEAD)
+        return taken_times(desk.services.database, OWNER, since=LONG_AGO, until=FAR_AHEAD)
 
     return read
 
@@ -318,7 +318,7 @@ def test_reservations_of_a_day_include_all_that_can_clash_with_a_slot_of_that_da
     for day in range(18):
         since = midnight + timedelta(days=day)
         until = since + timedelta(days=1)
-        near = reservations(desk.services.database, OWNER, since=since, until=until)
+        near = taken_times(desk.services.database, OWNER, since=since, until=until)
         seen = {each.slot.start for each in near}
         for start in (since, until - minutes(1)):
             wanted = rules.reservation(rules.slot_at(start))
