@@ -19,7 +19,7 @@ _SUBSCRIBED = """
     SELECT feed.id, owner_id, calendar_id, detail, feed.created_at, owner.name AS owner_name,
         email AS owner_email, language
     FROM calendar_feeds AS feed JOIN accounts AS owner ON owner.id = owner_id
-    WHERE feed.id = %s"""
+    WHERE feed.id = %s AND owner.disabled_at IS NULL"""
 _TOO_MANY = Sentence("There can be at most {number} feeds.", number=MOST_FEEDS)
 
 

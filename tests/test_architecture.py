@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "domain": {"eventsourcing.domain"},
     "application": {
         "argon2",
+        "zxcvbn",
         "cryptography",
         "email_validator",
         "eventsourcing",

@@ -10,6 +10,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from application.deliveries import outbox
 from application.eventstore.database import Database
@@ -19,9 +21,10 @@ from application.people.email_address import (
     spellings,
 )
 from application.people.tokens import InvalidToken, Tokens
-from domain.errors import Invalid, NotFound
+from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
+KEY_LIFETIME = timedelta(days=365)
 NEW_KEY = "new-key"
 """The kind of mail about a new API key; its target is the prefix of the key."""
 
@@ -34,6 +37,7 @@ ALL_SCOPES = tuple(scope for scopes in SCOPES_OF.values() for scope in scopes)
 ROLES = (*SCOPES_OF, "admin")
 
 _KEY_START = "ao"
+_ADDRESS_TAKEN = Sentence("There is an account with this address already.")
 _LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=1)
 
 
@@ -45,11 +49,20 @@ class KeyNotFound(NotFound):
     """There is no such API key."""
 
 
+class AccountDisabled(AdmitOneError):
+    """This account is disabled. Enable it first."""
+
+
+class LastAdmin(AdmitOneError):
+    """This is the only admin left. Make somebody else an admin first."""
+
+
 @dataclass(frozen=True)
 class Account:
     """A person who can sign in. Invitees see the `name`.
 
-    `language` is the tag of the language in which they last signed in, such as `de-CH`.
+    `language` is the tag of the language in which they last signed in, such as `de-CH`. While an
+    account is disabled, nobody signs in to it, and its keys are refused.
     """
 
     id: UUID
@@ -60,24 +73,27 @@ class Account:
     language: str | None
     has_password: bool
     has_signed_in: bool
+    disabled_at: datetime | None
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """All scopes that the roles allow."""
-        if "admin" in self.roles:
-            return ALL_SCOPES
-        return tuple(scope for role in self.roles for scope in SCOPES_OF[role])
+        return scopes_of(self.roles)
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """An API key without its secret, which is shown only once."""
+    """An API key without its secret, which is shown only once.
+
+    What it may do is what both its `scopes` and the roles of its account allow.
+    """
 
     prefix: str
     email: str
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
+    expires_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
 
@@ -95,9 +111,12 @@ BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id
 """Takes the two `spellings` of an address."""
 
 _ACCOUNT = """SELECT id, email, name, roles, time_zone, language,
-    password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in
-    FROM accounts"""
-_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
+    password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in,
+    disabled_at FROM accounts"""
+# Locked in one order, so that two admins who remove each other wait for each other.
+_ADMINS = """SELECT id FROM accounts WHERE 'admin' = ANY(roles) AND disabled_at IS NULL
+    ORDER BY id FOR UPDATE"""
+_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, expires_at, last_used_at, revoked_at
     FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
 
@@ -119,8 +138,7 @@ class Accounts:
             email = normalized_email_address(email, may_be_local=True)
         except InvalidEmailAddress as refusal:
             errors["email"] = [refusal.sentence]
-        if unknown := sorted(set(roles) - set(ROLES)):
-            errors["role"] = [f"Unknown: {', '.join(unknown)}. Known: {', '.join(ROLES)}."]
+        errors |= _role_errors(roles)
         if errors:
             raise Invalid(errors)
         try:
@@ -131,8 +149,12 @@ class Accounts:
                     (uuid4(), email, name or email.partition("@")[0], list(roles), uuid4()),
                 )
         except psycopg.errors.UniqueViolation:
-            raise Invalid({"email": ["There is an account with this address already."]}) from None
+            raise Invalid({"email": [_ADDRESS_TAKEN]}) from None
         return self.by_email(email)
+
+    def all(self) -> list[Account]:
+        """Returns all accounts, the oldest first."""
+        return self._database.fetch_objects(_account, f"{_ACCOUNT} ORDER BY created_at, id")
 
     def by_email(self, email: str) -> Account:
         """Returns the account with this address, in any case. Raises `AccountNotFound`."""
@@ -167,12 +189,76 @@ class Accounts:
                     "UPDATE accounts SET language = %s WHERE id = %s", (language, account.id)
                 )
 
+    def change_email(self, account: Account, email: str) -> Account:
+        """Changes the address with which somebody signs in. Raises `Invalid`."""
+        try:
+            email = normalized_email_address(email, may_be_local=True)
+            with self._database.connection() as conn:
+                conn.execute("UPDATE accounts SET email = %s WHERE id = %s", (email, account.id))
+        except InvalidEmailAddress as refusal:
+            raise Invalid({"email": [refusal.sentence]}) from None
+        except psycopg.errors.UniqueViolation:
+            raise Invalid({"email": [_ADDRESS_TAKEN]}) from None
+        return self.by_id(account.id)
+
+    def change_roles(self, account: Account, roles: Collection[str]) -> Account:
+        """Gives the account these roles instead of those that it had. Its keys follow.
+
+        Raises `Invalid` or `LastAdmin`.
+        """
+        if errors := _role_errors(roles):
+            raise Invalid(errors)
+        with self._database.connection() as conn, conn.transaction():
+            if "admin" not in roles:
+                _must_leave_an_admin(conn, account)
+            conn.execute(
+                "UPDATE accounts SET roles = %s WHERE id = %s", (sorted(set(roles)), account.id)
+            )
+        return self.by_id(account.id)
+
+    def disable(self, account: Account, *, now: datetime) -> Account:
+        """Ends everybody's access to the account, and keeps what it owns. Raises `LastAdmin`.
+
+        Links that it has shared can still be redeemed.
+        """
+        with self._database.connection() as conn, conn.transaction():
+            _must_leave_an_admin(conn, account)
+            conn.execute(
+                "UPDATE accounts SET disabled_at = coalesce(disabled_at, %s) WHERE id = %s",
+                (now, account.id),
+            )
+            end_sessions(conn, account.id)
+        return self.by_id(account.id)
+
+    def enable(self, account: Account) -> Account:
+        """Lets people sign in to the account again, and its keys work again."""
+        with self._database.connection() as conn:
+            conn.execute("UPDATE accounts SET disabled_at = NULL WHERE id = %s", (account.id,))
+        return self.by_id(account.id)
+
+    def sign_out(self, account: Account) -> None:
+        """Signs the account out in all browsers, and ends its sign-in link."""
+        with self._database.connection() as conn, conn.transaction():
+            end_sessions(conn, account.id)
+
+    def anybody_has_signed_in(self) -> bool:
+        """Returns True once somebody has signed in to any account."""
+        row = self._database.fetch_one(
+            "SELECT EXISTS (SELECT FROM accounts WHERE signed_in_at IS NOT NULL) AS has"
+        )
+        return row == {"has": True}
+
     def first(self) -> Account | None:
         """Returns the oldest account, if there is any."""
         return self._find(f"{_ACCOUNT} ORDER BY created_at, id LIMIT 1")
 
     def sign_in_token(self, account: Account) -> str:
-        """Returns a token that signs in once, within 24 hours. Earlier ones no longer work."""
+        """Returns a token that signs in once, within 24 hours. Earlier ones no longer work.
+
+        A new password or signing out everywhere ends it. Raises `AccountDisabled`.
+        """
+        if account.disabled_at is not None:
+            raise AccountDisabled
         nonce = uuid4()
         with self._database.connection() as conn:
             conn.execute(
@@ -183,7 +269,7 @@ class Accounts:
     def account_behind(self, token: str) -> Account:
         """Returns the account of a sign-in token, without using it up. Raises `InvalidToken`."""
         account = self._find(
-            f"{_ACCOUNT} WHERE id = %s AND sign_in_nonce = %s",
+            f"{_ACCOUNT} WHERE id = %s AND sign_in_nonce = %s AND disabled_at IS NULL",
             *self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME),
         )
         if account is None:
@@ -196,7 +282,7 @@ class Accounts:
         with self._database.connection() as conn:
             used = conn.execute(
                 """UPDATE accounts SET sign_in_nonce = %s, signed_in_at = %s
-                WHERE id = %s AND sign_in_nonce = %s""",
+                WHERE id = %s AND sign_in_nonce = %s AND disabled_at IS NULL""",
                 (uuid4(), now, account_id, nonce),
             )
         if used.rowcount == 0:
@@ -204,7 +290,13 @@ class Accounts:
         return self.by_id(account_id)
 
     def create_key(
-        self, account: Account, *, name: str, now: datetime, scopes: Sequence[str] | None = None
+        self,
+        account: Account,
+        *,
+        name: str,
+        now: datetime,
+        scopes: Sequence[str] | None = None,
+        lifetime: timedelta = KEY_LIFETIME,
     ) -> str:
         """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
 
@@ -225,9 +317,13 @@ class Accounts:
         with self._database.connection() as conn, conn.transaction():
             outbox.add_notice(conn, account_id=account.id, kind=NEW_KEY, target=prefix, now=now)
             conn.execute(
-                """INSERT INTO api_keys (prefix, account_id, name, secret_sha256, scopes)
-                VALUES (%s, %s, %s, %s, %s)""",
-                (prefix, account.id, name, hash_of_secret(secret), list(wanted)),
+                """INSERT INTO api_keys
+                    (prefix, account_id, name, secret_sha256, scopes, created_at, expires_at)
+                VALUES (%s, %s, %s, %s, %s, %s, %s)""",
+                (
+                    *(prefix, account.id, name, hash_of_secret(secret), list(wanted)),
+                    *(now, now + lifetime),
+                ),
             )
         return f"{_KEY_START}_{prefix}_{secret}"
 
@@ -254,15 +350,20 @@ class Accounts:
             raise KeyNotFound
 
     def caller(self, key: str, *, now: datetime) -> Caller | None:
-        """Returns the caller of an API key; None for a key that is wrong or revoked."""
+        """Returns the caller of an API key; None if the key is wrong, revoked or expired.
+
+        The caller has only those scopes of the key that the roles of the account allow.
+        """
         start, _, rest = key.partition("_")
         prefix, _, secret = rest.partition("_")
         if start != _KEY_START or not key.isascii() or "\0" in key:
             return None
         row = self._database.fetch_one(
-            """SELECT account_id, secret_sha256, scopes, last_used_at FROM api_keys
-            WHERE prefix = %s AND revoked_at IS NULL""",
-            (prefix,),
+            """SELECT account_id, secret_sha256, scopes, last_used_at, roles
+            FROM api_keys JOIN accounts ON id = account_id
+            WHERE prefix = %s AND revoked_at IS NULL AND expires_at > %s
+                AND disabled_at IS NULL""",
+            (prefix, now),
         )
         if row is None or not compare_digest(row["secret_sha256"], hash_of_secret(secret)):
             return None
@@ -272,7 +373,8 @@ class Accounts:
                     "UPDATE api_keys SET last_used_at = %s WHERE prefix = %s", (now, prefix)
                 )
             )
-        return Caller(row["account_id"], frozenset(row["scopes"]), f"key:{prefix}")
+        scopes = frozenset(row["scopes"]).intersection(scopes_of(row["roles"]))
+        return Caller(row["account_id"], scopes, f"key:{prefix}")
 
     def _keys(self, query: str, *values: object) -> list[ApiKey]:
         newest_first = f"{query} ORDER BY k.created_at DESC, prefix"
@@ -289,12 +391,41 @@ class Accounts:
         return accounts[0] if accounts else None
 
 
+def scopes_of(roles: Collection[str]) -> tuple[str, ...]:
+    """Returns all scopes that these roles allow."""
+    if "admin" in roles:
+        return ALL_SCOPES
+    return tuple(scope for role in roles for scope in SCOPES_OF[role])
+
+
+def end_sessions(conn: Connection[DictRow], account_id: UUID) -> None:
+    """Signs an account out in all browsers, and ends its sign-in link, which would sign in again.
+
+    Part of the transaction of `conn`.
+    """
+    conn.execute("DELETE FROM sessions WHERE account_id = %s", (account_id,))
+    conn.execute("UPDATE accounts SET sign_in_nonce = %s WHERE id = %s", (uuid4(), account_id))
+
+
 def hash_of_secret(secret: str) -> bytes:
     """Returns the SHA-256 of a random secret.
 
     A plain hash is enough: nobody can guess 256 random bits.
     """
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _role_errors(roles: Collection[str]) -> dict[str, list[str]]:
+    unknown = sorted(set(roles) - set(ROLES))
+    if not unknown:
+        return {}
+    return {"role": [f"Unknown: {', '.join(unknown)}. Known: {', '.join(ROLES)}."]}
+
+
+def _must_leave_an_admin(conn: Connection[DictRow], account: Account) -> None:
+    """Raises `LastAdmin` if nobody else is an admin. Holds this true until `conn` commits."""
+    if [row["id"] for row in conn.execute(_ADMINS)] == [account.id]:
+        raise LastAdmin
 
 
 def _account(*, roles: list[str], **columns: Any) -> Account:

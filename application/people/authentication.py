@@ -7,36 +7,56 @@ lets few do it at once.
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from application.deliveries import outbox
 from application.eventstore.database import Database
-from application.people.accounts import BY_EMAIL, Account, Accounts, hash_of_secret
+from application.people import passwords
+from application.people.accounts import BY_EMAIL, Account, Accounts, end_sessions, hash_of_secret
 from application.people.email_address import spellings
-from domain.errors import AdmitOneError, Invalid, Sentence
+from application.people.passwords import LONGEST_PASSWORD
+from domain.errors import AdmitOneError, NotFound
 
 NEW_PASSWORD = "new-password"  # noqa: S105 - the kind of mail about it
 SESSION_LIFETIME = timedelta(days=30)
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
+UNUSED_SESSION_LIFETIME = timedelta(days=7)
+LINK_STANDS_FOR_PASSWORD = timedelta(hours=1)
+_LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=10)
 
 
 class WrongPassword(AdmitOneError):
     """E-mail address or password is wrong."""
 
 
+class SessionNotFound(NotFound):
+    """This session has ended already."""
+
+
 @dataclass(frozen=True)
 class Session:
     """A browser in which somebody is signed in.
 
-    A person who came `by_link` may set a new password without knowing the old one.
+    A person who came `by_link` within the last hour may set a new password without knowing the
+    old one.
     """
 
+    id: UUID
     token: str
     account: Account
     by_link: bool
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session as its account sees it. `browser` is such as Firefox on Windows, if known."""
+
+    id: UUID
+    browser: str | None
+    created_at: datetime
+    last_used_at: datetime
 
 
 class Sessions:
@@ -49,28 +69,75 @@ class Sessions:
         # Checked in place of accounts that do not exist, so that the time taken is the same.
         self._nobodys_hash: str | None = None
 
-    def start(self, account: Account, *, now: datetime, by_link: bool = False) -> Session:
-        """Signs the account in at one browser, for 30 days."""
-        token = secrets.token_urlsafe(32)
+    def start(
+        self,
+        account: Account,
+        *,
+        now: datetime,
+        by_link: bool = False,
+        browser: str | None = None,
+    ) -> Session:
+        """Signs the account in at one browser, for 30 days, or until 7 days without use."""
+        session_id, token = uuid4(), secrets.token_urlsafe(32)
         with self._database.connection() as conn:
-            conn.execute("DELETE FROM sessions WHERE expires_at <= %s", (now,))
             conn.execute(
-                """INSERT INTO sessions (token_sha256, account_id, created_at, expires_at, by_link)
-                VALUES (%s, %s, %s, %s, %s)""",
-                (hash_of_secret(token), account.id, now, now + SESSION_LIFETIME, by_link),
+                "DELETE FROM sessions WHERE expires_at <= %s OR last_used_at <= %s",
+                (now, now - UNUSED_SESSION_LIFETIME),
             )
-        return Session(token, account, by_link)
+            conn.execute(
+                """INSERT INTO sessions (id, token_sha256, account_id, created_at, expires_at,
+                    last_used_at, by_link, browser)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
+                (
+                    *(session_id, hash_of_secret(token), account.id),
+                    *(now, now + SESSION_LIFETIME, now, by_link, browser),
+                ),
+            )
+        return Session(session_id, token, account, by_link)
 
     def find(self, token: str, *, now: datetime) -> Session | None:
-        """Returns the session of a cookie, unless it has ended."""
+        """Returns the session of a cookie, unless it has ended or its account is disabled."""
         row = self._database.fetch_one(
-            """SELECT account_id, by_link FROM sessions
-            WHERE token_sha256 = %s AND expires_at > %s""",
-            (hash_of_secret(token), now),
+            """SELECT id, account_id, by_link AND created_at > %s AS by_link, last_used_at
+            FROM sessions WHERE token_sha256 = %s AND expires_at > %s AND last_used_at > %s""",
+            (
+                now - LINK_STANDS_FOR_PASSWORD,
+                hash_of_secret(token),
+                now,
+                now - UNUSED_SESSION_LIFETIME,
+            ),
         )
         if row is None:
             return None
-        return Session(token, self._accounts.by_id(row["account_id"]), row["by_link"])
+        account = self._accounts.by_id(row["account_id"])
+        if account.disabled_at is not None:
+            return None
+        if now - row["last_used_at"] > _LAST_USE_IS_RECORDED_EVERY:
+            self._database.run_idempotent(
+                lambda conn: conn.execute(
+                    "UPDATE sessions SET last_used_at = %s WHERE id = %s", (now, row["id"])
+                )
+            )
+        return Session(row["id"], token, account, row["by_link"])
+
+    def all(self, account: Account, *, now: datetime) -> list[OpenSession]:
+        """Returns the sessions of an account that have not ended, the last used one first."""
+        return self._database.fetch_objects(
+            OpenSession,
+            """SELECT id, browser, created_at, last_used_at FROM sessions
+            WHERE account_id = %s AND expires_at > %s AND last_used_at > %s
+            ORDER BY last_used_at DESC, created_at DESC, id""",
+            (account.id, now, now - UNUSED_SESSION_LIFETIME),
+        )
+
+    def end_one(self, account: Account, session_id: UUID) -> None:
+        """Signs an account out at one browser. Raises `SessionNotFound`, also for another's."""
+        with self._database.connection() as conn:
+            ended = conn.execute(
+                "DELETE FROM sessions WHERE id = %s AND account_id = %s", (session_id, account.id)
+            )
+        if ended.rowcount == 0:
+            raise SessionNotFound
 
     def end(self, session: Session) -> None:
         """Signs out at this browser."""
@@ -79,51 +146,36 @@ class Sessions:
                 "DELETE FROM sessions WHERE token_sha256 = %s", (hash_of_secret(session.token),)
             )
 
-    def end_all(self, account_id: UUID) -> None:
-        """Signs out everywhere."""
-        with self._database.connection() as conn:
-            conn.execute("DELETE FROM sessions WHERE account_id = %s", (account_id,))
-
     def with_password(self, email: str, password: str) -> Account:
         """Returns the account with this address and password.
 
-        Raises `WrongPassword`.
+        Raises `WrongPassword`, also for an account that is disabled.
 
         Takes as long for an address without an account, so that nobody can find out which
         addresses have one.
         """
         row = self._database.fetch_one(
-            f"SELECT id, password_hash FROM accounts {BY_EMAIL}",  # noqa: S608 - a constant
+            f"SELECT id, password_hash, disabled_at FROM accounts {BY_EMAIL}",  # noqa: S608 - a constant
             spellings(email),
         )
-        stored = row["password_hash"] if row else None
+        stored = row["password_hash"] if row and row["disabled_at"] is None else None
         if not self._matches(stored or self._hash_of_nobody(), password) or not row or not stored:
             raise WrongPassword
         return self._accounts.by_id(row["id"])
 
     def set_password(self, account: Account, password: str, *, now: datetime) -> None:
-        """Sets a new password and signs out everywhere. The account gets a mail about it.
+        """Sets a new password, signs out everywhere and ends the account's sign-in link.
 
-        Raises `Invalid`.
+        The account gets a mail about it. Raises `Invalid`.
         """
-        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise Invalid(
-                {
-                    "password": [
-                        Sentence(
-                            "Must be {least} to {most} characters.",
-                            least=SHORTEST_PASSWORD,
-                            most=LONGEST_PASSWORD,
-                        )
-                    ]
-                }
-            )
+        name, _, domain = account.email.partition("@")
+        passwords.check(password, personal=(account.name, account.email, name, domain))
         hashed = self._hasher.hash(password)
         with self._database.connection() as conn, conn.transaction():
             conn.execute(
                 "UPDATE accounts SET password_hash = %s WHERE id = %s", (hashed, account.id)
             )
-            conn.execute("DELETE FROM sessions WHERE account_id = %s", (account.id,))
+            end_sessions(conn, account.id)
             outbox.add_notice(conn, account_id=account.id, kind=NEW_PASSWORD, now=now)
 
     def _matches(self, hashed: str, password: str) -> bool:

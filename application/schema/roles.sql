@@ -46,6 +46,7 @@ BEGIN
     GRANT INSERT ON stored_events TO admitone_service;
     GRANT USAGE ON SEQUENCE stored_events_notification_id_seq TO admitone_service;
     GRANT SELECT, INSERT, DELETE ON personal_data, sessions TO admitone_service;
+    GRANT UPDATE (last_used_at) ON sessions TO admitone_service;
     GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO admitone_service;
     GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars, webhooks TO admitone_service;
     -- The projector finds out which webhooks are to be told, but neither where nor how.

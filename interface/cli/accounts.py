@@ -1,8 +1,10 @@
 """`admitone accounts`: manages the accounts that may sign in."""
 
+import json
+
 import click
 
-from application.people.accounts import ROLES
+from application.people.accounts import ROLES, Account
 from interface.cli import context
 
 
@@ -34,3 +36,88 @@ def sign_in_link(email: str) -> None:
     """Print a new one-time sign-in link. Earlier ones stop working."""
     with context.services() as services:
         click.echo(services.sign_in_url(services.accounts.by_email(email)))
+
+
+@accounts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+def list_accounts(as_json: bool) -> None:
+    """List all accounts, the oldest first."""
+    with context.services() as services:
+        for account in services.accounts.all():
+            click.echo(_as_json(account) if as_json else _line(account))
+
+
+@accounts.command()
+@click.argument("email")
+def disable(email: str) -> None:
+    """End all access to an account: sessions, sign-in link and API keys.
+
+    What it owns stays, and links that it has shared can still be used.
+    """
+    with context.services() as services:
+        account = services.accounts.by_email(email)
+        click.echo(_line(services.accounts.disable(account, now=services.now())))
+
+
+@accounts.command()
+@click.argument("email")
+def enable(email: str) -> None:
+    """Let an account in again. Its API keys work again."""
+    with context.services() as services:
+        click.echo(_line(services.accounts.enable(services.accounts.by_email(email))))
+
+
+@accounts.command()
+@click.argument("email")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice(ROLES),
+    help="Can be repeated. The account has exactly these roles then.",
+)
+def roles(email: str, roles: tuple[str, ...]) -> None:
+    """Change the roles of an account. Its sessions and API keys follow."""
+    with context.services() as services:
+        account = services.accounts.by_email(email)
+        click.echo(_line(services.accounts.change_roles(account, roles)))
+
+
+@accounts.command("sign-out")
+@click.argument("email")
+def sign_out(email: str) -> None:
+    """Sign an account out in all browsers, and end its sign-in link."""
+    with context.services() as services:
+        account = services.accounts.by_email(email)
+        services.accounts.sign_out(account)
+        click.echo(f"{account.email} is signed out everywhere.")
+
+
+@accounts.command("email")
+@click.argument("email")
+@click.argument("new")
+def change_email(email: str, new: str) -> None:
+    """Change the address with which somebody signs in from EMAIL to NEW."""
+    with context.services() as services:
+        account = services.accounts.by_email(email)
+        click.echo(_line(services.accounts.change_email(account, new)))
+
+
+def _line(account: Account) -> str:
+    state = "  disabled" if account.disabled_at else ""
+    return f"{account.email}  {account.name}  {','.join(account.roles) or '-'}{state}"
+
+
+def _as_json(account: Account) -> str:
+    disabled_at = account.disabled_at and account.disabled_at.isoformat()
+    return json.dumps(
+        {
+            "id": str(account.id),
+            "email": account.email,
+            "name": account.name,
+            "roles": account.roles,
+            "has_signed_in": account.has_signed_in,
+            "disabled_at": disabled_at,
+        }
+    )

@@ -1,8 +1,10 @@
 """`admitone keys`: manages API keys."""
 
+from datetime import timedelta
+
 import click
 
-from application.people.accounts import ALL_SCOPES
+from application.people.accounts import ALL_SCOPES, KEY_LIFETIME
 from interface.cli import context
 
 
@@ -23,11 +25,20 @@ def keys() -> None:
     type=click.Choice(ALL_SCOPES),
     help="Can be repeated. Default: everything that the account's roles allow.",
 )
-def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=KEY_LIFETIME.days,
+    show_default=True,
+    help="After how many days the key expires.",
+)
+def create(email: str, name: str, scopes: tuple[str, ...], days: int) -> None:
     """Create an API key and print it, once, alone on the last line."""
     with context.services() as services:
         account = services.accounts.by_email(email)
-        key = services.accounts.create_key(account, name=name, scopes=scopes, now=services.now())
+        key = services.accounts.create_key(
+            account, name=name, scopes=scopes, now=services.now(), lifetime=timedelta(days=days)
+        )
         click.echo(f"An API key for {account.email}. It is shown only this once:", err=True)
         click.echo(key)
 
@@ -36,11 +47,13 @@ def create(email: str, name: str, scopes: tuple[str, ...]) -> None:
 def list_keys() -> None:
     """List all API keys, newest first, without their secrets."""
     with context.services() as services:
+        now = services.now()
         for key in services.accounts.api_keys():
+            state = "  revoked" if key.revoked_at else "  expired" if key.expires_at <= now else ""
             used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
             click.echo(
                 f"{key.prefix}  {key.email}  {key.name or '-'}  {','.join(key.scopes)}"
-                f"  last used: {used}{'  revoked' if key.revoked_at else ''}"
+                f"  expires: {key.expires_at:%Y-%m-%d}  last used: {used}{state}"
             )
 
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from interface import i18n
+from interface.pages.admin import accounts
 from interface.pages.auditor import audit_log, checkpoint
 from interface.pages.invitee import booking_confirmation, booking_page, manage_booking
 from interface.pages.operator import operations
@@ -62,6 +63,7 @@ def init_app(app: Flask) -> None:
         audit_log,
         checkpoint,
         operations,
+        accounts,
         account,
         booking_page,
         booking_confirmation,

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -152,8 +153,13 @@ class Supervisor:
         services = build(self._settings, conninfo)
         try:
             account = services.accounts.first() or _first_owner(services)
-            if not account.has_signed_in:
+            if services.accounts.anybody_has_signed_in():
+                return
+            # A log that others may read must not let them in.
+            if sys.stdout.isatty():
                 self._say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
+            else:
+                self._say(f"To sign in: admitone accounts sign-in-link {account.email}")
         except Unavailable:
             self._say("The database stopped answering before a sign-in link was created.")
         finally:

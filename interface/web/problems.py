@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from application.deliveries.deliveries import DeliveryOver
 from application.outgoing import AddressNotAllowed
-from application.people.accounts import AccountNotFound
+from application.people.accounts import AccountDisabled, AccountNotFound, LastAdmin
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError, Unavailable
@@ -44,6 +44,8 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Unavailable: (503, "unavailable"),
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
+    AccountDisabled: (409, "account-disabled"),
+    LastAdmin: (409, "last-admin"),
     DeliveryOver: (409, "delivery-over"),
     AddressNotAllowed: (422, "address-not-allowed"),
     RebuildRunning: (409, "rebuild-running"),

@@ -20,6 +20,7 @@ EMAIL, NAME = "olivia@example.org", "Olivia Owner"
 BEGINNER = "nils@example.org"
 OPERATOR = "otto@example.org"
 AUDITOR = "audrey@example.org"
+ADMIN = "owner@localhost"
 ZONE = "Europe/Paris"
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -77,6 +78,7 @@ class Demo:
     busy_calendar: UUID
     webhook: UUID
     feed: UUID
+    auditor: UUID
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
@@ -170,6 +172,7 @@ def fill(services: Services) -> Demo:
             owner_id=account.id, calendar_id=calendar_id, detail=detail, now=now
         )
     return Demo(
+        auditor=auditor.id,
         calendar=calendars["intro"],
         archived=calendars["old"],
         active=links["active"],

@@ -7,7 +7,7 @@ from uuid import UUID
 from playwright.sync_api import Page, expect
 
 from projections.views import link_list
-from tests.browser.demo_data import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo
+from tests.browser.demo_data import ADMIN, AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo
 
 NOT_PAGES = {
     "static",
@@ -42,6 +42,7 @@ def every_place(demo: Demo) -> list[Place]:
         *_beginner(),
         *_auditor(demo),
         *_operator(),
+        *_admin(demo),
         *_invitee(demo),
     ]
 
@@ -141,6 +142,13 @@ def _operator() -> list[Place]:
     return [
         Place("operations", "/operations", OPERATOR),
         Place("operations-rebuild", rebuild, OPERATOR),
+    ]
+
+
+def _admin(demo: Demo) -> list[Place]:
+    return [
+        Place("accounts", "/accounts", ADMIN),
+        Place("account-of-somebody", f"/accounts/{demo.auditor}", ADMIN),
     ]
 
 

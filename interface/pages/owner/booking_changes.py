@@ -15,7 +15,7 @@ from domain.errors import Invalid, SlotRefused
 from interface.i18n import local_day
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.pages.shared.slot_picker import free_slot
@@ -57,7 +57,7 @@ class PlaceForm(Schema):
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/reschedule")
-@signed_in
+@for_role("owner")
 def choose(booking_id: UUID) -> ResponseReturnValue:
     """Shows days and times or, for the free time that the address names, asks to confirm it."""
     found = _found(booking_id)
@@ -79,7 +79,7 @@ def choose(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/reschedule")
-@signed_in
+@for_role("owner")
 def reschedule(booking_id: UUID) -> ResponseReturnValue:
     """Moves the booking, however often the form is sent."""
     form = load(ChosenTime(), request.form)
@@ -96,7 +96,7 @@ def reschedule(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/cancel")
-@signed_in
+@for_role("owner")
 def ask_to_cancel(booking_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation, and for a reason."""
     found = _found(booking_id)
@@ -105,7 +105,7 @@ def ask_to_cancel(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/cancel")
-@signed_in
+@for_role("owner")
 def cancel(booking_id: UUID) -> ResponseReturnValue:
     """Cancels the booking."""
 
@@ -116,7 +116,7 @@ def cancel(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/ask-to-reschedule")
-@signed_in
+@for_role("owner")
 def ask(booking_id: UUID) -> ResponseReturnValue:
     """Shows the form with which the invitee is asked to pick another time."""
     found = _found(booking_id)
@@ -125,7 +125,7 @@ def ask(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/ask-to-reschedule")
-@signed_in
+@for_role("owner")
 def ask_to_reschedule(booking_id: UUID) -> ResponseReturnValue:
     """Asks the invitee to pick another time."""
 
@@ -138,7 +138,7 @@ def ask_to_reschedule(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/location")
-@signed_in
+@for_role("owner")
 def edit_place(booking_id: UUID) -> ResponseReturnValue:
     """Shows the form with the place of the booking."""
     found = _found(booking_id)
@@ -147,7 +147,7 @@ def edit_place(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/location")
-@signed_in
+@for_role("owner")
 def change_place(booking_id: UUID) -> ResponseReturnValue:
     """Changes where the booking takes place."""
 

@@ -15,7 +15,7 @@ from application.deliveries.outbox import MAIL
 from domain.booking import BookingStatus
 from domain.errors import Invalid
 from interface.i18n import local_day, week_start
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.deliveries import kind_text, shown
 from interface.pages.shared.forms import load
@@ -72,7 +72,7 @@ class Span:
 
 
 @blueprint.get("/bookings")
-@signed_in
+@for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows bookings as a list, a week or a month, in the owner's zone."""
     query = load(BookingsQuery(), request.args)
@@ -94,7 +94,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/bookings/<uuid:booking_id>")
-@signed_in
+@for_role("owner")
 def show(booking_id: UUID) -> ResponseReturnValue:
     """Shows one booking."""
     current = services()

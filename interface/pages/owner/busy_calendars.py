@@ -12,7 +12,7 @@ from domain.calendar import LONGEST_NAME
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.outgoing.outgoing_url import LONGEST_URL
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Name, Text
@@ -53,14 +53,14 @@ class AddForm(Schema):
 
 
 @blueprint.get("/settings/other-calendars")
-@signed_in
+@for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows the calendars, each with its state, and a form for another one."""
     return _page()
 
 
 @blueprint.post("/settings/other-calendars")
-@signed_in
+@for_role("owner")
 def add() -> ResponseReturnValue:
     """Adds a calendar, or shows the form again with what is wrong."""
     typed = {name: request.form.get(name, "") for name in ("url", "name")}
@@ -72,7 +72,7 @@ def add() -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/other-calendars/<uuid:calendar_id>/read")
-@signed_in
+@for_role("owner")
 def read(calendar_id: UUID) -> ResponseReturnValue:
     """Has a calendar read now."""
     current = services()
@@ -81,7 +81,7 @@ def read(calendar_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/other-calendars/<uuid:calendar_id>/remove")
-@signed_in
+@for_role("owner")
 def ask_to_remove(calendar_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation: the address can't be shown again."""
     calendar = services().busy_calendars.one(_owner_id(), calendar_id)
@@ -89,7 +89,7 @@ def ask_to_remove(calendar_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/other-calendars/<uuid:calendar_id>/remove")
-@signed_in
+@for_role("owner")
 def remove(calendar_id: UUID) -> ResponseReturnValue:
     """Removes a calendar."""
     services().busy_calendars.remove(_owner_id(), calendar_id)

@@ -11,7 +11,7 @@ from domain.errors import CalendarNotFound, Invalid
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
 from interface.pages.owner.owned import own_calendars
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.calendar_feed import feed_url, webcal_url
@@ -31,14 +31,14 @@ DETAILS = {
 
 
 @blueprint.get("/settings/subscribe")
-@signed_in
+@for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows the feeds, and a form for another one."""
     return _page()
 
 
 @blueprint.post("/settings/subscribe")
-@signed_in
+@for_role("owner")
 def create() -> ResponseReturnValue:
     """Creates a feed, or shows the form again with what is wrong."""
     form = load(FeedInput(), {name: request.form.get(name) for name in ("calendar_id", "detail")})
@@ -49,7 +49,7 @@ def create() -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/subscribe/<uuid:feed_id>/revoke")
-@signed_in
+@for_role("owner")
 def ask_to_revoke(feed_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation: the address never works again."""
     feed = services().calendar_feeds.one(_owner_id(), feed_id)
@@ -61,7 +61,7 @@ def ask_to_revoke(feed_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/subscribe/<uuid:feed_id>/revoke")
-@signed_in
+@for_role("owner")
 def revoke(feed_id: UUID) -> ResponseReturnValue:
     """Revokes a feed."""
     services().calendar_feeds.revoke(_owner_id(), feed_id)

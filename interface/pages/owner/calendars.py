@@ -23,7 +23,7 @@ from interface.pages.owner.calendar_preview import preview
 from interface.pages.owner.owned import own_calendar
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import require_session, signed_in
+from interface.pages.shared.auth import for_role, require_session
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.web.request_context import services
 from interface.web.time_zone_lookup import selectable_time_zones
@@ -34,7 +34,7 @@ protect_from_csrf(blueprint)
 
 
 @blueprint.get("/settings/calendars")
-@signed_in
+@for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows all calendars, the archived ones last."""
     calendars = calendar_list.calendars_of(services().database, _owner_id())
@@ -47,14 +47,14 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/calendars/new")
-@signed_in
+@for_role("owner")
 def create() -> ResponseReturnValue:
     """Shows the form for a new calendar."""
     return _form_page(CalendarForm.blank(require_session().account.time_zone or ""))
 
 
 @blueprint.post("/settings/calendars/new")
-@signed_in
+@for_role("owner")
 def save_new() -> ResponseReturnValue:
     """Creates a calendar, or shows the form again with what is wrong."""
     form = CalendarForm.sent(request.form)
@@ -71,14 +71,14 @@ def save_new() -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/calendars/preview")
-@signed_in
+@for_role("owner")
 def show_preview() -> ResponseReturnValue:
     """Returns the preview alone, for a form that is being filled in."""
     return render_template("calendars/preview.html", **_preview(CalendarForm.sent(request.form)))
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>")
-@signed_in
+@for_role("owner")
 def edit(calendar_id: UUID) -> ResponseReturnValue:
     """Shows the form with a calendar's terms."""
     calendar = own_calendar(calendar_id)
@@ -90,7 +90,7 @@ def edit(calendar_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>")
-@signed_in
+@for_role("owner")
 def save(calendar_id: UUID) -> ResponseReturnValue:
     """Changes a calendar, or shows the form again with what is wrong."""
     form = CalendarForm.sent(request.form)
@@ -116,14 +116,14 @@ def save(calendar_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/archive")
-@signed_in
+@for_role("owner")
 def ask_to_archive(calendar_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation: archiving can't be undone."""
     return render_template("calendars/archive.html", calendar=own_calendar(calendar_id))
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/archive")
-@signed_in
+@for_role("owner")
 def archive(calendar_id: UUID) -> ResponseReturnValue:
     """Archives a calendar."""
     current = services()

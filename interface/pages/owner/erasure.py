@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from interface.pages.owner.owned import own_calendar, own_link
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.web.request_context import services
 from projections.views import booking_calendar
@@ -18,7 +18,7 @@ protect_from_csrf(blueprint)
 
 
 @blueprint.get("/bookings/<uuid:booking_id>/forget")
-@signed_in
+@for_role("owner")
 def ask_to_forget(booking_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation, and lists what will be erased."""
     account_id = require_session().account.id
@@ -36,7 +36,7 @@ def ask_to_forget(booking_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/bookings/<uuid:booking_id>/forget")
-@signed_in
+@for_role("owner")
 def forget(booking_id: UUID) -> ResponseReturnValue:
     """Erases the invitee's personal data and shows the booking; repeating it changes nothing."""
     current = services()

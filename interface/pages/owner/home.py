@@ -1,11 +1,11 @@
-"""The home page: the next bookings and the active links, or the sign-in form."""
+"""The home page: the next bookings and the active links of an owner, or the sign-in form."""
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from application.people.accounts import Account
 from domain.link import LinkStatus
-from interface.pages.shared.auth import current_session
+from interface.pages.shared.auth import current_session, has_role
 from interface.pages.shared.sign_in import sign_in_page
 from interface.web.request_context import services
 from projections.views import booking_calendar, calendar_list, link_list
@@ -13,15 +13,20 @@ from projections.views import booking_calendar, calendar_list, link_list
 blueprint = Blueprint("home", __name__)
 
 _MOST_LISTED = 5
+# Of people who are not owners, by role.
+_FIRST_PAGES = {"auditor": "audit_pages.index", "operator": "operations.index"}
 
 
 @blueprint.get("/")
 def show() -> ResponseReturnValue:
-    """Shows the home page to people who are signed in, and the sign-in form to others."""
+    """Shows owners their home page, leads others to theirs, and asks strangers to sign in."""
     session = current_session()
     if session is None:
         return sign_in_page(next_path=request.args.get("next"))
-    return _home_page(session.account)
+    if has_role("owner"):
+        return _home_page(session.account)
+    first = next((page for role, page in _FIRST_PAGES.items() if has_role(role)), "account.show")
+    return redirect(url_for(first))
 
 
 def _home_page(account: Account) -> str:

@@ -17,7 +17,7 @@ from domain.offer import EVERYTHING
 from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import Text
@@ -45,7 +45,7 @@ class ListQuery(Schema):
 
 
 @blueprint.get("/links")
-@signed_in
+@for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows the list; a malformed address redirects to the whole of it."""
     loaded = load(ListQuery(), {name: request.args.get(name) for name in ListQuery().fields})
@@ -71,14 +71,14 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/links/<uuid:link_id>")
-@signed_in
+@for_role("owner")
 def show(link_id: UUID) -> ResponseReturnValue:
     """Shows one link and its history."""
     return _link_page(link_id)
 
 
 @blueprint.get("/links/revoke")
-@signed_in
+@for_role("owner")
 def ask_to_revoke() -> ResponseReturnValue:
     """Asks for confirmation before links are revoked."""
     active = [link for link in _selected(request.args) if link.status is LinkStatus.ACTIVE]
@@ -88,7 +88,7 @@ def ask_to_revoke() -> ResponseReturnValue:
 
 
 @blueprint.post("/links/revoke")
-@signed_in
+@for_role("owner")
 def revoke() -> ResponseReturnValue:
     """Revokes the selected links; names each that can't be revoked, with the reason."""
     links = _selected(request.form)
@@ -131,7 +131,7 @@ def revoke() -> ResponseReturnValue:
 
 
 @blueprint.get("/links/<uuid:link_id>/replace")
-@signed_in
+@for_role("owner")
 def ask_to_replace(link_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation before the link is replaced."""
     link = own_link(link_id)
@@ -139,7 +139,7 @@ def ask_to_replace(link_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/links/<uuid:link_id>/replace")
-@signed_in
+@for_role("owner")
 def replace(link_id: UUID) -> ResponseReturnValue:
     """Revokes the link and shows a new one like it, ready to copy."""
     current = services()

@@ -21,7 +21,7 @@ from interface.pages.owner.link_forms import (
     typed_in,
 )
 from interface.pages.owner.owned import own_calendar, own_link, url_of
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import in_utc
@@ -38,14 +38,14 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share/several")
-@signed_in
+@for_role("owner")
 def show(calendar_id: UUID) -> ResponseReturnValue:
     """Shows the form for several recipients."""
     return _form(own_calendar(calendar_id))
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/share/several")
-@signed_in
+@for_role("owner")
 def issue(calendar_id: UUID) -> ResponseReturnValue:
     """Issues a link for each recipient, or none at all."""
     calendar = own_calendar(calendar_id)
@@ -71,7 +71,7 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
 @blueprint.get(
     "/settings/calendars/<uuid:calendar_id>/share/several/<uuid:first_id>/<uuid:last_id>"
 )
-@signed_in
+@for_role("owner")
 def batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
     """Shows the links that were issued together and are still active.
 
@@ -91,7 +91,7 @@ def batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnVal
 @blueprint.get(
     "/settings/calendars/<uuid:calendar_id>/share/several/<uuid:first_id>/<uuid:last_id>/links.csv"
 )
-@signed_in
+@for_role("owner")
 def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
     """Sends the same links as CSV, for a spreadsheet or a mail merge."""
     file = io.StringIO()

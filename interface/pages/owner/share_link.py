@@ -18,7 +18,7 @@ from interface.pages.owner.link_forms import (
     typed_in,
 )
 from interface.pages.owner.owned import own_calendar, own_link, url_of
-from interface.pages.shared.auth import signed_in
+from interface.pages.shared.auth import for_role
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from projections.views.calendar_list import CalendarRow
@@ -28,14 +28,14 @@ protect_from_csrf(blueprint)
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share")
-@signed_in
+@for_role("owner")
 def show(calendar_id: UUID) -> ResponseReturnValue:
     """Shows the form for one link, as a page or as the content of the calendars page's dialog."""
     return _form(own_calendar(calendar_id))
 
 
 @blueprint.get("/links/<uuid:link_id>/again")
-@signed_in
+@for_role("owner")
 def again(link_id: UUID) -> ResponseReturnValue:
     """Shows the form for a new link with the recipient and note of this one."""
     link = own_link(link_id)
@@ -43,7 +43,7 @@ def again(link_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/share")
-@signed_in
+@for_role("owner")
 def issue(calendar_id: UUID) -> ResponseReturnValue:
     """Issues the link and shows it ready to copy; a form sent twice issues one link."""
     calendar = own_calendar(calendar_id)
@@ -71,7 +71,7 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share/<uuid:link_id>")
-@signed_in
+@for_role("owner")
 def issued(calendar_id: UUID, link_id: UUID) -> ResponseReturnValue:
     """Shows the new link, as long as it is active."""
     link = own_link(link_id)

@@ -13,7 +13,7 @@ from application.webhooks.webhooks import MOST_WEBHOOKS, Webhook, WebhookEvent
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.outgoing.outgoing_url import LONGEST_URL
-from interface.pages.shared.auth import require_session, signed_in, user_time_zone
+from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.deliveries import EVENTS, kind_text
 from interface.pages.shared.forms import errors_of, load
@@ -46,14 +46,14 @@ class WebhookForm(Schema):
 
 
 @blueprint.get("/settings/webhooks")
-@signed_in
+@for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows all webhooks, and a form for another one."""
     return _index()
 
 
 @blueprint.post("/settings/webhooks")
-@signed_in
+@for_role("owner")
 def add() -> ResponseReturnValue:
     """Adds a webhook and shows its secret in this response only."""
     current, typed = services(), _typed()
@@ -68,14 +68,14 @@ def add() -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/webhooks/<uuid:webhook_id>")
-@signed_in
+@for_role("owner")
 def show(webhook_id: UUID) -> ResponseReturnValue:
     """Shows a webhook and what was sent to it."""
     return _page(_own(webhook_id))
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>")
-@signed_in
+@for_role("owner")
 def change(webhook_id: UUID) -> ResponseReturnValue:
     """Changes a webhook, or shows the form again with what is wrong."""
     typed = _typed()
@@ -90,7 +90,7 @@ def change(webhook_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/pause")
-@signed_in
+@for_role("owner")
 def pause(webhook_id: UUID) -> ResponseReturnValue:
     """Pauses a webhook."""
     services().webhooks.change(_owner_id(), webhook_id, is_active=False)
@@ -98,7 +98,7 @@ def pause(webhook_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/resume")
-@signed_in
+@for_role("owner")
 def resume(webhook_id: UUID) -> ResponseReturnValue:
     """Resumes a webhook."""
     services().webhooks.change(_owner_id(), webhook_id, is_active=True)
@@ -106,7 +106,7 @@ def resume(webhook_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/test")
-@signed_in
+@for_role("owner")
 def test(webhook_id: UUID) -> ResponseReturnValue:
     """Sends a message that tells of nothing, and shows what was answered."""
     trial = try_webhook(services(), _owner_id(), webhook_id)
@@ -114,7 +114,7 @@ def test(webhook_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/rotate-secret")
-@signed_in
+@for_role("owner")
 def rotate_secret(webhook_id: UUID) -> ResponseReturnValue:
     """Replaces the secret and shows the new one in this response only."""
     current = services()
@@ -122,7 +122,7 @@ def rotate_secret(webhook_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>")
-@signed_in
+@for_role("owner")
 def send_again(webhook_id: UUID, delivery_id: UUID) -> ResponseReturnValue:
     """Sends one message again, or at once if it waits."""
     current = services()
@@ -131,14 +131,14 @@ def send_again(webhook_id: UUID, delivery_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.get("/settings/webhooks/<uuid:webhook_id>/delete")
-@signed_in
+@for_role("owner")
 def ask_to_delete(webhook_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation: the secret can't be shown again."""
     return render_template("webhooks/delete.html", webhook=_own(webhook_id))
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/delete")
-@signed_in
+@for_role("owner")
 def delete(webhook_id: UUID) -> ResponseReturnValue:
     """Deletes a webhook."""
     services().webhooks.remove(_owner_id(), webhook_id)

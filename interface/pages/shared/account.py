@@ -1,6 +1,7 @@
 """The account page: name and time zone, password, sessions and API keys."""
 
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,12 +9,8 @@ from marshmallow import Schema
 from werkzeug.wrappers import Response
 
 from application.people.accounts import Account, ApiKey, KeyNotFound
-from application.people.authentication import (
-    LONGEST_PASSWORD,
-    SHORTEST_PASSWORD,
-    Session,
-    WrongPassword,
-)
+from application.people.authentication import Session, WrongPassword
+from application.people.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
@@ -35,6 +32,7 @@ Errors = dict[str, list[str]]
 _NO_PASSWORD = _("Enter a new password.")
 _NOT_CURRENT = _("That isn't your current password.")
 _NOT_THE_SAME = _("The passwords don't match.")
+_LINK_IS_OLD = _("Sign in with a new link: within an hour, it lets you set a password.")
 _NO_SCOPE = _("Select at least one permission.")
 _SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
@@ -95,9 +93,17 @@ def change_password() -> ResponseReturnValue:
 @blueprint.post("/account/sign-out-everywhere")
 @signed_in
 def sign_out_everywhere() -> ResponseReturnValue:
-    """Ends the sessions of all other browsers."""
-    services().sessions.end_all(_account().id)
+    """Ends the sessions of all other browsers, and the account's sign-in link."""
+    services().accounts.sign_out(_account())
     return _with_new_session("signed-out-everywhere", by_link=require_session().by_link)
+
+
+@blueprint.post("/account/sessions/<uuid:session_id>/end")
+@signed_in
+def end_session(session_id: UUID) -> ResponseReturnValue:
+    """Signs out at one other browser."""
+    services().sessions.end_one(_account(), session_id)
+    return _to_account("session-ended")
 
 
 @blueprint.post("/account/keys")
@@ -144,11 +150,14 @@ def _page(
     errors: Errors | None = None,
     new_key: str | None = None,
 ) -> str:
-    account = _account()
+    account, current = _account(), services()
     return render_template(
         "account/show.html",
         account=account,
         ask_for_password=_must_confirm_password(require_session()),
+        sessions=current.sessions.all(account, now=current.now()),
+        own_session=require_session().id,
+        now=current.now(),
         typed={
             "name": account.name,
             "time_zone": account.time_zone,
@@ -158,7 +167,7 @@ def _page(
         | (typed or {}),
         errors=errors or {},
         new_key=new_key,
-        keys=services().accounts.keys_of(account),
+        keys=current.accounts.keys_of(account),
         zones=selectable_time_zones(),
         shortest_password=SHORTEST_PASSWORD,
         longest_password=LONGEST_PASSWORD,
@@ -168,7 +177,11 @@ def _page(
 def _password_errors(account: Account) -> Errors:
     """Returns what is wrong with a change of password, by field."""
     errors: Errors = {}
-    if _must_confirm_password(require_session()):
+    session = require_session()
+    if not account.has_password and not session.by_link:
+        errors["password"] = [_LINK_IS_OLD]
+        return errors
+    if _must_confirm_password(session):
         try:
             with limiting_passwords(password_client(account), account.email):
                 services().sessions.with_password(
@@ -204,6 +217,4 @@ def _to_account(notice: str) -> Response:
 
 
 def _with_new_session(notice: str, *, by_link: bool = False) -> ResponseReturnValue:
-    current = services()
-    session = current.sessions.start(_account(), now=current.now(), by_link=by_link)
-    return auth.start_session(_to_account(notice), session)
+    return auth.start_session(_to_account(notice), _account(), by_link=by_link)

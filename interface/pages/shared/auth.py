@@ -16,6 +16,7 @@ from application.people.accounts import Account
 from application.people.authentication import SESSION_LIFETIME, Session
 from application.people.tokens import InvalidToken
 from interface.i18n import gettext
+from interface.web.browser_name import browser_name
 from interface.web.public_address import public_path
 from interface.web.request_context import client_address, is_https, services
 
@@ -90,13 +91,18 @@ def for_role(
     return decorate
 
 
-def start_session(response: AnyResponse, session: Session) -> AnyResponse:
-    """Adds the session's cookie to the response."""
+def start_session(response: AnyResponse, account: Account, *, by_link: bool = False) -> AnyResponse:
+    """Signs the account in at this browser: ends the session before, adds the new one's cookie."""
+    current, before = services(), current_session()
+    if before is not None:
+        current.sessions.end(before)
+    browser = browser_name(request.headers.get("User-Agent", ""))
+    session = current.sessions.start(account, now=current.now(), by_link=by_link, browser=browser)
     _set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
     account_id, browser_id = _known_browser() or (None, None)
     if account_id != session.account.id or browser_id is None:
         browser_id = uuid4()
-    token = services().tokens.for_browser(session.account.id, browser_id)
+    token = current.tokens.for_browser(session.account.id, browser_id)
     _set_cookie(response, _BROWSER, token, BROWSER_LIFETIME)
     return response
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+from collections.abc import Collection
+from functools import partial
 
 from flask import Blueprint, Flask, request
 from werkzeug.exceptions import Forbidden
@@ -16,9 +18,14 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals |= {"form_token": form_token}
 
 
-def protect_from_csrf(blueprint: Blueprint) -> None:
-    """Refuses forms of this blueprint that come from elsewhere than our own pages."""
-    blueprint.before_request(_refuse_foreign_forms)
+def protect_from_csrf(blueprint: Blueprint, *, sign_in: Collection[str] = ()) -> None:
+    """Refuses forms of this blueprint that come from elsewhere than our own pages.
+
+    The views named by `sign_in` start a session. Their forms have no token of the session that
+    another tab may have started meanwhile, and need none.
+    """
+    without_token = {f"{blueprint.name}.{view}" for view in sign_in}
+    blueprint.before_request(partial(_refuse_foreign_forms, without_token))
 
 
 def form_token() -> str:
@@ -27,7 +34,7 @@ def form_token() -> str:
     return _token_of(session) if session else ""
 
 
-def _refuse_foreign_forms() -> None:
+def _refuse_foreign_forms(without_token: Collection[str]) -> None:
     """Checks fetch metadata, the origin and the session's token. Raises `Forbidden`."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
@@ -37,6 +44,8 @@ def _refuse_foreign_forms() -> None:
     origin = request.headers.get("Origin")
     if origin is not None and not is_our_origin(origin):
         raise Forbidden
+    if request.endpoint in without_token:
+        return
     session = current_session()
     sent = request.form.get("form_token", "")
     if session is not None and not hmac.compare_digest(sent.encode(), _token_of(session).encode()):

@@ -20,7 +20,7 @@ from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
 
 blueprint = Blueprint("sign_in", __name__)
-protect_from_csrf(blueprint)
+protect_from_csrf(blueprint, sign_in=("sign_in", "use_sign_in_link"))
 
 
 class SignInForm(Schema):
@@ -57,8 +57,7 @@ def sign_in() -> ResponseReturnValue:
         else:
             current.accounts.set_language(account, language_tag())
             response = redirect(local_path(next_path), 303)
-            session = current.sessions.start(account, now=current.now())
-            return auth.start_session(response, session)
+            return auth.start_session(response, account)
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
 
 
@@ -92,9 +91,8 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
     except InvalidToken:
         return _link_is_used_up()
     current.accounts.set_language(account, language_tag())
-    session = current.sessions.start(account, now=current.now(), by_link=True)
     endpoint = "home.show" if account.has_password else "account.show"
-    return auth.start_session(redirect(url_for(endpoint), 303), session)
+    return auth.start_session(redirect(url_for(endpoint), 303), account, by_link=True)
 
 
 @blueprint.post("/sign-out")

@@ -1,5 +1,6 @@
 """`admitone accounts`, `keys` and `health`: what they do, print and refuse."""
 
+import json
 import os
 import re
 
@@ -43,6 +44,36 @@ def test_a_new_sign_in_link_ends_the_one_before(admitone: Command, services: Ser
     assert services.accounts.account_behind(second[1]).email == "ada@example.org"
     with pytest.raises(InvalidToken):
         services.accounts.account_behind(first[1])
+
+
+def test_the_life_of_an_account_is_told_line_by_line(admitone: Command, owner: Owner) -> None:
+    ada = ("accounts", "create", "ada@example.org", "--name", "Ada", "--role", "admin")
+    assert admitone(*ada).status == 0
+    changed = admitone(
+        "accounts", "roles", "ADA@example.org", "--role", "admin", "--role", "auditor"
+    )
+    assert changed[:2] == (0, "ada@example.org  Ada  admin,auditor\n")
+    assert admitone("accounts", "disable", owner.account.email).out == (
+        "olivia@example.org  Olivia Owner  owner  disabled\n"
+    )
+    assert owner.get("/calendars").status_code == 401
+    listed = admitone("accounts", "list").out.splitlines()
+    assert listed == [
+        "olivia@example.org  Olivia Owner  owner  disabled",
+        "ada@example.org  Ada  admin,auditor",
+    ]
+    first, second = map(json.loads, admitone("accounts", "list", "--json").out.splitlines())
+    assert (first["email"], first["roles"]) == ("olivia@example.org", ["owner"])
+    assert first["disabled_at"]
+    assert second["disabled_at"] is None
+    assert admitone("accounts", "enable", owner.account.email).status == 0
+    assert owner.get("/calendars").status_code == 200
+    moved = admitone("accounts", "email", owner.account.email, "liv@example.org")
+    assert moved.out == "liv@example.org  Olivia Owner  owner\n"
+    assert admitone("accounts", "sign-out", "liv@example.org").status == 0
+    assert refusal(admitone("accounts", "disable", "ada@example.org")) == (
+        "This is the only admin left. Make somebody else an admin first."
+    )
 
 
 def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
@@ -97,6 +128,7 @@ def test_an_admins_key_may_do_everything(admitone: Command) -> None:
             "scope: This account may not have audit. It may have: calendars, links, bookings.",
         ),
         (("keys", "revoke", "01234567"), "There is no such API key."),
+        (("accounts", "disable", "nobody@example.org"), "There is no such account."),
     ],
 )
 def test_a_refused_command_prints_one_sentence(

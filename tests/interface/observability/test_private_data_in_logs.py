@@ -172,4 +172,4 @@ def test_every_line_is_json_except_those_of_the_supervisor(
     busy_service: Service, secrets: list[str]
 ) -> None:
     others = [line for line in log_of(busy_service).splitlines() if not line.startswith("{")]
-    assert [line.partition(" ")[0] for line in others] == ["Admit", "Sign"]
+    assert [line.partition(" ")[0] for line in others] == ["Admit", "To"]

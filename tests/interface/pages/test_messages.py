@@ -57,4 +57,4 @@ def test_what_is_wrong_with_a_value_is_said_in_the_readers_language(person: Sign
         {"password": "short", "password_again": "short"},
         headers={"Accept-Language": "de"},
     )
-    assert "Muss 10 bis 256 Zeichen lang sein." in answer.get_data(as_text=True)
+    assert "Muss 12 bis 256 Zeichen lang sein." in answer.get_data(as_text=True)

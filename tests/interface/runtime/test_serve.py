@@ -1,9 +1,11 @@
 """`admitone serve` starts, prints its address, stops, and refuses wrong settings."""
 
 import os
+import pty
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,6 +29,7 @@ from tests.support.waiting import at_once, wait_until
 # Program files count by share: beside other services it is up to 20 MiB less than alone.
 MOST_MEMORY = 250 * 2**20
 SIGN_IN = "Sign in (once, within a day): "
+HOW_TO_SIGN_IN = "To sign in: admitone accounts sign-in-link owner@localhost"
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -50,12 +53,41 @@ def lines(service: Service, start: str) -> list[str]:
     return [line.removeprefix(start) for line in said if line.startswith(start)]
 
 
-def test_it_prints_its_address_and_a_link_to_sign_in(restartable: RestartableService) -> None:
+def test_a_log_says_how_to_sign_in_and_holds_no_link_until_somebody_has_signed_in(
+    restartable: RestartableService,
+) -> None:
     running = restartable.running()
     assert lines(running, "Admit One is at ") == [running.url]
-    wait_until(lambda: lines(running, SIGN_IN) != [])
-    (link,) = lines(running, SIGN_IN)
-    assert running.call("GET", link.removeprefix(running.url)).status_code == 200
+    wait_until(lambda: HOW_TO_SIGN_IN in log_of(running))
+    assert "/sign-in/" not in log_of(running)
+    link = running.command("accounts", "sign-in-link", "owner@localhost").stdout.strip()
+    assert running.call("POST", link.removeprefix(running.url)).status_code == 303
+    stop_service(running)
+    again = restartable.running()
+    wait_until(lambda: lines(again, "Admit One is at ") != [])
+    stop_service(again)
+    assert HOW_TO_SIGN_IN not in log_of(again)
+
+
+def test_a_terminal_shows_a_link_to_sign_in(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    ours, theirs = pty.openpty()
+    settings = {"ADMITONE_DATA": str(tmp_path), "ADMITONE_PORT": str(free_port())}
+    environment = dict(os.environ) | settings | {"ADMITONE_DATABASE_URL": new_database()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "interface.cli", "serve"], stdout=theirs, env=environment, text=True
+    )
+    service = Service(process, "127.0.0.1", int(settings["ADMITONE_PORT"]), environment)
+    try:
+        shown = os.fdopen(ours, closefd=False)
+        line = next(line for line in shown if line.startswith(SIGN_IN))
+        link = line.removeprefix(SIGN_IN).strip()
+        assert service.call("GET", link.removeprefix(service.url)).status_code == 200
+    finally:
+        stop_service(service)
+        os.close(ours)
+        os.close(theirs)
 
 
 @needs_proc

@@ -117,7 +117,12 @@ def test_a_new_password_signs_all_other_browsers_out(with_password: SignedIn, ap
         ({"current_password": "guess"}, "current_password", "isn't your current password"),
         ({"current_password": ""}, "current_password", "isn't your current password"),
         ({"password": ""}, "password", "Enter a new password."),
-        ({"password": "short", "password_again": "short"}, "password", "10 to 256 characters"),
+        ({"password": "short", "password_again": "short"}, "password", "12 to 256 characters"),
+        (
+            {"password": "olivia owner 1", "password_again": "olivia owner 1"},
+            "password",
+            "easy to guess",
+        ),
         ({"password_again": "another"}, "password_again", "don't match"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Pages for admins, who say who may do what."""
