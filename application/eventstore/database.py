@@ -4,6 +4,7 @@ import random
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import sleep
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection
 from psycopg.abc import RV, PQGen
+from psycopg.errors import Diagnostic
+from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, dict_row, kwargs_row
 
@@ -64,11 +67,19 @@ class PatientConnection(Connection[DictRow]):
         super().__init__(pgconn)
         self.prepared: set[str] = set()
         """The names of the statements that `Statement` has prepared on it."""
+        self.warnings: list[str] = []
+        """What the server has warned of, until somebody clears it."""
+        self.add_notice_handler(partial(_keep_warning, self.warnings))
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Waits like psycopg's method, but only until the deadline."""
         left = seconds_left()
         return super().wait(gen, interval, left if timeout is None else min(left, timeout))
+
+
+def _keep_warning(warnings: list[str], notice: Diagnostic) -> None:
+    if notice.severity_nonlocalized == "WARNING":  # can be read only in here
+        warnings.append(notice.message_primary or "")
 
 
 class Database(PostgresDatastore):
@@ -115,16 +126,20 @@ class Database(PostgresDatastore):
 
     @contextmanager
     def checked_out(self) -> Iterator[PatientConnection]:
-        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors."""
+        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors.
+
+        What is left in a transaction, or does not answer, is closed.
+        """
         with deadline():
             conn = self._take()
             try:
-                with conn:
-                    yield conn
+                yield conn
             except psycopg.errors.ReadOnlySqlTransaction:
                 conn.close()  # so that the pool looks for the new primary
                 raise
             finally:
+                if conn.pgconn.transaction_status != TransactionStatus.IDLE:
+                    conn.close()
                 self.pool.putconn(conn)
 
     def _take(self) -> PatientConnection:

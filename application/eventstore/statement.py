@@ -64,10 +64,11 @@ class Statement:
 def _result(conn: PatientConnection) -> PGresult:
     """Waits for the answer to what was sent."""
     try:
-        [result] = conn.wait(cast("PQGen[list[Any]]", generators.execute(conn.pgconn)))
+        results: list[PGresult] = conn.wait(cast("PQGen[Any]", generators.execute(conn.pgconn)))
     except psycopg.OperationalError:
         conn.close()
         raise
-    if result.status not in _SUCCEEDED:
-        raise psycopg.errors.error_from_result(result, conn.info.encoding)
-    return cast("PGresult", result)
+    for result in results:  # a commit that fails is a second result, after the rows
+        if result.status not in _SUCCEEDED:
+            raise psycopg.errors.error_from_result(result, conn.info.encoding)
+    return results[0]

@@ -164,6 +164,14 @@ def test_a_statement_that_cannot_be_prepared_is_prepared_again_next_time(
             query(conninfo, "DROP TABLE no_table_yet")
 
 
+def test_a_commit_that_is_refused_is_an_error(conninfo: str) -> None:
+    with PatientConnection.connect(conninfo, autocommit=True) as conn:
+        conn.execute("CREATE TEMPORARY TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        twice = Statement("late", "INSERT INTO late VALUES (1), (1) RETURNING id", [])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            twice.run(conn, [])
+
+
 def test_a_statement_waits_until_the_deadline_and_closes_its_connection(
     one: Database, conninfo: str
 ) -> None:
