@@ -133,6 +133,10 @@ class AppendQueue:
         self._leader: Append | None = None
         self._led_since = 0.0
 
+    def __len__(self) -> int:
+        """Returns how many callers wait for a transaction to begin."""
+        return len(self._waiting)
+
     def join(self, append: Append) -> None:
         """Queues. The caller leads if nobody does."""
         with self._mutex:
@@ -149,7 +153,7 @@ class AppendQueue:
             while append.outcome is None and not self.leads(append):
                 append.news.acquire(timeout=self.seconds_to_wait(append))
         except BaseException:
-            self._leave(append)
+            self.leave(append)
             raise
 
     def leads(self, append: Append) -> bool:
@@ -157,7 +161,10 @@ class AppendQueue:
         return self._leader is append
 
     def take(self) -> list[Append]:
-        """Returns those in the queue who may share a transaction, in order; now under way."""
+        """Returns those in the queue who may share a transaction, in order; now under way.
+
+        Nobody, if another leader was faster.
+        """
         with self._mutex:
             taken: list[Append] = []
             left: deque[Append] = deque()
@@ -178,9 +185,18 @@ class AppendQueue:
             self._led_since = monotonic()
             return taken
 
-    def settle(self, leader: Append, taken: Collection[Append]) -> None:
-        """Tells everybody who has an outcome, puts the others back, and passes on the lead."""
+    def settle(
+        self, leader: Append, taken: Collection[Append], lost: BaseException | None = None
+    ) -> None:
+        """Tells everybody who has an outcome, puts the others back, and passes on the lead.
+
+        If the connection was `lost`, so are those who were under way; or, if nobody was, the
+        leader alone, unless it is under way with another leader by now.
+        """
         with self._mutex:
+            if lost is not None:
+                for append in taken or [each for each in self._waiting if each is leader]:
+                    append.outcome = append.outcome or Lost(lost)
             again = [each for each in taken if each.outcome is None and not each.is_abandoned]
             waiting = [*again, *self._waiting]
             recorded: set[Version] = set()
@@ -189,13 +205,13 @@ class AppendQueue:
                 if isinstance(append.outcome, list):
                     recorded |= append.versions
             for append in waiting:
-                if lost := append.versions & recorded:
-                    append.outcome = VersionConflict(*min(lost))
+                if taken_before := append.versions & recorded:
+                    append.outcome = VersionConflict(*min(taken_before))
             self._waiting = deque(each for each in waiting if each.outcome is None)
-            if self._leader is leader and leader.outcome is not None:
+            if self._leader not in self._waiting:
                 self._leader = None
             self._pass_on_the_lead()
-            for append in (*taken, *waiting):
+            for append in (leader, *taken, *waiting):
                 append.tell()
 
     def seconds_to_wait(self, append: Append) -> float:
@@ -219,7 +235,8 @@ class AppendQueue:
                 return 0.0
             return min(append.patient_until, stuck_at) - now
 
-    def _leave(self, append: Append) -> None:
+    def leave(self, append: Append) -> None:
+        """Forgets a caller who wants to hear no more."""
         with self._mutex:
             append.is_abandoned = True
             self._waiting = deque(each for each in self._waiting if each is not append)

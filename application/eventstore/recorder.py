@@ -75,7 +75,7 @@ class EventRecorder(PostgresApplicationRecorder):
 
     def __init__(self, datastore: Database) -> None:
         super().__init__(datastore)
-        self._queue = AppendQueue()
+        self.queue = AppendQueue()
 
     def insert_events(
         self,
@@ -130,29 +130,32 @@ class EventRecorder(PostgresApplicationRecorder):
 
     def _appended(self, append: Append) -> list[int]:
         """Returns the positions of what is appended, by this caller or by one who leads it."""
-        self._queue.join(append)
+        self.queue.join(append)
         while append.outcome is None:
-            self._queue.wait(append)
+            self.queue.wait(append)
             if append.outcome is None:
-                self._lead(append)
+                self.lead(append)
         if isinstance(append.outcome, list):
             return append.outcome
         raise append.outcome
 
-    def _lead(self, own: Append) -> None:
-        """Appends what is in the queue in one transaction."""
-        taken: Sequence[Append] = [own]
+    def lead(self, own: Append) -> None:
+        """Appends what is in the queue in one transaction, for the caller who leads it."""
+        taken: Sequence[Append] = ()
+        lost: BaseException | None = None
         try:
             with self.datastore.checked_out() as conn:
-                taken = self._queue.take()  # only now: meanwhile others have joined
-                _append(conn, taken)
+                taken = self.queue.take()  # only now: meanwhile others have joined
+                if taken:
+                    _append(conn, taken)
         except LOST as error:
-            _lose(taken, error)
-        except BaseException as error:  # the others must not wait for somebody who is interrupted
-            _lose(taken, error)
+            lost = error
+        except BaseException as error:
+            lost = error  # for the others, who must not wait for somebody who is interrupted
+            self.queue.leave(own)
             raise
         finally:
-            self._queue.settle(own, taken)
+            self.queue.settle(own, taken, lost)
 
     def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
         """Returns the positions of exactly these events, or None if the log holds others."""
@@ -307,8 +310,8 @@ def _refuse_rivals(conn: PatientConnection, taken: Sequence[Append], error: psyc
         return False
     recorded = append_statement.recorded(conn, [append.rows for append in taken])
     for append in taken:
-        if lost := append.versions & recorded:
-            append.outcome = VersionConflict(*min(lost))
+        if taken_before := append.versions & recorded:
+            append.outcome = VersionConflict(*min(taken_before))
     return bool(recorded)
 
 
@@ -324,12 +327,6 @@ def _blame(taken: Sequence[Append], error: psycopg.Error) -> None:
             if is_duplicate
             else error
         )
-
-
-def _lose(taken: Sequence[Append], error: BaseException) -> None:
-    for append in taken:
-        if append.outcome is None:
-            append.outcome = Lost(error)
 
 
 def _versions(stored_events: Sequence[StoredEvent]) -> list[tuple[UUID, int]]:

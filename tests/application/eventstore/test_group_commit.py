@@ -71,6 +71,7 @@ class Callers(RuleBasedStateMachine):
         self.log: dict[tuple[UUID, int], int] = {}
         self.positions = count(1)
         self.callers: list[Caller] = []
+        self.connecting: list[Append] = []
         self.under_way: list[tuple[Append, list[Append]]] = []
 
     def teardown(self) -> None:
@@ -97,25 +98,35 @@ class Callers(RuleBasedStateMachine):
         self.callers.append(Caller(append, self.now + patience + GRACE))
         self.queue.join(append)
 
-    def leaders(self) -> list[Append]:
-        """Those who lead and have nothing under way yet."""
-        busy = [leader for leader, _ in self.under_way]
-        return [
+    @invariant()
+    def leaders_notice(self) -> None:
+        """Whoever leads gets a connection, and goes on with that when somebody else leads too."""
+        busy = [*self.connecting, *(leader for leader, _ in self.under_way)]
+        self.connecting += [
             caller.append
             for caller in self.callers
             if caller.is_waiting and self.queue.leads(caller.append) and caller.append not in busy
         ]
 
-    @precondition(lambda self: self.leaders())
-    @rule()
-    def leader_begins(self) -> None:
-        """The leader has a connection, and takes what is in the queue."""
-        [leader] = self.leaders()
-        first = next(caller.append for caller in self.callers if self.is_queued(caller.append))
+    @precondition(lambda self: self.connecting)
+    @rule(which=st.integers(0, 9))
+    def leader_begins(self, which: int) -> None:
+        """A leader has a connection, and takes what is in the queue."""
+        leader = self.connecting.pop(which % len(self.connecting))
+        queued = [caller.append for caller in self.callers if self.is_queued(caller.append)]
         taken = self.queue.take()
-        assert taken[0] is first or first in [each for _, batch in self.under_way for each in batch]
+        assert bool(taken) == bool(queued)
         self.must_be_compatible(taken)
         self.under_way.append((leader, taken))
+
+    @precondition(lambda self: self.connecting)
+    @rule(which=st.integers(0, 9))
+    def leader_gets_no_connection(self, which: int) -> None:
+        """Only the leader hears of it: the others may have more time, or more luck."""
+        leader = self.connecting.pop(which % len(self.connecting))
+        was_queued = self.is_queued(leader)
+        self.queue.settle(leader, [], OSError())
+        assert isinstance(leader.outcome, Lost) or not was_queued
 
     def is_queued(self, append: Append) -> bool:
         return append in self.queue._waiting
@@ -129,9 +140,9 @@ class Callers(RuleBasedStateMachine):
                 assert not append.must_be_alone
                 assert not earlier.must_be_alone
 
-    def settle(self, leader: Append, taken: list[Append]) -> None:
+    def settle(self, leader: Append, taken: list[Append], *, lost: bool = False) -> None:
         self.under_way.remove((leader, taken))
-        self.queue.settle(leader, taken)
+        self.queue.settle(leader, taken, OSError() if lost else None)
 
     def conflicts(self, append: Append) -> frozenset[tuple[UUID, int]]:
         return append.versions & self.log.keys()
@@ -157,8 +168,8 @@ class Callers(RuleBasedStateMachine):
             if not rivals and append not in stale:
                 self.record(append)
             if not reply:
-                append.outcome = Lost()
-            elif append in rivals:
+                continue
+            if append in rivals:
                 append.outcome = VersionConflict(*min(self.conflicts(append)))
             elif not rivals:
                 append.outcome = (
@@ -166,24 +177,14 @@ class Callers(RuleBasedStateMachine):
                     if append in stale
                     else self.caller_of(append).recorded_at
                 )
-        self.settle(leader, taken)
+        self.settle(leader, taken, lost=not reply)
 
     @precondition(lambda self: self.under_way)
     @rule(which=st.integers(0, 9))
     def request_is_lost(self, which: int) -> None:
         """Nothing reaches the server."""
         leader, taken = self.under_way[which % len(self.under_way)]
-        for append in taken:
-            append.outcome = Lost()
-        self.settle(leader, taken)
-
-    @precondition(lambda self: self.leaders())
-    @rule()
-    def leader_gets_no_connection(self) -> None:
-        """Only the leader hears of it: the others may have more time, or more luck."""
-        [leader] = self.leaders()
-        leader.outcome = Lost()
-        self.queue.settle(leader, [leader])
+        self.settle(leader, taken, lost=True)
 
     @precondition(lambda self: self.under_way)
     @rule(which=st.integers(0, 9))
@@ -210,9 +211,10 @@ class Callers(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         """Callers look at the clock when they have waited for as long as they wanted."""
         self.now += seconds
+        busy = [*self.connecting, *(leader for leader, _ in self.under_way)]
         for caller in self.callers:
             append = caller.append
-            if not caller.is_waiting or self.queue.leads(append):
+            if not caller.is_waiting or append in busy:
                 continue
             self.left = max(0.0, caller.deadline - self.now)
             queued = self.is_queued(append)
@@ -220,7 +222,7 @@ class Callers(RuleBasedStateMachine):
                 assert self.queue.seconds_to_wait(append) >= 0
             except (NoTurn, Lost) as error:
                 caller.ended = error
-                self.queue._leave(append)
+                self.queue.leave(append)
             is_over = (append.patient_until if queued else caller.deadline) <= self.now
             assert type(caller.ended) is ((NoTurn if queued else Lost) if is_over else NoneType)
 
@@ -242,8 +244,8 @@ class Callers(RuleBasedStateMachine):
     def whoever_is_told_something_was_woken(self) -> None:
         for caller in self.callers:
             if caller.append.outcome is not None or self.queue.leads(caller.append):
-                leads = caller.append in [leader for leader, _ in self.under_way]
-                assert leads or not caller.append.news.locked()
+                busy = [*self.connecting, *(leader for leader, _ in self.under_way)]
+                assert caller.append in busy or not caller.append.news.locked()
 
     @invariant()
     def everybody_is_told_the_truth(self) -> None:
@@ -259,7 +261,7 @@ class Callers(RuleBasedStateMachine):
 
 
 TestCallers = Callers.TestCase
-TestCallers.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestCallers.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
 def test_a_transaction_of_several_has_a_limited_number_of_events() -> None:
@@ -300,7 +302,7 @@ def test_callers_who_wait_are_served_by_the_one_who_leads() -> None:
             leading.wait()
             everybody.wait()
         queue.join(append)
-        if append is not first and len(queue._waiting) == 1 + len(others):
+        if append is not first and len(queue) == 1 + len(others):
             go.set()
         while append.outcome is None:
             queue.wait(append)
