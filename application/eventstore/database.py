@@ -4,6 +4,7 @@ import random
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import sleep
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection
 from psycopg.abc import RV, PQGen
+from psycopg.errors import Diagnostic
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, dict_row, kwargs_row
 
 from application.eventstore.conninfo import with_defaults
@@ -52,6 +56,32 @@ def safe_description(error: BaseException) -> str:
     return name
 
 
+class PatientConnection(Connection[DictRow]):
+    """A connection that waits for the server until the deadline; must be closed after that.
+
+    It is not cancelled: a silent server would not notice, and a COMMIT that waits for a
+    standby would report success when it is cancelled.
+    """
+
+    def __init__(self, pgconn: PGconn) -> None:
+        super().__init__(pgconn)
+        self.prepared: set[str] = set()
+        """The names of the statements that `Statement` has prepared on it."""
+        self.warnings: list[str] = []
+        """What the server has warned of, until somebody clears it."""
+        self.add_notice_handler(partial(_keep_warning, self.warnings))
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Waits like psycopg's method, but only until the deadline."""
+        left = seconds_left()
+        return super().wait(gen, interval, left if timeout is None else min(left, timeout))
+
+
+def _keep_warning(warnings: list[str], notice: Diagnostic) -> None:
+    if notice.severity_nonlocalized == "WARNING":  # can be read only in here
+        warnings.append(notice.message_primary or "")
+
+
 class Database(PostgresDatastore):
     """The library's datastore for any libpq connection string.
 
@@ -65,7 +95,7 @@ class Database(PostgresDatastore):
         Connects when the first one is used.
         """
         super().__init__(dbname="", host="", port="", user="", password="")
-        self.pool: ConnectionPool[Connection[DictRow]] = _Pool(
+        self.pool: ConnectionPool[Any] = _Pool(
             with_defaults(conninfo, application_name="admitone"),
             connection_class=PatientConnection,
             kwargs={"row_factory": dict_row, "autocommit": True},
@@ -95,28 +125,34 @@ class Database(PostgresDatastore):
         """Does nothing: we use no types of the library, and start without a server."""
 
     @contextmanager
-    def checked_out(self) -> Iterator[Connection[DictRow]]:
-        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors."""
+    def checked_out(self) -> Iterator[PatientConnection]:
+        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors.
+
+        What is left in a transaction, or does not answer, is closed.
+        """
         with deadline():
             conn = self._take()
             try:
-                with conn:
-                    yield conn
+                yield conn
             except psycopg.errors.ReadOnlySqlTransaction:
                 conn.close()  # so that the pool looks for the new primary
                 raise
             finally:
+                if conn.pgconn.transaction_status != TransactionStatus.IDLE:
+                    conn.close()
                 self.pool.putconn(conn)
 
-    def _take(self) -> Connection[DictRow]:
+    def _take(self) -> PatientConnection:
         self.pool.open(wait=False)
-        while has_hung_up(conn := self.pool.getconn(seconds_left())):
+        while True:
+            conn: PatientConnection = self.pool.getconn(seconds_left())
+            if not has_hung_up(conn):
+                return conn
             conn.close()
             self.pool.putconn(conn)
-        return conn
 
     @contextmanager
-    def connection(self) -> Iterator[Connection[DictRow]]:
+    def connection(self) -> Iterator[PatientConnection]:
         """Lends a connection in autocommit mode, for work that must not be done twice.
 
         Raises `Unavailable` if the server can't be reached before the deadline, or is lost
@@ -128,7 +164,7 @@ class Database(PostgresDatastore):
         except LOST as error:
             raise Unavailable from error
 
-    def run_idempotent(self, work: Callable[[Connection[DictRow]], T]) -> T:
+    def run_idempotent(self, work: Callable[[PatientConnection], T]) -> T:
         """Runs `work` on a connection, and again on another one if that was lost.
 
         Only for work that may be done twice. Raises `Unavailable` at the deadline.
@@ -143,10 +179,10 @@ class Database(PostgresDatastore):
                         raise Unavailable from error
         raise AssertionError("pauses() never ends")
 
-    def in_snapshot(self, work: Callable[[Connection[DictRow]], T]) -> T:
+    def in_snapshot(self, work: Callable[[PatientConnection], T]) -> T:
         """Like `run_idempotent`, for reading in one snapshot of the database."""
 
-        def read(conn: Connection[DictRow]) -> T:
+        def read(conn: PatientConnection) -> T:
             with snapshot(conn):
                 return work(conn)
 
@@ -163,7 +199,7 @@ class Database(PostgresDatastore):
     def fetch_objects(self, make: Callable[..., T], query: Any, params: Any = None) -> list[T]:
         """Like `fetch_all`, but calls `make` with each row, its columns as keyword arguments."""
 
-        def read(conn: Connection[DictRow]) -> list[T]:
+        def read(conn: PatientConnection) -> list[T]:
             with conn.cursor(row_factory=kwargs_row(make)) as cursor:
                 return cursor.execute(query, params).fetchall()
 
@@ -192,19 +228,6 @@ def sleep_within_deadline(seconds: float) -> bool:
         return False
     sleep(seconds)
     return True
-
-
-class PatientConnection(Connection[DictRow]):
-    """A connection that waits for the server until the deadline; must be closed after that.
-
-    It is not cancelled: a silent server would not notice, and a COMMIT that waits for a
-    standby would report success when it is cancelled.
-    """
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Waits like psycopg's method, but only until the deadline."""
-        left = seconds_left()
-        return super().wait(gen, interval, left if timeout is None else min(left, timeout))
 
 
 class _Pool(ConnectionPool[Connection[DictRow]]):

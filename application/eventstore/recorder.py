@@ -5,9 +5,11 @@ event for a rival's. This one has its own policy: one round trip for each append
 deadline for each request, and an outcome that is looked up, never guessed.
 """
 
-import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from time import monotonic
+from types import MappingProxyType
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -19,45 +21,38 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
 from eventsourcing.utils import Environment, strtobool
-from psycopg.errors import Diagnostic
-from psycopg.types.json import Jsonb
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from application.eventstore import advisory_locks, append_turn, event_log
-from application.eventstore.database import LOST, PATIENCE, Database, pauses, sleep_within_deadline
+from application.eventstore import append_statement, append_turn, event_log
+from application.eventstore.append_statement import CHANNEL, PersonalDataRow, as_uuid
+from application.eventstore.database import (
+    LOST,
+    PATIENCE,
+    Database,
+    PatientConnection,
+    pauses,
+    sleep_within_deadline,
+)
 from application.eventstore.deadline import deadline, seconds_left
+from application.eventstore.group_commit import (
+    Append,
+    AppendQueue,
+    Lost,
+    NoTurn,
+    StaleRead,
+    VersionConflict,
+)
 from domain.errors import Unavailable
 
-CHANNEL = "stored_events"
-
-# Writers take turns until they have committed. So positions become visible in order, and a
-# reader that follows the log never passes one that is still to come. This is an advisory lock
-# and not LOCK TABLE, which (auto)vacuum and index builds would delay. Everything is a single
-# statement, which the server begins when it has all of it and ends by itself: no client that
-# stops or vanishes half-way keeps the others waiting.
-_APPEND = f"""
-    WITH patience AS MATERIALIZED (
-        SELECT set_config('lock_timeout', %s, true)
-    ), turn AS MATERIALIZED (
-        SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
-        FROM patience
-    ), person AS (
-        INSERT INTO personal_data (originator_id, originator_version, salt, data, language)
-        SELECT row.* FROM turn,
-            unnest(%s::uuid[], %s::bigint[], %s::bytea[], %s::jsonb[], %s::text[]) AS row
-    ), forgotten AS (
-        DELETE FROM personal_data USING turn WHERE originator_id = ANY(%s::uuid[])
-    ), forgotten_attempts AS (
-        DELETE FROM refused_attempts USING turn WHERE link_id = ANY(%s::uuid[])
-    ), event AS (
-        INSERT INTO stored_events (originator_id, originator_version, topic, state)
-        SELECT originator_id, originator_version, topic, state
-        FROM turn, unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[])
-            WITH ORDINALITY AS row (originator_id, originator_version, topic, state, place)
-        ORDER BY place
-        RETURNING notification_id
-    )
-    SELECT notification_id FROM event"""  # noqa: S608 - two constants
+__all__ = [
+    "CHANNEL",
+    "EventRecorder",
+    "EventStoreFactory",
+    "PersonalDataRow",
+    "StaleRead",
+    "Unconfirmed",
+    "VersionConflict",
+]
 
 # After these errors, nothing was sent or nothing was recorded.
 _NEVER_SENT = (
@@ -66,35 +61,11 @@ _NEVER_SENT = (
 )
 
 _MAX_BIGINT = 2**63 - 1
-
-_CONFLICTING_KEY = re.compile(r"=\(([0-9a-f-]{36}), (\d+)\)")
-
-
-class PersonalDataRow(NamedTuple):
-    """The personal data of one event; see `application.people.personal_data`.
-
-    `language` is the tag of the language in which it was typed, such as `de-CH`, if known. The
-    commitment does not cover it.
-    """
-
-    originator_id: UUID
-    originator_version: int
-    salt: bytes
-    data: dict[str, str]
-    language: str | None = None
+_NONE: Mapping[UUID, int] = MappingProxyType({})
 
 
 class Unconfirmed(Unavailable):
     """The database didn't confirm this in time. It may be saved: check before you repeat it."""
-
-
-class VersionConflict(IntegrityError):
-    """Another writer recorded this version of this aggregate first."""
-
-    def __init__(self, originator_id: UUID, originator_version: int) -> None:
-        super().__init__(f"{originator_id} already has a version {originator_version}")
-        self.originator_id = originator_id
-        self.originator_version = originator_version
 
 
 class EventRecorder(PostgresApplicationRecorder):
@@ -102,12 +73,17 @@ class EventRecorder(PostgresApplicationRecorder):
 
     datastore: Database
 
+    def __init__(self, datastore: Database) -> None:
+        super().__init__(datastore)
+        self.queue = AppendQueue()
+
     def insert_events(
         self,
         stored_events: Sequence[StoredEvent],
         *,
         personal_data: Sequence[PersonalDataRow] = (),
         forgotten: Sequence[UUID] = (),
+        unchanged: Mapping[UUID, int] = _NONE,
         **_: Any,
     ) -> Sequence[int]:
         """Records all events and the personal data behind them, or nothing; returns positions.
@@ -117,75 +93,69 @@ class EventRecorder(PostgresApplicationRecorder):
         also receive an event here: the caller looked up what to delete before this append has
         its turn, and only a version conflict reveals rows that were added since.
 
-        Raises `VersionConflict` if another writer was first. At the deadline, raises `Busy` if
-        others were ahead all the time, `TurnHeld` or `CommitsHang` if one of them blocked the
-        rest, `Unconfirmed` if the events may be recorded, and `Unavailable` if the server could
-        not be had.
+        `unchanged` has the versions of aggregates that the caller decided from and does not
+        change: at its turn, these must still be the newest.
+
+        Raises `VersionConflict` if another writer was first, as a `StaleRead` if that concerns
+        an aggregate in `unchanged`. At the deadline, raises `Busy` if others were ahead all the
+        time, `TurnHeld` or `CommitsHang` if one of them blocked the rest, `Unconfirmed` if the
+        events may be recorded, and `Unavailable` if the server could not be had.
         """
         if not stored_events:
             return []
+        rows = append_statement.rows(stored_events, personal_data, forgotten, unchanged)
+        versions = _versions(stored_events)
         outcome_is_open = was_sent = False
         with deadline():
             for pause in pauses():
+                append = Append(rows, versions, unchanged, patience=seconds_left() * PATIENCE)
                 try:
-                    return self._append(stored_events, personal_data, forgotten)
-                except psycopg.errors.UniqueViolation as error:
+                    return self._appended(append)
+                except VersionConflict:
                     # An append whose reply was lost may still have been committing when this
                     # one queued for the lock behind it. If the rows are ours, it has succeeded.
                     if outcome_is_open and (own := self._positions_if_recorded(stored_events)):
                         return own
-                    raise _conflict(error.diag) from error
-                except psycopg.errors.LockNotAvailable as error:
+                    raise
+                except NoTurn as error:
                     if was_sent:
                         raise Unconfirmed from error
                     raise append_turn.refusal(self.datastore) from error
-                except LOST as error:
+                except Lost as lost:
                     outcome_is_open = True
-                    was_sent = was_sent or not isinstance(error, _NEVER_SENT)
+                    was_sent = was_sent or not isinstance(lost.error, _NEVER_SENT)
                     if not sleep_within_deadline(pause):
-                        raise (Unconfirmed if was_sent else Unavailable) from error
+                        raise (Unconfirmed if was_sent else Unavailable) from lost.error
         raise AssertionError("pauses() never ends")
 
-    def _append(
-        self,
-        stored_events: Sequence[StoredEvent],
-        personal_data: Sequence[PersonalDataRow],
-        forgotten: Sequence[UUID],
-    ) -> list[int]:
-        """Appends in one transaction and one round trip; returns the positions."""
-        severities: list[str | None] = []
+    def _appended(self, append: Append) -> list[int]:
+        """Returns the positions of what is appended, by this caller or by one who leads it."""
+        self.queue.join(append)
+        while append.outcome is None:
+            self.queue.wait(append)
+            if append.outcome is None:
+                self.lead(append)
+        if isinstance(append.outcome, list):
+            return append.outcome
+        raise append.outcome
 
-        def keep_severity(notice: Diagnostic) -> None:  # a notice can be read only in here
-            severities.append(notice.severity_nonlocalized)
-
-        with self.datastore.checked_out() as conn:
-            conn.add_notice_handler(keep_severity)
-            try:
-                inserted = conn.execute(
-                    _APPEND,
-                    (
-                        _lock_milliseconds(),
-                        [row.originator_id for row in personal_data],
-                        [row.originator_version for row in personal_data],
-                        [row.salt for row in personal_data],
-                        [Jsonb(row.data) for row in personal_data],
-                        [row.language for row in personal_data],
-                        list(forgotten),
-                        list(forgotten),
-                        [event.originator_id for event in stored_events],
-                        [event.originator_version for event in stored_events],
-                        [event.topic for event in stored_events],
-                        [event.state for event in stored_events],
-                    ),
-                    prepare=True,
-                )
-            finally:
-                conn.remove_notice_handler(keep_severity)
-            if "WARNING" in severities:
-                # Somebody cancelled the wait for a synchronous standby: the events are
-                # committed here, and perhaps nowhere else. A query would see the local copy.
-                raise Unconfirmed
-            return [row["notification_id"] for row in inserted.fetchall()]
+    def lead(self, own: Append) -> None:
+        """Appends what is in the queue in one transaction, for the caller who leads it."""
+        taken: Sequence[Append] = ()
+        lost: BaseException | None = None
+        try:
+            with self.datastore.checked_out() as conn:
+                taken = self.queue.take()  # only now: meanwhile others have joined
+                if taken:
+                    _append(conn, taken)
+        except LOST as error:
+            lost = error
+        except BaseException as error:
+            lost = error  # for the others, who must not wait for somebody who is interrupted
+            self.queue.leave(own)
+            raise
+        finally:
+            self.queue.settle(own, taken, lost)
 
     def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
         """Returns the positions of exactly these events, or None if the log holds others."""
@@ -291,16 +261,73 @@ class EventStoreFactory(PostgresFactory):
         return EventRecorder(cast("Database", self.datastore))
 
 
-def _lock_milliseconds() -> str:
-    return str(max(1, int(seconds_left() * 1000 * PATIENCE)))
+def _append(conn: PatientConnection, taken: Sequence[Append]) -> None:
+    """Appends what these callers have in one transaction, and gives them their outcomes.
 
-
-def _conflict(diagnostic: Diagnostic) -> IntegrityError:
-    """Returns the error for the row that already exists.
-
-    Its key is read from the only part of the message that PostgreSQL does not translate.
+    Those who are left without one go again. Raises the errors of a lost connection.
     """
-    key = _CONFLICTING_KEY.search(diagnostic.message_detail or "")
-    if key is None or diagnostic.table_name != "stored_events":
-        return IntegrityError(f"{diagnostic.constraint_name}: {diagnostic.message_detail}")
-    return VersionConflict(UUID(key[1]), int(key[2]))
+    patience = min(append.patient_until for append in taken) - monotonic()
+    conn.warnings.clear()
+    try:
+        result = append_statement.append(
+            conn, [append.rows for append in taken], int(patience * 1000)
+        )
+    except psycopg.errors.LockNotAvailable:
+        now = monotonic()
+        for append in taken:
+            if append.patient_until <= now:
+                append.outcome = NoTurn()
+    except LOST:
+        raise
+    except psycopg.Error as error:
+        if not _refuse_rivals(conn, taken, error):
+            _blame(taken, error)
+    else:
+        if conn.warnings:
+            # Somebody cancelled the wait for a synchronous standby: the events are committed
+            # here, and perhaps nowhere else. A query would see the local copy.
+            for append in taken:
+                append.outcome = Unconfirmed()
+            return
+        _share_out(result, taken)
+
+
+def _share_out(result: append_statement.Result, taken: Sequence[Append]) -> None:
+    """Gives everybody their positions, except those who read what has changed since."""
+    read = [(append, version) for append in taken for version in append.read.items()]
+    for place in result.stale:
+        append, version = read[place]
+        append.outcome = StaleRead(*version)
+    positions = iter(result.positions)
+    for append in taken:
+        if append.outcome is None:
+            append.outcome = list(islice(positions, len(append.versions)))
+
+
+def _refuse_rivals(conn: PatientConnection, taken: Sequence[Append], error: psycopg.Error) -> bool:
+    """Tells those whose versions the log already has; returns False if there are none."""
+    if error.diag.constraint_name != "stored_events_pkey":
+        return False
+    recorded = append_statement.recorded(conn, [append.rows for append in taken])
+    for append in taken:
+        if taken_before := append.versions & recorded:
+            append.outcome = VersionConflict(*min(taken_before))
+    return bool(recorded)
+
+
+def _blame(taken: Sequence[Append], error: psycopg.Error) -> None:
+    """Gives the only caller the error. If there are several, each goes again alone."""
+    for append in taken:
+        append.must_be_alone = True
+    if len(taken) == 1:
+        is_duplicate = isinstance(error, psycopg.errors.UniqueViolation)
+        diag = error.diag
+        taken[0].outcome = (
+            IntegrityError(f"{diag.constraint_name}: {diag.message_detail}")
+            if is_duplicate
+            else error
+        )
+
+
+def _versions(stored_events: Sequence[StoredEvent]) -> list[tuple[UUID, int]]:
+    return [(as_uuid(event.originator_id), event.originator_version) for event in stored_events]

@@ -10,8 +10,8 @@ from threading import Event, Thread
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-# PostgreSQL's protocol: an append is prepared once in a connection, under a name that is
-# bound every time. What comes after the binding tells the server to begin.
+# PostgreSQL's protocol: every form of an append is prepared once in a connection, under a name
+# that is bound every time. What comes after the binding tells the server to begin.
 _PREPARED = re.compile(rb"P....([^\0]+)\0[^\0]*INSERT INTO stored_events", re.DOTALL)
 _BEGIN_NOW = 10  # bytes
 _READY_FOR_QUERY = b"Z\0\0\0\x05"  # the last message of an answer
@@ -137,13 +137,13 @@ class _Line:
 
     def _carry_out(self) -> None:
         seen = b""
-        append: re.Pattern[bytes] | None = None
+        names: set[bytes] = set()
         for data in _read(self._client):
             seen = seen[-_LOOK_BACK:] + data
-            if prepared := _PREPARED.search(seen):
-                append = re.compile(rb"B....\0" + re.escape(prepared[1]) + rb"\0", re.DOTALL)
+            names.update(re.escape(name) for name in _PREPARED.findall(seen))
+            append = rb"B....\0(%s)\0" % b"|".join(names)
             loss = Loss.NOTHING
-            if append and append.search(seen):
+            if names and re.search(append, seen, re.DOTALL):
                 seen = b""
                 loss = next(self._proxy.losses, Loss.NOTHING)
                 self._reply_is_lost = loss is Loss.REPLY

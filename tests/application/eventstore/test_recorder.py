@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from application.eventstore.mapper import UnknownTopic
 from application.eventstore.recorder import CHANNEL, EventRecorder, VersionConflict
 from domain.errors import Busy
 from domain.link import SingleUseLink
+from tests.application.eventstore.turns import somebody_elses_turn, waiting_for_a_lock
 from tests.support.examples import LINK
 from tests.support.stored_rows import log, personal_data, query, stored, typed
 from tests.support.waiting import wait_until
@@ -33,27 +33,6 @@ def recorder(conninfo: str) -> Iterator[EventRecorder]:
     database = Database(conninfo, max_pool_size=WRITERS + 1)
     yield EventRecorder(database)
     database.close()
-
-
-@contextmanager
-def somebody_elses_turn(conninfo: str) -> Iterator[psycopg.Connection]:
-    """Another append that does not come to its end."""
-    with psycopg.connect(conninfo) as conn:
-        conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.APPEND,))
-        yield conn
-        conn.rollback()
-
-
-def waiting_for_a_lock(conninfo: str) -> list[int]:
-    """The server processes that do."""
-    return [
-        pid
-        for (pid,) in query(
-            conninfo,
-            """SELECT pid FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'""",
-        )
-    ]
 
 
 def after_all_who_wait(conninfo: str) -> list[tuple[int, UUID, int]]:

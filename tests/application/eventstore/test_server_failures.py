@@ -17,6 +17,7 @@ from application.eventstore.write_probe import WriteProbe
 from domain.errors import Unavailable
 from interface.bootstrap import apply_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
+from tests.application.eventstore.turns import one_leader
 from tests.support.stored_rows import log, query, stored
 from tests.support.waiting import wait_until
 
@@ -129,6 +130,26 @@ def test_a_wait_for_a_standby_that_somebody_cancels_is_an_unknown_outcome(
         with pytest.raises(Unconfirmed):
             append.result()
     assert log(own_server.conninfo)[-1][1] == event.originator_id
+
+
+@pytest.mark.usefixtures("no_standby")
+def test_a_wait_that_is_cancelled_is_an_unknown_outcome_for_all_who_share_the_transaction(
+    recorder: EventRecorder, own_server: EmbeddedPostgres, admin: psycopg.Connection
+) -> None:
+    with ThreadPoolExecutor() as threads, one_leader():
+        _, ahead = append_that_waits(recorder, threads, admin)
+        events = [stored() for _ in range(3)]
+        appends = [threads.submit(recorder.insert_events, [event]) for event in events]
+        wait_until(lambda: len(recorder.queue) == len(events))
+        for append in (ahead, *appends):
+            if not append.done():
+                wait_until(lambda: waiting_for_a_standby(admin))
+                for (pid,) in waiting_for_a_standby(admin):
+                    admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+            with pytest.raises(Unconfirmed):
+                append.result()
+    recorded = {row[1] for row in log(own_server.conninfo)}
+    assert {event.originator_id for event in events} <= recorded
 
 
 @pytest.mark.usefixtures("no_standby")

@@ -1,0 +1,231 @@
+"""The statement that appends to the log, for one caller or many.
+
+Writers take turns until they have committed. So positions become visible in order, and a reader
+that follows the log never passes one that is still to come. The turn is an advisory lock and not
+LOCK TABLE, which (auto)vacuum and index builds would delay. Everything is a single statement,
+which the server begins when it has all of it and ends by itself: no client that stops or vanishes
+half-way keeps the others waiting. It notifies listeners once.
+
+What callers have read is compared once the turn has come, by a function that sees whatever was
+committed until then. A caller who read an older version gets nothing recorded; the others do.
+"""
+
+# ruff: noqa: S608 - only constants are put into statements
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+
+from application.eventstore import advisory_locks, wire_format
+from application.eventstore.database import PatientConnection
+from application.eventstore.statement import Statement
+from application.eventstore.wire_format import (
+    BIGINTS,
+    BYTEAS,
+    JSONBS,
+    TEXT,
+    TEXTS,
+    UUIDS,
+    as_int,
+    bigints,
+    byteas,
+    joined,
+    jsonbs,
+    texts,
+    uuids,
+)
+
+CHANNEL = "stored_events"
+
+_EVENTS, _PEOPLE, _FORGOTTEN = (
+    (UUIDS, BIGINTS, TEXTS, BYTEAS),
+    (UUIDS, BIGINTS, BYTEAS, JSONBS, TEXTS),
+    (UUIDS,),
+)
+_READ = (UUIDS, BIGINTS)
+
+_SQL_TYPES = {
+    UUIDS: "uuid[]",
+    BIGINTS: "bigint[]",
+    TEXTS: "text[]",
+    BYTEAS: "bytea[]",
+    JSONBS: "jsonb[]",
+}
+_EVENT_COLUMNS = "originator_id, originator_version, topic, state"
+_PERSON_COLUMNS = "originator_id, originator_version, salt, data, language"
+
+_TURN = f"""patience AS MATERIALIZED (
+            SELECT set_config('lock_timeout', $1, true)
+        ), turn AS MATERIALIZED (
+            SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
+            FROM patience
+        )"""
+
+_RECORDED = Statement(
+    "recorded",
+    """SELECT id, version
+    FROM unnest((SELECT $1::uuid[]), (SELECT $2::bigint[])) AS tried (id, version)
+    WHERE (
+        SELECT true FROM stored_events
+        WHERE originator_id = id AND originator_version = version LIMIT 1
+    )""",
+    (UUIDS, BIGINTS),
+)
+
+Arrays = tuple[bytes, ...]
+
+
+class PersonalDataRow(NamedTuple):
+    """The personal data of one event; see `application.people.personal_data`.
+
+    `language` is the tag of the language in which it was typed, such as `de-CH`, if known. The
+    commitment does not cover it.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    salt: bytes
+    data: dict[str, str]
+    language: str | None = None
+
+
+class Rows(NamedTuple):
+    """What one caller appends, column by column as it is sent. What is not there is empty."""
+
+    events: Arrays
+    people: Arrays
+    forgotten: Arrays
+    read: Arrays
+    counts: tuple[int, int, int, int]
+    """How many rows each of them has."""
+
+
+class Result(NamedTuple):
+    """The positions of the events in order, and the places of stale reads, from 0 on."""
+
+    positions: list[int]
+    stale: list[int]
+
+
+def rows(
+    events: Sequence[StoredEvent],
+    people: Sequence[PersonalDataRow],
+    forgotten: Sequence[UUID],
+    read: Mapping[UUID, int],
+) -> Rows:
+    """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
+    return Rows(
+        (
+            uuids(as_uuid(event.originator_id) for event in events),
+            bigints(event.originator_version for event in events),
+            texts(event.topic for event in events),
+            byteas(event.state for event in events),
+        ),
+        (
+            uuids(row.originator_id for row in people),
+            bigints(row.originator_version for row in people),
+            byteas(row.salt for row in people),
+            jsonbs(msgspec.json.encode(row.data) for row in people),
+            texts(row.language for row in people),
+        )
+        if people
+        else (),
+        (uuids(forgotten),) if forgotten else (),
+        (uuids(read), bigints(read.values())) if read else (),
+        (len(events), len(people), len(forgotten), len(read)),
+    )
+
+
+def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
+    """Appends the rows of all callers whose reads are not stale; waits so long for the turn."""
+    has = [any(counts) for counts in zip(*(each.counts for each in callers), strict=True)]
+    people, forgotten, read = has[1:]
+    values = [str(max(1, milliseconds)).encode()]
+    for column, is_there in enumerate(has):
+        if is_there:
+            parts = [each[column] for each in callers if each.counts[column]]
+            values += [joined(arrays) for arrays in zip(*parts, strict=True)]
+            if read:
+                values.append(_numbers([each.counts[column] for each in callers]))
+    found = _statement(people, forgotten, read).run(conn, values)
+    if not read:
+        return Result([as_int(position or b"") for [position] in found], [])
+    return Result(
+        [as_int(position) for position, _ in found if position is not None],
+        [as_int(place) - 1 for _, place in found if place is not None],
+    )
+
+
+def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID, int]]:
+    """Returns the versions of these callers' events that are in the log."""
+    ids, versions = (joined([each.events[column] for each in callers]) for column in (0, 1))
+    return {
+        (wire_format.as_uuid(originator_id or b""), as_int(version or b""))
+        for originator_id, version in _RECORDED.run(conn, [ids, versions])
+    }
+
+
+def _numbers(counts: Sequence[int]) -> bytes:
+    """Returns the number of its caller for each row."""
+    return bigints(caller for caller, count in enumerate(counts) for _ in range(count))
+
+
+def as_uuid(value: UUID | str) -> UUID:
+    """Returns the id of an aggregate, which the library may give as text."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+@cache
+def _statement(people: bool, forgotten: bool, read: bool) -> Statement:
+    """Returns the statement without the parts that a transaction does not need."""
+    parameters = [TEXT]
+
+    def rows_of(types: Sequence[int], columns: str) -> str:
+        """Returns arrays as rows, with the number of their caller if that matters."""
+        arrays = []
+        for kind in (*types, BIGINTS) if read else types:
+            parameters.append(kind)
+            arrays.append(f"(SELECT ${len(parameters)}::{_SQL_TYPES[kind]})")
+        columns += ", caller" if read else ""
+        return f"unnest({', '.join(arrays)}) WITH ORDINALITY AS row ({columns}, place)"
+
+    unless_stale = "WHERE NOT caller = ANY (ARRAY(SELECT caller FROM stale))" if read else ""
+    event = f"""event AS (
+            INSERT INTO stored_events ({_EVENT_COLUMNS})
+            SELECT {_EVENT_COLUMNS} FROM turn, {rows_of(_EVENTS, _EVENT_COLUMNS)} {unless_stale}
+            ORDER BY place
+            RETURNING notification_id
+        )"""
+    parts = [event]
+    if people:
+        parts.append(f"""person AS (
+            INSERT INTO personal_data ({_PERSON_COLUMNS})
+            SELECT {_PERSON_COLUMNS} FROM turn, {rows_of(_PEOPLE, _PERSON_COLUMNS)} {unless_stale}
+        )""")
+    if forgotten:
+        parts.append(f"""forgotten AS MATERIALIZED (
+            SELECT id FROM turn, {rows_of(_FORGOTTEN, "id")} {unless_stale}
+        ), forgotten_person AS (
+            DELETE FROM personal_data WHERE originator_id = ANY (ARRAY(SELECT id FROM forgotten))
+        ), forgotten_attempt AS (
+            DELETE FROM refused_attempts WHERE link_id = ANY (ARRAY(SELECT id FROM forgotten))
+        )""")
+    result = "SELECT notification_id FROM event"
+    if read:
+        # The function is called in the list of columns, which is computed after the turn has
+        # come. A condition would be computed before.
+        comparison = f"""newest AS MATERIALIZED (
+            SELECT caller, place, version, newest_version(id) AS newest
+            FROM turn, {rows_of(_READ, "id, version")}
+        ), stale AS MATERIALIZED (
+            SELECT caller, place FROM newest WHERE newest IS DISTINCT FROM version
+        )"""
+        parts.insert(0, comparison)
+        result = """SELECT notification_id, NULL::bigint FROM event
+            UNION ALL SELECT NULL, place FROM stale"""
+    has = {"people": people, "forgotten": forgotten, "read": read}
+    name = " ".join(["append", *(part for part, is_there in has.items() if is_there)])
+    return Statement(name, f"WITH {_TURN}, {', '.join(parts)} {result}", parameters)

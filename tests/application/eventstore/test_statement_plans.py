@@ -1,0 +1,96 @@
+"""Plans made on an empty database stay right when the log has grown, without statistics."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg.rows import class_row, dict_row
+
+from application.eventstore import append_statement
+from application.eventstore.database import PatientConnection
+from tests.support.stored_rows import stored, typed
+
+EVENTS = 100_000
+RUNS = 6  # PostgreSQL decides after five whether to plan once and for all
+KINDS = list(product([False, True], [False, True], [False, True]))
+"""With and without personal data, forgotten aggregates, and reads."""
+
+
+class Touched(NamedTuple):
+    """The rows of all tables of the log that were read so far, one after the other or by index."""
+
+    in_sequence: int
+    by_index: int
+
+
+@pytest.fixture(scope="module")
+def warm(new_database: Callable[[], str]) -> Iterator[PatientConnection]:
+    """A connection that has planned everything on an empty database, which then grew."""
+    with PatientConnection.connect(new_database(), autocommit=True, row_factory=dict_row) as conn:
+        for table in ("stored_events", "personal_data", "refused_attempts"):
+            conn.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)".encode())
+        for kind in KINDS * RUNS:
+            run(conn, kind, uuid4())
+        conn.execute(
+            """WITH event AS (
+                INSERT INTO stored_events (originator_id, originator_version, topic, state)
+                SELECT gen_random_uuid(), 1, 'test.happened', '{}'
+                FROM generate_series(1, %s) RETURNING originator_id
+            ), person AS (
+                INSERT INTO personal_data SELECT originator_id, 1, '', '{}' FROM event
+            )
+            INSERT INTO refused_attempts (link_id, at, reason, address_hash)
+            SELECT originator_id, now(), 'link-redeemed', '' FROM event""",
+            (EVENTS,),
+        )
+        yield conn
+
+
+def run(conn: PatientConnection, kind: tuple[bool, bool, bool], known: UUID) -> None:
+    """Appends an event, and what a statement of this kind has besides."""
+    people, forgotten, read = kind
+    event = stored()
+    rows = append_statement.rows(
+        [event],
+        [typed(event)] if people else [],
+        [known] if forgotten else [],
+        {known: 2} if read else {},
+    )
+    result = append_statement.append(conn, [rows], 1000)
+    assert (len(result.positions), len(result.stale)) == ((0, 1) if read else (1, 0))
+    append_statement.recorded(conn, [rows])
+
+
+def touched(conn: PatientConnection) -> Touched:
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    with conn.cursor(row_factory=class_row(Touched)) as cursor:
+        found = cursor.execute(
+            """SELECT
+                (SELECT sum(seq_tup_read) FROM pg_stat_user_tables
+                    WHERE relname IN ('stored_events', 'personal_data', 'refused_attempts')
+                )::bigint AS in_sequence,
+                (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint AS by_index"""
+        ).fetchone()
+    assert found
+    return found
+
+
+def test_every_form_of_an_append_is_planned_once(warm: PatientConnection) -> None:
+    plans = warm.execute(
+        """SELECT name, custom_plans FROM pg_prepared_statements WHERE name LIKE 'append%'"""
+    ).fetchall()
+    assert len(plans) == len(KINDS)
+    assert {row["custom_plans"] for row in plans} == {RUNS - 1}
+
+
+def test_appends_read_a_long_log_only_by_its_indexes(warm: PatientConnection) -> None:
+    first = warm.execute("SELECT originator_id AS id FROM stored_events LIMIT 1").fetchone()
+    assert first
+    before = touched(warm)
+    for kind in KINDS:
+        run(warm, kind, first["id"])
+    after = touched(warm)
+    assert after.in_sequence == before.in_sequence
+    assert before.by_index < after.by_index < before.by_index + 100
