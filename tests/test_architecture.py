@@ -66,7 +66,6 @@ MAY_IMPORT = {
         "prometheus_client",
         "psycopg",
         "rich",
-        "webargs",
         "werkzeug",
     },
 }
