@@ -96,12 +96,15 @@ class Database(PostgresDatastore):
 
     @contextmanager
     def checked_out(self) -> Iterator[Connection[DictRow]]:
-        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors."""
+        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors.
+
+        The pool ends a transaction that is still open and closes a broken connection. psycopg's
+        own block would commit after each use, although there is nothing to commit.
+        """
         with deadline():
             conn = self._take()
             try:
-                with conn:
-                    yield conn
+                yield conn
             except psycopg.errors.ReadOnlySqlTransaction:
                 conn.close()  # so that the pool looks for the new primary
                 raise
