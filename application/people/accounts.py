@@ -18,6 +18,7 @@ from application.people.email_address import (
     normalized_email_address,
     spellings,
 )
+from application.people.recent_callers import Caller, RecentCallers
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import Invalid, NotFound
 
@@ -82,21 +83,14 @@ class ApiKey:
     revoked_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Caller:
-    """The account that a request acts for, and the actor that its events will name."""
-
-    account_id: UUID
-    scopes: frozenset[str]
-    actor: str
-
-
 BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
 """Takes the two `spellings` of an address."""
 
-_ACCOUNT = """SELECT id, email, name, roles, time_zone, language,
-    password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in
-    FROM accounts"""
+ACCOUNT_COLUMNS = """id, email, name, roles, time_zone, language,
+    password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in"""
+"""Of the table `accounts`, for `account_of_row`."""
+
+_ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM accounts"  # noqa: S608 - a constant
 _KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, last_used_at, revoked_at
     FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
@@ -107,6 +101,7 @@ class Accounts:
     def __init__(self, database: Database, tokens: Tokens) -> None:
         self._database = database
         self._tokens = tokens
+        self._recent_callers = RecentCallers()
 
     def create(self, *, email: str, name: str | None, roles: Collection[str]) -> Account:
         """Creates an account; raises `Invalid`.
@@ -240,7 +235,9 @@ class Accounts:
         return self._keys(f"{_KEYS} WHERE account_id = %s", account.id)
 
     def revoke_key(self, prefix: str, *, now: datetime, of: Account | None = None) -> None:
-        """Revokes a key at once. Does nothing the second time.
+        """Revokes a key. Does nothing the second time.
+
+        This process refuses it at once, other processes within 5 seconds.
 
         With `of`, only a key of that account counts. Raises `KeyNotFound`.
         """
@@ -252,13 +249,21 @@ class Accounts:
             )
         if revoked.rowcount == 0:
             raise KeyNotFound
+        self._recent_callers.forget(_actor(prefix))
 
     def caller(self, key: str, *, now: datetime) -> Caller | None:
-        """Returns the caller of an API key; None for a key that is wrong or revoked."""
+        """Returns the caller of an API key; None for a key that is wrong or revoked.
+
+        A key that was revoked by another process counts as valid for 5 seconds at most.
+        """
         start, _, rest = key.partition("_")
         prefix, _, secret = rest.partition("_")
         if start != _KEY_START or not key.isascii() or "\0" in key:
             return None
+        key_hash = hash_of_secret(key)
+        recent = self._recent_callers.find(key_hash, now=now)
+        if recent is not None:
+            return recent
         row = self._database.fetch_one(
             """SELECT account_id, secret_sha256, scopes, last_used_at FROM api_keys
             WHERE prefix = %s AND revoked_at IS NULL""",
@@ -272,7 +277,9 @@ class Accounts:
                     "UPDATE api_keys SET last_used_at = %s WHERE prefix = %s", (now, prefix)
                 )
             )
-        return Caller(row["account_id"], frozenset(row["scopes"]), f"key:{prefix}")
+        caller = Caller(row["account_id"], frozenset(row["scopes"]), _actor(prefix))
+        self._recent_callers.remember(key_hash, caller, looked_up_at=now)
+        return caller
 
     def _keys(self, query: str, *values: object) -> list[ApiKey]:
         newest_first = f"{query} ORDER BY k.created_at DESC, prefix"
@@ -285,7 +292,7 @@ class Accounts:
         return account
 
     def _find(self, query: str, *values: object) -> Account | None:
-        accounts = self._database.fetch_objects(_account, query, values)
+        accounts = self._database.fetch_objects(account_of_row, query, values)
         return accounts[0] if accounts else None
 
 
@@ -297,7 +304,13 @@ def hash_of_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _account(*, roles: list[str], **columns: Any) -> Account:
+def _actor(prefix: str) -> str:
+    """Returns how events name who acts with the key that has this prefix."""
+    return f"key:{prefix}"
+
+
+def account_of_row(*, roles: list[str], **columns: Any) -> Account:
+    """Returns the account in a row of `ACCOUNT_COLUMNS`."""
     return Account(roles=tuple(roles), **columns)
 
 

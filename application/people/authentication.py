@@ -14,13 +14,26 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from application.deliveries import outbox
 from application.eventstore.database import Database
-from application.people.accounts import BY_EMAIL, Account, Accounts, hash_of_secret
+from application.people.accounts import (
+    ACCOUNT_COLUMNS,
+    BY_EMAIL,
+    Account,
+    Accounts,
+    account_of_row,
+    hash_of_secret,
+)
 from application.people.email_address import spellings
 from domain.errors import AdmitOneError, Invalid, Sentence
 
 NEW_PASSWORD = "new-password"  # noqa: S105 - the kind of mail about it
 SESSION_LIFETIME = timedelta(days=30)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 256
+
+
+# With the account as it is now: what its owner changes shows on the next page of any worker.
+_SESSION = f"""SELECT {ACCOUNT_COLUMNS}, by_link
+    FROM sessions JOIN accounts ON id = account_id
+    WHERE token_sha256 = %s AND expires_at > %s"""  # noqa: S608 - constants
 
 
 class WrongPassword(AdmitOneError):
@@ -63,14 +76,11 @@ class Sessions:
 
     def find(self, token: str, *, now: datetime) -> Session | None:
         """Returns the session of a cookie, unless it has ended."""
-        row = self._database.fetch_one(
-            """SELECT account_id, by_link FROM sessions
-            WHERE token_sha256 = %s AND expires_at > %s""",
-            (hash_of_secret(token), now),
-        )
+        row = self._database.fetch_one(_SESSION, (hash_of_secret(token), now))
         if row is None:
             return None
-        return Session(token, self._accounts.by_id(row["account_id"]), row["by_link"])
+        by_link = row.pop("by_link")
+        return Session(token, account_of_row(**row), by_link)
 
     def end(self, session: Session) -> None:
         """Signs out at this browser."""

@@ -10,8 +10,8 @@ from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from application.eventstore.event_sourced_application import Written
-from application.people.accounts import Caller
 from application.people.rate_limits import WRONG_KEYS, TooManyAttempts
+from application.people.recent_callers import Caller
 from domain.errors import Invalid, StaleVersion, ViewBehind
 from interface.api.answers import Answer
 from interface.api.arguments import reader
