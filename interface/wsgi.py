@@ -1,6 +1,6 @@
 """The web application: the JSON API, its documentation, and the pages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ from domain.errors import AdmitOneError
 from interface import api, i18n, pages
 from interface.bootstrap import Services
 from interface.observability import health, metrics, request_log
-from interface.observability.request_facts import BEGAN
+from interface.observability.request_facts import BEGAN, request_id
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.accepted_language import accepted_locale
+from interface.web.fixed_headers import fixed_headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -39,7 +40,11 @@ class WebApplication(Flask):
         public_address.enter_public_path(environ, services.settings)
         choose = partial(accepted_locale, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         with deadline(), i18n.reading(choose):
-            return super().wsgi_app(environ, start_response)
+            return super().wsgi_app(environ, partial(_finish, start_response))
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns the view as it is, because none here is asynchronous."""
+        return func
 
     def send_static_file(self, filename: str) -> Response:
         """Answers with a file below /static."""
@@ -48,6 +53,20 @@ class WebApplication(Flask):
     def log_exception(self, exc_info: Any) -> None:
         """Logs an unexpected error without the path, which may hold a token."""
         request_log.unexpected(exc_info)
+
+
+def _finish(
+    start_response: "StartResponse",
+    status: str,
+    headers: list[tuple[str, str]],
+    exc_info: Any = None,
+) -> Callable[[bytes], object]:
+    """Logs and measures the current request, and adds the headers that every answer has."""
+    code = int(status[:3])
+    metrics.count_request(code)
+    request_log.answered(code)
+    added = [*fixed_headers(code, headers), ("X-Request-Id", request_id())]
+    return start_response(status, headers + added, exc_info)
 
 
 def create_app(services: Services) -> Flask:
@@ -60,7 +79,6 @@ def create_app(services: Services) -> Flask:
     app.extensions["admitone"] = services
     app.before_request(_refuse_other_hosts)
     app.before_request(_refuse_for_the_server)
-    request_log.init_app(app)
     metrics.init_app(app, services, refusal_of=problems.slug_of)
     health.init_app(app, services)
     api.init_app(app)

@@ -67,7 +67,6 @@ MAY_IMPORT = {
         "prometheus_client",
         "psycopg",
         "rich",
-        "webargs",
         "werkzeug",
     },
 }
@@ -236,9 +235,9 @@ def names_set_on_the_request(file: Path) -> Iterator[str]:
             yield ast.unparse(node)
 
 
-def test_a_request_carries_its_caller_session_and_id_and_nothing_else() -> None:
+def test_a_request_carries_its_caller_and_session_and_nothing_else() -> None:
     names = {name for file in sources("interface") for name in names_set_on_the_request(file)}
-    assert names == {"caller", "session", "request_id"}
+    assert names == {"caller", "session"}
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:

@@ -20,6 +20,7 @@ from application.people.email_address import (
     normalized_email_address,
     spellings,
 )
+from application.people.recent_callers import Caller, RecentCallers
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
 
@@ -98,21 +99,15 @@ class ApiKey:
     revoked_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Caller:
-    """The account that a request acts for, and the actor that its events will name."""
-
-    account_id: UUID
-    scopes: frozenset[str]
-    actor: str
-
-
 BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
 """Takes the two `spellings` of an address."""
 
-_ACCOUNT = """SELECT id, email, name, roles, time_zone, language,
+ACCOUNT_COLUMNS = """id, email, name, roles, time_zone, language,
     password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in,
-    disabled_at FROM accounts"""
+    disabled_at"""
+"""Of the table `accounts`, for `account_of_row`."""
+
+_ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM accounts"  # noqa: S608 - a constant
 # Locked in one order, so that two admins who remove each other wait for each other.
 _ADMINS = """SELECT id FROM accounts WHERE 'admin' = ANY(roles) AND disabled_at IS NULL
     ORDER BY id FOR UPDATE"""
@@ -126,6 +121,7 @@ class Accounts:
     def __init__(self, database: Database, tokens: Tokens) -> None:
         self._database = database
         self._tokens = tokens
+        self._recent_callers = RecentCallers()
 
     def create(self, *, email: str, name: str | None, roles: Collection[str]) -> Account:
         """Creates an account; raises `Invalid`.
@@ -154,7 +150,7 @@ class Accounts:
 
     def all(self) -> list[Account]:
         """Returns all accounts, the oldest first."""
-        return self._database.fetch_objects(_account, f"{_ACCOUNT} ORDER BY created_at, id")
+        return self._database.fetch_objects(account_of_row, f"{_ACCOUNT} ORDER BY created_at, id")
 
     def by_email(self, email: str) -> Account:
         """Returns the account with this address, in any case. Raises `AccountNotFound`."""
@@ -214,6 +210,7 @@ class Accounts:
             conn.execute(
                 "UPDATE accounts SET roles = %s WHERE id = %s", (sorted(set(roles)), account.id)
             )
+        self._recent_callers.forget_account(account.id)
         return self.by_id(account.id)
 
     def disable(self, account: Account, *, now: datetime) -> Account:
@@ -228,6 +225,7 @@ class Accounts:
                 (now, account.id),
             )
             end_sessions(conn, account.id)
+        self._recent_callers.forget_account(account.id)
         return self.by_id(account.id)
 
     def enable(self, account: Account) -> Account:
@@ -336,7 +334,9 @@ class Accounts:
         return self._keys(f"{_KEYS} WHERE account_id = %s", account.id)
 
     def revoke_key(self, prefix: str, *, now: datetime, of: Account | None = None) -> None:
-        """Revokes a key at once. Does nothing the second time.
+        """Revokes a key. Does nothing the second time.
+
+        This process refuses it at once, other processes within 5 seconds.
 
         With `of`, only a key of that account counts. Raises `KeyNotFound`.
         """
@@ -348,16 +348,22 @@ class Accounts:
             )
         if revoked.rowcount == 0:
             raise KeyNotFound
+        self._recent_callers.forget(_actor(prefix))
 
     def caller(self, key: str, *, now: datetime) -> Caller | None:
         """Returns the caller of an API key; None if the key is wrong, revoked or expired.
 
-        The caller has only those scopes of the key that the roles of the account allow.
+        The caller has only those scopes of the key that the roles of the account allow. What
+        another process has changed about the key or its account counts after 5 seconds at most.
         """
         start, _, rest = key.partition("_")
         prefix, _, secret = rest.partition("_")
         if start != _KEY_START or not key.isascii() or "\0" in key:
             return None
+        key_hash = hash_of_secret(key)
+        recent = self._recent_callers.find(key_hash, now=now)
+        if recent is not None:
+            return recent
         row = self._database.fetch_one(
             """SELECT account_id, secret_sha256, scopes, last_used_at, roles
             FROM api_keys JOIN accounts ON id = account_id
@@ -374,7 +380,9 @@ class Accounts:
                 )
             )
         scopes = frozenset(row["scopes"]).intersection(scopes_of(row["roles"]))
-        return Caller(row["account_id"], scopes, f"key:{prefix}")
+        caller = Caller(row["account_id"], scopes, _actor(prefix))
+        self._recent_callers.remember(key_hash, caller, looked_up_at=now)
+        return caller
 
     def _keys(self, query: str, *values: object) -> list[ApiKey]:
         newest_first = f"{query} ORDER BY k.created_at DESC, prefix"
@@ -387,7 +395,7 @@ class Accounts:
         return account
 
     def _find(self, query: str, *values: object) -> Account | None:
-        accounts = self._database.fetch_objects(_account, query, values)
+        accounts = self._database.fetch_objects(account_of_row, query, values)
         return accounts[0] if accounts else None
 
 
@@ -415,6 +423,11 @@ def hash_of_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def _actor(prefix: str) -> str:
+    """Returns how events name who acts with the key that has this prefix."""
+    return f"key:{prefix}"
+
+
 def _role_errors(roles: Collection[str]) -> dict[str, list[str]]:
     unknown = sorted(set(roles) - set(ROLES))
     if not unknown:
@@ -428,7 +441,8 @@ def _must_leave_an_admin(conn: Connection[DictRow], account: Account) -> None:
         raise LastAdmin
 
 
-def _account(*, roles: list[str], **columns: Any) -> Account:
+def account_of_row(*, roles: list[str], **columns: Any) -> Account:
+    """Returns the account in a row of `ACCOUNT_COLUMNS`."""
     return Account(roles=tuple(roles), **columns)
 
 

@@ -15,7 +15,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from application.deliveries import outbox
 from application.eventstore.database import Database
 from application.people import passwords
-from application.people.accounts import BY_EMAIL, Account, Accounts, end_sessions, hash_of_secret
+from application.people.accounts import (
+    ACCOUNT_COLUMNS,
+    BY_EMAIL,
+    Account,
+    Accounts,
+    account_of_row,
+    end_sessions,
+    hash_of_secret,
+)
 from application.people.email_address import spellings
 from application.people.passwords import LONGEST_PASSWORD
 from domain.errors import AdmitOneError, NotFound
@@ -25,6 +33,16 @@ SESSION_LIFETIME = timedelta(days=30)
 UNUSED_SESSION_LIFETIME = timedelta(days=7)
 LINK_STANDS_FOR_PASSWORD = timedelta(hours=1)
 _LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=10)
+
+
+# With the account as it is now: what its owner changes shows on the next page of any worker.
+_SESSION = f"""
+    SELECT {ACCOUNT_COLUMNS}, session_id, by_link, last_used_at
+    FROM accounts JOIN (
+        SELECT id AS session_id, account_id, by_link AND created_at > %s AS by_link, last_used_at
+        FROM sessions WHERE token_sha256 = %s AND expires_at > %s AND last_used_at > %s
+    ) AS session ON id = account_id
+    WHERE disabled_at IS NULL"""  # noqa: S608 - constants
 
 
 class WrongPassword(AdmitOneError):
@@ -98,8 +116,7 @@ class Sessions:
     def find(self, token: str, *, now: datetime) -> Session | None:
         """Returns the session of a cookie, unless it has ended or its account is disabled."""
         row = self._database.fetch_one(
-            """SELECT id, account_id, by_link AND created_at > %s AS by_link, last_used_at
-            FROM sessions WHERE token_sha256 = %s AND expires_at > %s AND last_used_at > %s""",
+            _SESSION,
             (
                 now - LINK_STANDS_FOR_PASSWORD,
                 hash_of_secret(token),
@@ -109,16 +126,15 @@ class Sessions:
         )
         if row is None:
             return None
-        account = self._accounts.by_id(row["account_id"])
-        if account.disabled_at is not None:
-            return None
-        if now - row["last_used_at"] > _LAST_USE_IS_RECORDED_EVERY:
+        session_id: UUID = row.pop("session_id")
+        by_link: bool = row.pop("by_link")
+        if now - row.pop("last_used_at") > _LAST_USE_IS_RECORDED_EVERY:
             self._database.run_idempotent(
                 lambda conn: conn.execute(
-                    "UPDATE sessions SET last_used_at = %s WHERE id = %s", (now, row["id"])
+                    "UPDATE sessions SET last_used_at = %s WHERE id = %s", (now, session_id)
                 )
             )
-        return Session(row["id"], token, account, row["by_link"])
+        return Session(session_id, token, account_of_row(**row), by_link)
 
     def all(self, account: Account, *, now: datetime) -> list[OpenSession]:
         """Returns the sessions of an account that have not ended, the last used one first."""

@@ -89,8 +89,18 @@ class _ExactSigner(Signer):
     """A signer that accepts a signature in only one spelling.
 
     The decoder of base64 is lenient: it skips characters outside the alphabet, and ignores
-    some bits of the last one.
+    some bits of the last one. Keys are derived once, not for each signature.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._derived: dict[str | bytes, bytes] = {}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        secret = self.secret_key if secret_key is None else secret_key
+        if secret not in self._derived:
+            self._derived[secret] = super().derive_key(secret)
+        return self._derived[secret]
 
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
         return super().verify_signature(value, sig) and base64_encode(base64_decode(sig)) == sig

@@ -6,14 +6,16 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import flask_smorest
 from flask import Response, g, request
+from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from application.eventstore.event_sourced_application import Written
-from application.people.accounts import Caller
 from application.people.rate_limits import WRONG_KEYS, TooManyAttempts
+from application.people.recent_callers import Caller
 from domain.errors import Invalid, StaleVersion, ViewBehind
+from interface.api.answers import Answer
+from interface.api.arguments import reader
 from interface.api.openapi import complete, has_etag, note, reads_header, refuses
-from interface.api.strict_json import StrictParser
 from interface.web.entity_tags import entity_tag, known_tag, version_in, with_version
 from interface.web.fields import LAST_POSITION, whole_number
 from interface.web.problems import (
@@ -40,21 +42,76 @@ _REFUSALS_OF_ARGUMENTS: dict[str, tuple[type[Exception], ...]] = {
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A group of endpoints whose input is read strictly and whose refusals are documented."""
+    """A group of endpoints whose input is read strictly and whose refusals are documented.
 
-    ARGUMENTS_PARSER = StrictParser()
+    flask-smorest only documents them: its own way to read and to answer builds schemas anew for
+    each request.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._prepare_doc_cbks.append(self._complete_document)
 
-    def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Any:
-        """Like flask-smorest's, but also documents how reading the arguments can fail."""
-        read = super().arguments(schema, location=location, **kwargs)
-        return lambda view: note(read(view), refusals=_REFUSALS_OF_ARGUMENTS[location])
+    def arguments(
+        self,
+        schema: type[Schema],
+        *,
+        location: str = "json",
+        as_kwargs: bool = False,
+        **documented: Any,
+    ) -> Callable[[V], V]:
+        """Passes what the request holds to the view: after its other positional arguments.
+
+        With `as_kwargs`, passes the fields as keyword arguments. `reader` says how they are read.
+        `documented` is what the document says beyond the schema.
+        """
+        read = reader(schema(), location)
+        document = super().arguments(schema, location=location, **documented)
+
+        def decorate(view: V) -> V:
+            @wraps(view)
+            def reading(*args: Any, **kwargs: Any) -> Any:
+                if as_kwargs:
+                    return view(*args, **read(), **kwargs)
+                return view(*args, read(), **kwargs)
+
+            _take_notes(reading, document(view))
+            return cast("V", note(reading, refusals=_REFUSALS_OF_ARGUMENTS[location]))
+
+        return decorate
+
+    def response(self, status_code: int, schema: Any = None, **documented: Any) -> Callable[[V], V]:
+        """Answers with JSON, by the schema, of what the view returns: a value, or it and headers.
+
+        A response that the view returns is the answer. For one of another type than JSON,
+        `schema` is a part of the document. `documented` is what the document says beyond it.
+        """
+        is_json = schema is None or not isinstance(schema, dict)
+        answer = Answer(schema() if schema is not None and is_json else None)
+        document = super().response(status_code, schema, **documented)
+
+        def decorate(view: V) -> V:
+            @wraps(view)
+            def answering(*args: Any, **kwargs: Any) -> Response:
+                result = view(*args, **kwargs)
+                if isinstance(result, Response):
+                    return result
+                value, headers = result if type(result) is tuple else (result, None)
+                body = answer.encoded(value)
+                return Response(body, status_code, headers, content_type="application/json")
+
+            return cast("V", _take_notes(answering, document(view)))
+
+        return decorate
 
     def _complete_document(self, doc: Any, doc_info: Any, **_: Any) -> Any:
         return complete(doc, doc_info, owner=self.name not in INVITEE_BLUEPRINTS)
+
+
+def _take_notes(view: V, documented: Any) -> V:
+    """Gives a view what flask-smorest has noted for the document."""
+    cast("Any", view)._apidoc = documented._apidoc
+    return view
 
 
 def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -32,7 +32,7 @@ def list_feeds() -> Any:
 
     In the order of their creation. Revoked feeds are not listed.
     """
-    return {"items": map(_output, services().calendar_feeds.all(caller().account_id))}
+    return {"items": [_output(each) for each in services().calendar_feeds.all(caller().account_id)]}
 
 
 @blueprint.route("", methods=["POST"])

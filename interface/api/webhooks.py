@@ -1,6 +1,7 @@
 """Endpoints about webhooks, for the owner whose programs are told of events."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from flask import url_for
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.outbox import WEBHOOK
 from application.outgoing import AddressNotAllowed
-from application.webhooks.webhooks import WebhookEvent, WebhookNotFound
+from application.webhooks.webhooks import Webhook, WebhookEvent, WebhookNotFound
 from domain.errors import Invalid
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.deliveries import page_of_deliveries
@@ -48,7 +49,7 @@ def list_webhooks() -> Any:
 
     In the order in which they were added.
     """
-    return {"items": services().webhooks.all(caller().account_id)}
+    return {"items": [_present(each) for each in services().webhooks.all(caller().account_id)]}
 
 
 @blueprint.route("", methods=["POST"])
@@ -72,7 +73,7 @@ def create(body: dict[str, Any]) -> Any:
     _must_be_allowed(body["events"])
     current = services()
     added = current.webhooks.add(owner_id=caller().account_id, now=current.now(), **body)
-    return added, {"Location": url_for("webhooks.read", webhook_id=added.id)}
+    return _present(added), {"Location": url_for("webhooks.read", webhook_id=added.id)}
 
 
 @blueprint.route("/<uuid:webhook_id>")
@@ -84,7 +85,7 @@ def read(webhook_id: UUID) -> Any:
 
     While `active` is false, it is told of nothing. `problem` is `gone` if its receiver wanted that.
     """
-    return services().webhooks.one(caller().account_id, webhook_id)
+    return _present(services().webhooks.one(caller().account_id, webhook_id))
 
 
 @blueprint.route("/<uuid:webhook_id>", methods=["PATCH"])
@@ -98,7 +99,7 @@ def change(body: dict[str, Any], webhook_id: UUID) -> Any:
     What a webhook was not told of while it was paused can be replayed.
     """
     _must_be_allowed(body.get("events", ()))
-    return services().webhooks.change(caller().account_id, webhook_id, **body)
+    return _present(services().webhooks.change(caller().account_id, webhook_id, **body))
 
 
 @blueprint.route("/<uuid:webhook_id>", methods=["DELETE"])
@@ -124,7 +125,8 @@ def rotate_secret(webhook_id: UUID) -> Any:
     The response shows the new one, once. For 24 hours, messages carry the signatures of both.
     """
     current = services()
-    return current.webhooks.rotate_secret(caller().account_id, webhook_id, now=current.now())
+    owner_id = caller().account_id
+    return _present(current.webhooks.rotate_secret(owner_id, webhook_id, now=current.now()))
 
 
 @blueprint.route("/<uuid:webhook_id>/test", methods=["POST"])
@@ -195,3 +197,8 @@ def _must_be_allowed(events: Collection[WebhookEvent]) -> None:
     """Raises `Forbidden` for events of links if the key may not read links."""
     if any(event.is_about_links for event in events) and "links" not in caller().scopes:
         raise Forbidden("This API key lacks the scope links.")
+
+
+def _present(webhook: Webhook) -> dict[str, Any]:
+    """Returns the fields of a webhook. Its secret is there only when it is new."""
+    return {name: value for name, value in asdict(webhook).items() if name != "secret" or value}

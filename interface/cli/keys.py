@@ -60,7 +60,7 @@ def list_keys() -> None:
 @keys.command()
 @click.argument("prefix")
 def revoke(prefix: str) -> None:
-    """Revoke the key that starts with ao_PREFIX_. It stops working at once."""
+    """Revoke the key that starts with ao_PREFIX_. It stops working within 5 seconds."""
     with context.services() as services:
         services.accounts.revoke_key(prefix, now=services.now())
         click.echo(f"Revoked {prefix}.")

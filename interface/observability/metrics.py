@@ -6,12 +6,13 @@ included. The state of the views is read from the database at each scrape, once 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hmac import compare_digest
 from math import inf
 from pathlib import Path
 from threading import Lock
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
@@ -25,6 +26,9 @@ from interface.ip_address import is_loopback
 from interface.observability.killed_workers import KilledWorkers
 from interface.observability.request_facts import method, route, seconds_taken
 from interface.observability.view_metrics import views_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Shown as zero from the start, because a rate needs a value before the first event.
 OUTCOMES = (
@@ -42,6 +46,7 @@ OUTCOMES = (
     "unavailable",
 )
 _EXTENSION = "admitone.metrics"
+_REFUSAL = "admitone.refused_by"  # the key in a request's WSGI environment for the problem's slug
 KEEP_SECONDS = 1.0  # how long the text of all metrics is kept
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
@@ -51,6 +56,13 @@ class RefusalResponse(Response):
     """A response that refuses a request. `refusal` is the slug of the problem."""
 
     refusal: str = "error"
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answers, and leaves the slug for the metrics."""
+        environ[_REFUSAL] = self.refusal
+        return super().__call__(environ, start_response)
 
 
 def init_app(app: Flask, services: Services, *, refusal_of: Callable[[int], str]) -> None:
@@ -67,7 +79,6 @@ def init_app(app: Flask, services: Services, *, refusal_of: Callable[[int], str]
         return _refusal(services.settings.metrics_token) or measured.scrape()
 
     app.extensions[_EXTENSION] = measured
-    app.after_request(measured.count_request)
     app.add_url_rule("/metrics", "metrics", scrape)
 
 
@@ -91,6 +102,12 @@ def _refusal(token: str) -> Response | None:
         refused.refusal = "forbidden"
     refused.mimetype = "text/plain"
     return refused
+
+
+def count_request(status: int) -> None:
+    """Counts the current request, which is answered with this status."""
+    measured: Metrics = current_app.extensions[_EXTENSION]
+    measured.count_request(status)
 
 
 def count_redemption(outcome: str) -> None:
@@ -138,18 +155,23 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
+        self._seconds_of: dict[tuple[str, str, int], Histogram] = {}
         for outcome in OUTCOMES:
             self._redemptions.labels(outcome)
 
-    def count_request(self, response: Response) -> Response:
-        """Counts a request when its response is ready."""
-        status = response.status_code
-        self._seconds.labels(method(), route(), f"{status // 100}xx").observe(seconds_taken())
-        if isinstance(response, RefusalResponse):
-            self._refusals.labels(response.refusal).inc()
-        elif status >= 400:
-            self._refusals.labels(self._refusal_of(status)).inc()
-        return response
+    def count_request(self, status: int) -> None:
+        """Counts the current request, which is answered with this status."""
+        kind = (method(), route(), status // 100)
+        seconds = self._seconds_of.get(kind)
+        if seconds is None:
+            seconds = self._seconds.labels(*kind[:2], f"{kind[2]}xx")
+            self._seconds_of[kind] = seconds
+        seconds.observe(seconds_taken())
+        refusal = request.environ.get(_REFUSAL)
+        if refusal is None and status >= 400:
+            refusal = self._refusal_of(status)
+        if refusal is not None:
+            self._refusals.labels(refusal).inc()
 
     def count_redemption(self, outcome: str) -> None:
         """Counts a request to redeem a link by its outcome."""

@@ -4,13 +4,15 @@ The path and the query are not among them, because they may hold a token.
 """
 
 import re
+from secrets import token_hex
 from time import monotonic
-from uuid import uuid4
 
-from flask import g, request
+from flask import request
 
 BEGAN = "admitone.began"
 """The key in a request's WSGI environment for when it began, by the monotonic clock."""
+
+_ID = "admitone.request_id"  # the key for the request's id
 
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -34,8 +36,10 @@ def seconds_taken() -> float:
 
 def request_id() -> str:
     """Returns the id that the request came with, if it is a plain one, else a new one."""
-    if "request_id" not in g:
-        received = request.headers.get("X-Request-Id", "")
-        g.request_id = received if _REQUEST_ID.fullmatch(received) else uuid4().hex
-    current: str = g.request_id
-    return current
+    environ = request.environ
+    known: str | None = environ.get(_ID)
+    if known is None:
+        received = environ.get("HTTP_X_REQUEST_ID", "")
+        known = received if _REQUEST_ID.fullmatch(received) else token_hex(16)
+        environ[_ID] = known
+    return known

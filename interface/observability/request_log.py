@@ -7,9 +7,9 @@ the log: path, query, headers and body.
 import logging
 from types import TracebackType
 
-from flask import Flask, Response, request
+from flask import request
 
-from interface.observability.request_facts import method, request_id, route, seconds_taken
+from interface.observability.request_facts import method, route, seconds_taken
 
 NOT_LOGGED = {"health.alive", "health.ready", "metrics", "static"}
 """Endpoints that are called all day long."""
@@ -19,25 +19,19 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 log = logging.getLogger(__name__)
 
 
-def init_app(app: Flask) -> None:
-    """Logs every request when its response is ready, and adds its id to the response."""
-    app.after_request(_log_request)
-
-
 def unexpected(exc_info: ExcInfo) -> None:
     """Logs an unexpected error in the current request."""
     where = {"method": method(), "route": route()}
     log.error("unexpected error in %(method)s %(route)s", where, exc_info=exc_info, extra=where)
 
 
-def _log_request(response: Response) -> Response:
-    response.headers["X-Request-Id"] = request_id()
+def answered(status: int) -> None:
+    """Logs that the current request is answered with this status."""
     if request.endpoint not in NOT_LOGGED:
         facts = {
             "method": method(),
             "route": route(),
-            "status": response.status_code,
+            "status": status,
             "milliseconds": round(seconds_taken() * 1000, 1),
         }
         log.info("%(method)s %(route)s %(status)d in %(milliseconds).1f ms", facts, extra=facts)
-    return response

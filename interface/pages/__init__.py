@@ -25,7 +25,6 @@ from interface.pages.shared import (
     auth,
     csrf,
     flash_messages,
-    headers,
     pasted_links,
     sign_in,
 )
@@ -38,7 +37,6 @@ def init_app(app: Flask) -> None:
     i18n.prepare(app.jinja_env)
     auth.init_app(app)
     csrf.init_app(app)
-    headers.init_app(app)
     pasted_links.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_dump, validate
+from marshmallow import Schema, fields, validate
 
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.calendar_feeds import FeedDetail
@@ -278,10 +278,6 @@ class WebhookOutput(ResponseSchema):
     secret = fields.String(
         metadata=_example("whsec_…", "What signatures are checked with. It is not shown again.")
     )
-
-    @post_dump
-    def _without_unknown_secret(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return data if data["secret"] else {k: v for k, v in data.items() if k != "secret"}
 
 
 class WebhookList(ResponseSchema):

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from application.eventstore.conninfo import with_defaults
-from application.eventstore.database import Database, has_hung_up
+from application.eventstore.database import Database, PatientConnection, has_hung_up
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
@@ -147,3 +147,27 @@ def test_an_outer_deadline_limits_the_inner_ones() -> None:
 def test_a_deadline_that_has_passed_leaves_nothing() -> None:
     with deadline(0):
         assert seconds_left() == 0
+
+
+def test_a_statement_waits_for_the_server_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[object] = []
+    wait = PatientConnection.wait
+
+    def counted(conn: PatientConnection, *args: Any, **kwargs: Any) -> Any:
+        waits.append(conn)
+        return wait(conn, *args, **kwargs)
+
+    database.fetch_one("SELECT 1")
+    monkeypatch.setattr(PatientConnection, "wait", counted)
+    database.fetch_one("SELECT 1")
+    assert len(waits) == 1
+
+
+def test_a_transaction_that_was_left_open_is_ended(database: Database, conninfo: str) -> None:
+    with database.connection() as conn:
+        conn.execute("BEGIN")
+    wait_until(lambda: sessions(conninfo, "idle in transaction") == 0)
+    with database.connection() as conn:
+        assert conn.info.transaction_status == TransactionStatus.IDLE

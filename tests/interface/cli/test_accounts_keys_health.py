@@ -9,6 +9,7 @@ import pytest
 from application.people.accounts import ALL_SCOPES
 from application.people.tokens import InvalidToken
 from interface.bootstrap import Services
+from tests.support.clock import Clock
 from tests.support.command_line import Command, refusal
 from tests.support.owner import Owner
 from tests.support.service import Service, free_port
@@ -77,7 +78,7 @@ def test_the_life_of_an_account_is_told_line_by_line(admitone: Command, owner: O
 
 
 def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
-    admitone: Command, owner: Owner
+    admitone: Command, owner: Owner, clock: Clock
 ) -> None:
     done = admitone("keys", "create", "--account", "olivia@example.org", "--name", "calendar sync")
     key = KEY.fullmatch(done.out)
@@ -92,6 +93,7 @@ def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
     assert key[0].strip() not in listed
     for _ in range(2):
         assert admitone("keys", "revoke", key[1])[:2] == (0, f"Revoked {key[1]}.\n")
+    clock.advance(seconds=5)
     assert owner.get("/calendars").status_code == 401
     assert sum("revoked" in line for line in admitone("keys", "list").out.splitlines()) == 1
 
