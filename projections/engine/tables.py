@@ -52,6 +52,12 @@ class RowExists(LookupError):
     """An event makes a row that the view has already."""
 
 
+_COMPRESSED = """
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident(%s))
+        AND atttypid = 'bytea'::regtype AND attstorage <> 'e'"""
+
+
 class Written(NamedTuple):
     """A statement that the server has got, and the number of rows that it has to write."""
 
@@ -117,6 +123,20 @@ class Table(Generic[R]):
             # Room for the next version of a row beside it: no index changes then.
             f"CREATE TABLE IF NOT EXISTS {self.name} ({parts}) WITH (fillfactor = 60)".encode()
         )
+        self._leave_bytes_uncompressed(conn)
+
+    def _leave_bytes_uncompressed(self, conn: Connection[DictRow]) -> None:
+        """Spares PostgreSQL the attempt to compress hashes, which takes longer than to write them.
+
+        Alters a table of an earlier release once, and then no more: that needs its lock.
+        """
+        for row in conn.execute(_COMPRESSED, (self.name,)).fetchall():
+            column = sql.Identifier(row["attname"])
+            conn.execute(
+                sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET STORAGE EXTERNAL").format(
+                    self.identifier, column
+                )
+            )
 
     def create_indexes(self, conn: Connection[DictRow]) -> None:
         """Creates the indexes, which only readers need: last where many rows are to come."""
