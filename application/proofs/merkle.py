@@ -69,6 +69,11 @@ class Growth:
         return root_of(self.size, lambda level, _: self._edge[level])
 
 
+def hashes_in(level: int, index: int, size: int) -> int:
+    """Returns the number of hashes in a tile of the tree of this size."""
+    return min(WIDTH, max(0, (size >> _LEVEL_BITS * level) - WIDTH * index))
+
+
 def root_of(size: int, read_tile: ReadTile) -> bytes:
     """Returns the root that the tree had when it had `size` leaves."""
     return _root(0, size, _perfect_roots(read_tile)) if size else EMPTY_ROOT

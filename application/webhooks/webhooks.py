@@ -378,7 +378,7 @@ def listeners(conn: Connection[DictRow], owner_ids: Collection[UUID]) -> list[Li
 
 def any_listener(conn: Connection[DictRow]) -> bool:
     """Returns True if there is a webhook of anybody's."""
-    return conn.execute("SELECT FROM webhooks LIMIT 1").rowcount == 1
+    return conn.execute("SELECT FROM webhooks LIMIT 1").fetchone() is not None
 
 
 def _in_order(events: Collection[WebhookEvent]) -> list[str]:

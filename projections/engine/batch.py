@@ -1,7 +1,7 @@
 """Batches of events, applied to a view as a whole, and event by event only where that fails."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 from uuid import UUID
@@ -15,7 +15,7 @@ from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read_at
 from application.eventstore.mapper import JSONMapper
 from projections.engine import parking, positions
-from projections.engine.projection import Handler, Projection
+from projections.engine.projection import Handler, Memory, Projection
 from projections.engine.tables import FAULTS, Rows
 
 log = logging.getLogger(__name__)
@@ -92,6 +92,37 @@ def apply(conn: Connection[DictRow], projection: Projection, batch: Batch) -> No
             positions.advance(conn, projection.name, new.events[-1].position)
 
 
+class NotAsRemembered(Exception):
+    """A view does not stand where it was left, or an event is parked for it."""
+
+
+def apply_at_once(
+    conn: Connection[DictRow], batch: Batch, since: int, memories: Mapping[Projection, Memory]
+) -> None:
+    """Applies a batch to all views in one transaction and, as a rule, two round trips.
+
+    All of them have to stand at the position `since`, with no parked event. The statements are
+    queued, and the transaction commits only if each of them did what it should. Raises what
+    `apply` handles for each event and view, and the caller takes that way then:
+    `NotAsRemembered`, one of `FAULTS`, or one of psycopg's errors, perhaps `PipelineAborted`.
+    """
+    names = [projection.name for projection in memories]
+    with conn.pipeline() as pipeline, conn.transaction():
+        # First, because whoever replaces a view's tables or parks events for it locks its position.
+        moved = positions.move(conn, names, since, batch.events[-1].position)
+        parked = parking.any_parked(conn, names)
+        written = [
+            each
+            for projection, memory in memories.items()
+            for each in projection.write(conn, batch.rows(projection), batch.events, memory)
+        ]
+        pipeline.sync()
+        if moved.rowcount != len(names) or parked.rowcount:
+            raise NotAsRemembered
+        for each in written:
+            each.check()
+
+
 def write(conn: Connection[DictRow], projection: Projection, target: str, batch: Batch) -> None:
     """Writes a batch within the caller's transaction, and parks events that can't be written.
 
@@ -155,7 +186,9 @@ class _Writer:
             return
         try:
             with self._conn.transaction():
-                self._projection.write(self._conn, ready.rows(self._projection), ready.events)
+                rows = ready.rows(self._projection)
+                for written in self._projection.write(self._conn, rows, ready.events, {}):
+                    written.check()
         except FAULTS as error:
             if len(ready.events) == 1:
                 self._park(ready.events[0], error)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow
 
 from application.audit.link_history import correlation_id_of
@@ -36,6 +36,15 @@ def blocked(conn: Connection[DictRow], target: str) -> set[UUID]:
         prepare=True,
     )
     return {row["correlation_id"] for row in rows}
+
+
+def any_parked(conn: Connection[DictRow], targets: Collection[str]) -> Cursor[DictRow]:
+    """Returns a row, with no columns, if an event is parked for one of these targets."""
+    return conn.execute(
+        "SELECT FROM parked_events WHERE generation = ANY(%s) LIMIT 1",
+        (list(targets),),
+        prepare=True,
+    )
 
 
 def park(

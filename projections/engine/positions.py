@@ -5,7 +5,7 @@ from datetime import datetime
 from threading import BoundedSemaphore
 from time import monotonic, sleep
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow
 
 from application.eventstore.database import Database
@@ -53,6 +53,20 @@ def lock(conn: Connection[DictRow], name: str) -> int:
 def advance(conn: Connection[DictRow], name: str, position: int) -> None:
     """Records that the view has applied everything up to `position`."""
     conn.execute("UPDATE projection_positions SET position = %s WHERE name = %s", (position, name))
+
+
+def move(
+    conn: Connection[DictRow], names: Collection[str], since: int, until: int
+) -> Cursor[DictRow]:
+    """Moves those of these views that stand at `since` to `until`, and locks them like `lock`.
+
+    The row count of the cursor says how many there were.
+    """
+    return conn.execute(
+        "UPDATE projection_positions SET position = %s WHERE position = %s AND name = ANY(%s)",
+        (until, since, list(names)),
+        prepare=True,
+    )
 
 
 def positions_of(conn: Connection[DictRow]) -> dict[str, int]:

@@ -9,9 +9,13 @@ from psycopg.rows import DictRow
 
 from application.eventstore.event_log import RecordedEvent
 from projections.engine import positions
-from projections.engine.tables import Rows, Table
+from projections.engine.tables import Rows, Table, Written
 
 Handler = Callable[[Any, Any, Rows], None]
+Memory = dict[str, Any]
+"""What a projection knows from the batches that it has written just before; empty if nothing. The
+caller throws it away when a batch could not be written or somebody else may have written one."""
+
 H = TypeVar("H", bound=Callable[..., None])
 
 
@@ -49,6 +53,15 @@ class Projection(ABC):
             table.create_indexes(conn)
         positions.start(conn, self.name)
 
-    def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
-        """Writes what the `batch` did to the rows, in the transaction of `conn`."""
-        rows.write(conn)
+    def write(
+        self,
+        conn: Connection[DictRow],
+        rows: Rows,
+        batch: Sequence[RecordedEvent],
+        memory: Memory,
+    ) -> list[Written]:
+        """Writes what the `batch` did to the rows, in the transaction of `conn`.
+
+        Returns what the caller has to check before it commits. `conn` may be in pipeline mode.
+        """
+        return rows.write(conn)

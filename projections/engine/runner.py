@@ -7,12 +7,13 @@ in the same session that it writes with, so it can't lose one without the other.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
 from random import uniform
 from threading import Event
 from time import monotonic
+from typing import NamedTuple
 
 import psycopg
 from psycopg import Connection
@@ -22,30 +23,49 @@ from application.eventstore import advisory_locks
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
-from application.eventstore.event_log import read
+from application.eventstore.event_log import RecordedEvent, read
 from application.eventstore.mapper import JSONMapper
 from application.eventstore.recorder import CHANNEL
 from projections.engine import lag, parking, positions
-from projections.engine.batch import Batch, apply, retry
-from projections.engine.projection import Projection
+from projections.engine.batch import Batch, NotAsRemembered, apply, apply_at_once, retry
+from projections.engine.projection import Memory, Projection
+from projections.engine.tables import FAULTS
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
+MOST_AT_ONCE = 250  # events: more of them take less time by `apply`, which can use COPY
+# Between two rounds, so that under load each applies the events of many commits. It grows with the
+# load; whoever reads what they have just written waits for it.
+PAUSE = 10.0  # times the time that the round took
+LONGEST_PAUSE_SECONDS = 0.04
 # The deadline of one round: after it, the runner gives up a silent server and connects again.
 ROUND_SECONDS = 3.0
-_LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_RETRY_SECONDS = 2.0
 _SETTINGS = {
     **UNATTENDED,
     # The server ends the session, and frees the lock, of a runner that hangs: one that works
     # sends something every second.
     "idle_session_timeout": "3s",
     "idle_in_transaction_session_timeout": "3s",
+    # A plan is made once, perhaps while the tables are empty, and has to stay right as they grow:
+    # every row that the runner writes is found by an index.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
 }
 # Errors of the view itself, not of an event: its tables are missing, or may not be written.
 _VIEW_ERRORS = (psycopg.ProgrammingError, LookupError)
+
+
+class _Known(NamedTuple):
+    """What a runner knows of views that all stand at one position, with nothing parked."""
+
+    position: int
+    memories: Mapping[Projection, Memory]
 
 
 def is_running(database: Database) -> bool:
@@ -69,6 +89,7 @@ class Runner:
         self._projections = projections
         self._mapper = mapper
         self._batch_size = SMALLEST_BATCH
+        self._known: _Known | None = None
         self.is_at_work = Event()
         self.stuck: dict[str, str] = {}
 
@@ -89,7 +110,7 @@ class Runner:
                 )
                 self._batch_size = SMALLEST_BATCH
                 stop.wait(uniform(pause / 2, pause))  # noqa: S311 - not a secret
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
             finally:
                 self.is_at_work.clear()
 
@@ -115,16 +136,24 @@ class Runner:
         with deadline(ROUND_SECONDS):
             conn.execute(f"LISTEN {CHANNEL}")
         self._retry_parked(conn)
+        self._known = None
         sampled_at = 0.0
         while not stop.is_set():
+            begun = monotonic()
             with deadline(ROUND_SECONDS):
                 applied = self.catch_up(conn)
                 if monotonic() - sampled_at > lag.SAMPLE_SECONDS:
                     lag.sample(conn, [projection.name for projection in self._projections])
                     sampled_at = monotonic()
             if not applied:
-                for _ in conn.notifies(timeout=POLL_SECONDS, stop_after=1):
-                    pass
+                self._wait_for_events(conn)
+            elif self._batch_size == SMALLEST_BATCH:
+                stop.wait(_pause_after(monotonic() - begun))
+
+    def _wait_for_events(self, conn: Connection[DictRow]) -> None:
+        """Waits for NOTIFY. After a second without, the next round trusts only the database."""
+        if not list(conn.notifies(timeout=POLL_SECONDS, stop_after=1)):
+            self._known = None
 
     def _retry_parked(self, conn: Connection[DictRow]) -> None:
         """Retries parked events at the start: this may be the release that repairs them."""
@@ -143,6 +172,12 @@ class Runner:
         An event that a view can't apply is parked. A view that can't be updated at all is
         listed in `stuck` with the reason; the others are updated without it.
         """
+        if self._batch_size == SMALLEST_BATCH:
+            known, self._known = self._known or self._look(conn), None
+            if known is not None:
+                events = read(conn, known.position, SMALLEST_BATCH)
+                if len(events) <= MOST_AT_ONCE and self._apply_at_once(conn, known, events):
+                    return len(events) * len(self._projections)
         seen = positions.positions_of(conn)
 
         def position_of(projection: Projection) -> int:
@@ -153,6 +188,33 @@ class Runner:
         for position, projections in groupby(ordered, key=position_of):
             count += self._apply_next(conn, position, list(projections))
         return count
+
+    def _look(self, conn: Connection[DictRow]) -> _Known | None:
+        """Returns where all views stand, if they do so together and nothing is parked for them."""
+        seen = positions.positions_of(conn)
+        names = [projection.name for projection in self._projections]
+        if not seen.keys() >= set(names) or len({seen[name] for name in names}) > 1:
+            return None
+        if parking.any_parked(conn, names).rowcount:
+            return None
+        return _Known(seen[names[0]], {projection: {} for projection in self._projections})
+
+    def _apply_at_once(
+        self, conn: Connection[DictRow], known: _Known, events: Sequence[RecordedEvent]
+    ) -> bool:
+        """Applies events to all views; returns False, and has changed nothing, if it can't."""
+        if events:
+            batch = Batch(events, self._mapper, self._projections)
+            try:
+                apply_at_once(conn, batch, known.position, known.memories)
+            except (NotAsRemembered, *FAULTS, psycopg.Error):
+                if conn.closed:
+                    raise
+                return False
+            known = known._replace(position=events[-1].position)
+            self.stuck.clear()
+        self._known = known
+        return True
 
     def _apply_next(
         self, conn: Connection[DictRow], position: int, projections: Sequence[Projection]
@@ -182,3 +244,8 @@ class Runner:
         if self.stuck.get(projection.name) != reason:
             self.stuck[projection.name] = reason
             log.error("%s is stuck: %s", projection.name, reason)
+
+
+def _pause_after(seconds: float) -> float:
+    """Returns the seconds between a round that took this long and the next one."""
+    return min(LONGEST_PAUSE_SECONDS, PAUSE * seconds)

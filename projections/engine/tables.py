@@ -1,17 +1,27 @@
 """The tables of views, and how the rows of a whole batch of events get into them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow
 
 from domain.errors import AdmitOneError
@@ -31,12 +41,35 @@ _SQL_TYPES: Mapping[Any, str] = {
 }
 
 
+MOST_AS_JSON = 400  # rows: more of them take less time by COPY
+
+
 class RowMissing(LookupError):
     """An event changes a row that the view does not have."""
 
 
 class RowExists(LookupError):
     """An event makes a row that the view has already."""
+
+
+_COMPRESSED = """
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = to_regclass(quote_ident(current_schema()) || '.' || quote_ident(%s))
+        AND atttypid = 'bytea'::regtype AND attstorage <> 'e'"""
+
+
+class Written(NamedTuple):
+    """A statement that the server has got, and the number of rows that it has to write."""
+
+    cursor: Cursor[DictRow]
+    table: str
+    rows: int
+
+    def check(self) -> None:
+        """Raises `RowMissing` if it wrote fewer. Within a pipeline, sync that first."""
+        if self.cursor.rowcount != self.rows:
+            missing = self.rows - self.cursor.rowcount
+            raise RowMissing(f"{missing} of {self.rows} rows are not in {self.table}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +123,20 @@ class Table(Generic[R]):
             # Room for the next version of a row beside it: no index changes then.
             f"CREATE TABLE IF NOT EXISTS {self.name} ({parts}) WITH (fillfactor = 60)".encode()
         )
+        self._leave_bytes_uncompressed(conn)
+
+    def _leave_bytes_uncompressed(self, conn: Connection[DictRow]) -> None:
+        """Spares PostgreSQL the attempt to compress hashes, which takes longer than to write them.
+
+        Alters a table of an earlier release once, and then no more: that needs its lock.
+        """
+        for row in conn.execute(_COMPRESSED, (self.name,)).fetchall():
+            column = sql.Identifier(row["attname"])
+            conn.execute(
+                sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET STORAGE EXTERNAL").format(
+                    self.identifier, column
+                )
+            )
 
     def create_indexes(self, conn: Connection[DictRow]) -> None:
         """Creates the indexes, which only readers need: last where many rows are to come."""
@@ -152,24 +199,36 @@ class Rows:
             setattr(row, table.key, key)
         return row
 
-    def write(self, conn: Connection[DictRow]) -> None:
-        """Writes all rows in the transaction of `conn`.
+    def write(self, conn: Connection[DictRow]) -> list[Written]:
+        """Writes all rows in the transaction of `conn`; returns what is to be checked afterwards.
 
-        Raises `RowMissing`, or psycopg's errors for values that the table refuses.
+        Raises psycopg's errors for values that a table refuses.
         """
+        written = []
         for table, rows in self._new.items():
-            _copy(conn, table, rows.values())
+            if len(rows) > MOST_AS_JSON:
+                _copy(conn, table, rows.values())
+            else:
+                written.append(_insert(conn, table, list(rows.values())))
         for table, changes in self._changed.items():
             by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
             for row in changes.values():
                 values = vars(row)
                 by_columns.setdefault(tuple(values), []).append(values)
             for names, group in by_columns.items():
-                _update(conn, table, names, group)
+                written.append(_update(conn, table, names, group))
+        return written
 
 
 _NONE: dict[int, Any] = {}
 _encode = msgspec.json.Encoder().encode
+
+
+def _insert(conn: Connection[DictRow], table: Table[Any], rows: Sequence[Any]) -> Written:
+    names = ", ".join(table.columns)
+    statement = f"""INSERT INTO {table.name} ({names})
+        SELECT {names} FROM {_as_recordset(table, table.columns)}"""  # noqa: S608 - all constants
+    return _execute(conn, table, statement, rows)
 
 
 def _copy(conn: Connection[DictRow], table: Table[Any], rows: Iterable[Any]) -> None:
@@ -186,19 +245,26 @@ def _copy(conn: Connection[DictRow], table: Table[Any], rows: Iterable[Any]) -> 
 def _update(
     conn: Connection[DictRow],
     table: Table[Any],
-    names: tuple[str, ...],
+    names: Collection[str],
     group: list[dict[str, Any]],
-) -> None:
-    columns = ", ".join(f"{name} {table.columns[name]}" for name in names)
+) -> Written:
     statement = f"""UPDATE {table.name} AS old
         SET {", ".join(f"{name} = new.{name}" for name in names if name != table.key)}
-        FROM json_to_recordset(%s) AS new ({columns})
-        WHERE old.{table.key} = new.{table.key}"""  # noqa: S608 - all of them constants
+        FROM {_as_recordset(table, names)} WHERE old.{table.key} = new.{table.key}"""  # noqa: S608
+    return _execute(conn, table, statement, group)
+
+
+def _as_recordset(table: Table[Any], names: Collection[str]) -> str:
+    columns = ", ".join(f"{name} {table.columns[name]}" for name in names)
+    return f"json_to_recordset(%s) AS new ({columns})"
+
+
+def _execute(
+    conn: Connection[DictRow], table: Table[Any], statement: str, rows: Sequence[Any]
+) -> Written:
     # Rows are sent as JSON: arrays take Python ten times as long.
-    changes = _encode(group).decode()
-    changed = conn.execute(statement.encode(), (changes,), prepare=True).rowcount
-    if changed != len(group):
-        raise RowMissing(f"{len(group) - changed} of {len(group)} rows are not in {table.name}")
+    cursor = conn.execute(statement.encode(), (_encode(rows).decode(),), prepare=True)
+    return Written(cursor, table.name, len(rows))
 
 
 FAULTS = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import filterfalse
 from typing import Any, cast
 from uuid import UUID
 
@@ -60,7 +61,8 @@ class MailReaction(Reaction):
         outbox.end_earlier(
             conn, REMINDER, _positions(noted, Booking.Rescheduled, Booking.Cancelled)
         )
-        outbox.forget(conn, [id_ for id_, _ in _positions(noted, Booking.InviteeForgotten)])
+        if forgotten := _positions(noted, Booking.InviteeForgotten):
+            outbox.forget(conn, [booking_id for booking_id, _ in forgotten])
 
     def _read_reminder_minutes(
         self, conn: Connection[DictRow], made: Iterable[Booking.Made]
@@ -69,7 +71,7 @@ class MailReaction(Reaction):
         if len(self._reminder_minutes) > MOST_REMEMBERED:
             self._reminder_minutes.clear()
         agreed = {(each.calendar_id, each.calendar_version) for each in made}
-        for calendar_id, version in agreed - self._reminder_minutes.keys():
+        for calendar_id, version in filterfalse(self._reminder_minutes.__contains__, agreed):
             recorded = read_newest(conn, calendar_id, version, _WITH_TERMS)
             terms = cast("Calendar.Created | Calendar.Changed", MAPPER.event_of(recorded)).terms
             self._reminder_minutes[calendar_id, version] = terms.reminder_minutes

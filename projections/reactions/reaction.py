@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from application.eventstore import event_log
 from application.eventstore.event_log import RecordedEvent
 from application.eventstore.mapper import MAPPER
 from projections.engine import positions
-from projections.engine.projection import Handler, Projection
-from projections.engine.tables import Rows
+from projections.engine.projection import Handler, Memory, Projection
+from projections.engine.tables import Rows, Written
 
 
 class Reaction(Projection):
@@ -30,14 +31,23 @@ class Reaction(Projection):
     def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
         """Adds and ends deliveries because of these events, in the transaction of `conn`."""
 
-    def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
+    def write(
+        self,
+        conn: Connection[DictRow],
+        rows: Rows,
+        batch: Sequence[RecordedEvent],
+        memory: Memory,
+    ) -> list[Written]:
         """Reacts to what was noted, but not to what was recorded before this reaction began."""
         if not rows.noted:
-            return
-        begun_at = positions.begun_at(conn, self.name)
+            return []
+        if "begun_at" not in memory:
+            memory["begun_at"] = positions.begun_at(conn, self.name)
+        begun_at: datetime = memory["begun_at"]
         new = {event.position for event in batch if event.recorded_at >= begun_at}
         if noted := [(position, event) for position, event in rows.noted if position in new]:
             self.react(conn, noted)
+        return []
 
     def create(self, conn: Connection[DictRow]) -> None:
         """Begins at the head of the log, so that nobody is told about what is long past."""

@@ -12,10 +12,10 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from application.eventstore.event_log import RecordedEvent
-from application.proofs.merkle import HASH, WIDTH, Growth, ReadTile
+from application.proofs.merkle import HASH, WIDTH, Growth, ReadTile, hashes_in
 from application.proofs.verifier import Event, leaf_bytes, leaf_hash
-from projections.engine.projection import Projection
-from projections.engine.tables import Rows, Table
+from projections.engine.projection import Memory, Projection
+from projections.engine.tables import Rows, Table, Written
 
 NAME = "transparency_log_v1"
 # The number of a tile is its level, shifted to make room for every index, plus its index.
@@ -36,37 +36,52 @@ class StoredTile:
 
 TILES = Table(NAME, StoredTile)
 
-_INSERT = sql.SQL("""
+# A tile is stored only if it grows from the very hashes that the tree had in it.
+_STORE = sql.SQL("""
     INSERT INTO {tiles} (tile, first_position, hashes)
-    SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[])
+    SELECT %(tile)s, %(first_position)s, %(hashes)b
+    WHERE substring(%(hashes)b FOR %(known)s) = coalesce(
+        (SELECT hashes FROM {tiles} WHERE tile = %(tile)s), '')
     ON CONFLICT (tile) DO UPDATE SET hashes = excluded.hashes""").format(tiles=TILES.identifier)
 
 
 class TransparencyLog(Projection):
-    """One row for each tile of the tree."""
+    """One row for each tile of the tree. It remembers the right edge of the tree."""
 
     name = NAME
     tables = (TILES,)
 
-    def write(self, conn: Connection[DictRow], rows: Rows, batch: Sequence[RecordedEvent]) -> None:
+    def write(
+        self,
+        conn: Connection[DictRow],
+        rows: Rows,
+        batch: Sequence[RecordedEvent],
+        memory: Memory,
+    ) -> list[Written]:
         """Appends the whole batch to the tree, whatever its events say."""
-        size = tree_size(conn)
-        tree = Growth.of(size, tile_reader(conn))
+        tree: Growth | None = memory.get("tree")
+        if tree is None:
+            tree = memory["tree"] = Growth.of(tree_size(conn), tile_reader(conn))
+        size = tree.size
         changed = tree.append([leaf_of(recorded) for recorded in batch])
-        firsts = {
-            index: batch[index * WIDTH - size].position
-            for level, index in changed
-            if level == 0 and index * WIDTH >= size
-        }
-        conn.execute(
-            _INSERT,
-            (
-                [number_of(level, index) for level, index in changed],
-                [None if level else firsts.get(index) for level, index in changed],
-                list(changed.values()),
-            ),
-            prepare=True,
-        )
+        written = []
+        for (level, index), hashes in changed.items():
+            known = hashes_in(level, index, size)
+            is_new_leaf_tile = level == 0 and not known
+            cursor = conn.execute(
+                _STORE,
+                {
+                    "tile": number_of(level, index),
+                    "first_position": batch[index * WIDTH - size].position
+                    if is_new_leaf_tile
+                    else None,
+                    "hashes": hashes,
+                    "known": HASH * known,
+                },
+                prepare=True,
+            )
+            written.append(Written(cursor, TILES.name, 1))
+        return written
 
 
 def number_of(level: int, index: int) -> int:

@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from projections.catalogue import CATALOGUE
+from projections.views.transparency_log import TILES
 
 # A table of another shape takes a new version of its view's name: these never change.
 SHAPES = {
@@ -113,6 +114,18 @@ def test_every_table_leaves_room_for_the_next_version_of_a_row(conn: Connection[
         (list(SHAPES),),
     ).fetchall()
     assert rows == [{"reloptions": ["fillfactor=60"]}]
+
+
+def test_hashes_are_stored_as_they_are_also_in_a_table_of_an_earlier_release(
+    conn: Connection[DictRow],
+) -> None:
+    storage = "SELECT attstorage FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    hashes = (TILES.name, "hashes")
+    assert conn.execute(storage, hashes).fetchall() == [{"attstorage": "e"}]
+    with conn.transaction(force_rollback=True):
+        conn.execute(f"ALTER TABLE {TILES.name} ALTER hashes SET STORAGE EXTENDED".encode())
+        TILES.create(conn)
+        assert conn.execute(storage, hashes).fetchall() == [{"attstorage": "e"}]
 
 
 def test_the_shape_of_every_view_is_written_down_here() -> None:
