@@ -1,7 +1,11 @@
 """The process that starts all the others, starts them again when they die, and stops them.
 
-It starts the database, applies the schema, then starts sender, projector and web server. It stops
-them the other way round: the web server first, which finishes its requests.
+It starts the database, and while that gets ready loads the modules of the whole service, once: it
+applies the schema, then forks sender, projector and web server, which share these modules. It
+stops them the other way round: the web server first, which finishes its requests.
+
+So this process may hold no locks and have no threads of its own at work. What needs connections
+with threads runs in a process of its own.
 """
 
 import errno
@@ -11,19 +15,19 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from multiprocessing import Process
 from pathlib import Path
 from threading import Event
 from time import monotonic
 from types import FrameType
 
-from application.people.accounts import Account
-from domain.errors import AdmitOneError, Invalid, Unavailable
-from interface.bootstrap import Services, apply_schema, build
-from interface.key_store import secret_keys
+from domain.errors import AdmitOneError
+from interface.runtime import forks
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
-from interface.runtime.parent_watchdog import for_children
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError
 
@@ -31,7 +35,6 @@ WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two checks while it starts
 ADDRESS_SECONDS = 3.0  # how long the workers of a killed service may hold the address
 NOTICE_SECONDS = 30.0  # between two messages about what it waits for
-FIRST_OWNER = "owner@localhost"
 
 
 class AddressInUse(AdmitOneError):
@@ -56,12 +59,11 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(signal.SIGHUP, self._on_signal)
         try:
-            conninfo = self._start_database()
+            self._launch_database()
             self._wait_for_address()
-            apply_schema(conninfo)
-            self._start_children(conninfo)
+            self._start_children()
             if self._is_ready():
-                self._welcome(conninfo)
+                self._welcome()
             while not self._stop.wait(WATCH_SECONDS):
                 self._revive()
                 self._replace_silent_workers()
@@ -75,14 +77,12 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
-    def _start_database(self) -> str:
-        if self._settings.database_url is not None:
-            return self._settings.database_url
-        self._server = EmbeddedPostgres(
-            self._settings.data / "postgres", binaries=self._settings.postgres_bin
-        )
-        self._server.start()
-        return self._server.conninfo
+    def _launch_database(self) -> None:
+        if self._settings.database_url is None:
+            self._server = EmbeddedPostgres(
+                self._settings.data / "postgres", binaries=self._settings.postgres_bin
+            )
+            self._server.launch()
 
     def _wait_for_address(self) -> None:
         """Raises `AddressInUse` if the address stays in use.
@@ -99,24 +99,28 @@ class Supervisor:
                     f" Set {PREFIX}PORT or {PREFIX}HOST."
                 )
 
-    def _start_children(self, conninfo: str) -> None:
+    def _start_children(self) -> None:
         folder = self._empty_metrics_folder()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
+        from interface.runtime import service_processes  # slow, so the database starts meanwhile
+
+        forks.prepare()
+        if self._server is not None:
+            self._server.wait_until_ready()
+            self._settings = replace(self._settings, database_url=self._server.conninfo)
+        self._settings = service_processes.prepare(self._settings)
         self._workers = WorkerWatch(folder)
-        environment = for_children(os.environ) | {
-            f"{PREFIX}DATABASE_URL": conninfo,
-            f"{PREFIX}DATA": str(self._settings.data),
-            f"{PREFIX}SECRET_KEYS": ",".join(secret_keys(self._settings)),
-            "PROMETHEUS_MULTIPROC_DIR": str(folder),
-        }
-        projector = ("interface.cli", "projections", "run")
-        deliveries = ("interface.cli", "deliveries", "run")
         self._children = [
-            ManagedProcess("sender", *deliveries, environment=environment),
-            ManagedProcess("projector", *projector, environment=environment),
-            ManagedProcess("web server", "interface.runtime.web_server", environment=environment),
+            ManagedProcess(name, partial(self._as_child, work))
+            for name, work in service_processes.IN_ORDER.items()
         ]
         for child in self._children:
             child.start()
+
+    def _as_child(self, work: Callable[[Settings], None]) -> None:
+        if self._server is not None:
+            self._server.disown()
+        work(self._settings)
 
     def _empty_metrics_folder(self) -> Path:
         """Creates the folder in which the web workers count, one for each port.
@@ -147,17 +151,12 @@ class Supervisor:
                 said_at = monotonic()
         return False
 
-    def _welcome(self, conninfo: str) -> None:
-        self._say(f"Admit One is at {self._settings.public_url}")
-        services = build(self._settings, conninfo)
-        try:
-            account = services.accounts.first() or _first_owner(services)
-            if not account.has_signed_in:
-                self._say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
-        except Unavailable:
-            self._say("The database stopped answering before a sign-in link was created.")
-        finally:
-            services.close()
+    def _welcome(self) -> None:
+        from interface.runtime.service_processes import welcome
+
+        process = Process(target=self._as_child, args=(partial(welcome, say=self._say),))
+        process.start()
+        process.join()
 
     def _replace_silent_workers(self) -> None:
         """Kills workers that live but answer nobody; the web server starts others."""
@@ -187,10 +186,3 @@ def _obstacle(host: str, port: int) -> OSError | None:
         except OSError as error:
             return error
     return None
-
-
-def _first_owner(services: Services) -> Account:
-    try:
-        return services.accounts.create(email=FIRST_OWNER, name="Owner", roles=("owner", "admin"))
-    except Invalid:  # another service on the same database was faster
-        return services.accounts.by_email(FIRST_OWNER)

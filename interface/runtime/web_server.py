@@ -1,9 +1,7 @@
-"""`python -m interface.runtime.web_server`: the web server with its worker processes."""
+"""The web server with its worker processes."""
 
-import gc
 import logging
 import os
-import signal
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -14,7 +12,7 @@ from granian.server.mp import MPServer
 
 from interface.bootstrap import build
 from interface.observability import logs
-from interface.runtime import connection_warden, parent_watchdog
+from interface.runtime import connection_warden, forks, parent_watchdog
 from interface.runtime.lanes import Lane
 from interface.runtime.request_front import RequestFront, SlowWork
 from interface.settings import Settings
@@ -34,14 +32,12 @@ KILL_SECONDS = 10  # how long a stopping worker may take to finish its requests
 # The server logs through the handlers of all other loggers.
 LOG_CONFIG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 SIGNAL_SECONDS = 0.1
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
+def run(settings: Settings) -> None:
     """Serves until SIGTERM and replaces workers that die."""
-    settings = Settings.from_environment(os.environ)
     logs.configure(settings.log)
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
@@ -58,7 +54,7 @@ def serve(worker: str, *, host: str, port: int, workers: int) -> None:
 
     The function is named like "module:function", because the processes look it up themselves.
     """
-    _prepare_forks()
+    forks.prepare()
     WebServer(
         worker,
         factory=True,
@@ -83,6 +79,7 @@ def serve(worker: str, *, host: str, port: int, workers: int) -> None:
 
 def worker() -> RequestFront:
     """Builds the application of one worker, on what the environment names."""
+    forks.name_this_process("web worker")
     parent_watchdog.end_with_parent()
     settings = Settings.from_environment(os.environ)
     if settings.database_url is None:
@@ -123,26 +120,6 @@ def _computes_metrics(method: str, path: str) -> bool:
     return path == "/metrics"
 
 
-def _prepare_forks() -> None:
-    """Lets workers share the imported modules, and lets signals end a worker that is starting.
-
-    A forked worker has the handlers of the server until it installs its own. A SIGTERM that
-    arrived in between would be lost.
-    """
-    gc.freeze()
-    os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS),
-        after_in_child=_die_of_signals,
-    )
-
-
-def _die_of_signals() -> None:
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
 class WebServer(MPServer):
     """A server that asks its workers to stop until they do.
 
@@ -161,7 +138,3 @@ class WebServer(MPServer):
                 for worker in self.wrks:
                     worker.kill()
         self.wrks.clear()
-
-
-if __name__ == "__main__":
-    main()
