@@ -18,20 +18,13 @@ from application.people.email_address import (
     normalized_email_address,
     spellings,
 )
+from application.people.roles import ALL_SCOPES, ROLES, SCOPES_OF
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import Invalid, NotFound
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
 NEW_KEY = "new-key"
 """The kind of mail about a new API key; its target is the prefix of the key."""
-
-SCOPES_OF = {
-    "owner": ("calendars", "links", "bookings"),
-    "auditor": ("audit",),
-    "operator": ("projections",),
-}
-ALL_SCOPES = tuple(scope for scopes in SCOPES_OF.values() for scope in scopes)
-ROLES = (*SCOPES_OF, "admin")
 
 _KEY_START = "ao"
 _LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=1)

@@ -2,7 +2,7 @@
 
 import click
 
-from application.people.accounts import ROLES
+from application.people.roles import ROLES
 from interface.cli import context
 
 

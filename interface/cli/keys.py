@@ -2,7 +2,7 @@
 
 import click
 
-from application.people.accounts import ALL_SCOPES
+from application.people.roles import ALL_SCOPES
 from interface.cli import context
 
 

@@ -17,8 +17,9 @@ from application.commands.redemption import RedemptionCommands
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
 from application.outgoing import AddressNotAllowed
-from application.people.accounts import ALL_SCOPES, Accounts, Caller
+from application.people.accounts import Accounts, Caller
 from application.people.rate_limits import TooManyAttempts
+from application.people.roles import ALL_SCOPES
 from domain import errors
 from domain.errors import AdmitOneError
 from interface.bootstrap import Services
