@@ -115,7 +115,10 @@ class Services:
 
 
 def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = utc_now) -> Services:
-    """Builds the services on the database at `conninfo`. They own threads, so fork first."""
+    """Builds the services on the database at `conninfo`.
+
+    They connect and start threads only when they are used, so a process may fork before that.
+    """
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)

@@ -7,17 +7,26 @@ from types import MappingProxyType
 
 from application.people.accounts import Account
 from domain.errors import Invalid, Unavailable
+from interface import i18n
 from interface.bootstrap import Services, apply_schema, build
 from interface.key_store import secret_keys
-from interface.runtime import delivery_process, projector, web_server
+from interface.mail import writer  # noqa: F401 - loaded here so that it is shared
+from interface.runtime import delivery_process, forks, projector, web_server
 from interface.runtime.parent_watchdog import for_children
 from interface.settings import PREFIX, Settings
+from interface.webhooks import messages  # noqa: F401 - loaded here so that it is shared
 
 FIRST_OWNER = "owner@localhost"
 IN_ORDER: Mapping[str, Callable[[Settings], None]] = MappingProxyType(
     {"sender": delivery_process.run, "projector": projector.run, "web server": web_server.run}
 )
 """The work of each process by its name, in the order in which they are started."""
+
+
+def load() -> None:
+    """Loads the data that all processes share, and prepares this one for forking."""
+    i18n.load_languages()
+    forks.prepare()
 
 
 def prepare(settings: Settings) -> Settings:

@@ -24,7 +24,6 @@ from time import monotonic
 from types import FrameType
 
 from domain.errors import AdmitOneError
-from interface.runtime import forks
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
@@ -104,7 +103,7 @@ class Supervisor:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
         from interface.runtime import service_processes  # slow, so the database starts meanwhile
 
-        forks.prepare()
+        service_processes.load()
         if self._server is not None:
             self._server.wait_until_ready()
             self._settings = replace(self._settings, database_url=self._server.conninfo)

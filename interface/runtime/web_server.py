@@ -2,9 +2,13 @@
 
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
+from flask import Flask
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -37,27 +41,29 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Serves until SIGTERM and replaces workers that die."""
+    """Serves until SIGTERM and replaces workers that die.
+
+    The application is built once: the workers share it, as they share the modules.
+    """
     logs.configure(settings.log)
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
+    if settings.database_url is None:
+        raise RuntimeError("The settings name no database: `admitone serve` sets it.")
+    app = create_app(build(settings, settings.database_url))
     serve(
-        "interface.runtime.web_server:worker",
+        partial(_worker, settings, app),
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
     )
 
 
-def serve(worker: str, *, host: str, port: int, workers: int) -> None:
-    """Serves until SIGTERM. Each worker process runs what the function `worker` builds.
-
-    The function is named like "module:function", because the processes look it up themselves.
-    """
+def serve(worker: Callable[[], Any], *, host: str, port: int, workers: int) -> None:
+    """Serves until SIGTERM. Each worker process runs what `worker` builds in it."""
     forks.prepare()
     WebServer(
-        worker,
-        factory=True,
+        __name__,  # only a name: the workers are forks, so they are given what they run
         interface=Interfaces.RSGI,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
@@ -74,19 +80,14 @@ def serve(worker: str, *, host: str, port: int, workers: int) -> None:
         log_dictconfig=LOG_CONFIG,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
-    ).serve()
+    ).serve(target_loader=worker, wrap_loader=False)
 
 
-def worker() -> RequestFront:
-    """Builds the application of one worker, on what the environment names."""
+def _worker(settings: Settings, app: Flask) -> RequestFront:
+    """Starts the threads of one worker."""
     forks.name_this_process("web worker")
     parent_watchdog.end_with_parent()
-    settings = Settings.from_environment(os.environ)
-    if settings.database_url is None:
-        raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
-    logs.configure(settings.log)
     connection_warden.start(settings.port)
-    app = create_app(build(settings, settings.database_url))
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return RequestFront(
         app,
