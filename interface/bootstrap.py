@@ -41,7 +41,7 @@ from interface.settings import Settings
 from projections.catalogue import create_views, missing_views
 from projections.evidence.checkpoint_store import CheckpointStore
 
-POOL_SIZE = 8
+POOL_SIZE = 6
 OLDEST_POSTGRES = 15
 
 # Use the pinned tzdata instead of the system's: an auditor has to replay with the same clock

@@ -15,13 +15,13 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from multiprocessing import Process
 from pathlib import Path
 from threading import Event
 from time import monotonic
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from domain.errors import AdmitOneError
 from interface.runtime.embedded_postgres import EmbeddedPostgres
@@ -29,6 +29,9 @@ from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from interface.runtime.loaded_service import LoadedService
 
 WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two checks while it starts
@@ -58,11 +61,11 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(signal.SIGHUP, self._on_signal)
         try:
-            self._launch_database()
+            conninfo = self._launch_database()
             self._wait_for_address()
-            self._start_children()
+            service = self._start_children(conninfo)
             if self._is_ready():
-                self._welcome()
+                self._welcome(service)
             while not self._stop.wait(WATCH_SECONDS):
                 self._revive()
                 self._replace_silent_workers()
@@ -76,12 +79,15 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
-    def _launch_database(self) -> None:
-        if self._settings.database_url is None:
-            self._server = EmbeddedPostgres(
-                self._settings.data / "postgres", binaries=self._settings.postgres_bin
-            )
-            self._server.launch()
+    def _launch_database(self) -> str:
+        """Returns the connection string of a database that may not answer yet."""
+        if self._settings.database_url is not None:
+            return self._settings.database_url
+        self._server = EmbeddedPostgres(
+            self._settings.data / "postgres", binaries=self._settings.postgres_bin
+        )
+        self._server.launch()
+        return self._server.conninfo
 
     def _wait_for_address(self) -> None:
         """Raises `AddressInUse` if the address stays in use.
@@ -98,28 +104,28 @@ class Supervisor:
                     f" Set {PREFIX}PORT or {PREFIX}HOST."
                 )
 
-    def _start_children(self) -> None:
+    def _start_children(self, conninfo: str) -> "LoadedService":
         folder = self._empty_metrics_folder()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
-        from interface.runtime import service_processes  # slow, so the database starts meanwhile
+        from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
 
-        service_processes.load()
+        service = LoadedService(self._settings, conninfo)
         if self._server is not None:
             self._server.wait_until_ready()
-            self._settings = replace(self._settings, database_url=self._server.conninfo)
-        self._settings = service_processes.prepare(self._settings)
+        service.apply_schema()
         self._workers = WorkerWatch(folder)
         self._children = [
             ManagedProcess(name, partial(self._as_child, work))
-            for name, work in service_processes.IN_ORDER.items()
+            for name, work in service.processes.items()
         ]
         for child in self._children:
             child.start()
+        return service
 
-    def _as_child(self, work: Callable[[Settings], None]) -> None:
+    def _as_child(self, work: Callable[[], None]) -> None:
         if self._server is not None:
             self._server.disown()
-        work(self._settings)
+        work()
 
     def _empty_metrics_folder(self) -> Path:
         """Creates the folder in which the web workers count, one for each port.
@@ -150,10 +156,9 @@ class Supervisor:
                 said_at = monotonic()
         return False
 
-    def _welcome(self) -> None:
-        from interface.runtime.service_processes import welcome
-
-        process = Process(target=self._as_child, args=(partial(welcome, say=self._say),))
+    def _welcome(self, service: "LoadedService") -> None:
+        welcome = partial(service.welcome, self._say)
+        process = Process(target=self._as_child, args=(welcome,))
         process.start()
         process.join()
 

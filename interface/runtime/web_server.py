@@ -14,7 +14,6 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from interface.bootstrap import build
 from interface.observability import logs
 from interface.runtime import connection_warden, forks, parent_watchdog
 from interface.runtime.lanes import Lane
@@ -22,7 +21,6 @@ from interface.runtime.request_front import RequestFront, SlowWork
 from interface.settings import Settings
 from interface.web import public_address
 from interface.web.problems import TooManySignIns
-from interface.wsgi import create_app
 
 MOST_CONNECTIONS = 4096  # of a worker, idle ones included
 # Of a worker, for everything but slow work. Few, because they all want Python's one lock.
@@ -40,17 +38,11 @@ SIGNAL_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> None:
-    """Serves until SIGTERM and replaces workers that die.
-
-    The application is built once: the workers share it, as they share the modules.
-    """
+def run(settings: Settings, app: Flask) -> None:
+    """Serves the application until SIGTERM and replaces workers that die."""
     logs.configure(settings.log)
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
-    if settings.database_url is None:
-        raise RuntimeError("The settings name no database: `admitone serve` sets it.")
-    app = create_app(build(settings, settings.database_url))
     serve(
         partial(_worker, settings, app),
         host=settings.host,

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from tests.support.service import (
 from tests.support.waiting import at_once, wait_until
 
 # Program files count by share: beside other services it is up to 20 MiB less than alone.
+MOST_MEMORY_IDLE = 200 * 2**20
 MOST_MEMORY = 250 * 2**20
+BOOKINGS, CLIENTS = 200, 16
 SIGN_IN = "Sign in (once, within a day): "
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -59,9 +62,25 @@ def test_it_prints_its_address_and_a_link_to_sign_in(restartable: RestartableSer
 
 
 @needs_proc
-def test_an_idle_service_needs_less_than_250_mb(restartable: RestartableService) -> None:
+def test_an_idle_service_needs_less_than_200_mb(restartable: RestartableService) -> None:
     running = restartable.running()
     at_once([partial(running.call, "GET", "/readyz")] * 8)
+    assert sum(process.memory() for process in restartable.processes()) < MOST_MEMORY_IDLE
+
+
+@needs_proc
+def test_after_a_few_hundred_bookings_it_needs_less_than_250_mb(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    calendar = running.new_calendar(duration_minutes=15)
+    links = running.new_links(calendar, BOOKINGS)
+    slots = running.slots(links[0])[:BOOKINGS]
+    assert len(slots) == BOOKINGS
+    with ThreadPoolExecutor(CLIENTS) as people:
+        answers = list(people.map(running.redeem, links, slots))
+        answers += people.map(running.get, ["/links", "/calendars", "/bookings"] * CLIENTS)
+    assert {answer.status_code for answer in answers} == {200, 201}
     assert sum(process.memory() for process in restartable.processes()) < MOST_MEMORY
 
 
