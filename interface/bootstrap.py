@@ -41,7 +41,7 @@ from interface.settings import Settings
 from projections.catalogue import create_views, missing_views
 from projections.evidence.checkpoint_store import CheckpointStore
 
-POOL_SIZE = 8
+POOL_SIZE = 6
 OLDEST_POSTGRES = 15
 
 # Use the pinned tzdata instead of the system's: an auditor has to replay with the same clock
@@ -115,7 +115,10 @@ class Services:
 
 
 def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = utc_now) -> Services:
-    """Builds the services on the database at `conninfo`. They own threads, so fork first."""
+    """Builds the services on the database at `conninfo`.
+
+    They connect and start threads only when they are used, so a process may fork before that.
+    """
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)

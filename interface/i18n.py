@@ -55,6 +55,16 @@ def prepare(environment: Environment) -> None:
     }
 
 
+def load_languages() -> None:
+    """Loads what is known of each language, so that processes forked later share it.
+
+    Otherwise a process loads it when it first writes a date in that language.
+    """
+    for name in LANGUAGES:
+        _catalogue(name)
+        dates.format_date(date.min, "full", locale=Locale(name))
+
+
 @contextmanager
 def reading(choose: Callable[[], Locale]) -> Iterator[None]:
     """Makes what `choose` returns the reader's locale in the block. It is called when needed."""

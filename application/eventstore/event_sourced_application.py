@@ -41,7 +41,7 @@ class Written(Generic[T]):
 
 
 class EventSourcedApplication(Application[UUID]):
-    """Loads and saves aggregates. Owns threads, so build it after the server has forked."""
+    """Loads and saves aggregates."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -21,21 +21,14 @@ from application.people.email_address import (
     spellings,
 )
 from application.people.recent_callers import Caller, RecentCallers
+from application.people.roles import KEY_DAYS, ROLES, scopes_of
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
-KEY_LIFETIME = timedelta(days=365)
+KEY_LIFETIME = timedelta(days=KEY_DAYS)
 NEW_KEY = "new-key"
 """The kind of mail about a new API key; its target is the prefix of the key."""
-
-SCOPES_OF = {
-    "owner": ("calendars", "links", "bookings"),
-    "auditor": ("audit",),
-    "operator": ("projections",),
-}
-ALL_SCOPES = tuple(scope for scopes in SCOPES_OF.values() for scope in scopes)
-ROLES = (*SCOPES_OF, "admin")
 
 _KEY_START = "ao"
 _ADDRESS_TAKEN = Sentence("There is an account with this address already.")
@@ -397,13 +390,6 @@ class Accounts:
     def _find(self, query: str, *values: object) -> Account | None:
         accounts = self._database.fetch_objects(account_of_row, query, values)
         return accounts[0] if accounts else None
-
-
-def scopes_of(roles: Collection[str]) -> tuple[str, ...]:
-    """Returns all scopes that these roles allow."""
-    if "admin" in roles:
-        return ALL_SCOPES
-    return tuple(scope for role in roles for scope in SCOPES_OF[role])
 
 
 def end_sessions(conn: Connection[DictRow], account_id: UUID) -> None:

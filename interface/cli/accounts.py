@@ -1,11 +1,15 @@
 """`admitone accounts`: manages the accounts that may sign in."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from application.people.accounts import ROLES, Account
+from application.people.roles import ROLES
 from interface.cli import context
+
+if TYPE_CHECKING:
+    from application.people.accounts import Account
 
 
 @click.group()
@@ -104,12 +108,12 @@ def change_email(email: str, new: str) -> None:
         click.echo(_line(services.accounts.change_email(account, new)))
 
 
-def _line(account: Account) -> str:
+def _line(account: "Account") -> str:
     state = "  disabled" if account.disabled_at else ""
     return f"{account.email}  {account.name}  {','.join(account.roles) or '-'}{state}"
 
 
-def _as_json(account: Account) -> str:
+def _as_json(account: "Account") -> str:
     disabled_at = account.disabled_at and account.disabled_at.isoformat()
     return json.dumps(
         {

@@ -3,29 +3,24 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
-from application.audit.replay import AsOf, History, HistoryNotFound, replay
-from application.eventstore.mapper import JSONMapper
-from application.people import access_log
-from application.proofs.verifier import ProofError, verify_checkpoint, verify_export
 from domain.errors import AdmitOneError
-from interface import key_store
 from interface.cli import context
 from interface.cli.audit_context import newest_checkpoint, recorded_access
 from interface.cli.field_type import FieldType
-from interface.cli.progress import progress_of
 from interface.cli.single_use_report import report
-from interface.runtime import command_database
 from interface.settings import Settings
-from interface.web.fields import AsOfField
-from interface.web.history_json import history_json
-from projections.evidence import log_export
-from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
-from projections.evidence.log_verification import verify as verify_log
+
+if TYPE_CHECKING:
+    from marshmallow.fields import Field
+
+    from application.audit.replay import AsOf, History
+
+# Each command imports what it needs when it runs: help texts need none of it, and it is slow.
 
 
 class Unproved(AdmitOneError):
@@ -37,18 +32,28 @@ def audit() -> None:
     """Replay the log and prove that it is unchanged."""
 
 
+def _as_of_field() -> "Field[AsOf]":
+    from interface.web.fields import AsOfField
+
+    return AsOfField()
+
+
 @audit.command("replay")
 @click.argument("aggregate_id", metavar="ID", type=click.UUID)
 @click.option(
     "--as-of",
-    type=FieldType(AsOfField(), "time|position"),
+    type=FieldType(_as_of_field, "time|position"),
     help="A time with an offset, a date (its start in UTC) or a log position. Default: now.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object, the same as from the API."
 )
-def replay_history(aggregate_id: UUID, as_of: AsOf | None, as_json: bool) -> None:
+def replay_history(aggregate_id: UUID, as_of: "AsOf | None", as_json: bool) -> None:
     """Show the history of a link, booking, calendar or agenda, with the state after each event."""
+    from application.audit.replay import HistoryNotFound, replay
+    from application.eventstore.mapper import JSONMapper
+    from interface.web.history_json import history_json
+
     with recorded_access(f"replay {aggregate_id} as of {as_of or 'now'}") as services:
         history = services.database.in_snapshot(
             lambda conn: replay(conn, aggregate_id, JSONMapper(), now=services.now())
@@ -63,7 +68,7 @@ def replay_history(aggregate_id: UUID, as_of: AsOf | None, as_json: bool) -> Non
         _print_history(history)
 
 
-def _print_history(history: History) -> None:
+def _print_history(history: "History") -> None:
     before: dict[str, dict[str, Any]] = {}
     for step in history.steps:
         event = step.recorded
@@ -104,6 +109,12 @@ def verify(file: Path | None, key_file: Path | None) -> None:
 
     Exit status 1: the log is not as it was recorded, and the first position at fault is named.
     """
+    from application.proofs.verifier import ProofError, verify_checkpoint
+    from interface.cli.progress import progress_of
+    from interface.runtime import command_database
+    from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
+    from projections.evidence.log_verification import verify as verify_log
+
     with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
         key = _public_key(services.settings, key_file)
         store = CheckpointStore(services.settings.checkpoints_folder, key)
@@ -155,6 +166,8 @@ def checkpoint(out: Path | None) -> None:
 @audit.command()
 def key() -> None:
     """Print the public key that verifies checkpoints. Give it to auditors by another channel."""
+    from interface import key_store
+
     click.echo(key_store.checkpoint_signer(context.settings()).verifier_key())
 
 
@@ -179,6 +192,8 @@ def key() -> None:
 )
 def export(out: Path, first: int | None, last: int | None) -> None:
     """Write events with their proofs, and the checkpoint that proves them."""
+    from projections.evidence import log_export
+
     with recorded_access(f"export {first or 'start'} to {last or 'end'}") as services:
         newest = newest_checkpoint(services)
         with services.database.connection() as conn, out.open("wb") as file:
@@ -209,6 +224,8 @@ def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
 
     The file application/proofs/verifier.py does the same without Admit One.
     """
+    from application.proofs.verifier import ProofError, verify_export
+
     try:
         with file.open("rb") as lines:
             signed, indices = verify_export(
@@ -230,12 +247,16 @@ def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
 )
 def list_accesses(limit: int) -> None:
     """List who read the audit, newest first."""
+    from application.people import access_log
+
     with recorded_access("accesses") as services:
         for access in access_log.newest(services.database, limit=limit):
             click.echo(f"{access.at:%Y-%m-%d %H:%M:%S} UTC  {access.actor}  {access.what}")
 
 
 def _public_key(settings: Settings, file: Path | None) -> str:
+    from interface import key_store
+
     if file is not None:
         return file.read_text().strip()
     return key_store.checkpoint_signer(settings).verifier_key()

@@ -3,29 +3,35 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from application.eventstore.deadline import deadline
-from application.people import access_log
-from interface.bootstrap import Services
 from interface.cli import context
-from projections.evidence.checkpoint_store import SignedCheckpoint, sign_all_due
+
+if TYPE_CHECKING:
+    from interface.bootstrap import Services
+    from projections.evidence.checkpoint_store import SignedCheckpoint
 
 LONGEST_SECONDS = 3600.0
 
 
 @contextmanager
-def recorded_access(what: str) -> Iterator[Services]:
+def recorded_access(what: str) -> Iterator["Services"]:
     """Records who reads what, then yields services. The command may take up to an hour."""
+    from application.people import access_log
+
     with context.services() as services, deadline(LONGEST_SECONDS):
         access_log.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
         yield services
 
 
-def newest_checkpoint(services: Services) -> SignedCheckpoint:
+def newest_checkpoint(services: "Services") -> "SignedCheckpoint":
     """Returns the newest checkpoint. Signs one first if there are events without one.
 
     Raises `NoCheckpoint`.
     """
+    from projections.evidence.checkpoint_store import sign_all_due
+
     store = services.checkpoint_store()
     with services.database.connection() as conn:
         sign_all_due(conn, services.checkpoint_signer(), store, now=services.now())

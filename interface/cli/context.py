@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from interface.bootstrap import Services, build
-from interface.runtime import command_database
 from interface.settings import Settings
+
+if TYPE_CHECKING:
+    from interface.bootstrap import Services
 
 
 def settings() -> Settings:
@@ -15,8 +17,11 @@ def settings() -> Settings:
 
 
 @contextmanager
-def services() -> Iterator[Services]:
+def services() -> Iterator["Services"]:
     """Yields services on a database with all its tables."""
+    from interface.bootstrap import build  # slow, and not needed for a help text
+    from interface.runtime import command_database
+
     current = settings()
     with command_database.database(current) as conninfo:
         built = build(current, conninfo)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from application.people.accounts import ALL_SCOPES, KEY_LIFETIME
+from application.people.roles import ALL_SCOPES, KEY_DAYS
 from interface.cli import context
 
 
@@ -28,7 +28,7 @@ def keys() -> None:
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
-    default=KEY_LIFETIME.days,
+    default=KEY_DAYS,
     show_default=True,
     help="After how many days the key expires.",
 )

@@ -4,10 +4,7 @@ import sys
 
 import click
 
-from application.deliveries.sender import Failed, Refused
-from application.people.email_address import InvalidEmailAddress, normalized_email_address
 from domain.errors import AdmitOneError
-from interface.bootstrap import utc_now
 from interface.cli import context
 
 
@@ -27,6 +24,9 @@ def test(address: str) -> None:
 
     Passwords are hidden. Exit status 1: the mail was not accepted.
     """
+    from application.deliveries.sender import Failed, Refused
+    from application.people.email_address import InvalidEmailAddress, normalized_email_address
+    from interface.bootstrap import utc_now
     from interface.mail.smtp import SmtpConnection
     from interface.mail.trial import trial_mail
 

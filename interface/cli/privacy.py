@@ -7,9 +7,7 @@ from uuid import UUID
 
 import click
 
-from application.commands.erasure import OPERATOR
 from interface.cli import context
-from interface.runtime.retention_loop import delete_due
 
 
 @click.group()
@@ -21,6 +19,8 @@ def privacy() -> None:
 @click.argument("booking_id", type=click.UUID)
 def forget(booking_id: UUID) -> None:
     """Erase what was typed about the invitee of a booking, for good."""
+    from application.commands.erasure import OPERATOR  # slow, and not needed for a help text
+
     with context.services() as services:
         services.erasure.forget(
             booking_id=booking_id, owner_id=None, actor=OPERATOR, now=services.now()
@@ -64,6 +64,8 @@ def retention() -> None:
     if ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
     ago or earlier.
     """
+    from interface.runtime.retention_loop import delete_due
+
     with context.services() as services:
         for sentence in delete_due(services, stop=Event()):
             click.echo(sentence)

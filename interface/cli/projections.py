@@ -4,22 +4,18 @@ import gc
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from application.eventstore.mapper import JSONMapper
 from interface.cli import context
-from interface.cli.progress import Progress
-from interface.runtime import command_database, projector
-from projections.catalogue import CATALOGUE, follower_named, projection_named
-from projections.engine.batch import retry as retry_parked
-from projections.engine.projection import Projection
-from projections.engine.runner import is_running
-from projections.rebuild import jobs, spot_check
-from projections.rebuild.jobs import REBUILD, VERIFY, RebuildJob, RebuildRunning
-from projections.rebuild.rebuild import Rebuild
-from projections.status import ViewStatus, statuses
+
+if TYPE_CHECKING:
+    from projections.engine.projection import Projection
+    from projections.rebuild.jobs import RebuildJob
+    from projections.status import ViewStatus
+
+# Each command imports what it needs when it runs: help texts need none of it, and it is slow.
 
 ALREADY_RUNNING = 3
 NICENESS = 10
@@ -35,6 +31,8 @@ def projections() -> None:
 @projections.command()
 def run() -> None:
     """Keep all views current until stopped. Stands by while another projector runs."""
+    from interface.runtime import projector
+
     projector.run(context.settings())
 
 
@@ -42,6 +40,9 @@ def run() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def status(as_json: bool) -> None:
     """Show how far each view has come: position, head of the log, lag, state."""
+    from projections.engine.runner import is_running
+    from projections.status import statuses
+
     with context.services() as services:
         views = statuses(services.database)
         has_projector = is_running(services.database)
@@ -54,7 +55,7 @@ def status(as_json: bool) -> None:
         click.echo("No projector is running: run `admitone serve` or `admitone projections run`.")
 
 
-def _as_json(view: ViewStatus) -> dict[str, Any]:
+def _as_json(view: "ViewStatus") -> dict[str, Any]:
     return {
         "name": view.name,
         "position": view.position,
@@ -67,7 +68,7 @@ def _as_json(view: ViewStatus) -> dict[str, Any]:
     }
 
 
-def _in_words(view: ViewStatus) -> str:
+def _in_words(view: "ViewStatus") -> str:
     words = f"{view.name}  position {view.position}  head {view.head}  lag {view.lag_events}"
     if view.lag_events:
         words += f" ({view.lag_seconds:.1f} s)"
@@ -80,7 +81,7 @@ def _in_words(view: ViewStatus) -> str:
     return words
 
 
-def _job_in_words(job: RebuildJob) -> str:
+def _job_in_words(job: "RebuildJob") -> str:
     if job.finished_at is not None:
         return f"last {job.kind} {job.finished_at:%Y-%m-%d %H:%M} UTC"
     return f"{job.kind} {job.state}, {job.progress:.0%}"
@@ -95,6 +96,8 @@ def rebuild(name: str | None, every: bool) -> None:
     Resumes a rebuild that was interrupted. Readers see the old view until the switch, and it is
     kept until `projections prune`. Exit status 3: a rebuild of this view is already running.
     """
+    from projections.rebuild.jobs import REBUILD
+
     for done in _run_jobs(REBUILD, _chosen(name, every)):
         if done.differing is None:
             comparison = "not compared, because the live view was too far behind"
@@ -120,6 +123,8 @@ def verify(name: str | None, every: bool, sample: int | None) -> None:
 
     Exit status 1: some rows differ.
     """
+    from projections.rebuild.jobs import VERIFY
+
     chosen = _chosen(name, every)
     if sample is not None:
         _verify_sample(chosen, sample)
@@ -138,7 +143,11 @@ def verify(name: str | None, every: bool, sample: int | None) -> None:
     sys.exit(1 if differ else 0)
 
 
-def _verify_sample(chosen: list[Projection], sample: int) -> None:
+def _verify_sample(chosen: "list[Projection]", sample: int) -> None:
+    from application.eventstore.mapper import JSONMapper
+    from interface.runtime import command_database
+    from projections.rebuild import spot_check
+
     differ = False
     with command_database.connection(context.settings()) as conn:
         for projection in chosen:
@@ -163,6 +172,11 @@ def retry(name: str) -> None:
 
     Exit status 1: some still can't be applied.
     """
+    from application.eventstore.mapper import JSONMapper
+    from interface.runtime import command_database
+    from projections.catalogue import follower_named
+    from projections.engine.batch import retry as retry_parked
+
     projection = follower_named(name)
     with command_database.connection(context.settings()) as conn:
         applied, left = retry_parked(conn, projection, JSONMapper())
@@ -173,14 +187,20 @@ def retry(name: str) -> None:
 @projections.command()
 def prune() -> None:
     """Drop the views that rebuilds or newer versions have replaced."""
+    from interface.runtime import command_database
+    from projections.catalogue import CATALOGUE
+    from projections.rebuild import jobs
+
     with command_database.connection(context.settings()) as conn:
         dropped = jobs.prune(conn, CATALOGUE)
     click.echo("\n".join(f"dropped {name}" for name in dropped) or "nothing to drop")
 
 
-def _chosen(name: str | None, every: bool) -> list[Projection]:
+def _chosen(name: str | None, every: bool) -> "list[Projection]":
     if every == (name is not None):
         raise click.UsageError("Name one view, or give --all.")
+    from projections.catalogue import CATALOGUE, projection_named
+
     return list(CATALOGUE) if name is None else [projection_named(name)]
 
 
@@ -193,7 +213,13 @@ def _yield_to_others() -> None:
     gc.disable()
 
 
-def _run_jobs(kind: str, chosen: list[Projection]) -> list[RebuildJob]:
+def _run_jobs(kind: str, chosen: "list[Projection]") -> "list[RebuildJob]":
+    from application.eventstore.mapper import JSONMapper
+    from interface.cli.progress import Progress
+    from interface.runtime import command_database
+    from projections.rebuild.jobs import RebuildRunning
+    from projections.rebuild.rebuild import Rebuild
+
     _yield_to_others()
     with command_database.database(context.settings()) as conninfo, Progress() as progress:
         try:
@@ -203,7 +229,7 @@ def _run_jobs(kind: str, chosen: list[Projection]) -> list[RebuildJob]:
             sys.exit(ALREADY_RUNNING)
 
 
-def _print_differences(done: RebuildJob) -> None:
+def _print_differences(done: "RebuildJob") -> None:
     for difference in done.differences or ():
         click.echo(json.dumps(difference))
     if done.differing and done.differing > len(done.differences or ()):

@@ -2,9 +2,7 @@
 
 import click
 
-from interface import bootstrap
 from interface.cli import context
-from interface.runtime import command_database
 
 
 @click.group()
@@ -15,6 +13,9 @@ def schema() -> None:
 @schema.command()
 def apply() -> None:
     """Create or upgrade the tables. Only one process does so at a time."""
+    from interface import bootstrap  # slow, and not needed for a help text
+    from interface.runtime import command_database
+
     with command_database.server(context.settings()) as conninfo:
         steps = bootstrap.apply_schema(conninfo)
     click.echo("\n".join(f"applied {step}" for step in steps) or "nothing to do")
@@ -26,6 +27,9 @@ def roles() -> None:
 
     Run it as the owner of the tables, again after every `schema apply`.
     """
+    from interface import bootstrap
+    from interface.runtime import command_database
+
     with command_database.server(context.settings()) as conninfo:
         bootstrap.apply_roles(conninfo)
     click.echo("The roles have the rights that they need, and no others.")

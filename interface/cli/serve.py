@@ -5,9 +5,6 @@ import os
 import click
 
 from interface.cli import context
-from interface.runtime import command_database
-from interface.runtime.parent_watchdog import end_with_parent
-from interface.runtime.supervisor import Supervisor
 from interface.settings import unused_settings
 
 
@@ -18,6 +15,10 @@ def serve() -> None:
     Starts the database if it is the embedded one, the web workers, the projector and the
     process that sends mail, and starts each again if it dies.
     """
+    from interface.runtime import command_database  # slow, and not needed for a help text
+    from interface.runtime.parent_watchdog import end_with_parent
+    from interface.runtime.supervisor import Supervisor
+
     end_with_parent()
     settings = context.settings()
     for name in unused_settings(os.environ):

@@ -4,15 +4,27 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from application.audit.single_use_report import report as single_use_report
 from interface.cli.audit_context import newest_checkpoint, recorded_access
 from interface.cli.field_type import FieldType
-from interface.web.fields import InstantOrDay
-from interface.web.single_use_page import single_use_page
-from projections.evidence.checkpoint_store import NoCheckpoint
+
+if TYPE_CHECKING:
+    from interface.web.fields import InstantOrDay
+
+
+def _from_field() -> "InstantOrDay":
+    from interface.web.fields import InstantOrDay  # slow, and not needed for a help text
+
+    return InstantOrDay()
+
+
+def _to_field() -> "InstantOrDay":
+    from interface.web.fields import InstantOrDay
+
+    return InstantOrDay(whole_day=True)
 
 
 @click.group()
@@ -24,13 +36,13 @@ def report() -> None:
 @click.option(
     "--from",
     "since",
-    type=FieldType(InstantOrDay(), "time"),
+    type=FieldType(_from_field, "time"),
     help="Count events from this time on, or from the start of this day in UTC.",
 )
 @click.option(
     "--to",
     "until",
-    type=FieldType(InstantOrDay(whole_day=True), "time"),
+    type=FieldType(_to_field, "time"),
     help="Count events before this time, or until the end of this day in UTC.",
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page to print.")
@@ -39,6 +51,10 @@ def single_use(since: datetime | None, until: datetime | None, html: Path | None
 
     Exit status 1: something does not hold. The positions at fault are named.
     """
+    from application.audit.single_use_report import report as single_use_report
+    from interface.web.single_use_page import single_use_page
+    from projections.evidence.checkpoint_store import NoCheckpoint
+
     period = f"{since or 'the beginning'} to {until or 'now'}"
     with recorded_access(f"report single-use, {period}") as services:
         try:

@@ -1,10 +1,10 @@
-"""Counts the web workers that were killed because they no longer answered."""
+"""Counts the web workers that were killed because they no longer answered.
 
-from collections.abc import Iterator
+The library of metrics is not loaded here: it looks for the folder of counts when it is loaded,
+and the supervisor, which counts here, has not chosen one then.
+"""
+
 from pathlib import Path
-
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 _FILE = "killed"
 
@@ -20,18 +20,3 @@ def count(folder: Path) -> int:
 def add_one(folder: Path) -> None:
     """Counts one more. Only the supervisor does."""
     (folder / _FILE).write_text(f"{count(folder) + 1}")
-
-
-class KilledWorkers(Collector):
-    """The count as a metric."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def collect(self) -> Iterator[Metric]:
-        """Yields the counter."""
-        yield CounterMetricFamily(
-            "admitone_workers_killed",
-            "Web workers that were killed because they no longer answered.",
-            value=count(self._folder),
-        )

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
 from prometheus_client import generate_latest as as_text
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from interface.bootstrap import Services
 from interface.ip_address import is_loopback
-from interface.observability.killed_workers import KilledWorkers
+from interface.observability import killed_workers
 from interface.observability.request_facts import method, route, seconds_taken
 from interface.observability.view_metrics import views_of
 
@@ -119,7 +119,7 @@ def count_redemption(outcome: str) -> None:
 class Metrics:
     """The counters of one web worker, and the page that shows those of all workers.
 
-    Create it after the server has forked.
+    A forked process counts for itself, in a file of its own.
     """
 
     def __init__(
@@ -201,3 +201,18 @@ class AllWorkers(Collector):
         """Yields like MultiProcessCollector, but skips files that a worker has not filled yet."""
         files = [str(file) for file in self._folder.glob("*.db") if file.stat().st_size]
         yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+
+
+class KilledWorkers(Collector):
+    """The number of web workers that were killed, as a metric."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Yields the counter."""
+        yield CounterMetricFamily(
+            "admitone_workers_killed",
+            "Web workers that were killed because they no longer answered.",
+            value=killed_workers.count(self._folder),
+        )

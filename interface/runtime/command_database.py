@@ -10,7 +10,6 @@ from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
 from domain.errors import AdmitOneError
-from interface.bootstrap import apply_schema, require_schema
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.settings import Settings
@@ -43,6 +42,8 @@ def database(settings: Settings) -> Iterator[str]:
 
     Creates them in the embedded database. Raises `SchemaMissing` if another one lacks some.
     """
+    from interface.bootstrap import apply_schema, require_schema  # slow; `serve` is not to wait
+
     with server(settings) as conninfo:
         if settings.database_url is None:
             apply_schema(conninfo)

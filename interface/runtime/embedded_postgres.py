@@ -7,6 +7,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
 
@@ -97,20 +98,30 @@ class EmbeddedPostgres:
 
         Raises `EmbeddedPostgresError`.
         """
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Starts the server like `start`, but does not wait for it."""
         if self._server is not None and self.poll() is None:
             return
         self.stop()
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.stop)
-            try:
-                self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._launcher_lock.acquire()
-                with server_lock(self._data, self._cluster) as lock:
-                    self._start_server(lock)
-                self._wait_until_ready()
-            except OSError as error:
-                raise EmbeddedPostgresError(f"PostgreSQL can't be started: {error}.") from error
-            undo.pop_all()
+        with self._stopping_on_errors():
+            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._launcher_lock.acquire()
+            with server_lock(self._data, self._cluster) as lock:
+                self._start_server(lock)
+
+    def wait_until_ready(self) -> None:
+        """Returns when the database of a server that was launched answers."""
+        with self._stopping_on_errors():
+            self._wait_until_ready()
+
+    def disown(self) -> None:
+        """Gives up, in a forked process, what shows by its existence that the service lives."""
+        self._launcher_lock.disown()
+        if self._server is not None:
+            self._server.disown()
 
     def poll(self) -> int | None:
         """Returns the exit status if the server died by itself (negative: a signal), else None."""
@@ -126,6 +137,17 @@ class EmbeddedPostgres:
                 with contextlib.suppress(OSError):
                     self._socket_folder.rmdir()
         self._launcher_lock.release()
+
+    @contextlib.contextmanager
+    def _stopping_on_errors(self) -> Iterator[None]:
+        """Stops the server if the block fails."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
+            try:
+                yield
+            except OSError as error:
+                raise EmbeddedPostgresError(f"PostgreSQL can't be started: {error}.") from error
+            undo.pop_all()
 
     def _conninfo(self, database: str) -> str:
         return make_conninfo(host=str(self._socket_folder), port=5432, dbname=database, user=NAME)

@@ -73,6 +73,15 @@ class GuardedProcess:
                 self._process.wait(patience)
                 break
 
+    def disown(self) -> None:
+        """Leaves the process to the one that started it, of which this one is a fork.
+
+        The guard waits until nobody holds the pipe any more.
+        """
+        if self._guard is not None:
+            os.close(self._guard)
+            self._guard = None
+
     def _dismiss_guard(self) -> None:
         if self._guard is not None:
             with contextlib.suppress(BrokenPipeError):

@@ -1,38 +1,32 @@
-"""A process of the service that is started again whenever it ends."""
+"""A process of the service that is forked from this one, and again whenever it ends."""
 
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from multiprocessing import Process
 from time import monotonic
 
+from domain.errors import AdmitOneError
+from interface.runtime import forks
 from interface.runtime.parent_watchdog import GRACE_SECONDS
+from interface.settings import SettingsError
 
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
-def python_command(module: str, *arguments: str) -> Sequence[str]:
-    """Returns the command that runs one of our modules as this process itself is run.
-
-    -P keeps what lies in the current folder from being imported. -E, if this process has it, does
-    the same for the folders in PYTHONPATH: the script of an isolated installation starts with it.
-    """
-    flags = ("-P", "-E") if sys.flags.ignore_environment else ("-P",)
-    return (sys.executable, *flags, "-m", module, *arguments)
-
-
 class ManagedProcess:
-    """A Python module of ours, run as a process and started again whenever it ends."""
+    """Work that a process of its own does, which is started again whenever it ends.
 
-    def __init__(
-        self, name: str, module: str, *arguments: str, environment: Mapping[str, str]
-    ) -> None:
+    The process shares memory with this one. This one may have no threads that hold a lock.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        """The process calls `work` and ends with it. A refusal is printed as one sentence."""
         self._name = name
-        self._command = python_command(module, *arguments)
-        self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
+        self._work = work
+        self._process: Process | None = None
         self._started_at = 0.0
         self._restart_at: float | None = None
         self._pause = 0.0
@@ -42,9 +36,8 @@ class ManagedProcess:
 
         Ctrl-C in a terminal reaches the supervisor alone, which then stops all in order.
         """
-        self._process = subprocess.Popen(  # noqa: S603 - our own commands
-            self._command, env=self._environment, start_new_session=True
-        )
+        self._process = Process(target=_run, args=(self._name, self._work), name=self._name)
+        self._process.start()
         self._started_at = monotonic()
         self._restart_at = None
 
@@ -55,7 +48,7 @@ class ManagedProcess:
         a sentence that reports it.
         """
         assert self._process is not None  # noqa: S101 - start() comes first
-        status = self._process.poll()
+        status = self._process.exitcode
         if status is None:
             return None
         now = monotonic()
@@ -75,8 +68,16 @@ class ManagedProcess:
         if self._process is None:
             return
         self._process.terminate()
-        try:
-            self._process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.join(GRACE_SECONDS)
+        if (process := self._process.pid) is not None and self._process.exitcode is None:
+            os.killpg(process, signal.SIGKILL)
+            self._process.join()
+
+
+def _run(name: str, work: Callable[[], None]) -> None:
+    os.setsid()
+    forks.name_this_process(name)
+    try:
+        work()
+    except (AdmitOneError, SettingsError) as refusal:
+        sys.exit(str(refusal))

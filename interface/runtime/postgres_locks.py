@@ -49,6 +49,12 @@ class LauncherLock:
             self._file.close()
             self._file = None
 
+    def disown(self) -> None:
+        """Leaves the lock to the process that took it, of which this one is a fork."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
 
 def server_lock(data: Path, cluster: Path) -> IO[str]:
     """Returns the lock that PostgreSQL will inherit. Ends an orphan that still holds it first.

@@ -2,7 +2,8 @@
 
 import logging
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from threading import Event
@@ -12,7 +13,6 @@ import psycopg
 
 from application.eventstore.connection import connect
 from interface.runtime.background_thread import background_thread
-from interface.runtime.managed_process import python_command
 from projections.rebuild import jobs
 
 log = logging.getLogger(__name__)
@@ -62,5 +62,15 @@ def _waiting(conninfo: str) -> list[str]:
 def _start(name: str) -> subprocess.Popen[bytes]:
     log.info("starting to rebuild %s", name)
     return subprocess.Popen(  # noqa: S603 - our own command
-        python_command("interface.cli", "projections", "rebuild", name)
+        _admitone("projections", "rebuild", name)
     )
+
+
+def _admitone(*arguments: str) -> Sequence[str]:
+    """Returns our command with these arguments, run as this process itself is run.
+
+    -P keeps what lies in the current folder from being imported. -E, if this process has it, does
+    the same for the folders in PYTHONPATH: the script of an isolated installation starts with it.
+    """
+    flags = ("-P", "-E") if sys.flags.ignore_environment else ("-P",)
+    return (sys.executable, *flags, "-m", "interface.cli", *arguments)

@@ -1,7 +1,11 @@
 """The process that starts all the others, starts them again when they die, and stops them.
 
-It starts the database, applies the schema, then starts sender, projector and web server. It stops
-them the other way round: the web server first, which finishes its requests.
+It starts the database, and while that gets ready loads the modules of the whole service, once: it
+applies the schema, then forks sender, projector and web server, which share these modules. It
+stops them the other way round: the web server first, which finishes its requests.
+
+So this process may hold no locks and have no threads of its own at work. What needs connections
+with threads runs in a process of its own.
 """
 
 import errno
@@ -9,30 +13,30 @@ import os
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from multiprocessing import Process
 from pathlib import Path
 from threading import Event
 from time import monotonic
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from application.people.accounts import Account
-from domain.errors import AdmitOneError, Invalid, Unavailable
-from interface.bootstrap import Services, apply_schema, build
-from interface.key_store import secret_keys
+from domain.errors import AdmitOneError
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
-from interface.runtime.parent_watchdog import for_children
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from interface.runtime.loaded_service import LoadedService
 
 WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two checks while it starts
 ADDRESS_SECONDS = 3.0  # how long the workers of a killed service may hold the address
 NOTICE_SECONDS = 30.0  # between two messages about what it waits for
-FIRST_OWNER = "owner@localhost"
 
 
 class AddressInUse(AdmitOneError):
@@ -57,12 +61,11 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(signal.SIGHUP, self._on_signal)
         try:
-            conninfo = self._start_database()
+            conninfo = self._launch_database()
             self._wait_for_address()
-            apply_schema(conninfo)
-            self._start_children(conninfo)
+            service = self._start_children(conninfo)
             if self._is_ready():
-                self._welcome(conninfo)
+                self._welcome(service)
             while not self._stop.wait(WATCH_SECONDS):
                 self._revive()
                 self._replace_silent_workers()
@@ -76,13 +79,14 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
-    def _start_database(self) -> str:
+    def _launch_database(self) -> str:
+        """Returns the connection string of a database that may not answer yet."""
         if self._settings.database_url is not None:
             return self._settings.database_url
         self._server = EmbeddedPostgres(
             self._settings.data / "postgres", binaries=self._settings.postgres_bin
         )
-        self._server.start()
+        self._server.launch()
         return self._server.conninfo
 
     def _wait_for_address(self) -> None:
@@ -100,24 +104,28 @@ class Supervisor:
                     f" Set {PREFIX}PORT or {PREFIX}HOST."
                 )
 
-    def _start_children(self, conninfo: str) -> None:
+    def _start_children(self, conninfo: str) -> "LoadedService":
         folder = self._empty_metrics_folder()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
+        from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
+
+        service = LoadedService(self._settings, conninfo)
+        if self._server is not None:
+            self._server.wait_until_ready()
+        service.apply_schema()
         self._workers = WorkerWatch(folder)
-        environment = for_children(os.environ) | {
-            f"{PREFIX}DATABASE_URL": conninfo,
-            f"{PREFIX}DATA": str(self._settings.data),
-            f"{PREFIX}SECRET_KEYS": ",".join(secret_keys(self._settings)),
-            "PROMETHEUS_MULTIPROC_DIR": str(folder),
-        }
-        projector = ("interface.cli", "projections", "run")
-        deliveries = ("interface.cli", "deliveries", "run")
         self._children = [
-            ManagedProcess("sender", *deliveries, environment=environment),
-            ManagedProcess("projector", *projector, environment=environment),
-            ManagedProcess("web server", "interface.runtime.web_server", environment=environment),
+            ManagedProcess(name, partial(self._as_child, work))
+            for name, work in service.processes.items()
         ]
         for child in self._children:
             child.start()
+        return service
+
+    def _as_child(self, work: Callable[[], None]) -> None:
+        if self._server is not None:
+            self._server.disown()
+        work()
 
     def _empty_metrics_folder(self) -> Path:
         """Creates the folder in which the web workers count, one for each port.
@@ -148,22 +156,11 @@ class Supervisor:
                 said_at = monotonic()
         return False
 
-    def _welcome(self, conninfo: str) -> None:
-        self._say(f"Admit One is at {self._settings.public_url}")
-        services = build(self._settings, conninfo)
-        try:
-            account = services.accounts.first() or _first_owner(services)
-            if services.accounts.anybody_has_signed_in():
-                return
-            # A log that others may read must not let them in.
-            if sys.stdout.isatty():
-                self._say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
-            else:
-                self._say(f"To sign in: admitone accounts sign-in-link {account.email}")
-        except Unavailable:
-            self._say("The database stopped answering before a sign-in link was created.")
-        finally:
-            services.close()
+    def _welcome(self, service: "LoadedService") -> None:
+        welcome = partial(service.welcome, self._say)
+        process = Process(target=self._as_child, args=(welcome,))
+        process.start()
+        process.join()
 
     def _replace_silent_workers(self) -> None:
         """Kills workers that live but answer nobody; the web server starts others."""
@@ -193,10 +190,3 @@ def _obstacle(host: str, port: int) -> OSError | None:
         except OSError as error:
             return error
     return None
-
-
-def _first_owner(services: Services) -> Account:
-    try:
-        return services.accounts.create(email=FIRST_OWNER, name="Owner", roles=("owner", "admin"))
-    except Invalid:  # another service on the same database was faster
-        return services.accounts.by_email(FIRST_OWNER)

@@ -1,26 +1,26 @@
-"""`python -m interface.runtime.web_server`: the web server with its worker processes."""
+"""The web server with its worker processes."""
 
-import gc
 import logging
 import os
-import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
+from flask import Flask
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from interface.bootstrap import build
 from interface.observability import logs
-from interface.runtime import connection_warden, parent_watchdog
+from interface.runtime import connection_warden, forks, parent_watchdog
 from interface.runtime.lanes import Lane
 from interface.runtime.request_front import RequestFront, SlowWork
 from interface.settings import Settings
 from interface.web import public_address
 from interface.web.problems import TooManySignIns
-from interface.wsgi import create_app
 
 MOST_CONNECTIONS = 4096  # of a worker, idle ones included
 # Of a worker, for everything but slow work. Few, because they all want Python's one lock.
@@ -34,34 +34,28 @@ KILL_SECONDS = 10  # how long a stopping worker may take to finish its requests
 # The server logs through the handlers of all other loggers.
 LOG_CONFIG = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 SIGNAL_SECONDS = 0.1
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Serves until SIGTERM and replaces workers that die."""
-    settings = Settings.from_environment(os.environ)
+def run(settings: Settings, app: Flask) -> None:
+    """Serves the application until SIGTERM and replaces workers that die."""
     logs.configure(settings.log)
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
     serve(
-        "interface.runtime.web_server:worker",
+        partial(_worker, settings, app),
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
     )
 
 
-def serve(worker: str, *, host: str, port: int, workers: int) -> None:
-    """Serves until SIGTERM. Each worker process runs what the function `worker` builds.
-
-    The function is named like "module:function", because the processes look it up themselves.
-    """
-    _prepare_forks()
+def serve(worker: Callable[[], Any], *, host: str, port: int, workers: int) -> None:
+    """Serves until SIGTERM. Each worker process runs what `worker` builds in it."""
+    forks.prepare()
     WebServer(
-        worker,
-        factory=True,
+        __name__,  # only a name: the workers are forks, so they are given what they run
         interface=Interfaces.RSGI,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
@@ -78,18 +72,14 @@ def serve(worker: str, *, host: str, port: int, workers: int) -> None:
         log_dictconfig=LOG_CONFIG,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
-    ).serve()
+    ).serve(target_loader=worker, wrap_loader=False)
 
 
-def worker() -> RequestFront:
-    """Builds the application of one worker, on what the environment names."""
+def _worker(settings: Settings, app: Flask) -> RequestFront:
+    """Starts the threads of one worker."""
+    forks.name_this_process("web worker")
     parent_watchdog.end_with_parent()
-    settings = Settings.from_environment(os.environ)
-    if settings.database_url is None:
-        raise RuntimeError("ADMITONE_DATABASE_URL is not set: `admitone serve` sets it.")
-    logs.configure(settings.log)
     connection_warden.start(settings.port)
-    app = create_app(build(settings, settings.database_url))
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return RequestFront(
         app,
@@ -123,26 +113,6 @@ def _computes_metrics(method: str, path: str) -> bool:
     return path == "/metrics"
 
 
-def _prepare_forks() -> None:
-    """Lets workers share the imported modules, and lets signals end a worker that is starting.
-
-    A forked worker has the handlers of the server until it installs its own. A SIGTERM that
-    arrived in between would be lost.
-    """
-    gc.freeze()
-    os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS),
-        after_in_child=_die_of_signals,
-    )
-
-
-def _die_of_signals() -> None:
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
 class WebServer(MPServer):
     """A server that asks its workers to stop until they do.
 
@@ -161,7 +131,3 @@ class WebServer(MPServer):
                 for worker in self.wrks:
                     worker.kill()
         self.wrks.clear()
-
-
-if __name__ == "__main__":
-    main()

@@ -27,21 +27,21 @@ def postgres(conninfo: str) -> Kinds:
 def ours(supervisor: int) -> Kinds:
     """Returns the kinds of processes below a supervisor, which have a session for each child."""
 
-    def of(*words: str) -> list[Process]:
+    def of(*names: str) -> list[Process]:
         return [
             process
             for child in processes.children(supervisor)
-            if any(word in child.command for word in words)
+            if child.name in names
             for process in processes.family(child.pid)
         ]
 
     def other() -> list[Process]:
-        known = {process.pid for process in of("web_server", "projections run")}
+        known = {process.pid for process in of("web server", "projector")}
         return [each for each in processes.family(supervisor) if each.pid not in known]
 
     return {
-        WEB: lambda: of("web_server"),
-        PROJECTOR: lambda: of("projections run"),
+        WEB: lambda: of("web server"),
+        PROJECTOR: lambda: of("projector"),
         OTHER: other,
     }
 

@@ -9,12 +9,16 @@ from typing import NamedTuple
 
 
 class Process(NamedTuple):
-    """One process, distinguished by its start from a later one with the same id."""
+    """One process, distinguished by its start from a later one with the same id.
+
+    `name` is what it calls itself, at most 15 characters.
+    """
 
     pid: int
     started_at: int
     parent: int
     session: int
+    name: str
     command: str
 
     @property
@@ -30,6 +34,14 @@ class Process(NamedTuple):
     def freeze(self) -> None:
         """Sends SIGSTOP: it lives, and does nothing."""
         os.kill(self.pid, signal.SIGSTOP)
+
+    def open_files(self) -> list[str]:
+        """Returns the paths of the files that it has open."""
+        found = []
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # it has just been closed
+                found.append(str(descriptor.readlink()))
+        return found
 
     def memory(self) -> int:
         """Returns the bytes in use, with its share of shared memory (PSS)."""
@@ -70,7 +82,7 @@ def web_workers(service: int) -> list[Process]:
     (server,) = [
         process
         for process in processes
-        if "interface.runtime.web_server" in process.command and process.parent == service
+        if process.name == "web server" and process.parent == service
     ]
     return [process for process in processes if process.parent == server.pid]
 
@@ -100,10 +112,11 @@ def _read(pid: int) -> Process | None:
     """Returns the process with this id, unless it has ended or is a zombie."""
     try:
         fields = _fields(pid)
+        name = Path(f"/proc/{pid}/comm").read_text().removesuffix("\n")
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except (FileNotFoundError, ProcessLookupError):
         return None
     state, parent, session, started_at = fields[0], fields[1], fields[3], fields[19]
     if state == "Z":
         return None
-    return Process(pid, int(started_at), int(parent), int(session), command)
+    return Process(pid, int(started_at), int(parent), int(session), name, command)

@@ -43,9 +43,9 @@ class RestartableService:
         """Returns all processes of the service."""
         return family(self.service.process.pid)
 
-    def process(self, command: str) -> Process:
-        """Returns the first of the processes with this in its command."""
-        return next(p for p in self.processes() if command in p.command)
+    def process(self, name: str) -> Process:
+        """Returns the first of the processes with this name."""
+        return next(process for process in self.processes() if process.name == name)
 
     def kill(self) -> None:
         """Kills all processes, the supervisor first, so that none is started again."""

@@ -7,7 +7,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
-from application.people.accounts import ROLES, Account, LastAdmin
+from application.people.accounts import Account, LastAdmin
+from application.people.roles import ROLES
 from domain.errors import Invalid
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _

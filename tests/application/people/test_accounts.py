@@ -8,12 +8,12 @@ import pytest
 from itsdangerous import TimestampSigner
 
 from application.people.accounts import (
-    ALL_SCOPES,
     SIGN_IN_LIFETIME,
     Account,
     AccountNotFound,
     Accounts,
 )
+from application.people.roles import ALL_SCOPES
 from application.people.tokens import InvalidToken
 from domain.errors import Invalid
 from interface.bootstrap import Services

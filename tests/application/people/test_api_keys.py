@@ -54,7 +54,10 @@ def test_a_key_cannot_have_more_scopes_than_the_roles_allow(
 def test_keys_are_listed_newest_first_without_their_secrets(
     accounts: Accounts, olivia: Account
 ) -> None:
-    older, newer = (accounts.create_key(olivia, name=name, now=NOW) for name in ("older", "newer"))
+    older, newer = (
+        accounts.create_key(olivia, name=name, now=now)
+        for name, now in (("older", NOW), ("newer", LATER))
+    )
     keys = accounts.api_keys()
     assert [(key.name, key.prefix) for key in keys] == [
         ("newer", prefix_of(newer)),

@@ -27,7 +27,7 @@ if __name__ == "__main__":
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
     web_server.serve(
-        "tests.benchmarks.crud.server:worker",
+        worker,
         host="127.0.0.1",
         port=int(os.environ["CRUD_PORT"]),
         workers=int(os.environ["CRUD_WORKERS"]),

@@ -17,9 +17,10 @@ from application.commands.redemption import RedemptionCommands
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
 from application.outgoing import AddressNotAllowed
-from application.people.accounts import ALL_SCOPES, Accounts
+from application.people.accounts import Accounts
 from application.people.rate_limits import TooManyAttempts
 from application.people.recent_callers import Caller
+from application.people.roles import ALL_SCOPES
 from domain import errors
 from domain.errors import AdmitOneError
 from interface.bootstrap import Services

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from application.people.accounts import ALL_SCOPES
+from application.people.roles import ALL_SCOPES
 from application.people.tokens import InvalidToken
 from interface.bootstrap import Services
 from tests.support.clock import Clock

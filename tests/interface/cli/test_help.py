@@ -1,7 +1,10 @@
-"""What `admitone --help` and `admitone --version` print, and how little they load for it."""
+"""What `admitone --help` and `admitone --version` print, and how little commands load."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -43,14 +46,44 @@ def test_the_version_is_printed(run: Command) -> None:
     assert run("--version") == (0, f"admitone {version()}\n", "")
 
 
-@pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_neither_loads_what_only_a_command_needs(argument: str) -> None:
+def loaded_by(*commands: list[str], of: set[str], **settings: str) -> str:
+    """Runs commands in one new process and returns which of the packages it has then loaded."""
     script = (
-        "import sys, interface.cli as cli\n"
-        "try: cli.main()\n"
-        "finally: print(sorted({'flask', 'psycopg', 'marshmallow'} & set(sys.modules)))"
+        "import sys\n"
+        "from interface.cli import commands\n"
+        f"for arguments in {commands!r}:\n"
+        "    try: commands(arguments, prog_name='admitone')\n"
+        "    except SystemExit as end: assert not end.code, arguments\n"
+        f"print(sorted({of!r} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, argument], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    return done.stdout.splitlines()[-1]
+
+
+def test_help_and_the_version_load_nothing_that_only_a_command_needs() -> None:
+    helps = [[name, "--help"] for name in COMMANDS]
+    slow = {"babel", "eventsourcing", "flask", "granian", "marshmallow", "psycopg", "rich"}
+    assert loaded_by(["--version"], ["--help"], *helps, of=slow) == "[]"
+
+
+def test_plain_commands_load_neither_the_web_application_nor_progress_bars(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    plain = (
+        ["schema", "apply"],
+        ["accounts", "create", "ada@example.org"],
+        ["keys", "list"],
+        ["deliveries", "list"],
+        ["projections", "status"],
+        ["privacy", "retention"],
+        ["audit", "accesses"],
+    )
+    slow = {"babel", "flask", "granian", "icalendar", "jinja2", "marshmallow", "rich"}
+    settings = {"ADMITONE_DATABASE_URL": new_database(), "ADMITONE_DATA": str(tmp_path)}
+    assert loaded_by(*plain, of=slow, **settings) == "[]"

@@ -96,7 +96,7 @@ def test_every_worker_counts_in_files_of_its_own(counting: Service) -> None:
     pids = {str(worker.pid) for worker in web_workers(counting.process.pid)}
     assert len(pids) == 2
     counters = {file.stem.rpartition("_")[2] for file in folder(counting).glob("counter_*.db")}
-    assert counters == pids
+    assert pids <= counters  # the server, of which they are forks, has files as well
 
 
 def test_the_counts_of_a_killed_worker_are_not_lost(counting: Service) -> None:

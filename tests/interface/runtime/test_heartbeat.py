@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from interface.observability import killed_workers
+from interface.observability.metrics import KilledWorkers
 from interface.runtime import heartbeat
 from interface.runtime.heartbeat import WorkerWatch, beat
 
@@ -58,7 +58,7 @@ def test_killed_workers_are_counted(tmp_path: Path) -> None:
     beat(tmp_path)
     watch.forget(os.getpid())
     watch.forget(os.getpid())
-    (metric,) = killed_workers.KilledWorkers(tmp_path).collect()
+    (metric,) = KilledWorkers(tmp_path).collect()
     assert [(sample.name, sample.value) for sample in metric.samples] == [
         ("admitone_workers_killed_total", 2)
     ]

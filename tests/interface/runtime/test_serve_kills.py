@@ -45,7 +45,7 @@ def insist(ask: Callable[[], Answer], status: int) -> Answer:
 
 def test_killed_web_workers_are_replaced(restartable: RestartableService) -> None:
     running = restartable.running()
-    server = restartable.process("interface.runtime.web_server")
+    server = restartable.process("web server")
     workers = web_workers(running.process.pid)
     assert len(workers) == 2
     for worker in workers:
@@ -72,7 +72,7 @@ def test_a_killed_web_server_is_replaced_and_its_workers_end(
     restartable: RestartableService,
 ) -> None:
     running = restartable.running()
-    server = restartable.process("interface.runtime.web_server")
+    server = restartable.process("web server")
     workers = web_workers(running.process.pid)
     server.kill()
     wait_until(lambda: not any(worker.alive for worker in workers))
@@ -84,7 +84,7 @@ def test_after_the_projector_was_killed_views_catch_up_again(
 ) -> None:
     running = restartable.running()
     calendar = running.new_calendar()
-    restartable.process("projections run").kill()
+    restartable.process("projector").kill()
     written = running.post(f"/calendars/{calendar}/links", {})
     position = written.headers["x-log-position"]
     path = f"/links/{written.json['id']}"
@@ -96,7 +96,7 @@ def test_after_the_database_was_killed_it_can_be_written_to_again(
 ) -> None:
     running = restartable.running()
     calendar = running.new_calendar()
-    restartable.process("bin/postgres").kill()
+    restartable.process("postgres").kill()
     insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
 
 

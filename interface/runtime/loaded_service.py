@@ -1,0 +1,84 @@
+"""The service, loaded once in the process that is then forked into all its processes.
+
+Importing this loads the modules of all of them.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from application.people.accounts import Account
+from domain.errors import Invalid, Unavailable
+from interface import bootstrap, i18n
+from interface.bootstrap import build
+from interface.key_store import secret_keys
+from interface.mail import writer  # noqa: F401 - loaded here so that it is shared
+from interface.runtime import delivery_process, forks, projector, web_server
+from interface.runtime.parent_watchdog import for_children
+from interface.settings import PREFIX, Settings
+from interface.webhooks import messages  # noqa: F401 - loaded here so that it is shared
+from interface.wsgi import create_app
+
+FIRST_OWNER = "owner@localhost"
+
+
+class LoadedService:
+    """Everything that the processes of the service share. Nothing of it is in use yet."""
+
+    def __init__(self, settings: Settings, conninfo: str) -> None:
+        """Loads the service and puts into the environment what its processes read there.
+
+        Needs no database yet. Raises `SettingsError` if the keys can't be stored.
+        """
+        settings = replace(settings, database_url=conninfo, secret_keys=secret_keys(settings))
+        os.environ |= for_children(os.environ) | {
+            f"{PREFIX}DATABASE_URL": conninfo,
+            f"{PREFIX}DATA": str(settings.data),
+            f"{PREFIX}SECRET_KEYS": ",".join(settings.secret_keys),
+        }
+        i18n.load_languages()
+        self._conninfo = conninfo
+        self._services = build(settings, conninfo)
+        app = create_app(self._services)
+        self.processes: Mapping[str, Callable[[], None]] = {
+            "sender": partial(delivery_process.run, settings),
+            "projector": partial(projector.run, settings),
+            "web server": partial(web_server.run, settings, app),
+        }
+        """What each process does, by its name, in the order in which they are started."""
+        forks.prepare()
+
+    def apply_schema(self) -> None:
+        """Creates or upgrades the tables."""
+        bootstrap.apply_schema(self._conninfo)
+
+    def welcome(self, say: Callable[[str], None]) -> None:
+        """Prints the address and, while nobody has signed in, how to do so.
+
+        A terminal shows a link. A log, which others may read, does not.
+
+        To be called in a process of its own, because it starts threads.
+        """
+        services = self._services
+        say(f"Admit One is at {services.settings.public_url}")
+        try:
+            account = services.accounts.first() or self._first_owner()
+            if services.accounts.anybody_has_signed_in():
+                return
+            if sys.stdout.isatty():
+                say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
+            else:
+                say(f"To sign in: admitone accounts sign-in-link {account.email}")
+        except Unavailable:
+            say("The database stopped answering before a sign-in link was created.")
+        finally:
+            services.close()
+
+    def _first_owner(self) -> Account:
+        accounts = self._services.accounts
+        try:
+            return accounts.create(email=FIRST_OWNER, name="Owner", roles=("owner", "admin"))
+        except Invalid:  # another service on the same database was faster
+            return accounts.by_email(FIRST_OWNER)
