@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import islice, pairwise
 from math import inf
 from typing import NamedTuple
@@ -196,17 +197,30 @@ def _runs(openings: Iterable[_Opening]) -> Iterator[tuple[list[_Opening], int]]:
 def _segments(zone: ZoneInfo, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
     """Cuts [start, stop) where the zone's offset changes; yields (start, stop, offset in minutes).
 
-    Probes once a day, because no zone has ever changed its offset twice within three days.
+    Looks at whole days in UTC, because no zone has ever changed its offset twice within three days.
     """
-    begin, offset = start, _offset(zone, start)
-    for probe in range(start, stop, _DAY):
-        end = min(probe + _DAY, stop)
-        if _offset(zone, end) != offset:
-            change = _first_change(zone, probe, end)
+    begin, offset = start, None
+    for day in range(start // _DAY, (stop - 1) // _DAY + 1):
+        change, before, after = _offsets_on(zone, day)
+        if offset is None:
+            offset = before if start < change else after
+        if before != after and begin < change < stop:
             yield begin, change, offset
-            begin, offset = change, _offset(zone, end)
-    if begin < stop:
+            begin, offset = change, after
+    if offset is not None:
         yield begin, stop, offset
+
+
+@lru_cache(maxsize=8192)
+def _offsets_on(zone: ZoneInfo, day: int) -> tuple[int, int, int]:
+    """Returns the minute of a change on a UTC day, numbered since 1970, and the offsets around it.
+
+    Without a change, the minute is that at which the day ends, and both offsets are the same.
+    """
+    start, stop = day * _DAY, (day + 1) * _DAY
+    before, after = _offset(zone, start), _offset(zone, stop)
+    change = stop if before == after else _first_change(zone, start, stop)
+    return change, before, after
 
 
 def _first_change(zone: ZoneInfo, start: int, stop: int) -> int:

@@ -36,6 +36,7 @@ def prepare(environment: Environment) -> None:
         "language": language,
         "sentence": sentence,
         "day_text": day_text,
+        "free_day_text": free_day_text,
         "short_day_text": short_day_text,
         "date_text": date_text,
         "short_date_text": short_date_text,
@@ -136,6 +137,11 @@ def day_text(moment: date | datetime, zone: str | None = None) -> str:
     return _date_text(_day(moment, zone), "full", locale())
 
 
+def free_day_text(day: date, count: int) -> str:
+    """Returns a date in full, and how many times are available then."""
+    return _free_day_text(day, count, locale())
+
+
 def short_day_text(moment: date | datetime, zone: str | None = None) -> str:
     """Formats day and month, such as 24 Nov."""
     return _skeleton_text(_day(moment, zone), "MMMd", locale())
@@ -153,7 +159,7 @@ def short_date_text(moment: date | datetime, zone: str | None = None) -> str:
 
 def days_text(first: date, last: date) -> str:
     """Formats a range of dates, such as 23–29 Nov 2026."""
-    return dates.format_interval(first, last, "yMMMd", locale=locale())
+    return _days_text(first, last, locale())
 
 
 def weekday_text(moment: date | datetime, zone: str | None = None) -> str:
@@ -268,6 +274,18 @@ def _date_text(day: date, width: Literal["medium", "full"], reader: Locale) -> s
 @lru_cache(maxsize=4096)
 def _skeleton_text(day: date, skeleton: str, reader: Locale) -> str:
     return dates.format_skeleton(skeleton, day, locale=reader)
+
+
+@lru_cache(maxsize=1024)
+def _days_text(first: date, last: date, reader: Locale) -> str:
+    return dates.format_interval(first, last, "yMMMd", locale=reader)
+
+
+@lru_cache(maxsize=4096)
+def _free_day_text(day: date, count: int, reader: Locale) -> str:
+    with reading(lambda: reader):
+        times = ngettext("%(count)s available time", "%(count)s available times", count)
+        return f"{day_text(day)}, {times % {'count': count}}"
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,8 @@ from pathlib import Path
 from flask import Response, request, url_for
 from werkzeug.exceptions import NotFound
 
+from interface.web.public_address import public_path
+
 FOLDER = Path(__file__).parent.parent / "pages" / "static"
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -31,7 +33,7 @@ class StaticFile:
 
 def asset(name: str) -> str:
     """Returns the address of a static file, which changes with its content so that it caches."""
-    return url_for("static", filename=name, v=_read(name).fingerprint)
+    return _address(public_path(), name)
 
 
 def static_response(name: str) -> Response:
@@ -64,6 +66,12 @@ def static_response(name: str) -> Response:
 def _accepts_gzip() -> bool:
     accepted = {name.lower(): quality for name, quality in request.accept_encodings}
     return accepted.get("gzip", accepted.get("*", 0)) > 0
+
+
+@cache
+def _address(_root: str, name: str) -> str:
+    """Returns the address of a static file below the public path `_root` of this request."""
+    return url_for("static", filename=name, v=_read(name).fingerprint)
 
 
 @cache

@@ -282,14 +282,3 @@ FAULTS = (
 )
 """The errors of an event or of a projection. Any other error (a lost connection, a full disk, a
 missing table) is no event's fault, and another attempt may succeed."""
-
-
-def like_pattern(text: str | None) -> str | None:
-    """Returns the ILIKE pattern that finds `text` anywhere, whatever characters it contains.
-
-    Returns None, for no condition at all, if there is no text.
-    """
-    if not text:
-        return None
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

@@ -1,10 +1,12 @@
 """The owner's list of links: what became of each, newest first."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+from unicodedata import normalize
 from uuid import UUID
 
 import msgspec
@@ -17,7 +19,7 @@ from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
 from domain.offer import Offer
 from projections.engine.projection import Projection, applies
-from projections.engine.tables import Rows, Table, like_pattern
+from projections.engine.tables import Rows, Table
 
 NAME = "link_list_v3"
 
@@ -94,7 +96,19 @@ class LinkRow(LinkDetails):
     position: int
 
 
-LINKS = Table(NAME, StoredLink, indexes={"owner": "(owner_id, position DESC)"})
+# The first two hold all that lists are ordered and filtered by, so that links which a filter leaves
+# out are never read. The third finds the link of a booking that was searched for.
+LINKS = Table(
+    NAME,
+    StoredLink,
+    indexes={
+        "newest": "(owner_id, position DESC)"
+        " INCLUDE (link_id, calendar_id, expires_at, redeemed_at, revoked_at)",
+        "expiring": "(owner_id, expires_at, position)"
+        " INCLUDE (link_id, calendar_id, redeemed_at, revoked_at)",
+        "booking": "(booking_id) WHERE booking_id IS NOT NULL",
+    },
+)
 BOOKINGS = Table(f"{NAME}_bookings", StoredBooking)
 
 
@@ -161,34 +175,82 @@ class LinkList(Projection):
         rows.change(BOOKINGS, event.originator_id).booking_status = BookingStatus.CANCELLED
 
 
-_STATUS = sql.SQL("""CASE WHEN redeemed_at IS NOT NULL THEN 'redeemed'
-    WHEN revoked_at IS NOT NULL THEN 'revoked'
-    WHEN expires_at <= %(now)s THEN 'expired' ELSE 'active' END""")
+_UNUSED = "redeemed_at IS NULL AND revoked_at IS NULL"
+
+_WITH_STATUS = {
+    LinkStatus.ACTIVE: f"{_UNUSED} AND expires_at > %(now)s",
+    LinkStatus.REDEEMED: "redeemed_at IS NOT NULL",
+    LinkStatus.EXPIRED: f"{_UNUSED} AND expires_at <= %(now)s",
+    LinkStatus.REVOKED: "redeemed_at IS NULL AND revoked_at IS NOT NULL",
+}
+
+_STATUS = sql.SQL("CASE {} END").format(
+    sql.SQL(" ").join(
+        sql.SQL(f"WHEN {condition} THEN {status.value!r}")
+        for status, condition in _WITH_STATUS.items()
+    )
+)
+
+# OFFSET 0 keeps PostgreSQL from reading whole tables to find a few rows, where it expects many.
+_TYPED = sql.SQL("""
+    LEFT JOIN LATERAL (
+        SELECT data, search_key FROM personal_data
+        WHERE originator_id = link_id AND originator_version = typed_version OFFSET 0
+    ) AS typed ON true
+    LEFT JOIN LATERAL (
+        SELECT data, search_key FROM personal_data
+        WHERE originator_id = booking_id AND originator_version = 1 OFFSET 0
+    ) AS made ON true""")
 
 _SELECT = sql.SQL("""
     SELECT link_id AS id, owner_id, calendar_id, position, version, {status} AS status,
         typed.data AS link_data, offer,
         issued_at, expires_at, redeemed_at, revoked_at, replaced_by,
         booking_id, booking_start, booking_end, booking_status, made.data AS booking_data
-    FROM {links} LEFT JOIN {bookings} USING (booking_id)
-    LEFT JOIN personal_data typed
-        ON typed.originator_id = link_id AND typed.originator_version = typed_version
-    LEFT JOIN personal_data made
-        ON made.originator_id = booking_id AND made.originator_version = 1""").format(
-    status=_STATUS, links=LINKS.identifier, bookings=BOOKINGS.identifier
+    FROM {links} LEFT JOIN {bookings} USING (booking_id) {typed}""").format(
+    status=_STATUS, links=LINKS.identifier, bookings=BOOKINGS.identifier, typed=_TYPED
 )
 
-_LIST = sql.SQL("""{select}
-    WHERE owner_id = %(owner_id)s
-        AND (%(cursor)s::bigint IS NULL OR {key} {beyond} {key_at_cursor})
-        AND (%(ids)s::uuid[] IS NULL OR link_id = ANY(%(ids)s))
-        AND (%(first)s::bigint IS NULL OR position BETWEEN %(first)s AND %(last)s)
-        AND (%(calendar_id)s::uuid IS NULL OR calendar_id = %(calendar_id)s)
-        AND (%(status)s::text IS NULL OR {status} = %(status)s)
-        AND (%(q)s::text IS NULL
-            OR concat_ws(E'\\n', typed.data->>'recipient', typed.data->>'note',
-                typed.data->>'reference', made.data->>'name', made.data->>'email') ILIKE %(q)s)
-    ORDER BY {key} {direction} LIMIT %(limit)s""")
+_LIST = sql.SQL("{select} WHERE link_id IN ({page}) ORDER BY {sorted}")
+
+_PAGE = sql.SQL("""
+    SELECT link_id FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {limit}""")
+
+_PATTERN = sql.SQL("(SELECT '%%' || search_key(%(q)s) || '%%')")
+
+# Whatever contains a text has a key that contains the text's. Not the other way round, and the key
+# has the notes of an invitee as well, so those that remain are compared in full.
+_MATCHES = sql.SQL("""
+    (typed.search_key LIKE {pattern} OR made.search_key LIKE {pattern})
+    AND strpos(folded(concat_ws(E'\n', typed.data->>'recipient', typed.data->>'note',
+        typed.data->>'reference', made.data->>'name', made.data->>'email')),
+        (SELECT folded(%(q)s))) > 0""").format(pattern=_PATTERN)
+
+# Two ways to a page of what is searched for. A common text is found soon among the first links of
+# the list, and a rare one by the index, whose entries are those of all owners. Where there are no
+# more links than these first ones, the second query ends at once.
+_SEARCH_AMONG_FIRST = sql.SQL("""
+    SELECT link_id FROM (
+        SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
+    ) AS first {typed}
+    WHERE {matches} ORDER BY {sorted} LIMIT {limit}""")
+
+_SEARCH_BY_INDEX = sql.SQL("""
+    WITH found AS MATERIALIZED (
+        SELECT originator_id AS id FROM personal_data
+        WHERE EXISTS (SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first})
+            AND search_key LIKE {pattern}
+    ), candidates AS MATERIALIZED (
+        SELECT link.* FROM found CROSS JOIN LATERAL (
+            SELECT * FROM {links} WHERE link_id = id
+            UNION ALL SELECT * FROM {links} WHERE booking_id = id OFFSET 0
+        ) AS link WHERE {conditions}
+    )
+    SELECT link_id FROM candidates {typed}
+    WHERE {matches} GROUP BY link_id, {columns} ORDER BY {sorted} LIMIT {limit}""")
+
+_SEARCHED_FIRST = 1000
+_HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
 
 
 class LinkOrder(StrEnum):
@@ -200,22 +262,20 @@ class LinkOrder(StrEnum):
 
 
 class _SortKey(NamedTuple):
-    """A sort key of links, and its value for the link at the position %(cursor)s."""
+    """What links are sorted by, and the values of that for the link at the position %(cursor)s."""
 
-    key: sql.Composable
-    key_at_cursor: sql.Composable
+    columns: tuple[str, ...]
+    at_cursor: str
     ascends: bool
 
 
 _ORDERED_BY = {
-    LinkOrder.NEWEST: _SortKey(sql.SQL("position"), sql.SQL("%(cursor)s"), ascends=False),
-    LinkOrder.OLDEST: _SortKey(sql.SQL("position"), sql.SQL("%(cursor)s"), ascends=True),
+    LinkOrder.NEWEST: _SortKey(("position",), "(%(cursor)s::bigint)", ascends=False),
+    LinkOrder.OLDEST: _SortKey(("position",), "(%(cursor)s::bigint)", ascends=True),
     LinkOrder.EXPIRING: _SortKey(
-        sql.SQL("(expires_at, position)"),
-        sql.SQL("""(SELECT expires_at, position FROM {links}
-            WHERE owner_id = %(owner_id)s AND position = %(cursor)s)""").format(
-            links=LINKS.identifier
-        ),
+        ("expires_at", "position"),
+        f"""((SELECT expires_at FROM {LINKS.name}
+            WHERE owner_id = %(owner_id)s AND position = %(cursor)s), %(cursor)s)""",  # noqa: S608
         ascends=True,
     ),
 }
@@ -243,32 +303,61 @@ def links_of(
     `q` is looked for in recipient, note, reference, and the invitee's name and e-mail address.
     """
     backwards = after is not None
-    key, key_at_cursor, ascends = _ORDERED_BY[order]
+    columns, at_cursor, ascends = _ORDERED_BY[order]
     direction, beyond = ("ASC", ">") if ascends is not backwards else ("DESC", "<")
-    rows = database.fetch_all(
-        _LIST.format(
-            select=_SELECT,
-            status=_STATUS,
-            key=key,
-            key_at_cursor=key_at_cursor,
-            beyond=sql.SQL(beyond),
-            direction=sql.SQL(direction),
-        ),
-        {
-            "owner_id": owner_id,
-            "now": now,
-            "limit": limit,
-            "status": status,
-            "calendar_id": calendar_id,
-            "q": like_pattern(q),
-            "ids": None if ids is None else list(ids),
-            "first": positions and positions[0],
-            "last": positions and positions[1],
-            "cursor": after if backwards else before,
-        },
-    )
-    links = [_row(**row) for row in rows]
+    cursor = after if backwards else before
+    values = {
+        "owner_id": owner_id,
+        "now": now,
+        "calendar_id": calendar_id,
+        "q": q,
+        "ids": None if ids is None else list(ids),
+        "from": positions and positions[0],
+        "to": positions and positions[1],
+        "cursor": cursor,
+    }
+    conditions = {
+        "owner_id": "owner_id = %(owner_id)s",
+        "cursor": f"({', '.join(columns)}) {beyond} {at_cursor}",
+        "ids": "link_id = ANY(%(ids)s)",
+        "from": "position BETWEEN %(from)s AND %(to)s",
+        "calendar_id": "calendar_id = %(calendar_id)s",
+    }
+    # Only what is asked for: a plan that has to serve every question reads every link.
+    asked = [condition for name, condition in conditions.items() if values[name] is not None]
+    if status is not None:
+        asked.append(_WITH_STATUS[status])
+    parts = {
+        "links": LINKS.identifier,
+        "conditions": sql.SQL(" AND ").join(map(sql.SQL, asked)),
+        "sorted": sql.SQL(", ".join(f"{column} {direction}" for column in columns)),
+        # Written out: for a value that comes later, PostgreSQL expects a tenth of all links.
+        "limit": sql.Literal(limit),
+        "typed": _TYPED,
+        "matches": _MATCHES,
+        "pattern": _PATTERN,
+        "columns": sql.SQL(", ".join(columns)),
+    }
+
+    def read(page: sql.SQL, first: int | None = None) -> list[LinkRow]:
+        chosen = page.format(first=sql.Literal(first), **parts)
+        query = _LIST.format(select=_SELECT, page=chosen, sorted=parts["sorted"])
+        return [_row(**row) for row in database.fetch_all(query, values)]
+
+    if not q:
+        links = read(_PAGE)
+    elif _has_trigram(q):
+        links = read(_SEARCH_AMONG_FIRST, _SEARCHED_FIRST)
+        if len(links) < limit:
+            links = read(_SEARCH_BY_INDEX, _SEARCHED_FIRST) or links
+    else:
+        links = read(_SEARCH_AMONG_FIRST)
     return links[::-1] if backwards else links
+
+
+def _has_trigram(text: str) -> bool:
+    """Returns True if the index of searched texts can find this one: if it has three letters."""
+    return _HAS_TRIGRAM.search(normalize("NFKD", text)) is not None
 
 
 def link(database: Database, link_id: UUID, *, now: datetime) -> LinkRow:
