@@ -55,7 +55,8 @@ def holder(conn: Connection[DictRow]) -> Holder | None:
 def refusal(database: Database) -> Unavailable:
     """Returns what to tell a writer who did not get a turn in time.
 
-    That is `Busy` if others are served meanwhile, and if there is no time left to find out.
+    That is `Busy` if others are served meanwhile, and if there is no time left to find out, but
+    plain `Unavailable` if the server can't be had.
     """
     if seconds_left() <= STUCK_SECONDS:
         return Busy()
@@ -65,7 +66,7 @@ def refusal(database: Database) -> Unavailable:
             sleep(STUCK_SECONDS)
             second = holder(conn)
     except LOST:
-        return Busy()
+        return Unavailable()
     if first is None or second is None or first.transaction != second.transaction:
         return Busy()
     return CommitsHang() if second.waits_for_standby else TurnHeld()

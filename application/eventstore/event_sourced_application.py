@@ -1,34 +1,52 @@
 """The library's application on our database: loads, saves, and retries after conflicts."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from math import inf
+from time import monotonic
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.application import Application
 from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment, EnvType
 
-from application.eventstore import event_log
+from application.eventstore import event_log, streams
+from application.eventstore.aggregate_memory import (
+    AggregateMemory,
+    RecentlyUsed,
+    Remembered,
+    copy_of,
+)
 from application.eventstore.database import Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline
+from application.eventstore.loading import (
+    A,
+    LinkOrigin,
+    Loaded,
+    Reading,
+    Wanted,
+)
 from application.eventstore.mapper import MAPPER, JSONMapper
-from application.eventstore.recorder import EventStoreFactory, PersonalDataRow, VersionConflict
+from application.eventstore.recorder import (
+    EventRecorder,
+    EventStoreFactory,
+    PersonalDataRow,
+    VersionConflict,
+)
+from application.eventstore.streams import OwnersTime, StoredRow
 from domain.agenda import AgendaDay
-from domain.booking import Booking
 from domain.calendar import Calendar
-from domain.errors import BookingNotFound, Busy, CalendarNotFound, LinkNotFound, NotFound
+from domain.errors import Busy
 from domain.link import SingleUseLink
 
 T = TypeVar("T")
-A = TypeVar("A", Calendar, SingleUseLink, Booking, AgendaDay)
 
-_MISSING: dict[type, type[NotFound]] = {
-    Calendar: CalendarNotFound,
-    SingleUseLink: LinkNotFound,
-    Booking: BookingNotFound,
-}
+MOST_LINKS = 10_000
+"""Of so many links a process remembers the origin."""
+
 _REFUSED = EventStoreFactory.POSTGRES_ENABLE_DB_FUNCTIONS
 
 
@@ -41,10 +59,18 @@ class Written(Generic[T]):
 
 
 class EventSourcedApplication(Application[UUID]):
-    """Loads and saves aggregates."""
+    """Loads and saves aggregates.
+
+    Loading does not get slower with an aggregate's age: of a calendar the last events say all,
+    and agenda days are remembered (see `application.eventstore.aggregate_memory`).
+    """
+
+    recorder: EventRecorder
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._memory = AggregateMemory()
+        self._origins = RecentlyUsed[LinkOrigin](MOST_LINKS)
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -67,53 +93,123 @@ class EventSourcedApplication(Application[UUID]):
         """Returns the position of the newest event; 0 while there is none."""
         return self.database.run_idempotent(event_log.head)
 
+    def load(self, *wanted: Wanted[Any], busy_at: OwnersTime | None = None) -> Loaded:
+        """Reads all of these aggregates in one statement, which sees the log at one moment.
+
+        So a decision that needs several of them knows of each what it knows of the others.
+        Calendars and agenda days that this process remembers are read from there on. `busy_at`
+        also asks whether the calendars elsewhere say that the owner is busy then.
+        """
+        readings = [Reading(each, self._memory.get(each.id)) for each in wanted]
+        parts = [part for reading in readings for part in reading.parts]
+        asked_at = monotonic()
+        found, is_busy = self.database.run_idempotent(
+            lambda conn: streams.read(conn, parts, busy_at)
+        )
+        rows = iter(found)
+        loaded: dict[tuple[UUID, int | None], object] = {}
+        outdated: list[Remembered] = []
+        for reading in readings:
+            events = [row for _ in reading.parts for row in next(rows)]
+            remembered = reading.remembered
+            if remembered is not None and remembered.last not in events[:1]:
+                outdated.append(remembered)
+                continue
+            aggregate = loaded[reading.wanted.id, reading.wanted.version] = reading.built(events)
+            if remembered is not None and len(events) == 1:
+                remembered.confirmed_at = asked_at
+            elif aggregate is not None and reading.wanted.version is None:
+                self._remember(aggregate, events[-1], confirmed_at=asked_at)
+        if not outdated:
+            return Loaded(loaded, is_busy)
+        for remembered in outdated:
+            self._memory.forget(remembered)
+        return self.load(*wanted, busy_at=busy_at)
+
+    def _remember(self, aggregate: Any, last: StoredRow, *, confirmed_at: float) -> None:
+        if isinstance(aggregate, SingleUseLink):
+            origin = LinkOrigin(aggregate.calendar_id, aggregate.owner_id, aggregate.offer)
+            self._origins.put(aggregate.id, origin)
+        elif isinstance(aggregate, Calendar):
+            self._memory.remember(aggregate, last, events=1, confirmed_at=confirmed_at)
+        elif isinstance(aggregate, AgendaDay):
+            events = aggregate.version
+            self._memory.remember(aggregate, last, events=events, confirmed_at=confirmed_at)
+
+    def remembered_calendar(
+        self, calendar_id: UUID, *, for_seconds: float = inf
+    ) -> Calendar | None:
+        """Returns a calendar as this process saw it last, which may be out of date.
+
+        Good for guessing what to read. Also for deciding, where the append checks the version
+        and the log was read at most `for_seconds` ago: a database that was restored meanwhile
+        could have another event of that version.
+        """
+        remembered = self._memory.get(calendar_id)
+        if remembered is None or monotonic() - remembered.confirmed_at > for_seconds:
+            return None
+        aggregate = copy_of(remembered.aggregate)
+        return aggregate if isinstance(aggregate, Calendar) else None
+
+    def origin_of(self, link_id: UUID) -> LinkOrigin:
+        """Returns what never changes about a link. Raises `LinkNotFound`."""
+        if origin := self._origins.get(link_id):
+            return origin
+        link = self.get(SingleUseLink, link_id)
+        return LinkOrigin(link.calendar_id, link.owner_id, link.offer)
+
     def find(self, kind: type[A], aggregate_id: UUID, *, version: int | None = None) -> A | None:
         """Returns the aggregate as the log has it now, or as it was at `version`."""
-        try:
-            aggregate: object = self.repository.get(aggregate_id, version=version)
-        except AggregateNotFoundError:
-            return None
-        return aggregate if isinstance(aggregate, kind) else None
-
-    def find_many(self, kind: type[A], aggregate_ids: Collection[UUID]) -> dict[UUID, A]:
-        """Returns those of the aggregates that exist, by id, from one query."""
-        aggregates: dict[UUID, Any] = {}
-        for recorded in self.database.run_idempotent(
-            lambda conn: event_log.read_streams(conn, aggregate_ids)
-        ):
-            event: Any = MAPPER.event_of(recorded)
-            aggregate_id = recorded.originator_id
-            aggregates[aggregate_id] = event.mutate(aggregates.get(aggregate_id))
-        return {key: each for key, each in aggregates.items() if isinstance(each, kind)}
+        return self.load(Wanted(kind, aggregate_id, version)).find(kind, aggregate_id, version)
 
     def get(self, kind: type[A], aggregate_id: UUID, *, version: int | None = None) -> A:
         """Like `find`, but raises `CalendarNotFound`, `LinkNotFound` or `BookingNotFound`."""
-        aggregate = self.find(kind, aggregate_id, version=version)
-        if aggregate is None:
-            raise _MISSING[kind]
-        return aggregate
+        return self.load(Wanted(kind, aggregate_id, version)).get(kind, aggregate_id, version)
 
     def get_own(self, kind: type[A], aggregate_id: UUID, owner_id: UUID) -> A:
         """Like `get`, but also raises if the aggregate belongs to another owner."""
-        aggregate = self.get(kind, aggregate_id)
-        if aggregate.owner_id != owner_id:
-            raise _MISSING[kind]
-        return aggregate
+        return self.load(Wanted(kind, aggregate_id)).get_own(kind, aggregate_id, owner_id)
 
     def record(
         self,
         *aggregates: Any,
         personal_data: Sequence[PersonalDataRow] = (),
         forgotten: Sequence[UUID] = (),
+        unchanged: Sequence[A] = (),
     ) -> int:
         """Saves the new events of all aggregates in one transaction; returns a log position.
 
         A view that has reached the position shows these events; without any, it is the head
-        of the log. `forgotten` works as in `EventRecorder.insert_events`. Raises
-        `VersionConflict`.
+        of the log. `forgotten` works as in `EventRecorder.insert_events`. The aggregates in
+        `unchanged` were decided from: nothing is saved unless they are still as they are.
+
+        Raises `VersionConflict`, as a `StaleRead` if something that was read is not the newest.
         """
-        recordings = self.save(*aggregates, personal_data=personal_data, forgotten=forgotten)
-        return recordings[-1].notification.id if recordings else self.head()
+        events = [
+            [MAPPER.to_stored_event(event) for event in aggregate.collect_events()]
+            for aggregate in aggregates
+        ]
+        if not any(events):
+            return self.head()
+        # What is written must continue what was read: the primary key refuses a version that is
+        # there, but not a gap before it, after the database was restored meanwhile.
+        read = {aggregate.id: aggregate.version for aggregate in unchanged}
+        for aggregate, stored in zip(aggregates, events, strict=True):
+            if stored and stored[0].originator_version > 1:
+                read[aggregate.id] = stored[0].originator_version - 1
+        asked_at = monotonic()
+        positions = self.recorder.insert_events(
+            list(chain.from_iterable(events)),
+            personal_data=personal_data,
+            forgotten=forgotten,
+            unchanged=read,
+        )
+        for aggregate, stored in zip(aggregates, events, strict=True):
+            if stored:
+                last = stored[-1]
+                row = StoredRow(last.originator_version, last.topic, last.state)
+                self._remember(aggregate, row, confirmed_at=asked_at)
+        return positions[-1]
 
     def write(
         self,

@@ -142,8 +142,7 @@ def test_a_wait_that_is_cancelled_is_an_unknown_outcome_for_all_who_share_the_tr
         appends = [threads.submit(recorder.insert_events, [event]) for event in events]
         wait_until(lambda: len(recorder.queue) == len(events))
         for append in (ahead, *appends):
-            if not append.done():
-                wait_until(lambda: waiting_for_a_standby(admin))
+            while not append.done():
                 for (pid,) in waiting_for_a_standby(admin):
                     admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
             with pytest.raises(Unconfirmed):
