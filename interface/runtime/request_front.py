@@ -15,11 +15,10 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-from urllib.parse import quote
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
@@ -190,38 +189,57 @@ async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
     return b"".join(chunks), length
 
 
+_OF_EVERY_REQUEST = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.input_terminated": True,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+
+
 def _environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
     """Returns the WSGI environment of a request."""
     host, _, port = scope.server.rpartition(":")
     client, _, _ = scope.client.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": "",
         "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
-        "RAW_URI": quote(scope.path),
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
         "REMOTE_ADDR": client.strip("[]"),
         "CONTENT_LENGTH": str(length),
-        "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": BytesIO(body),
-        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
+        **_OF_EVERY_REQUEST,
     }
     for name, value in scope.headers.items():
-        if name == "content-type":
-            environ["CONTENT_TYPE"] = value
-        elif name not in ("content-length", "transfer-encoding") and "_" not in name:
-            key = f"HTTP_{name.upper().replace('-', '_')}"
+        key = _key(name)
+        if key is None:
+            continue
+        if key in environ:
             separator = "; " if name == "cookie" else ","
-            environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
+            value = f"{environ[key]}{separator}{value}"
+        environ[key] = value
     return environ
+
+
+@lru_cache(maxsize=512)
+def _key(name: str) -> str | None:
+    """Returns the key of a header in the environment. None: the application must not see it.
+
+    The front has taken the body and says its length itself. A name with _ would pass for the
+    same one with -.
+    """
+    if name == "content-type":
+        return "CONTENT_TYPE"
+    if name in ("content-length", "transfer-encoding") or "_" in name:
+        return None
+    return f"HTTP_{name.upper().replace('-', '_')}"
 
 
 def _respond(app: "WSGIApplication", environ: dict[str, Any], proto: Any) -> None:

@@ -229,10 +229,13 @@ class Text(fields.String):
                 Sentence("Must not be longer than {most} characters.", most=self.longest)
             )
         text = text.strip()
-        for sign in text:
-            if unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed:
-                raise ValidationError(Sentence("Must not contain control characters."))
+        # Nearly all text is printable, which is known at once; the signs of the rest are looked at.
+        if not text.isprintable() and any(map(self._is_forbidden, text)):
+            raise ValidationError(Sentence("Must not contain control characters."))
         return text
+
+    def _is_forbidden(self, sign: str) -> bool:
+        return unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed
 
 
 class Name(Text):
