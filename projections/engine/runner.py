@@ -4,6 +4,10 @@ It asks for the events after the position of each view, at least once a second; 
 shortens the wait. After any error of the connection the runner connects again and continues
 from the positions in the database. Only one runner works at a time: it holds an advisory lock
 in the same session that it writes with, so it can't lose one without the other.
+
+A round of few events is one transaction for all views, in a few round trips: the runner remembers
+where the views stand, and what it writes is refused by the database if that is no longer true.
+Then, and when an event can't be applied or a backlog has to be, it looks at each view by itself.
 """
 
 import logging
@@ -36,7 +40,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
-MOST_AT_ONCE = 250  # events: more of them take less time by `apply`, which can use COPY
+MOST_AT_ONCE = 400  # events: a backlog is applied in larger batches, by COPY
 # Between two rounds, so that under load each applies the events of many commits. It grows with the
 # load; whoever reads what they have just written waits for it.
 PAUSE = 10.0  # times the time that the round took

@@ -29,7 +29,8 @@ class View(PostgresTrackingRecorder):
                     rows = Rows()
                     rows.position = tracking.notification_id
                     handler(projection, event, rows)
-                    rows.write(cursor.connection)
+                    for written in rows.write(cursor.connection):
+                        written.check()
             self._insert_tracking(cursor, tracking=tracking)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.event_log import read_at
@@ -25,13 +25,15 @@ from tests.projections.unreadable_events import (
     rows,
     unreadable,
 )
-from tests.support.desk import Desk
+from tests.support.desk import ALWAYS_OPEN, Desk, minutes
 from tests.support.every_event import everything_happens
+from tests.support.examples import NOW
 from tests.support.projector import MAPPER, apply_all
 from tests.support.waiting import wait_until
 
 NAMES = [each.name for each in FOLLOWERS]
 LINKS = LinkList()
+MOST_STATEMENTS = 11
 
 
 @pytest.fixture
@@ -98,6 +100,36 @@ def test_rounds_at_once_come_out_row_for_row_like_those_of_each_view_by_itself(
     apply_all(conn)
     assert set(careful) == set(NAMES)
     assert everything(conn) == at_once
+
+
+def test_a_round_takes_as_many_statements_for_twenty_bookings_as_for_one(
+    desk: Desk,
+    at_work: tuple[Runner, Connection[DictRow]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    working, its_own = at_work
+    calendar_id = desk.new_calendar(**ALWAYS_OPEN)
+    desk.redeem(desk.new_link(calendar_id), NOW + minutes(60))
+    working.catch_up(its_own)
+    executed: list[object] = []
+    execute = Cursor.execute
+
+    def counted(cursor: Cursor[Any], query: Any, *values: Any, **options: Any) -> Cursor[Any]:
+        executed.append(query)
+        return execute(cursor, query, *values, **options)
+
+    def statements_of_a_round(bookings: int, at: int) -> int:
+        for number in range(bookings):
+            desk.redeem(desk.new_link(calendar_id), NOW + minutes(60 * (at + number)))
+        with monkeypatch.context() as counting:
+            counting.setattr(Cursor, "execute", counted)
+            executed.clear()
+            assert working.catch_up(its_own) >= bookings * len(FOLLOWERS)
+        return len(executed)
+
+    one = statements_of_a_round(1, at=2)
+    assert one <= MOST_STATEMENTS
+    assert statements_of_a_round(20, at=3) == one
 
 
 def test_a_view_that_somebody_else_has_moved_gets_nothing_twice(
