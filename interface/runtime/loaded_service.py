@@ -15,6 +15,7 @@ from interface import bootstrap, i18n
 from interface.bootstrap import build
 from interface.key_store import secret_keys
 from interface.mail import writer  # noqa: F401 - loaded here so that it is shared
+from interface.observability import logs
 from interface.runtime import delivery_process, forks, projector, web_server
 from interface.runtime.parent_watchdog import for_children
 from interface.settings import PREFIX, Settings
@@ -32,6 +33,7 @@ class LoadedService:
 
         Needs no database yet. Raises `SettingsError` if the keys can't be stored.
         """
+        logs.configure(settings.log)
         settings = replace(settings, database_url=conninfo, secret_keys=secret_keys(settings))
         os.environ |= for_children(os.environ) | {
             f"{PREFIX}DATABASE_URL": conninfo,

@@ -14,7 +14,6 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from interface.observability import logs
 from interface.runtime import connection_warden, forks, parent_watchdog
 from interface.runtime.lanes import Lane
 from interface.runtime.request_front import RequestFront, SlowWork
@@ -40,7 +39,6 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings, app: Flask) -> None:
     """Serves the application until SIGTERM and replaces workers that die."""
-    logs.configure(settings.log)
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
     serve(
