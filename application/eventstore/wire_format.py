@@ -1,7 +1,7 @@
 """PostgreSQL's binary formats of the types that a `Statement` sends and reads.
 
-They are part of the protocol and the same in every version. Writing an array
-takes a sixth of the time that psycopg's adapter for lists takes, which looks at every value.
+They are part of the protocol and the same in every version. Writing an array takes a sixth of the
+time that psycopg's adapter for lists takes, which looks at every value.
 """
 
 from collections.abc import Iterable, Sequence
