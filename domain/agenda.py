@@ -1,5 +1,7 @@
 """An owner's reserved time, one UTC day at a time."""
 
+from bisect import bisect, insort
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Self
 from uuid import UUID, uuid5
@@ -66,6 +68,7 @@ class AgendaDay(Aggregate):
         self.owner_id = owner_id
         self.day = day
         self.reservations: dict[UUID, Reservation] = {}
+        self._by_start: list[tuple[datetime, UUID]] = []
 
     @staticmethod
     def id_for(owner_id: UUID, day: date) -> UUID:
@@ -91,9 +94,10 @@ class AgendaDay(Aggregate):
 
         Does nothing if it has this one. Raises `SlotTaken` if another booking clashes with it.
         """
-        for other_id, other in self.reservations.items():
-            if other_id != booking_id and reservation.clashes_with(other):
-                raise SlotTaken
+        if any(
+            reservation.clashes_with(other) for other in self._neighbours(booking_id, reservation)
+        ):
+            raise SlotTaken
         if self.reservations.get(booking_id) == reservation:
             return
         self.trigger_event(
@@ -121,12 +125,32 @@ class AgendaDay(Aggregate):
         buffer_before_minutes: int,
         buffer_after_minutes: int,
     ) -> None:
+        if booking_id in self.reservations:
+            self._remove(booking_id)
         self.reservations[booking_id] = Reservation(
             Slot(slot_start, slot_end),
             timedelta(minutes=buffer_before_minutes),
             timedelta(minutes=buffer_after_minutes),
         )
+        insort(self._by_start, (slot_start, booking_id))
 
     @event(SlotReleased)
     def _slot_released(self, booking_id: UUID) -> None:
-        del self.reservations[booking_id]
+        self._remove(booking_id)
+
+    def _remove(self, booking_id: UUID) -> None:
+        start = self.reservations.pop(booking_id).slot.start
+        del self._by_start[bisect(self._by_start, (start, booking_id)) - 1]
+
+    def _neighbours(self, booking_id: UUID, reservation: Reservation) -> Iterator[Reservation]:
+        """Yields the reservations of other bookings right before and right after this one.
+
+        If it clashes with any, it clashes with one of these. The others are further away, and
+        their buffers reach no further, because they already end before these neighbours.
+        """
+        after = bisect(self._by_start, (reservation.slot.start, booking_id))
+        for places in (range(after - 1, -1, -1), range(after, len(self._by_start))):
+            others = (self._by_start[place][1] for place in places)
+            neighbour = next((other for other in others if other != booking_id), None)
+            if neighbour is not None:
+                yield self.reservations[neighbour]

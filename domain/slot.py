@@ -57,6 +57,8 @@ class Reservation:
     def clashes_with(self, other: "Reservation") -> bool:
         """Returns True if the buffers of one meet the slot of the other.
 
-        Two buffers may share the same gap.
+        Two buffers may share the same gap, so the larger one of those that face each other counts.
         """
-        return self.widened.overlaps(other.slot) or other.widened.overlaps(self.slot)
+        first, second = (self, other) if self.slot.start < other.slot.start else (other, self)
+        gap = second.slot.start - first.slot.end
+        return gap < max(first.buffer_after, second.buffer_before)
