@@ -89,6 +89,9 @@ class Calendar(Aggregate):
     """A way to book an owner. Links that were sent for it survive every change to it."""
 
     TOPIC = "calendar"
+    NEWEST_EVENTS = 2
+    """So many of its last events say all about it, with the first one: the newest terms, which
+    are always whole, and that it is archived, after which nothing comes."""
 
     class Created(Aggregate.Created):
         """The calendar exists, with its first terms."""

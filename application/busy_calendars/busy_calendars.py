@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from application.eventstore.database import Database
 from application.outgoing import Outgoing
 from domain.errors import Invalid, NotFound, Sentence
-from domain.slot import Slot
 
 MOST_CALENDARS = 10
 
@@ -72,9 +71,6 @@ _SELECT = """SELECT id, name, url, created_at, last_read_at, problem, problem_si
 _INSERT = """
     INSERT INTO busy_calendars (id, owner_id, name, url, created_at, next_read_at)
     VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (owner_id, url) DO NOTHING"""
-
-_IS_BUSY = """SELECT EXISTS (SELECT FROM busy_calendars
-    WHERE owner_id = %s AND busy && tstzrange(%s, %s)) AS is_busy"""
 
 
 @dataclass(frozen=True)
@@ -137,11 +133,6 @@ class BusyCalendars:
 def calendars_of(database: Database, owner_id: UUID) -> list[BusyCalendar]:
     """Returns the calendars of an owner in the order in which they were added."""
     return database.fetch_objects(_calendar, f"{_SELECT} ORDER BY created_at, id", (owner_id,))
-
-
-def is_busy(database: Database, owner_id: UUID, span: Slot) -> bool:
-    """Returns True if an owner is busy elsewhere at some moment of the span."""
-    return database.fetch_one(_IS_BUSY, (owner_id, span.start, span.end)) == {"is_busy": True}
 
 
 def _calendar(problem: str | None, **columns: object) -> BusyCalendar:

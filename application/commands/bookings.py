@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from application.busy_calendars.busy_calendars import is_busy
-from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.event_sourced_application import (
+    EventSourcedApplication,
+    Loaded,
+    Wanted,
+    Written,
+)
 from application.eventstore.recorder import VersionConflict
+from application.eventstore.streams import OwnersTime
 from application.people import personal_data
 from domain import booking_changes
 from domain.agenda import AgendaDay, days_around
 from domain.booking import Booking
 from domain.booking_changes import offered_move, rules_of_move
 from domain.calendar import Calendar, CalendarTerms
-from domain.errors import SlotTaken
+from domain.slot import Reservation
 
 
 @dataclass(frozen=True)
@@ -44,33 +49,22 @@ class BookingCommands:
 
         def decide() -> Written[Booking]:
             booking = self._booking(booking_id, owner_id)
-            newest = self.event_store.get(Calendar, booking.calendar_id).terms.rules
-            rules = rules_of_move(booking, newest, actor=actor)
-            reservation = offered_move(rules, start, now=now)
-            days = set(days_around(booking.slot))
-            is_busy_elsewhere = False
-            if reservation is not None:
-                days |= set(reservation.widened.days())
-                is_busy_elsewhere = is_busy(
-                    self.event_store.database, booking.owner_id, reservation.widened
-                )
-            try:
-                changed = booking_changes.reschedule(
-                    booking,
-                    start,
-                    agreed=self.agreed_terms(booking),
-                    reservation=reservation,
-                    agenda=self._agenda(booking.owner_id, days),
-                    is_busy_elsewhere=is_busy_elsewhere,
-                    actor=actor,
-                    now=now,
-                )
-            except SlotTaken:
+            loaded, calendar, reservation = self._load_move(booking, start, actor=actor, now=now)
+            if loaded.get(Booking, booking_id).version != booking.version:
                 # Whoever lost the booking meanwhile hears of that and not of the slot.
-                if self.event_store.get(Booking, booking_id).version != booking.version:
-                    raise VersionConflict(booking_id, booking.version + 1) from None
-                raise
-            return Written(booking, self.event_store.record(booking, *changed))
+                raise VersionConflict(booking_id, booking.version + 1)
+            changed = booking_changes.reschedule(
+                booking,
+                start,
+                agreed=_agreed(loaded, booking),
+                reservation=reservation,
+                agenda=_by_date(loaded),
+                is_busy_elsewhere=loaded.is_busy_elsewhere,
+                actor=actor,
+                now=now,
+            )
+            position = self.event_store.record(booking, *changed, unchanged=[calendar])
+            return Written(booking, position)
 
         return self.event_store.retry_on_conflict(decide)
 
@@ -91,6 +85,9 @@ class BookingCommands:
 
         def decide() -> Written[Booking]:
             booking = self._booking(booking_id, owner_id)
+            loaded = self.event_store.load(
+                _agreed_calendar(booking), *_days(booking.owner_id, days_around(booking.slot))
+            )
             rows, commitment = personal_data.row_for(
                 booking_id,
                 booking.version + 1,
@@ -98,8 +95,8 @@ class BookingCommands:
             )
             changed = booking_changes.cancel(
                 booking,
-                agreed=self.agreed_terms(booking),
-                agenda=self._agenda(booking.owner_id, days_around(booking.slot)),
+                agreed=_agreed(loaded, booking),
+                agenda=_by_date(loaded),
                 personal_data=commitment,
                 actor=actor,
                 now=now,
@@ -162,18 +159,42 @@ class BookingCommands:
 
     def agreed_terms(self, booking: Booking) -> CalendarTerms:
         """Returns the terms under which the booking was made."""
-        version = booking.calendar_version
-        return self.event_store.get(Calendar, booking.calendar_id, version=version).terms
+        return _agreed(self.event_store.load(_agreed_calendar(booking)), booking)
 
     def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:
         if owner_id is None:
             return self.event_store.get(Booking, booking_id)
         return self.event_store.get_own(Booking, booking_id, owner_id)
 
-    def _agenda(self, owner_id: UUID, days: Iterable[date]) -> dict[date, AgendaDay]:
-        """Returns the agenda of those days that have one."""
-        ids = [AgendaDay.id_for(owner_id, day) for day in days]
-        return {day.day: day for day in self.event_store.find_many(AgendaDay, ids).values()}
+    def _load_move(
+        self, booking: Booking, start: datetime, *, actor: str, now: datetime
+    ) -> tuple[Loaded, Calendar, Reservation | None]:
+        """Loads what moving the booking needs; returns the calendar and what it offers then.
+
+        Guesses like `RedemptionCommands` by the calendar that the process remembers.
+        """
+        store, calendar_id = self.event_store, booking.calendar_id
+
+        def offered(calendar: Calendar) -> Reservation | None:
+            rules = rules_of_move(booking, calendar.terms.rules, actor=actor)
+            return offered_move(rules, start, now=now)
+
+        calendar = store.remembered(Calendar, calendar_id) or store.get(Calendar, calendar_id)
+        reservation = offered(calendar)
+        while True:
+            widened = reservation.widened if reservation else None
+            days = {*days_around(booking.slot), *(widened.days() if widened else ())}
+            loaded = store.load(
+                Wanted(Booking, booking.id),
+                Wanted(Calendar, calendar_id),
+                _agreed_calendar(booking),
+                *_days(booking.owner_id, days),
+                busy_at=OwnersTime(booking.owner_id, widened) if widened else None,
+            )
+            guess, calendar = reservation, loaded.get(Calendar, calendar_id)
+            reservation = offered(calendar)
+            if reservation == guess:
+                return loaded, calendar, reservation
 
     def _place(self, booking: Booking) -> str:
         """Returns where the booking takes place, as it was agreed or as it was changed since."""
@@ -185,3 +206,20 @@ class BookingCommands:
         """Returns what was typed for this version of the booking."""
         row = personal_data.find(self.event_store.database, booking.id, version)
         return row.data if row else {}
+
+
+def _agreed_calendar(booking: Booking) -> Wanted[Calendar]:
+    return Wanted(Calendar, booking.calendar_id, booking.calendar_version)
+
+
+def _agreed(loaded: Loaded, booking: Booking) -> CalendarTerms:
+    return loaded.get(Calendar, booking.calendar_id, booking.calendar_version).terms
+
+
+def _days(owner_id: UUID, days: Iterable[date]) -> list[Wanted[AgendaDay]]:
+    return [Wanted(AgendaDay, AgendaDay.id_for(owner_id, day)) for day in days]
+
+
+def _by_date(loaded: Loaded) -> dict[date, AgendaDay]:
+    """Returns the agenda of those days that have one."""
+    return {day.day: day for day in loaded.all(AgendaDay)}

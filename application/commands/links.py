@@ -1,18 +1,23 @@
 """Commands on links, except redeeming them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from application.eventstore.deadline import deadline
-from application.eventstore.event_sourced_application import EventSourcedApplication, Written
-from application.eventstore.recorder import PersonalDataRow, VersionConflict
+from application.eventstore.event_sourced_application import (
+    EventSourcedApplication,
+    Wanted,
+    Written,
+)
+from application.eventstore.recorder import PersonalDataRow, StaleRead, VersionConflict
 from application.people import personal_data
 from application.people.personal_data import Prefill
 from domain import issuing
 from domain.calendar import Calendar
-from domain.errors import AdmitOneError, Invalid, LinkNotFound, LinkRevoked
+from domain.errors import AdmitOneError, CalendarArchived, Invalid, LinkNotFound, LinkRevoked
 from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
 
@@ -74,30 +79,34 @@ class LinkCommands:
         """
         if not 1 <= len(links) <= LARGEST_BATCH:
             raise Invalid({"links": [f"Must be 1 to {LARGEST_BATCH} links."]})
-        with deadline():
-            calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
-            issued: list[SingleUseLink] = []
-            rows: list[PersonalDataRow] = []
-            errors: dict[str, Sequence[str]] = {}
-            for place, new in enumerate(links):
-                try:
-                    link, row = _issue(calendar, new, new.link_id or uuid4(), actor=actor, now=now)
-                except Invalid as invalid:
-                    for field, sentences in invalid.errors.items():
-                        errors[f"links.{place}.{field}"] = sentences
-                else:
-                    issued.append(link)
-                    rows += row
-            if errors:
-                raise Invalid(errors)
+
+        def issue_for(calendar: Calendar) -> Written[list[SingleUseLink]]:
+            issued, rows = _issue_all(calendar, links, actor=actor, now=now)
             try:
-                position = self.event_store.record(*issued, personal_data=rows)
+                position = self.event_store.record(
+                    *issued, personal_data=rows, unchanged=[calendar]
+                )
                 return Written(issued, position)
+            except StaleRead:
+                raise
             except VersionConflict:  # a repeated request
+                loaded = self.event_store.load(*(Wanted(SingleUseLink, each.id) for each in issued))
                 return Written(
-                    [self.event_store.get_own(SingleUseLink, link.id, owner_id) for link in issued],
+                    [loaded.get_own(SingleUseLink, each.id, owner_id) for each in issued],
                     self.event_store.head(),
                 )
+
+        def decide() -> Written[list[SingleUseLink]]:
+            return issue_for(self.event_store.get_own(Calendar, calendar_id, owner_id))
+
+        with deadline():
+            calendar = self.event_store.remembered(Calendar, calendar_id)
+            if calendar is not None and calendar.owner_id == owner_id:
+                # The append checks that it is still the newest. If not, or if it is refused by
+                # what is remembered, the log decides.
+                with suppress(StaleRead, CalendarArchived, Invalid):
+                    return issue_for(calendar)
+            return self.event_store.retry_on_conflict(decide)
 
     def change(
         self,
@@ -169,12 +178,12 @@ class LinkCommands:
         ids = list(dict.fromkeys(link_ids))
 
         def decide() -> Written[BulkRevocation]:
-            links = self.event_store.find_many(SingleUseLink, ids)
+            loaded = self.event_store.load(*(Wanted(SingleUseLink, each) for each in ids))
             changed: list[SingleUseLink] = []
             rows: list[PersonalDataRow] = []
             unchanged: dict[UUID, AdmitOneError] = {}
             for link_id in ids:
-                link = links.get(link_id)
+                link = loaded.find(SingleUseLink, link_id)
                 try:
                     if link is None or link.owner_id != owner_id:
                         raise LinkNotFound
@@ -200,8 +209,12 @@ class LinkCommands:
         new_id = uuid4()
 
         def decide() -> Written[SingleUseLink]:
-            old = self.event_store.get_own(SingleUseLink, link_id, owner_id)
-            calendar = self.event_store.get(Calendar, old.calendar_id)
+            origin = self.event_store.origin_of(link_id)
+            loaded = self.event_store.load(
+                Wanted(SingleUseLink, link_id), Wanted(Calendar, origin.calendar_id)
+            )
+            old = loaded.get_own(SingleUseLink, link_id, owner_id)
+            calendar = loaded.get(Calendar, origin.calendar_id)
             calendar.must_take_links()
             row = personal_data.find(self.event_store.database, link_id, old.typed_version)
             rows, commitment = personal_data.row_for(new_id, 1, row.data if row else {})
@@ -217,9 +230,31 @@ class LinkCommands:
                 actor=actor,
                 now=now,
             )
-            return Written(new, self.event_store.record(old, new, personal_data=rows))
+            position = self.event_store.record(old, new, personal_data=rows, unchanged=[calendar])
+            return Written(new, position)
 
         return self.event_store.retry_on_conflict(decide)
+
+
+def _issue_all(
+    calendar: Calendar, links: Sequence[NewLink], *, actor: str, now: datetime
+) -> tuple[list[SingleUseLink], list[PersonalDataRow]]:
+    """Issues all links and returns them with their rows. Raises `Invalid` with every fault."""
+    issued: list[SingleUseLink] = []
+    rows: list[PersonalDataRow] = []
+    errors: dict[str, Sequence[str]] = {}
+    for place, new in enumerate(links):
+        try:
+            link, row = _issue(calendar, new, new.link_id or uuid4(), actor=actor, now=now)
+        except Invalid as invalid:
+            for field, sentences in invalid.errors.items():
+                errors[f"links.{place}.{field}"] = sentences
+        else:
+            issued.append(link)
+            rows += row
+    if errors:
+        raise Invalid(errors)
+    return issued, rows
 
 
 def _issue(

@@ -5,8 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from application.busy_calendars.busy_calendars import is_busy
-from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.event_sourced_application import (
+    EventSourcedApplication,
+    Loaded,
+    Wanted,
+    Written,
+)
+from application.eventstore.streams import OwnersTime
 from application.people import personal_data
 from application.people.personal_data import Invitee
 from domain.agenda import AgendaDay
@@ -81,29 +86,53 @@ class RedemptionCommands:
         )
 
         def decide() -> Written[Redemption]:
-            issued = self.event_store.get(SingleUseLink, link_id, version=1)
-            calendar = self.event_store.get(Calendar, issued.calendar_id)
-            reservation = offered_reservation(calendar, issued.offer, request)
-            agenda = self._agenda(calendar.owner_id, reservation, now=now) if reservation else []
-            is_busy_elsewhere = reservation is not None and is_busy(
-                self.event_store.database, calendar.owner_id, reservation.widened
-            )
-            # Last, so that whoever lost the link hears of that and not of the slot.
-            link = self.event_store.get(SingleUseLink, link_id)
+            loaded, calendar, reservation = self._load(link_id, request)
+            # All of this is seen at one moment, so whoever lost the slot because the link was
+            # used for it sees that, and hears of the link.
+            link = loaded.get(SingleUseLink, link_id)
             if is_repeat(link, request):
                 return self._first_answer(request, link_id, invitee, typed)
+            agenda = _opened(loaded, calendar.owner_id, reservation, now=now)
             booking = redeem(
                 request,
                 link=link,
                 calendar=calendar,
                 reservation=reservation,
                 agenda=agenda,
-                is_busy_elsewhere=is_busy_elsewhere,
+                is_busy_elsewhere=loaded.is_busy_elsewhere,
             )
-            position = self.event_store.record(link, booking, *agenda, personal_data=rows)
+            position = self.event_store.record(
+                link, booking, *agenda, personal_data=rows, unchanged=[calendar]
+            )
             return Written(Redemption(booking, calendar, invitee), position)
 
         return self.event_store.retry_on_conflict(decide)
+
+    def _load(
+        self, link_id: UUID, request: RedemptionRequest
+    ) -> tuple[Loaded, Calendar, Reservation | None]:
+        """Loads what the decision needs, and returns the calendar and what it offers at the time.
+
+        Which days to read depends on the calendar. So this guesses by the calendar that the
+        process remembers, and reads again if that turns out to offer something else.
+        """
+        store = self.event_store
+        origin = store.origin_of(link_id)
+        calendar_id, owner_id = origin.calendar_id, origin.owner_id
+        calendar = store.remembered(Calendar, calendar_id) or store.get(Calendar, calendar_id)
+        reservation = offered_reservation(calendar, origin.offer, request)
+        while True:
+            days = reservation.widened.days() if reservation else ()
+            loaded = store.load(
+                Wanted(SingleUseLink, link_id),
+                Wanted(Calendar, calendar_id),
+                *(Wanted(AgendaDay, AgendaDay.id_for(owner_id, day)) for day in days),
+                busy_at=OwnersTime(owner_id, reservation.widened) if reservation else None,
+            )
+            guess, calendar = reservation, loaded.get(Calendar, calendar_id)
+            reservation = offered_reservation(calendar, origin.offer, request)
+            if reservation == guess:
+                return loaded, calendar, reservation
 
     def _first_answer(
         self,
@@ -125,13 +154,13 @@ class RedemptionCommands:
         redemption = Redemption(made, calendar, invitee, is_repeat=True)
         return Written(redemption, self.event_store.head())
 
-    def _agenda(
-        self, owner_id: UUID, reservation: Reservation, *, now: datetime
-    ) -> list[AgendaDay]:
-        """Returns the agenda of every day that a reservation touches; opens those that are new."""
-        days = {AgendaDay.id_for(owner_id, day): day for day in reservation.widened.days()}
-        found = self.event_store.find_many(AgendaDay, days)
-        return [
-            found.get(agenda_id) or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
-            for agenda_id, day in days.items()
-        ]
+
+def _opened(
+    loaded: Loaded, owner_id: UUID, reservation: Reservation | None, *, now: datetime
+) -> list[AgendaDay]:
+    """Returns the agenda of every day that a reservation touches; opens those that are new."""
+    return [
+        loaded.find(AgendaDay, AgendaDay.id_for(owner_id, day))
+        or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
+        for day in (reservation.widened.days() if reservation else ())
+    ]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from struct import Struct
 from uuid import UUID
 
-BIGINT, TEXT = 20, 25
+BIGINT, TEXT, SINGLE_UUID, TIMESTAMPTZ = 20, 25, 2950, 1184
 UUIDS, BIGINTS, TEXTS, BYTEAS, JSONBS = 2951, 1016, 1009, 1001, 3807
 """PostgreSQL's numbers for types, and for arrays of uuid, bigint, text, bytea and jsonb."""
 
@@ -23,6 +23,7 @@ _SIZE_OF_UUID = _LENGTH.pack(16)
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta.resolution
 
 
 def uuids(values: Iterable[UUID]) -> bytes:
@@ -65,6 +66,11 @@ def bigint(value: int) -> bytes:
     return _BIGINT.pack(value)
 
 
+def timestamptz(value: datetime) -> bytes:
+    """Returns a timestamptz of a time in UTC."""
+    return _BIGINT.pack((value - _EPOCH) // _MICROSECOND)
+
+
 def as_int(value: bytes) -> int:
     """Reads an integer of any size."""
     return int.from_bytes(value, signed=True)
@@ -77,7 +83,7 @@ def as_uuid(value: bytes) -> UUID:
 
 def as_datetime(value: bytes) -> datetime:
     """Reads a timestamptz; the result is in UTC."""
-    return _EPOCH + timedelta(microseconds=as_int(value))
+    return _EPOCH + as_int(value) * _MICROSECOND
 
 
 def _array(kind: int, elements: list[bytes]) -> bytes:

@@ -285,14 +285,14 @@ class Desk:
     def let_first(self, rival: Callable[[], object]) -> None:
         """Lets a rival act after the next decision is taken and before it is saved."""
         event_store = self.services.event_store
-        save = event_store.save
+        record = event_store.record
 
-        def save_too_late(*aggregates: Any, **more: Any) -> Any:
-            del vars(event_store)["save"]
+        def record_too_late(*aggregates: Any, **more: Any) -> Any:
+            del vars(event_store)["record"]
             rival()
-            return save(*aggregates, **more)
+            return record(*aggregates, **more)
 
-        vars(event_store)["save"] = save_too_late
+        vars(event_store)["record"] = record_too_late
 
     def _who(self, by_invitee: bool = False) -> dict[str, Any]:
         if by_invitee:

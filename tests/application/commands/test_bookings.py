@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.audit.replay import replay
+from application.eventstore.event_sourced_application import Wanted
 from application.eventstore.mapper import MAPPER
 from domain.agenda import AgendaDay, days_around
 from domain.booking import BookingStatus
@@ -45,12 +46,12 @@ def booked(desk: Desk, start: Any = TOMORROW_AT_NINE, **changes: Any) -> UUID:
 def reserved(desk: Desk, booking_id: UUID) -> list[Any]:
     """Returns the days on which time is reserved for a booking, with the slot of each."""
     days = days_around(desk.booking(booking_id).slot)
-    agenda = desk.services.event_store.find_many(
-        AgendaDay, [AgendaDay.id_for(OWNER, day) for day in days]
+    agenda = desk.services.event_store.load(
+        *(Wanted(AgendaDay, AgendaDay.id_for(OWNER, day)) for day in days)
     )
     return sorted(
         (day.day, day.reservations[booking_id].slot)
-        for day in agenda.values()
+        for day in agenda.all(AgendaDay)
         if booking_id in day.reservations
     )
 
@@ -200,15 +201,15 @@ def test_a_move_to_a_slot_that_is_not_offered_or_taken_is_refused(desk: Desk) ->
 
 def test_whoever_loses_the_booking_hears_of_that_and_not_of_the_slot(desk: Desk) -> None:
     booking_id, rival = booked(desk), desk.new_link()
-    agenda = desk.services.bookings._agenda
+    load = desk.services.bookings._load_move
 
-    def cancel_and_take_the_slot(*arguments: Any) -> Any:
-        del vars(desk.services.bookings)["_agenda"]
+    def cancel_and_take_the_slot(*arguments: Any, **more: Any) -> Any:
+        del vars(desk.services.bookings)["_load_move"]
         desk.cancel(booking_id)
         desk.book(rival, TOMORROW_AT_TEN)
-        return agenda(*arguments)
+        return load(*arguments, **more)
 
-    vars(desk.services.bookings)["_agenda"] = cancel_and_take_the_slot
+    vars(desk.services.bookings)["_load_move"] = cancel_and_take_the_slot
     with pytest.raises(BookingCancelled):
         desk.reschedule(booking_id)
 

@@ -162,7 +162,7 @@ def test_a_command_that_meets_conflicts_until_its_deadline_is_unavailable(
         raise VersionConflict(link_id, 2)
 
     with monkeypatch.context() as patch:
-        patch.setattr(desk.services.event_store, "save", save_too_late)
+        patch.setattr(desk.services.event_store, "record", save_too_late)
         with deadline(0.3), pytest.raises(Unavailable):
             command()
     assert (desk.log(), desk.personal_rows()) == (before, [])
@@ -178,7 +178,7 @@ def test_a_conflict_without_time_for_another_attempt_is_refused_as_busy(
     def save_too_late(*_: object, **__: object) -> None:
         raise VersionConflict(link_id, 2)
 
-    monkeypatch.setattr(desk.services.event_store, "save", save_too_late)
+    monkeypatch.setattr(desk.services.event_store, "record", save_too_late)
     monkeypatch.setattr(event_sourced_application, "pauses", lambda: repeat(REQUEST_SECONDS))
     with pytest.raises(Busy):
         desk.redeem(link_id)

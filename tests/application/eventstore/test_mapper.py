@@ -234,7 +234,7 @@ def test_an_auditor_reads_the_log_with_psql(services: Services, conninfo: str) -
     )
     with psycopg.connect(conninfo, row_factory=dict_row, autocommit=True) as conn:
         (before,) = conn.execute("SELECT clock_timestamp() AS now").fetchall()
-        services.event_store.save(link)
+        services.event_store.record(link)
         (line,) = conn.execute("SELECT *, clock_timestamp() AS now FROM log").fetchall()
     assert (line["topic"], line["id"], line["version"]) == ("link.issued", LINK, 1)
     assert line["data"] == {

@@ -1,0 +1,97 @@
+"""What a process remembers of aggregates, so that it does not read their whole history again.
+
+Nothing here is believed without asking: whoever decides from a remembered aggregate reads its
+log from the remembered version on, and that very event must still be there. So the memory may
+be behind the log, or ahead of it after a restore: that costs another reading, and is never seen.
+"""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from application.eventstore.streams import StoredRow
+
+MOST_BYTES = 4 * 2**20
+"""The size of the events that all remembered aggregates together consist of, about."""
+
+A = TypeVar("A")
+V = TypeVar("V")
+
+
+class Remembered(NamedTuple, Generic[A]):
+    """An aggregate, which nobody may change, and the event that made it what it is."""
+
+    aggregate: A
+    last: StoredRow
+
+
+class RecentlyUsed(Generic[V]):
+    """The values that were used last, as many as weigh no more than `most`. For any thread."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._weight = 0
+        self._values: OrderedDict[UUID, tuple[V, int]] = OrderedDict()
+        self._mutex = Lock()
+
+    def get(self, key: UUID) -> V | None:
+        """Returns a value, or None if it is not known or was not used for long."""
+        with self._mutex:
+            found = self._values.get(key)
+            if found is None:
+                return None
+            self._values.move_to_end(key)
+            return found[0]
+
+    def put(self, key: UUID, value: V, weight: int = 1) -> None:
+        """Keeps a value in place of the one that it had, and drops what was not used for long."""
+        with self._mutex:
+            self._put(key, value, weight)
+
+    def _put(self, key: UUID, value: V, weight: int) -> None:
+        self._drop(key)
+        self._values[key] = (value, weight)
+        self._weight += weight
+        while self._weight > self._most:
+            self._drop(next(iter(self._values)))
+
+    def _drop(self, key: UUID) -> None:
+        if found := self._values.pop(key, None):
+            self._weight -= found[1]
+
+
+class AggregateMemory(RecentlyUsed[Remembered[Any]]):
+    """Aggregates as they were when they were last read or written. For any thread."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        super().__init__(most_bytes)
+
+    def remember(self, aggregate: Any, last: StoredRow, *, events: int) -> None:
+        """Keeps a copy of an aggregate, unless a newer one is known.
+
+        `last` is its last event, and `events` is the number of those that it consists of.
+        """
+        remembered = Remembered(copy_of(aggregate), last)
+        with self._mutex:
+            known = self._values.get(aggregate.id)
+            if known is None or known[0].last.version <= last.version:
+                self._put(aggregate.id, remembered, len(last.state) * events)
+
+    def forget(self, remembered: Remembered[Any]) -> None:
+        """Drops what the log did not confirm, unless something else is remembered by now."""
+        key = remembered.aggregate.id
+        with self._mutex:
+            known = self._values.get(key)
+            if known is not None and known[0] is remembered:
+                self._drop(key)
+
+
+def copy_of(aggregate: A) -> A:
+    """Returns a copy to decide on: what changes in place is copied, what is replaced is not."""
+    copy = object.__new__(type(aggregate))
+    vars(copy).update(
+        (name, value.copy() if isinstance(value, (dict, list)) else value)
+        for name, value in vars(aggregate).items()
+    )
+    return copy
