@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from application.eventstore.event_sourced_application import (
-    EventSourcedApplication,
-    Loaded,
-    Wanted,
-    Written,
-)
+from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.loading import Loaded, Wanted
 from application.eventstore.recorder import VersionConflict
 from application.eventstore.streams import OwnersTime
 from application.people import personal_data
@@ -179,7 +175,7 @@ class BookingCommands:
             rules = rules_of_move(booking, calendar.terms.rules, actor=actor)
             return offered_move(rules, start, now=now)
 
-        calendar = store.remembered(Calendar, calendar_id) or store.get(Calendar, calendar_id)
+        calendar = store.remembered_calendar(calendar_id) or store.get(Calendar, calendar_id)
         reservation = offered(calendar)
         while True:
             widened = reservation.widened if reservation else None

@@ -7,11 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from application.eventstore.deadline import deadline
-from application.eventstore.event_sourced_application import (
-    EventSourcedApplication,
-    Wanted,
-    Written,
-)
+from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.loading import Wanted
 from application.eventstore.recorder import PersonalDataRow, StaleRead, VersionConflict
 from application.people import personal_data
 from application.people.personal_data import Prefill
@@ -22,6 +19,8 @@ from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
 
 LARGEST_BATCH = 500
+UNASKED_SECONDS = 5.0
+"""For so long after its log was read, links are issued for a calendar without asking again."""
 DEFAULT_LINK_LIFE = timedelta(days=90)
 
 
@@ -100,7 +99,9 @@ class LinkCommands:
             return issue_for(self.event_store.get_own(Calendar, calendar_id, owner_id))
 
         with deadline():
-            calendar = self.event_store.remembered(Calendar, calendar_id)
+            calendar = self.event_store.remembered_calendar(
+                calendar_id, for_seconds=UNASKED_SECONDS
+            )
             if calendar is not None and calendar.owner_id == owner_id:
                 # The append checks that it is still the newest. If not, or if it is refused by
                 # what is remembered, the log decides.

@@ -5,12 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from application.eventstore.event_sourced_application import (
-    EventSourcedApplication,
-    Loaded,
-    Wanted,
-    Written,
-)
+from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.loading import Loaded, Wanted
 from application.eventstore.streams import OwnersTime
 from application.people import personal_data
 from application.people.personal_data import Invitee
@@ -119,17 +115,22 @@ class RedemptionCommands:
         store = self.event_store
         origin = store.origin_of(link_id)
         calendar_id, owner_id = origin.calendar_id, origin.owner_id
-        calendar = store.remembered(Calendar, calendar_id) or store.get(Calendar, calendar_id)
+        both = Wanted(SingleUseLink, link_id), Wanted(Calendar, calendar_id)
+
+        def calendar_of(loaded: Loaded) -> Calendar:
+            loaded.get(SingleUseLink, link_id)  # first, because it is what people ask for
+            return loaded.get(Calendar, calendar_id)
+
+        calendar = store.remembered_calendar(calendar_id) or calendar_of(store.load(*both))
         reservation = offered_reservation(calendar, origin.offer, request)
         while True:
             days = reservation.widened.days() if reservation else ()
             loaded = store.load(
-                Wanted(SingleUseLink, link_id),
-                Wanted(Calendar, calendar_id),
+                *both,
                 *(Wanted(AgendaDay, AgendaDay.id_for(owner_id, day)) for day in days),
                 busy_at=OwnersTime(owner_id, reservation.widened) if reservation else None,
             )
-            guess, calendar = reservation, loaded.get(Calendar, calendar_id)
+            guess, calendar = reservation, calendar_of(loaded)
             reservation = offered_reservation(calendar, origin.offer, request)
             if reservation == guess:
                 return loaded, calendar, reservation

@@ -6,8 +6,9 @@ be behind the log, or ahead of it after a restore: that costs another reading, a
 """
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from application.eventstore.streams import StoredRow
@@ -19,11 +20,16 @@ A = TypeVar("A")
 V = TypeVar("V")
 
 
-class Remembered(NamedTuple, Generic[A]):
-    """An aggregate, which nobody may change, and the event that made it what it is."""
+@dataclass(eq=False)
+class Remembered:
+    """An aggregate, which nobody may change, and the event that made it what it is.
 
-    aggregate: A
+    `confirmed_at` is when the log was asked last and had that event, by the monotonic clock.
+    """
+
+    aggregate: Any
     last: StoredRow
+    confirmed_at: float
 
 
 class RecentlyUsed(Generic[V]):
@@ -61,24 +67,26 @@ class RecentlyUsed(Generic[V]):
             self._weight -= found[1]
 
 
-class AggregateMemory(RecentlyUsed[Remembered[Any]]):
+class AggregateMemory(RecentlyUsed[Remembered]):
     """Aggregates as they were when they were last read or written. For any thread."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         super().__init__(most_bytes)
 
-    def remember(self, aggregate: Any, last: StoredRow, *, events: int) -> None:
+    def remember(
+        self, aggregate: Any, last: StoredRow, *, events: int, confirmed_at: float
+    ) -> None:
         """Keeps a copy of an aggregate, unless a newer one is known.
 
         `last` is its last event, and `events` is the number of those that it consists of.
         """
-        remembered = Remembered(copy_of(aggregate), last)
+        remembered = Remembered(copy_of(aggregate), last, confirmed_at)
         with self._mutex:
             known = self._values.get(aggregate.id)
             if known is None or known[0].last.version <= last.version:
                 self._put(aggregate.id, remembered, len(last.state) * events)
 
-    def forget(self, remembered: Remembered[Any]) -> None:
+    def forget(self, remembered: Remembered) -> None:
         """Drops what the log did not confirm, unless something else is remembered by now."""
         key = remembered.aggregate.id
         with self._mutex:

@@ -1,10 +1,12 @@
 """The library's application on our database: loads, saves, and retries after conflicts."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, NamedTuple, TypeVar
+from math import inf
+from time import monotonic
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -20,6 +22,13 @@ from application.eventstore.aggregate_memory import (
 )
 from application.eventstore.database import Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline
+from application.eventstore.loading import (
+    A,
+    LinkOrigin,
+    Loaded,
+    Reading,
+    Wanted,
+)
 from application.eventstore.mapper import MAPPER, JSONMapper
 from application.eventstore.recorder import (
     EventRecorder,
@@ -27,24 +36,13 @@ from application.eventstore.recorder import (
     PersonalDataRow,
     VersionConflict,
 )
-from application.eventstore.streams import NEWEST, OwnersTime, Part, StoredRow
+from application.eventstore.streams import OwnersTime, StoredRow
 from domain.agenda import AgendaDay
-from domain.booking import Booking
 from domain.calendar import Calendar
-from domain.errors import BookingNotFound, Busy, CalendarNotFound, LinkNotFound, NotFound
+from domain.errors import Busy
 from domain.link import SingleUseLink
-from domain.offer import Offer
 
 T = TypeVar("T")
-A = TypeVar("A", Calendar, SingleUseLink, Booking, AgendaDay)
-
-_MISSING: dict[type, type[NotFound]] = {
-    Calendar: CalendarNotFound,
-    SingleUseLink: LinkNotFound,
-    Booking: BookingNotFound,
-}
-_NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
-"""How many of its last events say all about an aggregate, with the first; else it takes all."""
 
 MOST_LINKS = 10_000
 """Of so many links a process remembers the origin."""
@@ -58,82 +56,6 @@ class Written(Generic[T]):
 
     value: T
     position: int
-
-
-@dataclass(frozen=True)
-class LinkOrigin:
-    """What never changes about a link, so that it can be known without asking."""
-
-    calendar_id: UUID
-    owner_id: UUID
-    offer: Offer | None
-
-
-@dataclass(frozen=True)
-class Wanted(Generic[A]):
-    """An aggregate to be loaded, as it is or as it was at `version`."""
-
-    kind: type[A]
-    id: UUID
-    version: int | None = None
-
-
-class Loaded(NamedTuple):
-    """Aggregates as they were at one moment, for a decision to change them.
-
-    `is_busy_elsewhere` answers the question that came with them.
-    """
-
-    aggregates: Mapping[tuple[UUID, int | None], object]
-    is_busy_elsewhere: bool
-
-    def find(self, kind: type[A], aggregate_id: UUID, version: int | None = None) -> A | None:
-        """Returns one of the aggregates, or None if there is none of this kind."""
-        aggregate = self.aggregates[aggregate_id, version]
-        return aggregate if isinstance(aggregate, kind) else None
-
-    def get(self, kind: type[A], aggregate_id: UUID, version: int | None = None) -> A:
-        """Like `find`, but raises `CalendarNotFound`, `LinkNotFound` or `BookingNotFound`."""
-        aggregate = self.find(kind, aggregate_id, version)
-        if aggregate is None:
-            raise _MISSING[kind]
-        return aggregate
-
-    def get_own(self, kind: type[A], aggregate_id: UUID, owner_id: UUID) -> A:
-        """Like `get`, but also raises if the aggregate belongs to another owner."""
-        aggregate = self.get(kind, aggregate_id)
-        if aggregate.owner_id != owner_id:
-            raise _MISSING[kind]
-        return aggregate
-
-    def all(self, kind: type[A]) -> list[A]:
-        """Returns those of this kind that exist."""
-        return [each for each in self.aggregates.values() if isinstance(each, kind)]
-
-
-class _Reading:
-    """What to read of one aggregate: all of it, or what may have followed what is remembered."""
-
-    def __init__(self, wanted: Wanted[Any], remembered: Remembered[Any] | None) -> None:
-        is_known = remembered is not None and isinstance(remembered.aggregate, wanted.kind)
-        self.wanted = wanted
-        self.remembered = remembered if wanted.version is None and is_known else None
-        until = NEWEST if wanted.version is None else min(max(wanted.version, 0), NEWEST)
-        most = _NEWEST_EVENTS.get(wanted.kind, NEWEST)
-        if self.remembered is not None:
-            self.parts = [Part(wanted.id, self.remembered.last.version, until, most)]
-        elif most == NEWEST:
-            self.parts = [Part(wanted.id, 1, until, NEWEST)]
-        else:
-            self.parts = [Part(wanted.id, 1, min(1, until), 1), Part(wanted.id, 2, until, most)]
-
-    def is_confirmed_by(self, events: Sequence[StoredRow]) -> bool:
-        """Returns True unless something is remembered that the log does not have there."""
-        return self.remembered is None or self.remembered.last in events[:1]
-
-    def aggregate(self) -> Any:
-        """Returns a copy of what is remembered, to decide on."""
-        return None if self.remembered is None else copy_of(self.remembered.aggregate)
 
 
 class EventSourcedApplication(Application[UUID]):
@@ -178,62 +100,56 @@ class EventSourcedApplication(Application[UUID]):
         Calendars and agenda days that this process remembers are read from there on. `busy_at`
         also asks whether the calendars elsewhere say that the owner is busy then.
         """
-        readings = [_Reading(each, self._memory.get(each.id)) for each in wanted]
+        readings = [Reading(each, self._memory.get(each.id)) for each in wanted]
         parts = [part for reading in readings for part in reading.parts]
-        found, is_busy = (
-            self.database.run_idempotent(lambda conn: streams.read(conn, parts, busy_at))
-            if parts
-            else ([], False)
+        asked_at = monotonic()
+        found, is_busy = self.database.run_idempotent(
+            lambda conn: streams.read(conn, parts, busy_at)
         )
         rows = iter(found)
         loaded: dict[tuple[UUID, int | None], object] = {}
-        is_confirmed = True
+        outdated: list[Remembered] = []
         for reading in readings:
             events = [row for _ in reading.parts for row in next(rows)]
-            if reading.is_confirmed_by(events):
-                loaded[reading.wanted.id, reading.wanted.version] = self._built(reading, events)
-            elif reading.remembered is not None:
-                self._memory.forget(reading.remembered)
-                is_confirmed = False
-        return Loaded(loaded, is_busy) if is_confirmed else self.load(*wanted, busy_at=busy_at)
+            remembered = reading.remembered
+            if remembered is not None and remembered.last not in events[:1]:
+                outdated.append(remembered)
+                continue
+            aggregate = loaded[reading.wanted.id, reading.wanted.version] = reading.built(events)
+            if remembered is not None and len(events) == 1:
+                remembered.confirmed_at = asked_at
+            elif aggregate is not None and reading.wanted.version is None:
+                self._remember(aggregate, events[-1], confirmed_at=asked_at)
+        if not outdated:
+            return Loaded(loaded, is_busy)
+        for remembered in outdated:
+            self._memory.forget(remembered)
+        return self.load(*wanted, busy_at=busy_at)
 
-    def _built(self, reading: "_Reading", events: Sequence[StoredRow]) -> object:
-        """Returns the aggregate and remembers it; None if there is none of this kind."""
-        wanted, aggregate = reading.wanted, reading.aggregate()
-        if aggregate is None and not (
-            events and events[0].topic.startswith(f"{wanted.kind.TOPIC}.")
-        ):
-            return None
-        for row in events:
-            if aggregate is not None:
-                if row.version <= aggregate.version:
-                    continue  # confirms what is remembered
-                if wanted.kind in _NEWEST_EVENTS:
-                    aggregate.version = row.version - 1  # those in between make no difference
-            event: Any = MAPPER.event(wanted.id, *row)
-            aggregate = event.mutate(aggregate)
-        if wanted.version is None and (reading.remembered is None or len(events) > 1):
-            self._remember(aggregate, events[-1])
-        return aggregate
-
-    def _remember(self, aggregate: Any, last: StoredRow) -> None:
+    def _remember(self, aggregate: Any, last: StoredRow, *, confirmed_at: float) -> None:
         if isinstance(aggregate, SingleUseLink):
             origin = LinkOrigin(aggregate.calendar_id, aggregate.owner_id, aggregate.offer)
             self._origins.put(aggregate.id, origin)
         elif isinstance(aggregate, Calendar):
-            self._memory.remember(aggregate, last, events=1)
+            self._memory.remember(aggregate, last, events=1, confirmed_at=confirmed_at)
         elif isinstance(aggregate, AgendaDay):
-            self._memory.remember(aggregate, last, events=aggregate.version)
+            events = aggregate.version
+            self._memory.remember(aggregate, last, events=events, confirmed_at=confirmed_at)
 
-    def remembered(self, kind: type[A], aggregate_id: UUID) -> A | None:
-        """Returns a calendar or agenda day as this process saw it last, which may be outdated.
+    def remembered_calendar(
+        self, calendar_id: UUID, *, for_seconds: float = inf
+    ) -> Calendar | None:
+        """Returns a calendar as this process saw it last, which may be out of date.
 
-        Good for guessing what to read, and for deciding where the append checks the version.
+        Good for guessing what to read. Also for deciding, where the append checks the version
+        and the log was read at most `for_seconds` ago: a database that was restored meanwhile
+        could have another event of that version.
         """
-        remembered = self._memory.get(aggregate_id)
-        if remembered is None or not isinstance(remembered.aggregate, kind):
+        remembered = self._memory.get(calendar_id)
+        if remembered is None or monotonic() - remembered.confirmed_at > for_seconds:
             return None
-        return copy_of(remembered.aggregate)
+        aggregate = copy_of(remembered.aggregate)
+        return aggregate if isinstance(aggregate, Calendar) else None
 
     def origin_of(self, link_id: UUID) -> LinkOrigin:
         """Returns what never changes about a link. Raises `LinkNotFound`."""
@@ -275,6 +191,7 @@ class EventSourcedApplication(Application[UUID]):
         ]
         if not any(events):
             return self.head()
+        asked_at = monotonic()
         positions = self.recorder.insert_events(
             list(chain.from_iterable(events)),
             personal_data=personal_data,
@@ -284,9 +201,8 @@ class EventSourcedApplication(Application[UUID]):
         for aggregate, stored in zip(aggregates, events, strict=True):
             if stored:
                 last = stored[-1]
-                self._remember(
-                    aggregate, StoredRow(last.originator_version, last.topic, last.state)
-                )
+                row = StoredRow(last.originator_version, last.topic, last.state)
+                self._remember(aggregate, row, confirmed_at=asked_at)
         return positions[-1]
 
     def write(

@@ -1,15 +1,29 @@
-"""A database that fails in the middle of a save."""
+"""A second process, and a database that fails in the middle of a save."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from interface.bootstrap import Services
+from interface.bootstrap import Services, build
+from interface.settings import Settings
+from tests.support.clock import Clock
+from tests.support.desk import Desk
+from tests.support.examples import SECRET
 
 FAILURE = "in the middle"
 FailingCommits = Callable[[str], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def there(desk: Desk, conninfo: str, clock: Clock, tmp_path: Path) -> Iterator[Desk]:
+    """A desk in another process, so to speak: its services share nothing with the first one."""
+    settings = Settings(data=tmp_path, secret_keys=(SECRET,), public_url="https://book.example.org")
+    services = build(settings, conninfo, now=clock)
+    yield Desk(services)
+    services.close()
 
 
 @pytest.fixture

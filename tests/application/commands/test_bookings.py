@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.audit.replay import replay
-from application.eventstore.event_sourced_application import Wanted
+from application.eventstore.loading import Wanted
 from application.eventstore.mapper import MAPPER
 from domain.agenda import AgendaDay, days_around
 from domain.booking import BookingStatus

@@ -1,6 +1,7 @@
 """Plans made on an empty database stay right when the log has grown, without statistics."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import product
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -8,8 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg.rows import class_row, dict_row
 
-from application.eventstore import append_statement
+from application.eventstore import append_statement, streams
 from application.eventstore.database import PatientConnection
+from application.eventstore.streams import NEWEST, OwnersTime, Part
+from domain.slot import Slot
+from tests.support.examples import NOW
 from tests.support.stored_rows import stored, typed
 
 EVENTS = 100_000
@@ -49,7 +53,7 @@ def warm(new_database: Callable[[], str]) -> Iterator[PatientConnection]:
 
 
 def run(conn: PatientConnection, kind: tuple[bool, bool, bool], known: UUID) -> None:
-    """Appends an event, and what a statement of this kind has besides."""
+    """Appends an event, with what a statement of this kind has besides, and reads streams."""
     people, forgotten, read = kind
     event = stored()
     rows = append_statement.rows(
@@ -61,6 +65,9 @@ def run(conn: PatientConnection, kind: tuple[bool, bool, bool], known: UUID) -> 
     result = append_statement.append(conn, [rows], 1000)
     assert (len(result.positions), len(result.stale)) == ((0, 1) if read else (1, 0))
     append_statement.recorded(conn, [rows])
+    parts = [Part(known, 1, NEWEST, NEWEST), Part(known, 1, NEWEST, 2)]
+    for busy_at in (None, OwnersTime(known, Slot(NOW, NOW + timedelta(hours=1)))):
+        streams.read(conn, parts, busy_at)
 
 
 def touched(conn: PatientConnection) -> Touched:
@@ -77,15 +84,18 @@ def touched(conn: PatientConnection) -> Touched:
     return found
 
 
-def test_every_form_of_an_append_is_planned_once(warm: PatientConnection) -> None:
+def test_every_form_of_a_statement_is_planned_once(warm: PatientConnection) -> None:
     plans = warm.execute(
-        """SELECT name, custom_plans FROM pg_prepared_statements WHERE name LIKE 'append%'"""
+        """SELECT name, custom_plans FROM pg_prepared_statements WHERE name LIKE 'append%'
+            OR name LIKE 'read%'"""
     ).fetchall()
-    assert len(plans) == len(KINDS)
+    assert len(plans) == len(KINDS) + 2
     assert {row["custom_plans"] for row in plans} == {RUNS - 1}
 
 
-def test_appends_read_a_long_log_only_by_its_indexes(warm: PatientConnection) -> None:
+def test_appends_and_readings_go_through_a_long_log_only_by_its_indexes(
+    warm: PatientConnection,
+) -> None:
     first = warm.execute("SELECT originator_id AS id FROM stored_events LIMIT 1").fetchone()
     assert first
     before = touched(warm)
@@ -93,4 +103,4 @@ def test_appends_read_a_long_log_only_by_its_indexes(warm: PatientConnection) ->
         run(warm, kind, first["id"])
     after = touched(warm)
     assert after.in_sequence == before.in_sequence
-    assert before.by_index < after.by_index < before.by_index + 100
+    assert before.by_index < after.by_index < before.by_index + 200

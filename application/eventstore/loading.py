@@ -1,0 +1,115 @@
+"""What a decision wants to load, what is read for it, and what it gets.
+
+An aggregate is built from its whole history, with two exceptions. Of a calendar the last events
+say all. And what the process remembers is only brought up to date.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from application.eventstore.aggregate_memory import Remembered, copy_of
+from application.eventstore.mapper import MAPPER
+from application.eventstore.streams import NEWEST, Part, StoredRow
+from domain.agenda import AgendaDay
+from domain.booking import Booking
+from domain.calendar import Calendar
+from domain.errors import BookingNotFound, CalendarNotFound, LinkNotFound, NotFound
+from domain.link import SingleUseLink
+from domain.offer import Offer
+
+A = TypeVar("A", Calendar, SingleUseLink, Booking, AgendaDay)
+
+_MISSING: dict[type, type[NotFound]] = {
+    Calendar: CalendarNotFound,
+    SingleUseLink: LinkNotFound,
+    Booking: BookingNotFound,
+}
+_NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
+"""How many of its last events say all about an aggregate, with the first; else it takes all."""
+
+
+@dataclass(frozen=True)
+class LinkOrigin:
+    """What never changes about a link, so that it can be known without asking."""
+
+    calendar_id: UUID
+    owner_id: UUID
+    offer: Offer | None
+
+
+@dataclass(frozen=True)
+class Wanted(Generic[A]):
+    """An aggregate to be loaded, as it is or as it was at `version`."""
+
+    kind: type[A]
+    id: UUID
+    version: int | None = None
+
+
+class Loaded(NamedTuple):
+    """Aggregates as they were at one moment, for a decision to change them.
+
+    `is_busy_elsewhere` answers the question that came with them.
+    """
+
+    aggregates: Mapping[tuple[UUID, int | None], object]
+    is_busy_elsewhere: bool
+
+    def find(self, kind: type[A], aggregate_id: UUID, version: int | None = None) -> A | None:
+        """Returns one of the aggregates, or None if there is none of this kind."""
+        aggregate = self.aggregates[aggregate_id, version]
+        return aggregate if isinstance(aggregate, kind) else None
+
+    def get(self, kind: type[A], aggregate_id: UUID, version: int | None = None) -> A:
+        """Like `find`, but raises `CalendarNotFound`, `LinkNotFound` or `BookingNotFound`."""
+        aggregate = self.find(kind, aggregate_id, version)
+        if aggregate is None:
+            raise _MISSING[kind]
+        return aggregate
+
+    def get_own(self, kind: type[A], aggregate_id: UUID, owner_id: UUID) -> A:
+        """Like `get`, but also raises if the aggregate belongs to another owner."""
+        aggregate = self.get(kind, aggregate_id)
+        if aggregate.owner_id != owner_id:
+            raise _MISSING[kind]
+        return aggregate
+
+    def all(self, kind: type[A]) -> list[A]:
+        """Returns those of this kind that exist."""
+        return [each for each in self.aggregates.values() if isinstance(each, kind)]
+
+
+class Reading:
+    """What to read of one aggregate: all of it, or what may have followed what is remembered."""
+
+    def __init__(self, wanted: Wanted[Any], remembered: Remembered | None) -> None:
+        is_known = remembered is not None and isinstance(remembered.aggregate, wanted.kind)
+        self.wanted = wanted
+        self.remembered = remembered if wanted.version is None and is_known else None
+        until = NEWEST if wanted.version is None else min(max(wanted.version, 0), NEWEST)
+        most = _NEWEST_EVENTS.get(wanted.kind, NEWEST)
+        if self.remembered is not None:
+            self.parts = [Part(wanted.id, self.remembered.last.version, until, most)]
+        elif most == NEWEST:
+            self.parts = [Part(wanted.id, 1, until, NEWEST)]
+        else:
+            self.parts = [Part(wanted.id, 1, min(1, until), 1), Part(wanted.id, 2, until, most)]
+
+    def built(self, events: Sequence[StoredRow]) -> Any:
+        """Returns the aggregate that these events make; None if there is none of this kind.
+
+        Without the library's checks of what the events are: the mapper has read them.
+        """
+        kind, aggregate = self.wanted.kind, None
+        if self.remembered is not None:
+            aggregate, events = copy_of(self.remembered.aggregate), events[1:]
+        elif not (events and events[0].topic.startswith(f"{kind.TOPIC}.")):
+            return None
+        for row in events:
+            if aggregate is not None and kind in _NEWEST_EVENTS:
+                aggregate.version = row.version - 1  # those in between make no difference
+            event: Any = MAPPER.event(self.wanted.id, *row)
+            aggregate = event.mutate(aggregate)
+        return aggregate
