@@ -171,13 +171,10 @@ class BookingCommands:
         """
         store, calendar_id = self.event_store, booking.calendar_id
 
-        def offered(calendar: Calendar) -> Reservation | None:
-            rules = rules_of_move(booking, calendar.terms.rules, actor=actor)
-            return offered_move(rules, start, now=now)
-
         calendar = store.remembered_calendar(calendar_id) or store.get(Calendar, calendar_id)
-        reservation = offered(calendar)
         while True:
+            rules = rules_of_move(booking, calendar.terms.rules, actor=actor)
+            reservation = offered_move(rules, start, now=now)
             widened = reservation.widened if reservation else None
             days = {*days_around(booking.slot), *(widened.days() if widened else ())}
             loaded = store.load(
@@ -187,9 +184,8 @@ class BookingCommands:
                 *_days(booking.owner_id, days),
                 busy_at=OwnersTime(booking.owner_id, widened) if widened else None,
             )
-            guess, calendar = reservation, loaded.get(Calendar, calendar_id)
-            reservation = offered(calendar)
-            if reservation == guess:
+            guess, calendar = calendar, loaded.get(Calendar, calendar_id)
+            if calendar.terms == guess.terms:
                 return loaded, calendar, reservation
 
     def _place(self, booking: Booking) -> str:

@@ -110,7 +110,7 @@ class RedemptionCommands:
         """Loads what the decision needs, and returns the calendar and what it offers at the time.
 
         Which days to read depends on the calendar. So this guesses by the calendar that the
-        process remembers, and reads again if that turns out to offer something else.
+        process remembers, and reads again if that turns out to have other terms.
         """
         store = self.event_store
         origin = store.origin_of(link_id)
@@ -122,17 +122,16 @@ class RedemptionCommands:
             return loaded.get(Calendar, calendar_id)
 
         calendar = store.remembered_calendar(calendar_id) or calendar_of(store.load(*both))
-        reservation = offered_reservation(calendar, origin.offer, request)
         while True:
+            reservation = offered_reservation(calendar, origin.offer, request)
             days = reservation.widened.days() if reservation else ()
             loaded = store.load(
                 *both,
                 *(Wanted(AgendaDay, AgendaDay.id_for(owner_id, day)) for day in days),
                 busy_at=OwnersTime(owner_id, reservation.widened) if reservation else None,
             )
-            guess, calendar = reservation, calendar_of(loaded)
-            reservation = offered_reservation(calendar, origin.offer, request)
-            if reservation == guess:
+            guess, calendar = calendar, calendar_of(loaded)
+            if calendar.terms == guess.terms:
                 return loaded, calendar, reservation
 
     def _first_answer(

@@ -105,11 +105,11 @@ class Reading:
         kind, aggregate = self.wanted.kind, None
         if self.remembered is not None:
             aggregate, events = copy_of(self.remembered.aggregate), events[1:]
-        elif not (events and events[0].topic.startswith(f"{kind.TOPIC}.")):
-            return None
         for row in events:
+            event: Any = MAPPER.event(self.wanted.id, *row)
+            if aggregate is None and event.originator_topic != kind.TOPIC:
+                return None
             if aggregate is not None and kind in _NEWEST_EVENTS:
                 aggregate.version = row.version - 1  # those in between make no difference
-            event: Any = MAPPER.event(self.wanted.id, *row)
             aggregate = event.mutate(aggregate)
         return aggregate
