@@ -183,7 +183,7 @@ class EventSourcedApplication(Application[UUID]):
         of the log. `forgotten` works as in `EventRecorder.insert_events`. The aggregates in
         `unchanged` were decided from: nothing is saved unless they are still as they are.
 
-        Raises `VersionConflict`, as a `StaleRead` if it concerns one that was decided from.
+        Raises `VersionConflict`, as a `StaleRead` if something that was read is not the newest.
         """
         events = [
             [MAPPER.to_stored_event(event) for event in aggregate.collect_events()]
@@ -191,12 +191,18 @@ class EventSourcedApplication(Application[UUID]):
         ]
         if not any(events):
             return self.head()
+        # What is written must continue what was read: the primary key refuses a version that is
+        # there, but not a gap before it, after the database was restored meanwhile.
+        read = {aggregate.id: aggregate.version for aggregate in unchanged}
+        for aggregate, stored in zip(aggregates, events, strict=True):
+            if stored and stored[0].originator_version > 1:
+                read[aggregate.id] = stored[0].originator_version - 1
         asked_at = monotonic()
         positions = self.recorder.insert_events(
             list(chain.from_iterable(events)),
             personal_data=personal_data,
             forgotten=forgotten,
-            unchanged={aggregate.id: aggregate.version for aggregate in unchanged},
+            unchanged=read,
         )
         for aggregate, stored in zip(aggregates, events, strict=True):
             if stored:

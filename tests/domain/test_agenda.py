@@ -120,6 +120,23 @@ def test_a_slot_that_does_not_clash_is_reserved_too(wanted: Reservation) -> None
     assert set(day.reservations) == {FIRST, SECOND}
 
 
+def test_a_slot_is_compared_with_its_neighbours_only_however_full_the_day_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    day = opened()
+    for number in range(100):
+        reserve(day, uuid5(LINK, str(number)), reservation(10 * number, length=5))
+    compared: list[Reservation] = []
+
+    def counted(one: Reservation, other: Reservation) -> bool:
+        compared.append(other)
+        return False
+
+    monkeypatch.setattr(Reservation, "clashes_with", counted)
+    reserve(day, uuid5(LINK, "50"), reservation(505, length=5))
+    assert compared == [reservation(490, length=5), reservation(510, length=5)]
+
+
 def test_a_booking_can_move_to_a_time_that_overlaps_its_old_one() -> None:
     day, history = with_one_reservation()
     reserve(day, FIRST, reservation(550))

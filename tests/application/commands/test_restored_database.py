@@ -8,6 +8,7 @@ import pytest
 
 from application.eventstore import event_sourced_application
 from domain.agenda import AgendaDay
+from domain.booking import Booking
 from domain.calendar import Calendar
 from domain.errors import CalendarArchived, CalendarNotFound, LinkNotFound, SlotTaken
 from tests.support.desk import Desk
@@ -57,6 +58,21 @@ def test_what_was_lost_can_be_done_again_and_no_stream_gets_a_gap(desk: Desk, th
         assert len(one.services.event_store.get(AgendaDay, DAY).reservations) == 3
     for found in versions(desk).values():
         assert found == list(range(1, len(found) + 1))
+
+
+def test_what_was_decided_before_the_restore_is_decided_again_after_it(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    kept, lost, last = desk.new_links(calendar_id, 3)
+    desk.redeem(kept)
+    moment = desk.services.event_store.head()
+    desk.redeem(lost, TOMORROW_AT_TEN)
+    desk.let_first(lambda: restore(desk, moment))
+    desk.redeem(last, ELEVEN)
+    assert set(desk.services.event_store.get(AgendaDay, DAY).reservations) == {
+        Booking.id_for(kept),
+        Booking.id_for(last),
+    }
+    assert versions(desk)[DAY] == [1, 2, 3]
 
 
 def test_a_calendar_is_as_it_was(desk: Desk, there: Desk) -> None:

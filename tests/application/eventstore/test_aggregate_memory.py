@@ -1,11 +1,14 @@
 """What a process remembers is bounded, is never changed by a decision, and is never believed."""
 
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
+from application.eventstore import streams
 from application.eventstore.aggregate_memory import AggregateMemory, RecentlyUsed
 from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.loading import Wanted
 from application.eventstore.streams import StoredRow
 from domain.agenda import AgendaDay
 from domain.calendar import Calendar
@@ -128,6 +131,32 @@ def test_a_calendar_of_any_age_is_what_all_of_its_events_make_it(desk: Desk) -> 
     for version, state in enumerate(states, start=1):
         assert cold.get(Calendar, calendar_id, version=version) == state
     assert cold.get(Calendar, calendar_id) == cold.get(Calendar, calendar_id) == states[-1]
+
+
+def test_no_more_is_read_of_what_has_a_long_history(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar_id = desk.new_calendar()
+    for number in range(9):
+        desk.change(calendar_id, None, duration_minutes=30 + 15 * (1 + number % 2))
+    for number in range(9):
+        desk.redeem(desk.new_link(), TOMORROW_AT_NINE + number * minutes(30))
+    rows: list[StoredRow] = []
+    read = streams.read
+
+    def noted(*arguments: Any) -> Any:
+        parts, is_busy = read(*arguments)
+        rows.extend(row for part in parts for row in part)
+        return parts, is_busy
+
+    monkeypatch.setattr(streams, "read", noted)
+    cold = EventSourcedApplication(desk.services.database)
+    cold.get(Calendar, calendar_id)
+    cold.get(Calendar, calendar_id, version=5)
+    assert [row.version for row in rows] == [1, 9, 10, 1, 4, 5]
+    rows.clear()
+    desk.services.event_store.load(Wanted(Calendar, calendar_id), Wanted(AgendaDay, DAY))
+    assert [row.version for row in rows] == [10, 10]
 
 
 def test_an_aggregate_has_no_version_0_and_its_newest_is_what_comes_before_a_later_one(
