@@ -80,3 +80,37 @@ def test_an_upgraded_database_has_the_columns_of_a_new_one(
         ORDER BY table_name, ordinal_position"""
     with connect(before_0008) as upgraded, connect(new_database()) as new:
         assert upgraded.execute(columns).fetchall() == new.execute(columns).fetchall()
+
+
+@pytest.fixture
+def before_0018(new_database: Callable[[], str]) -> str:
+    """A database as it was before there was an index of what was typed, with something typed."""
+    conninfo = new_database()
+    with connect(conninfo) as conn:
+        conn.execute(
+            """DROP INDEX link_list_v3_newest, link_list_v3_expiring, link_list_v3_booking;
+            CREATE INDEX link_list_v3_owner ON link_list_v3 (owner_id, position DESC);
+            ALTER TABLE personal_data DROP COLUMN search_key;
+            DROP FUNCTION search_key(jsonb);
+            DROP FUNCTION search_key(text);
+            DROP FUNCTION folded(text);
+            DROP EXTENSION pg_trgm;
+            DELETE FROM schema_steps WHERE name = '0018_search.sql'"""
+        )
+        conn.execute(
+            """INSERT INTO personal_data (originator_id, originator_version, salt, data)
+            VALUES (%s, 1, '', '{"note": "Gefällt Zoë", "reason": "Irrtum"}')""",
+            (LINK,),
+        )
+    return conninfo
+
+
+def test_what_was_typed_before_there_was_an_index_of_it_is_found_by_it(
+    before_0018: str, new_database: Callable[[], str]
+) -> None:
+    assert apply_schema(before_0018) == ["0018_search.sql"]
+    indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef"
+    with connect(before_0018) as upgraded, connect(new_database()) as new:
+        (row,) = upgraded.execute("SELECT search_key FROM personal_data").fetchall()
+        assert row == {"search_key": "gefallt zoe\n"}
+        assert upgraded.execute(indexes).fetchall() == new.execute(indexes).fetchall()

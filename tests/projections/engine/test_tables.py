@@ -64,8 +64,10 @@ SHAPES = {
         revoked_at timestamp with time zone
         replaced_by uuid
         PRIMARY KEY link_list_v3_pkey (link_id)
-        link_list_v3_owner (owner_id, "position" DESC)
-        """,
+        link_list_v3_booking (booking_id) WHERE (booking_id IS NOT NULL)
+        link_list_v3_expiring (owner_id, expires_at, "position") INCLUDE (link_id, calendar_id, redeemed_at, revoked_at)
+        link_list_v3_newest (owner_id, "position" DESC) INCLUDE (link_id, calendar_id, expires_at, redeemed_at, revoked_at)
+        """,  # noqa: E501
     "link_list_v3_bookings": """
         booking_id uuid NOT NULL
         booking_start timestamp with time zone NOT NULL

@@ -190,7 +190,6 @@ _WISHES: list[dict[str, Any]] = [
     {"ids": [UUID(int=7)]},
     {"positions": (MANY // 2, MANY // 2 + 500)},
     {"q": "Person 1234"},
-    {"q": "Pe"},
     {"q": "Person 1234", "order": LinkOrder.EXPIRING, "before": MANY // 2},
     *({"status": status} for status in LinkStatus),
 ]
