@@ -1,27 +1,66 @@
-"""What the supervisor loads before the database starts, and what its forks may share."""
+"""What the supervisor loads before the database starts, and what its forks share and report."""
 
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from interface.bootstrap import build
+from interface.i18n import LANGUAGES
 from interface.settings import Settings
 from interface.wsgi import create_app
+
+NOWHERE = "host=nowhere.invalid"
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script in a new process, which has loaded nothing and has no threads."""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
 
 def test_until_the_database_starts_little_is_loaded() -> None:
     slow = {"babel", "eventsourcing", "flask", "granian", "marshmallow", "prometheus_client"}
-    script = (
+    done = run(
         "import sys, interface.cli.serve, interface.runtime.supervisor\n"
         f"print(sorted({slow!r} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
 
 
 def test_an_application_starts_no_thread_and_no_connection_before_it_is_used() -> None:
     before = threading.enumerate()
-    services = build(Settings(secret_keys=("k" * 32,)), "host=nowhere.invalid")
+    services = build(Settings(secret_keys=("k" * 32,)), NOWHERE)
     create_app(services)
     assert threading.enumerate() == before
     services.close()
+
+
+def test_what_every_process_needs_is_loaded_before_the_first_fork(tmp_path: Path) -> None:
+    done = run(
+        "import gc, threading\n"
+        "from pathlib import Path\n"
+        "from babel import localedata\n"
+        "from interface.runtime.loaded_service import LoadedService\n"
+        "from interface.settings import Settings\n"
+        f"service = LoadedService(Settings(data=Path({str(tmp_path)!r})), {NOWHERE!r})\n"
+        "print(*service.processes, sep=', ')\n"
+        f"print(set({LANGUAGES!r}) <= set(localedata._cache))\n"
+        "print(gc.get_freeze_count() > 0, threading.active_count())"
+    )
+    assert done.stdout == "sender, projector, web server\nTrue\nTrue 1\n", done.stderr
+
+
+def test_the_refusal_of_a_process_is_one_sentence_and_its_death_is_reported_once() -> None:
+    done = run(
+        "from domain.errors import NotFound\n"
+        "from interface.runtime.managed_process import ManagedProcess\n"
+        "def refuse(): raise NotFound\n"
+        "process = ManagedProcess('refuser', refuse)\n"
+        "process.start()\n"
+        "while (news := process.revive()) is None: pass\n"
+        "print(news, process.revive())\n"
+        "process.stop()"
+    )
+    assert done.stdout == "The refuser died with status 1; starting it again. None\n", done.stderr
+    assert done.stderr.splitlines()[:1] == ["There is nothing here."]
+    assert "Traceback" not in done.stderr
