@@ -16,6 +16,7 @@ from domain.errors import AdmitOneError
 from interface import key_store
 from interface.cli import context
 from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.checkpoints import checkpoints
 from interface.cli.field_type import FieldType
 from interface.cli.progress import progress_of
 from interface.cli.single_use_report import report
@@ -242,3 +243,4 @@ def _public_key(settings: Settings, file: Path | None) -> str:
 
 
 audit.add_command(report)
+audit.add_command(checkpoints)

@@ -12,7 +12,8 @@ from application.eventstore.connection import connect
 from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError
 from interface.runtime.background_thread import background_thread
-from projections.evidence.checkpoint_store import CheckpointStore, sign_all_due
+from projections.evidence.checkpoint_signing import sign_all_due
+from projections.evidence.checkpoint_store import CheckpointStore
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def sign_periodically(
                 continue
             try:
                 with closing(connect(conninfo, application_name="admitone checkpoints")) as conn:
-                    sign_all_due(conn, signer, store, now=now())
+                    sign_all_due(conn, signer, store, now=now(), is_stopped=stop.is_set)
             except (psycopg.Error, OSError, AdmitOneError, ValueError) as error:
                 log.error("can't sign a checkpoint: %s", error)
 

@@ -10,7 +10,8 @@ from psycopg.rows import dict_row
 from application.proofs.verifier import Checkpoint
 from interface import key_store
 from interface.bootstrap import Services
-from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.checkpoint_signing import sign_due
+from projections.evidence.checkpoint_store import CheckpointStore
 
 
 @dataclass(frozen=True)

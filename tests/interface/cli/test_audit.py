@@ -108,6 +108,41 @@ def test_no_checkpoint_is_signed_once_the_log_was_changed(
     assert refusal(admitone("audit", "checkpoint")).startswith("The log does not lead to")
 
 
+def test_the_folder_of_checkpoints_is_mended_and_what_was_done_is_said(
+    admitone: Command, desk: Desk, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    repair = ("audit", "checkpoints", "repair")
+    folder = desk.services.settings.checkpoints_folder
+    in_order = admitone(*repair)
+    assert (in_order.status, in_order.out) == (0, f"All 1 checkpoints in {folder} are in order.\n")
+    (file,) = folder.glob("*/*.leaves")
+    file.unlink()
+    name = file.relative_to(folder)
+    what = f"{name}: the leaves are missing."
+    remedy = "written again from the log, which leads to this checkpoint.\n"
+    assert admitone(*repair, "--dry-run").out == f"{what} To do: {remedy}"
+    assert admitone(*repair).out == f"{what} Done: {remedy}"
+    assert file.exists()
+    tampered = file.with_suffix(".checkpoint")
+    tampered.with_stem(f"{9:015}").write_text(tampered.read_text())
+    assert "of another size than its file. Done: renamed" in admitone(*repair).out
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    admitone: Command, desk: Desk, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    folder = desk.services.settings.checkpoints_folder
+    folder.write_text("a file in its place")
+    assert refusal(admitone("audit", "checkpoint")) == (
+        f"The folder {folder} can't be written: File exists."
+    )
+
+
 def test_an_export_is_proved_with_the_verifier_file_alone(
     admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:

@@ -14,7 +14,8 @@ from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.mapper import JSONMapper
 from application.proofs.checkpoint_signer import CheckpointSigner
-from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.checkpoint_signing import sign_due
+from projections.evidence.checkpoint_store import CheckpointStore
 from projections.evidence.log_verification import Verdict, verify
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
