@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.database import snapshot
-from application.proofs.merkle import HASH, WIDTH, root_of
+from application.proofs.merkle import root_of
 from application.proofs.verifier import Checkpoint, ProofError
 from projections.evidence.checkpoint_store import (
     CHECKPOINT,
@@ -24,7 +24,7 @@ from projections.evidence.checkpoint_store import (
     size_of,
     write_leaves,
 )
-from projections.views.transparency_log import tile_reader, tree_size
+from projections.views.transparency_log import leaf_hashes, tile_reader, tree_size
 
 SET_ASIDE = ".aside"
 
@@ -148,10 +148,5 @@ def _leaves_of(conn: Connection[DictRow], start: int, checkpoint: Checkpoint) ->
         ORDER BY notification_id OFFSET %s""",
         (checkpoint.position, start),
     ).fetchall()
-    read_tile = tile_reader(conn)
-    hashes = b"".join(
-        read_tile(0, tile) for tile in range(start // WIDTH, (checkpoint.size - 1) // WIDTH + 1)
-    )
-    first = start % WIDTH
-    for index, row in enumerate(rows, first):
-        yield row["notification_id"], hashes[HASH * index : HASH * (index + 1)]
+    for row, leaf_hash in zip(rows, leaf_hashes(conn, range(start, checkpoint.size)), strict=True):
+        yield row["notification_id"], leaf_hash

@@ -8,11 +8,12 @@ from psycopg.rows import DictRow
 
 from application.eventstore.database import snapshot
 from application.proofs.checkpoint_signer import CheckpointSigner
-from application.proofs.merkle import HASH, WIDTH, root_of
+from application.proofs.merkle import root_of
 from application.proofs.verifier import Checkpoint
 from domain.errors import AdmitOneError
-from projections.evidence.checkpoint_store import CheckpointStore
-from projections.views.transparency_log import tile_reader, tree_size
+from projections.evidence.checkpoint_store import CheckpointStore, Leaf
+from projections.evidence.log_leaves import leaves_of_log
+from projections.views.transparency_log import leaf_hashes, tile_reader, tree_size
 
 MOST_LEAVES = 50_000
 """New leaves under one checkpoint, so that a first one takes no more memory than any other."""
@@ -21,6 +22,17 @@ MOST_LEAVES = 50_000
 class HistoryChanged(AdmitOneError):
     """The log does not lead to the last checkpoint: run `admitone audit verify`."""
 
+    def __init__(self, position: int | None = None) -> None:
+        """`position` is the first at which the log is not as recorded, if that is known."""
+        self.position = position
+        if position is None:
+            super().__init__()
+        else:
+            super().__init__(
+                f"The log is not as it was recorded at position {position}:"
+                " run `admitone audit verify`."
+            )
+
 
 def sign_due(
     conn: Connection[DictRow], signer: CheckpointSigner, store: CheckpointStore, *, now: datetime
@@ -28,8 +40,9 @@ def sign_due(
     """Signs the tree and stores the checkpoint, if the tree has grown since the last one.
 
     A checkpoint covers at most 50,000 leaves more than the last. Returns None if nothing is
-    left to sign. Raises `HistoryChanged` if the tree did not grow out of the last checkpoint,
-    `CheckpointDamaged` if that is not as it was signed, `SigningElsewhere` and
+    left to sign. The new events are hashed as the log has them now. Raises `HistoryChanged` if one
+    of them is not what the tree has, or if the tree did not grow out of the last checkpoint;
+    `CheckpointDamaged` if that is not as it was signed; `SigningElsewhere` and
     `CheckpointConflict`.
     """
     # First the lock and then the snapshot: an older one might not have what the last signer saw.
@@ -42,19 +55,10 @@ def sign_due(
             raise HistoryChanged
         if size == signed_size:
             return None
-        rows = conn.execute(
-            """SELECT notification_id FROM stored_events WHERE notification_id > %s
-            ORDER BY notification_id LIMIT %s""",
-            (position, size - signed_size),
-        ).fetchall()
-        positions = [row["notification_id"] for row in rows]
-        if len(positions) < size - signed_size:
-            raise HistoryChanged
-        signed = Checkpoint(signer.name, size, root_of(size, read_tile), positions[-1], now)
+        leaves = _unchanged_leaves(conn, position, range(signed_size, size))
+        signed = Checkpoint(signer.name, size, root_of(size, read_tile), leaves[-1][0], now)
         text = signer.sign(signed.size, signed.root, signed.position, signed.time)
-        tiles = {n: read_tile(0, n) for n in range(signed_size // WIDTH, (size - 1) // WIDTH + 1)}
-        hashes = (_hash_at(tiles, index) for index in range(signed_size, size))
-        store.add(text, signed, zip(positions, hashes, strict=True))
+        store.add(text, signed, leaves)
         return signed
 
 
@@ -71,6 +75,17 @@ def sign_all_due(
         pass
 
 
-def _hash_at(tiles: dict[int, bytes], index: int) -> bytes:
-    start = HASH * (index % WIDTH)
-    return tiles[index // WIDTH][start : start + HASH]
+def _unchanged_leaves(conn: Connection[DictRow], after: int, indices: range) -> list[Leaf]:
+    """Hashes the log after a position, and returns its leaves at these indices of the tree.
+
+    Raises `HistoryChanged` if they are not what the tree has, which was built when the events
+    were recorded.
+    """
+    leaves = leaves_of_log(conn, after, len(indices))
+    expected = leaf_hashes(conn, indices)
+    for (position, leaf_hash), recorded in zip(leaves, expected, strict=False):
+        if leaf_hash != recorded:
+            raise HistoryChanged(position)
+    if len(leaves) < len(indices):
+        raise HistoryChanged(leaves[-1][0] + 1 if leaves else after + 1)
+    return leaves

@@ -31,6 +31,7 @@ from projections.evidence.log_verification import Verdict, verify
 from projections.views.transparency_log import event_of
 from tests.support.desk import Desk
 from tests.support.examples import NOW
+from tests.support.log_trigger import writable_log
 from tests.support.waiting import wait_until
 
 SIGNER = CheckpointSigner("book.example.org", bytes(32))
@@ -239,6 +240,35 @@ def test_a_tree_that_is_not_consistent_with_the_last_checkpoint_is_not_signed(
     checkpoint = sign_due(conn, SIGNER, store, now=NOW)
     conn.execute(damage.encode())
     with pytest.raises(HistoryChanged):
+        sign_due(conn, SIGNER, store, now=NOW)
+    assert store.all() == [checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("change", "at_fault"),
+    [
+        ("UPDATE stored_events SET state = state || ' ' WHERE notification_id = 4", 4),
+        ("UPDATE stored_events SET recorded_at = 'infinity' WHERE notification_id = 4", 4),
+        ("DELETE FROM stored_events WHERE notification_id = 3", 4),
+        ("DELETE FROM stored_events WHERE notification_id = 8", 8),
+    ],
+)
+def test_an_event_that_was_changed_since_it_was_recorded_is_not_signed(
+    desk: Desk,
+    conn: Connection[DictRow],
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    change: str,
+    at_fault: int,
+) -> None:
+    desk.new_link()
+    catch_up()
+    checkpoint = sign_due(conn, SIGNER, store, now=NOW)
+    desk.redeem(desk.new_link())
+    catch_up()
+    with writable_log(conn):
+        conn.execute(change.encode())
+    with pytest.raises(HistoryChanged, match=f"position {at_fault}"):
         sign_due(conn, SIGNER, store, now=NOW)
     assert store.all() == [checkpoint]
 
