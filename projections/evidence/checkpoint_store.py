@@ -85,7 +85,11 @@ class CheckpointStore:
 
     def all(self) -> list[Checkpoint]:
         """Returns all checkpoints by size. Raises `ProofError` if one is not as it was signed."""
-        return [self.read(file).signed for file in self.files()]
+        return list(self.each())
+
+    def each(self) -> Iterator[Checkpoint]:
+        """Yields all checkpoints by size. Raises `ProofError` at one that is not as signed."""
+        return (self.read(file).signed for file in self.files())
 
     def leaves(self) -> Iterator[Leaf]:
         """Yields position and hash of every leaf under the newest checkpoint, in order.

@@ -56,22 +56,25 @@ def verify(
     """
     with closing(_connect(conninfo)) as conn, snapshot(conn):
         leaves = chain.from_iterable(_hashed(conninfo, _stretches(conn), report))
-        return _judge(leaves, checkpoints, _expected(conn, stored_leaves))
+        return judge(leaves, checkpoints, _expected(conn, stored_leaves))
 
 
 def _connect(conninfo: str) -> Connection[DictRow]:
     return connect(conninfo, application_name="admitone audit")
 
 
-def _judge(
-    leaves: Iterator[Leaf], checkpoints: Sequence[Checkpoint], expected: Iterator[StoredLeaf]
+def judge(
+    leaves: Iterator[Leaf], checkpoints: Iterable[Checkpoint], expected: Iterator[StoredLeaf]
 ) -> Verdict:
-    """Compares the leaves of the log with the checkpoints, and with what they should be."""
+    """Compares the leaves of the log with the checkpoints, and with what they should be.
+
+    Checkpoints rise in size.
+    """
     tree = Growth(0, [])
     difference: _Difference | None = None
     last = 0
     confirmed: Checkpoint | None = None
-    for checkpoint in (*checkpoints, None):
+    for checkpoint in chain(checkpoints, [None]):
         wanted = None if checkpoint is None else checkpoint.size - tree.size
         while part := list(islice(leaves, STRETCH if wanted is None else min(wanted, STRETCH))):
             if difference is None:

@@ -55,6 +55,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0014_busy_calendars.sql",
         "0015_webhooks.sql",
         "0016_calendar_feeds.sql",
+        "0022_evidence_checks.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()

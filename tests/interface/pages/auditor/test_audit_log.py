@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 
 from interface.bootstrap import Services
+from projections.evidence import evidence_checks
+from projections.evidence.evidence_checks import Finding
 from tests.interface.pages.page_text import text, words
 from tests.support.audit_trail import (
     BookedLink,
@@ -209,3 +211,19 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
     kept.write_text(kept.read_text().replace("\n6\n", "\n5\n"))
     assert "does not match its signature" in words(auditor.get("/audit/checkpoint"))
     assert auditor.get("/audit/checkpoint/file").status_code == 503
+
+
+def test_what_the_service_found_changed_stands_on_top_of_the_audit_and_of_operations(
+    sign_in_as: Callable[..., SignedIn], services: Services
+) -> None:
+    admin = sign_in_as("admin")
+    for path in ("/audit", "/operations"):
+        assert "from outside" not in words(admin.get(path))
+    with services.database.connection() as conn:
+        evidence_checks.record(conn, evidence_checks.LOG, Finding(9, "not what was recorded", 5))
+        evidence_checks.record(conn, evidence_checks.PERSONAL_DATA, Finding(9))
+    for path in ("/audit", "/operations"):
+        shown = words(admin.get(path))
+        assert "The event log was changed from outside. First position at fault: 5." in shown
+        assert "What people typed was changed" not in shown
+    assert admin.get("/readyz").status_code == 200
