@@ -11,7 +11,6 @@ from interface.runtime.patrol_loop import patrol_periodically
 from interface.settings import Settings
 from projections.catalogue import FOLLOWERS
 from projections.engine.runner import Runner
-from projections.evidence.checkpoint_store import CheckpointStore
 
 
 def run(settings: Settings) -> None:
@@ -26,7 +25,7 @@ def run(settings: Settings) -> None:
     with command_database.database(settings) as conninfo:
         runner = Runner(conninfo, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
-        store = CheckpointStore(settings.checkpoints_folder, signer.verifier_key())
+        store = key_store.checkpoint_store(settings)
         with (
             rebuild_launcher.on_request(conninfo, runner.is_at_work, stop),
             sign_periodically(conninfo, signer, store, runner.is_at_work, stop, now=utc_now),

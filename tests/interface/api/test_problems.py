@@ -69,6 +69,7 @@ NEVER_OVER_HTTP = {
     "interface.cli.audit_context.CheckpointsNotWritten",
     "projections.evidence.checkpoint_signing.HistoryChanged",
     "projections.evidence.checkpoint_store.CheckpointConflict",
+    "projections.rebuild.rebuild.SwitchRefused",
 }
 
 

@@ -104,8 +104,38 @@ def test_no_checkpoint_is_signed_once_the_log_was_changed(
     catch_up()
     admitone("audit", "checkpoint")
     tamper(conninfo, 1)
-    assert admitone("projections", "rebuild", "transparency_log").status == 0
-    assert refusal(admitone("audit", "checkpoint")).startswith("The log does not lead to")
+    desk.new_link()
+    catch_up()
+    rebuild = ("projections", "rebuild", "transparency_log")
+    for more in ((), ("--accept-unsigned",)):
+        refused = admitone(*rebuild, *more)
+        assert (refused.status, refused.out) == (1, "")
+        assert "The log does not lead to the newest checkpoint" in refused.err
+    assert len(admitone("audit", "checkpoint").out.splitlines()) == 7
+    restored = admitone("audit", "verify")
+    assert restored.out.startswith("NOT AS RECORDED: position 1: ")
+
+
+def test_a_change_of_events_that_are_not_signed_yet_is_not_rebuilt_away(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    desk.new_link()
+    catch_up()
+    tamper(conninfo, 4)
+    rebuild = ("projections", "rebuild", "transparency_log")
+    for _ in range(2):
+        refused = admitone(*rebuild)
+        assert (refused.status, refused.out) == (1, "")
+        assert "Events without a checkpoint are not what was recorded" in refused.err
+    assert admitone("audit", "verify").out.startswith("NOT AS RECORDED: position 4: ")
+    assert "position 4" in refusal(admitone("audit", "checkpoint"))
+    (job,) = desk.services.database.fetch_all("SELECT state, by_projector FROM rebuilds")
+    assert job == {"state": "failed", "by_projector": False}  # nobody tries again by himself
+    assert admitone(*rebuild, "--accept-unsigned").status == 0
+    assert admitone("audit", "verify").status == 0
 
 
 def test_the_folder_of_checkpoints_is_mended_and_what_was_done_is_said(
@@ -141,6 +171,18 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
     assert refusal(admitone("audit", "checkpoint")) == (
         f"The folder {folder} can't be written: File exists."
     )
+
+
+def test_a_damaged_tree_over_an_unchanged_log_is_rebuilt(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("UPDATE transparency_log_v1 SET hashes = set_byte(hashes, 3, 7)")
+    assert admitone("projections", "rebuild", "transparency_log").status == 0
+    assert admitone("projections", "verify", "transparency_log").status == 0
 
 
 def test_an_export_is_proved_with_the_verifier_file_alone(
