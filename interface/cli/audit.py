@@ -11,6 +11,7 @@ import click
 from application.audit.replay import AsOf, History, HistoryNotFound, replay
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
+from application.people.access_log import Access
 from application.proofs.verifier import ProofError, verify_checkpoint, verify_export
 from domain.errors import AdmitOneError
 from interface import key_store
@@ -27,6 +28,7 @@ from interface.web.history_json import history_json
 from projections.evidence import log_export
 from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
 from projections.evidence.log_verification import verify as verify_log
+from projections.evidence.patrol import check_personal_data
 
 
 class Unproved(AdmitOneError):
@@ -103,7 +105,8 @@ def _print_history(history: History) -> None:
 def verify(file: Path | None, key_file: Path | None) -> None:
     """Recompute every hash of the log and compare it with the signed checkpoints.
 
-    Exit status 1: the log is not as it was recorded, and the first position at fault is named.
+    Also compares what people typed with the commitments in the log. Exit status 1: something is not
+    as it was recorded, and the first position at fault is named.
     """
     with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
         key = _public_key(services.settings, key_file)
@@ -124,16 +127,36 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             progress_of("events") as report_progress,
         ):
             verdict = verify_log(conninfo, checkpoints, leaves, report=report_progress)
+        with services.database.connection() as conn:
+            typed = check_personal_data(conn)
+        taken = access_log.checkpoints_taken(services.database)
+    for found in (verdict, typed):
+        if found.fault is not None:
+            click.echo(f"NOT AS RECORDED: position {found.position}: {found.fault}.")
     if verdict.fault is None:
-        newest = checkpoints[-1]
+        first, newest = min(signed.time for signed in checkpoints), checkpoints[-1]
         click.echo(
             f"The log is as it was recorded: {verdict.events} events, {verdict.signed} of them"
-            f" covered by {len(checkpoints)} checkpoints, the last signed at"
-            f" {newest.time:%Y-%m-%d %H:%M:%S} UTC."
+            f" covered by {len(checkpoints)} checkpoints, the first signed at"
+            f" {first:%Y-%m-%d %H:%M:%S}, the last at {newest.time:%Y-%m-%d %H:%M:%S} UTC."
         )
-        return
-    click.echo(f"NOT AS RECORDED: position {verdict.position}: {verdict.fault}.")
-    sys.exit(1)
+        _print_copies(services.settings, taken)
+    if verdict.fault is not None or typed.fault is not None:
+        sys.exit(1)
+
+
+def _print_copies(settings: Settings, taken: list[Access]) -> None:
+    """Says where checkpoints are, and warns while no copy is known to be out of reach."""
+    for access in taken:
+        click.echo(
+            f"A checkpoint was taken by {access.actor}, last at {access.at:%Y-%m-%d %H:%M} UTC."
+        )
+    if not taken and settings.checkpoints is None:
+        click.echo(
+            f"WARNING: The only known copy of the checkpoints is in {settings.checkpoints_folder},"
+            " beside the database. Whoever can change both can change the log unnoticed: copy it"
+            " elsewhere."
+        )
 
 
 @audit.command()
@@ -144,7 +167,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
 )
 def checkpoint(out: Path | None) -> None:
     """Sign the events that are new, if any, and print the newest checkpoint."""
-    with recorded_access("checkpoint") as services:
+    with recorded_access("checkpoint" if out is None else f"checkpoint to {out}") as services:
         newest = newest_checkpoint(services)
     if out is None:
         click.echo(newest.text, nl=False)

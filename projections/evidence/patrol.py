@@ -87,7 +87,7 @@ _EXCHANGED = """
     WHERE notification_id > %s AND notification_id <= %s"""
 
 
-def check_personal_data(conn: Connection[DictRow], rest: Rest) -> Finding:
+def check_personal_data(conn: Connection[DictRow], rest: Rest = lambda _: None) -> Finding:
     """Compares what people typed, as it is stored, with the commitments in the log.
 
     What was erased can't be compared, and is no fault.

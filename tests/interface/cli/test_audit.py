@@ -80,6 +80,9 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
 ) -> None:
     desk.redeem(desk.new_link())
     catch_up()
+    admitone("audit", "checkpoint")
+    nag = admitone("audit", "verify").out.splitlines()[1]
+    assert nag.startswith("WARNING: The only known copy of the checkpoints is in ")
     copy = tmp_path / "elsewhere.txt"
     assert admitone("audit", "checkpoint", "--out", str(copy)).out == f"Wrote {copy}.\n"
     desk.new_link()
@@ -87,6 +90,9 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
     admitone("audit", "checkpoint")
     honest = admitone("audit", "verify")
     assert (honest.status, honest.out.startswith("The log is as it was recorded")) == (0, True)
+    assert "2 checkpoints, the first signed at 20" in honest.out
+    assert "A checkpoint was taken by command:" in honest.out
+    assert "WARNING" not in honest.out
     assert admitone("audit", "verify", "--checkpoint", str(copy)).status == 0
     tamper(conninfo, 3)
     for arguments in ([], ["--checkpoint", str(copy)]):
@@ -95,6 +101,27 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
             1,
             "NOT AS RECORDED: position 3: the event at this position is not what was recorded.\n",
         )
+
+
+def test_verify_names_the_event_whose_personal_data_was_exchanged(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    booking_id = desk.book(desk.new_link())
+    catch_up()
+    admitone("audit", "checkpoint")
+    with psycopg.connect(conninfo) as conn:
+        conn.execute(
+            """UPDATE personal_data SET data = data || '{"name": "Eve"}'
+            WHERE originator_id = %s""",
+            (booking_id,),
+        )
+    (made,) = [event for event in desk.log() if event["id"] == booking_id]
+    found = admitone("audit", "verify")
+    assert found.status == 1
+    first, second, *_ = found.out.splitlines()
+    assert first.startswith(f"NOT AS RECORDED: position {made['position']}: what is stored of what")
+    assert second.startswith("The log is as it was recorded")
+    assert "Eve" not in found.out
 
 
 def test_no_checkpoint_is_signed_once_the_log_was_changed(
