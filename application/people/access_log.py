@@ -8,7 +8,13 @@ import psycopg
 from application.eventstore.database import Database
 from domain.errors import Unavailable
 
-_TAKES_A_CHECKPOINT = ("GET /api/v1/audit/checkpoint", "GET /audit/checkpoint/file")
+_TAKES_A_CHECKPOINT = (
+    "GET /api/v1/audit/checkpoint",
+    "GET /api/v1/audit/witness-request",
+    "GET /audit/checkpoint/file",
+    "checkpoint to ",
+    "request to a witness",
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,10 @@ def checkpoints_taken(database: Database) -> list[Access]:
         Access,
         """SELECT * FROM (
             SELECT DISTINCT ON (actor) id, at, actor, what FROM audit_accesses
-            WHERE what = ANY(%(exactly)s) OR starts_with(what, 'checkpoint to ')
+            WHERE what ^@ ANY(%(beginnings)s)
             ORDER BY actor, id DESC
         ) AS last_of_each ORDER BY id DESC""",
-        {"exactly": list(_TAKES_A_CHECKPOINT)},
+        {"beginnings": list(_TAKES_A_CHECKPOINT)},
     )
 
 

@@ -12,7 +12,12 @@ from application.audit.replay import AsOf, History, HistoryNotFound, replay
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
 from application.people.access_log import Access
-from application.proofs.verifier import ProofError, verify_checkpoint, verify_export
+from application.proofs.verifier import (
+    ProofError,
+    verify_checkpoint,
+    verify_cosignature,
+    verify_export,
+)
 from domain.errors import AdmitOneError
 from interface import key_store
 from interface.cli import context
@@ -21,6 +26,7 @@ from interface.cli.checkpoints import checkpoints
 from interface.cli.field_type import FieldType
 from interface.cli.progress import progress_of
 from interface.cli.single_use_report import report
+from interface.cli.witness import witness
 from interface.runtime import command_database
 from interface.settings import Settings
 from interface.web.fields import AsOfField
@@ -228,12 +234,21 @@ def export(out: Path, first: int | None, last: int | None) -> None:
     type=click.Path(exists=True, path_type=Path),
     help="The file with the public key.",
 )
-def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
+@click.option(
+    "--witness",
+    "witness_file",
+    type=click.Path(exists=True, path_type=Path),
+    help="A file with the key of a witness who must have cosigned the checkpoint.",
+)
+def check_export(file: Path, signed_file: Path, key_file: Path, witness_file: Path | None) -> None:
     """Verify an export. Needs no database.
 
     The file application/proofs/verifier.py does the same without Admit One.
     """
     try:
+        if witness_file is not None:
+            witness_key = witness_file.read_text().strip()
+            verify_cosignature(signed_file.read_text(), witness_key)
         with file.open("rb") as lines:
             signed, indices = verify_export(
                 lines, signed_file.read_text(), key_file.read_text().strip()
@@ -267,3 +282,4 @@ def _public_key(settings: Settings, file: Path | None) -> str:
 
 audit.add_command(report)
 audit.add_command(checkpoints)
+audit.add_command(witness)

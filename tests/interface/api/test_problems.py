@@ -67,6 +67,7 @@ NEVER_OVER_HTTP = {
     # Told by commands, or in the log of the projector.
     "interface.cli.audit.Unproved",
     "interface.cli.audit_context.CheckpointsNotWritten",
+    "interface.cli.witness.WitnessUnusable",
     "projections.evidence.checkpoint_signing.HistoryChanged",
     "projections.evidence.checkpoint_store.CheckpointConflict",
     "projections.rebuild.rebuild.SwitchRefused",
