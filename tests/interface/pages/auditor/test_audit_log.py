@@ -1,8 +1,11 @@
 """The pages of the audit log, and who has access to them."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -227,3 +230,19 @@ def test_what_the_service_found_changed_stands_on_top_of_the_audit_and_of_operat
         assert "The event log was changed from outside. First position at fault: 5." in shown
         assert "What people typed was changed" not in shown
     assert admin.get("/readyz").status_code == 200
+
+
+def test_the_verifier_can_be_downloaded_and_runs_alone(auditor: SignedIn, tmp_path: Path) -> None:
+    assert "/audit/checkpoint/verifier" in text(auditor.get("/audit/checkpoint"))
+    answer = auditor.get("/audit/checkpoint/verifier")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="verifier.py"'
+    (tmp_path / "verifier.py").write_bytes(answer.get_data())
+    told = subprocess.run(
+        [sys.executable, "-I", "verifier.py", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for option in ("--checkpoint", "--key", "--witness"):
+        assert option in told
