@@ -106,8 +106,7 @@ class Services:
 
     def checkpoint_store(self) -> CheckpointStore:
         """Returns the checkpoints of this installation. Raises `SettingsError`."""
-        key = self.checkpoint_signer().verifier_key()
-        return CheckpointStore(self.settings.checkpoints_folder, key)
+        return key_store.checkpoint_store(self.settings)
 
     def close(self) -> None:
         """Closes all connections."""

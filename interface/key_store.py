@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.verifier import ProofError
 from interface.settings import PREFIX, Settings, SettingsError
+from projections.evidence.checkpoint_store import CheckpointStore
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:
@@ -41,6 +42,12 @@ def checkpoint_signer(settings: Settings) -> CheckpointSigner:
     except ProofError as error:
         where = f"{PREFIX}AUDIT_KEY" if settings.audit_key else str(path)
         raise SettingsError(f"{where} can't be used: {error}.") from error
+
+
+def checkpoint_store(settings: Settings) -> CheckpointStore:
+    """Returns the checkpoints of this installation. Raises `SettingsError`."""
+    key = checkpoint_signer(settings).verifier_key()
+    return CheckpointStore(settings.checkpoints_folder, key)
 
 
 def _new_signer(name: str) -> CheckpointSigner:

@@ -16,6 +16,7 @@ from interface.web_address import InvalidAddress
 PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
+LONGEST_PATROL_HOURS = 8760
 SECRETS = (
     "database_url",
     "secret_keys",
@@ -214,6 +215,8 @@ class Settings:
     sumdb/note. Unset: made once and stored in the data folder."""
     checkpoints: Annotated[Path | None, _new_folder] = None
     """ADMITONE_CHECKPOINTS: the folder for signed checkpoints. Unset: in `data`."""
+    patrol_hours: Annotated[int, _whole_number(1, LONGEST_PATROL_HOURS)] = 24
+    """ADMITONE_PATROL_HOURS: the service checks its whole log at least this often, 1 to 8760."""
     public_url: Annotated[str, _web_address] = ""
     """ADMITONE_PUBLIC_URL: how people reach the service, in normal form. Unset: host and port."""
     public_url_is_set: bool = False

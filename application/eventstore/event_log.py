@@ -30,6 +30,12 @@ def head(conn: Connection[DictRow]) -> int:
     return (row and row["head"]) or 0
 
 
+def before_first(conn: Connection[DictRow]) -> int:
+    """Returns the position before that of the first event, which a forger may have made < 1."""
+    row = conn.execute("SELECT min(notification_id) AS first FROM stored_events").fetchone()
+    return row["first"] - 1 if row and row["first"] is not None else 0
+
+
 def read(
     conn: Connection[DictRow], after: int, limit: int, *, until: int | None = None
 ) -> list[RecordedEvent]:

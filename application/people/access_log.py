@@ -8,6 +8,14 @@ import psycopg
 from application.eventstore.database import Database
 from domain.errors import Unavailable
 
+_TAKES_A_CHECKPOINT = (
+    "GET /api/v1/audit/checkpoint",
+    "GET /api/v1/audit/witness-request",
+    "GET /audit/checkpoint/file",
+    "checkpoint to ",
+    "request to a witness",
+)
+
 
 @dataclass(frozen=True)
 class Access:
@@ -29,6 +37,19 @@ def record(database: Database, *, actor: str, what: str) -> None:
             conn.execute("INSERT INTO audit_accesses (actor, what) VALUES (%s, %s)", (actor, what))
     except psycopg.Error as error:
         raise Unavailable from error
+
+
+def checkpoints_taken(database: Database) -> list[Access]:
+    """Returns, for everybody who took a copy of a checkpoint, the last time, newest first."""
+    return database.fetch_objects(
+        Access,
+        """SELECT * FROM (
+            SELECT DISTINCT ON (actor) id, at, actor, what FROM audit_accesses
+            WHERE what ^@ ANY(%(beginnings)s)
+            ORDER BY actor, id DESC
+        ) AS last_of_each ORDER BY id DESC""",
+        {"beginnings": list(_TAKES_A_CHECKPOINT)},
+    )
 
 
 def newest(database: Database, *, limit: int, before: int | None = None) -> list[Access]:

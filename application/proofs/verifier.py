@@ -1,6 +1,6 @@
 """Checks an export of the log against a signed checkpoint. This file runs alone, anywhere.
 
-    python3 verifier.py EXPORT --checkpoint FILE --key FILE
+    python3 verifier.py EXPORT --checkpoint FILE --key FILE [--witness FILE]
 
 It needs Python 3.11 or newer and `cryptography`, and nothing else of Admit One. README.md
 describes the formats. Trees and proofs are those of RFC 9162, section 2.1; checkpoints are those of
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 EXPORT_FORMAT = "admitone-export/1"
 EMPTY_ROOT = sha256().digest()
 ED25519 = b"\x01"  # the type of signature, the first byte of every key
+COSIGNATURE = b"\x04"  # the type of the cosignatures of witnesses, c2sp.org/tlog-cosignature
 LONGEST_LINE = 2**24  # bytes
 Proof = Sequence[bytes]
 Event = tuple[int, UUID, int, str, datetime, bytes]  # the arguments of `leaf_bytes`
@@ -161,22 +162,22 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return checkpoint
 
 
-def key_id(name: str, public: bytes) -> bytes:
+def key_id(name: str, public: bytes, kind: bytes = ED25519) -> bytes:
     """Returns the id that distinguishes keys of the same name.
 
     A name is printable ASCII without spaces and plus signs; raises `ProofError` for another.
     """
     require(re.fullmatch(r"[!-*,-~]+", name) is not None, f"{name!r} cannot name a key")
-    return sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+    return sha256(name.encode() + b"\n" + kind + public).digest()[:4]
 
 
-def parse_key(text: str) -> tuple[str, bytes]:
-    """Returns name and public key of `name+id+base64(0x01 || 32 bytes)`. Raises `ProofError`."""
+def parse_key(text: str, kind: bytes = ED25519) -> tuple[str, bytes]:
+    """Returns name and public key of `name+id+base64(kind || 32 bytes)`. Raises `ProofError`."""
     try:
         name, identity, encoded = text.split("+", 2)
         key = b64decode(encoded)
-        require(len(key) == 33 and key[:1] == ED25519, "another type of key")
-        require(identity == key_id(name, key[1:]).hex(), "another id")
+        require(len(key) == 33 and key[:1] == kind, "another type of key")
+        require(identity == key_id(name, key[1:], kind).hex(), "another id")
         require(b64encode(key).decode() == encoded, "not as written")
     except ValueError as error:
         raise ProofError("the key is not name+id+base64 of an Ed25519 key") from error
@@ -215,6 +216,36 @@ def verify_checkpoint(note: str, key: str) -> Checkpoint:
     checkpoint = parse_checkpoint(open_note(note, key))
     require(checkpoint.origin == parse_key(key)[0], "the checkpoint belongs to another log")
     return checkpoint
+
+
+def cosigned_message(text: str, timestamp: int) -> bytes:
+    """Returns what a witness signs at a time, in seconds since 1970: the text of the note in it."""
+    return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
+
+
+def verify_cosignature(note: str, key: str) -> datetime:
+    """Returns when a witness cosigned a checkpoint. Raises `ProofError` if it has not.
+
+    `key` is the witness's, `name+id+base64(0x04 || 32 bytes)`. Check the log's own signature with
+    `verify_checkpoint`.
+    """
+    name, public = parse_key(key, COSIGNATURE)
+    text, _, signatures = note.rpartition("\n\n")
+    for line in signatures.split("\n"):
+        if not line.startswith(f"— {name} "):
+            continue
+        try:
+            signed = b64decode(line.rpartition(" ")[2], validate=True)
+            if signed[:4] != key_id(name, public, COSIGNATURE):
+                continue
+            require(len(signed) == 76, "another length")
+            timestamp = int.from_bytes(signed[4:12])
+            message = cosigned_message(f"{text}\n", timestamp)
+            Ed25519PublicKey.from_public_bytes(public).verify(signed[12:], message)
+            return datetime.fromtimestamp(timestamp, UTC)
+        except (ValueError, OverflowError, OSError, InvalidSignature) as error:
+            raise ProofError("the checkpoint has a false or malformed cosignature") from error
+    raise ProofError(f"the checkpoint is not cosigned by {name}")
 
 
 def export_header(origin: str, size: int, indices: range) -> bytes:
@@ -296,10 +327,13 @@ def main() -> int:
     parser.add_argument("export", type=Path)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True, help="the log's public key")
+    parser.add_argument("--witness", type=Path, help="the key of a witness who must have cosigned")
     arguments = parser.parse_args()
     try:
         checkpoint = arguments.checkpoint.read_bytes().decode()
         key = arguments.key.read_bytes().decode()
+        if arguments.witness is not None:
+            verify_cosignature(checkpoint, arguments.witness.read_bytes().decode().strip())
         with arguments.export.open("rb") as file:
             lines = iter(lambda: file.readline(LONGEST_LINE), b"")
             signed, indices = verify_export(lines, checkpoint, key.strip())

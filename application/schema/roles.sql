@@ -60,6 +60,12 @@ BEGIN
     -- only against its row, while that exists.
     GRANT SELECT ON personal_data TO admitone_auditor;
 
+    -- The projector checks the log and finds out whether personal data was exchanged, but not
+    -- what it is. The service shows what it found.
+    GRANT SELECT ON personal_data_commitments TO admitone_projector, admitone_auditor;
+    GRANT SELECT, INSERT, UPDATE ON evidence_checks TO admitone_projector;
+    GRANT SELECT ON evidence_checks TO admitone_service, admitone_auditor;
+
     -- The service shows operators the state of the views, and requests rebuilds.
     GRANT SELECT ON parked_events, rebuilds, lag_samples TO admitone_service, admitone_auditor;
     GRANT INSERT, UPDATE ON rebuilds TO admitone_service;

@@ -25,6 +25,7 @@ from interface.api.audit_schemas import (
     HistoryOutput,
     HistoryQuery,
     ProofOutput,
+    WitnessQuery,
 )
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import refuses
@@ -38,6 +39,7 @@ from interface.web.history_json import history_json, step_json
 from interface.web.request_context import services
 from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
 from projections.evidence.event_proof import NotUnderCheckpoint, prove_event
+from projections.evidence.witness_request import request_to_witness
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,6 +153,22 @@ def checkpoint() -> Any:
     """
     newest = services().checkpoint_store().require_newest()
     return Response(newest.text, content_type="text/plain; charset=utf-8")
+
+
+@blueprint.route("/witness-request")
+@audited
+@blueprint.arguments(WitnessQuery, location="query")
+@refuses(NoCheckpoint, CheckpointDamaged)
+@blueprint.response(200, _TEXT, content_type="text/plain")
+def ask_witness(query: dict[str, Any]) -> Any:
+    """Ask a witness to cosign the newest checkpoint.
+
+    Returns the checkpoint, and the proof that it extends the tree of size `old`, which the witness
+    cosigned last: the body of `add-checkpoint` as in c2sp.org/tlog-witness.
+    """
+    newest = services().checkpoint_store().require_newest()
+    request = request_to_witness(services().database, query["old"], newest)
+    return Response(request, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.route("/key")

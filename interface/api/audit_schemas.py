@@ -55,6 +55,16 @@ class AccessQuery(LimitedQuery):
     )
 
 
+class WitnessQuery(Query):
+    """What a witness has cosigned last."""
+
+    old = fields.Integer(
+        load_default=0,
+        validate=_IS_POSITION,
+        metadata={"description": "The size of the checkpoint that the witness cosigned last."},
+    )
+
+
 class EventOutput(ResponseSchema):
     """An event of the log."""
 

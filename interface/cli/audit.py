@@ -11,14 +11,17 @@ import click
 from domain.errors import AdmitOneError
 from interface.cli import context
 from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.checkpoints import checkpoints
 from interface.cli.field_type import FieldType
 from interface.cli.single_use_report import report
+from interface.cli.witness import witness
 from interface.settings import Settings
 
 if TYPE_CHECKING:
     from marshmallow.fields import Field
 
     from application.audit.replay import AsOf, History
+    from application.people.access_log import Access
 
 # Each command imports what it needs when it runs: help texts need none of it, and it is slow.
 
@@ -107,13 +110,16 @@ def _print_history(history: "History") -> None:
 def verify(file: Path | None, key_file: Path | None) -> None:
     """Recompute every hash of the log and compare it with the signed checkpoints.
 
-    Exit status 1: the log is not as it was recorded, and the first position at fault is named.
+    Also compares what people typed with the commitments in the log. Exit status 1: something is not
+    as it was recorded, and the first position at fault is named.
     """
+    from application.people import access_log
     from application.proofs.verifier import ProofError, verify_checkpoint
     from interface.cli.progress import progress_of
     from interface.runtime import command_database
     from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
     from projections.evidence.log_verification import verify as verify_log
+    from projections.evidence.patrol import check_personal_data
 
     with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
         key = _public_key(services.settings, key_file)
@@ -134,16 +140,36 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             progress_of("events") as report_progress,
         ):
             verdict = verify_log(conninfo, checkpoints, leaves, report=report_progress)
+        with services.database.connection() as conn:
+            typed = check_personal_data(conn)
+        taken = access_log.checkpoints_taken(services.database)
+    for found in (verdict, typed):
+        if found.fault is not None:
+            click.echo(f"NOT AS RECORDED: position {found.position}: {found.fault}.")
     if verdict.fault is None:
-        newest = checkpoints[-1]
+        first, newest = min(signed.time for signed in checkpoints), checkpoints[-1]
         click.echo(
             f"The log is as it was recorded: {verdict.events} events, {verdict.signed} of them"
-            f" covered by {len(checkpoints)} checkpoints, the last signed at"
-            f" {newest.time:%Y-%m-%d %H:%M:%S} UTC."
+            f" covered by {len(checkpoints)} checkpoints, the first signed at"
+            f" {first:%Y-%m-%d %H:%M:%S}, the last at {newest.time:%Y-%m-%d %H:%M:%S} UTC."
         )
-        return
-    click.echo(f"NOT AS RECORDED: position {verdict.position}: {verdict.fault}.")
-    sys.exit(1)
+        _print_copies(services.settings, taken)
+    if verdict.fault is not None or typed.fault is not None:
+        sys.exit(1)
+
+
+def _print_copies(settings: Settings, taken: "list[Access]") -> None:
+    """Says where checkpoints are, and warns while no copy is known to be out of reach."""
+    for access in taken:
+        click.echo(
+            f"A checkpoint was taken by {access.actor}, last at {access.at:%Y-%m-%d %H:%M} UTC."
+        )
+    if not taken and settings.checkpoints is None:
+        click.echo(
+            f"WARNING: The only known copy of the checkpoints is in {settings.checkpoints_folder},"
+            " beside the database. Whoever can change both can change the log unnoticed: copy it"
+            " elsewhere."
+        )
 
 
 @audit.command()
@@ -154,7 +180,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
 )
 def checkpoint(out: Path | None) -> None:
     """Sign the events that are new, if any, and print the newest checkpoint."""
-    with recorded_access("checkpoint") as services:
+    with recorded_access("checkpoint" if out is None else f"checkpoint to {out}") as services:
         newest = newest_checkpoint(services)
     if out is None:
         click.echo(newest.text, nl=False)
@@ -219,14 +245,23 @@ def export(out: Path, first: int | None, last: int | None) -> None:
     type=click.Path(exists=True, path_type=Path),
     help="The file with the public key.",
 )
-def check_export(file: Path, signed_file: Path, key_file: Path) -> None:
+@click.option(
+    "--witness",
+    "witness_file",
+    type=click.Path(exists=True, path_type=Path),
+    help="A file with the key of a witness who must have cosigned the checkpoint.",
+)
+def check_export(file: Path, signed_file: Path, key_file: Path, witness_file: Path | None) -> None:
     """Verify an export. Needs no database.
 
     The file application/proofs/verifier.py does the same without Admit One.
     """
-    from application.proofs.verifier import ProofError, verify_export
+    from application.proofs.verifier import ProofError, verify_cosignature, verify_export
 
     try:
+        if witness_file is not None:
+            witness_key = witness_file.read_text().strip()
+            verify_cosignature(signed_file.read_text(), witness_key)
         with file.open("rb") as lines:
             signed, indices = verify_export(
                 lines, signed_file.read_text(), key_file.read_text().strip()
@@ -263,3 +298,5 @@ def _public_key(settings: Settings, file: Path | None) -> str:
 
 
 audit.add_command(report)
+audit.add_command(checkpoints)
+audit.add_command(witness)

@@ -6,13 +6,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from application.eventstore.deadline import deadline
+from domain.errors import AdmitOneError
 from interface.cli import context
 
 if TYPE_CHECKING:
     from interface.bootstrap import Services
-    from projections.evidence.checkpoint_store import SignedCheckpoint
+    from projections.evidence.checkpoint_store import CheckpointStore, SignedCheckpoint
 
 LONGEST_SECONDS = 3600.0
+
+
+class CheckpointsNotWritten(AdmitOneError):
+    """The folder of checkpoints can't be written."""
 
 
 @contextmanager
@@ -30,9 +35,20 @@ def newest_checkpoint(services: "Services") -> "SignedCheckpoint":
 
     Raises `NoCheckpoint`.
     """
-    from projections.evidence.checkpoint_store import sign_all_due
+    from projections.evidence.checkpoint_signing import sign_all_due
 
     store = services.checkpoint_store()
-    with services.database.connection() as conn:
+    with writing_to(store), services.database.connection() as conn:
         sign_all_due(conn, services.checkpoint_signer(), store, now=services.now())
     return store.require_newest()
+
+
+@contextmanager
+def writing_to(store: "CheckpointStore") -> Iterator[None]:
+    """Turns what the file system refuses into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointsNotWritten(
+            f"The folder {store.folder} can't be written: {error.strerror}."
+        ) from error

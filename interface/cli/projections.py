@@ -90,15 +90,21 @@ def _job_in_words(job: "RebuildJob") -> str:
 @projections.command()
 @click.argument("name", required=False)
 @_every
-def rebuild(name: str | None, every: bool) -> None:
+@click.option(
+    "--accept-unsigned",
+    is_flag=True,
+    help="Replace the transparency log even where it differs, after the newest checkpoint.",
+)
+def rebuild(name: str | None, every: bool, accept_unsigned: bool) -> None:
     """Rebuild a view beside the live one, compare the two, then switch.
 
     Resumes a rebuild that was interrupted. Readers see the old view until the switch, and it is
-    kept until `projections prune`. Exit status 3: a rebuild of this view is already running.
+    kept until `projections prune`. The transparency log is not replaced by one that differs from
+    what was signed. Exit status 3: a rebuild of this view is already running.
     """
     from projections.rebuild.jobs import REBUILD
 
-    for done in _run_jobs(REBUILD, _chosen(name, every)):
+    for done in _run_jobs(REBUILD, _chosen(name, every), accept_unsigned=accept_unsigned):
         if done.differing is None:
             comparison = "not compared, because the live view was too far behind"
         else:
@@ -213,17 +219,33 @@ def _yield_to_others() -> None:
     gc.disable()
 
 
-def _run_jobs(kind: str, chosen: "list[Projection]") -> "list[RebuildJob]":
+def _run_jobs(
+    kind: str, chosen: "list[Projection]", *, accept_unsigned: bool = False
+) -> "list[RebuildJob]":
     from application.eventstore.mapper import JSONMapper
+    from interface import key_store
     from interface.cli.progress import Progress
     from interface.runtime import command_database
+    from projections.evidence.rebuild_guard import refuse_changed_log
     from projections.rebuild.jobs import RebuildRunning
     from projections.rebuild.rebuild import Rebuild
 
     _yield_to_others()
-    with command_database.database(context.settings()) as conninfo, Progress() as progress:
+    settings = context.settings()
+    may_switch = refuse_changed_log(
+        key_store.checkpoint_store(settings), accept_unsigned=accept_unsigned
+    )
+    with command_database.database(settings) as conninfo, Progress() as progress:
+        rebuild = Rebuild(
+            conninfo,
+            chosen,
+            JSONMapper(),
+            kind=kind,
+            report=progress.show,
+            may_switch=may_switch,
+        )
         try:
-            return Rebuild(conninfo, chosen, JSONMapper(), kind=kind, report=progress.show).run()
+            return rebuild.run()
         except RebuildRunning as refusal:
             click.echo(str(refusal), err=True)
             sys.exit(ALREADY_RUNNING)

@@ -1,8 +1,8 @@
-"""Metrics about the views, their rebuilds and deliveries, for `GET /metrics`."""
+"""Metrics about views, rebuilds, deliveries and evidence, for `GET /metrics`."""
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from application.deliveries.deliveries import Backlog
@@ -13,6 +13,7 @@ from application.eventstore.deadline import deadline
 from interface.bootstrap import Services
 from projections.catalogue import FOLLOWERS
 from projections.engine.runner import is_running
+from projections.evidence.evidence_checks import NAMES, EvidenceCheck, all_checks
 from projections.status import ViewStatus, statuses
 
 DATABASE_SECONDS = 2.0
@@ -24,29 +25,32 @@ def views_of(services: Services) -> "Views":
         lambda: statuses(services.database, FOLLOWERS),
         lambda: is_running(services.database),
         lambda: services.deliveries.backlog(now=services.now()),
+        lambda: all_checks(services.database),
     )
 
 
 class Views(Collector):
-    """The progress of views, rebuilds and deliveries, read from the database at each scrape."""
+    """What views, rebuilds, deliveries and checks have come to, read at each scrape."""
 
     def __init__(
         self,
         statuses: Callable[[], list[ViewStatus]],
         is_running: Callable[[], bool],
         backlog: Callable[[], list[Backlog]],
+        checks: Callable[[], list[EvidenceCheck]],
     ) -> None:
-        """Takes what returns the state of all views, whether a projector runs, and what is due."""
+        """Takes what returns each: views, whether a projector runs, what is due, checks."""
         self._statuses = statuses
         self._is_running = is_running
         self._backlog = backlog
+        self._checks = checks
 
     def collect(self) -> Iterator[Metric]:
         """Yields all metrics or, without the database, only that it does not answer."""
         try:
             with deadline(DATABASE_SECONDS):
                 views, running = self._statuses(), self._is_running()
-                backlog = self._backlog()
+                backlog, checks = self._backlog(), self._checks()
         except DATABASE_ERRORS:
             yield _database_up(False)
             return
@@ -62,6 +66,7 @@ class Views(Collector):
         yield from _of_views(views)
         yield from _of_rebuilds(views)
         yield from _of_deliveries(backlog)
+        yield from _of_checks(checks)
 
 
 def _database_up(value: bool) -> Metric:
@@ -121,3 +126,35 @@ def _of_deliveries(backlog: list[Backlog]) -> Iterator[Metric]:
         overdue.add_metric([each.channel], each.seconds)
     yield count
     yield overdue
+
+
+def _of_checks(checks: list[EvidenceCheck]) -> Iterator[Metric]:
+    """Yields no age for a check that was never made: there is none."""
+    fault = GaugeMetricFamily(
+        "admitone_evidence_fault",
+        "1 if the check found that log, personal data or views are not as recorded.",
+        labels=["check"],
+    )
+    age = GaugeMetricFamily(
+        "admitone_evidence_age_seconds",
+        "Seconds since the check was completed; of `signature`: since all events were signed.",
+        labels=["check"],
+    )
+    checked = GaugeMetricFamily(
+        "admitone_evidence_checked",
+        "Events or rows that the check covered; of `signature`: the size of the checkpoint.",
+        labels=["check"],
+    )
+    failures = CounterMetricFamily(
+        "admitone_evidence_failures",
+        "How often the check could not be completed.",
+        labels=["check"],
+    )
+    found = {check.name: check for check in checks}
+    for name in NAMES:
+        fault.add_metric([name], name in found and found[name].fault is not None)
+        failures.add_metric([name], found[name].failures if name in found else 0)
+        if name in found:
+            age.add_metric([name], found[name].age)
+            checked.add_metric([name], found[name].checked)
+    yield from (fault, age, checked, failures)

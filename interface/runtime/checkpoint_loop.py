@@ -7,12 +7,17 @@ from datetime import datetime
 from threading import Event
 
 import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
 from application.proofs.checkpoint_signer import CheckpointSigner
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, Unavailable
 from interface.runtime.background_thread import background_thread
-from projections.evidence.checkpoint_store import CheckpointStore, sign_all_due
+from projections.evidence import evidence_checks
+from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due
+from projections.evidence.checkpoint_store import CheckpointStore
+from projections.evidence.evidence_checks import SIGNATURE, Finding
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +42,31 @@ def sign_periodically(
                 continue
             try:
                 with closing(connect(conninfo, application_name="admitone checkpoints")) as conn:
-                    sign_all_due(conn, signer, store, now=now())
-            except (psycopg.Error, OSError, AdmitOneError, ValueError) as error:
+                    _sign(conn, signer, store, now=now(), stop=stop)
+            except psycopg.Error as error:
                 log.error("can't sign a checkpoint: %s", error)
 
     with background_thread("checkpoints", sign, stop):
         yield
+
+
+def _sign(
+    conn: Connection[DictRow],
+    signer: CheckpointSigner,
+    store: CheckpointStore,
+    *,
+    now: datetime,
+    stop: Event,
+) -> None:
+    """Signs what is due, and stores how that went for the pages and the metrics."""
+    try:
+        sign_all_due(conn, signer, store, now=now, is_stopped=stop.is_set)
+        newest = store.newest()
+        evidence_checks.record(conn, SIGNATURE, Finding(newest.signed.size if newest else 0))
+    except (OSError, Unavailable, psycopg.Error) as error:
+        log.error("can't sign a checkpoint: %s", error)
+        evidence_checks.record_failure(conn, SIGNATURE)
+    except (AdmitOneError, ValueError) as error:  # the log or the folder is not as it was
+        log.error("no checkpoint is signed: %s", error)
+        position = error.position if isinstance(error, HistoryChanged) else None
+        evidence_checks.record(conn, SIGNATURE, Finding(0, str(error), position))

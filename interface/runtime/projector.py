@@ -1,4 +1,4 @@
-"""The projector process: keeps views and reactions current, and rebuilds and signs beside them."""
+"""The projector process: keeps views and reactions current, and rebuilds, signs and patrols."""
 
 from application.eventstore.mapper import JSONMapper
 from interface import key_store
@@ -7,10 +7,10 @@ from interface.observability import logs
 from interface.runtime import command_database, rebuild_launcher
 from interface.runtime.checkpoint_loop import sign_periodically
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
+from interface.runtime.patrol_loop import patrol_periodically
 from interface.settings import Settings
 from projections.catalogue import FOLLOWERS
 from projections.engine.runner import Runner
-from projections.evidence.checkpoint_store import CheckpointStore
 
 
 def run(settings: Settings) -> None:
@@ -25,9 +25,10 @@ def run(settings: Settings) -> None:
     with command_database.database(settings) as conninfo:
         runner = Runner(conninfo, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
-        store = CheckpointStore(settings.checkpoints_folder, signer.verifier_key())
+        store = key_store.checkpoint_store(settings)
         with (
             rebuild_launcher.on_request(conninfo, runner.is_at_work, stop),
             sign_periodically(conninfo, signer, store, runner.is_at_work, stop, now=utc_now),
+            patrol_periodically(conninfo, store, settings.patrol_hours, runner.is_at_work, stop),
         ):
             runner.run(stop)

@@ -2,33 +2,34 @@
 
 Each day (UTC) has a folder. Each checkpoint has two files there, named after the size of the
 tree: a `.checkpoint`, and the `.leaves` since the checkpoint before, a line for each with
-position and leaf hash. Files are never written a second time, so the folder may be on, or be
-copied to, storage that can't be changed.
+position and leaf hash. A file is created once, whole, and never written a second time, so the
+folder may be on, or be copied to, storage that can't be changed.
+
+Folders are named by the clock and only keep the number of files in each small. Order comes from
+sizes alone, because a clock can be wrong.
 """
 
+import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import NamedTuple
 
-from psycopg import Connection
-from psycopg.rows import DictRow
+from application.proofs.verifier import Checkpoint, ProofError, require, verify_checkpoint
+from domain.errors import AdmitOneError, NotFound, Unavailable
 
-from application.eventstore.database import snapshot
-from application.proofs.checkpoint_signer import CheckpointSigner
-from application.proofs.merkle import HASH, WIDTH, root_of
-from application.proofs.verifier import Checkpoint, ProofError, verify_checkpoint
-from domain.errors import AdmitOneError, NotFound
-from projections.views.transparency_log import tile_reader, tree_size
+Leaf = tuple[int, bytes]
+"""The position of an event, and its leaf hash."""
 
-MOST_LEAVES = 50_000
-"""New leaves under one checkpoint, so that a first one takes no more memory than any other."""
-
-
-class HistoryChanged(AdmitOneError):
-    """The log does not lead to the last checkpoint: run `admitone audit verify`."""
+LOCK_SECONDS = 5.0  # for which a signer waits for another one
+CHECKPOINT, LEAVES = ".checkpoint", ".leaves"
+_SIZE_DIGITS = 15
+_LOCK_FILE = ".signer"
+_CHECKPOINT_NAME = re.compile(rf"\d{{{_SIZE_DIGITS}}}{re.escape(CHECKPOINT)}", re.ASCII)
 
 
 class NoCheckpoint(NotFound):
@@ -37,6 +38,14 @@ class NoCheckpoint(NotFound):
 
 class CheckpointDamaged(AdmitOneError):
     """The newest checkpoint is not as it was signed: run `admitone audit verify`."""
+
+
+class CheckpointConflict(AdmitOneError):
+    """A file of the new checkpoint exists already: run `admitone audit checkpoints repair`."""
+
+
+class SigningElsewhere(Unavailable):
+    """Another process is signing a checkpoint. Try again shortly."""
 
 
 class SignedCheckpoint(NamedTuple):
@@ -55,18 +64,17 @@ class CheckpointStore:
         self._key = key
 
     def newest(self) -> SignedCheckpoint | None:
-        """Returns the newest checkpoint; None while there is none.
+        """Returns the checkpoint of the greatest size; None while there is none.
 
         Raises `CheckpointDamaged` if it is not as it was signed.
         """
-        for day in sorted(self.folder.glob("*-*-*"), reverse=True):
-            if files := sorted(day.glob("*.checkpoint")):
-                text = files[-1].read_text()
-                try:
-                    return SignedCheckpoint(text, self._verified(text))
-                except ProofError as error:
-                    raise CheckpointDamaged from error
-        return None
+        name, day = max(self._names(), default=("", ""))
+        if not name:
+            return None
+        try:
+            return self.read(self.folder / day / name)
+        except ProofError as error:
+            raise CheckpointDamaged from error
 
     def require_newest(self) -> SignedCheckpoint:
         """Like `newest`, but raises `NoCheckpoint` instead of returning None."""
@@ -77,84 +85,139 @@ class CheckpointStore:
 
     def all(self) -> list[Checkpoint]:
         """Returns all checkpoints by size. Raises `ProofError` if one is not as it was signed."""
-        return [self._verified(file.read_text()) for file in self._files()]
+        return list(self.each())
 
-    def leaves(self) -> Iterator[tuple[int, bytes]]:
-        """Yields position and hash of every leaf under the newest checkpoint, in order."""
-        for file in self._files():
-            with file.with_suffix(".leaves").open() as lines:
-                for line in lines:
-                    position, _, leaf_hash = line.partition(" ")
-                    yield int(position), bytes.fromhex(leaf_hash)
+    def each(self) -> Iterator[Checkpoint]:
+        """Yields all checkpoints by size. Raises `ProofError` at one that is not as signed."""
+        return (self.read(file).signed for file in self.files())
 
-    def add(self, text: str, signed: Checkpoint, leaves: Iterable[tuple[int, bytes]]) -> None:
-        """Stores a checkpoint after its leaves, so that none is ever without them."""
+    def leaves(self) -> Iterator[Leaf]:
+        """Yields position and hash of every leaf under the newest checkpoint, in order.
+
+        Stops before the first that is missing or can't be read. What was stored twice is
+        yielded once: versions before 2026-11-27 let two signers work at the same time.
+        """
+        count = 0
+        for file in self.files():
+            try:
+                leaves = read_leaves(file.with_suffix(LEAVES))
+            except (OSError, ValueError):
+                return
+            known = count - (size_of(file) - len(leaves))
+            if known < 0:
+                return
+            yield from leaves[known:]
+            count = max(count, size_of(file))
+
+    @contextmanager
+    def signing(self) -> Iterator[None]:
+        """Keeps all other signers, of whatever process, waiting during the block.
+
+        Raises `SigningElsewhere` if another one does not finish within 5 seconds. The lock is
+        on a file, and not in the database, because it can't be lost while this process lives.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ends_at = monotonic() + LOCK_SECONDS
+        with (self.folder / _LOCK_FILE).open("a") as lock:
+            while not _has_locked(lock.fileno()):
+                if monotonic() > ends_at:
+                    raise SigningElsewhere
+                sleep(0.05)
+            yield
+
+    def add(self, text: str, signed: Checkpoint, leaves: Iterable[Leaf]) -> None:
+        """Stores a checkpoint after its leaves, so that none is ever without them.
+
+        Call it within `signing`. Raises `CheckpointConflict` if a file exists with other content.
+        """
         day = self.folder / f"{signed.time:%Y-%m-%d}"
         day.mkdir(parents=True, exist_ok=True)
-        name = f"{signed.size:015}"
-        lines = (f"{position} {leaf_hash.hex()}\n" for position, leaf_hash in leaves)
-        _write(day / f"{name}.leaves", lines)
-        _write(day / f"{name}.checkpoint", [text])
+        _flush_folder(self.folder)
+        name = f"{signed.size:0{_SIZE_DIGITS}}"
+        write_leaves(day / f"{name}{LEAVES}", leaves)
+        _create(day / f"{name}{CHECKPOINT}", text)
 
-    def _verified(self, text: str) -> Checkpoint:
-        return verify_checkpoint(text, self._key)
+    def read(self, file: Path) -> SignedCheckpoint:
+        """Returns the checkpoint in a file. Raises `ProofError` if it is not as it was signed."""
+        try:
+            text = file.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise ProofError("the checkpoint is not text") from error
+        signed = verify_checkpoint(text, self._key)
+        require(signed.size == size_of(file), "the checkpoint is of another size than its file")
+        return SignedCheckpoint(text, signed)
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("*/*.checkpoint"), key=lambda file: file.name)
+    def files(self) -> list[Path]:
+        """Returns the files of all checkpoints, by size."""
+        return [self.folder / day / name for name, day in sorted(self._names())]
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """Yields name and day of the file of each checkpoint, in no order."""
+        for day in self.folder.glob("*/"):
+            for name in os.listdir(day):
+                if _CHECKPOINT_NAME.fullmatch(name):
+                    yield name, day.name
 
 
-def sign_due(
-    conn: Connection[DictRow], signer: CheckpointSigner, store: CheckpointStore, *, now: datetime
-) -> Checkpoint | None:
-    """Signs the tree and stores the checkpoint, if the tree has grown since the last one.
+def size_of(file: Path) -> int:
+    """Returns the size of the tree that a file is named after."""
+    return int(file.stem)
 
-    A checkpoint covers at most 50,000 leaves more than the last. Returns None if nothing is
-    left to sign. Raises `HistoryChanged` if the tree did not grow out of the last checkpoint,
-    and `CheckpointDamaged` if that is not as it was signed.
+
+def read_leaves(file: Path) -> list[Leaf]:
+    """Returns the leaves in a file. Raises `OSError`, and `ValueError` if it is damaged."""
+    leaves = []
+    with file.open(encoding="ascii", newline="\n") as lines:
+        for line in lines:
+            position, _, leaf_hash = line.partition(" ")
+            leaves.append((int(position), bytes.fromhex(leaf_hash)))
+            if line != _line(leaves[-1]):
+                raise ValueError(f"{file} is cut off or damaged")
+    return leaves
+
+
+def write_leaves(file: Path, leaves: Iterable[Leaf]) -> None:
+    """Creates a file of leaves. Raises `CheckpointConflict` if it exists with other content."""
+    _create(file, "".join(map(_line, leaves)))
+
+
+def _line(leaf: Leaf) -> str:
+    position, leaf_hash = leaf
+    return f"{position} {leaf_hash.hex()}\n"
+
+
+def _create(path: Path, text: str) -> None:
+    """Creates a whole file or none. A file with the same content may be there already.
+
+    That is what a process leaves that was killed before it wrote the next file.
     """
-    with snapshot(conn):
-        newest = store.newest()
-        last = newest.signed if newest else None
-        signed_size, position = (last.size, last.position) if last else (0, 0)
-        size, read_tile = min(tree_size(conn), signed_size + MOST_LEAVES), tile_reader(conn)
-        if size < signed_size or (last and root_of(signed_size, read_tile) != last.root):
-            raise HistoryChanged
-        if size == signed_size:
-            return None
-        rows = conn.execute(
-            """SELECT notification_id FROM stored_events WHERE notification_id > %s
-            ORDER BY notification_id LIMIT %s""",
-            (position, size - signed_size),
-        ).fetchall()
-        positions = [row["notification_id"] for row in rows]
-        if len(positions) < size - signed_size:
-            raise HistoryChanged
-        signed = Checkpoint(signer.name, size, root_of(size, read_tile), positions[-1], now)
-        text = signer.sign(signed.size, signed.root, signed.position, signed.time)
-        tiles = {n: read_tile(0, n) for n in range(signed_size // WIDTH, (size - 1) // WIDTH + 1)}
-        hashes = (_hash_at(tiles, index) for index in range(signed_size, size))
-        store.add(text, signed, zip(positions, hashes, strict=True))
-        return signed
-
-
-def sign_all_due(
-    conn: Connection[DictRow], signer: CheckpointSigner, store: CheckpointStore, *, now: datetime
-) -> None:
-    """Signs until nothing is left to sign. Raises like `sign_due`."""
-    while sign_due(conn, signer, store, now=now):
-        pass
-
-
-def _hash_at(tiles: dict[int, bytes], index: int) -> bytes:
-    start = HASH * (index % WIDTH)
-    return tiles[index // WIDTH][start : start + HASH]
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    """Writes a whole file or none. It replaces a file that a killed process left."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with draft.open("x") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    try:
+        with draft.open("xb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        if path.read_bytes() != text.encode():
+            raise CheckpointConflict from None
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Has the names of new files survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _has_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

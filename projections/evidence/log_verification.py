@@ -12,24 +12,19 @@ from itertools import chain, islice
 from multiprocessing import get_context
 from typing import NamedTuple
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
 from application.eventstore.database import snapshot
-from application.eventstore.event_log import read, read_at
-from application.proofs.merkle import HASH, WIDTH, Growth
+from application.proofs.merkle import HASH, Growth
 from application.proofs.verifier import Checkpoint
-from projections.views.transparency_log import leaf_of, tile_reader, tree_size
+from projections.evidence.checkpoint_store import Leaf
+from projections.evidence.log_leaves import leaves_of_log
+from projections.views.transparency_log import leaf_hashes, tree_size
 
 STRETCH = 50_000  # events
 _RECORD = 8 + HASH
-NO_LEAF = bytes(HASH)  # stands for a row that can't be an event
-
-Leaf = tuple[int, bytes]
-"""The position of an event, and its leaf hash."""
-
 StoredLeaf = tuple[int | None, bytes]
 """A leaf as it was stored for comparison. Our own tree has no positions: None."""
 
@@ -61,22 +56,25 @@ def verify(
     """
     with closing(_connect(conninfo)) as conn, snapshot(conn):
         leaves = chain.from_iterable(_hashed(conninfo, _stretches(conn), report))
-        return _judge(leaves, checkpoints, _expected(conn, stored_leaves))
+        return judge(leaves, checkpoints, _expected(conn, stored_leaves))
 
 
 def _connect(conninfo: str) -> Connection[DictRow]:
     return connect(conninfo, application_name="admitone audit")
 
 
-def _judge(
-    leaves: Iterator[Leaf], checkpoints: Sequence[Checkpoint], expected: Iterator[StoredLeaf]
+def judge(
+    leaves: Iterator[Leaf], checkpoints: Iterable[Checkpoint], expected: Iterator[StoredLeaf]
 ) -> Verdict:
-    """Compares the leaves of the log with the checkpoints, and with what they should be."""
+    """Compares the leaves of the log with the checkpoints, and with what they should be.
+
+    Checkpoints rise in size.
+    """
     tree = Growth(0, [])
     difference: _Difference | None = None
     last = 0
     confirmed: Checkpoint | None = None
-    for checkpoint in (*checkpoints, None):
+    for checkpoint in chain(checkpoints, [None]):
         wanted = None if checkpoint is None else checkpoint.size - tree.size
         while part := list(islice(leaves, STRETCH if wanted is None else min(wanted, STRETCH))):
             if difference is None:
@@ -191,26 +189,8 @@ def _hashed(
 def _hash(conninfo: str, first: int, last: int) -> bytes:
     """Returns the packed leaves of a stretch. Runs in a process of its own."""
     with closing(_connect(conninfo)) as conn:
-        try:
-            rows = read(conn, first - 1, STRETCH + 1, until=last)
-            return b"".join(_packed(row.position, leaf_of(row)) for row in rows)
-        except (psycopg.DataError, OverflowError):
-            return b"".join(_hash_singly(conn, first, last))
-
-
-def _hash_singly(conn: Connection[DictRow], first: int, last: int) -> Iterator[bytes]:
-    """Like `_hash`, event by event, for stretches that hold rows that can't be decoded."""
-    for row in conn.execute(
-        """SELECT notification_id FROM stored_events
-        WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id""",
-        (first, last),
-    ).fetchall():
-        position = row["notification_id"]
-        try:
-            (recorded,) = read_at(conn, [position])
-            yield _packed(position, leaf_of(recorded))
-        except (psycopg.DataError, OverflowError):
-            yield _packed(position, NO_LEAF)
+        leaves = leaves_of_log(conn, first - 1, STRETCH + 1, until=last)
+        return b"".join(_packed(position, leaf_hash) for position, leaf_hash in leaves)
 
 
 def _packed(position: int, leaf_hash: bytes) -> bytes:
@@ -231,13 +211,5 @@ def _expected(conn: Connection[DictRow], stored_leaves: Iterable[Leaf]) -> Itera
     for leaf in stored_leaves:
         count += 1
         yield leaf
-    size, read_tile = tree_size(conn), tile_reader(conn)
-    while count < size:
-        tile = read_tile(0, count // WIDTH)
-        hashes = [tile[start : start + HASH] for start in range(0, len(tile), HASH)]
-        beyond = hashes[count % WIDTH :]
-        if not beyond:
-            return
-        for leaf_hash in beyond:
-            count += 1
-            yield None, leaf_hash
+    for leaf_hash in leaf_hashes(conn, range(count, tree_size(conn))):
+        yield None, leaf_hash

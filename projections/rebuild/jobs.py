@@ -148,6 +148,13 @@ def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> Rebui
     return find(conn, job.id)
 
 
+def begin_anew(conn: Connection[DictRow], job: RebuildJob) -> None:
+    """Drops what the job has built, so that it starts over when somebody asks for it again."""
+    with conn.transaction():
+        drop(conn, job)
+        update(conn, job, position=0, events=0, seconds=0.0, by_projector=False)
+
+
 def enter(conn: Connection[DictRow], job: RebuildJob) -> None:
     """Makes the names of the view mean the new tables, until the transaction ends."""
     conn.execute("SELECT set_config('search_path', %s, true)", (f"{job.schema}, public",))

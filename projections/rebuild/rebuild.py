@@ -19,7 +19,7 @@ from psycopg.rows import DictRow
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.event_log import RecordedEvent, read
 from application.eventstore.mapper import JSONMapper
-from domain.errors import Unavailable
+from domain.errors import AdmitOneError, Unavailable
 from projections.engine import parking, positions
 from projections.engine.batch import Batch, write
 from projections.engine.projection import Projection
@@ -48,6 +48,14 @@ Report = Callable[[Sequence[RebuildJob]], None]
 """Called with the jobs that have made progress."""
 
 
+SwitchCheck = Callable[[Connection[DictRow], Projection, RebuildJob], None]
+"""Called before a new view replaces the live one. Raises `SwitchRefused` to prevent that."""
+
+
+class SwitchRefused(AdmitOneError):
+    """The new view must not replace the live one."""
+
+
 class NotSwitched(Unavailable):
     """The new view is complete, but readers would not let go of the old one. Try again."""
 
@@ -71,15 +79,20 @@ class Rebuild:
         *,
         kind: str = REBUILD,
         report: Report = lambda _: None,
+        may_switch: SwitchCheck = lambda *_: None,
     ) -> None:
         self._conninfo = conninfo
         self._projections = projections
         self._mapper = mapper
         self._kind = kind
         self._report = report
+        self._may_switch = may_switch
 
     def run(self) -> list[RebuildJob]:
-        """Does all of it. Raises `RebuildRunning`, `NotSwitched` or psycopg's errors."""
+        """Does all of it.
+
+        Raises `RebuildRunning`, `NotSwitched`, `SwitchRefused` or psycopg's errors.
+        """
         with ExitStack() as stack:
             self._conn, self._other, live = (
                 stack.enter_context(closing(self._connect())) for _ in range(3)
@@ -92,7 +105,7 @@ class Rebuild:
             ]
             try:
                 self._work(live)
-            except (psycopg.Error, NotSwitched) as error:
+            except (psycopg.Error, AdmitOneError) as error:
                 self._store_failure(error)
                 raise
             return [build.job for build in self._builds]
@@ -241,6 +254,11 @@ class Rebuild:
 
     def _switch(self, build: _Build) -> None:
         """Replaces the live view by the new one, as soon as readers let go of its tables."""
+        try:
+            self._may_switch(self._conn, build.projection, build.job)
+        except SwitchRefused:
+            jobs.begin_anew(self._conn, build.job)
+            raise
         jobs.update(self._conn, build.job, state="switching")
         ends_at = monotonic() + SWITCH_SECONDS
         while True:

@@ -5,7 +5,7 @@ numbers its leaves itself, from 0. `application.proofs.verifier` says how they a
 `application.proofs.merkle` how the tree is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import Connection, sql
@@ -119,6 +119,17 @@ def tile_reader(conn: Connection[DictRow]) -> ReadTile:
         return bytes(row["hashes"]) if row else b""
 
     return read_tile
+
+
+def leaf_hashes(conn: Connection[DictRow], indices: range) -> Iterator[bytes]:
+    """Yields the leaf hashes of the tree at these indices, in order, as far as there are any."""
+    read_tile = tile_reader(conn)
+    for tile in range(indices.start // WIDTH, (indices.stop + WIDTH - 1) // WIDTH):
+        hashes = read_tile(0, tile)
+        first = max(indices.start - tile * WIDTH, 0)
+        stop = min(indices.stop - tile * WIDTH, len(hashes) // HASH)
+        for place in range(first, stop):
+            yield hashes[HASH * place : HASH * (place + 1)]
 
 
 _LEAF = sql.SQL("""

@@ -23,7 +23,8 @@ from interface.bootstrap import build
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.engine import positions
-from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.checkpoint_signing import sign_due
+from projections.evidence.checkpoint_store import CheckpointStore
 from projections.evidence.log_verification import verify
 from projections.views.transparency_log import tile_reader, tree_size
 from tests.benchmarks import lag, library_runner, usage

@@ -57,6 +57,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         CHECKPOINTS=str(tmp_path),
         METRICS_TOKEN="m" * 32,
         ATTEMPTS_DAYS="7",
+        PATROL_HOURS="12",
         FORGET_AFTER_DAYS="30",
         TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
         SMTP_URL="smtp://ada:pa%40ss@mail.example.org",
@@ -80,6 +81,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         checkpoints=tmp_path,
         metrics_token="m" * 32,
         attempts_days=7,
+        patrol_hours=12,
         forget_after_days=30,
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
         smtp_url=SmtpServer("mail.example.org", 587, user="ada", password="pa@ss"),  # noqa: S106
@@ -145,6 +147,7 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PORT", "65536"),
         ("PORT", "80a"),
         ("ATTEMPTS_DAYS", "0"),
+        ("PATROL_HOURS", "0"),
         ("FORGET_AFTER_DAYS", "0"),
         ("FORGET_AFTER_DAYS", "never"),
         ("PORT", "²"),

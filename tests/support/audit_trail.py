@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from application.proofs.verifier import Checkpoint
 from interface import key_store
 from interface.bootstrap import Services
-from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.checkpoint_signing import sign_due
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BookedLink:
 def sign_checkpoint(services: Services, conninfo: str) -> Checkpoint:
     """Signs a checkpoint of the whole log. Views have to have caught up."""
     signer = key_store.checkpoint_signer(services.settings)
-    store = CheckpointStore(services.settings.checkpoints_folder, signer.verifier_key())
+    store = services.checkpoint_store()
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         checkpoint = sign_due(conn, signer, store, now=services.now())
     assert checkpoint is not None

@@ -28,6 +28,7 @@ from interface.pages.shared.forms import load
 from interface.web.audit_queries import MAPPER, history_of, record_access
 from interface.web.fields import LAST_POSITION, AsOfField, LocalInstant, Text
 from interface.web.request_context import services
+from projections.evidence import evidence_checks
 
 blueprint = Blueprint("audit_pages", __name__)
 protect_from_csrf(blueprint)
@@ -98,6 +99,7 @@ def index() -> ResponseReturnValue:
         and url_for("audit_pages.index", **used, after=events.next_after),
         titles={topic: title_of(topic) for topic in TITLES},
         title_of=title_of,
+        evidence_faults=evidence_checks.faults(services().database),
         zone=user_time_zone(),
     )
     return page, 422 if query.errors else 200

@@ -1,8 +1,11 @@
 """The latest signed checkpoint and the public key, to view and to download."""
 
+from pathlib import Path
+
 from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
+from application.proofs import verifier as proofs_verifier
 from interface.pages.auditor.audited import audited
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
@@ -46,6 +49,13 @@ def download() -> ResponseReturnValue:
 def key() -> ResponseReturnValue:
     """Sends the public key as a file."""
     return _file(services().checkpoint_signer().verifier_key() + "\n", "audit-key.txt")
+
+
+@blueprint.get("/audit/checkpoint/verifier")
+@audited
+def verifier() -> ResponseReturnValue:
+    """Sends the program that verifies an export without this service."""
+    return _file(Path(proofs_verifier.__file__).read_text("utf-8"), "verifier.py")
 
 
 def _file(text: str, name: str) -> Response:

@@ -13,8 +13,18 @@ ONCE, ONE_BOOKING, PAIRED = (
 )
 APART, RESERVED_APART, READABLE = (
     "At no moment did two confirmed bookings of one owner overlap.",
-    "At no moment did two reservations in one agenda overlap.",
+    "At no moment did two reservations in one agenda clash, buffers included.",
     "Every event can be read.",
+)
+ISSUED, ACTIVE, NOT_ARCHIVED = (
+    "Every redeemed link was issued.",
+    "No link was redeemed after it was revoked or had expired.",
+    "No link was issued on an archived calendar.",
+)
+RESERVED, OFFERED, VERSIONS = (
+    "Every booking has its time reserved in the agenda of its owner.",
+    "Every booking was offered by its link and by its version of the calendar.",
+    "The versions of every link, booking, calendar and agenda have no gaps.",
 )
 LATER = NOW + timedelta(days=365)
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.audit.interval_index import IntervalIndex
+from domain.slot import Reservation, Slot
 from tests.support.examples import TOMORROW_AT_NINE
 
 HOLDERS = st.sampled_from([b"ada", b"grace", b"joan", b"mary"])
@@ -51,3 +52,24 @@ def test_spans_that_only_touch_do_not_overlap() -> None:
         True
     ] * 3
     assert not taken.take(b"here", b"ada", at(0), at(3))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(1, 4), st.integers(0, 5), st.integers(0, 5)),
+        max_size=12,
+    )
+)
+def test_a_span_can_be_taken_when_its_reservation_clashes_with_no_other(
+    spans: list[tuple[int, int, int, int]],
+) -> None:
+    taken, held = IntervalIndex(), list[Reservation]()
+    for number, (start, length, before, after) in enumerate(spans):
+        slot = Slot(at(start), at(start + length))
+        wanted = Reservation(slot, timedelta(hours=before), timedelta(hours=after))
+        is_free = not any(wanted.clashes_with(other) for other in held)
+        minutes = 60 * before, 60 * after
+        assert taken.take(b"here", bytes([number]), slot.start, slot.end, *minutes) is is_free
+        if is_free:
+            held.append(wanted)

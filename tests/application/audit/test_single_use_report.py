@@ -19,13 +19,19 @@ from domain.errors import (
     SlotRefused,
 )
 from tests.application.audit.single_use_statements import (
+    ACTIVE,
     APART,
+    ISSUED,
     LATER,
+    NOT_ARCHIVED,
+    OFFERED,
     ONCE,
     ONE_BOOKING,
     PAIRED,
     READABLE,
+    RESERVED,
     RESERVED_APART,
+    VERSIONS,
     Prove,
     checked,
     faults,
@@ -67,7 +73,13 @@ def test_every_statement_holds_for_a_log_with_every_kind_of_event(desk: Desk, pr
         PAIRED: 8,
         APART: 5,
         RESERVED_APART: desk.topics().count("agenda.slot_reserved"),
+        ISSUED: 4,
+        ACTIVE: 4,
+        NOT_ARCHIVED: 7,
+        RESERVED: 5,
+        OFFERED: 4,
         READABLE: len(log),
+        VERSIONS: len(log),
     }
 
 

@@ -36,6 +36,7 @@ AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars", "webhooks", "calendar_feeds")
+EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
 DELIVERIES = ("deliveries",)
 OURS = (
@@ -46,6 +47,7 @@ OURS = (
     *SECRETS,
     *OPERATIONS,
     *AUDIT,
+    *EVIDENCE,
     *LIMITS,
     *DELIVERIES,
     *PROBES,
@@ -61,6 +63,7 @@ GRANTED: dict[str, dict[str, str]] = {
     | dict.fromkeys(OPERATIONS, "SELECT")
     | {
         "stored_events": "SELECT INSERT",
+        "evidence_checks": "SELECT",
         "rebuilds": "SELECT INSERT UPDATE",
         "audit_accesses": "SELECT INSERT",
         "refused_attempts": "SELECT INSERT DELETE",
@@ -73,7 +76,11 @@ GRANTED: dict[str, dict[str, str]] = {
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
     | dict.fromkeys(["projection_positions", *OPERATIONS], "SELECT INSERT UPDATE DELETE")
-    | {"deliveries": "SELECT INSERT UPDATE"},
+    | {
+        "deliveries": "SELECT INSERT UPDATE",
+        "evidence_checks": "SELECT INSERT UPDATE",
+        "personal_data_commitments": "SELECT",
+    },
     AUDITOR: dict.fromkeys(
         [
             *LOG,
@@ -81,6 +88,7 @@ GRANTED: dict[str, dict[str, str]] = {
             "projection_positions",
             "schema_steps",
             "refused_attempts",
+            *EVIDENCE,
             *OPERATIONS,
             *VIEWS,
         ],

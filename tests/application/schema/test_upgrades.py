@@ -57,6 +57,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0016_calendar_feeds.sql",
         "0017_newest_version.sql",
         "0018_search.sql",
+        "0022_evidence_checks.sql",
         "0024_account_life.sql",
     ]
     with connect(before_0008) as conn:

@@ -1,8 +1,17 @@
 """Checkpoints and inclusion proofs are verified with the API alone."""
 
-from application.proofs.verifier import parse_key, verify_checkpoint, verify_inclusion
+from pathlib import Path
+
+from application.proofs.verifier import (
+    parse_key,
+    verify_checkpoint,
+    verify_cosignature,
+    verify_inclusion,
+)
+from application.proofs.witness import Cosigner, Witness
 from interface.bootstrap import Services
 from tests.support.audit_trail import BookedLink, sign_checkpoint
+from tests.support.examples import NOW
 from tests.support.http_desk import refusal
 from tests.support.owner import Owner
 
@@ -52,3 +61,29 @@ def test_a_checkpoint_that_was_changed_is_not_served(
     file.write_text(file.read_text().replace("\n6\n", "\n5\n"))
     for path in ("/audit/checkpoint", "/audit/events/1/proof"):
         assert refusal(auditor.get(path)) == (503, "checkpoint-damaged")
+
+
+def test_a_witness_elsewhere_cosigns_what_the_service_asks_it_to(
+    auditor: Owner,
+    owner: Owner,
+    booked: BookedLink,
+    services: Services,
+    conninfo: str,
+    tmp_path: Path,
+) -> None:
+    log_key = auditor.get("/audit/key").get_data(as_text=True).strip()
+    cosigner = Cosigner("witness.example.org", bytes(32))
+    witness = Witness(tmp_path / "last", cosigner, log_key)
+    assert refusal(auditor.get("/audit/witness-request")) == (404, "no-checkpoint")
+    for old in (0, 6):
+        auditor.catch_up()
+        signed = sign_checkpoint(services, conninfo)
+        answer = auditor.get(f"/audit/witness-request?old={old}")
+        assert answer.content_type == "text/plain; charset=utf-8"
+        cosigned = witness.cosign(answer.get_data(as_text=True), now=NOW)
+        assert verify_checkpoint(cosigned, log_key) == signed
+        assert verify_cosignature(cosigned, cosigner.verifier_key()) == NOW
+        owner.new_link(booked.calendar)
+    for wrong in ("9", "-1", str(10**30), "x"):
+        answer = auditor.get(f"/audit/witness-request?old={wrong}")
+        assert refusal(answer) == (422, "validation"), wrong

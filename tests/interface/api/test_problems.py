@@ -68,7 +68,11 @@ NEVER_OVER_HTTP = {
     "interface.runtime.supervisor.AddressInUse",
     # Told by commands, or in the log of the projector.
     "interface.cli.audit.Unproved",
-    "projections.evidence.checkpoint_store.HistoryChanged",
+    "interface.cli.audit_context.CheckpointsNotWritten",
+    "interface.cli.witness.WitnessUnusable",
+    "projections.evidence.checkpoint_signing.HistoryChanged",
+    "projections.evidence.checkpoint_store.CheckpointConflict",
+    "projections.rebuild.rebuild.SwitchRefused",
 }
 
 

@@ -80,6 +80,9 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
 ) -> None:
     desk.redeem(desk.new_link())
     catch_up()
+    admitone("audit", "checkpoint")
+    nag = admitone("audit", "verify").out.splitlines()[1]
+    assert nag.startswith("WARNING: The only known copy of the checkpoints is in ")
     copy = tmp_path / "elsewhere.txt"
     assert admitone("audit", "checkpoint", "--out", str(copy)).out == f"Wrote {copy}.\n"
     desk.new_link()
@@ -87,6 +90,9 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
     admitone("audit", "checkpoint")
     honest = admitone("audit", "verify")
     assert (honest.status, honest.out.startswith("The log is as it was recorded")) == (0, True)
+    assert "2 checkpoints, the first signed at 20" in honest.out
+    assert "A checkpoint was taken by command:" in honest.out
+    assert "WARNING" not in honest.out
     assert admitone("audit", "verify", "--checkpoint", str(copy)).status == 0
     tamper(conninfo, 3)
     for arguments in ([], ["--checkpoint", str(copy)]):
@@ -97,6 +103,27 @@ def test_verify_accepts_an_unchanged_log_and_names_a_changed_position(
         )
 
 
+def test_verify_names_the_event_whose_personal_data_was_exchanged(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    booking_id = desk.book(desk.new_link())
+    catch_up()
+    admitone("audit", "checkpoint")
+    with psycopg.connect(conninfo) as conn:
+        conn.execute(
+            """UPDATE personal_data SET data = data || '{"name": "Eve"}'
+            WHERE originator_id = %s""",
+            (booking_id,),
+        )
+    (made,) = [event for event in desk.log() if event["id"] == booking_id]
+    found = admitone("audit", "verify")
+    assert found.status == 1
+    first, second, *_ = found.out.splitlines()
+    assert first.startswith(f"NOT AS RECORDED: position {made['position']}: what is stored of what")
+    assert second.startswith("The log is as it was recorded")
+    assert "Eve" not in found.out
+
+
 def test_no_checkpoint_is_signed_once_the_log_was_changed(
     admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
 ) -> None:
@@ -104,8 +131,85 @@ def test_no_checkpoint_is_signed_once_the_log_was_changed(
     catch_up()
     admitone("audit", "checkpoint")
     tamper(conninfo, 1)
+    desk.new_link()
+    catch_up()
+    rebuild = ("projections", "rebuild", "transparency_log")
+    for more in ((), ("--accept-unsigned",)):
+        refused = admitone(*rebuild, *more)
+        assert (refused.status, refused.out) == (1, "")
+        assert "The log does not lead to the newest checkpoint" in refused.err
+    assert len(admitone("audit", "checkpoint").out.splitlines()) == 7
+    restored = admitone("audit", "verify")
+    assert restored.out.startswith("NOT AS RECORDED: position 1: ")
+
+
+def test_a_change_of_events_that_are_not_signed_yet_is_not_rebuilt_away(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    desk.new_link()
+    catch_up()
+    tamper(conninfo, 4)
+    rebuild = ("projections", "rebuild", "transparency_log")
+    for _ in range(2):
+        refused = admitone(*rebuild)
+        assert (refused.status, refused.out) == (1, "")
+        assert "Events without a checkpoint are not what was recorded" in refused.err
+    assert admitone("audit", "verify").out.startswith("NOT AS RECORDED: position 4: ")
+    assert "position 4" in refusal(admitone("audit", "checkpoint"))
+    (job,) = desk.services.database.fetch_all("SELECT state, by_projector FROM rebuilds")
+    assert job == {"state": "failed", "by_projector": False}  # nobody tries again by himself
+    assert admitone(*rebuild, "--accept-unsigned").status == 0
+    assert admitone("audit", "verify").status == 0
+
+
+def test_the_folder_of_checkpoints_is_mended_and_what_was_done_is_said(
+    admitone: Command, desk: Desk, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    repair = ("audit", "checkpoints", "repair")
+    folder = desk.services.settings.checkpoints_folder
+    in_order = admitone(*repair)
+    assert (in_order.status, in_order.out) == (0, f"All 1 checkpoints in {folder} are in order.\n")
+    (file,) = folder.glob("*/*.leaves")
+    file.unlink()
+    name = file.relative_to(folder)
+    what = f"{name}: the leaves are missing."
+    remedy = "written again from the log, which leads to this checkpoint.\n"
+    assert admitone(*repair, "--dry-run").out == f"{what} To do: {remedy}"
+    assert admitone(*repair).out == f"{what} Done: {remedy}"
+    assert file.exists()
+    tampered = file.with_suffix(".checkpoint")
+    tampered.with_stem(f"{9:015}").write_text(tampered.read_text())
+    assert "of another size than its file. Done: renamed" in admitone(*repair).out
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    admitone: Command, desk: Desk, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    folder = desk.services.settings.checkpoints_folder
+    folder.write_text("a file in its place")
+    assert refusal(admitone("audit", "checkpoint")) == (
+        f"The folder {folder} can't be written: File exists."
+    )
+
+
+def test_a_damaged_tree_over_an_unchanged_log_is_rebuilt(
+    admitone: Command, desk: Desk, conninfo: str, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("UPDATE transparency_log_v1 SET hashes = set_byte(hashes, 3, 7)")
     assert admitone("projections", "rebuild", "transparency_log").status == 0
-    assert refusal(admitone("audit", "checkpoint")).startswith("The log does not lead to")
+    assert admitone("projections", "verify", "transparency_log").status == 0
 
 
 def test_an_export_is_proved_with_the_verifier_file_alone(

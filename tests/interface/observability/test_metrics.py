@@ -20,6 +20,8 @@ from interface.observability.metrics import OUTCOMES
 from interface.observability.view_metrics import Views
 from interface.settings import Settings
 from interface.wsgi import create_app
+from projections.evidence import evidence_checks
+from projections.evidence.evidence_checks import NAMES, Finding
 from projections.rebuild.jobs import RebuildJob
 from projections.status import ViewStatus
 from tests.interface.observability.prometheus_text import grown, samples, value, values
@@ -188,6 +190,27 @@ def test_views_are_measured_with_their_lag(owner: Owner) -> None:
     assert value(live, "admitone_view_lag_events", view="link_list_v3") == 0
 
 
+def test_checks_of_the_log_are_measured(services: Services) -> None:
+    def measured() -> dict[str, dict[str, float]]:
+        wanted = {family.name: family for family in view_metrics.views_of(services).collect()}
+        return {
+            name: {sample.labels["check"]: sample.value for sample in family.samples}
+            for name, family in wanted.items()
+            if name.startswith("admitone_evidence")
+        }
+
+    with services.database.connection() as conn:
+        evidence_checks.record(conn, "signature", Finding(7))
+        evidence_checks.record(conn, "log", Finding(6, "not what was recorded", 3))
+        for _ in range(2):
+            evidence_checks.record_failure(conn, "signature")
+    found = measured()
+    assert found["admitone_evidence_checked"] == {"signature": 7, "log": 6}
+    assert found["admitone_evidence_fault"] == dict.fromkeys(NAMES, 0) | {"log": 1}
+    assert found["admitone_evidence_failures"] == dict.fromkeys(NAMES, 0) | {"signature": 2}
+    assert 0 <= found["admitone_evidence_age_seconds"]["log"] < 60
+
+
 def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
     rebuild = RebuildJob(
         id=UUID(int=7),
@@ -211,7 +234,7 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
     backlog = Backlog("post", due=3, parked=1, seconds=4.5)
     measured = {
         family.name: [(sample.labels, sample.value) for sample in family.samples]
-        for family in Views(lambda: [status], lambda: True, lambda: [backlog]).collect()
+        for family in Views(lambda: [status], lambda: True, lambda: [backlog], list).collect()
     }
     view = {"view": "link_list_v3"}
     assert measured == {
@@ -232,6 +255,10 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
             ({"channel": "post", "state": "due"}, 3),
             ({"channel": "post", "state": "parked"}, 1),
         ],
+        "admitone_evidence_fault": [({"check": name}, 0) for name in NAMES],
+        "admitone_evidence_age_seconds": [],
+        "admitone_evidence_checked": [],
+        "admitone_evidence_failures": [({"check": name}, 0) for name in NAMES],
         "admitone_deliveries_overdue_seconds": [
             ({"channel": "mail"}, 0),
             ({"channel": "post"}, 4.5),

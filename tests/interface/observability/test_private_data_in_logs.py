@@ -154,8 +154,12 @@ def test_nothing_secret_or_personal_is_logged(busy_service: Service, secrets: li
 def test_every_kind_of_event_was_logged(busy_service: Service, secrets: list[str]) -> None:
     lines = logged(busy_service)
     loggers = {line["logger"] for line in lines}
-    # These look for work once a second, and may find no database.
-    loggers -= {"interface.runtime.rebuild_launcher", "application.deliveries.sender"}
+    # These look for work every few seconds, and may find no database.
+    loggers -= {
+        "interface.runtime.rebuild_launcher",
+        "interface.runtime.patrol_loop",
+        "application.deliveries.sender",
+    }
     assert loggers == {
         "interface.observability.request_log",
         "projections.engine.runner",

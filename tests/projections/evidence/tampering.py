@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,8 @@ from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.mapper import JSONMapper
 from application.proofs.checkpoint_signer import CheckpointSigner
-from projections.evidence.checkpoint_store import CheckpointStore, sign_due
+from projections.evidence.checkpoint_signing import sign_due
+from projections.evidence.checkpoint_store import CheckpointStore
 from projections.evidence.log_verification import Verdict, verify
 from projections.rebuild.rebuild import Rebuild
 from projections.views.transparency_log import TransparencyLog
@@ -36,11 +38,11 @@ class SignedLog:
     checkpoints: CheckpointStore
 
     @classmethod
-    def of(cls, conninfo: str, folder: Path) -> "SignedLog":
+    def of(cls, conninfo: str, folder: Path, *, now: datetime = NOW) -> "SignedLog":
         """Signs the current log and stores a copy of it."""
         signed_log = cls(conninfo, CheckpointStore(folder, SIGNER.verifier_key()))
         with signed_log.connect() as conn:
-            while sign_due(conn, SIGNER, signed_log.checkpoints, now=NOW):
+            while sign_due(conn, SIGNER, signed_log.checkpoints, now=now):
                 pass
             conn.execute("DROP TABLE IF EXISTS log_aside")
             conn.execute("CREATE TABLE log_aside AS TABLE stored_events")

@@ -1,7 +1,10 @@
 """Checkpoints are stored outside the database, and each is consistent with the one before."""
 
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
@@ -9,21 +12,26 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore.connection import connect
 from application.eventstore.event_log import read
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.merkle import Growth
 from application.proofs.verifier import leaf_bytes, leaf_hash
 from interface.runtime import checkpoint_loop
 from interface.runtime.checkpoint_loop import sign_periodically
-from projections.evidence import checkpoint_store
+from projections.evidence import checkpoint_signing, checkpoint_store
+from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due, sign_due
 from projections.evidence.checkpoint_store import (
+    CheckpointDamaged,
     CheckpointStore,
-    HistoryChanged,
-    sign_due,
+    SignedCheckpoint,
+    SigningElsewhere,
 )
+from projections.evidence.log_verification import Verdict, verify
 from projections.views.transparency_log import event_of
 from tests.support.desk import Desk
 from tests.support.examples import NOW
+from tests.support.log_trigger import writable_log
 from tests.support.waiting import wait_until
 
 SIGNER = CheckpointSigner("book.example.org", bytes(32))
@@ -62,7 +70,7 @@ def test_many_new_events_get_several_checkpoints(
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(checkpoint_store, "MOST_LEAVES", 3)
+    monkeypatch.setattr(checkpoint_signing, "MOST_LEAVES", 3)
     desk.redeem(desk.new_link())
     catch_up()
     while sign_due(conn, SIGNER, store, now=NOW):
@@ -80,20 +88,137 @@ def test_a_checkpoint_whose_writing_was_killed_is_signed_again(
 ) -> None:
     desk.new_link()
     catch_up()
-    replace = os.replace
+    link = os.link
 
     def dies(source: Path, target: Path) -> None:
         if target.suffix == ".checkpoint":
             raise KeyboardInterrupt
-        replace(source, target)
+        link(source, target)
 
     with monkeypatch.context() as dying:
-        dying.setattr(os, "replace", dies)
+        dying.setattr(os, "link", dies)
         with pytest.raises(KeyboardInterrupt):
             sign_due(conn, SIGNER, store, now=NOW)
     assert (store.all(), list(store.leaves())) == ([], [])
     checkpoint = sign_due(conn, SIGNER, store, now=NOW)
     assert store.all() == [checkpoint]
+
+
+@pytest.mark.parametrize("off", [timedelta(days=3), timedelta(days=-3)], ids=["ahead", "behind"])
+def test_a_clock_that_was_wrong_changes_nothing(
+    desk: Desk,
+    conn: Connection[DictRow],
+    conninfo: str,
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    off: timedelta,
+) -> None:
+    for now in (NOW, NOW + off, NOW + timedelta(minutes=1), NOW + timedelta(days=1)):
+        desk.new_link()
+        catch_up()
+        assert sign_due(conn, SIGNER, store, now=now) == store.require_newest().signed
+        assert sign_due(conn, SIGNER, store, now=now) is None
+    assert [checkpoint.size for checkpoint in store.all()] == [2, 4, 6, 8]
+    assert verify(conninfo, store.all(), store.leaves()) == Verdict(8, 8, None, None)
+
+
+def test_no_size_is_signed_twice_for_a_log_that_was_changed_in_between(
+    desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
+) -> None:
+    for now in (NOW + timedelta(days=1), NOW):
+        desk.new_link()
+        catch_up()
+        newest = sign_due(conn, SIGNER, store, now=now)
+    conn.execute("UPDATE transparency_log_v1 SET hashes = set_byte(hashes, 100, 7)")
+    with pytest.raises(HistoryChanged):
+        sign_due(conn, SIGNER, store, now=NOW)
+    assert store.require_newest().signed == newest
+
+
+class RivalStore(CheckpointStore):
+    """Lets another signer try as soon as this one has read the newest checkpoint."""
+
+    rival: Callable[[], object]
+
+    def newest(self) -> SignedCheckpoint | None:
+        newest = super().newest()
+        with pytest.raises(SigningElsewhere):
+            self.rival()
+        return newest
+
+
+def test_of_two_signers_one_waits_for_the_other(
+    desk: Desk,
+    conn: Connection[DictRow],
+    conninfo: str,
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint_store, "LOCK_SECONDS", 0.0)
+    desk.new_link()
+    catch_up()
+
+    def sign_more() -> None:
+        desk.new_link()
+        catch_up()
+        with connect(conninfo, application_name="rival") as other:
+            sign_due(other, SIGNER, store, now=NOW)
+
+    rivals = RivalStore(store.folder, SIGNER.verifier_key())
+    rivals.rival = sign_more
+    sign_due(conn, SIGNER, rivals, now=NOW)
+    sign_all_due(conn, SIGNER, store, now=NOW)
+    assert verify(conninfo, store.all(), store.leaves()) == Verdict(4, 4, None, None)
+
+
+@contextmanager
+def no_space_left() -> Iterator[None]:
+    """Lets this process write no file longer than 150 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_no_part_of_a_checkpoint(
+    desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    with no_space_left(), pytest.raises(OSError, match="too large"):
+        sign_due(conn, SIGNER, store, now=NOW)
+    files = {file.name for file in store.folder.glob("*/*")}
+    assert files <= {"000000000000002.leaves"}
+    assert sign_due(conn, SIGNER, store, now=NOW) == store.require_newest().signed
+
+
+def test_signing_ends_as_soon_as_it_is_told_to_stop(
+    desk: Desk,
+    conn: Connection[DictRow],
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint_signing, "MOST_LEAVES", 1)
+    desk.new_link()
+    catch_up()
+    sign_all_due(conn, SIGNER, store, now=NOW, is_stopped=lambda: bool(store.all()))
+    assert len(store.all()) == 1
+
+
+def test_an_old_checkpoint_under_a_greater_name_is_not_believed(
+    desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
+) -> None:
+    desk.new_link()
+    catch_up()
+    sign_due(conn, SIGNER, store, now=NOW)
+    (file,) = store.files()
+    file.with_stem(f"{99:015}").write_text(file.read_text())
+    with pytest.raises(CheckpointDamaged):
+        store.newest()
 
 
 @pytest.mark.parametrize(
@@ -115,6 +240,35 @@ def test_a_tree_that_is_not_consistent_with_the_last_checkpoint_is_not_signed(
     checkpoint = sign_due(conn, SIGNER, store, now=NOW)
     conn.execute(damage.encode())
     with pytest.raises(HistoryChanged):
+        sign_due(conn, SIGNER, store, now=NOW)
+    assert store.all() == [checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("change", "at_fault"),
+    [
+        ("UPDATE stored_events SET state = state || ' ' WHERE notification_id = 4", 4),
+        ("UPDATE stored_events SET recorded_at = 'infinity' WHERE notification_id = 4", 4),
+        ("DELETE FROM stored_events WHERE notification_id = 3", 4),
+        ("DELETE FROM stored_events WHERE notification_id = 8", 8),
+    ],
+)
+def test_an_event_that_was_changed_since_it_was_recorded_is_not_signed(
+    desk: Desk,
+    conn: Connection[DictRow],
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    change: str,
+    at_fault: int,
+) -> None:
+    desk.new_link()
+    catch_up()
+    checkpoint = sign_due(conn, SIGNER, store, now=NOW)
+    desk.redeem(desk.new_link())
+    catch_up()
+    with writable_log(conn):
+        conn.execute(change.encode())
+    with pytest.raises(HistoryChanged, match=f"position {at_fault}"):
         sign_due(conn, SIGNER, store, now=NOW)
     assert store.all() == [checkpoint]
 

@@ -1,13 +1,18 @@
 """The pages of the audit log, and who has access to them."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from interface.bootstrap import Services
+from projections.evidence import evidence_checks
+from projections.evidence.evidence_checks import Finding
 from tests.interface.pages.page_text import text, words
 from tests.support.audit_trail import (
     BookedLink,
@@ -209,3 +214,35 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
     kept.write_text(kept.read_text().replace("\n6\n", "\n5\n"))
     assert "does not match its signature" in words(auditor.get("/audit/checkpoint"))
     assert auditor.get("/audit/checkpoint/file").status_code == 503
+
+
+def test_what_the_service_found_changed_stands_on_top_of_the_audit_and_of_operations(
+    sign_in_as: Callable[..., SignedIn], services: Services
+) -> None:
+    admin = sign_in_as("admin")
+    for path in ("/audit", "/operations"):
+        assert "from outside" not in words(admin.get(path))
+    with services.database.connection() as conn:
+        evidence_checks.record(conn, evidence_checks.LOG, Finding(9, "not what was recorded", 5))
+        evidence_checks.record(conn, evidence_checks.PERSONAL_DATA, Finding(9))
+    for path in ("/audit", "/operations"):
+        shown = words(admin.get(path))
+        assert "The event log was changed from outside. First position at fault: 5." in shown
+        assert "What people typed was changed" not in shown
+    assert admin.get("/readyz").status_code == 200
+
+
+def test_the_verifier_can_be_downloaded_and_runs_alone(auditor: SignedIn, tmp_path: Path) -> None:
+    assert "/audit/checkpoint/verifier" in text(auditor.get("/audit/checkpoint"))
+    answer = auditor.get("/audit/checkpoint/verifier")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="verifier.py"'
+    (tmp_path / "verifier.py").write_bytes(answer.get_data())
+    told = subprocess.run(
+        [sys.executable, "-I", "verifier.py", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for option in ("--checkpoint", "--key", "--witness"):
+        assert option in told
