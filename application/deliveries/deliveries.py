@@ -1,33 +1,39 @@
 """The deliveries in the database: for the senders that claim them, and for people who look."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from application.deliveries.delivery import Audience, Delivery, DeliveryState
+from application.deliveries.delivery import Audience, Delivery, DeliveryState, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
 CLAIM = timedelta(minutes=1)
 """How long a sender has a delivery for itself; twice what an attempt may take."""
-LONGEST_ANSWER = 500  # characters
 
 _COLUMNS = ", ".join(field.name for field in fields(Delivery))
 
+# The deliveries that are due, the first of each subject.
+_DUE = """
+    SELECT id FROM deliveries AS due
+    WHERE channel = %(channel)s AND state = 'due' AND next_attempt_at <= %(now)s
+        AND NOT EXISTS (SELECT FROM deliveries AS earlier
+            WHERE earlier.subject = due.subject AND earlier.target = due.target
+                AND earlier.channel = due.channel AND earlier.state = 'due'
+                AND earlier.fact < due.fact)"""
+_IN_TURN = "ORDER BY next_attempt_at, fact, audience"
+
 # A claim is an attempt that is due again when the claim expires. The number of attempts tells the
-# claims of one delivery apart.
+# claims of one delivery apart. What was tried before is claimed one at a time: if it ends its
+# sender again, it uses up no attempts of others.
 _CLAIM = f"""
     UPDATE deliveries SET attempts = attempts + 1, next_attempt_at = %(until)s
-    WHERE id = (
-        SELECT id FROM deliveries AS due
-        WHERE channel = %(channel)s AND state = 'due' AND next_attempt_at <= %(now)s
-            AND NOT EXISTS (SELECT FROM deliveries AS earlier
-                WHERE earlier.subject = due.subject AND earlier.target = due.target
-                    AND earlier.channel = due.channel AND earlier.state = 'due'
-                    AND earlier.fact < due.fact)
-        ORDER BY next_attempt_at, fact, audience LIMIT 1 FOR UPDATE SKIP LOCKED)
+    WHERE id = ANY(
+        ARRAY({_DUE} AND attempts > 0 {_IN_TURN} LIMIT 1 FOR UPDATE SKIP LOCKED)
+        || ARRAY({_DUE} AND attempts = 0 {_IN_TURN} LIMIT %(most)s FOR UPDATE SKIP LOCKED))
     RETURNING {_COLUMNS}"""  # noqa: S608 - names of columns
 
 # Only a sender whose claim is the newest may say what became of it. What was ended meanwhile
@@ -39,6 +45,11 @@ _SETTLE = """
         next_attempt_at = coalesce(%(next_attempt_at)s, next_attempt_at),
         sent_at = %(sent_at)s
     WHERE id = %(id)s AND attempts = %(attempts)s"""
+
+_RELEASE = """
+    UPDATE deliveries SET attempts = deliveries.attempts - 1, next_attempt_at = %s
+    FROM unnest(%s::uuid[], %s::integer[]) AS claimed (id, attempts)
+    WHERE deliveries.id = claimed.id AND deliveries.attempts = claimed.attempts"""
 
 _RETRY = f"""
     WITH retried AS (
@@ -95,32 +106,29 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, channel: str, *, now: datetime, lasting: timedelta = CLAIM) -> Delivery | None:
-        """Returns the oldest delivery of a channel that is due, and counts an attempt.
+    def claim(
+        self, channel: str, *, most: int, now: datetime, lasting: timedelta = CLAIM
+    ) -> list[Delivery]:
+        """Returns the oldest deliveries of a channel that are due, and counts an attempt of each.
 
-        No other sender gets it before the claim has expired. Raises `Unavailable`.
+        At most `most`, behind one that was tried before. No other sender gets them before the
+        claim has expired. Raises `Unavailable`.
         """
+        values = {"channel": channel, "now": now, "until": now + lasting, "most": most}
         with self._database.connection() as conn:
-            row = conn.execute(
-                _CLAIM.encode(), {"channel": channel, "now": now, "until": now + lasting}
-            ).fetchone()
-        return _delivery(**row) if row else None
+            rows = conn.execute(_CLAIM.encode(), values).fetchall()
+        return sorted((_delivery(**row) for row in rows), key=_turn)
 
-    def sent(self, delivery: Delivery, *, answer: str, now: datetime) -> None:
-        """Records that the other side has accepted a claimed delivery, and what it answered."""
-        self._settle(delivery, DeliveryState.SENT, answer=answer, sent_at=now)
+    def settle(self, outcome: Outcome) -> None:
+        """Records what became of a claimed delivery. Raises `Unavailable`."""
+        self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, vars(outcome)))
 
-    def postpone(self, delivery: Delivery, *, answer: str, until: datetime) -> None:
-        """Records that an attempt failed, and when the next one is due."""
-        self._settle(delivery, DeliveryState.DUE, answer=answer, next_attempt_at=until)
-
-    def park(self, delivery: Delivery, *, answer: str) -> None:
-        """Records that a claimed delivery is given up until somebody retries it."""
-        self._settle(delivery, DeliveryState.PARKED, answer=answer)
-
-    def end(self, delivery: Delivery) -> None:
-        """Records that nobody needs a claimed delivery any more."""
-        self._settle(delivery, DeliveryState.ENDED, answer=None)
+    def release(self, claimed: Sequence[Delivery], *, now: datetime) -> None:
+        """Gives back deliveries that were claimed and not tried. Raises `Unavailable`."""
+        if claimed:
+            values = (now, [each.id for each in claimed], [each.attempts for each in claimed])
+            with self._database.connection() as conn:
+                conn.execute(_RELEASE, values)
 
     def retry(self, delivery_id: UUID, *, now: datetime, target: str | None = None) -> None:
         """Makes a delivery due now, with all its attempts before it.
@@ -167,25 +175,11 @@ class Deliveries:
         """Returns what is not sent yet, by channel; nothing about a channel that is done."""
         return self._database.fetch_objects(Backlog, _BACKLOG, {"now": now})
 
-    def _settle(
-        self,
-        delivery: Delivery,
-        state: DeliveryState,
-        *,
-        answer: str | None,
-        next_attempt_at: datetime | None = None,
-        sent_at: datetime | None = None,
-    ) -> None:
-        values = {
-            "id": delivery.id,
-            "attempts": delivery.attempts,
-            "state": state,
-            "answer": answer and answer[:LONGEST_ANSWER],
-            "next_attempt_at": next_attempt_at,
-            "sent_at": sent_at,
-        }
-        self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, values))
-
 
 def _delivery(*, audience: str, state: str, **columns: Any) -> Delivery:
     return Delivery(audience=Audience(audience), state=DeliveryState(state), **columns)
+
+
+def _turn(delivery: Delivery) -> tuple[bool, datetime, int, Audience]:
+    """Returns by what claimed deliveries are put in order, those that were tried before first."""
+    return delivery.attempts == 1, delivery.due_at, delivery.fact or 0, delivery.audience

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 from uuid import UUID
+
+LONGEST_ANSWER = 500  # characters
 
 
 class Audience(StrEnum):
@@ -64,3 +67,39 @@ class Delivery(NewDelivery):
     def next_due_at(self) -> datetime | None:
         """Returns when the next attempt is due; None if there won't be any by itself."""
         return self.next_attempt_at if self.state is DeliveryState.DUE else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a claimed delivery. `attempts` tells for which of its claims."""
+
+    id: UUID
+    attempts: int
+    state: DeliveryState
+    answer: str | None = None
+    next_attempt_at: datetime | None = None
+    sent_at: datetime | None = None
+
+    @classmethod
+    def sent(cls, delivery: Delivery, *, answer: str, now: datetime) -> Self:
+        """The other side has accepted the delivery and answered this."""
+        return cls(delivery.id, delivery.attempts, DeliveryState.SENT, _short(answer), sent_at=now)
+
+    @classmethod
+    def postponed(cls, delivery: Delivery, *, answer: str, until: datetime) -> Self:
+        """The attempt failed, and this is when the next one is due."""
+        return cls(delivery.id, delivery.attempts, DeliveryState.DUE, _short(answer), until)
+
+    @classmethod
+    def parked(cls, delivery: Delivery, *, answer: str) -> Self:
+        """The delivery is given up until somebody retries it."""
+        return cls(delivery.id, delivery.attempts, DeliveryState.PARKED, _short(answer))
+
+    @classmethod
+    def ended(cls, delivery: Delivery) -> Self:
+        """Nobody needs the delivery any more."""
+        return cls(delivery.id, delivery.attempts, DeliveryState.ENDED)
+
+
+def _short(answer: str) -> str:
+    return answer[:LONGEST_ANSWER]

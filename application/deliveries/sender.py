@@ -1,8 +1,8 @@
-"""Sends the deliveries of one channel: claims one, tries, and says what became of it.
+"""Sends the deliveries of one channel: claims some, tries each, and says what became of them.
 
 NOTIFY shortens the wait for new ones; to look once a second is the truth. Any number of senders,
-on any number of hosts, share the work. One that is killed leaves a claim that expires, and the
-delivery is tried again: so each is sent at least once, and recognised by its id if it is sent
+on any number of hosts, share the work. One that is killed leaves claims that expire, and the
+deliveries are tried again: so each is sent at least once, and recognised by its id if it is sent
 twice.
 """
 
@@ -17,7 +17,7 @@ from typing import Protocol
 import psycopg
 
 from application.deliveries.deliveries import CLAIM, Deliveries
-from application.deliveries.delivery import Delivery
+from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import DATABASE_ERRORS, safe_description
@@ -26,6 +26,8 @@ from domain.errors import AdmitOneError
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+LONGEST_BATCH = timedelta(seconds=1)
+"""How long a sender keeps deliveries to itself that it has claimed and not come to."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -61,6 +63,8 @@ class Channel(Protocol):
     """A way to send deliveries."""
 
     name: str
+    at_once: int
+    """How many deliveries a sender claims together, beside one that was tried before."""
 
     def send(self, delivery: Delivery) -> str:
         """Sends a delivery and returns what the other side answered.
@@ -115,46 +119,58 @@ class Sender:
     def send_due(self, stop: Event) -> int:
         """Sends everything that is due now and returns how many deliveries were tried."""
         count = 0
-        while not stop.is_set() and self.send_next():
-            count += 1
+        while not stop.is_set() and (tried := self.send_some(stop)):
+            count += tried
         self._channel.close()
         return count
 
-    def send_next(self) -> bool:
-        """Sends the oldest delivery that is due. Returns False if there is none."""
-        delivery = self._deliveries.claim(self._channel.name, now=self._now(), lasting=self._claim)
-        if delivery is None:
-            return False
+    def send_some(self, stop: Event) -> int:
+        """Sends the oldest deliveries that are due and returns how many were tried.
+
+        After a second, or once `stop` is set, it gives back those that it has not come to.
+        """
+        begun = self._now()
+        claimed = self._deliveries.claim(
+            self._channel.name, most=self._channel.at_once, now=begun, lasting=self._claim
+        )
+        count = 0
+        for delivery in claimed:
+            if count and (stop.is_set() or self._now() - begun > LONGEST_BATCH):
+                break
+            self._deliveries.settle(self._outcome(delivery))
+            count += 1
+        self._deliveries.release(claimed[count:], now=begun)
+        return count
+
+    def _outcome(self, delivery: Delivery) -> Outcome:
+        """Tries a delivery and returns what became of it."""
         if delivery.attempts > MOST_ATTEMPTS:  # the last attempts were all cut off
-            self._deliveries.park(delivery, answer="The process that sent this ended each time.")
-            return True
+            return Outcome.parked(delivery, answer="The process that sent this ended each time.")
         try:
             answer = self._channel.send(delivery)
         except NotNeeded:
-            self._deliveries.end(delivery)
+            return Outcome.ended(delivery)
         except Refused as refusal:
-            self._give_up(delivery, str(refusal))
+            return _given_up(delivery, str(refusal))
         except Failed as failure:
-            self._postpone(delivery, str(failure))
+            return self._postponed(delivery, str(failure))
         except psycopg.Error:
             raise
         except _FAULTS as error:
             # Only the type: the message may quote what somebody typed.
-            self._postpone(delivery, type(error).__qualname__)
-        else:
-            self._deliveries.sent(delivery, answer=answer, now=self._now())
-        return True
+            return self._postponed(delivery, type(error).__qualname__)
+        return Outcome.sent(delivery, answer=answer, now=self._now())
 
-    def _postpone(self, delivery: Delivery, answer: str) -> None:
+    def _postponed(self, delivery: Delivery, answer: str) -> Outcome:
         if delivery.attempts >= MOST_ATTEMPTS:
-            self._give_up(delivery, answer)
-            return
+            return _given_up(delivery, answer)
         until = self._now() + pause_after(delivery.attempts)
-        self._deliveries.postpone(delivery, answer=answer, until=until)
+        return Outcome.postponed(delivery, answer=answer, until=until)
 
-    def _give_up(self, delivery: Delivery, answer: str) -> None:
-        log.error("delivery %s is parked after %d attempts", delivery.id, delivery.attempts)
-        self._deliveries.park(delivery, answer=answer)
+
+def _given_up(delivery: Delivery, answer: str) -> Outcome:
+    log.error("delivery %s is parked after %d attempts", delivery.id, delivery.attempts)
+    return Outcome.parked(delivery, answer=answer)
 
 
 def pause_after(attempts: int) -> timedelta:

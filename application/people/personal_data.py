@@ -20,6 +20,7 @@ from application.eventstore.recorder import PersonalDataRow
 
 SALT_BYTES = 32
 
+_SELECT = "SELECT originator_id, originator_version, salt, data, language FROM personal_data"
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -94,20 +95,23 @@ def find(
     """Returns the row of one event; None if it never had one, or it was deleted."""
     rows = database.fetch_objects(
         PersonalDataRow,
-        """SELECT originator_id, originator_version, salt, data, language FROM personal_data
-        WHERE originator_id = %s AND originator_version = %s""",
+        f"{_SELECT} WHERE originator_id = %s AND originator_version = %s",
         (originator_id, originator_version),
     )
     return rows[0] if rows else None
 
 
+def rows_of(database: Database, originator_id: UUID) -> dict[int, PersonalDataRow]:
+    """Returns the rows of all events of a booking or a link, by version."""
+    rows = database.fetch_objects(
+        PersonalDataRow, f"{_SELECT} WHERE originator_id = %s", (originator_id,)
+    )
+    return {row.originator_version: row for row in rows}
+
+
 def texts_of(database: Database, originator_id: UUID) -> dict[int, dict[str, str]]:
     """Returns what is stored for the events of a booking or a link, by version."""
-    rows = database.fetch_all(
-        "SELECT originator_version, data FROM personal_data WHERE originator_id = %s",
-        (originator_id,),
-    )
-    return {row["originator_version"]: row["data"] for row in rows}
+    return {version: row.data for version, row in rows_of(database, originator_id).items()}
 
 
 def link_data(

@@ -12,6 +12,7 @@ class MailChannel:
     """Sends mails, one after the other."""
 
     name = MAIL
+    at_once = 16
 
     def __init__(self, services: Services) -> None:
         self._services = services

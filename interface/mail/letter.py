@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import cache
 
@@ -12,7 +11,8 @@ import idna
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from interface import i18n
-from interface.mail.mail import MAIL_POLICY, Mail
+from interface.mail.mail import Mail
+from interface.mail.message import Form, written
 
 
 @dataclass(frozen=True)
@@ -65,23 +65,24 @@ def mailbox(name: str, email: str) -> Address:
 
 def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = None) -> Mail:
     """Returns the letter as plain text, as HTML and, if there is any, with its calendar part."""
-    message = EmailMessage(policy=MAIL_POLICY)
-    message["From"] = envelope.sender
-    message["To"] = envelope.recipient
+    headers: list[tuple[str, str | Address]] = [
+        ("From", envelope.sender),
+        ("To", envelope.recipient),
+        ("Subject", _one_line(letter.subject)),
+        ("Date", format_datetime(envelope.date)),
+        ("Message-ID", f"<{envelope.message_id}>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Content-Language", i18n.language()),
+    ]
     if envelope.reply_to is not None:
-        message["Reply-To"] = envelope.reply_to
-    message["Subject"] = _one_line(letter.subject)
-    message["Date"] = format_datetime(envelope.date)
-    message["Message-ID"] = f"<{envelope.message_id}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = i18n.language()
-    message.set_content(_render("letter.txt", letter))
-    message.add_alternative(_render("letter.html", letter), subtype="html")
+        headers.append(("Reply-To", envelope.reply_to))
+    forms = [
+        Form("text/plain", _render("letter.txt", letter)),
+        Form("text/html", _render("letter.html", letter)),
+    ]
     if calendar is not None:
-        message.add_alternative(
-            calendar.content.decode(), subtype="calendar", params={"method": calendar.method}
-        )
-    return Mail(message, envelope.sender.addr_spec, envelope.recipient.addr_spec)
+        forms.append(Form(f"text/calendar; method={calendar.method}", calendar.content.decode()))
+    return Mail(written(headers, forms), envelope.sender.addr_spec, envelope.recipient.addr_spec)
 
 
 def _one_line(text: str) -> str:

@@ -1,17 +1,17 @@
 """A mail that is ready to be sent."""
 
-from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-
-MAIL_POLICY = SMTP.clone(cte_type="7bit")  # some servers on the way know nothing else
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Mail:
-    """A message that is ready to be sent, and between which addresses."""
+    """The bytes of a message, and between which addresses they go.
 
-    message: EmailMessage
+    The bytes are ASCII unless one of the addresses is not: some servers on the way know nothing
+    else.
+    """
+
+    content: bytes = field(repr=False)
     sender: str
     recipient: str
 
@@ -19,8 +19,3 @@ class Mail:
     def has_international_address(self) -> bool:
         """Returns True if only servers that know SMTPUTF8 can take this mail."""
         return not (self.sender + self.recipient).isascii()
-
-    def as_bytes(self) -> bytes:
-        """Returns the whole mail, in ASCII if its addresses are."""
-        policy = SMTPUTF8 if self.has_international_address else MAIL_POLICY
-        return self.message.as_bytes(policy=policy)

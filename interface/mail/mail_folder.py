@@ -26,7 +26,7 @@ class MailFolder:
             draft.unlink(missing_ok=True)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as opened:
-                opened.write(mail.as_bytes())
+                opened.write(mail.content)
             draft.replace(file)
         except OSError as error:
             raise Failed(f"{file} can't be written: {error.strerror}.") from error

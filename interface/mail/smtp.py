@@ -168,7 +168,7 @@ def _hand_over(smtp: smtplib.SMTP, mail: Mail) -> str:
     code, text = smtp.mail(mail.sender, options)
     if code != 250:  # about this installation, not about this mail
         raise Failed(_answer(code, text))
-    for step in (partial(smtp.rcpt, mail.recipient), partial(smtp.data, mail.as_bytes())):
+    for step in (partial(smtp.rcpt, mail.recipient), partial(smtp.data, mail.content)):
         code, text = step()
         if not 200 <= code < 300:
             raise (Refused if code >= 500 else Failed)(_answer(code, text))

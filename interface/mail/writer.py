@@ -37,12 +37,12 @@ def write(services: Services, delivery: Delivery) -> Mail:
     if delivery.booking_id is None:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)
-    typed = personal_data.find(services.database, delivery.booking_id)
-    reader = owner if delivery.audience is Audience.OWNER else typed
+    rows = personal_data.rows_of(services.database, delivery.booking_id)
+    reader = owner if delivery.audience is Audience.OWNER else rows.get(1)
     if reader is None:
         raise NotNeeded
     with i18n.reading(partial(i18n.locale_named, reader.language)):
-        return _about_booking(services, delivery, delivery.booking_id, owner, typed)
+        return _about_booking(services, delivery, delivery.booking_id, owner, rows)
 
 
 def _message_id(services: Services, delivery: Delivery) -> str:
@@ -68,9 +68,9 @@ def _about_booking(
     delivery: Delivery,
     booking_id: UUID,
     owner: Account,
-    typed: PersonalDataRow | None,
+    rows: Mapping[int, PersonalDataRow],
 ) -> Mail:
-    news = _news(services, delivery, booking_id, owner, typed)
+    news = _news(services, delivery, booking_id, owner, rows)
     host = _person(owner)
     guest = Person(news.invitee.name, news.invitee.email) if news.invitee else None
     if guest is not None and news.is_for_invitee:
@@ -86,9 +86,9 @@ def _news(
     delivery: Delivery,
     booking_id: UUID,
     owner: Account,
-    typed: PersonalDataRow | None,
+    rows: Mapping[int, PersonalDataRow],
 ) -> BookingNews:
-    store, database = services.event_store, services.database
+    store = services.event_store
     booking = store.get(Booking, booking_id, version=delivery.fact_version)
     previous = None
     if delivery.kind == REMINDER:
@@ -100,8 +100,8 @@ def _news(
     elif delivery.kind == MOVED:
         previous = store.get(Booking, booking_id, version=booking.version - 1).slot
     terms = services.bookings.agreed_terms(booking)
-    texts = personal_data.texts_of(database, booking_id)
-    with_event = texts.get(booking.version, {})
+    texts = {version: row.data for version, row in rows.items()}
+    typed, with_event = texts.get(1), texts.get(booking.version, {})
     public_url = services.settings.public_url
     return BookingNews(
         kind=delivery.kind,
@@ -112,8 +112,8 @@ def _news(
         place=_place(booking, terms, texts),
         host=owner.name,
         host_zone=owner.time_zone,
-        invitee=Invitee.from_data(typed and typed.data),
-        notes=typed.data.get("notes") if typed else None,
+        invitee=Invitee.from_data(typed),
+        notes=typed.get("notes") if typed else None,
         quote=with_event.get(_QUOTES[delivery.kind]) if delivery.kind in _QUOTES else None,
         manage_url=f"{public_url}/m/{services.tokens.for_managing(booking_id)}",
         owner_url=f"{public_url}/bookings/{booking_id}",

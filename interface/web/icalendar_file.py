@@ -1,5 +1,6 @@
 """Writes bookings as iCalendar files, which calendar programs read."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,25 +8,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from icalendar import (
-    Calendar,
-    Event,
-    Timezone,
-    TimezoneDaylight,
-    TimezoneStandard,
-    vCalAddress,
-    vDuration,
-    vText,
-)
-
 from domain.booking import BookingStatus
 from domain.slot import Slot
 
 MEDIA_TYPE = "text/calendar; charset=utf-8"
 _STATUS = {BookingStatus.CONFIRMED: "CONFIRMED", BookingStatus.CANCELLED: "CANCELLED"}
-REFRESH_INTERVAL = timedelta(minutes=15)
+REFRESH_INTERVAL = "PT15M"
 _A_YEAR = timedelta(days=366)
 _A_DAY = timedelta(days=1)
+_MOST_BYTES = 75  # in a line
+_SPECIAL = re.compile(r"[\\;,]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -86,23 +79,28 @@ def calendar_file(entry: Entry, *, time_zone: str, invitation: Invitation | None
     """
     zone = ZoneInfo(time_zone)
     start, end = entry.slot.start.astimezone(zone), entry.slot.end.astimezone(zone)
-    file = _file()
-    event = _event(entry)
+    method: list[str] = []
+    people: list[str] = []
+    zones: list[str] = []
     if invitation is not None:
-        file.add("METHOD", "CANCEL" if entry.status is BookingStatus.CANCELLED else "REQUEST")
-        event.add("ORGANIZER", _address(invitation.organizer))
-        for attendee in invitation.attendees:
-            # They have chosen the time themselves, so nobody has to answer.
-            event.add("ATTENDEE", _address(attendee, PARTSTAT="ACCEPTED", RSVP="FALSE"))
+        is_cancelled = entry.status is BookingStatus.CANCELLED
+        method.append(_line("METHOD", "CANCEL" if is_cancelled else "REQUEST"))
+        people.append(_address("ORGANIZER", invitation.organizer))
+        # They have chosen the time themselves, so nobody has to answer.
+        people += (
+            _address("ATTENDEE", attendee, PARTSTAT="ACCEPTED", RSVP="FALSE")
+            for attendee in invitation.attendees
+        )
     if invitation is not None or time_zone == "UTC" or start.fold or end.fold:
         # A wall-clock time that occurs twice is read as the first one by every program.
-        start, end = entry.slot.start.astimezone(UTC), entry.slot.end.astimezone(UTC)
+        times = [_line("DTSTART", _instant(start)), _line("DTEND", _instant(end))]
     else:
-        file.add_component(_time_zone(zone, entry.slot))
-    event.add("DTSTART", start)
-    event.add("DTEND", end)
-    file.add_component(event)
-    return _written(file)
+        zones = _time_zone(zone, entry.slot)
+        times = [
+            _line("DTSTART", _local(start), TZID=zone.key),
+            _line("DTEND", _local(end), TZID=zone.key),
+        ]
+    return _file(*method, *zones, *_event(entry, *people, *times))
 
 
 def feed_file(entries: Iterable[Entry], *, name: str, organizer: Person) -> bytes:
@@ -111,86 +109,123 @@ def feed_file(entries: Iterable[Entry], *, name: str, organizer: Person) -> byte
     Times are in UTC. A cancelled booking is still an entry, so that programs remove or strike out
     what they have, but it takes up no time.
     """
-    file = _file()
-    file.add("METHOD", "PUBLISH")
-    file.add("NAME", name)
-    file.add("X-WR-CALNAME", name)
-    file.add("REFRESH-INTERVAL", REFRESH_INTERVAL, parameters={"VALUE": "DURATION"})
-    file.add("X-PUBLISHED-TTL", vDuration(REFRESH_INTERVAL))
-    address = _address(organizer)
+    lines = [
+        _line("METHOD", "PUBLISH"),
+        _line("NAME", _text(name)),
+        _line("X-WR-CALNAME", _text(name)),
+        _line("REFRESH-INTERVAL", REFRESH_INTERVAL, VALUE="DURATION"),
+        _line("X-PUBLISHED-TTL", REFRESH_INTERVAL),
+    ]
+    address = _address("ORGANIZER", organizer)
     for entry in entries:
-        event = _event(entry)
-        event.add("ORGANIZER", address)
-        event.add("DTSTART", entry.slot.start.astimezone(UTC))
-        event.add("DTEND", entry.slot.end.astimezone(UTC))
-        event.add("LAST-MODIFIED", entry.as_of.astimezone(UTC))
         is_cancelled = entry.status is BookingStatus.CANCELLED
-        event.add("TRANSP", "TRANSPARENT" if is_cancelled else "OPAQUE")
-        file.add_component(event)
-    return _written(file)
+        lines += _event(
+            entry,
+            address,
+            _line("DTSTART", _instant(entry.slot.start)),
+            _line("DTEND", _instant(entry.slot.end)),
+            _line("LAST-MODIFIED", _instant(entry.as_of)),
+            _line("TRANSP", "TRANSPARENT" if is_cancelled else "OPAQUE"),
+        )
+    return _file(*lines)
 
 
-def _file() -> Calendar:
-    file = Calendar()
-    file.add("PRODID", "-//Admit One//EN")
-    file.add("VERSION", "2.0")
-    return file
+def _file(*lines: str) -> bytes:
+    file = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Admit One//EN",
+        *lines,
+        "END:VCALENDAR",
+        "",
+    ]
+    return "\r\n".join(file).encode()
 
 
-def _event(entry: Entry) -> Event:
-    """Returns an appointment that still lacks its times."""
-    event = Event()
-    event.add("UID", entry.uid)
-    event.add("DTSTAMP", entry.as_of.astimezone(UTC))
-    event.add("SUMMARY", entry.summary)
-    for name in ("location", "description", "url"):
-        if text := getattr(entry, name):
-            event.add(name.upper(), text)
-    event.add("STATUS", _STATUS[entry.status])
-    event.add("SEQUENCE", entry.sequence)
-    return event
+def _event(entry: Entry, *lines: str) -> list[str]:
+    """Returns the lines of an appointment, these among them."""
+    texts = {
+        "SUMMARY": _text(entry.summary),
+        "LOCATION": _text(entry.location),
+        "DESCRIPTION": _text(entry.description),
+        "URL": entry.url,
+    }
+    return [
+        "BEGIN:VEVENT",
+        _line("UID", entry.uid),
+        _line("DTSTAMP", _instant(entry.as_of)),
+        *(_line(name, text) for name, text in texts.items() if text),
+        _line("STATUS", _STATUS[entry.status]),
+        _line("SEQUENCE", str(entry.sequence)),
+        *lines,
+        "END:VEVENT",
+    ]
 
 
-def _written(file: Calendar) -> bytes:
-    written: bytes = file.to_ical()
-    return written
-
-
-def _address(person: Person, **parameters: str) -> vCalAddress:
-    address = vCalAddress(f"mailto:{person.email}")
+def _address(name: str, person: Person, **parameters: str) -> str:
     # A parameter can't hold double quotes or control characters at all.
-    name = "".join(sign for sign in person.name if sign.isprintable() and sign != '"')
-    address.params["CN"] = vText(name)
-    for parameter, value in parameters.items():
-        address.params[parameter] = vText(value)
-    return address
+    shown = "".join(sign for sign in person.name if sign.isprintable() and sign != '"')
+    return _line(name, f"mailto:{person.email}", CN=f'"{shown}"', **parameters)
 
 
-def _time_zone(zone: ZoneInfo, slot: Slot) -> Timezone:
-    """Returns the zone with the clock changes from a year before the slot to a year after it.
+def _line(name: str, value: str, **parameters: str) -> str:
+    """Returns a line; where it is longer than 75 bytes, it goes on behind a space in the next."""
+    line = "".join([name, *(f";{key}={text}" for key, text in parameters.items()), ":", value])
+    if len(line) <= _MOST_BYTES and line.isascii():
+        return line
+    parts, part, size = [], "", 0
+    for sign in line:
+        more = len(sign.encode())
+        if size + more > _MOST_BYTES:
+            parts.append(part)
+            part, size = " ", 1
+        part, size = part + sign, size + more
+    return "\r\n".join([*parts, part])
 
-    icalendar's own generator lets most changes begin an hour late.
-    """
+
+def _text(text: str) -> str:
+    """Returns a text as the value of a line."""
+    kept = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _SPECIAL.sub(r"\\\g<0>", kept).replace("\n", "\\n")
+
+
+def _instant(moment: datetime) -> str:
+    return f"{_local(moment.astimezone(UTC))}Z"
+
+
+def _local(moment: datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%S")
+
+
+def _time_zone(zone: ZoneInfo, slot: Slot) -> list[str]:
+    """Returns the zone with the clock changes from a year before the slot to a year after it."""
     begin = slot.start - _A_YEAR
-    component = Timezone()
-    component.add("TZID", zone.key)
-    component.add_component(_observance(zone, begin, _offset(zone, begin)))
+    lines = ["BEGIN:VTIMEZONE", _line("TZID", zone.key)]
+    lines += _observance(zone, begin, _offset(zone, begin))
     for change in _changes(zone, begin, slot.end + _A_YEAR):
-        component.add_component(_observance(zone, change, _offset(zone, change - _A_DAY)))
-    return component
+        lines += _observance(zone, change, _offset(zone, change - _A_DAY))
+    return [*lines, "END:VTIMEZONE"]
 
 
-def _observance(
-    zone: ZoneInfo, begin: datetime, offset_before: timedelta
-) -> TimezoneStandard | TimezoneDaylight:
+def _observance(zone: ZoneInfo, begin: datetime, offset_before: timedelta) -> list[str]:
     """Returns what the clock shows from `begin` (UTC) on, stated in the local time before it."""
     local = begin.astimezone(zone)
-    observance = TimezoneDaylight() if local.dst() else TimezoneStandard()
-    observance.DTSTART = (begin + offset_before).replace(tzinfo=None)
-    observance.TZOFFSETFROM = offset_before
-    observance.TZOFFSETTO = local.utcoffset() or timedelta()
-    observance.add("TZNAME", local.tzname() or zone.key)
-    return observance
+    kind = "DAYLIGHT" if local.dst() else "STANDARD"
+    return [
+        f"BEGIN:{kind}",
+        _line("DTSTART", _local(begin + offset_before)),
+        _line("TZOFFSETFROM", _offset_text(offset_before)),
+        _line("TZOFFSETTO", _offset_text(local.utcoffset() or timedelta())),
+        _line("TZNAME", _text(local.tzname() or zone.key)),
+        f"END:{kind}",
+    ]
+
+
+def _offset_text(offset: timedelta) -> str:
+    seconds = abs(round(offset.total_seconds()))
+    sign = "-" if offset < timedelta() else "+"
+    text = f"{sign}{seconds // 3600:02d}{seconds // 60 % 60:02d}"
+    return f"{text}{seconds % 60:02d}" if seconds % 60 else text
 
 
 def _changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:

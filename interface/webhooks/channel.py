@@ -32,6 +32,7 @@ class WebhookChannel:
     """
 
     name = WEBHOOK
+    at_once = 8  # all of which wait for the first receiver that hangs
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -4,11 +4,12 @@ Links and bookings are as the event left them. What people typed is read when a 
 so that it says nothing about anybody who is forgotten by then.
 """
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
+
+import msgspec
 
 from application.deliveries.delivery import Delivery
 from application.people import personal_data
@@ -50,7 +51,7 @@ def message(services: Services, delivery: Delivery, *, with_personal_data: bool)
 
 def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:
     message = {"type": kind, "timestamp": in_utc(at), "data": data}
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(message).decode()
 
 
 def _link(services: Services, delivery: Delivery, *, with_personal_data: bool) -> dict[str, Any]:

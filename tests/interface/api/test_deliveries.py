@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from application.deliveries.delivery import DeliveryState
+from application.deliveries.delivery import DeliveryState, Outcome
 from interface.bootstrap import Services
+from tests.support.claims import claim_mail
 from tests.support.examples import NINE, NOW
 from tests.support.owner import Owner
 
@@ -13,11 +14,11 @@ def test_an_owner_sees_what_was_sent_because_of_a_booking_and_nobody_elses(
 ) -> None:
     booking_id = owner.redeem(owner.new_link(), NINE).json["booking_id"]
     owner.catch_up()
-    first = services.deliveries.claim("mail", now=NOW)
+    first = claim_mail(services)
     while first is not None and first.booking_id is None:
-        first = services.deliveries.claim("mail", now=NOW)
+        first = claim_mail(services)
     assert first is not None
-    services.deliveries.sent(first, answer="250 OK", now=NOW)
+    services.deliveries.settle(Outcome.sent(first, answer="250 OK", now=NOW))
     items = owner.get(f"/deliveries?booking_id={booking_id}").json["items"]
     (sent,) = (item for item in items if item["status"] == "sent")
     assert sent == {
@@ -54,9 +55,9 @@ def test_deliveries_come_in_pages_and_by_status(owner: Owner, services: Services
         cursor = f"&cursor={page['next_cursor']}"
     assert found == owner.get("/deliveries").json["items"]
     assert len(found) == 5  # four about the booking, and one about the key
-    claimed = services.deliveries.claim("mail", now=NOW)
+    claimed = claim_mail(services)
     assert claimed is not None
-    services.deliveries.park(claimed, answer="550 No")
+    services.deliveries.settle(Outcome.parked(claimed, answer="550 No"))
     (parked,) = owner.get("/deliveries?status=parked").json["items"]
     assert (parked["id"], parked["answer"]) == (str(claimed.id), "550 No")
     assert services.deliveries.newest(limit=9, state=DeliveryState.PARKED)[0].id == claimed.id

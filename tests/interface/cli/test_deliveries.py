@@ -2,8 +2,9 @@
 
 import pytest
 
-from application.deliveries.delivery import DeliveryState
+from application.deliveries.delivery import DeliveryState, Outcome
 from interface.bootstrap import Services
+from tests.support.claims import claim_mail
 from tests.support.command_line import Command
 from tests.support.examples import NOW
 from tests.support.http_desk import unknown_id
@@ -14,9 +15,9 @@ def parked(services: Services) -> str:
     """The id of a delivery that was given up."""
     account = services.accounts.create(email="ada@example.org", name="Ada", roles=("owner",))
     services.accounts.create_key(account, name="Website", now=NOW)
-    claimed = services.deliveries.claim("mail", now=NOW)
+    claimed = claim_mail(services)
     assert claimed is not None
-    services.deliveries.park(claimed, answer="550 5.1.1 No such user")
+    services.deliveries.settle(Outcome.parked(claimed, answer="550 5.1.1 No such user"))
     return str(claimed.id)
 
 
@@ -38,9 +39,9 @@ def test_what_was_given_up_is_tried_again(
     assert done == (0, f"Delivery {parked} is tried again.\n", "")
     (delivery,) = services.deliveries.newest(limit=9)
     assert (delivery.state, delivery.attempts) == (DeliveryState.DUE, 0)
-    claimed = services.deliveries.claim("mail", now=delivery.next_attempt_at)
+    claimed = claim_mail(services, now=delivery.next_attempt_at)
     assert claimed is not None
-    services.deliveries.sent(claimed, answer="250 OK", now=NOW)
+    services.deliveries.settle(Outcome.sent(claimed, answer="250 OK", now=NOW))
     done = admitone("deliveries", "retry", parked)
     assert (done.status, done.err) == (
         1,

@@ -14,12 +14,13 @@ import pytest
 from application.deliveries import deliveries
 from application.deliveries import sender as sending
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
-from application.deliveries.delivery import DeliveryState
+from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.smtp_address import SmtpServer
 from tests.interface.mail.conftest import Send
+from tests.support.claims import claim_mail
 from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import NOW, TOMORROW_AT_NINE
@@ -110,9 +111,9 @@ def test_a_server_that_is_not_there_is_named_and_the_mail_waits(
     nowhere = replace(mailing.settings, smtp_url=SmtpServer(HOST, free_port()))
     services = replace(mailing, settings=nowhere)
     apply_log(conninfo)
-    assert Sender(
-        conninfo, services.deliveries, MailChannel(services), now=services.now
-    ).send_next()
+    assert Sender(conninfo, services.deliveries, MailChannel(services), now=services.now).send_some(
+        Event()
+    )
     waiting = next(each for each in services.deliveries.newest(limit=9) if each.attempts)
     assert (waiting.state, waiting.attempts) == (DeliveryState.DUE, 1)
     assert "127.0.0.1" in (waiting.answer or "")
@@ -122,20 +123,52 @@ def test_a_claim_is_one_senders_alone_until_it_expires(
     booking_id: UUID, mailing: Services, conninfo: str, clock: Clock
 ) -> None:
     apply_log(conninfo)
-    claim = partial(mailing.deliveries.claim, "mail")
-    first, second = claim(now=NOW), claim(now=NOW)
+    claim = partial(claim_mail, mailing)
+    first, second = claim(), claim()
     assert first is not None
     assert second is not None
     assert first.id != second.id
-    assert claim(now=NOW) is None
+    assert claim() is None
     later = NOW + deliveries.CLAIM
     again = claim(now=later)
     assert again is not None
     assert (again.id, again.attempts) == (first.id, 2)
-    mailing.deliveries.sent(first, answer="too late", now=later)
+    mailing.deliveries.settle(Outcome.sent(first, answer="too late", now=later))
     assert "too late" not in answers(mailing)
-    mailing.deliveries.sent(again, answer="in time", now=later)
+    mailing.deliveries.settle(Outcome.sent(again, answer="in time", now=later))
     assert "in time" in answers(mailing)
+
+
+def test_what_was_tried_before_is_claimed_alone(
+    booking_id: UUID, mailing: Services, conninfo: str
+) -> None:
+    apply_log(conninfo)
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("UPDATE deliveries SET attempts = 1")
+    claim = partial(mailing.deliveries.claim, "mail", most=16, now=NOW)
+    assert [len(claim()) for _ in range(3)] == [1, 1, 0]
+
+
+def test_a_sender_gives_back_what_it_has_not_come_to_within_a_second(
+    booking_id: UUID, mailing: Services, conninfo: str, clock: Clock
+) -> None:
+    class SlowChannel:
+        name, at_once = "mail", 16
+
+        def send(self, delivery: Delivery) -> str:
+            clock.advance(seconds=2)
+            return "250 OK"
+
+        def close(self) -> None:
+            """Does nothing."""
+
+    apply_log(conninfo)
+    sender = Sender(conninfo, mailing.deliveries, SlowChannel(), now=mailing.now)
+    assert sender.send_some(Event()) == 1
+    (waiting,) = mailing.deliveries.newest(limit=9, state=DeliveryState.DUE)
+    assert (waiting.attempts, waiting.next_attempt_at) == (0, NOW)
+    assert sender.send_some(Event()) == 1
+    assert mailing.deliveries.newest(limit=9, state=DeliveryState.DUE) == []
 
 
 def test_many_senders_send_each_mail_once(
@@ -160,7 +193,7 @@ def test_a_delivery_that_ends_its_sender_each_time_is_parked(
     apply_log(conninfo)
     with psycopg.connect(conninfo) as conn:
         conn.execute("UPDATE deliveries SET attempts = %s", (MOST_ATTEMPTS,))
-    assert sender.send_next()
+    assert sender.send_some(Event())
     assert len(mailing.deliveries.newest(limit=9, state=DeliveryState.PARKED)) == 1
 
 

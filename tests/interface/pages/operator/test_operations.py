@@ -9,11 +9,13 @@ import pytest
 from flask import Flask
 from psycopg.types.json import Jsonb
 
+from application.deliveries.delivery import Outcome
 from interface.bootstrap import Services
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
 from projections.views import link_list
 from tests.interface.pages.page_text import text, words
+from tests.support.claims import claim_mail
 from tests.support.examples import IN_90_DAYS, NOW
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
@@ -273,9 +275,9 @@ def test_deliveries_that_were_given_up_are_listed_and_can_be_retried(
 ) -> None:
     page = words(operator.get("/operations"))
     assert "No mail goes out" in page
-    claimed = services.deliveries.claim("mail", now=NOW)
+    claimed = claim_mail(services)
     assert claimed is not None
-    services.deliveries.park(claimed, answer="550 No such user")
+    services.deliveries.settle(Outcome.parked(claimed, answer="550 No such user"))
     page = text(operator.get("/operations"))
     assert "Deliveries that were given up" in page
     assert "550 No such user" in page
@@ -286,10 +288,10 @@ def test_deliveries_that_were_given_up_are_listed_and_can_be_retried(
     assert answer.headers["Location"] == "/operations?notice=delivery-retried"
     page = words(operator.get("/operations"))
     assert "550 No such user" not in page
-    again = services.deliveries.claim("mail", now=NOW)
+    again = claim_mail(services)
     assert again is not None
     assert again.id == claimed.id
-    services.deliveries.sent(again, answer="250 OK", now=NOW)
+    services.deliveries.settle(Outcome.sent(again, answer="250 OK", now=NOW))
     over = operator.post(retry)
     assert over.status_code == 409
     assert "there is nothing to try again" in words(over)

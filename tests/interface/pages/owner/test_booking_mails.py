@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from application.deliveries.delivery import Outcome
 from interface.bootstrap import Services
 from interface.smtp_address import SmtpServer
 from interface.web import request_context
 from tests.interface.pages.page_text import words
+from tests.support.claims import claim_mail
 from tests.support.desk import Desk
 from tests.support.examples import NOW, TOMORROW_AT_NINE
 from tests.support.owner import Owner
@@ -19,11 +21,12 @@ NO_MAIL = "No mail goes out: this service has no mail server."
 
 def settle_all(services: Services) -> None:
     """Lets the mail to the owner be given up, and sends all others that are due."""
-    while (claimed := services.deliveries.claim("mail", now=NOW)) is not None:
+    while (claimed := claim_mail(services)) is not None:
         if claimed.audience == "owner" and claimed.booking_id is not None:
-            services.deliveries.park(claimed, answer="550 No such user")
+            outcome = Outcome.parked(claimed, answer="550 No such user")
         else:
-            services.deliveries.sent(claimed, answer="250 OK", now=NOW + timedelta(minutes=3))
+            outcome = Outcome.sent(claimed, answer="250 OK", now=NOW + timedelta(minutes=3))
+        services.deliveries.settle(outcome)
 
 
 def test_a_booking_says_what_was_sent_when(

@@ -1,0 +1,66 @@
+"""Messages as they are written, read back by the standard library."""
+
+from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import parseaddr
+
+import pytest
+
+from interface.mail.message import Form, written
+
+ADA = Address("Ada Lovelace", "ada", "example.org")
+
+
+def read(content: bytes) -> EmailMessage:
+    return message_from_bytes(content, EmailMessage, policy=policy.default)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Confirmed: Intro call",
+        "Bestätigt: Gespräch, 9:00\u202fUhr",
+        "=?utf-8?q?no_code?=",
+        "A long subject " * 20,
+        "Überlang 予約 " * 30,
+    ],
+)
+@pytest.mark.parametrize("name", ["Ada", 'Zoë "Z" Müller, PhD; <z@evil.example>', "予約" * 40])
+def test_headers_are_read_as_they_were_meant_and_go_over_any_server(
+    subject: str, name: str
+) -> None:
+    recipient = Address(name, "ada", "example.org")
+    content = written([("To", recipient), ("Subject", subject.strip())], [Form("text/plain", "x")])
+    assert content.isascii()
+    mail = read(content)
+    assert mail["Subject"] == subject.strip()
+    (written_to,) = (value for key, value in mail.raw_items() if key == "To")
+    shown, address = parseaddr(written_to)
+    assert (str(make_header(decode_header(shown))), address) == (name, "ada@example.org")
+    assert mail.defects == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Plain\n.\n\nFrom here on\n",
+        "Grüße = 予約 \n.dot\n",
+        "a" * 5000,
+        "no line break at the end",
+    ],
+)
+def test_texts_are_read_as_they_were_written_in_lines_that_any_server_takes(text: str) -> None:
+    content = written([("To", ADA)], [Form("text/plain", text), Form("text/html", f"<p>{text}")])
+    assert content.isascii()
+    assert max(map(len, content.split(b"\r\n"))) <= 998
+    assert b"\n" not in content.replace(b"\r\n", b"")
+    parts = list(read(content).iter_parts())
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    assert parts[0].get_content().replace("\r\n", "\n") == text.removesuffix("\n") + "\n"
+
+
+def test_a_local_part_beyond_ascii_stays_as_it_is() -> None:
+    content = written([("To", Address("Zoë", "zoë", "example.org"))], [Form("text/plain", "x")])
+    assert "zoë@example.org" in content.decode()
