@@ -337,6 +337,44 @@ def test_a_caller_whose_deadline_comes_while_it_is_under_way_is_not_appended_aga
     assert queue.take() == [leader]
 
 
+@pytest.fixture
+def two_leaders(monkeypatch: pytest.MonkeyPatch) -> tuple[AppendQueue, Append, Append]:
+    """A queue whose first caller leads, without a connection so far, and whose second does now."""
+    queue, first, second = AppendQueue(), an_append((uuid4(), 1)), an_append((uuid4(), 1))
+    queue.join(first)
+    queue.join(second)
+    monkeypatch.setattr(group_commit, "STUCK_SECONDS", 0.0)
+    assert queue.seconds_to_wait(second) == 0.0
+    assert queue.leads(second)
+    return queue, first, second
+
+
+def test_a_leader_who_is_served_by_another_before_it_begins_does_not_keep_the_lead(
+    two_leaders: tuple[AppendQueue, Append, Append],
+) -> None:
+    queue, first, second = two_leaders
+    taken = queue.take()
+    assert taken == [first, second]
+    queue.settle(first, taken, OSError())
+    third = an_append((uuid4(), 1))
+    queue.join(third)
+    assert queue.leads(third)
+
+
+def test_a_leader_without_a_connection_who_is_under_way_with_another_waits_for_its_outcome(
+    two_leaders: tuple[AppendQueue, Append, Append],
+) -> None:
+    queue, first, second = two_leaders
+    taken = queue.take()
+    queue.settle(first, [], OSError())
+    assert first.outcome is None
+    for append in taken:
+        append.outcome = [1]
+    queue.settle(second, taken)
+    queue.wait(first)
+    assert first.outcome == [1]
+
+
 def test_a_fork_while_others_append_leaves_an_empty_queue_in_the_child() -> None:
     queue = AppendQueue()
     queue.join(an_append((uuid4(), 1)))
