@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -23,14 +24,19 @@ DAY = AgendaDay.id_for(OWNER, TOMORROW_AT_NINE.date())
 
 @pytest.fixture
 def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """Grows by one whenever anybody waits for the database, except to prepare a statement."""
+    """Grows by one whenever this thread waits for the database, but not to prepare a statement.
+
+    The pool connects in threads of its own.
+    """
+    caller = get_ident()
     made: list[None] = []
     wait = PatientConnection.wait
 
     def counted(conn: PatientConnection, *arguments: Any, **more: Any) -> Any:
         result = wait(conn, *arguments, **more)
         is_prepared = isinstance(result, list) and result[-1].status == ExecStatus.COMMAND_OK
-        made.extend([] if is_prepared else [None])
+        if get_ident() == caller and not is_prepared:
+            made.append(None)
         return result
 
     monkeypatch.setattr(PatientConnection, "wait", counted)
