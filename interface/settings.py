@@ -32,6 +32,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
 # not, and /b/x would have two meanings.
 PATHS_OF_THE_SERVICE = (
     "account",
+    "accounts",
     "api",
     "audit",
     "b",

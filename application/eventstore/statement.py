@@ -49,16 +49,25 @@ class Statement:
         Waits until the deadline. Raises psycopg's errors, as a cursor does. A connection whose
         answer did not come is closed, because nobody can tell what it is doing.
         """
+        try:
+            result = self._run(conn, values)
+        except psycopg.errors.InvalidSqlStatementName:
+            # Nothing was run. After a rollback, psycopg deallocates all statements of a connection,
+            # those of this class as well.
+            conn.prepared.clear()
+            result = self._run(conn, values)
+        columns = range(result.nfields)
+        return [
+            [result.get_value(row, column) for column in columns] for row in range(result.ntuples)
+        ]
+
+    def _run(self, conn: PatientConnection, values: Sequence[bytes | None]) -> PGresult:
         if self.name not in conn.prepared:
             conn.pgconn.send_prepare(self._name, self.sql.encode(), self.parameters)
             _result(conn)
             conn.prepared.add(self.name)
         conn.pgconn.send_query_prepared(self._name, values, self._formats, _BINARY)
-        result = _result(conn)
-        columns = range(result.nfields)
-        return [
-            [result.get_value(row, column) for column in columns] for row in range(result.ntuples)
-        ]
+        return _result(conn)
 
 
 def _result(conn: PatientConnection) -> PGresult:

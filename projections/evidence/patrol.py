@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 from application.eventstore import event_log
 from application.eventstore.mapper import JSONMapper
 from application.proofs.verifier import Checkpoint, ProofError
+from projections.engine import parking
 from projections.engine.projection import Projection
 from projections.evidence import evidence_checks
 from projections.evidence.checkpoint_store import CheckpointDamaged, CheckpointStore, Leaf
@@ -113,10 +114,13 @@ def check_personal_data(conn: Connection[DictRow], rest: Rest = lambda _: None) 
 def check_views(
     conn: Connection[DictRow], projections: Sequence[Projection], mapper: JSONMapper, rest: Rest
 ) -> Finding:
-    """Compares a random sample of each view with the rows that the log makes."""
+    """Compares a random sample of each view with the rows that the log makes.
+
+    A view with parked events lacks what they say, which is known and no fault: it is left out.
+    """
     rows, faults = 0, []
     for projection in projections:
-        if projection.handlers:
+        if projection.handlers and not parking.blocked(conn, projection.name):
             began = monotonic()
             result = spot_check.verify(conn, projection, mapper, SAMPLE)
             rows += result.rows

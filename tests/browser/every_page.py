@@ -18,6 +18,7 @@ NOT_PAGES = {
     "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",
+    "checkpoint_pages.verifier",
 }
 """Endpoints outside the API that answer programs, or with files."""
 

@@ -74,6 +74,22 @@ def alone(conninfo: str) -> Iterator[PatientConnection]:
         yield conn
 
 
+@pytest.mark.parametrize("forget", ["DEALLOCATE ALL", "a rollback"])
+def test_a_statement_that_the_server_has_forgotten_is_prepared_again(
+    alone: PatientConnection, forget: str
+) -> None:
+    assert TWICE.run(alone, [bigint(1)]) == [[bigint(2)]]
+    if forget == "a rollback":
+        alone.prepare_threshold = 0
+        with alone.transaction(force_rollback=True):
+            alone.execute("SELECT 1")
+        alone.execute("SELECT 2")  # psycopg deallocates at its next statement
+    else:
+        alone.execute("DEALLOCATE ALL")
+    assert alone.execute("SELECT FROM pg_prepared_statements WHERE name = 'twice'").rowcount == 0
+    assert TWICE.run(alone, [bigint(2)]) == [[bigint(4)]]
+
+
 @pytest.fixture
 def one(conninfo: str) -> Iterator[Database]:
     """The database, with a single connection."""
