@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -28,6 +29,7 @@ from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW
 from tests.support.log_trigger import writable_log
+from tests.support.unappliable_event import unappliable_expiry
 from tests.support.waiting import wait_until
 
 
@@ -45,6 +47,17 @@ def store(
 
 def findings(conn: Connection[DictRow], store: CheckpointStore) -> dict[str, Finding]:
     return dict(patrol.patrol(conn, store, CATALOGUE, JSONMapper(), rest=lambda _: None))
+
+
+def test_what_a_view_lacks_because_it_is_parked_is_no_fault(
+    desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
+) -> None:
+    expiry = NOW + timedelta(days=77)
+    with unappliable_expiry(desk.services.database, expiry):
+        for _ in range(3):
+            desk.new_link(expires_at=expiry)
+        catch_up()
+        assert findings(conn, store)[VIEWS].fault is None
 
 
 def test_nothing_is_found_wrong_with_what_nobody_changed(
