@@ -11,6 +11,9 @@ from application.deliveries.outbox import CHANNEL
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
+KEPT_FOR = timedelta(days=90)
+"""How long it is kept what was sent, and what was no longer needed."""
+
 CLAIM = timedelta(minutes=1)
 """How long a sender has a delivery for itself; twice what an attempt may take."""
 
@@ -71,6 +74,11 @@ _LIST = f"""
         AND (%(state)s::text IS NULL OR state = %(state)s)
         AND (%(due_at)s::timestamptz IS NULL OR (due_at, id) < (%(due_at)s, %(id)s::uuid))
     ORDER BY due_at DESC, id DESC LIMIT %(limit)s"""  # noqa: S608 - names of columns
+
+_SWEEP = """
+    DELETE FROM deliveries WHERE id IN (
+        SELECT id FROM deliveries WHERE state IN ('sent', 'ended') AND due_at < %s
+        ORDER BY due_at LIMIT 5000)"""
 
 _BACKLOG = """
     SELECT channel, count(*) FILTER (WHERE state = 'due') AS due,
@@ -170,6 +178,18 @@ class Deliveries:
             "limit": limit,
         }
         return self._database.fetch_objects(_delivery, _LIST, values)
+
+    def sweep(self, *, before: datetime) -> int:
+        """Deletes what was due before a moment and is over, and returns how many there were.
+
+        That is what was sent or is no longer needed. What was given up stays until it is retried.
+        """
+        swept = 0
+        while count := self._database.run_idempotent(
+            lambda conn: conn.execute(_SWEEP, (before,)).rowcount
+        ):
+            swept += count
+        return swept
 
     def backlog(self, *, now: datetime) -> list[Backlog]:
         """Returns what is not sent yet, by channel; nothing about a channel that is done."""

@@ -55,6 +55,7 @@ BEGIN
 
     -- The projector adds what events cause to be sent, and the service sends it.
     GRANT SELECT, INSERT, UPDATE ON deliveries TO admitone_projector, admitone_service;
+    GRANT DELETE ON deliveries TO admitone_service;
 
     -- The auditor reads personal data as well, because a commitment in the log can be checked
     -- only against its row, while that exists.

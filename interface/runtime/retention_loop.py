@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
 
+from application.deliveries.deliveries import KEPT_FOR
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from projections.retention import forget_due_invitees
@@ -47,6 +48,8 @@ def _deleted(services: Services, stop: Event) -> Iterator[tuple[int, str]]:
     yield count, f"Deleted {count} refused {'attempt' if count == 1 else 'attempts'}."
     count = services.rate_limits.sweep(now=now)
     yield count, f"Deleted {count} ended rate {'limit' if count == 1 else 'limits'}."
+    count = services.deliveries.sweep(before=now - KEPT_FOR)
+    yield count, f"Deleted {count} old {'delivery' if count == 1 else 'deliveries'}."
     days = services.settings.forget_after_days
     if days is not None:
         count = forget_due_invitees(

@@ -170,6 +170,7 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
         limits.check_password_attempt(client=at_home, email=account.email, now=NOW)
         limits.count_wrong_password(client=at_home, email=account.email, now=NOW)
     assert limits.sweep(now=NOW + timedelta(days=1)) == 2
+    assert service.deliveries.sweep(before=NOW - timedelta(days=1)) == 0
 
 
 def test_the_service_keeps_webhooks_and_the_projector_tells_them_without_their_secrets(

@@ -85,6 +85,16 @@ def test_a_mail_that_is_refused_for_good_is_parked_until_somebody_retries_it(
         mailing.deliveries.retry(booking_id, now=NOW)
 
 
+def test_what_was_sent_is_deleted_in_time_and_what_was_given_up_stays(
+    booking_id: UUID, send: Send, mail_server: MailServer, mailing: Services
+) -> None:
+    mail_server.refusals += ["550 5.1.1 No such user"]
+    assert send() == ["parked", "sent"]
+    assert mailing.deliveries.sweep(before=NOW) == 0
+    assert mailing.deliveries.sweep(before=NOW + timedelta(days=1)) == 1
+    assert send() == ["parked"]
+
+
 def test_a_mail_is_parked_after_a_dozen_attempts(
     booking_id: UUID, send: Send, mail_server: MailServer, clock: Clock
 ) -> None:

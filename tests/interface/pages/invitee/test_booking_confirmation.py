@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from icalendar import Calendar
 
 from interface.bootstrap import Services
+from interface.smtp_address import SmtpServer
+from interface.web import request_context
 from tests.support.desk import Desk
 from tests.support.examples import NINE, TEN, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 from tests.support.invitee_browser import ADA, InviteeBrowser, manage_token, text_of
@@ -30,6 +34,17 @@ def test_a_booking_leads_to_its_own_page(invitee: InviteeBrowser, services: Serv
     assert booking["invitee"] == ADA | {"time_zone": "Europe/London"}
     manage = services.tokens.for_managing(services.tokens.booking_id(manage_token(answer)))
     assert manage == manage_token(answer)
+
+
+def test_the_page_says_where_the_confirmation_goes_if_mail_goes_out(
+    invitee: InviteeBrowser, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = invitee.post(invitee.form()).headers["Location"]
+    sentence = "A confirmation goes to ada@example.org."
+    assert sentence not in text_of(invitee.browser.get(address))
+    with_mail = replace(services.settings, smtp_url=SmtpServer("localhost", 25))
+    monkeypatch.setattr(request_context, "services", lambda: replace(services, settings=with_mail))
+    assert sentence in text_of(invitee.browser.get(address))
 
 
 def test_the_cookie_of_a_booking_is_sent_only_to_its_link(invitee: InviteeBrowser) -> None:
