@@ -71,7 +71,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "busy_calendars": "SELECT INSERT UPDATE DELETE",
         "webhooks": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
-        "deliveries": "SELECT INSERT UPDATE",
+        "deliveries": "SELECT INSERT UPDATE DELETE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
