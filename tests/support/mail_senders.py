@@ -1,6 +1,7 @@
 """Senders of mails and webhooks in processes of their own, to be killed."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,5 +59,10 @@ def mail_senders(conninfo: str, **settings: str) -> Iterator[MailSenders]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,
     ) as process:
-        yield MailSenders(process)
+        try:
+            yield MailSenders(process)
+        except BaseException:  # a sender may be running still, for which the process would wait
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
