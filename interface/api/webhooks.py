@@ -12,7 +12,7 @@ from application.deliveries.outbox import WEBHOOK
 from application.outgoing import AddressNotAllowed
 from application.webhooks.webhooks import Webhook, WebhookEvent, WebhookNotFound
 from domain.errors import Invalid
-from interface.api.decorators import Blueprint, caller, requires
+from interface.api.decorators import Blueprint, caller, requires, shows
 from interface.api.deliveries import page_of_deliveries
 from interface.api.openapi import LOCATION, refuses
 from interface.web.problems import Forbidden, Overloaded
@@ -32,6 +32,7 @@ from interface.web.response_schemas import (
     WebhookTrialOutput,
 )
 from interface.webhooks.trial import Trial, try_webhook
+from projections.reactions.webhooks import WebhookReaction
 
 blueprint = Blueprint(
     "webhooks",
@@ -145,6 +146,7 @@ def test(webhook_id: UUID) -> Trial:
 
 @blueprint.route("/<uuid:webhook_id>/deliveries")
 @requires("bookings")
+@shows(WebhookReaction.name)
 @blueprint.arguments(WebhookDeliveryQuery, location="query")
 @refuses(WebhookNotFound)
 @blueprint.response(200, DeliveryPage)
