@@ -8,7 +8,7 @@ _BROWSERS = {
     "Opera": r"\bOPR/",
     "Samsung Internet": r"\bSamsungBrowser/",
     "Firefox": r"\b(?:Firefox|FxiOS)/",
-    "Chrome": r"\b(?:Chrome|CriOS|Chromium)/",
+    "Chrome": r"\b(?:HeadlessChrome|Chrome|CriOS|Chromium)/",
     "Safari": r"\bSafari/",
 }
 _SYSTEMS = {

@@ -30,6 +30,7 @@ CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
             " (KHTML, like Gecko) Version/18.6 Safari/605.1.15",
             "Safari, macOS",
         ),
+        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/140.0 Safari/537.36", "Chrome, Linux"),
         ("curl/8.5.0", None),
         ("", None),
     ],
