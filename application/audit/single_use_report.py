@@ -100,7 +100,7 @@ class _Statement:
 
 
 class _Link(NamedTuple):
-    """What has to be known of a link when it is redeemed."""
+    """The facts about a link that decide whether it may be redeemed."""
 
     calendar_id: UUID
     expires_at: datetime

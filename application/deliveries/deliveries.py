@@ -12,7 +12,7 @@ from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
 KEPT_FOR = timedelta(days=90)
-"""How long it is kept what was sent, and what was no longer needed."""
+"""How long deliveries are kept that were sent or are no longer needed."""
 
 CLAIM = timedelta(minutes=1)
 """How long a sender has a delivery for itself; twice what an attempt may take."""

@@ -71,7 +71,7 @@ class Delivery(NewDelivery):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a claimed delivery. `attempts` tells for which of its claims."""
+    """The outcome of a claimed delivery. `attempts` identifies the claim."""
 
     id: UUID
     attempts: int

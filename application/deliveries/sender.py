@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 LONGEST_BATCH = timedelta(seconds=1)
-"""How long a sender keeps deliveries to itself that it has claimed and not come to."""
+"""After this time, a sender gives back what it has claimed but not tried."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt

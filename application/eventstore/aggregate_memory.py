@@ -1,4 +1,4 @@
-"""What a process remembers of aggregates, so that it does not read their whole history again.
+"""The memory of a process: aggregates whose whole history need not be read again.
 
 Nothing here is believed without asking: whoever decides from a remembered aggregate reads its
 log from the remembered version on, and that very event must still be there. So the memory may

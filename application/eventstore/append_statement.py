@@ -93,7 +93,7 @@ class PersonalDataRow(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What one caller appends, column by column as it is sent. What is not there is empty."""
+    """The rows that one caller appends, a list for each column. A part without rows is empty."""
 
     events: Arrays
     people: Arrays

@@ -68,7 +68,7 @@ class PatientConnection(Connection[DictRow]):
         self.prepared: set[str] = set()
         """The names of the statements that `Statement` has prepared on it."""
         self.warnings: list[str] = []
-        """What the server has warned of, until somebody clears it."""
+        """The warnings of the server, until somebody clears them."""
         self.add_notice_handler(partial(_keep_warning, self.warnings))
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:

@@ -77,7 +77,7 @@ class Lost(Exception):
 
 
 class Append:
-    """What one caller appends, all or nothing, and what has become of it."""
+    """The events that one caller appends, all or nothing, and their outcome."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a decision wants to load, what is read for it, and what it gets.
+"""The aggregates that a decision asks for, how they are read, and the answer.
 
 An aggregate is built from its whole history, with two exceptions. Of a calendar the last events
 say all. And what the process remembers is only brought up to date.
