@@ -154,13 +154,8 @@ def test_nothing_secret_or_personal_is_logged(busy_service: Service, secrets: li
 def test_every_kind_of_event_was_logged(busy_service: Service, secrets: list[str]) -> None:
     lines = logged(busy_service)
     loggers = {line["logger"] for line in lines}
-    # These look for work every few seconds, and may find no database.
-    loggers -= {
-        "interface.runtime.rebuild_launcher",
-        "interface.runtime.patrol_loop",
-        "application.deliveries.sender",
-    }
-    assert loggers == {
+    # Loops that look for work every few seconds may log as well, when they find no database.
+    assert loggers >= {
         "interface.observability.request_log",
         "projections.engine.runner",
         "_granian",
