@@ -199,6 +199,11 @@ class Flag(fields.Boolean):
         return value
 
 
+def too_long(most: int) -> Sentence:
+    """Returns what is said of a text with more than `most` characters."""
+    return Sentence("Must not be longer than {most} characters.", most=most)
+
+
 class Text(fields.String):
     """Text for people: no control characters, no broken Unicode, surrounding space removed."""
 
@@ -225,9 +230,7 @@ class Text(fields.String):
     ) -> str:
         text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n")
         if len(text) > self.longest:
-            raise ValidationError(
-                Sentence("Must not be longer than {most} characters.", most=self.longest)
-            )
+            raise ValidationError(too_long(self.longest))
         text = text.strip()
         # Nearly all text is printable, which is known at once; the signs of the rest are looked at.
         if not text.isprintable() and any(map(self._is_forbidden, text)):

@@ -177,20 +177,26 @@ def test_several_links_are_issued_and_downloaded(
     page = owner_page(permissions=CLIPBOARD)
     share(page, "Several")
     page.get_by_role("link", name="Create several links at once").click()
-    page.get_by_label("Recipients").fill("Ada\nGrace\n\nAlan\n")
-    page.get_by_role("button", name="Create links").click()
+    page.get_by_label("Recipients").fill("Ada\nGrace <grace@example.org>\n\nAlan\nada\n")
+    expect(page.get_by_text("3 links; left out: 1 repeated recipient.")).to_be_visible()
+    page.get_by_role("button", name="Create 3 links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("3 new links")
     page.get_by_role("button", name="Copy the link for Grace").click()
     expect(page.locator("#announcements")).to_have_text(COPIED)
     urls = issued(site, calendar_id)[::-1]
     assert clipboard(page) == urls[1]
+    page.get_by_role("button", name="Copy all").click()
+    expect(page.get_by_text("Links copied. Each works for one booking.").first).to_be_visible()
+    assert clipboard(page) == "".join(
+        f"{name}: {url}\n" for name, url in zip(("Ada", "Grace", "Alan"), urls, strict=True)
+    )
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     download.value.save_as(tmp_path / "links.csv")
     text = (tmp_path / "links.csv").read_text(encoding="utf-8-sig")
     found = list(csv.DictReader(io.StringIO(text)))
-    assert [(row["recipient"], row["url"]) for row in found] == list(
-        zip(("Ada", "Grace", "Alan"), urls, strict=True)
+    assert [(row["recipient"], row["email"], row["url"]) for row in found] == list(
+        zip(("Ada", "Grace", "Alan"), ("", "grace@example.org", ""), urls, strict=True)
     )
 
 
@@ -211,10 +217,12 @@ def test_sharing_is_accessible_and_fits(
     page.goto(f"/settings/calendars/{calendar_id}/share")
     must_be_accessible(page)
     page.get_by_role("link", name="Create several links at once").click()
-    page.get_by_role("button", name="Create links").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("Enter at least one recipient.")).to_be_visible()
     must_be_accessible(page)
-    page.get_by_label("Recipients").fill("Ada\nGrace")
-    page.get_by_role("button", name="Create links").click()
+    page.get_by_label("Recipients").fill("Ada\nGrace <grace@example.org>\nAda")
+    expect(page.get_by_role("button", name="Create 2 links")).to_be_visible()
+    must_be_accessible(page)
+    page.get_by_role("button", name="Create 2 links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 new links")
     must_be_accessible(page)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -27,3 +27,15 @@ def at_once(calls: list[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(start, calls))
+
+
+def not_while_unavailable(call: Callable[[], Any]) -> Any:
+    """Returns the first answer that is not 503, as clients do that try again when told to."""
+    answers: list[Any] = []
+
+    def is_answered() -> bool:
+        answers.append(call())
+        return bool(answers[-1].status_code != 503)
+
+    wait_until(is_answered)
+    return answers[-1]

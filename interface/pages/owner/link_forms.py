@@ -12,9 +12,16 @@ from flask import request
 from marshmallow import Schema, ValidationError, fields, validate
 
 from application.commands.links import DEFAULT_LINK_LIFE, LARGEST_BATCH, NewLink
+from application.people.personal_data import Prefill
 from domain.errors import Sentence
 from domain.link import LONGEST_LIFE, SingleUseLink
 from interface.i18n import gettext, local_day, sentence, short_date_text
+from interface.pages.owner.pasted_recipients import (
+    PastedRecipient,
+    UnreadableRecipient,
+    read_recipient,
+    read_recipients,
+)
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import require_session, user_time_zone
@@ -27,30 +34,38 @@ from projections.views.calendar_list import CalendarRow
 
 DEFAULT_DAYS = DEFAULT_LINK_LIFE.days
 MOST_DAYS = LONGEST_LIFE.days
+NOBODY = PastedRecipient("", "")
+_LONGEST_LIST = 60_000
 
 
-class Recipients(fields.Field[list[str]]):
-    """One recipient per line; empty lines are ignored."""
+class Recipients(Text):
+    """The people in a pasted list, each of whom gets a link."""
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> list[str]:
-        recipient = Text(longest=LONGEST_PERSON)
-        recipients = []
-        for number, line in enumerate(str(value).splitlines(), 1):
-            try:
-                recipients.append(recipient.deserialize(" ".join(line.split())))
-            except ValidationError as error:
-                where = gettext("Line %(number)s:") % {"number": number}
-                raise ValidationError(
-                    [f"{where} {sentence(message)}" for message in error.messages]
-                ) from None
-        recipients = [name for name in recipients if name]
-        if not recipients:
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(longest=_LONGEST_LIST, several_lines=True, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        super()._deserialize(value, *args, **kwargs)
+        try:
+            found = read_recipients(value)  # with the empty lines before it, which count
+        except UnreadableRecipient as error:
+            where = gettext("Line %(number)s:") % {"number": error.line}
+            raise ValidationError([f"{where} {sentence(error.sentence)}"]) from None
+        if not found.people:
             raise ValidationError(Sentence("Enter at least one recipient."))
-        if len(recipients) > LARGEST_BATCH:
+        if len(found.people) > LARGEST_BATCH:
             raise ValidationError(Sentence("Enter at most {most} recipients.", most=LARGEST_BATCH))
-        return recipients
+        return found
+
+
+class Recipient(Text):
+    """The person whom a link is for: a name, an e-mail address, or both as mail programs do."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(longest=LONGEST_PERSON, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return read_recipient(super()._deserialize(value, *args, **kwargs))
 
 
 class ExpiryForm(Schema):
@@ -66,7 +81,7 @@ class ExpiryForm(Schema):
 class LinkForm(ExpiryForm):
     """The fields of one new link."""
 
-    recipient = Text(longest=LONGEST_PERSON)
+    recipient = Recipient()
     note = Text(longest=LONGEST_NOTE, several_lines=True)
 
 
@@ -103,7 +118,7 @@ def form_status(calendar: CalendarRow, errors: Mapping[str, Sequence[str]] | Non
 
 
 def issue_links(
-    calendar: CalendarRow, values: Mapping[str, Any], recipients: Sequence[str | None]
+    calendar: CalendarRow, values: Mapping[str, Any], recipients: Sequence[PastedRecipient]
 ) -> list[SingleUseLink]:
     """Issues a link per recipient, with the values of a form that passed the checks.
 
@@ -132,7 +147,7 @@ def issue_links(
 
 def new_links(
     values: Mapping[str, Any],
-    recipients: Sequence[str | None],
+    recipients: Sequence[PastedRecipient],
     *,
     form_id: str,
     calendar_id: UUID,
@@ -140,12 +155,17 @@ def new_links(
     zone: str,
     now: datetime,
 ) -> list[NewLink]:
-    """Returns a link to issue per recipient; the same form sent twice names the same links."""
+    """Returns a link to issue per recipient; the same form sent twice names the same links.
+
+    The booking form is filled in with the name and address of those with an address. What is said
+    of others is for the owner alone.
+    """
     content = msgspec.json.encode([form_id, calendar_id, recipients, values], order="sorted")
     expires_at = _expires_at(values, zone, now)
     return [
         NewLink(
-            recipient=recipient,
+            recipient=recipient.label or None,
+            prefill=Prefill(recipient.name or None, recipient.email) if recipient.email else None,
             note=values.get("note"),
             expires_at=expires_at,
             link_id=uuid5(owner_id, f"link {place} of form {content.decode()}"),

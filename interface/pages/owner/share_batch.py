@@ -4,9 +4,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from application.commands.links import LARGEST_BATCH
@@ -21,6 +23,7 @@ from interface.pages.owner.link_forms import (
     typed_in,
 )
 from interface.pages.owner.owned import own_calendar, own_link, url_of
+from interface.pages.owner.pasted_recipients import PastedRecipients
 from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
@@ -47,12 +50,19 @@ def show(calendar_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/share/several")
 @for_role("owner")
 def issue(calendar_id: UUID) -> ResponseReturnValue:
-    """Issues a link for each recipient, or none at all."""
+    """Issues a link for each recipient, or none at all; first shows who they were understood to be.
+
+    The form says which list was shown. Any other list is shown before a link is issued.
+    """
     calendar = own_calendar(calendar_id)
     loaded = load(BatchForm(), typed_in(BatchForm))
     if not loaded.errors:
+        found: PastedRecipients = loaded.values["recipients"]
+        if request.form.get("shown") != _digest(found):
+            typed = typed_in(BatchForm) | {"recipients": str(found)}
+            return _form(calendar, typed, found=found)
         try:
-            links = issue_links(calendar, loaded.values, loaded.values["recipients"])
+            links = issue_links(calendar, loaded.values | {"recipients": None}, found.people)
         except Invalid:
             loaded.errors.update(expiry_errors())
         except CalendarArchived:
@@ -66,6 +76,19 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
             )
             return redirect(address, 303)
     return _form(calendar, typed_in(BatchForm), loaded.errors)
+
+
+@blueprint.post("/settings/calendars/<uuid:calendar_id>/share/several/preview")
+@for_role("owner")
+def show_preview(calendar_id: UUID) -> ResponseReturnValue:
+    """Returns what is understood of a list that is being filled in, and the button for it."""
+    own_calendar(calendar_id)
+    typed = typed_in(BatchForm)
+    loaded = load(BatchForm(only=["recipients"]), {"recipients": typed["recipients"]})
+    errors = loaded.errors if typed["recipients"] and typed["recipients"].strip() else {}
+    return render_template(
+        "share/understood.html", **_understood(loaded.values.get("recipients")), errors=errors
+    )
 
 
 @blueprint.get(
@@ -96,11 +119,11 @@ def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseRetur
     """Sends the same links as CSV, for a spreadsheet or a mail merge."""
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow(("recipient", "url", "expires_at"))
+    writer.writerow(("recipient", "email", "url", "expires_at"))
     for link in _active_batch(calendar_id, first_id, last_id):
-        writer.writerow(
-            (spreadsheet_cell(link.recipient or ""), url_of(link), in_utc(link.expires_at))
-        )
+        email = link.prefill.email if link.prefill else None
+        about = [spreadsheet_cell(text or "") for text in (link.recipient, email)]
+        writer.writerow((*about, url_of(link), in_utc(link.expires_at)))
     return Response(
         file.getvalue().encode("utf-8-sig"),  # Excel recognises UTF-8 by its byte order mark
         content_type="text/csv; charset=utf-8",
@@ -117,16 +140,27 @@ def _form(
     calendar: CalendarRow,
     typed: Mapping[str, str | None] | None = None,
     errors: Mapping[str, Sequence[str]] | None = None,
+    found: PastedRecipients | None = None,
 ) -> ResponseReturnValue:
     page = render_template(
         "share/several.html",
         calendar=calendar,
         **form_context(),
+        **_understood(found),
         most=LARGEST_BATCH,
         typed=typed or {},
         errors=errors or {},
     )
     return page, form_status(calendar, errors)
+
+
+def _understood(found: PastedRecipients | None) -> dict[str, Any]:
+    """Returns the variables of the template that shows what was understood of a list."""
+    return {"found": found, "shown": _digest(found) if found else None}
+
+
+def _digest(found: PastedRecipients) -> str:
+    return sha256(str(found).encode()).hexdigest()
 
 
 def _active_batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> list[LinkRow]:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from domain.errors import CalendarArchived, Invalid
 from domain.link import LinkStatus
 from interface.pages.owner.link_forms import (
+    NOBODY,
     LinkForm,
     expiry_errors,
     form_context,
@@ -18,6 +19,7 @@ from interface.pages.owner.link_forms import (
     typed_in,
 )
 from interface.pages.owner.owned import own_calendar, own_link, url_of
+from interface.pages.owner.pasted_recipients import PastedRecipient
 from interface.pages.shared.auth import for_role
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
@@ -39,7 +41,10 @@ def show(calendar_id: UUID) -> ResponseReturnValue:
 def again(link_id: UUID) -> ResponseReturnValue:
     """Shows the form for a new link with the recipient and note of this one."""
     link = own_link(link_id)
-    return _form(own_calendar(link.calendar_id), {"recipient": link.recipient, "note": link.note})
+    recipient = link.recipient
+    if link.prefill is not None:
+        recipient = str(PastedRecipient(link.prefill.name or "", link.prefill.email or ""))
+    return _form(own_calendar(link.calendar_id), {"recipient": recipient, "note": link.note})
 
 
 @blueprint.post("/settings/calendars/<uuid:calendar_id>/share")
@@ -50,7 +55,8 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
     loaded = load(LinkForm(), typed_in(LinkForm))
     if not loaded.errors:
         try:
-            (link,) = issue_links(calendar, loaded.values, [loaded.values.get("recipient")])
+            recipient = loaded.values.get("recipient", NOBODY)
+            (link,) = issue_links(calendar, loaded.values, [recipient])
         except Invalid:
             loaded.errors.update(expiry_errors())
         except CalendarArchived:
@@ -64,7 +70,7 @@ def issue(calendar_id: UUID) -> ResponseReturnValue:
                 calendar=calendar,
                 **form_context(),
                 link=link,
-                recipient=loaded.values.get("recipient"),
+                recipient=recipient.label,
                 url=url_of(link),
             )
     return _form(calendar, typed_in(LinkForm), loaded.errors)

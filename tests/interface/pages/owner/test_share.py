@@ -24,9 +24,18 @@ def share(person: SignedIn, calendar_id: str, **form: str) -> Any:
     return person.post(f"/settings/calendars/{calendar_id}/share", FORM | form, headers=HX)
 
 
-def share_several(person: SignedIn, calendar_id: str, recipients: str, **form: str) -> Any:
+def show_several(person: SignedIn, calendar_id: str, recipients: str, **form: str) -> Any:
     address = f"/settings/calendars/{calendar_id}/share/several"
     return person.post(address, FORM | {"recipients": recipients} | form)
+
+
+def share_several(person: SignedIn, calendar_id: str, recipients: str, **form: str) -> Any:
+    """Sends the form, and, once its list is shown, sends it again."""
+    answer = show_several(person, calendar_id, recipients, **form)
+    shown = re.search('name="shown" value="([0-9a-f]+)"', text(answer))
+    if shown is None:
+        return answer
+    return show_several(person, calendar_id, recipients, shown=shown[1], **form)
 
 
 def links(owner: Owner) -> list[dict[str, Any]]:
@@ -179,11 +188,11 @@ def test_a_calendar_archived_a_moment_ago_takes_no_links(
     person: SignedIn, owner: Owner, calendar_id: str, path: str
 ) -> None:
     person.catch_up()
+    shown = re.search('name="shown" value="(.+?)"', text(show_several(person, calendar_id, "Ada")))
+    assert shown
     owner.post(f"/calendars/{calendar_id}/archive")
-    answer = person.client.post(
-        f"/settings/calendars/{calendar_id}/share{path}",
-        data=FORM | {"recipients": "Ada", "form_token": person.form_token},
-    )
+    form = FORM | {"recipients": "Ada", "shown": shown[1], "form_token": person.form_token}
+    answer = person.client.post(f"/settings/calendars/{calendar_id}/share{path}", data=form)
     assert answer.status_code == 409
     assert "This calendar is archived" in text(answer)
 
@@ -191,14 +200,25 @@ def test_a_calendar_archived_a_moment_ago_takes_no_links(
 def test_several_recipients_get_a_link_each_and_a_file_of_them(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
-    answer = share_several(person, calendar_id, "Ada\r\n\r\n  Zoë\tHopper \n=1+1\n", note="Spring")
+    answer = share_several(
+        person,
+        calendar_id,
+        "Ada\r\n\r\n  Zoë\tHopper \n=1+1\nMax <max@example.org>\n",
+        note="Spring",
+    )
     assert answer.status_code == 303
     newest_first = links(owner)
-    assert [link["recipient"] for link in newest_first] == ["=1+1", "Zoë Hopper", "Ada"]
+    assert [link["recipient"] for link in newest_first] == ["Max", "=1+1", "Zoë Hopper", "Ada"]
+    assert [link["prefill"] for link in newest_first] == [
+        {"name": "Max", "email": "max@example.org"},
+        None,
+        None,
+        None,
+    ]
     assert {link["note"] for link in newest_first} == {"Spring"}
 
     page = text(person.get(answer.headers["Location"]))
-    assert "3 new links" in page
+    assert "4 new links" in page
     assert all(f'readonly value="{link["url"]}"' in page for link in newest_first)
 
     file = person.get(f"{answer.headers['Location']}/links.csv")
@@ -206,12 +226,66 @@ def test_several_recipients_get_a_link_each_and_a_file_of_them(
     assert file.headers["Content-Disposition"] == 'attachment; filename="links.csv"'
     assert file.data.startswith(b"\xef\xbb\xbf")
     rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
-    assert rows == [["recipient", "url", "expires_at"]] + [
-        [recipient, link["url"], "2027-02-21T08:00:00Z"]
-        for recipient, link in zip(
-            ("Ada", "Zoë Hopper", "'=1+1"), reversed(newest_first), strict=True
+    assert rows == [["recipient", "email", "url", "expires_at"]] + [
+        [recipient, email, link["url"], "2027-02-21T08:00:00Z"]
+        for recipient, email, link in zip(
+            ("Ada", "Zoë Hopper", "'=1+1", "Max"),
+            ("", "", "", "max@example.org"),
+            reversed(newest_first),
+            strict=True,
         )
     ]
+
+
+def numbered(count: int) -> str:
+    return "\n".join(f"x{number}" for number in range(count))
+
+
+def test_no_link_is_issued_before_its_recipients_were_shown(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    pasted = "Name;E-Mail\nAda;ada@example.org\nAda;ADA@example.org\nGrace;"
+    page = text(show_several(person, calendar_id, pasted))
+    assert re.search(
+        r"2 links</strong>; left out:\s+the line with the titles of the columns,"
+        r"\s+1 repeated recipient\.",
+        page,
+    )
+    assert "Ada <ada@example.org>\nGrace</textarea>" in page
+    assert "Create 2 links" in page
+    preview = person.post(
+        f"/settings/calendars/{calendar_id}/share/several/preview", {"recipients": pasted}
+    )
+    shown = re.search('name="shown" value="([0-9a-f]+)"', text(preview))
+    assert shown
+    assert shown[0] in page
+    assert links(owner) == []
+    other = show_several(person, calendar_id, "Ada\nGrace", shown=shown[1])
+    assert other.status_code == 200
+    assert links(owner) == []
+    assert show_several(person, calendar_id, pasted, shown=shown[1]).status_code == 303
+    assert [link["recipient"] for link in links(owner)] == ["Grace", "Ada"]
+
+
+def test_a_preview_says_what_can_t_be_used_and_nothing_of_an_empty_list(
+    person: SignedIn, calendar_id: str
+) -> None:
+    address = f"/settings/calendars/{calendar_id}/share/several/preview"
+    assert "Line 2: Enter one" in text(person.post(address, {"recipients": "Ada\nada@"}))
+    assert 'role="alert"' not in text(person.post(address, {"recipients": " \n"}))
+
+
+def test_a_recipient_with_an_address_finds_the_booking_form_filled_in(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    share(person, calendar_id, recipient="Ada King <ada@example.org>")
+    (link,) = links(owner)
+    assert link["recipient"] == "Ada King"
+    assert link["prefill"] == {"name": "Ada King", "email": "ada@example.org"}
+    again = text(person.get(f"/links/{link['id']}/again"))
+    assert 'value="Ada King <ada@example.org>"' in again
+    share(person, calendar_id, recipient="the plumber")
+    assert links(owner)[0]["prefill"] is None
 
 
 def test_several_sent_twice_are_issued_once(
@@ -244,14 +318,14 @@ def test_no_more_than_500_recipients_and_not_less_than_one(
     for recipients, sentence in {
         "\n \n": "Enter at least one recipient.",
         "": "Enter at least one recipient.",
-        "x\n" * 501: "Enter at most 500 recipients.",
+        numbered(501): "Enter at most 500 recipients.",
         f"Ada\n\n{'x' * 201}": "Line 3: Must not be longer than 200 characters.",
     }.items():
         answer = share_several(person, calendar_id, recipients)
         assert answer.status_code == 422
         assert sentence in text(answer)
     assert links(owner) == []
-    assert share_several(person, calendar_id, "x\n" * 500).status_code == 303
+    assert share_several(person, calendar_id, numbered(500)).status_code == 303
     assert owner.get("/links?limit=200&q=x").json["next_cursor"] is not None
 
 
