@@ -87,6 +87,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("share", f"{calendar}/share"),
         Place("share-issued", f"{calendar}/share/{demo.active}"),
         Place("share-several", f"{calendar}/share/several"),
+        Place("share-several-shown", f"{calendar}/share/several", prepare=_paste_recipients),
         Place("share-several-issued", f"{calendar}/share/several/{first}/{last}"),
         Place("share-again", f"/links/{demo.used}/again"),
         Place("share-dialog", "/settings/calendars", prepare=_open_dialog),
@@ -234,3 +235,11 @@ def _choose_a_time(page: Page) -> None:
     with page.expect_navigation():
         page.locator(".times a").first.click()
     expect(page.get_by_role("button", name="Confirm booking")).to_be_visible()
+
+
+def _paste_recipients(page: Page) -> None:
+    page.get_by_label("Recipients").fill(
+        "Name;E-Mail\nAda King;ada@example.org\nGrace Hopper;grace@example.org\n"
+        "ada king;ADA@example.org"
+    )
+    expect(page.get_by_role("button", name="Create 2 links")).to_be_visible()
