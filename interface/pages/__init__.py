@@ -14,6 +14,7 @@ from interface.pages.owner import (
     calendar_feeds,
     calendars,
     erasure,
+    first_link,
     home,
     links,
     share_batch,
@@ -48,6 +49,7 @@ def init_app(app: Flask) -> None:
     for module in (
         sign_in,
         home,
+        first_link,
         calendars,
         busy_calendars,
         webhooks,

@@ -1,10 +1,11 @@
-"""The home page: the next bookings and the active links of an owner, or the sign-in form."""
+"""The home page: the next bookings and the active links, the first link, or the sign-in form."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from application.people.accounts import Account
 from domain.link import LinkStatus
+from interface.pages.owner import first_link
 from interface.pages.shared.auth import current_session, has_role
 from interface.pages.shared.sign_in import sign_in_page
 from interface.web.request_context import services
@@ -33,10 +34,12 @@ def _home_page(account: Account) -> str:
     current = services()
     now = current.now()
     calendars = calendar_list.calendars_of(current.database, account.id)
+    if not calendars:
+        return render_template("home.html", calendars={}, **first_link.form_context(account))
     return render_template(
         "home.html",
         calendars={calendar.id: calendar for calendar in calendars},
-        zone=account.time_zone or (calendars[0].terms.rules.time_zone if calendars else "UTC"),
+        zone=account.time_zone or calendars[0].terms.rules.time_zone,
         bookings=booking_calendar.bookings_of(
             current.database, account.id, since=now, limit=_MOST_LISTED
         ),

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
-from application.people.accounts import AccountNotFound
+from application.people.accounts import Account, AccountNotFound
 from application.people.authentication import WrongPassword
 from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
@@ -18,6 +18,7 @@ from interface.web.fields import Name
 from interface.web.problems import TooManySignIns, refusal_page
 from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
+from projections.views import calendar_list
 
 blueprint = Blueprint("sign_in", __name__)
 protect_from_csrf(blueprint, sign_in=("sign_in", "use_sign_in_link"))
@@ -91,8 +92,7 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
     except InvalidToken:
         return _link_is_used_up()
     current.accounts.set_language(account, language_tag())
-    endpoint = "home.show" if account.has_password else "account.show"
-    return auth.start_session(redirect(url_for(endpoint), 303), account, by_link=True)
+    return auth.start_session(redirect(_first_page(account), 303), account, by_link=True)
 
 
 @blueprint.post("/sign-out")
@@ -101,6 +101,14 @@ def sign_out() -> ResponseReturnValue:
     """Signs out in this browser."""
     services().sessions.end(require_session())
     return auth.end_session(redirect(url_for("home.show"), 303))
+
+
+def _first_page(account: Account) -> str:
+    """Returns where a sign-in link leads: new owners home, others without a password to set one."""
+    is_new = "owner" in account.roles and not calendar_list.calendars_of(
+        services().database, account.id
+    )
+    return url_for("home.show" if is_new or account.has_password else "account.show")
 
 
 def _client(email: str) -> str:
