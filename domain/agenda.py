@@ -3,6 +3,7 @@
 from bisect import bisect, insort
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Self
 from uuid import UUID, uuid5
 
@@ -71,6 +72,7 @@ class AgendaDay(Aggregate):
         self._by_start: list[tuple[datetime, UUID]] = []
 
     @staticmethod
+    @lru_cache(maxsize=1024)
     def id_for(owner_id: UUID, day: date) -> UUID:
         """Returns the id of the agenda of this owner and UTC day, without looking it up."""
         return uuid5(owner_id, day.isoformat())

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 from uuid import UUID, uuid5
 
@@ -121,6 +122,7 @@ class Booking(Aggregate):
         return self.request_version is not None
 
     @staticmethod
+    @lru_cache(maxsize=1024)
     def id_for(link_id: UUID) -> UUID:
         """Returns the id of the only booking that this link can make, without looking it up."""
         return uuid5(link_id, "booking")

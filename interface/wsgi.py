@@ -1,8 +1,8 @@
 """The web application: the JSON API, its documentation, and the pages."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -12,35 +12,47 @@ from werkzeug.exceptions import HTTPException
 from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
 from interface import api, i18n, pages
+from interface.api import calls
 from interface.bootstrap import Services
+from interface.current_request import CurrentRequest, answering, this_request
 from interface.observability import health, metrics, request_log
-from interface.observability.request_facts import BEGAN, request_id
+from interface.observability.request_facts import request_id
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.accepted_language import accepted_locale
 from interface.web.fixed_headers import fixed_headers
+from interface.web.request_context import LARGEST_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-LARGEST_BODY = 64 * 1024
-REFUSAL = "admitone.refusal"
-"""The key in a request's WSGI environment for the `AdmitOneError` by which it is refused."""
-
 
 class WebApplication(Flask):
-    """Flask, with one deadline and one language for everything that a request does."""
+    """Flask for the pages, and the API beside it; one deadline and one language for a request."""
 
     def wsgi_app(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answers one request within its deadline."""
-        environ[BEGAN] = monotonic()
         services: Services = self.extensions["admitone"]
         public_address.enter_public_path(environ, services.settings)
+        is_call = environ["PATH_INFO"].startswith(calls.PREFIX)
+        answer = self.extensions[calls.EXTENSION] if is_call else super().wsgi_app
+        with self.serving(environ):
+            return answer(environ, partial(_finish, start_response))
+
+    @contextmanager
+    def serving(self, environ: "WSGIEnvironment") -> Iterator[None]:
+        """Makes this the current request in the block, with its deadline and its language."""
         choose = partial(accepted_locale, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        with deadline(), i18n.reading(choose):
-            return super().wsgi_app(environ, partial(_finish, start_response))
+        with answering(CurrentRequest(environ, self.extensions)), deadline(), i18n.reading(choose):
+            yield
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Refuses what must not get in, before anything else looks at the request."""
+        this_request().rule = request.url_rule
+        problems.refuse_at_the_door()
+        return super().preprocess_request()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Returns the view as it is, because none here is asynchronous."""
@@ -69,7 +81,7 @@ def _finish(
     return start_response(status, headers + added, exc_info)
 
 
-def create_app(services: Services) -> Flask:
+def create_app(services: Services) -> WebApplication:
     """Builds the application on these services."""
     app = WebApplication(
         "interface", static_folder="pages/static", template_folder="pages/templates"
@@ -77,8 +89,6 @@ def create_app(services: Services) -> Flask:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions["admitone"] = services
-    app.before_request(_refuse_other_hosts)
-    app.before_request(_refuse_for_the_server)
     metrics.init_app(app, services, refusal_of=problems.slug_of)
     health.init_app(app, services)
     api.init_app(app)
@@ -88,29 +98,19 @@ def create_app(services: Services) -> Flask:
     return app
 
 
-def _refuse_other_hosts() -> ResponseReturnValue | None:
-    """Refuses requests for a host at which this service does not answer."""
-    if public_address.is_for_us():
-        return None
-    error = problems.WrongHost()
-    return problems.refused(error) if _is_api() else error_pages.wrong_host(error)
-
-
-def _refuse_for_the_server() -> None:
-    """Refuses what the server could not let through."""
-    refusal: AdmitOneError | None = request.environ.get(REFUSAL)
-    if refusal is not None:
-        raise refusal
-
-
 def _refused(error: AdmitOneError) -> ResponseReturnValue:
     """Answers programs with a problem document and people with a page."""
-    return problems.refused(error) if _is_api() else error_pages.refused(error)
+    if _is_for_programs():
+        return problems.refused(error)
+    if isinstance(error, problems.WrongHost):
+        return error_pages.wrong_host(error)
+    return error_pages.refused(error)
 
 
 def _http_refused(error: HTTPException) -> ResponseReturnValue:
-    return problems.http_refused(error) if _is_api() else error_pages.http_refused(error)
+    return problems.http_refused(error) if _is_for_programs() else error_pages.http_refused(error)
 
 
-def _is_api() -> bool:
-    return request.path.startswith("/api/")
+def _is_for_programs() -> bool:
+    path: str = this_request().environ["PATH_INFO"]
+    return path.startswith("/api/")

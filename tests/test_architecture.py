@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import projections
+from interface.current_request import CurrentRequest
 from interface.settings import PREFIX, variables
 from projections.catalogue import CATALOGUE, FOLLOWERS, REACTIONS
 from projections.engine.projection import Projection
@@ -237,7 +238,9 @@ def names_set_on_the_request(file: Path) -> Iterator[str]:
 
 def test_a_request_carries_its_caller_and_session_and_nothing_else() -> None:
     names = {name for file in sources("interface") for name in names_set_on_the_request(file)}
-    assert names == {"caller", "session"}
+    assert names == {"session"}
+    of_the_request = {"began", "environ", "extensions", "id", "parsed", "refused_by", "rule"}
+    assert set(CurrentRequest.__slots__) == {"caller", *of_the_request}
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:

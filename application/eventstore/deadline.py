@@ -1,8 +1,6 @@
 """The deadline of the current request, shared by everything that works for it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from time import monotonic
 
 REQUEST_SECONDS = 5.0
@@ -10,16 +8,23 @@ REQUEST_SECONDS = 5.0
 _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
-@contextmanager
-def deadline(seconds: float = REQUEST_SECONDS) -> Iterator[None]:
+class deadline:  # noqa: N801 - used as a function
     """Sets a deadline `seconds` from now for the block, unless an outer one comes first."""
-    ends_at = monotonic() + seconds
-    outer = _ends_at.get()
-    token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
-    try:
-        yield
-    finally:
-        _ends_at.reset(token)
+
+    # A request enters ten of them: a generator would take three times as long.
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float = REQUEST_SECONDS) -> None:
+        self._seconds = seconds
+        self._token: Token[float | None]
+
+    def __enter__(self) -> None:
+        ends_at = monotonic() + self._seconds
+        outer = _ends_at.get()
+        self._token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
+
+    def __exit__(self, *_: object) -> None:
+        _ends_at.reset(self._token)
 
 
 def seconds_left() -> float:

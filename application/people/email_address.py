@@ -3,6 +3,8 @@
 Syntax alone is checked, without asking DNS: only mail that arrives proves more.
 """
 
+import re
+
 import email_validator
 from email_validator import EmailNotValidError, validate_email
 
@@ -12,6 +14,13 @@ from domain.errors import Sentence
 # and offers its list to be changed for that: here, the caller decides.
 _LOCAL_DOMAINS = ("arpa", "internal", "invalid", "local", "localhost", "onion", "test")
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+# What nearly everybody has. The library takes twenty times as long to say the same of it.
+_PLAIN = re.compile(
+    r"(?P<local>[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@"
+    r"(?P<domain>(?:[A-Za-z0-9](?:[A-Za-z0-9]|-(?!-)){0,30}[A-Za-z0-9]\.)+[A-Za-z]{2,30})"
+)
+_LONGEST_PLAIN = 64  # so that no part of it can be too long
 
 
 class InvalidEmailAddress(ValueError):
@@ -31,6 +40,9 @@ def normalized_email_address(text: str, *, may_be_local: bool = False) -> str:
     know, such as `localhost`, `nas.local` or a name without a dot.
     """
     address = text.strip()
+    plain = _PLAIN.fullmatch(address) if len(address) <= _LONGEST_PLAIN else None
+    if plain is not None and (may_be_local or _is_public(plain["domain"].lower())):
+        return f"{plain['local']}@{plain['domain'].lower()}"
     try:
         parts = validate_email(address, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:

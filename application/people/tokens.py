@@ -5,6 +5,7 @@ without a query, and the owner can copy an active link again at any time.
 """
 
 import hashlib
+import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from itsdangerous import BadSignature, Signer, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
+from itsdangerous.signer import SigningAlgorithm
 
 _ID_LENGTH = 22  # 16 bytes in unpadded base64url
 
@@ -34,6 +36,7 @@ class Tokens:
             "secret_key": list(reversed(secret_keys)),  # the library signs with the last one
             "key_derivation": "hmac",
             "digest_method": hashlib.sha256,
+            "algorithm": _HmacSha256(),
         }
         self._links = _ExactSigner(salt="admitone.link", **options)
         self._bookings = _ExactSigner(salt="admitone.manage", **options)
@@ -83,6 +86,21 @@ class Tokens:
         Raises `InvalidToken`.
         """
         return _two_uuids(_unsigned(self._sign_ins, token, max_age=int(lifetime.total_seconds())))
+
+
+class _HmacSha256(SigningAlgorithm):
+    """The library's algorithm, which begins with each key only once."""
+
+    def __init__(self) -> None:
+        self._begun: dict[bytes, hmac.HMAC] = {}
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        begun = self._begun.get(key)
+        if begun is None:
+            begun = self._begun[key] = hmac.new(key, digestmod=hashlib.sha256)
+        signature = begun.copy()
+        signature.update(value)
+        return signature.digest()
 
 
 class _ExactSigner(Signer):

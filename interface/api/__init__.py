@@ -10,6 +10,7 @@ from interface.api import (
     bookings,
     busy_calendars,
     calendars,
+    calls,
     deliveries,
     feeds,
     links,
@@ -50,3 +51,4 @@ def init_app(app: Flask) -> None:
         audit.blueprint,
     ):
         api.register_blueprint(blueprint)
+    calls.answer_calls(app)

@@ -1,15 +1,22 @@
 """Reads bodies and parameters strictly: anything ambiguous is refused."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from json import JSONDecoder
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from flask import request
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.utils import get_content_length
 
 from domain.errors import Invalid
+from interface.current_request import this_request
 from interface.web.problems import Malformed, field_errors
+from interface.web.request_context import LARGEST_BODY, sent
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def reader(schema: Schema, location: str) -> Callable[[], Any]:
@@ -37,25 +44,41 @@ def json_body() -> Any:
 
     Raises `RequestEntityTooLarge`, `UnsupportedMediaType`, and what `strict_json` raises.
     """
-    body = request.get_data()
-    if _has_more():
-        raise RequestEntityTooLarge
+    environ = this_request().environ
+    body = _body(environ)
     if not body:
         return {}
-    if not request.is_json:
+    if not _is_json(environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
     return strict_json(body)
 
 
-def _has_more() -> bool:
-    """Returns True if a body sent in chunks goes on: werkzeug silently cuts it at the limit."""
-    if request.content_length is not None or not request.environ.get("wsgi.input_terminated"):
-        return False
-    return bool(request.environ["wsgi.input"].read(1))
+def _body(environ: "WSGIEnvironment") -> bytes:
+    """Returns the body. One that was sent in chunks has no length; then the server ends it."""
+    length = get_content_length(
+        environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
+    )
+    if length is None:
+        length = LARGEST_BODY + 1 if environ.get("wsgi.input_terminated") else 0
+    elif length > LARGEST_BODY:
+        raise RequestEntityTooLarge
+    body: bytes = environ["wsgi.input"].read(length)
+    if len(body) > LARGEST_BODY:
+        raise RequestEntityTooLarge
+    return body
+
+
+@lru_cache(maxsize=16)
+def _is_json(content_type: str) -> bool:
+    kind, _ = parse_options_header(content_type)
+    kind = kind.lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 def _query() -> dict[str, str]:
-    return request.args.to_dict()
+    return sent().args.to_dict()
 
 
 _LOCATIONS: dict[str, tuple[Callable[[], Any], Literal["raise", "exclude"]]] = {

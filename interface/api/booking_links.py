@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from flask import request
-
 from application.people.rate_limits import TooManyAttempts
 from domain.errors import (
     Busy,
@@ -20,6 +18,7 @@ from domain.link import LinkStatus
 from interface.api.decorators import Blueprint, with_log_position
 from interface.api.free_slots import free_slots
 from interface.api.openapi import LOG_POSITION, has_etag, reads_header, refuses
+from interface.current_request import this_request
 from interface.web.invitation import active_invitation
 from interface.web.rate_limits import limiting_invalid_redemptions
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
@@ -100,7 +99,7 @@ def redeem_link(body: dict[str, Any], token: str) -> Any:
 
 
 def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
+    key: str | None = this_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY or not (key.isascii() and key.isprintable()):

@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
 from application.busy_calendars.busy_calendars import BusyCalendarNotFound
 from application.outgoing import AddressNotAllowed
 from domain.errors import Invalid
+from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import LOCATION, refuses
 from interface.web.request_context import services
@@ -49,7 +48,7 @@ def create(body: dict[str, Any]) -> Any:
     added = current.busy_calendars.add(
         owner_id=caller().account_id, url=body["url"], name=body["name"], now=current.now()
     )
-    return added, {"Location": url_for("busy-calendars.read", calendar_id=added.id)}
+    return added, {"Location": address_of("busy-calendars.read", calendar_id=added.id)}
 
 
 @blueprint.route("/<uuid:calendar_id>")

@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
 from application.eventstore.event_sourced_application import Written
 from domain.calendar import Calendar
 from domain.errors import Busy, CalendarArchived, CalendarNotFound
+from interface.api.calls import address_of
 from interface.api.decorators import (
     Blueprint,
     caller,
@@ -65,7 +64,7 @@ def create(body: dict[str, Any]) -> Any:
         now=current.now(),
     )
     calendar, headers = _response(created)
-    return calendar, headers | {"Location": url_for("calendars.read", calendar_id=calendar.id)}
+    return calendar, headers | {"Location": address_of("calendars.read", calendar_id=calendar.id)}
 
 
 @blueprint.route("/<uuid:calendar_id>")

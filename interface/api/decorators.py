@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import flask_smorest
-from flask import Response, g, request
+from flask import Response
 from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
@@ -16,6 +16,8 @@ from domain.errors import Invalid, StaleVersion, ViewBehind
 from interface.api.answers import Answer
 from interface.api.arguments import reader
 from interface.api.openapi import complete, has_etag, note, reads_header, refuses
+from interface.api.reply import Reply
+from interface.current_request import this_request
 from interface.web.entity_tags import entity_tag, known_tag, version_in, with_version
 from interface.web.fields import LAST_POSITION, whole_number
 from interface.web.problems import (
@@ -26,7 +28,7 @@ from interface.web.problems import (
     Unauthorized,
 )
 from interface.web.rate_limits import count_failure
-from interface.web.request_context import services
+from interface.web.request_context import sent, services
 from projections.engine import positions
 
 P = ParamSpec("P")
@@ -92,13 +94,12 @@ class Blueprint(flask_smorest.Blueprint):
 
         def decorate(view: V) -> V:
             @wraps(view)
-            def answering(*args: Any, **kwargs: Any) -> Response:
+            def answering(*args: Any, **kwargs: Any) -> Reply | Response:
                 result = view(*args, **kwargs)
-                if isinstance(result, Response):
+                if isinstance(result, Reply | Response):
                     return result
-                value, headers = result if type(result) is tuple else (result, None)
-                body = answer.encoded(value)
-                return Response(body, status_code, headers, content_type="application/json")
+                value, headers = result if type(result) is tuple else (result, {})
+                return Reply(status_code, headers, answer.encoded(value))
 
             return cast("V", _take_notes(answering, document(view)))
 
@@ -120,7 +121,7 @@ def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            g.caller = _authenticated(scope)
+            this_request().caller = _authenticated(scope)
             return view(*args, **kwargs)
 
         cast("Any", guarded).scope = scope
@@ -132,7 +133,7 @@ def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def caller() -> Caller:
     """Returns whom this request acts for. Only in views that `requires` decorates."""
-    return cast("Caller", g.caller)
+    return cast("Caller", this_request().caller)
 
 
 def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -176,25 +177,23 @@ def revalidates(*views: str, by_the_minute: bool = False) -> Callable[[V], V]:
             known = known_tag(tag)
             if known is not None:
                 return not_modified(known)
-            response = view(*args, **kwargs)
-            version, _ = response.get_etag()
-            _set_tag(response, with_version(tag, version) if version else tag)
-            return response
+            reply: Reply = view(*args, **kwargs)
+            version = reply.headers.get("ETag", "").strip('"')
+            reply.headers["ETag"] = _quoted(with_version(tag, version) if version else tag)
+            return reply
 
         return has_etag(cast("V", revalidating))
 
     return decorate
 
 
-def not_modified(tag: str) -> Response:
-    """Returns a response that says that the client's copy with this tag is current."""
-    response = Response(status=304)
-    _set_tag(response, tag)
-    return response
+def not_modified(tag: str) -> Reply:
+    """Returns the answer that the client's copy with this tag is current."""
+    return Reply(304, {"ETag": _quoted(tag)})
 
 
-def _set_tag(response: Response, tag: str) -> None:
-    response.set_etag(tag, weak=not version_in(tag))
+def _quoted(tag: str) -> str:
+    return f'"{tag}"' if version_in(tag) else f'W/"{tag}"'
 
 
 class Versioned(Protocol):
@@ -222,12 +221,13 @@ def version_read() -> int | None:
 
     Returns 0, which nothing has, if it names none. Raises `PreconditionRequired`.
     """
-    if "If-Match" not in request.headers:
+    if "HTTP_IF_MATCH" not in this_request().environ:
         raise PreconditionRequired
-    if request.if_match.star_tag:
+    tags = sent().if_match
+    if tags.star_tag:
         return None
     # Iterating leaves out weak tags, which never match.
-    return max(map(version_in, request.if_match), default=0)
+    return max(map(version_in, tags), default=0)
 
 
 def version_tag(read: Versioned) -> Headers:
@@ -241,7 +241,7 @@ def with_log_position(result: Written[Any], headers: Headers | None = None) -> H
 
 
 def _authenticated(scope: str) -> Caller:
-    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    kind, _, key = this_request().environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthorized
     current = services()
@@ -255,7 +255,7 @@ def _authenticated(scope: str) -> Caller:
 
 
 def _min_position() -> int | None:
-    text = request.headers.get("X-Min-Position")
+    text = this_request().environ.get("HTTP_X_MIN_POSITION")
     if text is None:
         return None
     position = whole_number(text)

@@ -4,11 +4,12 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from flask import Response, url_for
+from flask import Response
 
 from application.calendar_feeds import CalendarFeed, FeedNotFound
 from application.people.rate_limits import TooManyAttempts
 from domain.errors import CalendarNotFound
+from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import LOCATION, has_etag, refuses
 from interface.web.calendar_feed import feed_response, feed_url
@@ -48,7 +49,7 @@ def create(body: dict[str, Any]) -> Any:
     """
     current = services()
     feed = current.calendar_feeds.create(owner_id=caller().account_id, now=current.now(), **body)
-    return _output(feed), {"Location": url_for("feeds.read", feed_id=feed.id)}
+    return _output(feed), {"Location": address_of("feeds.read", feed_id=feed.id)}
 
 
 @blueprint.route("/<uuid:feed_id>")

@@ -4,8 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
 from application.commands.links import NewLink
 from application.eventstore.event_sourced_application import Written
 from application.people import personal_data
@@ -21,6 +19,7 @@ from domain.errors import (
 )
 from domain.link import SingleUseLink
 from domain.offer import EVERYTHING
+from interface.api.calls import address_of
 from interface.api.decorators import (
     Blueprint,
     caller,
@@ -315,4 +314,4 @@ def _present(link: SingleUseLink, typed: dict[str, str]) -> dict[str, Any]:
 
 
 def _location(link: SingleUseLink) -> dict[str, str]:
-    return {"Location": url_for("links.read", link_id=link.id)}
+    return {"Location": address_of("links.read", link_id=link.id)}

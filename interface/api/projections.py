@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
+from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, requires
 from interface.api.openapi import LOCATION, refuses
 from interface.web.request_context import services
@@ -51,7 +50,7 @@ def rebuild(name: str) -> Any:
     where to read the progress.
     """
     job = request_rebuild(services().database, projection_named(name))
-    address = url_for("projections.read_rebuild", name=job.name, rebuild_id=job.id)
+    address = address_of("projections.read_rebuild", name=job.name, rebuild_id=job.id)
     return job, {"Location": address}
 
 

@@ -5,13 +5,12 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from flask import url_for
-
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.outbox import WEBHOOK
 from application.outgoing import AddressNotAllowed
 from application.webhooks.webhooks import Webhook, WebhookEvent, WebhookNotFound
 from domain.errors import Invalid
+from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, caller, requires, shows
 from interface.api.deliveries import page_of_deliveries
 from interface.api.openapi import LOCATION, refuses
@@ -74,7 +73,7 @@ def create(body: dict[str, Any]) -> Any:
     _must_be_allowed(body["events"])
     current = services()
     added = current.webhooks.add(owner_id=caller().account_id, now=current.now(), **body)
-    return _present(added), {"Location": url_for("webhooks.read", webhook_id=added.id)}
+    return _present(added), {"Location": address_of("webhooks.read", webhook_id=added.id)}
 
 
 @blueprint.route("/<uuid:webhook_id>")

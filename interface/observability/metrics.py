@@ -14,7 +14,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
 from prometheus_client import generate_latest as as_text
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
@@ -22,6 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from interface.bootstrap import Services
+from interface.current_request import this_request
 from interface.ip_address import is_loopback
 from interface.observability import killed_workers
 from interface.observability.request_facts import method, route, seconds_taken
@@ -46,7 +47,6 @@ OUTCOMES = (
     "unavailable",
 )
 _EXTENSION = "admitone.metrics"
-_REFUSAL = "admitone.refused_by"  # the key in a request's WSGI environment for the problem's slug
 KEEP_SECONDS = 1.0  # how long the text of all metrics is kept
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
@@ -61,7 +61,7 @@ class RefusalResponse(Response):
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answers, and leaves the slug for the metrics."""
-        environ[_REFUSAL] = self.refusal
+        this_request().refused_by = self.refusal
         return super().__call__(environ, start_response)
 
 
@@ -106,13 +106,13 @@ def _refusal(token: str) -> Response | None:
 
 def count_request(status: int) -> None:
     """Counts the current request, which is answered with this status."""
-    measured: Metrics = current_app.extensions[_EXTENSION]
+    measured: Metrics = this_request().extensions[_EXTENSION]
     measured.count_request(status)
 
 
 def count_redemption(outcome: str) -> None:
     """Counts a request to redeem a link by one of `OUTCOMES` or the slug of another problem."""
-    measured: Metrics = current_app.extensions[_EXTENSION]
+    measured: Metrics = this_request().extensions[_EXTENSION]
     measured.count_redemption(outcome)
 
 
@@ -167,7 +167,7 @@ class Metrics:
             seconds = self._seconds.labels(*kind[:2], f"{kind[2]}xx")
             self._seconds_of[kind] = seconds
         seconds.observe(seconds_taken())
-        refusal = request.environ.get(_REFUSAL)
+        refusal = this_request().refused_by
         if refusal is None and status >= 400:
             refusal = self._refusal_of(status)
         if refusal is not None:

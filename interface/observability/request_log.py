@@ -7,9 +7,7 @@ the log: path, query, headers and body.
 import logging
 from types import TracebackType
 
-from flask import request
-
-from interface.observability.request_facts import method, route, seconds_taken
+from interface.observability.request_facts import endpoint, method, route, seconds_taken
 
 NOT_LOGGED = {"health.alive", "health.ready", "metrics", "static"}
 """Endpoints that are called all day long."""
@@ -27,7 +25,7 @@ def unexpected(exc_info: ExcInfo) -> None:
 
 def answered(status: int) -> None:
     """Logs that the current request is answered with this status."""
-    if request.endpoint not in NOT_LOGGED:
+    if endpoint() not in NOT_LOGGED:
         facts = {
             "method": method(),
             "route": route(),

@@ -26,13 +26,14 @@ from domain.errors import AdmitOneError
 from interface.runtime.heartbeat import BEAT_SECONDS, beat
 from interface.runtime.lanes import Lane, LaneFull
 from interface.web.problems import (
+    REFUSAL,
     RETRY_AFTER_SECONDS,
     LengthRequired,
     Overloaded,
     RequestTimeout,
 )
 from interface.web.public_address import path_below
-from interface.wsgi import LARGEST_BODY, REFUSAL
+from interface.web.request_context import LARGEST_BODY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -3,12 +3,10 @@
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import request
-
 from application.audit.replay import AsOf, History, HistoryNotFound, replay
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
-from interface.web.request_context import services
+from interface.web.request_context import sent, services
 
 MAPPER = JSONMapper()
 _LONGEST_ACCESS = 2000
@@ -19,6 +17,7 @@ def record_access(actor: str, result: str = "") -> None:
 
     Search text is not recorded, because an address in it would survive erasure.
     """
+    request = sent()
     parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "q"]
     what = "?".join(part for part in (f"GET {request.path}", urlencode(parameters)) if part)
     if "q" in request.args:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
-from flask import Response, request
+from flask import Response
 from werkzeug.http import is_resource_modified
 
 from application.calendar_feeds import CalendarFeed, FeedDetail, FeedNotFound, SubscribedFeed
@@ -11,6 +11,7 @@ from application.people.email_address import has_public_domain
 from application.people.rate_limits import FORGED_TOKENS
 from domain.booking import BookingStatus
 from interface import i18n
+from interface.current_request import this_request
 from interface.i18n import gettext
 from interface.web.entity_tags import tag_of
 from interface.web.icalendar_file import MEDIA_TYPE, Entry, Person, feed_file
@@ -56,7 +57,7 @@ def feed_response(token: str) -> Response:
     response.last_modified = min(now, changed_at + SETTLED_AFTER)
     response.headers["Cache-Control"] = "private, no-cache"
     if is_resource_modified(
-        request.environ, etag=response.headers["ETag"], last_modified=response.last_modified
+        this_request().environ, etag=response.headers["ETag"], last_modified=response.last_modified
     ):
         response.set_data(_file(feed, state))
     else:

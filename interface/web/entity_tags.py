@@ -9,11 +9,9 @@ the version that a change has to name in If-Match.
 from hashlib import sha256
 from math import ceil
 
-from flask import request
-
 from interface.version import version
 from interface.web.fields import whole_number
-from interface.web.request_context import services
+from interface.web.request_context import sent, services
 from projections.engine import positions
 
 
@@ -26,7 +24,7 @@ def entity_tag(*views: str, reader: object = None, by_the_minute: bool = False) 
     current = services()
     minute = ceil(current.now().timestamp() / 60) if by_the_minute else None
     return tag_of(
-        *(str(reader), minute, request.path, request.query_string),
+        *(str(reader), minute, sent().path, sent().query_string),
         *positions.state_of(current.database, views),
     )
 
@@ -55,6 +53,6 @@ def known_tag(tag: str) -> str | None:
 
     `*` names no tag: it asks if there is anything.
     """
-    named = request.if_none_match
+    named = sent().if_none_match
     known = () if named.star_tag else named.as_set(include_weak=True)
     return next((each for each in known if each and each.rpartition("-")[2] == tag), None)

@@ -1,7 +1,7 @@
 """The headers that answers have whatever they say: what browsers may do with them."""
 
-from flask import request
-
+from interface.current_request import this_request
+from interface.observability.request_facts import endpoint
 from interface.web.request_context import is_https
 
 PROGRAMS = ("/api/", "/healthz", "/metrics", "/readyz")
@@ -39,10 +39,10 @@ def fixed_headers(status: int, headers: list[tuple[str, str]]) -> list[tuple[str
         fixed.append(_HTTPS)
     if all(name != "Cache-Control" for name, _ in headers):
         fixed.append(_NOT_STORED)
-    path = request.path
+    path: str = this_request().environ["PATH_INFO"]
     if path.startswith(PROGRAMS) and path != DOCUMENT_PAGE:
         return fixed
-    if request.endpoint == "static" and status < 400:
+    if endpoint() == "static" and status < 400:
         return [*fixed, _REFERRER]
     policy = _DOCS_POLICY if path == DOCUMENT_PAGE else _PAGE_POLICY
     return [*fixed, *_PAGE, ("Content-Security-Policy", policy)]

@@ -1,9 +1,10 @@
 """Turns refusals into RFC 9457 problems. Only this file knows the status codes of refusals."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flask import Response, json, request
+from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from application.deliveries.deliveries import DeliveryOver
@@ -12,11 +13,16 @@ from application.people.accounts import AccountDisabled, AccountNotFound, LastAd
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError, Unavailable
+from interface.current_request import this_request
 from interface.observability.metrics import RefusalResponse
+from interface.observability.request_facts import endpoint
+from interface.web import public_address
 from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
 from projections.rebuild.jobs import RebuildRunning
 
 MEDIA_TYPE = "application/problem+json"
+REFUSAL = "admitone.refusal"
+"""The key in a request's WSGI environment for the `AdmitOneError` by which it is refused."""
 RETRY_AFTER_SECONDS = "1"  # with a 503
 
 # The blueprints whose problems an invitee reads.
@@ -153,9 +159,21 @@ def slug_of(status: int) -> str:
     return _HTTP_SLUGS.get(status, "error")
 
 
+def refuse_at_the_door() -> None:
+    """Raises `WrongHost` for a request to another host, and what the server could not let through.
+
+    Every request comes through here before anything is done for it.
+    """
+    if not public_address.is_for_us():
+        raise WrongHost
+    refusal: AdmitOneError | None = this_request().environ.get(REFUSAL)
+    if refusal is not None:
+        raise refusal
+
+
 def refused(error: AdmitOneError) -> Response:
     """Returns the problem document for a refusal."""
-    problem = problem_of(type(error), owner=request.blueprint not in INVITEE_BLUEPRINTS)
+    problem = problem_of(type(error), owner=endpoint().rpartition(".")[0] not in INVITEE_BLUEPRINTS)
     members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
     body = document(problem.status, problem.slug, error.detail) | members
     response = _response(problem.status, problem.slug, body)
@@ -196,7 +214,7 @@ def document(status: int, slug: str, detail: str, *, title: str | None = None) -
 
 
 def _response(status: int, slug: str, body: dict[str, object]) -> Response:
-    response = RefusalResponse(json.dumps(body), status, content_type=MEDIA_TYPE)
+    response = RefusalResponse(json.dumps(body, sort_keys=True), status, content_type=MEDIA_TYPE)
     response.refusal = slug
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Admit One"'

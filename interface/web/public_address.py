@@ -3,9 +3,8 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from flask import request
-
 from interface import web_address
+from interface.current_request import this_request
 from interface.settings import Settings
 from interface.web.request_context import services
 from interface.web_address import InvalidAddress, WebAddress, is_ip_address
@@ -53,7 +52,7 @@ def is_for_us() -> bool:
     """
     settings = services().settings
     public = _public(settings)
-    sent = request.environ.get("HTTP_HOST", "")
+    sent = this_request().environ.get("HTTP_HOST", "")
     if sent == public.authority:
         return True
     host = _origin(f"{public.scheme}://{sent}")
@@ -62,7 +61,7 @@ def is_for_us() -> bool:
     if not settings.public_url_is_set or host == public._replace(path=""):
         return True
     is_local = host.host == "localhost" or is_ip_address(host.host)
-    return is_local and request.path in MACHINE_PATHS
+    return is_local and this_request().environ["PATH_INFO"] in MACHINE_PATHS
 
 
 def is_our_origin(text: str) -> bool:
@@ -74,10 +73,11 @@ def is_our_origin(text: str) -> bool:
     if origin == _public(settings)._replace(path=""):
         return True
     # Until a public address is set, a web server in front may speak either scheme.
-    host = _origin(f"{origin.scheme}://{request.environ.get('HTTP_HOST', '')}")
+    host = _origin(f"{origin.scheme}://{this_request().environ.get('HTTP_HOST', '')}")
     return not settings.public_url_is_set and origin == host
 
 
+@lru_cache(maxsize=64)
 def _origin(text: str) -> WebAddress | None:
     """Returns an address that ends with its host and port. None: the text is none."""
     try:

@@ -1,18 +1,35 @@
-"""The current request: its services, who sent it, and how people reach this service."""
+"""The current request: what it says, who sent it, and how people reach this service."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import cast
 
-from flask import current_app, request
+from werkzeug import Request
 
 from interface import ip_address
 from interface.bootstrap import Services
+from interface.current_request import this_request
+
+LARGEST_BODY = 64 * 1024
+
+
+class IncomingRequest(Request):
+    """A request as werkzeug reads it, with a body that is not too large."""
+
+    max_content_length = LARGEST_BODY
+
+
+def sent() -> Request:
+    """Returns what the client has sent."""
+    request = this_request()
+    if request.parsed is None:
+        request.parsed = IncomingRequest(request.environ)
+    return request.parsed
 
 
 def services() -> Services:
     """Returns the services of this application."""
-    return cast("Services", current_app.extensions["admitone"])
+    return cast("Services", this_request().extensions["admitone"])
 
 
 def mail_goes_out() -> bool:
@@ -28,8 +45,8 @@ def is_https() -> bool:
 def client_address() -> str:
     """Returns the address by which the client of this request is counted."""
     return counted_address(
-        request.remote_addr or "",
-        request.headers.get("X-Forwarded-For", ""),
+        this_request().environ.get("REMOTE_ADDR") or "",
+        this_request().environ.get("HTTP_X_FORWARDED_FOR", ""),
         trusted=services().settings.trusted_proxies,
     )
 

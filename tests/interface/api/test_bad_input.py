@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interface.bootstrap import Services
-from interface.wsgi import LARGEST_BODY
+from interface.web.request_context import LARGEST_BODY
 from tests.interface.api.bad_input import CALLS, CREATE, NO_DATES, NO_JSON, NO_WEEKDAYS, WRONG, Call
 from tests.support.http_desk import from_another_address, manage_token, refusal, wrong_fields
 from tests.support.owner import Owner

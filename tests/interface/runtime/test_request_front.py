@@ -13,8 +13,8 @@ import pytest
 from interface.runtime import request_front
 from interface.runtime.lanes import Lane
 from interface.runtime.request_front import RequestFront, SlowWork
-from interface.web.problems import TooManySignIns
-from interface.wsgi import LARGEST_BODY, REFUSAL
+from interface.web.problems import REFUSAL, TooManySignIns
+from interface.web.request_context import LARGEST_BODY
 
 Chunk = bytes | float
 """What a client sends: bytes, or nothing for so many seconds."""

@@ -4,13 +4,14 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
-from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.test import create_environ
 
 from interface.bootstrap import Services
 from interface.web import request_context
 from interface.web.request_context import client_address, counted_address
+from interface.wsgi import WebApplication
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
 PROXY, INNER_PROXY, PROXY_6 = "10.0.0.1", "10.9.9.9", "2001:db8:1::7"
@@ -119,10 +120,10 @@ def test_all_addresses_of_one_ipv6_network_are_one_client(
 
 
 def test_a_request_is_counted_by_the_setting(
-    app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch
+    app: WebApplication, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = [("X-Forwarded-For", SPOOFED), ("X-Forwarded-For", CLIENT)]
-    with app.test_request_context(headers=headers, environ_base={"REMOTE_ADDR": PROXY}):
+    with app.serving(create_environ(headers=headers, environ_base={"REMOTE_ADDR": PROXY})):
         assert client_address() == PROXY
         trusting = replace(services, settings=replace(services.settings, trusted_proxies=TRUSTED))
         monkeypatch.setattr(request_context, "services", lambda: trusting)

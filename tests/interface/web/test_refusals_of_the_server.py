@@ -7,8 +7,7 @@ from flask import Flask
 
 from domain.errors import AdmitOneError
 from interface.observability import metrics
-from interface.web.problems import MEDIA_TYPE, Overloaded, RequestTimeout
-from interface.wsgi import REFUSAL
+from interface.web.problems import MEDIA_TYPE, REFUSAL, Overloaded, RequestTimeout
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def test_they_are_the_nearest_on_either_side(
     days_from_lost: list[int],
 ) -> None:
     invitee = new_invitee_browser(**changes)
-    with invitee.browser.application.test_request_context():
+    app: Any = invitee.browser.application
+    with app.serving({}):
         slots = nearest_slots(
             invitation(invitee.link["token"]).open_slots, WEEK_LATER, time_zone="UTC"
         )

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from interface.bootstrap import Services
 from interface.pages.shared.auth import local_path
-from interface.web.problems import TooManySignIns
-from interface.wsgi import REFUSAL
+from interface.web.problems import REFUSAL, TooManySignIns
 from tests.support.examples import NOW
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn

@@ -1,0 +1,64 @@
+"""The request that a thread is answering, as everything sees it but what is Flask's own.
+
+Flask answers the pages, and `interface.api.calls` the calls of the API: what serves both asks
+here.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug import Request
+    from werkzeug.routing import Rule
+
+    from application.people.recent_callers import Caller
+
+
+class CurrentRequest:
+    """A request, and what is found out about it while it is answered."""
+
+    __slots__ = ("began", "caller", "environ", "extensions", "id", "parsed", "refused_by", "rule")
+
+    def __init__(self, environ: "WSGIEnvironment", extensions: Mapping[str, Any]) -> None:
+        """`extensions` are those of the application that answers it."""
+        self.environ = environ
+        self.extensions = extensions
+        self.began = monotonic()
+        self.rule: Rule | None = None
+        """The route that the path matches."""
+        self.caller: Caller | None = None
+        """Whom its API key acts for."""
+        self.refused_by: str | None = None
+        """The slug of the problem that it is answered with."""
+        self.id: str | None = None
+        self.parsed: Request | None = None
+
+
+_current: ContextVar[CurrentRequest | None] = ContextVar("request", default=None)
+
+
+@contextmanager
+def answering(request: CurrentRequest) -> Iterator[None]:
+    """Makes this the current request in the block."""
+    token = _current.set(request)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def find() -> CurrentRequest | None:
+    """Returns the current request, if there is one."""
+    return _current.get()
+
+
+def this_request() -> CurrentRequest:
+    """Returns the current request. Raises `RuntimeError` if there is none."""
+    request = _current.get()
+    if request is None:
+        raise RuntimeError("No request is being answered here.")
+    return request
