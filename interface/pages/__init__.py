@@ -23,8 +23,10 @@ from interface.pages.owner import (
 from interface.pages.shared import (
     account,
     auth,
+    confirmation,
     csrf,
     flash_messages,
+    passkeys,
     pasted_links,
     sign_in,
 )
@@ -63,6 +65,8 @@ def init_app(app: Flask) -> None:
         operations,
         accounts,
         account,
+        confirmation,
+        passkeys,
         booking_page,
         booking_confirmation,
         manage_booking,
