@@ -27,6 +27,7 @@ from application.eventstore.write_probe import WriteProbe
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
+from application.people.passkeys import Passkeys, RelyingParty
 from application.people.rate_limits import RateLimits
 from application.people.refused_attempts import RefusedAttempts
 from application.people.tokens import Tokens
@@ -34,7 +35,7 @@ from application.proofs.checkpoint_signer import CheckpointSigner
 from application.webhooks.secrets import WebhookSecrets
 from application.webhooks.webhooks import Webhooks
 from domain.errors import AdmitOneError
-from interface import key_store
+from interface import key_store, web_address
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.http_client import HttpClient
 from interface.settings import Settings
@@ -79,6 +80,7 @@ class Services:
     tokens: Tokens
     accounts: Accounts
     sessions: Sessions
+    passkeys: Passkeys
     event_store: EventSourcedApplication
     calendars: CalendarCommands
     links: LinkCommands
@@ -134,6 +136,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),
+        passkeys=Passkeys(database, _relying_party(settings)),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
         links=LinkCommands(event_store),
@@ -202,6 +205,15 @@ def refuse_transaction_pooling(conn: Connection[DictRow], conninfo: str) -> None
             "ADMITONE_DATABASE_URL leads to a pooler, such as PgBouncer, in transaction mode:"
             " name the PostgreSQL server itself, or set pool_mode = session for this database."
         )
+
+
+def _relying_party(settings: Settings) -> RelyingParty | None:
+    """Returns whom passkeys are for. None: browsers have no passkeys for the public address."""
+    address = web_address.parse(settings.public_url or settings.local_url)
+    is_local = address.host == "localhost" or address.host.endswith(".localhost")
+    if web_address.is_ip_address(address.host) or (address.scheme == "http" and not is_local):
+        return None
+    return RelyingParty(address.host, address.origin)
 
 
 @contextmanager

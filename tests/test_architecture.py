@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "cryptography",
         "email_validator",
         "eventsourcing",
+        "fido2",
         "icalendar",
         "itsdangerous",
         "msgspec",

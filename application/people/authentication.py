@@ -7,6 +7,7 @@ lets few do it at once.
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
@@ -29,20 +30,33 @@ from application.people.passwords import LONGEST_PASSWORD
 from domain.errors import AdmitOneError, NotFound
 
 NEW_PASSWORD = "new-password"  # noqa: S105 - the kind of mail about it
+NEW_BROWSER = "new-browser"
+"""The kind of mail about a sign-in at a new browser; its target is the id of the session."""
 SESSION_LIFETIME = timedelta(days=30)
 UNUSED_SESSION_LIFETIME = timedelta(days=7)
-LINK_STANDS_FOR_PASSWORD = timedelta(hours=1)
+CONFIRMED_FOR = timedelta(minutes=10)
+CONFIRMED_BY_LINK_FOR = timedelta(hours=1)
+"""Longer than by anything else, so that the bearer of a link has time to set a password."""
 _LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=10)
 
 
 # With the account as it is now: what its owner changes shows on the next page of any worker.
 _SESSION = f"""
-    SELECT {ACCOUNT_COLUMNS}, session_id, by_link, last_used_at
+    SELECT {ACCOUNT_COLUMNS}, session_id, confirmed_by, confirmed_until, last_used_at
     FROM accounts JOIN (
-        SELECT id AS session_id, account_id, by_link AND created_at > %s AS by_link, last_used_at
+        SELECT id AS session_id, account_id, last_used_at, confirmed_by,
+            coalesce(confirmed_until, created_at) AS confirmed_until
         FROM sessions WHERE token_sha256 = %s AND expires_at > %s AND last_used_at > %s
     ) AS session ON id = account_id
     WHERE disabled_at IS NULL"""  # noqa: S608 - constants
+
+
+class Proof(StrEnum):
+    """What proves who is at a browser."""
+
+    PASSWORD = "password"  # noqa: S105 - a kind
+    PASSKEY = "passkey"
+    LINK = "link"
 
 
 class WrongPassword(AdmitOneError):
@@ -57,14 +71,23 @@ class SessionNotFound(NotFound):
 class Session:
     """A browser in which somebody is signed in.
 
-    A person who came `by_link` within the last hour may set a new password without knowing the
-    old one.
+    Until `confirmed_until` it may do what needs a fresh proof of who is there, such as creating
+    an API key.
     """
 
     id: UUID
     token: str
     account: Account
-    by_link: bool
+    confirmed_by: Proof
+    confirmed_until: datetime
+
+    def is_confirmed(self, *, now: datetime) -> bool:
+        """Returns True if it is proved by now who is at the browser."""
+        return now < self.confirmed_until
+
+    def can_set_password(self, *, now: datetime) -> bool:
+        """Returns True if that takes no current password: a proof by something else is fresh."""
+        return self.is_confirmed(now=now) and self.confirmed_by is not Proof.PASSWORD
 
 
 @dataclass(frozen=True)
@@ -92,11 +115,16 @@ class Sessions:
         account: Account,
         *,
         now: datetime,
-        by_link: bool = False,
+        by: Proof = Proof.PASSWORD,
+        confirmed_until: datetime | None = None,
         browser: str | None = None,
     ) -> Session:
-        """Signs the account in at one browser, for 30 days, or until 7 days without use."""
+        """Signs the account in at one browser, for 30 days, or until 7 days without use.
+
+        `by` proves who is there for the usual time, unless it was given before.
+        """
         session_id, token = uuid4(), secrets.token_urlsafe(32)
+        until = confirmed_until or now + _confirmed_for(by)
         with self._database.connection() as conn:
             conn.execute(
                 "DELETE FROM sessions WHERE expires_at <= %s OR last_used_at <= %s",
@@ -104,37 +132,41 @@ class Sessions:
             )
             conn.execute(
                 """INSERT INTO sessions (id, token_sha256, account_id, created_at, expires_at,
-                    last_used_at, by_link, browser)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
+                    last_used_at, confirmed_by, confirmed_until, browser)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
                 (
                     *(session_id, hash_of_secret(token), account.id),
-                    *(now, now + SESSION_LIFETIME, now, by_link, browser),
+                    *(now, now + SESSION_LIFETIME, now, by, until, browser),
                 ),
             )
-        return Session(session_id, token, account, by_link)
+        return Session(session_id, token, account, by, until)
 
     def find(self, token: str, *, now: datetime) -> Session | None:
         """Returns the session of a cookie, unless it has ended or its account is disabled."""
         row = self._database.fetch_one(
             _SESSION,
-            (
-                now - LINK_STANDS_FOR_PASSWORD,
-                hash_of_secret(token),
-                now,
-                now - UNUSED_SESSION_LIFETIME,
-            ),
+            (hash_of_secret(token), now, now - UNUSED_SESSION_LIFETIME),
         )
         if row is None:
             return None
         session_id: UUID = row.pop("session_id")
-        by_link: bool = row.pop("by_link")
+        confirmed_by = Proof(row.pop("confirmed_by"))
+        confirmed_until: datetime = row.pop("confirmed_until")
         if now - row.pop("last_used_at") > _LAST_USE_IS_RECORDED_EVERY:
             self._database.run_idempotent(
                 lambda conn: conn.execute(
                     "UPDATE sessions SET last_used_at = %s WHERE id = %s", (now, session_id)
                 )
             )
-        return Session(session_id, token, account_of_row(**row), by_link)
+        return Session(session_id, token, account_of_row(**row), confirmed_by, confirmed_until)
+
+    def confirm(self, session: Session, *, by: Proof, now: datetime) -> None:
+        """Records a fresh proof of who is at the browser."""
+        with self._database.connection() as conn:
+            conn.execute(
+                "UPDATE sessions SET confirmed_by = %s, confirmed_until = %s WHERE id = %s",
+                (by, now + _confirmed_for(by), session.id),
+            )
 
     def all(self, account: Account, *, now: datetime) -> list[OpenSession]:
         """Returns the sessions of an account that have not ended, the last used one first."""
@@ -206,3 +238,7 @@ class Sessions:
         if self._nobodys_hash is None:
             self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(16))
         return self._nobodys_hash
+
+
+def _confirmed_for(proof: Proof) -> timedelta:
+    return CONFIRMED_BY_LINK_FOR if proof is Proof.LINK else CONFIRMED_FOR

@@ -54,6 +54,9 @@ Strangers must not lock an owner out, so this limit only slows guessing down: be
 client still has `FREE_PASSWORDS`.
 """
 
+WRONG_PASSKEYS = RateLimit("wrong-passkey", 20, timedelta(minutes=15))
+"""Passkeys that are refused, by address. Nobody can guess one, so the right one is accepted."""
+
 FREE_PASSWORDS = 3
 """Wrong passwords that a client may enter in a window for an account beyond its limit."""
 

@@ -46,7 +46,10 @@ BEGIN
     GRANT INSERT ON stored_events TO admitone_service;
     GRANT USAGE ON SEQUENCE stored_events_notification_id_seq TO admitone_service;
     GRANT SELECT, INSERT, DELETE ON personal_data, sessions TO admitone_service;
-    GRANT UPDATE (last_used_at) ON sessions TO admitone_service;
+    GRANT UPDATE (last_used_at, confirmed_by, confirmed_until) ON sessions TO admitone_service;
+    GRANT SELECT, INSERT, DELETE ON passkeys TO admitone_service;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON passkey_challenges TO admitone_service;
+    GRANT UPDATE (name, sign_count, last_used_at) ON passkeys TO admitone_service;
     GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO admitone_service;
     GRANT SELECT, INSERT, UPDATE, DELETE ON busy_calendars, webhooks TO admitone_service;
     -- The projector finds out which webhooks are to be told, but neither where nor how.

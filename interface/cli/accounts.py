@@ -2,6 +2,7 @@
 
 import json
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
@@ -106,6 +107,43 @@ def change_email(email: str, new: str) -> None:
     with context.services() as services:
         account = services.accounts.by_email(email)
         click.echo(_line(services.accounts.change_email(account, new)))
+
+
+@accounts.command()
+@click.argument("email")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+def passkeys(email: str, as_json: bool) -> None:
+    """List the passkeys of an account, the oldest first."""
+    with context.services() as services:
+        for passkey in services.passkeys.all(services.accounts.by_email(email)):
+            used_at = passkey.last_used_at
+            if as_json:
+                fields = {
+                    "id": str(passkey.id),
+                    "name": passkey.name,
+                    "created_at": passkey.created_at.isoformat(),
+                    "last_used_at": used_at and used_at.isoformat(),
+                }
+                click.echo(json.dumps(fields))
+            else:
+                used = f"{used_at:%Y-%m-%d %H:%M} UTC" if used_at else "never"
+                added = f"{passkey.created_at:%Y-%m-%d}"
+                click.echo(f"{passkey.id}  {passkey.name}  added: {added}  last used: {used}")
+
+
+@accounts.command("remove-passkey")
+@click.argument("email")
+@click.argument("passkey_id", metavar="ID", type=click.UUID)
+def remove_passkey(email: str, passkey_id: UUID) -> None:
+    """Remove a passkey of an account, because its device is lost. It signs nobody in any more.
+
+    Sessions go on: `admitone accounts sign-out EMAIL` ends them.
+    """
+    with context.services() as services:
+        account = services.accounts.by_email(email)
+        passkey = services.passkeys.one(account, passkey_id)
+        services.passkeys.remove(account, passkey_id)
+        click.echo(f"Removed {passkey.name}.")
 
 
 def _line(account: "Account") -> str:

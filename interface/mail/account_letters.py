@@ -1,36 +1,69 @@
 """The words of mails to an account about what was done to it."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from application.people.accounts import NEW_KEY, Account, ApiKey
+from application.people.accounts import NEW_KEY, Account
+from application.people.authentication import NEW_BROWSER, NEW_PASSWORD
+from application.people.passkeys import NEW_PASSKEY
 from interface.i18n import exact_text, gettext, zone_text
+from interface.i18n import mark_for_translation as _
 from interface.mail.letter import Letter
 
 
+class _Words(NamedTuple):
+    """What a kind of mail says. `label` is that of what it is about."""
+
+    title: str
+    lead: str
+    advice: str
+    label: str = ""
+
+
+_WORDS = {
+    NEW_KEY: _Words(
+        _("A new API key for your account"),
+        _("Programs can now act for you with it."),
+        _("If you don't know why, revoke the key and choose a new password."),
+        _("API key"),
+    ),
+    NEW_PASSWORD: _Words(
+        _("Your password was changed"),
+        _("All other browsers were signed out."),
+        _("If you didn't do this, ask whoever runs this service for a sign-in link."),
+    ),
+    NEW_PASSKEY: _Words(
+        _("A new passkey for your account"),
+        _("It signs in to your account without a password."),
+        _("If you didn't add it, remove it, sign out everywhere and change your password."),
+        _("Passkey"),
+    ),
+    NEW_BROWSER: _Words(
+        _("A new sign-in to your account"),
+        _("Somebody signed in at a browser that had not been used for your account before."),
+        _("If that wasn't you, sign out everywhere and choose a new password."),
+        _("Browser"),
+    ),
+}
+
+
 def account_letter(
-    kind: str, account: Account, keys: Sequence[ApiKey], *, at: datetime, account_url: str
+    kind: str, account: Account, what: str | None, *, at: datetime, account_url: str
 ) -> Letter:
-    """Returns the mail about a new API key, or else about a new password."""
-    zone = account.time_zone or "UTC"
+    """Returns the mail of a kind. `what` names what it is about, while that is there."""
+    words, zone = _WORDS[kind], account.time_zone or "UTC"
     facts = [
         (gettext("Account"), account.email),
         (gettext("When"), f"{exact_text(at, zone)} ({zone_text(zone)})"),
     ]
-    if kind == NEW_KEY:
-        title = gettext("A new API key for your account")
-        lead = gettext("Programs can now act for you with it.")
-        facts += [(gettext("API key"), f"{key.name} (ao_{key.prefix}_…)") for key in keys]
-        advice = gettext("If you don't know why, revoke the key and choose a new password.")
-    else:
-        title = gettext("Your password was changed")
-        lead = gettext("All other browsers were signed out.")
-        advice = gettext("If you didn't do this, ask whoever runs this service for a sign-in link.")
+    if what and words.label:
+        facts.append((gettext(words.label), what))
+    title = gettext(words.title)
     return Letter(
         subject=title,
         title=title,
-        lead=lead,
+        lead=gettext(words.lead),
         facts=facts,
         actions=[(gettext("Show the account"), account_url)],
-        closing=[advice],
+        closing=[gettext(words.advice)],
     )

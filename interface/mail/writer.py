@@ -8,7 +8,7 @@ from uuid import UUID
 from application.deliveries.delivery import Audience, Delivery
 from application.deliveries.sender import NotNeeded
 from application.eventstore.recorder import PersonalDataRow
-from application.people import personal_data
+from application.people import accounts, authentication, passkeys, personal_data
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee
@@ -52,15 +52,30 @@ def _message_id(services: Services, delivery: Delivery) -> str:
 
 
 def _about_account(services: Services, delivery: Delivery, account: Account) -> Mail:
-    keys = [key for key in services.accounts.keys_of(account) if key.prefix == delivery.target]
     letter = account_letter(
         delivery.kind,
         account,
-        keys,
+        _what_is_new(services, delivery, account),
         at=delivery.due_at,
         account_url=f"{services.settings.public_url}/account",
     )
     return compose(letter, _envelope(services, delivery, "Admit One", _person(account)))
+
+
+def _what_is_new(services: Services, delivery: Delivery, account: Account) -> str | None:
+    """Returns how the account knows the key, passkey or browser of a mail, while it has it."""
+    target = delivery.target
+    names: dict[str, str | None] = {}
+    match delivery.kind:
+        case accounts.NEW_KEY:
+            keys = services.accounts.keys_of(account)
+            names = {key.prefix: f"{key.name} (ao_{key.prefix}_…)" for key in keys}
+        case passkeys.NEW_PASSKEY:
+            names = {str(each.id): each.name for each in services.passkeys.all(account)}
+        case authentication.NEW_BROWSER:
+            sessions = services.sessions.all(account, now=delivery.due_at)
+            names = {str(each.id): each.browser for each in sessions}
+    return names.get(target)
 
 
 def _about_booking(

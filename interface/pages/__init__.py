@@ -24,8 +24,10 @@ from interface.pages.owner import (
 from interface.pages.shared import (
     account,
     auth,
+    confirmation,
     csrf,
     flash_messages,
+    passkeys,
     pasted_links,
     sign_in,
 )
@@ -65,6 +67,8 @@ def init_app(app: Flask) -> None:
         operations,
         accounts,
         account,
+        confirmation,
+        passkeys,
         booking_page,
         booking_confirmation,
         manage_booking,

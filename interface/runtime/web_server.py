@@ -26,7 +26,7 @@ MOST_CONNECTIONS = 4096  # of a worker, idle ones included
 # the same time share a transaction; all of them want Python's one lock, so more gain nothing.
 THREADS = 16
 HASHES_AT_ONCE = 2  # a hash takes 64 MiB and a tenth of a second of all cores
-PASSWORD_PATHS = ("/", "/account/password")
+PASSWORD_PATHS = ("/", "/account/password", "/account/confirm")
 HEADER_MILLISECONDS = 10_000
 MOST_HEADER_BYTES = 32 * 1024
 RESPAWN_SECONDS = 0.5

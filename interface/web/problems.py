@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from application.deliveries.deliveries import DeliveryOver
 from application.outgoing import AddressNotAllowed
 from application.people.accounts import AccountDisabled, AccountNotFound, LastAdmin
+from application.people.passkeys import PasskeyRefused
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
 from domain.errors import AdmitOneError, Unavailable
@@ -48,6 +49,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.Busy: (503, "busy"),
     errors.ViewBehind: (503, "view-behind"),
     errors.Unavailable: (503, "unavailable"),
+    PasskeyRefused: (422, "passkey-refused"),
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
     AccountDisabled: (409, "account-disabled"),

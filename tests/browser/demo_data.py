@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.calendar_feeds import FeedDetail
 from application.commands.links import NewLink
+from application.people.accounts import Account
+from application.people.passkeys import Passkeys, RelyingParty
 from application.people.personal_data import Invitee
 from application.webhooks.webhooks import WebhookEvent
 from domain.booking_rules import Availability
 from interface.bootstrap import Services
 from tests.browser.operator_data import add_operator_data, wait_for_views
+from tests.support.authenticator import Authenticator
 from tests.support.desk import ALWAYS_OPEN, Desk
 from tests.support.examples import NOW
 
@@ -79,6 +82,7 @@ class Demo:
     webhook: UUID
     feed: UUID
     auditor: UUID
+    passkey: UUID
     api_key: str
     """Its prefix."""
     tokens: dict[str, str]
@@ -93,6 +97,7 @@ def fill(services: Services) -> Demo:
     services.accounts.change(auditor, name=auditor.name, time_zone=ZONE)
     account = services.accounts.create(email=EMAIL, name=NAME, roles=("owner",))
     services.accounts.change(account, name=NAME, time_zone=ZONE)
+    services.sessions.set_password(account, "several quiet words", now=services.now())
     desk = Desk(services, account.id, f"account:{account.id}")
     now = services.now()
     long_ago = now - timedelta(days=60)
@@ -186,6 +191,7 @@ def fill(services: Services) -> Demo:
         busy_calendar=family,
         webhook=webhook,
         feed=feed.id,
+        passkey=_add_passkey(services, account),
         api_key=key.split("_")[1],
         tokens=tokens,
     )
@@ -272,3 +278,11 @@ def _at(now: datetime, weeks: int, weekday: int, clock: str) -> datetime:
     )
     day = today + timedelta(weeks=weeks, days=weekday - today.weekday())
     return day.astimezone(UTC)
+
+
+def _add_passkey(services: Services, account: Account) -> UUID:
+    """Adds a passkey, as at an address for which browsers have some."""
+    passkeys = Passkeys(services.database, RelyingParty("localhost", "http://localhost"))
+    device = Authenticator(origin="http://localhost")
+    made = device.make(passkeys.begin_to_add(account, now=services.now()))
+    return passkeys.add(account, made, name="Work laptop", now=services.now()).id

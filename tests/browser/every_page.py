@@ -117,6 +117,10 @@ def _owner(demo: Demo) -> list[Place]:
         Place("booking-cancelled", f"/bookings/{demo.cancelled}"),
         Place("booking-forgotten", f"/bookings/{demo.forgotten}"),
         Place("account", "/account"),
+        Place("account-password", "/account/password"),
+        Place("account-confirm", "/account", prepare=_confirm_wrongly),
+        Place("passkey-new", "/account/passkeys/new"),
+        Place("passkey", f"/account/passkeys/{demo.passkey}"),
         Place("account-revoke-key", f"/account/keys/{demo.api_key}/revoke"),
         Place("no-such-booking", f"/bookings/{demo.calendar}", status=404),
         Place("operations-not-yours", "/operations", status=403),
@@ -208,6 +212,19 @@ def _wrong_password(page: Page) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("E-mail address or password is wrong.")).to_be_visible()
+
+
+def _confirm_wrongly(page: Page) -> None:
+    """Sends a form to the page that asks who is there, as it does itself."""
+    with page.expect_navigation():
+        page.evaluate(
+            """() => {
+                const form = document.querySelector("form[action$='/account']");
+                form.action += "/confirm";
+                form.submit();
+            }"""
+        )
+    expect(page.get_by_text("That isn't your current password.")).to_be_visible()
 
 
 def _open_menu(page: Page) -> None:

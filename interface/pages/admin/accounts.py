@@ -13,6 +13,7 @@ from domain.errors import Invalid
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared.auth import for_role, user_time_zone
+from interface.pages.shared.confirmation import confirmed
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Name
@@ -55,6 +56,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("/accounts")
 @for_role("admin")
+@confirmed
 def create() -> ResponseReturnValue:
     """Creates an account, and shows its sign-in link in this response only."""
     typed: dict[str, Any] = {name: request.form.get(name, "") for name in ("email", "name")}
@@ -80,6 +82,7 @@ def show(account_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/accounts/<uuid:account_id>/roles")
 @for_role("admin")
+@confirmed
 def change_roles(account_id: UUID) -> ResponseReturnValue:
     """Changes what the account may do. Its sessions and keys follow at once."""
     account, roles = _account(account_id), request.form.getlist("roles")
@@ -123,6 +126,7 @@ def sign_out(account_id: UUID) -> ResponseReturnValue:
 
 @blueprint.post("/accounts/<uuid:account_id>/sign-in-link")
 @for_role("admin")
+@confirmed
 def sign_in_link(account_id: UUID) -> ResponseReturnValue:
     """Creates a sign-in link, and shows it in this response only."""
     account = _account(account_id)
@@ -154,6 +158,7 @@ def _show_page(account: Account, *, sign_in_url: str | None = None, alert: str =
         sign_in_url=sign_in_url,
         alert=alert,
         sessions=current.sessions.all(account, now=current.now()),
+        passkeys=current.passkeys.all(account),
         keys=current.accounts.keys_of(account),
         now=current.now(),
         zone=user_time_zone(),

@@ -9,12 +9,13 @@ from marshmallow import Schema
 from werkzeug.wrappers import Response
 
 from application.people.accounts import Account, ApiKey, KeyNotFound
-from application.people.authentication import Session, WrongPassword
+from application.people.authentication import Proof, WrongPassword
 from application.people.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
 from interface.pages.shared.auth import password_client, require_session, signed_in
+from interface.pages.shared.confirmation import ask_to_confirm, confirmed
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Name, TimeZone
@@ -32,7 +33,6 @@ Errors = dict[str, list[str]]
 _NO_PASSWORD = _("Enter a new password.")
 _NOT_CURRENT = _("That isn't your current password.")
 _NOT_THE_SAME = _("The passwords don't match.")
-_LINK_IS_OLD = _("Sign in with a new link: within an hour, it lets you set a password.")
 _NO_SCOPE = _("Select at least one permission.")
 _SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
@@ -81,21 +81,36 @@ def change() -> ResponseReturnValue:
 def change_password() -> ResponseReturnValue:
     """Changes the password and ends the sessions of all other browsers."""
     account, current = _account(), services()
+    if not account.has_password and not _can_set_password():
+        return ask_to_confirm()
     if errors := _password_errors(account):
         return _page(errors=errors), 422
     try:
         current.sessions.set_password(account, request.form["password"], now=current.now())
     except Invalid as invalid:
         return _page(errors=errors_of(invalid)), 422
-    return _with_new_session("password-changed")
+    return auth.start_session(_to_account("password-changed"), account, by=Proof.PASSWORD)
+
+
+@blueprint.get("/account/password")
+@signed_in
+def confirm_for_password() -> ResponseReturnValue:
+    """Asks who is there, and leads to the form, which needs no current password then."""
+    return redirect(url_for("account.show")) if _can_set_password() else ask_to_confirm()
 
 
 @blueprint.post("/account/sign-out-everywhere")
 @signed_in
 def sign_out_everywhere() -> ResponseReturnValue:
     """Ends the sessions of all other browsers, and the account's sign-in link."""
-    services().accounts.sign_out(_account())
-    return _with_new_session("signed-out-everywhere", by_link=require_session().by_link)
+    session = require_session()
+    services().accounts.sign_out(session.account)
+    return auth.start_session(
+        _to_account("signed-out-everywhere"),
+        session.account,
+        by=session.confirmed_by,
+        confirmed_until=session.confirmed_until,
+    )
 
 
 @blueprint.post("/account/sessions/<uuid:session_id>/end")
@@ -107,7 +122,7 @@ def end_session(session_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/account/keys")
-@signed_in
+@confirmed
 def create_key() -> ResponseReturnValue:
     """Creates an API key and shows it in this response only."""
     account = _account()
@@ -154,7 +169,10 @@ def _page(
     return render_template(
         "account/show.html",
         account=account,
-        ask_for_password=_must_confirm_password(require_session()),
+        can_set_password=_can_set_password(),
+        passkeys=current.passkeys.all(account),
+        can_add_passkeys=current.passkeys.are_possible,
+        public_url=current.settings.public_url,
         sessions=current.sessions.all(account, now=current.now()),
         own_session=require_session().id,
         now=current.now(),
@@ -177,11 +195,7 @@ def _page(
 def _password_errors(account: Account) -> Errors:
     """Returns what is wrong with a change of password, by field."""
     errors: Errors = {}
-    session = require_session()
-    if not account.has_password and not session.by_link:
-        errors["password"] = [_LINK_IS_OLD]
-        return errors
-    if _must_confirm_password(session):
+    if not _can_set_password():
         try:
             with limiting_passwords(password_client(account), account.email):
                 services().sessions.with_password(
@@ -196,9 +210,9 @@ def _password_errors(account: Account) -> Errors:
     return errors
 
 
-def _must_confirm_password(session: Session) -> bool:
-    """Returns True if the current password must be entered; a sign-in link stands in for it."""
-    return session.account.has_password and not session.by_link
+def _can_set_password() -> bool:
+    """Returns True if the current password need not be entered."""
+    return require_session().can_set_password(now=services().now())
 
 
 def _own_key(prefix: str) -> ApiKey:
@@ -214,7 +228,3 @@ def _account() -> Account:
 
 def _to_account(notice: str) -> Response:
     return redirect(url_for("account.show", notice=notice), 303)
-
-
-def _with_new_session(notice: str, *, by_link: bool = False) -> ResponseReturnValue:
-    return auth.start_session(_to_account(notice), _account(), by_link=by_link)

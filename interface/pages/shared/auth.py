@@ -1,7 +1,7 @@
 """The session of the browser, and who may see which pages."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec
 from urllib.parse import unquote
@@ -13,7 +13,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as AnyResponse
 
 from application.people.accounts import Account
-from application.people.authentication import SESSION_LIFETIME, Session
+from application.people.authentication import SESSION_LIFETIME, Proof, Session
 from application.people.tokens import InvalidToken
 from interface.i18n import gettext
 from interface.web.browser_name import browser_name
@@ -91,13 +91,24 @@ def for_role(
     return decorate
 
 
-def start_session(response: AnyResponse, account: Account, *, by_link: bool = False) -> AnyResponse:
+def start_session(
+    response: AnyResponse,
+    account: Account,
+    *,
+    by: Proof,
+    confirmed_until: datetime | None = None,
+) -> AnyResponse:
     """Signs the account in at this browser: ends the session before, adds the new one's cookie."""
     current, before = services(), current_session()
     if before is not None:
         current.sessions.end(before)
-    browser = browser_name(request.headers.get("User-Agent", ""))
-    session = current.sessions.start(account, now=current.now(), by_link=by_link, browser=browser)
+    session = current.sessions.start(
+        account,
+        now=current.now(),
+        by=by,
+        confirmed_until=confirmed_until,
+        browser=browser_name(request.headers.get("User-Agent", "")),
+    )
     _set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
     account_id, browser_id = _known_browser() or (None, None)
     if account_id != session.account.id or browser_id is None:

@@ -27,6 +27,8 @@ _KINDS = {
     "reminder": _("Reminder"),
     "new-key": _("New API key"),
     "new-password": _("New password"),
+    "new-passkey": _("New passkey"),
+    "new-browser": _("Sign-in at a new browser"),
 }
 
 

@@ -1,12 +1,13 @@
-"""Signing in, by password or one-time link, and signing out."""
+"""Signing in, by password, passkey or one-time link, and signing out."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
 from application.people.accounts import Account, AccountNotFound
-from application.people.authentication import WrongPassword
-from application.people.rate_limits import FORGED_TOKENS
+from application.people.authentication import Proof, WrongPassword
+from application.people.passkeys import PasskeyRefused
+from application.people.rate_limits import FORGED_TOKENS, WRONG_PASSKEYS
 from application.people.tokens import InvalidToken
 from interface.i18n import gettext, language_tag
 from interface.i18n import mark_for_translation as _
@@ -21,7 +22,9 @@ from interface.web.request_context import services
 from projections.views import calendar_list
 
 blueprint = Blueprint("sign_in", __name__)
-protect_from_csrf(blueprint, sign_in=("sign_in", "use_sign_in_link"))
+protect_from_csrf(
+    blueprint, sign_in=("sign_in", "use_sign_in_link", "use_passkey", "passkey_options")
+)
 
 
 class SignInForm(Schema):
@@ -39,7 +42,13 @@ def sign_in_page(
     *, next_path: str | None, email: str = "", errors: dict[str, list[str]] | None = None
 ) -> str:
     """Returns the page with the sign-in form, which leads to `next_path`."""
-    return render_template("sign_in.html", next_path=next_path, email=email, errors=errors or {})
+    return render_template(
+        "sign_in.html",
+        next_path=next_path,
+        email=email,
+        errors=errors or {},
+        has_passkeys=services().passkeys.are_possible,
+    )
 
 
 @blueprint.post("/")
@@ -56,10 +65,28 @@ def sign_in() -> ResponseReturnValue:
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
         else:
-            current.accounts.set_language(account, language_tag())
-            response = redirect(local_path(next_path), 303)
-            return auth.start_session(response, account)
+            return _signed_in(account, local_path(next_path), by=Proof.PASSWORD)
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
+
+
+@blueprint.post("/sign-in/passkey/options")
+def passkey_options() -> ResponseReturnValue:
+    """Returns what the browser needs to ask for a passkey, as JSON."""
+    current = services()
+    return current.passkeys.begin_to_use(now=current.now())
+
+
+@blueprint.post("/sign-in/passkey")
+def use_passkey() -> ResponseReturnValue:
+    """Signs in with a passkey, which knows whose it is."""
+    current = services()
+    next_path = request.form.get("next")
+    try:
+        account = current.passkeys.use(request.form.get("passkey", ""), now=current.now())
+    except PasskeyRefused as refusal:
+        count_failure(WRONG_PASSKEYS)
+        return sign_in_page(next_path=next_path, errors={"passkey": [refusal.detail]}), 422
+    return _signed_in(account, local_path(next_path), by=Proof.PASSKEY)
 
 
 @blueprint.errorhandler(TooManySignIns)
@@ -91,8 +118,7 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
         account = current.accounts.sign_in(token, now=current.now())
     except InvalidToken:
         return _link_is_used_up()
-    current.accounts.set_language(account, language_tag())
-    return auth.start_session(redirect(_first_page(account), 303), account, by_link=True)
+    return _signed_in(account, _first_page(account), by=Proof.LINK)
 
 
 @blueprint.post("/sign-out")
@@ -109,6 +135,12 @@ def _first_page(account: Account) -> str:
         services().database, account.id
     )
     return url_for("home.show" if is_new or account.has_password else "account.show")
+
+
+def _signed_in(account: Account, path: str, *, by: Proof) -> ResponseReturnValue:
+    """Signs in at this browser, and leads to the path."""
+    services().accounts.set_language(account, language_tag())
+    return auth.start_session(redirect(path, 303), account, by=by)
 
 
 def _client(email: str) -> str:

@@ -17,6 +17,7 @@ from application.people.accounts import (
 from application.people.authentication import (
     SESSION_LIFETIME,
     UNUSED_SESSION_LIFETIME,
+    Proof,
     SessionNotFound,
     Sessions,
     WrongPassword,
@@ -218,12 +219,12 @@ def test_a_sign_in_link_ends_with_all_sessions(
 def test_a_sign_in_link_stands_for_the_password_for_an_hour(
     sessions: Sessions, olivia: Account
 ) -> None:
-    session = sessions.start(olivia, now=NOW, by_link=True)
+    session = sessions.start(olivia, now=NOW, by=Proof.LINK)
 
     def stands_for_it(after: timedelta) -> bool:
         found = sessions.find(session.token, now=NOW + after)
         assert found
-        return found.by_link
+        return found.can_set_password(now=NOW + after)
 
     assert [stands_for_it(after) for after in (HOUR - SECOND, HOUR)] == [True, False]
 

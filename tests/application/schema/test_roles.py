@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from application.audit import single_use_report
+from application.people.authentication import Proof
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
@@ -23,6 +24,7 @@ from tests.application.schema.database_roles import (
     as_role,
     database_with_roles,
 )
+from tests.support.authenticator import Authenticator
 from tests.support.command_line import Command
 from tests.support.commitments import recomputed
 from tests.support.desk import Desk
@@ -35,7 +37,10 @@ OPERATIONS = ("parked_events", "rebuilds", "lag_samples")
 AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
-SECRETS = ("accounts", "api_keys", "sessions", "busy_calendars", "webhooks", "calendar_feeds")
+SECRETS = (
+    *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges"),
+    *("busy_calendars", "webhooks", "calendar_feeds"),
+)
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
 DELIVERIES = ("deliveries",)
@@ -59,6 +64,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 GRANTED: dict[str, dict[str, str]] = {
     SERVICE: dict.fromkeys([*LOG, "projection_positions", "schema_steps", *VIEWS], "SELECT")
     | dict.fromkeys(["personal_data", "sessions", "calendar_feeds"], "SELECT INSERT DELETE")
+    | {"passkeys": "SELECT INSERT DELETE", "passkey_challenges": "SELECT INSERT UPDATE DELETE"}
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
     | dict.fromkeys(OPERATIONS, "SELECT")
     | {
@@ -147,7 +153,15 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     account = service.accounts.sign_in(service.accounts.sign_in_token(account), now=NOW)
     service.sessions.set_password(account, "a long enough password", now=NOW)
     signed_in = service.sessions.start(account, now=NOW)
+    service.sessions.confirm(signed_in, by=Proof.PASSWORD, now=NOW)
     service.sessions.end(signed_in)
+    device = Authenticator()
+    made = device.make(service.passkeys.begin_to_add(account, now=NOW))
+    passkey = service.passkeys.add(account, made, name="Phone", now=NOW)
+    signed = device.sign(service.passkeys.begin_to_use(now=NOW))
+    assert service.passkeys.use(signed, now=NOW).id == account.id
+    service.passkeys.rename(account, passkey.id, "Old phone")
+    service.passkeys.remove(account, passkey.id)
     key = service.accounts.create_key(account, name="tests", now=NOW)
     assert service.accounts.caller(key, now=NOW)
     calendar_id = desk.new_calendar()

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+from uuid import UUID
 
 import pytest
 
 from application.people.roles import ALL_SCOPES
 from application.people.tokens import InvalidToken
 from interface.bootstrap import Services
+from tests.support.authenticator import Authenticator
 from tests.support.clock import Clock
 from tests.support.command_line import Command, refusal
 from tests.support.owner import Owner
@@ -77,6 +79,26 @@ def test_the_life_of_an_account_is_told_line_by_line(admitone: Command, owner: O
     )
 
 
+def test_the_passkey_of_a_lost_device_is_listed_and_removed(
+    admitone: Command, services: Services, owner: Owner, clock: Clock
+) -> None:
+    device = Authenticator()
+    made = device.make(services.passkeys.begin_to_add(owner.account, now=clock()))
+    passkey = services.passkeys.add(owner.account, made, name="Phone", now=clock())
+    listed = admitone("accounts", "passkeys", "OLIVIA@example.org")
+    assert listed.out == f"{passkey.id}  Phone  added: 2026-11-23  last used: never\n"
+    (as_json,) = admitone("accounts", "passkeys", "olivia@example.org", "--json").out.splitlines()
+    assert json.loads(as_json) == {
+        "id": str(passkey.id),
+        "name": "Phone",
+        "created_at": "2026-11-23T08:00:00+00:00",
+        "last_used_at": None,
+    }
+    removed = admitone("accounts", "remove-passkey", "olivia@example.org", str(passkey.id))
+    assert removed.out == "Removed Phone.\n"
+    assert services.passkeys.all(owner.account) == []
+
+
 def test_a_key_stands_alone_on_standard_output_and_works_until_it_is_revoked(
     admitone: Command, owner: Owner, clock: Clock
 ) -> None:
@@ -130,6 +152,10 @@ def test_an_admins_key_may_do_everything(admitone: Command) -> None:
             "scope: This account may not have audit. It may have: calendars, links, bookings.",
         ),
         (("keys", "revoke", "01234567"), "There is no such API key."),
+        (
+            ("accounts", "remove-passkey", "olivia@example.org", str(UUID(int=0))),
+            "There is no such passkey.",
+        ),
         (("accounts", "disable", "nobody@example.org"), "There is no such account."),
     ],
 )

@@ -4,6 +4,7 @@ from application.people.accounts import Account
 from interface.bootstrap import Services
 from tests.interface.mail.conftest import Send
 from tests.interface.mail.test_booking_mails import text_of
+from tests.support.authenticator import Authenticator
 from tests.support.examples import NOW
 from tests.support.mail_server import MailServer
 
@@ -35,3 +36,15 @@ def test_a_new_password_is_told_to_its_account(
     assert "All other browsers were signed out." in text_of(mail)
     assert "correct horse battery" not in mail.as_string()
     assert mail["Message-ID"].endswith(".new-password.owner@book.example.org>")
+
+
+def test_a_new_passkey_is_told_to_its_account(
+    services: Services, host: Account, send: Send, mail_server: MailServer
+) -> None:
+    device = Authenticator()
+    made = device.make(services.passkeys.begin_to_add(host, now=NOW))
+    services.passkeys.add(host, made, name="Laptop im Büro", now=NOW)
+    assert send() == ["sent"]
+    (mail,) = mail_server.mails
+    assert mail["Subject"] == "Ein neuer Passkey für Ihr Konto"
+    assert "Passkey: Laptop im Büro" in text_of(mail)
