@@ -8,7 +8,7 @@ import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.audit.replay import Step, steps_without_state
+from application.audit.replay import Step, steps_without_changes
 from application.eventstore import event_log
 from application.eventstore.mapper import JSONMapper
 from application.people.email_address import spellings
@@ -39,7 +39,7 @@ def find_events(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> EventPage:
-    """Returns at most `limit` events after a position, without the state after each.
+    """Returns at most `limit` events after a position, without what each changed.
 
     Narrowed to a topic, an actor, and the time of recording in [since, until), if these are
     not None.
@@ -49,7 +49,7 @@ def find_events(
         after = max(after, _last_before(conn, since))
     last = min(end, after + MOST_SCANNED)
     positions = _matching(conn, after=after, last=last, limit=limit + 1, topic=topic, actor=actor)
-    steps = steps_without_state(conn, event_log.read_at(conn, positions[:limit]), mapper)
+    steps = steps_without_changes(conn, event_log.read_at(conn, positions[:limit]), mapper)
     if len(positions) > limit:
         return EventPage(steps, positions[limit - 1])
     return EventPage(steps, last if last < end else None)
