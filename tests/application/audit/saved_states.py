@@ -1,6 +1,6 @@
 """Random commands, the states that they saved, and the comparison with what replay shows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any, NamedTuple
@@ -29,7 +29,10 @@ class SavedState(NamedTuple):
 
 
 def commands_at_random(desk: Desk, *, seed: int, count: int) -> list[SavedState]:
-    """Gives every command once and `count` random ones; returns each state that they saved."""
+    """Gives every command once, and random ones until `count` states have been saved.
+
+    Returns the states.
+    """
     saved: list[SavedState] = []
     store = desk.services.event_store
     record = store.record
@@ -46,17 +49,17 @@ def commands_at_random(desk: Desk, *, seed: int, count: int) -> list[SavedState]
     vars(store)["record"] = noting
     try:
         everything_happens(desk)
-        _at_random(desk, Random(seed), count)
+        _at_random(desk, Random(seed), lambda: len(saved) < count)
     finally:
         del vars(store)["record"]
     return saved
 
 
-def _at_random(desk: Desk, random: Random, count: int) -> None:
+def _at_random(desk: Desk, random: Random, goes_on: Callable[[], bool]) -> None:
     calendar_id = desk.new_calendar()
     links: list[UUID] = []
     bookings: list[UUID] = []
-    for _ in range(count):
+    while goes_on():
         start = TOMORROW_AT_NINE + timedelta(days=random.randrange(20))
         try:
             match random.randrange(7):

@@ -163,8 +163,8 @@ def test_a_link_is_shown_as_expired_for_the_time_that_is_asked_for(
 def test_replay_up_to_a_position_equals_the_state_that_was_saved_there(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
-    saved = commands_at_random(desk, seed=4, count=60)
-    assert len(saved) > 60
+    saved = commands_at_random(desk, seed=4, count=120)
+    assert len(saved) >= 120
     check_replay(conn, saved)
 
 
