@@ -1,6 +1,7 @@
 """The audit pages: the event log, the history of one aggregate, and the access log."""
 
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,6 +10,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from application.audit.event_search import find_aggregates, find_events
 from application.eventstore.event_log import RecordedEvent, read_streams
 from application.people import access_log
+from application.people.accounts import AccountNotFound
 from interface.pages.auditor.audited import audited
 from interface.pages.auditor.history_view import (
     TITLES,
@@ -98,11 +100,16 @@ def list_accesses() -> ResponseReturnValue:
 def _search_results(text: str) -> ResponseReturnValue:
     """Redirects to the only result, or lists all; the access log names what was found."""
     first_events = services().database.in_snapshot(
-        lambda conn: _first_events(read_streams(conn, find_aggregates(conn, text)))
+        lambda conn: _first_events(
+            read_streams(conn, find_aggregates(conn, text, services().tokens))
+        )
     )
     ids = [recorded.originator_id for recorded in first_events]
     if ids:
         record_access(auth.actor(), f", found {', '.join(map(str, ids))}")
+    if not ids and (owner_id := _owner_with_address(text)):
+        record_access(auth.actor(), f", found {owner_id}")
+        return redirect(url_for("history_pages.agenda", owner_id=owner_id))
     if len(ids) == 1:
         return redirect(url_for("history_pages.history", aggregate_id=ids[0]))
     return render_template(
@@ -112,6 +119,13 @@ def _search_results(text: str) -> ResponseReturnValue:
         kind_of=kind_of,
         zone=user_time_zone(),
     )
+
+
+def _owner_with_address(text: str) -> UUID | None:
+    try:
+        return services().accounts.by_email(text).id
+    except AccountNotFound:
+        return None
 
 
 def _first_events(rows: list[RecordedEvent]) -> list[RecordedEvent]:

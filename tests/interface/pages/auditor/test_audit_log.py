@@ -158,6 +158,13 @@ def test_an_address_leads_to_the_booking_and_is_not_recorded(
     ]
 
 
+def test_an_owners_address_leads_to_their_agenda(
+    auditor: SignedIn, owner: Owner, booked: BookedLink
+) -> None:
+    answer = auditor.get(f"/audit?q={owner.account.email}")
+    assert answer.location == f"/audit/agendas/{booked.owner}"
+
+
 def test_an_address_with_two_bookings_lists_both(
     auditor: SignedIn, owner: Owner, booked: BookedLink
 ) -> None:
