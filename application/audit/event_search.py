@@ -1,5 +1,7 @@
 """Searches the log page by page. A page takes about the same time in a log of any length."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,11 +10,14 @@ import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.audit.replay import Step, steps_without_state
+from application.audit.replay import Step, steps_without_changes
 from application.eventstore import event_log
 from application.eventstore.mapper import JSONMapper
 from application.people.email_address import spellings
+from application.people.tokens import InvalidToken, Tokens
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
+_TOO_LONG_FOR_A_POSITION = 19
 MOST_SCANNED = 100_000
 """The most positions that one page scans, so that rare events don't make it slow."""
 
@@ -39,7 +44,7 @@ def find_events(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> EventPage:
-    """Returns at most `limit` events after a position, without the state after each.
+    """Returns at most `limit` events after a position, without what each changed.
 
     Narrowed to a topic, an actor, and the time of recording in [since, until), if these are
     not None.
@@ -49,27 +54,51 @@ def find_events(
         after = max(after, _last_before(conn, since))
     last = min(end, after + MOST_SCANNED)
     positions = _matching(conn, after=after, last=last, limit=limit + 1, topic=topic, actor=actor)
-    steps = steps_without_state(conn, event_log.read_at(conn, positions[:limit]), mapper)
+    steps = steps_without_changes(conn, event_log.read_at(conn, positions[:limit]), mapper)
     if len(positions) > limit:
         return EventPage(steps, positions[limit - 1])
     return EventPage(steps, last if last < end else None)
 
 
-def find_aggregates(conn: Connection[DictRow], text: str) -> list[UUID]:
+def find_aggregates(conn: Connection[DictRow], text: str, tokens: Tokens) -> list[UUID]:
     """Returns at most 100 ids of links, bookings, calendars or agendas that `text` names.
 
-    `text` is an id, or the e-mail address of an invitee whose data is still stored.
+    `text` is an id, a position of the log, a link or the token in it, or a part of what somebody
+    typed that is still stored, such as a recipient or an invitee's name or e-mail address.
     """
+    text = text.strip()
+    if named := _named_by_token(text, tokens):
+        return [named]
+    if len(text) < _TOO_LONG_FOR_A_POSITION and text.isascii() and text.isdigit():
+        return [recorded.originator_id for recorded in event_log.read_at(conn, [int(text)])]
     try:
-        aggregate_id = UUID(text.strip())
+        aggregate_id = UUID(text)
     except ValueError:
-        rows = conn.execute(
-            """SELECT DISTINCT originator_id FROM personal_data
-            WHERE lower(data->>'email') IN (lower(%s), lower(%s)) LIMIT 100""",
-            spellings(text.strip()),
-        )
-        return [row["originator_id"] for row in rows]
+        return _typed_by_people(conn, text)
     return [aggregate_id] if event_log.read_streams(conn, [aggregate_id]) else []
+
+
+def _named_by_token(text: str, tokens: Tokens) -> UUID | None:
+    """Returns the id of the link or booking that a token in the text opens, if there is one."""
+    found = _TOKEN.search(text)
+    if found is None:
+        return None
+    for read in (tokens.link_id, tokens.booking_id):
+        with suppress(InvalidToken):
+            return read(found[0])
+    return None
+
+
+def _typed_by_people(conn: Connection[DictRow], text: str) -> list[UUID]:
+    rows = conn.execute(
+        """SELECT DISTINCT originator_id FROM personal_data
+        WHERE lower(data->>'email') IN (lower(%(typed)s), lower(%(stored)s))
+            OR (search_key LIKE (SELECT '%%' || search_key(%(typed)s) || '%%')
+                AND strpos(search_key, (SELECT search_key(%(typed)s))) > 0)
+        LIMIT 100""",
+        dict(zip(("typed", "stored"), spellings(text), strict=True)),
+    )
+    return [row["originator_id"] for row in rows]
 
 
 def _matching(

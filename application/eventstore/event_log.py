@@ -24,6 +24,17 @@ class RecordedEvent(NamedTuple):
     recorded_at: datetime
 
 
+class IndexEntry(NamedTuple):
+    """Where the log stores an event, without its content. `size` is in bytes."""
+
+    position: int
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    size: int
+    recorded_at: datetime
+
+
 def head(conn: Connection[DictRow]) -> int:
     """Returns the position of the newest event; 0 while the log is empty."""
     row = conn.execute("SELECT max(notification_id) AS head FROM stored_events").fetchone()
@@ -87,6 +98,25 @@ def read_streams(
     )
 
 
+def index_of_streams(
+    conn: Connection[DictRow], originator_ids: Collection[UUID]
+) -> list[IndexEntry]:
+    """Returns where the events of these aggregates are, in log order."""
+    with conn.cursor(binary=True, row_factory=_entry) as cursor:
+        return cursor.execute(
+            """SELECT notification_id, originator_id, originator_version, topic,
+                octet_length(state), recorded_at
+            FROM stored_events WHERE originator_id = ANY(%s) ORDER BY notification_id""",
+            (list(originator_ids),),
+        ).fetchall()
+
+
+def entry_of(recorded: RecordedEvent) -> IndexEntry:
+    """Returns where an event is."""
+    position, originator_id, version, topic, state, recorded_at = recorded
+    return IndexEntry(position, originator_id, version, topic, len(state), recorded_at)
+
+
 def _fetch(conn: Connection[DictRow], where: str, values: Sequence[object]) -> list[RecordedEvent]:
     # In binary, which takes less time to parse: reading is half the cost of a rebuild.
     with conn.cursor(binary=True, row_factory=_recorded) as cursor:
@@ -95,3 +125,7 @@ def _fetch(conn: Connection[DictRow], where: str, values: Sequence[object]) -> l
 
 def _recorded(cursor: Cursor[Any]) -> RowMaker[RecordedEvent]:
     return RecordedEvent._make
+
+
+def _entry(cursor: Cursor[Any]) -> RowMaker[IndexEntry]:
+    return IndexEntry._make

@@ -13,13 +13,14 @@ from flask import Response
 from marshmallow import ValidationError
 
 from application.audit.event_search import find_events
-from application.audit.replay import AsOf, History, HistoryNotFound
+from application.audit.replay import History, HistoryNotFound
 from application.people import access_log
 from domain.agenda import AgendaDay
 from domain.errors import Invalid
 from interface.api.audit_schemas import (
     AccessPage,
     AccessQuery,
+    AgendaQuery,
     EventPage,
     EventQuery,
     HistoryOutput,
@@ -32,11 +33,13 @@ from interface.api.openapi import refuses
 from interface.web.audit_queries import (
     MAPPER,
     history_of,
+    history_of_agenda,
     record_access,
 )
 from interface.web.fields import Day
 from interface.web.history_json import history_json, step_json
 from interface.web.request_context import services
+from interface.web.request_schemas import Query
 from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
 from projections.evidence.event_proof import NotUnderCheckpoint, prove_event
 from projections.evidence.witness_request import request_to_witness
@@ -67,65 +70,85 @@ def audited(view: Callable[P, R]) -> Callable[P, R]:
     return recorded
 
 
-def reads_history(view: Callable[..., History]) -> Callable[..., Any]:
-    """Answers with the history that the view returns. It takes `as_of` from the query."""
+def reads_history(query_schema: type[Query]) -> Callable[[Callable[..., History]], Any]:
+    """Answers with the page of a history that the view returns for a query of this schema."""
 
-    @audited
-    @blueprint.arguments(HistoryQuery, location="query")
-    @refuses(HistoryNotFound)
-    @blueprint.response(200, HistoryOutput)
-    @wraps(view)
-    def answering(query: dict[str, Any], **path: Any) -> Any:
-        return history_json(view(**query, **path))
+    def decorate(view: Callable[..., History]) -> Callable[..., Any]:
+        @audited
+        @blueprint.arguments(query_schema, location="query")
+        @refuses(HistoryNotFound)
+        @blueprint.response(200, HistoryOutput)
+        @wraps(view)
+        def answering(query: dict[str, Any], **path: Any) -> Any:
+            history = view(query, **path)
+            if not history.has_begun:
+                raise HistoryNotFound
+            return history_json(history)
 
-    return answering
+        return answering
+
+    return decorate
 
 
 @blueprint.route("/links/<uuid:link_id>")
-@reads_history
-def link(as_of: AsOf | None, link_id: UUID) -> History:
+@reads_history(HistoryQuery)
+def link(query: dict[str, Any], link_id: UUID) -> History:
     """Read the history of a link.
 
-    Includes its booking. Each event comes with the state after it. `as_of` ends the history at a
-    time or at a position of the log.
+    Includes its booking. Each event comes with what it changed, and the state after the last of
+    them once. `as_of` ends the history at a time or at a position of the log.
     """
-    return history_of(link_id, kind="link.", as_of=as_of)
+    return history_of(link_id, kind="link.", **query)
 
 
 @blueprint.route("/bookings/<uuid:booking_id>")
-@reads_history
-def booking(as_of: AsOf | None, booking_id: UUID) -> History:
+@reads_history(HistoryQuery)
+def booking(query: dict[str, Any], booking_id: UUID) -> History:
     """Read the history of a booking.
 
-    Includes its link. Each event comes with the state after it. `as_of` ends the history at a time
-    or at a position of the log.
+    Includes its link. Each event comes with what it changed, and the state after the last of them
+    once. `as_of` ends the history at a time or at a position of the log.
     """
-    return history_of(booking_id, kind="booking.", as_of=as_of)
+    return history_of(booking_id, kind="booking.", **query)
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>")
-@reads_history
-def calendar(as_of: AsOf | None, calendar_id: UUID) -> History:
+@reads_history(HistoryQuery)
+def calendar(query: dict[str, Any], calendar_id: UUID) -> History:
     """Read the history of a calendar.
 
-    Each event comes with the state after it. `as_of` ends the history at a time or at a position
-    of the log.
+    Each event comes with what it changed, and the state after the last of them once. A page of
+    large events is shorter than `limit`. `as_of` ends the history at a time or at a position of the
+    log.
     """
-    return history_of(calendar_id, kind="calendar.", as_of=as_of)
+    return history_of(calendar_id, kind="calendar.", **query)
+
+
+@blueprint.route("/agendas/<uuid:owner_id>")
+@reads_history(AgendaQuery)
+def agenda(query: dict[str, Any], owner_id: UUID) -> History:
+    """Read the history of an owner's reserved time in a period.
+
+    On all of their calendars, from the first to the last day. Each event comes with what it
+    changed, and the state after the last of them once. `as_of` ends the history at a time or at a
+    position of the log.
+    """
+    return history_of_agenda(owner_id, **query)
 
 
 @blueprint.route(
     "/agendas/<uuid:owner_id>/<day>",
     parameters=[{"in": "path", "name": "day", "schema": Day.SCHEMA}],
 )
-@reads_history
-def agenda(as_of: AsOf | None, owner_id: UUID, day: str) -> History:
+@reads_history(HistoryQuery)
+def agenda_day(query: dict[str, Any], owner_id: UUID, day: str) -> History:
     """Read the history of an owner's reserved time on one day.
 
-    The day is a date in UTC, for example 2026-12-24. Each event comes with the state after it.
-    `as_of` ends the history at a time or at a position of the log.
+    The day is a date in UTC, for example 2026-12-24. Each event comes with what it changed, and the
+    state after the last of them once. `as_of` ends the history at a time or at a position of the
+    log.
     """
-    return history_of(AgendaDay.id_for(owner_id, _day(day)), kind="agenda.", as_of=as_of)
+    return history_of(AgendaDay.id_for(owner_id, _day(day)), kind="agenda.", **query)
 
 
 @blueprint.route("/events")

@@ -2,7 +2,8 @@
 
 from marshmallow import fields, validate
 
-from interface.web.fields import LAST_POSITION, AsOfField, Instant, Text
+from application.audit.replay import LARGEST_PAGE, LONGEST_PERIOD
+from interface.web.fields import LAST_POSITION, AsOfField, Day, Instant, Text
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
 from interface.web.response_schemas import ResponseSchema
 
@@ -12,14 +13,42 @@ _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 
 
 class HistoryQuery(Query):
-    """Up to when a history goes."""
+    """Which part of a history to return."""
 
+    after = fields.Integer(
+        load_default=0,
+        validate=_IS_POSITION,
+        metadata={"description": "Only events after this position."},
+    )
+    limit = fields.Integer(
+        load_default=LARGEST_PAGE,
+        metadata={"description": f"How many events to return, at most {LARGEST_PAGE}."},
+        validate=validate.Range(1, LARGEST_PAGE, error=f"Must be between 1 and {LARGEST_PAGE}."),
+    )
     as_of = AsOfField(
         load_default=None,
         metadata={
             "example": "2027-01-18T09:00:00Z",
             "description": "Ends the history there: a time with an offset, a date (its start in"
             " UTC), or a position of the log. Default: all events.",
+        },
+    )
+
+
+class AgendaQuery(HistoryQuery):
+    """Which days of an agenda to return, and which part of their history."""
+
+    first = Day(
+        data_key="from",
+        required=True,
+        metadata={"example": "2027-01-01", "description": "The first day, a date in UTC."},
+    )
+    last = Day(
+        data_key="to",
+        required=True,
+        metadata={
+            "example": "2027-01-31",
+            "description": f"The last day, included: at most {LONGEST_PERIOD} days.",
         },
     )
 
@@ -119,25 +148,43 @@ class EventOutput(ResponseSchema):
     leaf_hash = fields.String(metadata={"example": _HASH})
 
 
-class StepOutput(EventOutput):
-    """An event, and the state of everything in its history after it."""
+class ChangeOutput(ResponseSchema):
+    """A field before and after an event; null where there is no value."""
 
-    state = fields.Dict(
+    before = fields.Raw(allow_none=True, metadata={"example": "active"})
+    after = fields.Raw(allow_none=True, metadata={"example": "revoked"})
+
+
+class StepOutput(EventOutput):
+    """An event, and what it changed."""
+
+    changed = fields.Dict(
         keys=fields.String(),
-        values=fields.Dict(),
-        metadata={"example": {f"link:{_LINK_ID}": {"is_revoked": True}}},
+        values=fields.Dict(keys=fields.String(), values=fields.Nested(ChangeOutput)),
+        metadata={
+            "example": {f"link:{_LINK_ID}": {"status": {"before": "active", "after": "revoked"}}},
+            "description": "By kind and id, the fields that differ from before the event. The names"
+            " of nested fields are joined by dots.",
+        },
     )
 
 
 class HistoryOutput(ResponseSchema):
-    """Events in order, and the state at the end."""
+    """Events in order, and the state after the last of them."""
 
     id = fields.UUID(metadata={"example": _LINK_ID})
     events = fields.List(fields.Nested(StepOutput))
     state = fields.Dict(
         keys=fields.String(),
         values=fields.Dict(),
-        metadata={"example": {f"link:{_LINK_ID}": {"is_revoked": True}}},
+        metadata={
+            "example": {f"link:{_LINK_ID}": {"is_revoked": True}},
+            "description": "After the last of these events. On the last page: at `as_of`, or now.",
+        },
+    )
+    next_after = fields.Integer(
+        allow_none=True,
+        metadata={"example": None, "description": "The next page's `after`; null at the end."},
     )
 
 

@@ -46,8 +46,8 @@ def rebuild(name: str) -> Any:
     """Rebuild a view.
 
     Asks the projector to build the view again beside the live one, compare the two and switch.
-    Readers see the live one until then. Resumes a rebuild that was interrupted. `Location` names
-    where to read the progress.
+    Readers see the live one until then. Resumes a rebuild that was interrupted; one that was
+    requested already is returned. `Location` names where to read the progress.
     """
     job = request_rebuild(services().database, projection_named(name))
     address = address_of("projections.read_rebuild", name=job.name, rebuild_id=job.id)

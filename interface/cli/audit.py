@@ -1,10 +1,8 @@
 """`admitone audit`: replays the log and proves that it is unchanged."""
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,15 +10,12 @@ from domain.errors import AdmitOneError
 from interface.cli import context
 from interface.cli.audit_context import newest_checkpoint, recorded_access
 from interface.cli.checkpoints import checkpoints
-from interface.cli.field_type import FieldType
+from interface.cli.replay import agenda, replay
 from interface.cli.single_use_report import report
 from interface.cli.witness import witness
 from interface.settings import Settings
 
 if TYPE_CHECKING:
-    from marshmallow.fields import Field
-
-    from application.audit.replay import AsOf, History
     from application.people.access_log import Access
 
 # Each command imports what it needs when it runs: help texts need none of it, and it is slow.
@@ -33,65 +28,6 @@ class Unproved(AdmitOneError):
 @click.group()
 def audit() -> None:
     """Replay the log and prove that it is unchanged."""
-
-
-def _as_of_field() -> "Field[AsOf]":
-    from interface.web.fields import AsOfField
-
-    return AsOfField()
-
-
-@audit.command("replay")
-@click.argument("aggregate_id", metavar="ID", type=click.UUID)
-@click.option(
-    "--as-of",
-    type=FieldType(_as_of_field, "time|position"),
-    help="A time with an offset, a date (its start in UTC) or a log position. Default: now.",
-)
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object, the same as from the API."
-)
-def replay_history(aggregate_id: UUID, as_of: "AsOf | None", as_json: bool) -> None:
-    """Show the history of a link, booking, calendar or agenda, with the state after each event."""
-    from application.audit.replay import HistoryNotFound, replay
-    from application.eventstore.mapper import JSONMapper
-    from interface.web.history_json import history_json
-
-    with recorded_access(f"replay {aggregate_id} as of {as_of or 'now'}") as services:
-        history = services.database.in_snapshot(
-            lambda conn: replay(conn, aggregate_id, JSONMapper(), now=services.now())
-        )
-    if as_of is not None:
-        history = history.as_of(as_of)
-    if not history.steps:
-        raise HistoryNotFound
-    if as_json:
-        click.echo(json.dumps(history_json(history)))
-    else:
-        _print_history(history)
-
-
-def _print_history(history: "History") -> None:
-    before: dict[str, dict[str, Any]] = {}
-    for step in history.steps:
-        event = step.recorded
-        click.echo(
-            f"{event.position}  {event.recorded_at:%Y-%m-%d %H:%M:%S.%f} UTC  {event.topic}"
-            f"  version {event.originator_version}  by {step.actor or 'unknown'}"
-        )
-        if step.fault:
-            click.echo(f"    can't be applied: {step.fault}")
-        for name, value in step.data.items():
-            click.echo(f"    {name}: {json.dumps(value, ensure_ascii=False)}")
-        if step.commitment:
-            typed = json.dumps(step.typed, ensure_ascii=False) if step.typed else "[forgotten]"
-            click.echo(f"    typed ({step.commitment}): {typed}")
-        for aggregate, state in step.state.items():
-            old = before.get(aggregate, {})
-            new = {name: value for name, value in state.items() if old.get(name) != value}
-            if new:
-                click.echo(f"  → {aggregate} {json.dumps(new, ensure_ascii=False)}")
-        before = step.state
 
 
 @audit.command()
@@ -297,6 +233,8 @@ def _public_key(settings: Settings, file: Path | None) -> str:
     return key_store.checkpoint_signer(settings).verifier_key()
 
 
+audit.add_command(replay)
+audit.add_command(agenda)
 audit.add_command(report)
 audit.add_command(checkpoints)
 audit.add_command(witness)

@@ -95,16 +95,22 @@ def _job_in_words(job: "RebuildJob") -> str:
     is_flag=True,
     help="Replace the transparency log even where it differs, after the newest checkpoint.",
 )
-def rebuild(name: str | None, every: bool, accept_unsigned: bool) -> None:
+@click.option(
+    "--fresh", is_flag=True, help="Start over even if an interrupted rebuild could be resumed."
+)
+def rebuild(name: str | None, every: bool, accept_unsigned: bool, fresh: bool) -> None:
     """Rebuild a view beside the live one, compare the two, then switch.
 
-    Resumes a rebuild that was interrupted. Readers see the old view until the switch, and it is
-    kept until `projections prune`. The transparency log is not replaced by one that differs from
-    what was signed. Exit status 3: a rebuild of this view is already running.
+    Resumes a rebuild that was interrupted, unless other code began it. Readers see the old view
+    until the switch, and it is kept until `projections prune`. The transparency log is not replaced
+    by one that differs from what was signed. Exit status 3: a rebuild of this view is already
+    running.
     """
     from projections.rebuild.jobs import REBUILD
 
-    for done in _run_jobs(REBUILD, _chosen(name, every), accept_unsigned=accept_unsigned):
+    for done in _run_jobs(
+        REBUILD, _chosen(name, every), accept_unsigned=accept_unsigned, fresh=fresh
+    ):
         if done.differing is None:
             comparison = "not compared, because the live view was too far behind"
         else:
@@ -220,7 +226,11 @@ def _yield_to_others() -> None:
 
 
 def _run_jobs(
-    kind: str, chosen: "list[Projection]", *, accept_unsigned: bool = False
+    kind: str,
+    chosen: "list[Projection]",
+    *,
+    accept_unsigned: bool = False,
+    fresh: bool = False,
 ) -> "list[RebuildJob]":
     from application.eventstore.mapper import JSONMapper
     from interface import key_store
@@ -243,6 +253,7 @@ def _run_jobs(
             kind=kind,
             report=progress.show,
             may_switch=may_switch,
+            fresh=fresh,
         )
         try:
             return rebuild.run()

@@ -1,9 +1,19 @@
 """Reads histories and checkpoints, and records accesses, for the API and the pages."""
 
+from collections.abc import Sequence
+from datetime import date
 from urllib.parse import urlencode
 from uuid import UUID
 
-from application.audit.replay import AsOf, History, HistoryNotFound, replay
+from application.audit.replay import (
+    LARGEST_PAGE,
+    AsOf,
+    History,
+    replay_of,
+    replay_of_agenda,
+    states_at,
+)
+from application.audit.state_changes import State
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
 from interface.web.request_context import sent, services
@@ -25,25 +35,55 @@ def record_access(actor: str, result: str = "") -> None:
     access_log.record(services().database, actor=actor, what=f"{what}{result}"[:_LONGEST_ACCESS])
 
 
-def history_of(aggregate_id: UUID, *, as_of: AsOf | None = None, kind: str = "") -> History:
-    """Returns the history of an aggregate, up to `as_of` if that is not None.
+def history_of(
+    aggregate_id: UUID,
+    *,
+    kind: str = "",
+    as_of: AsOf | None = None,
+    after: int = 0,
+    limit: int = LARGEST_PAGE,
+) -> History:
+    """Returns a page of the history of an aggregate, up to `as_of` if that is not None.
 
     `kind` is the start of the topics that the aggregate must have, such as `link.`. Raises
-    `HistoryNotFound`, also if the aggregate did not exist yet at `as_of`.
+    `HistoryNotFound`.
     """
     now = services().now()
-    history = services().database.in_snapshot(
-        lambda conn: replay(conn, aggregate_id, MAPPER, now=now)
+    return services().database.in_snapshot(
+        lambda conn: (
+            replay_of(conn, aggregate_id, MAPPER, now=now, as_of=as_of, kind=kind)
+            .skip(after)
+            .page(limit)
+        )
     )
-    if as_of is not None:
-        history = history.as_of(as_of)
-    if not history.steps or (kind and not _is_about(history, kind)):
-        raise HistoryNotFound
-    return history
 
 
-def _is_about(history: History, kind: str) -> bool:
-    return any(
-        step.recorded.originator_id == history.id and step.recorded.topic.startswith(kind)
-        for step in history.steps
+def history_of_agenda(
+    owner_id: UUID,
+    first: date,
+    last: date,
+    *,
+    as_of: AsOf | None = None,
+    after: int = 0,
+    limit: int = LARGEST_PAGE,
+) -> History:
+    """Returns a page of the history of the time that an owner reserved on these UTC days.
+
+    Raises `Invalid` for a period that is too long, and `HistoryNotFound`.
+    """
+    now = services().now()
+    return services().database.in_snapshot(
+        lambda conn: (
+            replay_of_agenda(conn, owner_id, first, last, MAPPER, now=now, as_of=as_of)
+            .skip(after)
+            .page(limit)
+        )
+    )
+
+
+def compared_states(aggregate_id: UUID, moments: Sequence[AsOf | None]) -> list[State]:
+    """Returns the state of a history at each of these moments, or now for None."""
+    now = services().now()
+    return services().database.in_snapshot(
+        lambda conn: states_at(conn, aggregate_id, moments, MAPPER, now=now)
     )

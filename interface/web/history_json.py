@@ -8,16 +8,22 @@ from projections.views.transparency_log import leaf_of
 
 
 def history_json(history: History) -> dict[str, Any]:
-    """Returns all events with the state after each, and the state at the end."""
+    """Returns a page of a history: what each event changed, and the state after the last."""
     return {
         "id": str(history.id),
-        "events": [step_json(step) | {"state": step.state} for step in history.steps],
+        "events": [changes_json(step) for step in history.steps],
         "state": history.state,
+        "next_after": history.next_after,
     }
 
 
+def changes_json(step: Step) -> dict[str, Any]:
+    """Returns one event with what it changed."""
+    return step_json(step) | {"changed": step.changed}
+
+
 def step_json(step: Step) -> dict[str, Any]:
-    """Returns one event, without the state after it."""
+    """Returns one event, without what it changed."""
     recorded = step.recorded
     return {
         "position": recorded.position,

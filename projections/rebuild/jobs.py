@@ -5,7 +5,7 @@ makes tables of the same names in a schema of its own. Switching moves tables be
 one transaction, and keeps those that were replaced in a third schema until they are pruned.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic, sleep
@@ -21,11 +21,20 @@ from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 from projections.engine import positions
 from projections.engine.projection import Projection
+from projections.rebuild.fingerprint import fingerprint
 
 REBUILD = "rebuild"
 VERIFY = "verify"
 KINDS = (REBUILD, VERIFY)
 STATES = ("waiting", "building", "comparing", "switching", "done", "failed")
+_NOTHING_DONE: Mapping[str, Any] = {
+    "position": 0,
+    "events": 0,
+    "seconds": 0.0,
+    "rows": None,
+    "differing": None,
+    "differences": None,
+}
 LOCK_SECONDS = 1.0  # the server needs a moment to notice that the process before has ended
 
 
@@ -113,34 +122,40 @@ def request_rebuild(database: Database, projection: Projection) -> RebuildJob:
 
 
 def request(conn: Connection[DictRow], name: str) -> RebuildJob:
-    """Asks the projector for a rebuild, which resumes one that was interrupted.
+    """Asks the projector for a rebuild, or returns the one that it has been asked for already.
 
-    Raises `RebuildRunning`.
+    It resumes one that was interrupted. Raises `RebuildRunning`.
     """
     with conn.transaction():
         _lock(conn, name, "pg_try_advisory_xact_lock")
-        job = _interrupted(conn, name, REBUILD)
+        job = _unfinished(conn, name, REBUILD)
         if job is None:
             return _insert(conn, name, REBUILD, by_projector=True)
-        if job.by_projector:
-            raise RebuildRunning(f"{name} is being rebuilt or verified already.")
         update(conn, job, by_projector=True)
         return find(conn, job.id)
 
 
-def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> RebuildJob:
+def begin(
+    conn: Connection[DictRow], projection: Projection, kind: str, *, fresh: bool = False
+) -> RebuildJob:
     """Returns the job that was interrupted, or a new one with empty tables.
 
-    The caller holds the lock.
+    One that other code began, and any if `fresh` is true, starts over. The caller holds the lock.
     """
     with conn.transaction():
-        job = _interrupted(conn, projection.name, kind) or _insert(
+        if kind == REBUILD and (stale := _unfinished(conn, projection.name, VERIFY)):
+            drop(conn, stale)
+            conn.execute("DELETE FROM rebuilds WHERE id = %s", (stale.id,))
+        job = _unfinished(conn, projection.name, kind) or _insert(
             conn, projection.name, kind, by_projector=False
         )
-        if job.position == 0:
+        made_by = fingerprint(projection)
+        if fresh or job.position == 0 or made_by != _noted_fingerprint(conn, job):
             drop(conn, job)
-            update(conn, job, head=event_log.head(conn))
-            conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(job.schema)))
+            update(conn, job, **_NOTHING_DONE, head=event_log.head(conn))
+            schema = sql.Identifier(job.schema)
+            conn.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+            conn.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, made_by))
             enter(conn, job)
             for table in projection.tables:
                 table.create(conn)
@@ -148,11 +163,19 @@ def begin(conn: Connection[DictRow], projection: Projection, kind: str) -> Rebui
     return find(conn, job.id)
 
 
+def _noted_fingerprint(conn: Connection[DictRow], job: RebuildJob) -> str | None:
+    """Returns the fingerprint of the code that made the tables, which their schema carries."""
+    row = conn.execute(
+        "SELECT obj_description(to_regnamespace(%s), 'pg_namespace') AS noted", (job.schema,)
+    ).fetchone()
+    return row["noted"] if row else None
+
+
 def begin_anew(conn: Connection[DictRow], job: RebuildJob) -> None:
     """Drops what the job has built, so that it starts over when somebody asks for it again."""
     with conn.transaction():
         drop(conn, job)
-        update(conn, job, position=0, events=0, seconds=0.0, by_projector=False)
+        update(conn, job, **_NOTHING_DONE, by_projector=False)
 
 
 def enter(conn: Connection[DictRow], job: RebuildJob) -> None:
@@ -254,8 +277,8 @@ def find(conn: Connection[DictRow], job_id: UUID) -> RebuildJob:
 
 
 def newest(conn: Connection[DictRow]) -> dict[str, RebuildJob]:
-    """Returns the newest job of each view that had one, by the name of the view."""
-    return {job.name: job for job in _fetch(conn, "ORDER BY requested_at")}
+    """Returns the newest job of each view that had one, by its name; an unfinished one if any."""
+    return {job.name: job for job in _fetch(conn, "ORDER BY state <> 'done', requested_at")}
 
 
 def waiting(conn: Connection[DictRow]) -> list[RebuildJob]:
@@ -263,14 +286,10 @@ def waiting(conn: Connection[DictRow]) -> list[RebuildJob]:
     return _fetch(conn, "WHERE by_projector AND state <> 'done'")
 
 
-def _interrupted(conn: Connection[DictRow], name: str, kind: str) -> RebuildJob | None:
-    """Returns the job to resume; deletes one of the other kind. The caller holds the lock."""
-    for job in _fetch(conn, "WHERE name = %s AND state <> 'done'", name):
-        if job.kind == kind:
-            return job
-        drop(conn, job)
-        conn.execute("DELETE FROM rebuilds WHERE id = %s", (job.id,))
-    return None
+def _unfinished(conn: Connection[DictRow], name: str, kind: str) -> RebuildJob | None:
+    """Returns the job that was requested or interrupted, if there is one."""
+    where = "WHERE name = %s AND kind = %s AND state <> 'done'"
+    return next(iter(_fetch(conn, where, name, kind)), None)
 
 
 def _insert(conn: Connection[DictRow], name: str, kind: str, *, by_projector: bool) -> RebuildJob:

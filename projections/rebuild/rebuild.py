@@ -1,8 +1,8 @@
 """Rebuilds views beside the live ones, compares the two, and switches.
 
 Several views share one pass over the log. Each transaction stores rows together with the position
-that they have reached, so that a rebuild that was killed can be resumed. Readers see the old view
-until the transaction that switches commits, and the new one afterwards.
+that they have reached, so that a rebuild that was killed can be resumed by the same code. Readers
+see the old view until the transaction that switches commits, and the new one afterwards.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -80,6 +80,7 @@ class Rebuild:
         kind: str = REBUILD,
         report: Report = lambda _: None,
         may_switch: SwitchCheck = lambda *_: None,
+        fresh: bool = False,
     ) -> None:
         self._conninfo = conninfo
         self._projections = projections
@@ -87,6 +88,7 @@ class Rebuild:
         self._kind = kind
         self._report = report
         self._may_switch = may_switch
+        self._fresh = fresh
 
     def run(self) -> list[RebuildJob]:
         """Does all of it.
@@ -100,7 +102,10 @@ class Rebuild:
             for projection in self._projections:
                 jobs.lock(self._conn, projection.name)
             self._builds = [
-                _Build(projection, jobs.begin(self._conn, projection, self._kind))
+                _Build(
+                    projection,
+                    jobs.begin(self._conn, projection, self._kind, fresh=self._fresh),
+                )
                 for projection in self._projections
             ]
             try:

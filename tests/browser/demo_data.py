@@ -68,6 +68,7 @@ _BOOKINGS = (
 class Demo:
     """The ids and tokens that the list of pages needs."""
 
+    owner: UUID
     calendar: UUID
     archived: UUID
     active: UUID
@@ -177,6 +178,7 @@ def fill(services: Services) -> Demo:
             owner_id=account.id, calendar_id=calendar_id, detail=detail, now=now
         )
     return Demo(
+        owner=account.id,
         auditor=auditor.id,
         calendar=calendars["intro"],
         archived=calendars["old"],

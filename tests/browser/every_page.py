@@ -173,6 +173,8 @@ def _auditor(demo: Demo) -> list[Place]:
         Place("audit-story-wrong", f"{used}?at=then&to=x", AUDITOR, 422),
         Place("audit-story-forgotten", forgotten, AUDITOR),
         Place("audit-calendar", f"/audit/history/{demo.calendar}", AUDITOR),
+        Place("audit-agenda", f"/audit/agendas/{demo.owner}", AUDITOR),
+        Place("audit-agenda-wrong", f"/audit/agendas/{demo.owner}?from=x", AUDITOR, 422),
         Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
         Place("audit-accesses", "/audit/accesses", AUDITOR),
         Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),

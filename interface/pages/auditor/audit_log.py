@@ -1,6 +1,5 @@
 """The audit pages: the event log, the history of one aggregate, and the access log."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -9,24 +8,21 @@ from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from application.audit.event_search import find_aggregates, find_events
-from application.audit.replay import AsOf, History
 from application.eventstore.event_log import RecordedEvent, read_streams
 from application.people import access_log
+from application.people.accounts import AccountNotFound
 from interface.pages.auditor.audited import audited
 from interface.pages.auditor.history_view import (
     TITLES,
-    changes,
-    history_entries,
     kind_of,
-    state_of,
     title_of,
 )
 from interface.pages.shared import auth
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.web.audit_queries import MAPPER, history_of, record_access
-from interface.web.fields import LAST_POSITION, AsOfField, LocalInstant, Text
+from interface.web.audit_queries import MAPPER, record_access
+from interface.web.fields import LAST_POSITION, LocalInstant, Text
 from interface.web.request_context import services
 from projections.evidence import evidence_checks
 
@@ -50,27 +46,6 @@ class LogQuery(Schema):
     since = LocalInstant(user_time_zone, load_default=None)
     until = LocalInstant(user_time_zone, load_default=None)
     after = fields.Integer(load_default=0, validate=_IS_POSITION)
-
-
-class HistoryQuery(Schema):
-    """The moment to show, by time or position, and two moments to compare."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-    at = AsOfField(user_time_zone, load_default=None)
-    position = AsOfField(user_time_zone, load_default=None)
-    first = AsOfField(user_time_zone, data_key="from", load_default=None)
-    last = AsOfField(user_time_zone, data_key="to", load_default=None)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two moments of a history, and what changed between them."""
-
-    before: AsOf
-    after: AsOf
-    changed: list[Any]
 
 
 @blueprint.get("/audit")
@@ -105,41 +80,6 @@ def index() -> ResponseReturnValue:
     return page, 422 if query.errors else 200
 
 
-@blueprint.get("/audit/history/<uuid:aggregate_id>")
-@audited
-def history(aggregate_id: UUID) -> ResponseReturnValue:
-    """Shows a history, whole or as of a moment, and what changed between two moments."""
-    query = load(HistoryQuery(), request.args)
-    moments = query.values
-    as_of = None
-    if not query.errors:
-        as_of = moments["position"] if moments["at"] is None else moments["at"]
-    whole = history_of(aggregate_id)
-    visible = whole if as_of is None else whole.as_of(as_of)
-    comparison = None
-    if not query.errors and (moments["first"] is not None or moments["last"] is not None):
-        comparison = _compare(whole, moments["first"], moments["last"])
-    page = render_template(
-        "audit/history.html",
-        aggregate_id=aggregate_id,
-        kind=next(
-            kind_of(step.recorded.topic)
-            for step in whole.steps
-            if step.recorded.originator_id == aggregate_id
-        ),
-        whole=whole,
-        entries=list(history_entries(visible)),
-        state=state_of(visible.state),
-        as_of=as_of,
-        comparison=comparison,
-        errors=query.errors,
-        typed=request.args,
-        title_of=title_of,
-        zone=user_time_zone(),
-    )
-    return page, 422 if query.errors else 200
-
-
 @blueprint.get("/audit/accesses")
 @audited
 def list_accesses() -> ResponseReturnValue:
@@ -160,13 +100,18 @@ def list_accesses() -> ResponseReturnValue:
 def _search_results(text: str) -> ResponseReturnValue:
     """Redirects to the only result, or lists all; the access log names what was found."""
     first_events = services().database.in_snapshot(
-        lambda conn: _first_events(read_streams(conn, find_aggregates(conn, text)))
+        lambda conn: _first_events(
+            read_streams(conn, find_aggregates(conn, text, services().tokens))
+        )
     )
     ids = [recorded.originator_id for recorded in first_events]
     if ids:
         record_access(auth.actor(), f", found {', '.join(map(str, ids))}")
+    if not ids and (owner_id := _owner_with_address(text)):
+        record_access(auth.actor(), f", found {owner_id}")
+        return redirect(url_for("history_pages.agenda", owner_id=owner_id))
     if len(ids) == 1:
-        return redirect(url_for("audit_pages.history", aggregate_id=ids[0]))
+        return redirect(url_for("history_pages.history", aggregate_id=ids[0]))
     return render_template(
         "audit/search_results.html",
         text=text,
@@ -176,12 +121,12 @@ def _search_results(text: str) -> ResponseReturnValue:
     )
 
 
+def _owner_with_address(text: str) -> UUID | None:
+    try:
+        return services().accounts.by_email(text).id
+    except AccountNotFound:
+        return None
+
+
 def _first_events(rows: list[RecordedEvent]) -> list[RecordedEvent]:
     return [recorded for recorded in rows if recorded.originator_version == 1]
-
-
-def _compare(whole: History, first: AsOf | None, last: AsOf | None) -> Comparison:
-    """Compares `first` (default: before the first event) with `last` (default: now)."""
-    before = 0 if first is None else first
-    after = whole.steps[-1].recorded.position if last is None else last
-    return Comparison(before, after, changes(whole.as_of(before), whole.as_of(after)))

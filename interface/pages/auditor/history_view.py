@@ -1,14 +1,15 @@
 """Histories as the audit pages show them: titles of events, values and changes, to read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from marshmallow import ValidationError
 
-from application.audit.replay import History, Step, differences
+from application.audit.replay import History, Step
+from application.audit.state_changes import FieldChanges, State, differences
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
 from interface.web.fields import Instant
@@ -44,9 +45,6 @@ _AGGREGATES = frozenset({"link_id", "booking_id", "calendar_id", "replaced_by"})
 _INSTANT = Instant()
 _LONGEST_LINE = 60
 
-State = dict[str, dict[str, Any]]
-"""The fields of each aggregate, by its kind and id."""
-
 
 @dataclass(frozen=True)
 class Value:
@@ -78,7 +76,7 @@ class ChangedAggregate:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """An event of a history, with what it changed and the state after it."""
+    """An event of a history, with what it changed."""
 
     step: Step
     title: str
@@ -86,7 +84,6 @@ class HistoryEntry:
     data: list[tuple[str, Value]]
     typed: list[tuple[str, str]]
     changed: list[ChangedAggregate]
-    state: list[tuple[str, str, list[tuple[str, Value]]]]
 
 
 def title_of(topic: str) -> str:
@@ -101,8 +98,7 @@ def kind_of(topic: str) -> str:
 
 
 def history_entries(history: History) -> Iterator[HistoryEntry]:
-    """Yields the events of a history in order, each with what it changed."""
-    before: State = {}
+    """Yields the events of a page of a history in order, each with what it changed."""
     for step in history.steps:
         yield HistoryEntry(
             step=step,
@@ -110,37 +106,36 @@ def history_entries(history: History) -> Iterator[HistoryEntry]:
             kind=kind_of(step.recorded.topic),
             data=_values(step.data),
             typed=list((step.typed or {}).items()),
-            changed=_changes(before, step.state),
-            state=state_of(step.state),
+            changed=_changes(step.changed),
         )
-        before = step.state
 
 
-def changes(before: History, after: History) -> list[ChangedAggregate]:
-    """Returns what changed between two moments of a history, by aggregate."""
-    return _changes(before.state, after.state)
+def changes(before: State, after: State) -> list[ChangedAggregate]:
+    """Returns what differs between two states, by aggregate."""
+    return _changes(differences(before, after))
 
 
-def _changes(before: State, after: State) -> list[ChangedAggregate]:
-    changed = []
-    for name, fields in sorted(differences(_flattened(before), _flattened(after)).items()):
-        kind, _, its_id = name.partition(":")
-        is_new = name not in before
-        changed.append(
-            ChangedAggregate(
-                kind_of(kind),
-                its_id,
-                [
-                    Change(
-                        field,
-                        None if is_new else _value(field, both["before"]),
-                        _value(field, both["after"]),
-                    )
-                    for field, both in fields.items()
-                ],
-            )
+def _changes(changed: Mapping[str, FieldChanges]) -> list[ChangedAggregate]:
+    return [
+        ChangedAggregate(
+            kind_of(name.partition(":")[0]),
+            name.partition(":")[2],
+            [
+                Change(
+                    path,
+                    None if _is_new(fields) else _value(path, both["before"]),
+                    _value(path, both["after"]),
+                )
+                for path, both in fields.items()
+            ],
         )
-    return changed
+        for name, fields in changed.items()
+        if fields
+    ]
+
+
+def _is_new(fields: FieldChanges) -> bool:
+    return "version" in fields and fields["version"]["before"] is None
 
 
 def state_of(state: State) -> list[tuple[str, str, list[tuple[str, Value]]]]:
@@ -149,11 +144,6 @@ def state_of(state: State) -> list[tuple[str, str, list[tuple[str, Value]]]]:
         (kind_of(name.partition(":")[0]), name.partition(":")[2], _values(fields))
         for name, fields in state.items()
     ]
-
-
-def _flattened(state: State) -> State:
-    """Returns the state with nested fields under dotted paths."""
-    return {name: dict(_flat(fields)) for name, fields in state.items()}
 
 
 def _flat(fields: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.audit.replay import replay
+from application.audit.replay import replay_of
 from application.eventstore.loading import Wanted
 from application.eventstore.mapper import MAPPER
 from domain.agenda import AgendaDay, days_around
@@ -169,7 +169,7 @@ def test_an_auditor_reads_what_was_typed_at_every_step(desk: Desk) -> None:
     desk.reschedule(booking_id, by_invitee=True)
     desk.cancel(booking_id, reason="Ada fell ill")
     with desk.services.database.connection() as conn:
-        history = replay(conn, booking_id, MAPPER, now=NOW)
+        history = replay_of(conn, booking_id, MAPPER, now=NOW).page()
     assert [step.fault for step in history.steps if step.fault] == []
     typed = {step.recorded.topic: (step.typed, step.commitment) for step in history.steps}
     assert typed["booking.changed"] == ({"place": "Room 2"}, "kept")

@@ -38,8 +38,10 @@ def test_a_link_and_its_booking_have_the_same_history(auditor: Owner, booked: Bo
     state = answer.json["state"]
     assert state[f"link:{booked.link}"]["status"] == "redeemed"
     assert state[f"booking:{booked.booking}"]["status"] == "confirmed"
-    assert answer.json["events"][-1]["state"].keys() == state.keys()
+    assert answer.json["next_after"] is None
     issued = answer.json["events"][0]
+    status = issued["changed"][f"link:{booked.link}"]["status"]
+    assert status == {"before": None, "after": "active"}
     assert issued["typed"] == {"recipient": "Ada", "note": "Met in Lyon"}
     assert issued["commitment"] == "kept"
     assert issued["actor"].startswith("key:")
@@ -55,8 +57,30 @@ def test_a_history_ends_at_a_position_or_a_time(auditor: Owner, booked: BookedLi
             answer = auditor.get(f"{path}?as_of={as_of}")
             shown = [event["position"] for event in answer.json["events"]]
             assert shown == [e["position"] for e in whole if e["position"] <= last["position"]]
-            assert answer.json["state"].keys() == last["state"].keys()
+            assert last["changed"].keys() <= answer.json["state"].keys()
     assert auditor.get(f"{path}?as_of=2").json["state"][f"link:{booked.link}"]["status"] == "active"
+
+
+def test_a_history_is_read_page_by_page(auditor: Owner, booked: BookedLink) -> None:
+    path = f"/audit/links/{booked.link}"
+    whole = auditor.get(path).json
+    first = auditor.get(f"{path}?limit=3").json
+    assert first["events"] == whole["events"][:3]
+    assert first["next_after"] == whole["events"][2]["position"]
+    rest = auditor.get(f"{path}?after={first['next_after']}").json
+    assert rest == whole | {"events": whole["events"][3:]}
+
+
+def test_an_agenda_is_read_over_a_period(auditor: Owner, booked: BookedLink) -> None:
+    path = f"/audit/agendas/{booked.owner}"
+    answer = auditor.get(f"{path}?from=2026-11-20&to=2026-11-30")
+    assert types(answer) == ["agenda.opened", "agenda.slot_reserved"]
+    day = auditor.get(f"{path}/2026-11-24").json
+    assert answer.json == day | {"id": booked.owner}
+    assert refusal(auditor.get(f"{path}?from=2026-11-20&to=2026-11-23")) == (404, "not-found")
+    assert wrong_fields(auditor.get(path)) == {"from", "to"}
+    for last in ("2026-11-19", "2027-11-19"):
+        assert wrong_fields(auditor.get(f"{path}?from=2026-11-20&to={last}")) == {"to"}
 
 
 def test_a_history_that_had_not_begun_at_that_time_is_not_found(
@@ -161,6 +185,9 @@ def test_audit_responses_match_the_document(
         "/audit/links/{link_id}": f"/audit/links/{booked.link}",
         "/audit/bookings/{booking_id}": f"/audit/bookings/{booked.booking}",
         "/audit/calendars/{calendar_id}": f"/audit/calendars/{booked.calendar}",
+        "/audit/agendas/{owner_id}": (
+            f"/audit/agendas/{booked.owner}?from=2026-11-24&to=2026-11-24"
+        ),
         "/audit/agendas/{owner_id}/{day}": f"/audit/agendas/{booked.owner}/2026-11-24",
         "/audit/events": "/audit/events?limit=1",
         "/audit/events/{position}/proof": "/audit/events/1/proof",

@@ -113,6 +113,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
             "GET /audit/links/{link_id}",
             "GET /audit/bookings/{booking_id}",
             "GET /audit/calendars/{calendar_id}",
+            "GET /audit/agendas/{owner_id}",
             "GET /audit/agendas/{owner_id}/{day}",
         ),
         KEY | UNKNOWN | {422: {"validation"}},
@@ -367,7 +368,7 @@ def test_lists_document_their_filters(document: dict[str, Any]) -> None:
         "GET /bookings": {"from", "to", "status", "calendar_id", "q", "limit", "cursor"},
         "GET /booking-links/{token}/slots": {"from", "to", "time_zone"},
         "GET /manage/{token}/slots": {"from", "to", "time_zone"},
-        "GET /audit/links/{link_id}": {"as_of"},
+        "GET /audit/links/{link_id}": {"as_of", "after", "limit"},
         "GET /audit/events": {"after", "limit", "type", "actor"},
         "GET /audit/accesses": {"limit", "before"},
     }.items():

@@ -13,7 +13,7 @@ import psycopg
 from application.proofs import verifier
 from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
-from tests.support.examples import ADA
+from tests.support.examples import ADA, OWNER
 from tests.support.log_trigger import bypass_log_trigger
 
 
@@ -31,7 +31,7 @@ def tamper(conninfo: str, position: int) -> None:
         )
 
 
-def test_replay_prints_each_event_with_the_state_after_it(
+def test_replay_prints_each_event_with_what_it_changed(
     admitone: Command, desk: Desk, conninfo: str
 ) -> None:
     link_id = desk.new_link(recipient="Countess")
@@ -39,7 +39,13 @@ def test_replay_prints_each_event_with_the_state_after_it(
     desk.redeem(link_id)
     replayed = admitone("audit", "replay", str(link_id))
     assert replayed.status == 0
-    for word in ("link.issued", "Countess", ADA.email, "booking.made", '"status": "redeemed"'):
+    for word in (
+        "link.issued",
+        "Countess",
+        ADA.email,
+        "booking.made",
+        'status: "active" → "redeemed"',
+    ):
         assert word in replayed.out
     found = json.loads(admitone("audit", "replay", str(link_id), "--json").out)
     assert [event["type"] for event in found["events"]][:3] == [
@@ -58,6 +64,18 @@ def test_replay_prints_each_event_with_the_state_after_it(
     assert by_time == then
     assert len(accesses(conninfo)) == 4
     assert str(link_id) in accesses(conninfo)[0]
+
+
+def test_an_agenda_is_printed_for_a_period(admitone: Command, desk: Desk, conninfo: str) -> None:
+    booking_id = desk.book(desk.new_link())
+    period = ("--from", "2026-11-20", "--to", "2026-11-30")
+    printed = admitone("audit", "agenda", str(OWNER), *period)
+    assert (printed.status, str(booking_id) in printed.out) == (0, True)
+    found = json.loads(admitone("audit", "agenda", str(OWNER), *period, "--json").out)
+    assert [event["type"] for event in found["events"]] == ["agenda.opened", "agenda.slot_reserved"]
+    assert accesses(conninfo)[0] == f"agenda of {OWNER} from 2026-11-20 to 2026-11-30"
+    unknown = admitone("audit", "agenda", "nobody@example.org", *period)
+    assert "There is no such account." in refusal(unknown)
 
 
 def test_what_cannot_be_replayed_is_refused(admitone: Command) -> None:

@@ -1,12 +1,10 @@
-"""One grammar of `as_of` for API, page and command line, and one replay behind every slice."""
+"""One grammar of `as_of` for API, page and command line."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from application.audit import replay
-from interface.web import audit_queries
 from tests.support.audit_trail import BookedLink
 from tests.support.command_line import Command
 from tests.support.http_desk import refusal
@@ -67,19 +65,3 @@ def test_what_is_no_moment_is_refused_alike(
             f"/audit/history/{booked.link}", query_string={"from": text}
         )
         assert page.status_code == 422
-
-
-def test_a_page_with_every_slice_replays_the_history_once(
-    sign_in_as: SignInAs, booked: BookedLink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replayed: list[Any] = []
-    whole: Callable[..., Any] = replay.replay
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        replayed.append(args[1])
-        return whole(*args, **kwargs)
-
-    monkeypatch.setattr(audit_queries, "replay", counted)
-    page = sign_in_as("auditor").get(f"/audit/history/{booked.link}?position=4&from=2&to=6")
-    assert page.status_code == 200
-    assert len(replayed) == 1

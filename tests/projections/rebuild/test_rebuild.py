@@ -17,6 +17,7 @@ from tests.benchmarks.long_log import fill
 from tests.projections.rebuild.rebuilds import (
     LINKS,
     Killed,
+    die,
     mapper,
     rebuilt,
     schemas,
@@ -173,9 +174,8 @@ def test_a_rebuild_is_requested_once_and_done_by_whoever_comes_first(
 ) -> None:
     asked = jobs.request(conn, LINKS.name)
     assert (asked.state, asked.by_projector) == ("waiting", True)
-    assert [found.id for found in jobs.waiting(conn)] == [asked.id]
-    with pytest.raises(RebuildRunning):
-        jobs.request(conn, LINKS.name)
+    assert jobs.request(conn, LINKS.name) == asked
+    assert jobs.waiting(conn) == [asked]
     (done,) = rebuilt(conninfo, "link_list")
     assert done.id == asked.id
     assert jobs.waiting(conn) == []
@@ -183,13 +183,20 @@ def test_a_rebuild_is_requested_once_and_done_by_whoever_comes_first(
     assert jobs.request(conn, LINKS.name).id != asked.id
 
 
+def test_a_verification_leaves_a_requested_rebuild_alone(
+    right: Views, conn: Connection[DictRow], conninfo: str
+) -> None:
+    asked = jobs.request(conn, LINKS.name)
+    (verified,) = rebuilt(conninfo, "link_list", kind=VERIFY)
+    assert (verified.kind, verified.state, verified.differing) == (VERIFY, "done", 0)
+    assert jobs.waiting(conn) == [asked]
+    assert jobs.newest(conn)[LINKS.name] == asked
+
+
 @pytest.mark.parametrize("kind", [REBUILD, VERIFY])
 def test_a_killed_rebuild_does_not_block_a_new_request(
     right: Views, conn: Connection[DictRow], conninfo: str, kind: str
 ) -> None:
-    def die(_: object) -> None:
-        raise Killed
-
     before = schemas(conn, "rebuild_")
     with pytest.raises(Killed):
         rebuilt(conninfo, "link_list", kind=kind, report=die)

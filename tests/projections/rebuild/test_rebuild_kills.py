@@ -1,6 +1,9 @@
 """A rebuild that is killed anywhere is finished by the next."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -8,10 +11,24 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
+from domain.link import SingleUseLink
 from projections.catalogue import CATALOGUE
+from projections.engine.projection import applies
+from projections.engine.tables import Rows, Table
 from projections.rebuild import jobs, rebuild
 from projections.rebuild.rebuild import Rebuild
-from tests.projections.rebuild.rebuilds import LINKS, Killed, mapper, rebuilt, states, take, tamper
+from projections.views.link_list import LINKS as LINK_LIST
+from projections.views.link_list import LinkList
+from tests.projections.rebuild.rebuilds import (
+    LINKS,
+    Killed,
+    die,
+    mapper,
+    rebuilt,
+    states,
+    take,
+    tamper,
+)
 from tests.projections.unreadable_events import VIEWS, Views, rows
 
 # Killed on the way
@@ -108,16 +125,71 @@ def test_views_of_one_rebuild_may_be_at_different_positions(
     right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(monkeypatch, 10)
-
-    def die(_: object) -> None:
-        raise Killed
-
     with pytest.raises(Killed):
         rebuilt(conninfo, "link_list", report=die)
     assert states(conn) == ["building"]
     take(monkeypatch, 7)
     assert {done.differing for done in rebuilt(conninfo)} == {0}
     assert rows(conn) == right
+
+
+# Resumed only by the code that began it
+
+
+class FaultyLinkList(LinkList):
+    """A projection with a fault: it says that a link was issued a day late."""
+
+    @applies(SingleUseLink.Issued)
+    def issued_late(self, event: SingleUseLink.Issued, rows: Rows) -> None:
+        LinkList.handlers[event.TOPIC](self, event, rows)
+        rows.change(LINK_LIST, event.originator_id).issued_at += timedelta(days=1)
+
+
+def test_a_rebuild_that_other_code_began_starts_over(
+    right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(monkeypatch, 10)
+    with pytest.raises(Killed):
+        Rebuild(conninfo, [FaultyLinkList()], mapper, report=die).run()
+    begun = jobs.newest(conn)[LINKS.name]
+    assert begun.position > 0
+    (done,) = rebuilt(conninfo, "link_list")
+    assert (done.id, done.events, done.differing) == (begun.id, len(log(conn)), 0)
+    assert rows(conn) == right
+
+
+def test_a_rebuild_with_tables_of_other_columns_starts_over(
+    right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass
+    class EarlierRow:
+        link_id: UUID
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(LinkList, "tables", [Table("link_list_v3", EarlierRow)])
+        earlier.setattr(LinkList, "handlers", {})
+        with pytest.raises(Killed):
+            rebuilt(conninfo, "link_list", report=die)
+    assert {done.differing for done in rebuilt(conninfo, "link_list")} == {0}
+    assert rows(conn) == right
+
+
+def test_a_fresh_rebuild_starts_over(
+    right: Views, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(monkeypatch, 10)
+    with pytest.raises(Killed):
+        rebuilt(conninfo, "link_list", report=die)
+    begun = jobs.newest(conn)[LINKS.name]
+    with conn.transaction():
+        jobs.enter(conn, begun)
+        conn.execute("UPDATE link_list_v3 SET issued_at = now()")
+    (done,) = rebuilt(conninfo, "link_list", fresh=True)
+    assert (done.id, done.events, done.differing) == (begun.id, len(log(conn)), 0)
+
+
+def log(conn: Connection[DictRow]) -> list[DictRow]:
+    return conn.execute("SELECT position FROM log").fetchall()
 
 
 def test_a_connection_that_is_terminated_is_stored_as_the_failure(

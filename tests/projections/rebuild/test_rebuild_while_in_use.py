@@ -2,6 +2,7 @@
 
 from threading import Event, Thread
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -51,6 +52,26 @@ def test_a_live_view_without_a_projector_is_compared_at_its_own_position(
 
     (done,) = rebuilt(conninfo, "link_list", report=write_more)
     assert done.differing == 0
+    assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v3"]]
+
+
+def test_events_that_the_live_view_has_applied_just_before_the_switch_are_in_the_new_one(
+    right: Views,
+    desk: Desk,
+    conn: Connection[DictRow],
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late: list[UUID] = []
+    switch_now = Rebuild._switch_now
+
+    def delayed(*args: Any) -> None:
+        late.append(desk.new_link())
+        apply_all(conn)
+        switch_now(*args)
+
+    monkeypatch.setattr(Rebuild, "_switch_now", delayed)
+    rebuilt(conninfo, "link_list")
     assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v3"]]
 
 

@@ -29,7 +29,7 @@ from tests.support.signed_in_browser import SignedIn
 def audit_pages(app: Flask) -> list[str]:
     found = [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/audit")]
     assert len(found) >= 6
-    return [rule.replace("<uuid:aggregate_id>", unknown_id()) for rule in found]
+    return [re.sub("<uuid:[a-z_]+>", unknown_id(), rule) for rule in found]
 
 
 def test_every_page_is_for_auditors_and_admins_only(
@@ -156,6 +156,13 @@ def test_an_address_leads_to_the_booking_and_is_not_recorded(
         "GET /audit (a search)",
         f"GET /audit (a search), found {booked.booking}",
     ]
+
+
+def test_an_owners_address_leads_to_their_agenda(
+    auditor: SignedIn, owner: Owner, booked: BookedLink
+) -> None:
+    answer = auditor.get(f"/audit?q={owner.account.email}")
+    assert answer.location == f"/audit/agendas/{booked.owner}"
 
 
 def test_an_address_with_two_bookings_lists_both(

@@ -2,10 +2,12 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
 from interface.bootstrap import Services
+from interface.pages.auditor import histories
 from tests.interface.pages.page_text import text, words
 from tests.support.audit_trail import BookedLink
 from tests.support.examples import A_DAY, NINE
@@ -116,3 +118,31 @@ def test_an_invalid_moment_is_reported_beside_its_field(
     assert answer.status_code == 422
     assert f'id="{query.partition("=")[0]}-help" class="error"' in text(answer)
     assert "Link issued" in words(answer)
+
+
+def test_a_long_history_has_pages(
+    auditor: SignedIn, booked: BookedLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "PAGE_SIZE", 3)
+    first = auditor.get(f"/audit/history/{booked.link}?position=6")
+    assert "4 of 4 events had happened." in words(first)
+    assert "State after these events" in words(first)
+    (following,) = re.findall(r'<a href="([^"]+)" rel="next">', text(first))
+    rest = auditor.get(unescape(following))
+    assert "State at that moment" in words(rest)
+    assert (text(first).count('<li id="p'), text(rest).count('<li id="p')) == (3, 1)
+    assert 'rel="next"' not in text(rest)
+
+
+def test_the_agenda_of_an_owner_is_shown_over_a_period(
+    auditor: SignedIn, booked: BookedLink
+) -> None:
+    path = f"/audit/agendas/{booked.owner}"
+    by_default = words(auditor.get(path))
+    assert "Time reserved" in by_default
+    assert booked.booking in by_default
+    assert words(auditor.get(f"{path}?from=2026-11-24&to=2026-11-24")).count("Time reserved") == 1
+    none = auditor.get(f"{path}?from=2026-11-01&to=2026-11-02")
+    assert "No time was reserved on these days" in words(none)
+    for query in ("from=today", "from=2026-11-02&to=2026-11-01", "from=2020-01-01&to=2026-11-01"):
+        assert auditor.get(f"{path}?{query}").status_code == 422
