@@ -164,7 +164,8 @@ class ErasureCommands:
         ids = list(originator_ids)
 
         def erase(conn: Connection[DictRow]) -> int:
-            outbox.forget(conn, ids)
+            for query in outbox.forgetting(ids):
+                query.execute(conn)
             return conn.execute(_ERASE, {"ids": ids}).rowcount
 
         return self.event_store.database.run_idempotent(erase)

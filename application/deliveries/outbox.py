@@ -5,7 +5,6 @@ Whoever adds a row wakes the senders by NOTIFY; they also look by themselves eve
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.deliveries.delivery import Audience, NewDelivery
+from application.eventstore.pipeline import Query
 
 MAIL = "mail"
 WEBHOOK = "webhook"
@@ -36,15 +36,18 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _ADD = f"""
-    INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
-    SELECT gen_random_uuid(), {_NAMES}, due_at FROM json_to_recordset(%s)
-        AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
-    ON CONFLICT DO NOTHING"""  # noqa: S608 - only constants
+    WITH added AS (
+        INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
+        SELECT gen_random_uuid(), {_NAMES}, due_at FROM json_to_recordset($1::json)
+            AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
+        ON CONFLICT DO NOTHING
+    )
+    SELECT pg_notify('{CHANNEL}', '')"""  # noqa: S608 - only constants
 
 _END = """
     UPDATE deliveries SET state = 'ended'
-    FROM unnest(%s::uuid[], %s::bigint[]) AS later (id, position)
-    WHERE booking_id = later.id AND kind = %s AND fact < later.position
+    FROM json_to_recordset($1::json) AS later (id uuid, position bigint)
+    WHERE booking_id = later.id AND kind = $2 AND fact < later.position
         AND state IN ('due', 'parked')"""
 
 # What tells the owner of an appointment stays due; it no longer names the person.
@@ -52,14 +55,13 @@ _FORGET = f"""
     UPDATE deliveries SET answer = NULL, state = CASE
         WHEN state IN ('due', 'parked') AND audience = '{Audience.INVITEE}' THEN 'ended'
         ELSE state END
-    WHERE booking_id = ANY(%s::uuid[]) AND kind <> '{FORGOTTEN}'"""  # noqa: S608 - two constants
+    WHERE booking_id = ANY(ARRAY(SELECT json_array_elements_text($1::json)::uuid))
+        AND kind <> '{FORGOTTEN}'"""  # noqa: S608 - two constants
 
 
-def add(conn: Connection[DictRow], deliveries: Sequence[NewDelivery]) -> None:
-    """Adds deliveries, except those that the same event has caused already."""
-    if deliveries:
-        conn.execute(_ADD.encode(), (msgspec.json.encode(deliveries).decode(),))
-        conn.execute("SELECT pg_notify(%s, '')", (CHANNEL,))
+def adding(deliveries: Sequence[NewDelivery]) -> list[Query]:
+    """Returns what adds deliveries, except those that the same event has caused already."""
+    return [Query(_ADD, (_json(deliveries),))] if deliveries else []
 
 
 def add_notice(
@@ -74,19 +76,23 @@ def add_notice(
         due_at=now,
         target=target,
     )
-    add(conn, [notice])
+    for query in adding([notice]):
+        query.execute(conn)
 
 
-def end_earlier(conn: Connection[DictRow], kind: str, facts: Sequence[tuple[UUID, int]]) -> None:
-    """Ends deliveries of a kind that are not sent yet, where a later event made them wrong.
+def ending_earlier(kind: str, facts: Sequence[tuple[UUID, int]]) -> list[Query]:
+    """Returns what ends deliveries of a kind that a later event made wrong, if not sent yet.
 
     Each of `facts` is a booking and the position of that event.
     """
-    if facts:
-        bookings, positions = zip(*facts, strict=True)
-        conn.execute(_END, (list(bookings), list(positions), kind))
+    later = [{"id": booking_id, "position": position} for booking_id, position in facts]
+    return [Query(_END, (_json(later), kind))] if later else []
 
 
-def forget(conn: Connection[Any], booking_ids: Collection[UUID]) -> None:
-    """Ends what is still to be sent to the invitees of bookings, and blanks all answers."""
-    conn.execute(_FORGET.encode(), (list(booking_ids),))
+def forgetting(booking_ids: Collection[UUID]) -> list[Query]:
+    """Returns what ends all that is to be sent to invitees of bookings, and blanks all answers."""
+    return [Query(_FORGET, (_json(booking_ids),))] if booking_ids else []
+
+
+def _json(values: object) -> str:
+    return msgspec.json.encode(values).decode()

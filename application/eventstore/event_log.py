@@ -8,6 +8,8 @@ from uuid import UUID
 from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, RowMaker
 
+from application.eventstore.pipeline import Pipeline, Query
+
 _MAX_BIGINT = 2**63 - 1
 _SELECT = """SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
     FROM stored_events """
@@ -56,6 +58,14 @@ def read(
         "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s",
         (after, _MAX_BIGINT if until is None else until, limit),
     )
+
+
+_NEXT = f"{_SELECT} WHERE notification_id > $1::bigint ORDER BY notification_id LIMIT $2::bigint"
+
+
+def read_next(pipeline: Pipeline, after: int, limit: int) -> list[RecordedEvent]:
+    """Like `read`, for who does it many times a second."""
+    return pipeline.fetch(Query(_NEXT, (after, limit)), RecordedEvent._make)
 
 
 def read_at(conn: Connection[DictRow], positions: Collection[int]) -> list[RecordedEvent]:

@@ -10,6 +10,7 @@ c2sp.org/tlog-checkpoint, which are notes of c2sp.org/signed-note.
 import argparse
 import json
 import re
+import struct
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,8 @@ LONGEST_LINE = 2**24  # bytes
 Proof = Sequence[bytes]
 Event = tuple[int, UUID, int, str, datetime, bytes]  # the arguments of `leaf_bytes`
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_HEAD = struct.Struct(">Q16sQQH")
 _MALFORMED = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 
 
@@ -58,9 +61,12 @@ def leaf_bytes(
     2 length of topic in bytes | topic in UTF-8 | state as stored, to the end.
     """
     name = topic.encode()
-    moment = (recorded_at - _EPOCH) // timedelta(microseconds=1)
-    numbers = position.to_bytes(8), originator_id.bytes, version.to_bytes(8), moment.to_bytes(8)
-    return b"".join((*numbers, len(name).to_bytes(2), name, state))
+    moment = (recorded_at - _EPOCH) // _MICROSECOND
+    try:
+        numbers = _HEAD.pack(position, originator_id.bytes, version, moment, len(name))
+    except struct.error as error:
+        raise OverflowError(str(error)) from error
+    return numbers + name + state
 
 
 def leaf_hash(data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook as Signer
 from application.deliveries.outbox import CHANNEL, WEBHOOK
 from application.eventstore import event_log
 from application.eventstore.database import Database
+from application.eventstore.pipeline import Query
 from application.outgoing import Outgoing
 from application.webhooks.secrets import WebhookSecrets, new_secret
 from domain.errors import Invalid, NotFound, Sentence
@@ -376,9 +377,9 @@ def listeners(conn: Connection[DictRow], owner_ids: Collection[UUID]) -> list[Li
     ]
 
 
-def any_listener(conn: Connection[DictRow]) -> bool:
-    """Returns True if there is a webhook of anybody's."""
-    return conn.execute("SELECT FROM webhooks LIMIT 1").fetchone() is not None
+def finding_any_listener() -> Query:
+    """Returns what finds a row, with no columns, if there is a webhook of anybody's."""
+    return Query("SELECT FROM webhooks LIMIT 1", ())
 
 
 def _in_order(events: Collection[WebhookEvent]) -> list[str]:

@@ -14,9 +14,10 @@ from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read_at
 from application.eventstore.mapper import JSONMapper
+from application.eventstore.pipeline import Pipeline
 from projections.engine import parking, positions
 from projections.engine.projection import Handler, Memory, Projection
-from projections.engine.tables import FAULTS, Rows
+from projections.engine.tables import FAULTS, Copy, Rows, Write
 
 log = logging.getLogger(__name__)
 
@@ -93,34 +94,37 @@ def apply(conn: Connection[DictRow], projection: Projection, batch: Batch) -> No
 
 
 class NotAsRemembered(Exception):
-    """A view does not stand where it was left, or an event is parked for it."""
+    """A view does not stand where it was left, an event is parked for it, or there are too many."""
 
 
 def apply_at_once(
-    conn: Connection[DictRow], batch: Batch, since: int, memories: Mapping[Projection, Memory]
+    pipeline: Pipeline, batch: Batch, since: int, memories: Mapping[Projection, Memory]
 ) -> None:
     """Applies a batch to all views in one transaction and, as a rule, two round trips.
 
-    All of them have to stand at the position `since`, with no parked event. The statements are
-    queued, and the transaction commits only if each of them did what it should. Raises what
-    `apply` handles for each event and view, and the caller takes that way then:
-    `NotAsRemembered`, one of `FAULTS`, or one of psycopg's errors, perhaps `PipelineAborted`.
+    All of them have to stand at the position `since`, with no parked event. The transaction
+    commits only if each query did what it should. Raises what `apply` handles for each event and
+    view, and the caller takes that way then: `NotAsRemembered`, one of `FAULTS`, or one of
+    psycopg's errors.
     """
     names = [projection.name for projection in memories]
-    with conn.pipeline() as pipeline, conn.transaction():
+    writes: list[Write] = []
+    for projection, memory in memories.items():
+        for write in projection.writes(pipeline.conn, batch.rows(projection), batch.events, memory):
+            if isinstance(write, Copy):
+                raise NotAsRemembered
+            writes.append(write)
+    queries = [
         # First, because whoever replaces a view's tables or parks events for it locks its position.
-        moved = positions.move(conn, names, since, batch.events[-1].position)
-        parked = parking.any_parked(conn, names)
-        written = [
-            each
-            for projection, memory in memories.items()
-            for each in projection.write(conn, batch.rows(projection), batch.events, memory)
-        ]
-        pipeline.sync()
-        if moved.rowcount != len(names) or parked.rowcount:
+        positions.moving(names, since, batch.events[-1].position),
+        parking.finding_any(names),
+        *(write.query for write in writes),
+    ]
+    with pipeline.transaction(queries) as (moved, parked, *written):
+        if moved != len(names) or parked:
             raise NotAsRemembered
-        for each in written:
-            each.check()
+        for write, count in zip(writes, written, strict=True):
+            write.check(count)
 
 
 def write(conn: Connection[DictRow], projection: Projection, target: str, batch: Batch) -> None:
@@ -187,8 +191,8 @@ class _Writer:
         try:
             with self._conn.transaction():
                 rows = ready.rows(self._projection)
-                for written in self._projection.write(self._conn, rows, ready.events, {}):
-                    written.check()
+                for each in self._projection.writes(self._conn, rows, ready.events, {}):
+                    each.run(self._conn)
         except FAULTS as error:
             if len(ready.events) == 1:
                 self._park(ready.events[0], error)

@@ -13,12 +13,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.audit.link_history import correlation_id_of
 from application.eventstore.database import Database
 from application.eventstore.event_log import RecordedEvent
+from application.eventstore.pipeline import Query
 
 LONGEST_ERROR = 500  # characters
 MOST_SHOWN = 20
@@ -38,13 +39,14 @@ def blocked(conn: Connection[DictRow], target: str) -> set[UUID]:
     return {row["correlation_id"] for row in rows}
 
 
-def any_parked(conn: Connection[DictRow], targets: Collection[str]) -> Cursor[DictRow]:
-    """Returns a row, with no columns, if an event is parked for one of these targets."""
-    return conn.execute(
-        "SELECT FROM parked_events WHERE generation = ANY(%s) LIMIT 1",
-        (list(targets),),
-        prepare=True,
-    )
+_ANY = """
+    SELECT FROM parked_events
+    WHERE generation = ANY(string_to_array($1::text, ' ')) LIMIT 1"""
+
+
+def finding_any(targets: Collection[str]) -> Query:
+    """Returns what finds a row, with no columns, if an event is parked for one of these targets."""
+    return Query(_ANY, (" ".join(targets),))
 
 
 def park(

@@ -5,10 +5,11 @@ from datetime import datetime
 from threading import BoundedSemaphore
 from time import monotonic, sleep
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.database import Database
+from application.eventstore.pipeline import Query
 from domain.errors import ViewBehind
 
 WAIT_SECONDS = 2.0
@@ -55,18 +56,17 @@ def advance(conn: Connection[DictRow], name: str, position: int) -> None:
     conn.execute("UPDATE projection_positions SET position = %s WHERE name = %s", (position, name))
 
 
-def move(
-    conn: Connection[DictRow], names: Collection[str], since: int, until: int
-) -> Cursor[DictRow]:
-    """Moves those of these views that stand at `since` to `until`, and locks them like `lock`.
+_MOVE = """
+    UPDATE projection_positions SET position = $1::bigint
+    WHERE position = $2::bigint AND name = ANY(string_to_array($3::text, ' '))"""
 
-    The row count of the cursor says how many there were.
+
+def moving(names: Collection[str], since: int, until: int) -> Query:
+    """Returns what moves those of these views that stand at `since` to `until`.
+
+    It locks them like `lock`, and its number of rows says how many they were.
     """
-    return conn.execute(
-        "UPDATE projection_positions SET position = %s WHERE position = %s AND name = ANY(%s)",
-        (until, since, list(names)),
-        prepare=True,
-    )
+    return Query(_MOVE, (until, since, " ".join(names)))
 
 
 def positions_of(conn: Connection[DictRow]) -> dict[str, int]:

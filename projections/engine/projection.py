@@ -9,7 +9,7 @@ from psycopg.rows import DictRow
 
 from application.eventstore.event_log import RecordedEvent
 from projections.engine import positions
-from projections.engine.tables import Rows, Table, Written
+from projections.engine.tables import Copy, Rows, Table, Write
 
 Handler = Callable[[Any, Any, Rows], None]
 Memory = dict[str, Any]
@@ -53,15 +53,16 @@ class Projection(ABC):
             table.create_indexes(conn)
         positions.start(conn, self.name)
 
-    def write(
+    def writes(
         self,
         conn: Connection[DictRow],
         rows: Rows,
         batch: Sequence[RecordedEvent],
         memory: Memory,
-    ) -> list[Written]:
-        """Writes what the `batch` did to the rows, in the transaction of `conn`.
+    ) -> Sequence[Write | Copy]:
+        """Returns what writes to the database what the `batch` did to the rows.
 
-        Returns what the caller has to check before it commits. `conn` may be in pipeline mode.
+        The caller runs that in the transaction that moves the view's position; `conn` is for
+        reading what the batch needs, before that transaction or within it.
         """
-        return rows.write(conn)
+        return rows.writes()

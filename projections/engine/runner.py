@@ -27,8 +27,9 @@ from application.eventstore import advisory_locks
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
-from application.eventstore.event_log import RecordedEvent, read
+from application.eventstore.event_log import RecordedEvent, read, read_next
 from application.eventstore.mapper import JSONMapper
+from application.eventstore.pipeline import Pipeline
 from application.eventstore.recorder import CHANNEL
 from projections.engine import lag, parking, positions
 from projections.engine.batch import Batch, NotAsRemembered, apply, apply_at_once, retry
@@ -41,10 +42,12 @@ POLL_SECONDS = 1.0
 SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
 MOST_AT_ONCE = 400  # events: a backlog is applied in larger batches, by COPY
-# Between two rounds, so that under load each applies the events of many commits. It grows with the
-# load; whoever reads what they have just written waits for it.
-PAUSE = 10.0  # times the time that the round took
-LONGEST_PAUSE_SECONDS = 0.04
+# Between two rounds. After one of few events, whoever wrote them may be waiting for the next to
+# come; after one of more, there is so much to do that each round had better apply many commits.
+FEW = 10  # events
+SHORT_PAUSE_SECONDS = 0.02
+# An event waits for a round that is under way, a pause, and the next round.
+LONGEST_WAIT_SECONDS = 0.055
 # The deadline of one round: after it, the runner gives up a silent server and connects again.
 ROUND_SECONDS = 3.0
 _LONGEST_RETRY_SECONDS = 2.0
@@ -94,6 +97,7 @@ class Runner:
         self._mapper = mapper
         self._batch_size = SMALLEST_BATCH
         self._known: _Known | None = None
+        self._pipeline: Pipeline | None = None
         self.is_at_work = Event()
         self.stuck: dict[str, str] = {}
 
@@ -152,7 +156,8 @@ class Runner:
             if not applied:
                 self._wait_for_events(conn)
             elif self._batch_size == SMALLEST_BATCH:
-                stop.wait(_pause_after(monotonic() - begun))
+                events = applied // len(self._projections)
+                stop.wait(_pause_after(monotonic() - begun, events))
 
     def _wait_for_events(self, conn: Connection[DictRow]) -> None:
         """Waits for NOTIFY. After a second without, the next round trusts only the database."""
@@ -179,8 +184,9 @@ class Runner:
         if self._batch_size == SMALLEST_BATCH:
             known, self._known = self._known or self._look(conn), None
             if known is not None:
-                events = read(conn, known.position, SMALLEST_BATCH)
-                if len(events) <= MOST_AT_ONCE and self._apply_at_once(conn, known, events):
+                pipeline = self._pipeline_of(conn)
+                events = read_next(pipeline, known.position, SMALLEST_BATCH)
+                if len(events) <= MOST_AT_ONCE and self._apply_at_once(pipeline, known, events):
                     return len(events) * len(self._projections)
         seen = positions.positions_of(conn)
 
@@ -199,20 +205,25 @@ class Runner:
         names = [projection.name for projection in self._projections]
         if not seen.keys() >= set(names) or len({seen[name] for name in names}) > 1:
             return None
-        if parking.any_parked(conn, names).rowcount:
+        if parking.finding_any(names).execute(conn):
             return None
         return _Known(seen[names[0]], {projection: {} for projection in self._projections})
 
+    def _pipeline_of(self, conn: Connection[DictRow]) -> Pipeline:
+        if self._pipeline is None or self._pipeline.conn is not conn:
+            self._pipeline = Pipeline(conn)
+        return self._pipeline
+
     def _apply_at_once(
-        self, conn: Connection[DictRow], known: _Known, events: Sequence[RecordedEvent]
+        self, pipeline: Pipeline, known: _Known, events: Sequence[RecordedEvent]
     ) -> bool:
         """Applies events to all views; returns False, and has changed nothing, if it can't."""
         if events:
             batch = Batch(events, self._mapper, self._projections)
             try:
-                apply_at_once(conn, batch, known.position, known.memories)
+                apply_at_once(pipeline, batch, known.position, known.memories)
             except (NotAsRemembered, *FAULTS, psycopg.Error):
-                if conn.closed:
+                if pipeline.conn.closed:
                     raise
                 return False
             known = known._replace(position=events[-1].position)
@@ -250,6 +261,7 @@ class Runner:
             log.error("%s is stuck: %s", projection.name, reason)
 
 
-def _pause_after(seconds: float) -> float:
-    """Returns the seconds between a round that took this long and the next one."""
-    return min(LONGEST_PAUSE_SECONDS, PAUSE * seconds)
+def _pause_after(seconds: float, events: int) -> float:
+    """Returns the seconds between a round, which took so long for so many events, and the next."""
+    longest = max(0.0, LONGEST_WAIT_SECONDS - 2 * seconds)
+    return min(SHORT_PAUSE_SECONDS, longest) if events <= FEW else longest

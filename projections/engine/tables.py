@@ -1,9 +1,9 @@
 """The tables of views, and how the rows of a whole batch of events get into them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import (
@@ -21,9 +21,10 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import Connection, Cursor, sql
+from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
+from application.eventstore.pipeline import Query
 from domain.errors import AdmitOneError
 
 R = TypeVar("R")
@@ -58,18 +59,39 @@ _COMPRESSED = """
         AND atttypid = 'bytea'::regtype AND attstorage <> 'e'"""
 
 
-class Written(NamedTuple):
-    """A statement that the server has got, and the number of rows that it has to write."""
+class Write(NamedTuple):
+    """A query of a view and, if it matters, the number of rows that it has to write to a table."""
 
-    cursor: Cursor[DictRow]
-    table: str
-    rows: int
+    query: Query
+    table: str = ""
+    rows: int | None = None
 
-    def check(self) -> None:
-        """Raises `RowMissing` if it wrote fewer. Within a pipeline, sync that first."""
-        if self.cursor.rowcount != self.rows:
-            missing = self.rows - self.cursor.rowcount
-            raise RowMissing(f"{missing} of {self.rows} rows are not in {self.table}")
+    def run(self, conn: Connection[DictRow]) -> None:
+        """Runs it in the transaction of `conn`. Raises `RowMissing`, or psycopg's errors."""
+        self.check(self.query.execute(conn))
+
+    def check(self, written: int) -> None:
+        """Raises `RowMissing` if these are not as many as expected."""
+        if self.rows is not None and written != self.rows:
+            raise RowMissing(f"{self.rows - written} of {self.rows} rows are not in {self.table}")
+
+
+class Copy(NamedTuple):
+    """New rows of a table that are too many for a query."""
+
+    table: "Table[Any]"
+    rows: Collection[Any]
+
+    def run(self, conn: Connection[DictRow]) -> None:
+        """Writes them in the transaction of `conn`. Raises psycopg's errors."""
+        columns = self.table.columns
+        values = attrgetter(*columns)
+        statement = f"COPY {self.table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+        with conn.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types(list(columns.values()))
+            write = copy.write_row
+            for row in self.rows:
+                write(values(row))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +133,13 @@ class Table(Generic[R]):
     def identifier(self) -> sql.Identifier:
         """The name of the table, to be composed into SQL."""
         return sql.Identifier(self.name)
+
+    @cached_property
+    def insert_statement(self) -> str:
+        """The statement that inserts rows from JSON."""
+        names = ", ".join(self.columns)
+        return f"""INSERT INTO {self.name} ({names})
+            SELECT {names} FROM {_as_recordset(self, self.columns)}"""  # noqa: S608 - constants
 
     def create(self, conn: Connection[DictRow]) -> None:
         """Creates the table in the first schema of the search path, unless it is there."""
@@ -199,72 +228,48 @@ class Rows:
             setattr(row, table.key, key)
         return row
 
-    def write(self, conn: Connection[DictRow]) -> list[Written]:
-        """Writes all rows in the transaction of `conn`; returns what is to be checked afterwards.
-
-        Raises psycopg's errors for values that a table refuses.
-        """
-        written = []
+    def writes(self) -> list[Write | Copy]:
+        """Returns what writes all rows, in order."""
+        writes: list[Write | Copy] = []
         for table, rows in self._new.items():
             if len(rows) > MOST_AS_JSON:
-                _copy(conn, table, rows.values())
+                writes.append(Copy(table, rows.values()))
             else:
-                written.append(_insert(conn, table, list(rows.values())))
+                writes.append(_insert(table, list(rows.values())))
         for table, changes in self._changed.items():
             by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
             for row in changes.values():
                 values = vars(row)
                 by_columns.setdefault(tuple(values), []).append(values)
             for names, group in by_columns.items():
-                written.append(_update(conn, table, names, group))
-        return written
+                writes.append(_update(table, names, group))
+        return writes
 
 
 _NONE: dict[int, Any] = {}
 _encode = msgspec.json.Encoder().encode
 
 
-def _insert(conn: Connection[DictRow], table: Table[Any], rows: Sequence[Any]) -> Written:
-    names = ", ".join(table.columns)
-    statement = f"""INSERT INTO {table.name} ({names})
-        SELECT {names} FROM {_as_recordset(table, table.columns)}"""  # noqa: S608 - all constants
-    return _execute(conn, table, statement, rows)
+def _insert(table: Table[Any], rows: Sequence[Any]) -> Write:
+    # Rows are sent as JSON: arrays take Python ten times as long.
+    return Write(Query(table.insert_statement, (_encode(rows).decode(),)), table.name, len(rows))
 
 
-def _copy(conn: Connection[DictRow], table: Table[Any], rows: Iterable[Any]) -> None:
-    names = tuple(table.columns)
-    values = attrgetter(*names)
-    statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
-    with conn.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.set_types(list(table.columns.values()))
-        write = copy.write_row
-        for row in rows:
-            write(values(row))
+def _update(table: Table[Any], names: tuple[str, ...], group: list[dict[str, Any]]) -> Write:
+    query = Query(_update_statement(table, names), (_encode(group).decode(),))
+    return Write(query, table.name, len(group))
 
 
-def _update(
-    conn: Connection[DictRow],
-    table: Table[Any],
-    names: Collection[str],
-    group: list[dict[str, Any]],
-) -> Written:
-    statement = f"""UPDATE {table.name} AS old
+@cache
+def _update_statement(table: Table[Any], names: tuple[str, ...]) -> str:
+    return f"""UPDATE {table.name} AS old
         SET {", ".join(f"{name} = new.{name}" for name in names if name != table.key)}
         FROM {_as_recordset(table, names)} WHERE old.{table.key} = new.{table.key}"""  # noqa: S608
-    return _execute(conn, table, statement, group)
 
 
 def _as_recordset(table: Table[Any], names: Collection[str]) -> str:
     columns = ", ".join(f"{name} {table.columns[name]}" for name in names)
-    return f"json_to_recordset(%s) AS new ({columns})"
-
-
-def _execute(
-    conn: Connection[DictRow], table: Table[Any], statement: str, rows: Sequence[Any]
-) -> Written:
-    # Rows are sent as JSON: arrays take Python ten times as long.
-    cursor = conn.execute(statement.encode(), (_encode(rows).decode(),), prepare=True)
-    return Written(cursor, table.name, len(rows))
+    return f"json_to_recordset($1::json) AS new ({columns})"
 
 
 FAULTS = (

@@ -16,6 +16,8 @@ from application.eventstore.event_log import read_newest
 from application.eventstore.mapper import MAPPER
 from domain.booking import Booking
 from domain.calendar import Calendar
+from projections.engine.projection import Memory
+from projections.engine.tables import Write
 from projections.reactions.reaction import Reaction, first_events, noting
 
 CONFIRMATION = "confirmation"
@@ -48,8 +50,10 @@ class MailReaction(Reaction):
         # By calendar and version: what was agreed never changes.
         self._reminder_minutes: dict[tuple[UUID, int], int] = {}
 
-    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
-        """Adds and ends mails because of these events, in the transaction of `conn`."""
+    def react(
+        self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]], memory: Memory
+    ) -> list[Write]:
+        """Returns what adds and ends mails because of these events; `conn` is for reading."""
         made = first_events(conn, noted)
         self._read_reminder_minutes(conn, made.values())
         deliveries: list[NewDelivery] = []
@@ -57,12 +61,14 @@ class MailReaction(Reaction):
             first = made[event.originator_id]
             minutes = self._reminder_minutes[first.calendar_id, first.calendar_version]
             deliveries += _caused_by(event, position, first, reminder_minutes=minutes)
-        outbox.add(conn, deliveries)
-        outbox.end_earlier(
-            conn, REMINDER, _positions(noted, Booking.Rescheduled, Booking.Cancelled)
+        moved = _positions(noted, Booking.Rescheduled, Booking.Cancelled)
+        forgotten = _positions(noted, Booking.InviteeForgotten)
+        queries = (
+            *outbox.adding(deliveries),
+            *outbox.ending_earlier(REMINDER, moved),
+            *outbox.forgetting([booking_id for booking_id, _ in forgotten]),
         )
-        if forgotten := _positions(noted, Booking.InviteeForgotten):
-            outbox.forget(conn, [booking_id for booking_id, _ in forgotten])
+        return [Write(query) for query in queries]
 
     def _read_reminder_minutes(
         self, conn: Connection[DictRow], made: Iterable[Booking.Made]

@@ -14,7 +14,7 @@ from application.eventstore.event_log import RecordedEvent
 from application.eventstore.mapper import MAPPER
 from projections.engine import positions
 from projections.engine.projection import Handler, Memory, Projection
-from projections.engine.tables import Rows, Written
+from projections.engine.tables import Copy, Rows, Write
 
 
 class Reaction(Projection):
@@ -28,26 +28,27 @@ class Reaction(Projection):
     tables = ()
 
     @abstractmethod
-    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
-        """Adds and ends deliveries because of these events, in the transaction of `conn`."""
+    def react(
+        self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]], memory: Memory
+    ) -> list[Write]:
+        """Returns what adds and ends deliveries because of these events; `conn` is for reading."""
 
-    def write(
+    def writes(
         self,
         conn: Connection[DictRow],
         rows: Rows,
         batch: Sequence[RecordedEvent],
         memory: Memory,
-    ) -> list[Written]:
+    ) -> Sequence[Write | Copy]:
         """Reacts to what was noted, but not to what was recorded before this reaction began."""
         if not rows.noted:
-            return []
+            return ()
         if "begun_at" not in memory:
             memory["begun_at"] = positions.begun_at(conn, self.name)
         begun_at: datetime = memory["begun_at"]
         new = {event.position for event in batch if event.recorded_at >= begun_at}
-        if noted := [(position, event) for position, event in rows.noted if position in new]:
-            self.react(conn, noted)
-        return []
+        noted = [(position, event) for position, event in rows.noted if position in new]
+        return self.react(conn, noted, memory) if noted else ()
 
     def create(self, conn: Connection[DictRow]) -> None:
         """Begins at the head of the log, so that nobody is told about what is long past."""

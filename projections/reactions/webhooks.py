@@ -10,9 +10,11 @@ from psycopg.rows import DictRow
 from application.deliveries import outbox
 from application.deliveries.delivery import Audience, NewDelivery
 from application.deliveries.outbox import WEBHOOK
-from application.webhooks.webhooks import Listener, any_listener, listeners
+from application.webhooks.webhooks import Listener, finding_any_listener, listeners
 from domain.booking import Booking
 from domain.link import SingleUseLink
+from projections.engine.projection import Memory
+from projections.engine.tables import Write
 from projections.reactions.reaction import Reaction, first_events, noting
 
 
@@ -31,10 +33,18 @@ class WebhookReaction(Reaction):
         Booking.Cancelled,
     )
 
-    def react(self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]]) -> None:
-        """Adds the messages about these events, in the transaction of `conn`."""
-        if not any_listener(conn):
-            return
+    def react(
+        self, conn: Connection[DictRow], noted: Sequence[tuple[int, Any]], memory: Memory
+    ) -> list[Write]:
+        """Returns what adds the messages about these events; `conn` is for reading.
+
+        That nobody has a webhook is remembered, and what is written fails if that has changed.
+        """
+        is_remembered = "is_listened_to" in memory
+        if not is_remembered:
+            memory["is_listened_to"] = finding_any_listener().execute(conn) > 0
+        if not memory["is_listened_to"]:
+            return [Write(finding_any_listener(), "webhooks", 0)] if is_remembered else []
         first = first_events(conn, noted)
         by_owner: dict[UUID, list[Listener]] = {}
         for each in listeners(conn, {event.owner_id for event in first.values()}):
@@ -43,7 +53,7 @@ class WebhookReaction(Reaction):
         for position, event in noted:
             created = first[event.originator_id]
             deliveries += _caused_by(event, position, created, by_owner.get(created.owner_id, []))
-        outbox.add(conn, deliveries)
+        return [Write(query) for query in outbox.adding(deliveries)]
 
 
 def _caused_by(

@@ -12,10 +12,11 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from application.eventstore.event_log import RecordedEvent
+from application.eventstore.pipeline import Query
 from application.proofs.merkle import HASH, WIDTH, Growth, ReadTile, hashes_in
 from application.proofs.verifier import Event, leaf_bytes, leaf_hash
 from projections.engine.projection import Memory, Projection
-from projections.engine.tables import Rows, Table, Written
+from projections.engine.tables import Copy, Rows, Table, Write
 
 NAME = "transparency_log_v1"
 # The number of a tile is its level, shifted to make room for every index, plus its index.
@@ -36,13 +37,13 @@ class StoredTile:
 
 TILES = Table(NAME, StoredTile)
 
-# A tile is stored only if it grows from the very hashes that the tree had in it.
-_STORE = sql.SQL("""
-    INSERT INTO {tiles} (tile, first_position, hashes)
-    SELECT %(tile)s, %(first_position)s, %(hashes)b
-    WHERE substring(%(hashes)b FOR %(known)s) = coalesce(
-        (SELECT hashes FROM {tiles} WHERE tile = %(tile)s), '')
-    ON CONFLICT (tile) DO UPDATE SET hashes = excluded.hashes""").format(tiles=TILES.identifier)
+# A tile is stored only if it grows from the very hashes that the tree had in it: $4 bytes.
+_STORE = f"""
+    INSERT INTO {NAME} (tile, first_position, hashes)
+    SELECT $1::bigint, $2::bigint, $3::bytea
+    WHERE substring($3::bytea FOR $4::integer) = coalesce(
+        (SELECT hashes FROM {NAME} WHERE tile = $1::bigint), '')
+    ON CONFLICT (tile) DO UPDATE SET hashes = excluded.hashes"""  # noqa: S608 - a constant
 
 
 class TransparencyLog(Projection):
@@ -51,37 +52,27 @@ class TransparencyLog(Projection):
     name = NAME
     tables = (TILES,)
 
-    def write(
+    def writes(
         self,
         conn: Connection[DictRow],
         rows: Rows,
         batch: Sequence[RecordedEvent],
         memory: Memory,
-    ) -> list[Written]:
+    ) -> Sequence[Write | Copy]:
         """Appends the whole batch to the tree, whatever its events say."""
         tree: Growth | None = memory.get("tree")
         if tree is None:
             tree = memory["tree"] = Growth.of(tree_size(conn), tile_reader(conn))
         size = tree.size
         changed = tree.append([leaf_of(recorded) for recorded in batch])
-        written = []
+        writes = []
         for (level, index), hashes in changed.items():
             known = hashes_in(level, index, size)
-            is_new_leaf_tile = level == 0 and not known
-            cursor = conn.execute(
-                _STORE,
-                {
-                    "tile": number_of(level, index),
-                    "first_position": batch[index * WIDTH - size].position
-                    if is_new_leaf_tile
-                    else None,
-                    "hashes": hashes,
-                    "known": HASH * known,
-                },
-                prepare=True,
-            )
-            written.append(Written(cursor, TILES.name, 1))
-        return written
+            begins = level == 0 and not known
+            first_position = batch[index * WIDTH - size].position if begins else None
+            values = number_of(level, index), first_position, hashes, HASH * known
+            writes.append(Write(Query(_STORE, values), NAME, 1))
+        return writes
 
 
 def number_of(level: int, index: int) -> int:

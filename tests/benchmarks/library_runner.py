@@ -29,8 +29,8 @@ class View(PostgresTrackingRecorder):
                     rows = Rows()
                     rows.position = tracking.notification_id
                     handler(projection, event, rows)
-                    for written in rows.write(cursor.connection):
-                        written.check()
+                    for each in rows.writes():
+                        each.run(cursor.connection)
             self._insert_tracking(cursor, tracking=tracking)
 
 

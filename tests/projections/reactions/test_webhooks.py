@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from application.webhooks.webhooks import Webhook, WebhookEvent
 from interface.bootstrap import Services
+from projections.catalogue import FOLLOWERS
+from projections.engine.runner import Runner
 from tests.projections.rebuild.rebuilds import rebuilt
 from tests.support.desk import Desk
-from tests.support.projector import apply_log
+from tests.support.projector import MAPPER, apply_log
 from tests.support.webhook_receiver import new_webhook
 
 URL = "https://93.184.216.34/hook"
@@ -67,6 +71,19 @@ def test_events_of_others_and_of_nobodys_interest_cause_nothing(
     desk.new_booking(desk.new_calendar())
     host_desk.new_calendar()
     assert messages(host_desk, conninfo) == []
+
+
+def test_the_first_webhook_of_all_is_told_by_a_runner_that_remembers_that_there_was_none(
+    services: Services, host_desk: Desk, conninfo: str, conn: Connection[DictRow]
+) -> None:
+    runner = Runner(conninfo, FOLLOWERS, MAPPER)
+    for _ in range(2):
+        host_desk.new_link()
+        runner.catch_up(conn)
+    new_webhook(services, host_desk.owner_id, URL)
+    host_desk.new_link()
+    runner.catch_up(conn)
+    assert [row["kind"] for row in messages(host_desk, conninfo)] == [WebhookEvent.LINK_ISSUED]
 
 
 def test_neither_a_rebuild_nor_reading_the_log_again_causes_anything_twice(
