@@ -47,6 +47,13 @@ class Answer:
     body: bytes
 
 
+class Connections(Protocol):
+    """Connections that are kept open from one request to the next, for one thread."""
+
+    def close(self) -> None:
+        """Closes all of them. Others may be opened after that."""
+
+
 class Outgoing(Protocol):
     """Sends requests to addresses that people enter, and to no address that is not allowed."""
 
@@ -55,6 +62,9 @@ class Outgoing(Protocol):
 
         Raises `Invalid` about the field `url`, or `AddressNotAllowed`.
         """
+
+    def connections(self) -> Connections:
+        """Returns where connections can be kept. Each was checked when it was opened."""
 
     def send(
         self,
@@ -66,9 +76,12 @@ class Outgoing(Protocol):
         seconds: float,
         most_bytes: int,
         redirects: int = 0,
+        connections: Connections | None = None,
     ) -> Answer:
         """Sends a request and returns the answer, whatever its status.
 
         All of it together takes at most `seconds`. The answer's body has at most `most_bytes`.
-        Follows at most that many redirects. Raises `AddressNotAllowed` or `RequestFailed`.
+        Follows at most that many redirects. With `connections`, takes one that is open, and the
+        request may be sent twice, if the other server has just closed it. Raises
+        `AddressNotAllowed` or `RequestFailed`.
         """

@@ -1,6 +1,6 @@
 """The deliveries in the database: for the senders that claim them, and for people who look."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -18,15 +18,17 @@ CLAIM = timedelta(minutes=1)
 """How long a sender has a delivery for itself; twice what an attempt may take."""
 
 _COLUMNS = ", ".join(field.name for field in fields(Delivery))
+_OUTCOME = [field.name for field in fields(Outcome)]
 
-# The deliveries that are due, the first of each subject.
+# The deliveries that are due, the first of each subject. OFFSET lets PostgreSQL look for the
+# earlier ones of each delivery by itself, and not for those of all that wait.
 _DUE = """
     SELECT id FROM deliveries AS due
     WHERE channel = %(channel)s AND state = 'due' AND next_attempt_at <= %(now)s
         AND NOT EXISTS (SELECT FROM deliveries AS earlier
             WHERE earlier.subject = due.subject AND earlier.target = due.target
                 AND earlier.channel = due.channel AND earlier.state = 'due'
-                AND earlier.fact < due.fact)"""
+                AND earlier.fact < due.fact OFFSET 0)"""
 _IN_TURN = "ORDER BY next_attempt_at, fact, audience"
 
 # A claim is an attempt that is due again when the claim expires. The number of attempts tells the
@@ -43,11 +45,15 @@ _CLAIM = f"""
 # stays so, unless it was sent all the same.
 _SETTLE = """
     UPDATE deliveries SET
-        state = CASE WHEN state = 'due' OR %(state)s = 'sent' THEN %(state)s ELSE state END,
-        answer = CASE WHEN state = 'due' THEN %(answer)s END,
-        next_attempt_at = coalesce(%(next_attempt_at)s, next_attempt_at),
-        sent_at = %(sent_at)s
-    WHERE id = %(id)s AND attempts = %(attempts)s"""
+        state = CASE WHEN deliveries.state = 'due' OR outcome.state = 'sent' THEN outcome.state
+            ELSE deliveries.state END,
+        answer = CASE WHEN deliveries.state = 'due' THEN outcome.answer END,
+        next_attempt_at = coalesce(outcome.next_attempt_at, deliveries.next_attempt_at),
+        sent_at = outcome.sent_at
+    FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::timestamptz[],
+            %s::timestamptz[])
+        AS outcome (id, attempts, state, answer, next_attempt_at, sent_at)
+    WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts"""
 
 _RELEASE = """
     UPDATE deliveries SET attempts = deliveries.attempts - 1, next_attempt_at = %s
@@ -80,12 +86,21 @@ _SWEEP = """
         SELECT id FROM deliveries WHERE state IN ('sent', 'ended') AND due_at < %s
         ORDER BY due_at LIMIT 5000)"""
 
+# In parts, each of which an index answers, and not the sent ones of 90 days.
 _BACKLOG = """
-    SELECT channel, count(*) FILTER (WHERE state = 'due') AS due,
-        count(*) FILTER (WHERE state = 'parked') AS parked,
-        coalesce(greatest(0, extract(epoch FROM %(now)s - min(due_at)
-            FILTER (WHERE state = 'due' AND due_at <= %(now)s))), 0)::float8 AS seconds
-    FROM deliveries WHERE state IN ('due', 'parked') GROUP BY channel ORDER BY channel"""
+    SELECT channel, sum(due)::integer AS due, sum(parked)::integer AS parked,
+        coalesce(greatest(0, extract(epoch FROM %(now)s - min(oldest))), 0)::float8 AS seconds
+    FROM (
+        SELECT channel, count(*) AS due, 0 AS parked,
+            min(due_at) FILTER (WHERE due_at <= %(now)s) AS oldest
+        FROM deliveries WHERE state = 'due' AND attempts = 0 GROUP BY channel
+        UNION ALL
+        SELECT channel, count(*), 0, min(due_at) FILTER (WHERE due_at <= %(now)s)
+        FROM deliveries WHERE state = 'due' AND attempts > 0 GROUP BY channel
+        UNION ALL
+        SELECT channel, 0, count(*), NULL
+        FROM deliveries WHERE state = 'parked' GROUP BY channel
+    ) AS part GROUP BY channel ORDER BY channel"""
 
 
 class DeliveryNotFound(NotFound):
@@ -127,11 +142,12 @@ class Deliveries:
             rows = conn.execute(_CLAIM.encode(), values).fetchall()
         return sorted((_delivery(**row) for row in rows), key=_turn)
 
-    def settle(self, outcome: Outcome) -> None:
-        """Records what became of a claimed delivery. Raises `Unavailable`."""
-        self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, vars(outcome)))
+    def settle(self, *outcomes: Outcome) -> None:
+        """Records what became of claimed deliveries. Raises `Unavailable`."""
+        columns = [[getattr(each, name) for each in outcomes] for name in _OUTCOME]
+        self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, columns))
 
-    def release(self, claimed: Sequence[Delivery], *, now: datetime) -> None:
+    def release(self, claimed: Collection[Delivery], *, now: datetime) -> None:
         """Gives back deliveries that were claimed and not tried. Raises `Unavailable`."""
         if claimed:
             values = (now, [each.id for each in claimed], [each.attempts for each in claimed])

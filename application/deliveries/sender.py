@@ -1,5 +1,9 @@
 """Sends the deliveries of one channel: claims some, tries each, and says what became of them.
 
+What they are about is read for many together, and what became of them is recorded together. Both
+hold for a moment only: nobody is told of what was read long ago, and few are told twice if the
+sender is killed.
+
 NOTIFY shortens the wait for new ones; to look once a second is the truth. Any number of senders,
 on any number of hosts, share the work. One that is killed leaves claims that expire, and the
 deliveries are tried again: so each is sent at least once, and recognised by its id if it is sent
@@ -7,7 +11,8 @@ twice.
 """
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import datetime, timedelta
 from random import uniform
@@ -28,6 +33,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 LONGEST_BATCH = timedelta(seconds=1)
 """After this time, a sender gives back what it has claimed but not tried."""
+FRESH = timedelta(milliseconds=20)
+"""After this time, a sender records what became of deliveries, and reads anew for the others."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -59,6 +66,13 @@ class NotNeeded(Exception):
     """Nobody needs this delivery any more."""
 
 
+Send = Callable[[Delivery], str]
+"""Sends a delivery and returns what the other side answered.
+
+Raises `Failed`, `Refused` or `NotNeeded`. Ends within half of a claim.
+"""
+
+
 class Channel(Protocol):
     """A way to send deliveries."""
 
@@ -66,11 +80,8 @@ class Channel(Protocol):
     at_once: int
     """How many deliveries a sender claims together, beside one that was tried before."""
 
-    def send(self, delivery: Delivery) -> str:
-        """Sends a delivery and returns what the other side answered.
-
-        Raises `Failed`, `Refused` or `NotNeeded`. Ends within half of a claim.
-        """
+    def prepare(self, deliveries: Collection[Delivery]) -> Send:
+        """Reads what the deliveries say, and returns how to send each of them."""
 
     def close(self) -> None:
         """Closes what was kept open for the next delivery."""
@@ -130,24 +141,45 @@ class Sender:
         After a second, or once `stop` is set, it gives back those that it has not come to.
         """
         begun = self._now()
-        claimed = self._deliveries.claim(
-            self._channel.name, most=self._channel.at_once, now=begun, lasting=self._claim
+        left = deque(
+            self._deliveries.claim(
+                self._channel.name, most=self._channel.at_once, now=begun, lasting=self._claim
+            )
         )
         count = 0
-        for delivery in claimed:
-            if count and (stop.is_set() or self._now() - begun > LONGEST_BATCH):
-                break
-            self._deliveries.settle(self._outcome(delivery))
-            count += 1
-        self._deliveries.release(claimed[count:], now=begun)
+        while left and not (count and (stop.is_set() or self._now() - begun > LONGEST_BATCH)):
+            outcomes = self._try_first(left, stop)
+            self._deliveries.settle(*outcomes)
+            count += len(outcomes)
+        self._deliveries.release(left, now=begun)
         return count
 
-    def _outcome(self, delivery: Delivery) -> Outcome:
+    def _try_first(self, left: deque[Delivery], stop: Event) -> list[Outcome]:
+        """Takes the first deliveries out of `left`, tries them, and returns what became of them.
+
+        At least one, and as many as can be tried while what was read for them is fresh.
+        """
+        read_at = self._now()
+        try:
+            send = self._channel.prepare(left)
+        except psycopg.Error:
+            raise
+        except _FAULTS:  # of one of them: each is tried by itself until that one is over
+            return [self._outcome(left.popleft(), self._send_alone)]
+        outcomes: list[Outcome] = []
+        while left and not (outcomes and (stop.is_set() or self._now() - read_at > FRESH)):
+            outcomes.append(self._outcome(left.popleft(), send))
+        return outcomes
+
+    def _send_alone(self, delivery: Delivery) -> str:
+        return self._channel.prepare([delivery])(delivery)
+
+    def _outcome(self, delivery: Delivery, send: Send) -> Outcome:
         """Tries a delivery and returns what became of it."""
         if delivery.attempts > MOST_ATTEMPTS:  # the last attempts were all cut off
             return Outcome.parked(delivery, answer="The process that sent this ended each time.")
         try:
-            answer = self._channel.send(delivery)
+            answer = send(delivery)
         except NotNeeded:
             return Outcome.ended(delivery)
         except Refused as refusal:

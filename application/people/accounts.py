@@ -153,6 +153,12 @@ class Accounts:
         """Returns the account with this id. Raises `AccountNotFound`."""
         return self._one(f"{_ACCOUNT} WHERE id = %s", account_id)
 
+    def with_ids(self, account_ids: Collection[UUID]) -> dict[UUID, Account]:
+        """Returns those of these accounts that exist, by id."""
+        query = f"{_ACCOUNT} WHERE id = ANY(%s)"
+        found = self._database.fetch_objects(account_of_row, query, (list(account_ids),))
+        return {account.id: account for account in found}
+
     def change(self, account: Account, *, name: str, time_zone: str | None) -> Account:
         """Changes the name and the IANA time zone of the pages; None means none chosen yet."""
         with self._database.connection() as conn:

@@ -8,7 +8,7 @@ and once the row is deleted, its salt with it, the commitment says nothing about
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -107,6 +107,17 @@ def rows_of(database: Database, originator_id: UUID) -> dict[int, PersonalDataRo
         PersonalDataRow, f"{_SELECT} WHERE originator_id = %s", (originator_id,)
     )
     return {row.originator_version: row for row in rows}
+
+
+def rows_by_originator(
+    database: Database, originator_ids: Collection[UUID]
+) -> dict[UUID, dict[int, PersonalDataRow]]:
+    """Returns the rows of all events of these bookings and links, by id and version."""
+    found: dict[UUID, dict[int, PersonalDataRow]] = {}
+    query = f"{_SELECT} WHERE originator_id = ANY(%s)"
+    for row in database.fetch_objects(PersonalDataRow, query, (list(originator_ids),)):
+        found.setdefault(row.originator_id, {})[row.originator_version] = row
+    return found
 
 
 def texts_of(database: Database, originator_id: UUID) -> dict[int, dict[str, str]]:

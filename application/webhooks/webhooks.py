@@ -16,7 +16,7 @@ from application.deliveries.outbox import CHANNEL, WEBHOOK
 from application.eventstore import event_log
 from application.eventstore.database import Database
 from application.eventstore.pipeline import Query
-from application.outgoing import Outgoing
+from application.outgoing import Connections, Outgoing
 from application.webhooks.secrets import WebhookSecrets, new_secret
 from domain.errors import Invalid, NotFound, Sentence
 
@@ -70,6 +70,14 @@ class Webhook:
     created_at: datetime
     previous_secret_until: datetime | None
     secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A webhook and the secrets that sign messages to it, as they are stored, newest first."""
+
+    webhook: Webhook
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -201,6 +209,17 @@ class Webhooks:
         found = self.database.fetch_objects(_webhook, query, (webhook_id,))
         return found[0] if found else None
 
+    def recipients(self, webhook_ids: Collection[UUID], *, now: datetime) -> dict[UUID, Recipient]:
+        """Returns those of these webhooks that still exist, by id, with what signs for them."""
+        found = self.database.fetch_objects(
+            _recipient,
+            f"""SELECT {_COLUMNS}, secret AS newest,
+                CASE WHEN previous_secret_until > %s THEN previous_secret END AS previous
+            FROM webhooks WHERE id = ANY(%s)""",  # noqa: S608 - a constant
+            (now, list(webhook_ids)),
+        )
+        return {each.webhook.id: each for each in found}
+
     def change(
         self,
         owner_id: UUID,
@@ -289,23 +308,25 @@ class Webhooks:
 
     def send(
         self,
-        webhook: Webhook,
+        recipient: Recipient,
         *,
         message_id: str,
         body: str,
         now: datetime,
         seconds: float = REQUEST_SECONDS,
+        connections: Connections | None = None,
     ) -> Answered:
         """Signs a message, sends it and returns what the receiver answered.
 
         Raises `SecretUnreadable`, `AddressNotAllowed` or `RequestFailed`.
         """
         signatures = [
-            Signer(secret).sign(message_id, now, body) for secret in self._secrets_of(webhook, now)
+            Signer(self.secrets.decrypted(stored)).sign(message_id, now, body)
+            for stored in recipient.secrets
         ]
         answer = self.outgoing.send(
             "POST",
-            webhook.url,
+            recipient.webhook.url,
             headers={
                 "Content-Type": "application/json",
                 "Webhook-Id": message_id,
@@ -315,6 +336,7 @@ class Webhooks:
             body=body.encode(),
             seconds=seconds,
             most_bytes=MOST_BYTES,
+            connections=connections,
         )
         return Answered(answer.status)
 
@@ -325,17 +347,6 @@ class Webhooks:
                 stored = row[column]
                 if stored is not None and (renewed := self.secrets.renewed(stored)) != stored:
                     self._replace_secret(column, row["id"], stored, renewed)
-
-    def _secrets_of(self, webhook: Webhook, now: datetime) -> list[str]:
-        """Returns the secrets to sign with, the newest first."""
-        row = self.database.fetch_one(
-            """SELECT secret, CASE WHEN previous_secret_until > %s THEN previous_secret END
-                AS previous FROM webhooks WHERE id = %s""",
-            (now, webhook.id),
-        )
-        if row is None:
-            raise WebhookNotFound
-        return [self.secrets.decrypted(stored) for stored in row.values() if stored is not None]
 
     def _replace_secret(self, column: str, webhook_id: UUID, stored: str, renewed: str) -> None:
         statement = f"UPDATE webhooks SET {column} = %s WHERE id = %s AND {column} = %s"  # noqa: S608 - one of two constants
@@ -384,6 +395,10 @@ def finding_any_listener() -> Query:
 
 def _in_order(events: Collection[WebhookEvent]) -> list[str]:
     return [event.value for event in WebhookEvent if event in events]
+
+
+def _recipient(*, newest: str, previous: str | None, **columns: Any) -> Recipient:
+    return Recipient(_webhook(**columns), (newest, previous) if previous else (newest,))
 
 
 def _webhook(events: list[str], **columns: Any) -> Webhook:

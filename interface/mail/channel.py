@@ -1,8 +1,12 @@
 """The channel of deliveries that are mails: to a mail server or, without one, into a folder."""
 
+from collections.abc import Collection
+from functools import partial
+
 from application.deliveries.delivery import Delivery
 from application.deliveries.outbox import FORGOTTEN, MAIL
-from application.deliveries.sender import NotNeeded
+from application.deliveries.sender import NotNeeded, Send
+from application.delivery_facts import FactReader, Facts
 from interface.bootstrap import Services
 from interface.mail.mail_folder import MailFolder
 from interface.mail.smtp import SmtpConnection
@@ -16,6 +20,7 @@ class MailChannel:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._facts = FactReader(services.event_store, services.accounts)
         settings = services.settings
         self._folder = MailFolder(settings.mail_folder)
         self._smtp = (
@@ -26,16 +31,26 @@ class MailChannel:
             )
         )
 
-    def send(self, delivery: Delivery) -> str:
+    def prepare(self, deliveries: Collection[Delivery]) -> Send:
+        """Reads what the mails say. Each is written when it is sent."""
+        # Templates and calendars take some 20 MB, which are needed from the first mail on.
+        from interface.mail.writer import wanted_by
+
+        facts = self._facts.read(
+            [wanted for delivery in deliveries for wanted in wanted_by(delivery)],
+            {delivery.owner_id for delivery in deliveries},
+        )
+        return partial(self._send, facts)
+
+    def _send(self, facts: Facts, delivery: Delivery) -> str:
         """Writes the mail of a delivery and hands it over; returns what became of it."""
         about = delivery.booking_id or delivery.owner_id
         if delivery.kind == FORGOTTEN:
             self._folder.forget(about)
             raise NotNeeded
-        # Templates and calendars take some 20 MB, which are needed from the first mail on.
         from interface.mail.writer import write
 
-        mail = write(self._services, delivery)
+        mail = write(self._services, facts, delivery)
         if self._smtp is None:
             return self._folder.write(mail, about=about, delivery_id=delivery.id)
         return self._smtp.send(mail)

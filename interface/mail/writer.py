@@ -1,14 +1,16 @@
 """Writes the mail of a delivery: reads what it is about, as it was, and whom it goes to, now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from uuid import UUID
 
 from application.deliveries.delivery import Audience, Delivery
+from application.deliveries.outbox import FORGOTTEN
 from application.deliveries.sender import NotNeeded
-from application.eventstore.recorder import PersonalDataRow
-from application.people import accounts, authentication, passkeys, personal_data
+from application.delivery_facts import Facts
+from application.eventstore.loading import Wanted
+from application.people import accounts, authentication, passkeys
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee
@@ -27,22 +29,33 @@ _QUOTES = {CANCELLED: "reason", REQUEST: "message"}
 """The name of what a person wrote with an event, by kind of mail."""
 
 
-def write(services: Services, delivery: Delivery) -> Mail:
-    """Returns the mail of a delivery.
+def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking]]:
+    """Yields the versions of its booking from which a mail is written."""
+    if delivery.booking_id is None or delivery.kind == FORGOTTEN:
+        return
+    yield Wanted(Booking, delivery.booking_id, delivery.fact_version)
+    if delivery.kind == REMINDER:
+        yield Wanted(Booking, delivery.booking_id)
+    elif delivery.kind == MOVED and delivery.fact_version is not None:
+        yield Wanted(Booking, delivery.booking_id, delivery.fact_version - 1)
+
+
+def write(services: Services, facts: Facts, delivery: Delivery) -> Mail:
+    """Returns the mail of a delivery, written from what was read for it.
 
     Raises `NotNeeded` if its reader is forgotten, or if it reminds of a time that does not stand
     any more.
     """
-    owner = services.accounts.by_id(delivery.owner_id)
+    owner = facts.account(delivery.owner_id)
     if delivery.booking_id is None:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)
-    rows = personal_data.rows_of(services.database, delivery.booking_id)
+    rows = facts.rows_of(delivery.booking_id)
     reader = owner if delivery.audience is Audience.OWNER else rows.get(1)
     if reader is None:
         raise NotNeeded
     with i18n.reading(partial(i18n.locale_named, reader.language)):
-        return _about_booking(services, delivery, delivery.booking_id, owner, rows)
+        return _about_booking(services, facts, delivery, delivery.booking_id, owner)
 
 
 def _message_id(services: Services, delivery: Delivery) -> str:
@@ -79,13 +92,9 @@ def _what_is_new(services: Services, delivery: Delivery, account: Account) -> st
 
 
 def _about_booking(
-    services: Services,
-    delivery: Delivery,
-    booking_id: UUID,
-    owner: Account,
-    rows: Mapping[int, PersonalDataRow],
+    services: Services, facts: Facts, delivery: Delivery, booking_id: UUID, owner: Account
 ) -> Mail:
-    news = _news(services, delivery, booking_id, owner, rows)
+    news = _news(services, facts, delivery, booking_id, owner)
     host = _person(owner)
     guest = Person(news.invitee.name, news.invitee.email) if news.invitee else None
     if guest is not None and news.is_for_invitee:
@@ -97,25 +106,20 @@ def _about_booking(
 
 
 def _news(
-    services: Services,
-    delivery: Delivery,
-    booking_id: UUID,
-    owner: Account,
-    rows: Mapping[int, PersonalDataRow],
+    services: Services, facts: Facts, delivery: Delivery, booking_id: UUID, owner: Account
 ) -> BookingNews:
-    store = services.event_store
-    booking = store.get(Booking, booking_id, version=delivery.fact_version)
+    booking = facts.booking(booking_id, delivery.fact_version)
     previous = None
     if delivery.kind == REMINDER:
-        now = store.get(Booking, booking_id)
+        now = facts.booking(booking_id)
         if now.status is BookingStatus.CANCELLED or now.slot != booking.slot:
             raise NotNeeded
         if booking.slot.start <= services.now():
             raise NotNeeded
     elif delivery.kind == MOVED:
-        previous = store.get(Booking, booking_id, version=booking.version - 1).slot
-    terms = services.bookings.agreed_terms(booking)
-    texts = {version: row.data for version, row in rows.items()}
+        previous = facts.booking(booking_id, booking.version - 1).slot
+    terms = facts.agreed_terms(booking)
+    texts = facts.texts_of(booking_id)
     typed, with_event = texts.get(1), texts.get(booking.version, {})
     public_url = services.settings.public_url
     return BookingNews(

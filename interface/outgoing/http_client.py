@@ -11,16 +11,19 @@ import ssl
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from application.outgoing import (
     AddressNotAllowed,
     Answer,
     CertificateRefused,
+    Connections,
     HostNotFound,
     RequestFailed,
     TooLarge,
@@ -36,6 +39,7 @@ from interface.version import version
 from interface.web_address import InvalidAddress
 
 CHECK_SECONDS = 5.0
+KEPT_SECONDS = 60.0
 _NO_ADDRESS = Sentence(
     "Must be an address that starts with https://, http:// or webcal://,"
     " without a user name or a password."
@@ -86,17 +90,24 @@ class HttpClient:
         seconds: float,
         most_bytes: int,
         redirects: int = 0,
+        connections: Connections | None = None,
     ) -> Answer:
         """Sends a request and returns the answer; see `Outgoing`."""
         deadline = Deadline(seconds)
+        kept = connections if isinstance(connections, KeptConnections) else None
         for _ in range(redirects + 1):
             with _failures():
                 parsed = outgoing_url.parse(url)
-                answer = self._answer(method, parsed, headers or {}, body, deadline, most_bytes)
+                request = _Request(method, parsed, headers or {}, body, keep=kept is not None)
+                answer = self._answer(request, kept, deadline, most_bytes)
                 if answer.status not in _REDIRECTS or not redirects:
                     return answer
                 url = urljoin(url, answer.headers.get("location", ""))
         raise TooManyRedirects
+
+    def connections(self) -> "KeptConnections":
+        """Returns where connections can be kept; see `Outgoing`."""
+        return KeptConnections()
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -114,29 +125,18 @@ class HttpClient:
 
     def _answer(
         self,
-        method: str,
-        url: OutgoingUrl,
-        headers: Mapping[str, str],
-        body: bytes | None,
+        request: "_Request",
+        kept: "KeptConnections | None",
         deadline: Deadline,
         most_bytes: int,
     ) -> Answer:
-        connection = http.client.HTTPConnection(url.host, url.port)
-        own = {
-            "Host": url.server.authority,
-            "User-Agent": f"Admit-One/{version()}",
-            "Accept-Encoding": "gzip",
-            "Connection": "close",
-        }
-        with closing(self._connect(url, deadline)) as connected:
-            connection.sock = connected
-            connection.request(method, url.target, body=body, headers=own | dict(headers))
-            with connection.getresponse() as response:
-                return Answer(
-                    response.status,
-                    {name.lower(): value for name, value in response.getheaders()},
-                    _body(response, most_bytes),
-                )
+        if kept is not None and (reused := kept.take(request.url, deadline)) is not None:
+            # Whoever closes a connection that was idle has not answered the request.
+            with suppress(ConnectionError):
+                return _exchange(reused, request, kept, most_bytes)
+        connection = _Connection(request.url.host, request.url.port)
+        connection.sock = self._connect(request.url, deadline)
+        return _exchange(connection, request, kept, most_bytes)
 
     def _connect(self, url: OutgoingUrl, deadline: Deadline) -> TimedSocket:
         addresses = self._addresses(url, deadline)
@@ -151,6 +151,84 @@ class HttpClient:
                 connected.close()
                 raise
         return connected
+
+
+class _Request(NamedTuple):
+    method: str
+    url: OutgoingUrl
+    headers: Mapping[str, str]
+    body: bytes | None
+    keep: bool
+
+    def all_headers(self) -> dict[str, str]:
+        own = {
+            "Host": self.url.server.authority,
+            "User-Agent": f"Admit-One/{version()}",
+            "Accept-Encoding": "gzip",
+        }
+        if not self.keep:
+            own["Connection"] = "close"
+        return own | dict(self.headers)
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to an address that was checked. It never connects by itself."""
+
+    sock: TimedSocket | None
+    auto_open = 0
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.opened_at = monotonic()
+
+
+class KeptConnections:
+    """Connections that are kept for the next request to the same server, for a minute at most."""
+
+    def __init__(self) -> None:
+        self._by_origin: dict[str, _Connection] = {}
+
+    def take(self, url: OutgoingUrl, deadline: Deadline) -> _Connection | None:
+        """Returns an open connection that is no longer kept, if there is one."""
+        connection = self._by_origin.pop(url.server.origin, None)
+        if connection is None or connection.sock is None:
+            return None
+        if monotonic() - connection.opened_at > KEPT_SECONDS:
+            connection.close()
+            return None
+        connection.sock.limit(deadline)
+        return connection
+
+    def keep(self, url: OutgoingUrl, connection: _Connection) -> None:
+        """Keeps a connection whose last answer was read to its end."""
+        self._by_origin[url.server.origin] = connection
+
+    def close(self) -> None:
+        """Closes all of them."""
+        while self._by_origin:
+            self._by_origin.popitem()[1].close()
+
+
+def _exchange(
+    connection: _Connection, request: _Request, kept: KeptConnections | None, most_bytes: int
+) -> Answer:
+    """Sends a request and returns the answer; keeps the connection or closes it."""
+    with ExitStack() as stack:
+        stack.callback(connection.close)
+        connection.request(
+            request.method, request.url.target, body=request.body, headers=request.all_headers()
+        )
+        with connection.getresponse() as response:
+            answer = Answer(
+                response.status,
+                {name.lower(): value for name, value in response.getheaders()},
+                _body(response, most_bytes),
+            )
+            is_reusable = response.isclosed() and not response.will_close
+        if kept is not None and is_reusable:
+            kept.keep(request.url, connection)
+            stack.pop_all()
+    return answer
 
 
 def _tunnel(proxy: Proxy, address: str, port: int, deadline: Deadline) -> TimedSocket:

@@ -57,6 +57,14 @@ class TimedSocket:
         self._socket = connected
         self._deadline = deadline
 
+    def limit(self, deadline: Deadline) -> None:
+        """Lets all further reads and writes end by another deadline."""
+        self._deadline = deadline
+
+    def seconds_left(self) -> float:
+        """Returns the seconds that are left. Raises `TimeoutError` if none are."""
+        return self._deadline.seconds_left()
+
     @classmethod
     def connected(cls, addresses: Sequence[str], port: int, deadline: Deadline) -> "TimedSocket":
         """Connects to the first of these IP addresses that answers. Raises `OSError`."""
@@ -71,20 +79,20 @@ class TimedSocket:
 
     def encrypt(self, context: ssl.SSLContext, host: str) -> None:
         """Begins TLS with this host. Raises `OSError`, also for a wrong certificate."""
-        self._socket.settimeout(self._deadline.seconds_left())
+        self._socket.settimeout(self.seconds_left())
         self._socket = context.wrap_socket(self._socket, server_hostname=host)
 
     def sendall(self, data: bytes) -> None:
         """Sends all of the data."""
         rest = memoryview(data)
         while rest:
-            self._socket.settimeout(self._deadline.seconds_left())
+            self._socket.settimeout(self.seconds_left())
             rest = rest[self._socket.send(rest) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Returns a file from which can be read what arrives."""
         assert mode == "rb"  # noqa: S101 - the only mode that http.client asks for
-        return io.BufferedReader(_Arriving(self._socket, self._deadline))
+        return io.BufferedReader(_Arriving(self._socket, self.seconds_left))
 
     def close(self) -> None:
         """Closes the connection, once all files made from it are closed too."""
@@ -94,16 +102,16 @@ class TimedSocket:
 class _Arriving(io.RawIOBase):
     """What arrives at a socket. Each read ends by the deadline."""
 
-    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, connected: socket.socket, seconds_left: Callable[[], float]) -> None:
         self._socket = connected
         self._arriving = connected.makefile("rb", buffering=0)
-        self._deadline = deadline
+        self._seconds_left = seconds_left
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        self._socket.settimeout(self._deadline.seconds_left())
+        self._socket.settimeout(self._seconds_left())
         return self._arriving.readinto(buffer)
 
     def close(self) -> None:

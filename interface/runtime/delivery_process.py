@@ -17,7 +17,7 @@ from interface.runtime.busy_calendar_loop import read_busy_calendars
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
 from interface.runtime.retention_loop import delete_hourly
 from interface.settings import Settings
-from interface.webhooks.channel import WebhookChannel
+from interface.webhooks.channel import Silences, WebhookChannel
 
 WEBHOOK_SENDERS = 2  # so that one slow receiver does not hold up all others
 
@@ -35,7 +35,8 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     with command_database.database(settings) as conninfo:
         services = build(settings, conninfo)
         channels: list[Channel] = [MailChannel(services)]
-        channels += [WebhookChannel(services)] * WEBHOOK_SENDERS
+        silences: Silences = {}
+        channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
         senders = [
             Sender(conninfo, services.deliveries, channel, now=services.now, claim=claim)
             for channel in channels

@@ -1,14 +1,18 @@
 """The channel of deliveries that are messages to webhooks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from application.deliveries.delivery import Delivery
 from application.deliveries.outbox import WEBHOOK
-from application.deliveries.sender import Failed, NotNeeded, Refused
+from application.deliveries.sender import Failed, NotNeeded, Refused, Send
+from application.delivery_facts import FactReader, Facts
 from application.outgoing import AddressNotAllowed, RequestFailed
 from application.webhooks.secrets import SecretUnreadable
+from application.webhooks.webhooks import Recipient
 from interface.bootstrap import Services
 
 FIRST_PAUSE = timedelta(seconds=15)
@@ -24,39 +28,61 @@ class _Silence:
     answer: str
 
 
+Silences = dict[UUID, _Silence]
+"""The receivers that gave no answer. Several channels may share it."""
+
+
 class WebhookChannel:
-    """Sends messages to webhooks. Several senders may share it.
+    """Sends messages to webhooks.
 
     Each message to a receiver that does not answer takes a quarter of a minute. So that those to
     other receivers don't wait for it, further ones to the same receiver fail at once for a while.
     """
 
     name = WEBHOOK
-    at_once = 8  # all of which wait for the first receiver that hangs
+    at_once = 16  # all of which wait for the first receiver that hangs
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, silences: Silences | None = None) -> None:
         self._services = services
-        self._silences: dict[UUID, _Silence] = {}
+        self._facts = FactReader(services.event_store, services.accounts)
+        self._connections = services.outgoing.connections()
+        self._silences: Silences = {} if silences is None else silences
 
-    def send(self, delivery: Delivery) -> str:
-        """Sends the message of a delivery and returns the status of the answer."""
+    def prepare(self, deliveries: Collection[Delivery]) -> Send:
+        """Reads the webhooks and what they are told. Each message is written when it is sent."""
         # The schemas take some memory, which is needed from the first message on.
+        from interface.webhooks.messages import wanted_by
+
+        services = self._services
+        recipients = services.webhooks.recipients(
+            {UUID(delivery.target) for delivery in deliveries}, now=services.now()
+        )
+        facts = self._facts.read(
+            [wanted for delivery in deliveries for wanted in wanted_by(delivery)],
+            {delivery.owner_id for delivery in deliveries},
+        )
+        return partial(self._send, facts, recipients)
+
+    def _send(self, facts: Facts, recipients: dict[UUID, Recipient], delivery: Delivery) -> str:
+        """Sends the message of a delivery and returns the status of the answer."""
         from interface.webhooks import messages
 
         services = self._services
-        webhook = services.webhooks.find(UUID(delivery.target))
-        if webhook is None or not webhook.is_active:
+        recipient = recipients.get(UUID(delivery.target))
+        if recipient is None or not recipient.webhook.is_active:
             raise NotNeeded
+        webhook = recipient.webhook
         silence = self._silences.get(webhook.id)
         if silence is not None and services.now() < silence.until:
             raise Failed(silence.answer)
-        body = messages.message(services, delivery, with_personal_data=webhook.personal_data)
+        body = messages.message(facts, delivery, with_personal_data=webhook.personal_data)
         try:
             answer = services.webhooks.send(
-                webhook,
+                recipient,
                 message_id=messages.message_id(delivery),
                 body=body,
                 now=services.now(),
+                connections=self._connections,
             )
         except SecretUnreadable as error:
             raise Refused(error.detail) from error
@@ -66,13 +92,15 @@ class WebhookChannel:
         self._silences.pop(webhook.id, None)
         if answer.is_gone:
             services.webhooks.pause_gone(webhook)
+            del recipients[webhook.id]
             raise Refused(f"{answer}: the receiver wants no more messages.")
         if not answer.is_accepted:
             raise Failed(str(answer))
         return str(answer)
 
     def close(self) -> None:
-        """Does nothing: each message has a connection of its own."""
+        """Closes the connections to the receivers."""
+        self._connections.close()
 
     def _remember(self, webhook_id: UUID, answer: str) -> None:
         before = self._silences.get(webhook_id)

@@ -4,6 +4,7 @@ Links and bookings are as the event left them. What people typed is read when a 
 so that it says nothing about anybody who is forgotten by then.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,12 +13,12 @@ from uuid import UUID, uuid5
 import msgspec
 
 from application.deliveries.delivery import Delivery
-from application.people import personal_data
+from application.delivery_facts import Facts
+from application.eventstore.loading import Wanted
 from application.people.personal_data import Invitee
+from application.webhooks.webhooks import WebhookEvent
 from domain.booking import Booking
-from domain.calendar import Calendar
 from domain.link import SingleUseLink
-from interface.bootstrap import Services
 from interface.web.fields import in_utc
 from interface.web.response_schemas import BookingOutput, LinkOutput
 from projections.views import booking_calendar, link_list
@@ -37,15 +38,27 @@ def trial_message(at: datetime) -> str:
     return _body(TRIAL, at, {})
 
 
-def message(services: Services, delivery: Delivery, *, with_personal_data: bool) -> str:
-    """Returns the body of the message of a delivery: JSON.
+def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking] | Wanted[SingleUseLink]]:
+    """Yields the versions of its link and of its booking that a message tells of."""
+    link_id = _link_id(delivery)
+    if delivery.booking_id is None:
+        yield Wanted(SingleUseLink, link_id, delivery.fact_version)
+        if delivery.kind == WebhookEvent.LINK_REDEEMED:
+            yield Wanted(Booking, Booking.id_for(link_id), 1)
+    else:
+        yield Wanted(SingleUseLink, link_id)
+        yield Wanted(Booking, delivery.booking_id, delivery.fact_version)
+
+
+def message(facts: Facts, delivery: Delivery, *, with_personal_data: bool) -> str:
+    """Returns the body of the message of a delivery, JSON, written from what was read for it.
 
     Without personal data, all that was typed is null, except the link's reference.
     """
     if delivery.booking_id is None:
-        data = _link(services, delivery, with_personal_data=with_personal_data)
+        data = _link(facts, delivery, with_personal_data)
     else:
-        data = _booking(services, delivery, delivery.booking_id, with_personal_data)
+        data = _booking(facts, delivery, delivery.booking_id, with_personal_data)
     return _body(delivery.kind, delivery.due_at, data)
 
 
@@ -54,17 +67,15 @@ def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:
     return msgspec.json.encode(message).decode()
 
 
-def _link(services: Services, delivery: Delivery, *, with_personal_data: bool) -> dict[str, Any]:
-    link = services.event_store.get(
-        SingleUseLink, _link_id(delivery), version=delivery.fact_version
-    )
-    typed = _typed(services, link)
+def _link(facts: Facts, delivery: Delivery, with_personal_data: bool) -> dict[str, Any]:
+    link = facts.link(_link_id(delivery), delivery.fact_version)
+    typed = _typed(facts, link)
     if not with_personal_data:
         typed = {REFERENCE: typed[REFERENCE]} if REFERENCE in typed else {}
     details = link_list.details_of(link, typed, now=delivery.due_at)
     if link.booking_id is not None:
-        booking = services.event_store.get(Booking, link.booking_id, version=1)
-        made = personal_data.find(services.database, booking.id) if with_personal_data else None
+        booking = facts.booking(link.booking_id, 1)
+        made = facts.rows_of(booking.id).get(1) if with_personal_data else None
         details = replace(
             details,
             redeemed_at=link.modified_on,
@@ -81,19 +92,18 @@ def _link(services: Services, delivery: Delivery, *, with_personal_data: bool) -
 
 
 def _booking(
-    services: Services, delivery: Delivery, booking_id: UUID, with_personal_data: bool
+    facts: Facts, delivery: Delivery, booking_id: UUID, with_personal_data: bool
 ) -> dict[str, Any]:
-    store = services.event_store
-    booking = store.get(Booking, booking_id, version=delivery.fact_version)
-    terms = store.get(Calendar, booking.calendar_id, version=booking.calendar_version).terms
-    typed = personal_data.texts_of(services.database, booking_id) if with_personal_data else {}
-    reference = _typed(services, store.get(SingleUseLink, _link_id(delivery))).get(REFERENCE)
-    data: dict[str, Any] = BookingOutput().dump(booking_calendar.row_of(booking, terms, typed))
+    booking = facts.booking(booking_id, delivery.fact_version)
+    typed = facts.texts_of(booking_id) if with_personal_data else {}
+    reference = _typed(facts, facts.link(_link_id(delivery))).get(REFERENCE)
+    row = booking_calendar.row_of(booking, facts.agreed_terms(booking), typed)
+    data: dict[str, Any] = BookingOutput().dump(row)
     return data | {REFERENCE: reference}
 
 
-def _typed(services: Services, link: SingleUseLink) -> dict[str, str]:
-    row = personal_data.find(services.database, link.id, link.typed_version)
+def _typed(facts: Facts, link: SingleUseLink) -> dict[str, str]:
+    row = facts.rows_of(link.id).get(link.typed_version)
     return row.data if row else {}
 
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from application.outgoing import AddressNotAllowed, RequestFailed
 from application.webhooks.secrets import SecretUnreadable
+from application.webhooks.webhooks import WebhookNotFound
 from interface.bootstrap import Services
 from interface.web.problems import Overloaded
 from interface.webhooks.messages import trial_message
@@ -29,12 +30,15 @@ def try_webhook(services: Services, owner_id: UUID, webhook_id: UUID) -> Trial:
     are tried, because each holds a thread of the web server.
     """
     webhook = services.webhooks.one(owner_id, webhook_id)
+    now = services.now()
+    recipient = services.webhooks.recipients([webhook.id], now=now).get(webhook.id)
+    if recipient is None:
+        raise WebhookNotFound
     if not _turns.acquire(blocking=False):
         raise Overloaded
-    now = services.now()
     try:
         answer = services.webhooks.send(
-            webhook,
+            recipient,
             message_id=f"msg_{uuid4().hex}",
             body=trial_message(now),
             now=now,

@@ -11,6 +11,7 @@ _SCRIPT = """
 import os, sys
 from datetime import timedelta
 from interface.mail import writer  # what a sender loads for its first mail
+from interface.webhooks import messages  # and for its first message
 from interface.runtime import delivery_process
 from interface.settings import Settings
 

@@ -66,6 +66,8 @@ class _Handler(StreamRequestHandler):
         lines = []
         while line := self.rfile.readline().rstrip(b"\r\n"):
             lines.append(line.decode())
+        if not lines:  # the other side has hung up
+            return ""
         request = "\n".join(lines)
         length = email.message_from_string("\n".join(lines[1:])).get("Content-Length", "0")
         body = self.rfile.read(int(length))

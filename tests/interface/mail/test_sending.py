@@ -1,6 +1,7 @@
 """How mails get to a mail server: retried, parked, and each once although many send."""
 
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from application.deliveries import sender as sending
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
+from application.deliveries.sender import Send as Sending
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.smtp_address import SmtpServer
@@ -164,6 +166,9 @@ def test_a_sender_gives_back_what_it_has_not_come_to_within_a_second(
 ) -> None:
     class SlowChannel:
         name, at_once = "mail", 16
+
+        def prepare(self, deliveries: Collection[Delivery]) -> Sending:
+            return self.send
 
         def send(self, delivery: Delivery) -> str:
             clock.advance(seconds=2)
