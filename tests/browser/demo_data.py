@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.calendar_feeds import FeedDetail
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from application.people.personal_data import Invitee
 from application.webhooks.webhooks import WebhookEvent
 from domain.booking_rules import Availability
