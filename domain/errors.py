@@ -157,7 +157,7 @@ class StaleVersion(AdmitOneError):
 
 
 class IdempotencyMismatch(AdmitOneError):
-    """This Idempotency-Key was used for another booking with this link."""
+    """This Idempotency-Key was used for another request."""
 
 
 class Unavailable(AdmitOneError):

@@ -1,4 +1,7 @@
-"""The decision to issue a link for a calendar, as a function of everything that it depends on."""
+"""The decision to issue a link for a calendar, as a function of everything that it depends on.
+
+A repeated request is recognised by its idempotency key, and is answered as before.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +10,7 @@ from zoneinfo import ZoneInfo
 from domain.availability import is_offered
 from domain.booking_rules import LIMITS, BookingRules
 from domain.calendar import Calendar
-from domain.errors import Invalid, Sentence, SlotNotOffered
+from domain.errors import IdempotencyMismatch, Invalid, Sentence, SlotNotOffered
 from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, MOST_OFFERED_SLOTS, Offer
 
@@ -21,6 +24,7 @@ def issue(
     personal_data: str | None,
     actor: str,
     now: datetime,
+    idempotency_key: str | None = None,
 ) -> SingleUseLink:
     """Issues a link that offers the part of the calendar that `offer` describes.
 
@@ -35,9 +39,33 @@ def issue(
         expires_at=expires_at,
         offer=None if offer == EVERYTHING else offer,
         personal_data=personal_data,
+        idempotency_key=idempotency_key,
         actor=actor,
         now=now,
     )
+
+
+def confirm_repeat(
+    first: SingleUseLink,
+    *,
+    idempotency_key: str,
+    calendar_id: UUID,
+    expires_at: datetime,
+    offer: Offer,
+    personal_data: str | None,
+) -> None:
+    """Checks that a repeated request asks for the same link as the first one.
+
+    `first` is the first version of the link. `personal_data` commits to what was typed this time,
+    with the salt of the first time; `expires_at` counts from when the link was issued.
+
+    Raises `IdempotencyMismatch`.
+    """
+    issued = first.issuing_key, first.calendar_id, first.expires_at, first.personal_data
+    if issued != (idempotency_key, calendar_id, expires_at, personal_data):
+        raise IdempotencyMismatch
+    if (first.offer or EVERYTHING) != offer:
+        raise IdempotencyMismatch
 
 
 def check_offer(offer: Offer, rules: BookingRules, *, now: datetime) -> None:

@@ -47,21 +47,29 @@ class SingleUseLink(Aggregate):
         """`personal_data` commits to what the owner typed, which stays outside the log.
 
         That is recipient, note, reference and the details to fill in for the invitee.
+        `idempotency_key` is a SHA-256 of the key that the request carried, if any: see
+        `application.commands.repeated_issuing`.
         """
 
         TOPIC = "link.issued"
-        class_version = 2
+        class_version = 3
         owner_id: UUID
         calendar_id: UUID
         expires_at: datetime
         offer: Offer | None
         personal_data: str | None
+        idempotency_key: str | None
         actor: str
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """Every link offered all of its calendar."""
             state["offer"] = None
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """No request to issue links could carry a key."""
+            state["idempotency_key"] = None
 
     class Changed(Aggregate.Event):
         """Expiry and typed text are replaced: these are all of the new ones."""
@@ -97,12 +105,14 @@ class SingleUseLink(Aggregate):
         expires_at: datetime,
         offer: Offer | None,
         personal_data: str | None,
+        idempotency_key: str | None,
     ) -> None:
         self.owner_id = owner_id
         self.calendar_id = calendar_id
         self.expires_at = expires_at
         self.offer = offer
         self.personal_data = personal_data
+        self.issuing_key = idempotency_key
         self.typed_version = 1  # of the event that committed to the typed text
         self.booking_id: UUID | None = None
         self.idempotency_key: str | None = None
@@ -121,6 +131,7 @@ class SingleUseLink(Aggregate):
         now: datetime,
         link_id: UUID | None = None,
         offer: Offer | None = None,
+        idempotency_key: str | None = None,
     ) -> Self:
         """Issues an active link. Without `offer` it offers all of its calendar.
 
@@ -135,6 +146,7 @@ class SingleUseLink(Aggregate):
             expires_at=expires_at,
             offer=offer,
             personal_data=personal_data,
+            idempotency_key=idempotency_key,
             actor=actor,
             timestamp=now,
         )

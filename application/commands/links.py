@@ -3,49 +3,24 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
+from application.commands.new_link import NewLink
+from application.commands.repeated_issuing import IssuingKey, confirm_replaced, issued_before
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
-from application.eventstore.loading import Wanted
+from application.eventstore.loading import LinkOrigin, Wanted
 from application.eventstore.recorder import PersonalDataRow, StaleRead, VersionConflict
 from application.people import personal_data
-from application.people.personal_data import Prefill
 from domain import issuing
 from domain.calendar import Calendar
 from domain.errors import AdmitOneError, CalendarArchived, Invalid, LinkNotFound, LinkRevoked
 from domain.link import SingleUseLink
-from domain.offer import EVERYTHING, Offer
 
 LARGEST_BATCH = 500
 UNASKED_SECONDS = 5.0
 """For so long after its log was read, links are issued for a calendar without asking again."""
-DEFAULT_LINK_LIFE = timedelta(days=90)
-
-
-@dataclass(frozen=True)
-class NewLink:
-    """A link to issue. `expires_at` is UTC; None means 90 days from now.
-
-    A link with a `link_id` is issued only once: a repeated request gets the same link.
-    `reference` is an id that a program of the owner gives it.
-    """
-
-    recipient: str | None = None
-    note: str | None = None
-    expires_at: datetime | None = None
-    link_id: UUID | None = None
-    reference: str | None = None
-    prefill: Prefill | None = None
-    offer: Offer = EVERYTHING
-
-    @property
-    def typed(self) -> dict[str, str]:
-        """What was typed about a person, as it is stored beside the log."""
-        return personal_data.without_empty(
-            personal_data.link_data(self.recipient, self.note, self.reference, self.prefill)
-        )
 
 
 @dataclass(frozen=True)
@@ -70,44 +45,48 @@ class LinkCommands:
         links: Sequence[NewLink],
         actor: str,
         now: datetime,
+        idempotency_key: str | None = None,
     ) -> Written[list[SingleUseLink]]:
         """Issues 1 to 500 links, all or none.
 
-        Raises `CalendarArchived`, `CalendarNotFound` or `Invalid`, which names a field of one
-        link among several as `links.<place>.<field>`.
+        The same `idempotency_key` of the same account with the same links gets the first answer
+        again: the links as they were issued.
+
+        Raises `CalendarArchived`, `CalendarNotFound`, `IdempotencyMismatch`, or `Invalid`, which
+        names a field of one link among several as `links.<place>.<field>`. If the text of a link
+        was erased since an earlier request, raises what ended that link.
         """
         if not 1 <= len(links) <= LARGEST_BATCH:
             raise Invalid({"links": [f"Must be 1 to {LARGEST_BATCH} links."]})
 
+        store = self.event_store
+        key = None if idempotency_key is None else IssuingKey(owner_id, idempotency_key)
+
         def issue_for(calendar: Calendar) -> Written[list[SingleUseLink]]:
-            issued, rows = _issue_all(calendar, links, actor=actor, now=now)
-            try:
-                position = self.event_store.record(
-                    *issued, personal_data=rows, unchanged=[calendar]
-                )
-                return Written(issued, position)
-            except StaleRead:
-                raise
-            except VersionConflict:  # a repeated request
-                loaded = self.event_store.load(*(Wanted(SingleUseLink, each.id) for each in issued))
-                return Written(
-                    [loaded.get_own(SingleUseLink, each.id, owner_id) for each in issued],
-                    self.event_store.head(),
-                )
+            issued, rows = _issue_all(calendar, links, key, actor=actor, now=now)
+            position = store.record(*issued, personal_data=rows, unchanged=[calendar])
+            return Written(issued, position)
 
         def decide() -> Written[list[SingleUseLink]]:
-            return issue_for(self.event_store.get_own(Calendar, calendar_id, owner_id))
+            return issue_for(store.get_own(Calendar, calendar_id, owner_id))
 
+        def decide_by(key: IssuingKey) -> Written[list[SingleUseLink]]:
+            first = Wanted(SingleUseLink, key.link_id(0))
+            loaded = store.load(Wanted(Calendar, calendar_id), first)
+            if loaded.find(SingleUseLink, first.id):
+                return issued_before(store, key, calendar_id=calendar_id, links=links, now=now)
+            return issue_for(loaded.get_own(Calendar, calendar_id, owner_id))
+
+        if key is not None:
+            return store.retry_on_conflict(lambda: decide_by(key))
         with deadline():
-            calendar = self.event_store.remembered_calendar(
-                calendar_id, for_seconds=UNASKED_SECONDS
-            )
+            calendar = store.remembered_calendar(calendar_id, for_seconds=UNASKED_SECONDS)
             if calendar is not None and calendar.owner_id == owner_id:
                 # The append checks that it is still the newest. If not, or if it is refused by
                 # what is remembered, the log decides.
                 with suppress(StaleRead, CalendarArchived, Invalid):
                     return issue_for(calendar)
-            return self.event_store.retry_on_conflict(decide)
+            return store.retry_on_conflict(decide)
 
     def change(
         self,
@@ -201,25 +180,43 @@ class LinkCommands:
         return self.event_store.retry_on_conflict(decide)
 
     def replace(
-        self, *, link_id: UUID, owner_id: UUID, actor: str, now: datetime
+        self,
+        *,
+        link_id: UUID,
+        owner_id: UUID,
+        actor: str,
+        now: datetime,
+        idempotency_key: str | None = None,
     ) -> Written[SingleUseLink]:
         """Revokes a link and issues one like it, with the same lifetime, in one transaction.
 
-        Raises `LinkRedeemed`, `LinkRevoked`, `CalendarArchived` or `LinkNotFound`.
+        The same `idempotency_key` for the same link gets the first answer again: the new link as
+        it was issued.
+
+        Raises `LinkRedeemed`, `LinkRevoked`, `CalendarArchived`, `IdempotencyMismatch` or
+        `LinkNotFound`.
         """
-        new_id = uuid4()
+        key = None if idempotency_key is None else IssuingKey(owner_id, idempotency_key)
+        new_id = uuid4() if key is None else key.link_id(0)
 
         def decide() -> Written[SingleUseLink]:
             origin = self.event_store.origin_of(link_id)
             loaded = self.event_store.load(
-                Wanted(SingleUseLink, link_id), Wanted(Calendar, origin.calendar_id)
+                Wanted(SingleUseLink, link_id),
+                Wanted(Calendar, origin.calendar_id),
+                *([Wanted(SingleUseLink, new_id, 1)] if key else []),
             )
+            if key and (first := loaded.find(SingleUseLink, new_id, 1)):
+                confirm_replaced(key, link_id, first)
+                return Written(first, self.event_store.head())
             old = loaded.get_own(SingleUseLink, link_id, owner_id)
+            if LinkOrigin.of(old) != origin:
+                raise VersionConflict(link_id, 1)  # another one since the database was restored
             calendar = loaded.get(Calendar, origin.calendar_id)
-            calendar.must_take_links()
             row = personal_data.find(self.event_store.database, link_id, old.typed_version)
             rows, commitment = personal_data.row_for(new_id, 1, row.data if row else {})
             old.revoke(personal_data=None, replaced_by=new_id, actor=actor, now=now)
+            calendar.must_take_links()
             # Its slots may have passed since the old one was issued, so the offer isn't checked.
             new = SingleUseLink.issue(
                 link_id=new_id,
@@ -228,6 +225,7 @@ class LinkCommands:
                 expires_at=now + (old.expires_at - old.created_on),
                 offer=old.offer,
                 personal_data=commitment,
+                idempotency_key=key.when_replacing(link_id) if key else None,
                 actor=actor,
                 now=now,
             )
@@ -238,7 +236,12 @@ class LinkCommands:
 
 
 def _issue_all(
-    calendar: Calendar, links: Sequence[NewLink], *, actor: str, now: datetime
+    calendar: Calendar,
+    links: Sequence[NewLink],
+    key: IssuingKey | None,
+    *,
+    actor: str,
+    now: datetime,
 ) -> tuple[list[SingleUseLink], list[PersonalDataRow]]:
     """Issues all links and returns them with their rows. Raises `Invalid` with every fault."""
     issued: list[SingleUseLink] = []
@@ -246,7 +249,7 @@ def _issue_all(
     errors: dict[str, Sequence[str]] = {}
     for place, new in enumerate(links):
         try:
-            link, row = _issue(calendar, new, new.link_id or uuid4(), actor=actor, now=now)
+            link, row = _issue(calendar, new, key, place, actor=actor, now=now)
         except Invalid as invalid:
             for field, sentences in invalid.errors.items():
                 errors[f"links.{place}.{field}"] = sentences
@@ -259,15 +262,23 @@ def _issue_all(
 
 
 def _issue(
-    calendar: Calendar, new: NewLink, link_id: UUID, *, actor: str, now: datetime
+    calendar: Calendar,
+    new: NewLink,
+    key: IssuingKey | None,
+    place: int,
+    *,
+    actor: str,
+    now: datetime,
 ) -> tuple[SingleUseLink, list[PersonalDataRow]]:
+    link_id = uuid4() if key is None else key.link_id(place)
     rows, commitment = personal_data.row_for(link_id, 1, new.typed)
     link = issuing.issue(
         calendar,
         link_id=link_id,
-        expires_at=new.expires_at or now + DEFAULT_LINK_LIFE,
+        expires_at=new.expiry(now),
         offer=new.offer,
         personal_data=commitment,
+        idempotency_key=key.when_issuing if key else None,
         actor=actor,
         now=now,
     )

@@ -1,12 +1,13 @@
 """The command that redeems a link: loads what the domain decides from, and saves."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.commands.repeated_issuing import hash_of
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
-from application.eventstore.loading import Loaded, Wanted
+from application.eventstore.loading import LinkOrigin, Loaded, Wanted
+from application.eventstore.recorder import VersionConflict
 from application.eventstore.streams import OwnersTime
 from application.people import personal_data
 from application.people.personal_data import Invitee
@@ -75,8 +76,7 @@ class RedemptionCommands:
         request = RedemptionRequest(
             start=start,
             personal_data=commitment,
-            idempotency_key=idempotency_key
-            and hashlib.sha256(idempotency_key.encode()).hexdigest(),
+            idempotency_key=idempotency_key and hash_of(idempotency_key),
             actor=INVITEE,
             now=now,
         )
@@ -118,7 +118,9 @@ class RedemptionCommands:
         both = Wanted(SingleUseLink, link_id), Wanted(Calendar, calendar_id)
 
         def calendar_of(loaded: Loaded) -> Calendar:
-            loaded.get(SingleUseLink, link_id)  # first, because it is what people ask for
+            link = loaded.get(SingleUseLink, link_id)  # first: it is what people ask for
+            if LinkOrigin.of(link) != origin:
+                raise VersionConflict(link_id, 1)  # another one since the database was restored
             return loaded.get(Calendar, calendar_id)
 
         calendar = store.remembered_calendar(calendar_id) or calendar_of(store.load(*both))

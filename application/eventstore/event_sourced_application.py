@@ -128,8 +128,7 @@ class EventSourcedApplication(Application[UUID]):
 
     def _remember(self, aggregate: Any, last: StoredRow, *, confirmed_at: float) -> None:
         if isinstance(aggregate, SingleUseLink):
-            origin = LinkOrigin(aggregate.calendar_id, aggregate.owner_id, aggregate.offer)
-            self._origins.put(aggregate.id, origin)
+            self._origins.put(aggregate.id, LinkOrigin.of(aggregate))
         elif isinstance(aggregate, Calendar):
             self._memory.remember(aggregate, last, events=1, confirmed_at=confirmed_at)
         elif isinstance(aggregate, AgendaDay):
@@ -155,8 +154,7 @@ class EventSourcedApplication(Application[UUID]):
         """Returns what never changes about a link. Raises `LinkNotFound`."""
         if origin := self._origins.get(link_id):
             return origin
-        link = self.get(SingleUseLink, link_id)
-        return LinkOrigin(link.calendar_id, link.owner_id, link.offer)
+        return LinkOrigin.of(self.get(SingleUseLink, link_id))
 
     def find(self, kind: type[A], aggregate_id: UUID, *, version: int | None = None) -> A | None:
         """Returns the aggregate as the log has it now, or as it was at `version`."""

@@ -38,6 +38,11 @@ class LinkOrigin:
     owner_id: UUID
     offer: Offer | None
 
+    @classmethod
+    def of(cls, link: SingleUseLink) -> "LinkOrigin":
+        """Returns the origin of a link."""
+        return cls(link.calendar_id, link.owner_id, link.offer)
+
 
 @dataclass(frozen=True)
 class Wanted(Generic[A]):

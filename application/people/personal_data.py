@@ -8,7 +8,7 @@ and once the row is deleted, its salt with it, the commitment says nothing about
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -99,6 +99,16 @@ def find(
         (originator_id, originator_version),
     )
     return rows[0] if rows else None
+
+
+def first_rows(database: Database, originator_ids: Sequence[UUID]) -> dict[UUID, PersonalDataRow]:
+    """Returns the rows of the first events of these bookings or links, as far as they have one."""
+    rows = database.fetch_objects(
+        PersonalDataRow,
+        f"{_SELECT} WHERE originator_id = ANY(%s) AND originator_version = 1",
+        (list(originator_ids),),
+    )
+    return {row.originator_id: row for row in rows}
 
 
 def rows_of(database: Database, originator_id: UUID) -> dict[int, PersonalDataRow]:

@@ -5,8 +5,6 @@ from typing import Any
 from application.people.rate_limits import TooManyAttempts
 from domain.errors import (
     Busy,
-    IdempotencyMismatch,
-    Invalid,
     LinkExpired,
     LinkNotFound,
     LinkRedeemed,
@@ -15,10 +13,14 @@ from domain.errors import (
     SlotTaken,
 )
 from domain.link import LinkStatus
-from interface.api.decorators import Blueprint, with_log_position
+from interface.api.decorators import (
+    Blueprint,
+    idempotency_key,
+    takes_idempotency_key,
+    with_log_position,
+)
 from interface.api.free_slots import free_slots
-from interface.api.openapi import LOG_POSITION, has_etag, reads_header, refuses
-from interface.current_request import this_request
+from interface.api.openapi import LOG_POSITION, has_etag, refuses
 from interface.web.invitation import active_invitation
 from interface.web.rate_limits import limiting_invalid_redemptions
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
@@ -32,7 +34,6 @@ blueprint = Blueprint(
     description="What an invitee can do with a link. The token is the only credential.",
 )
 
-LONGEST_IDEMPOTENCY_KEY = 255
 REFUSED = (LinkNotFound, LinkRedeemed, LinkExpired, LinkRevoked, TooManyAttempts)
 
 
@@ -74,17 +75,8 @@ def slots(query: dict[str, Any], token: str) -> Any:
 @counting_refusals
 @limiting_invalid_redemptions
 @blueprint.arguments(RedeemInput)
-@reads_header(
-    "Idempotency-Key",
-    "A repeated key with the same body gets the first response again.",
-    schema={
-        "type": "string",
-        "minLength": 1,
-        "maxLength": LONGEST_IDEMPOTENCY_KEY,
-        "pattern": "^[ -~]+$",
-    },
-)
-@refuses(*REFUSED, SlotTaken, SlotNotOffered, IdempotencyMismatch, Invalid, Busy)
+@takes_idempotency_key
+@refuses(*REFUSED, SlotTaken, SlotNotOffered, Busy)
 @blueprint.response(201, RedemptionOutput, headers=LOG_POSITION)
 def redeem_link(body: dict[str, Any], token: str) -> Any:
     """Book a slot.
@@ -94,16 +86,5 @@ def redeem_link(body: dict[str, Any], token: str) -> Any:
     the same body gets the first response again.
     """
     with recording_refusals(token):
-        redeemed = redeem(token, idempotency_key=_idempotency_key(), **body)
+        redeemed = redeem(token, idempotency_key=idempotency_key(), **body)
     return confirmation(redeemed.value), with_log_position(redeemed)
-
-
-def _idempotency_key() -> str | None:
-    key: str | None = this_request().environ.get("HTTP_IDEMPOTENCY_KEY")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY or not (key.isascii() and key.isprintable()):
-        raise Invalid(
-            {"Idempotency-Key": [f"Must be 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters."]}
-        )
-    return key

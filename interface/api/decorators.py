@@ -12,7 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from application.eventstore.event_sourced_application import Written
 from application.people.rate_limits import WRONG_KEYS, TooManyAttempts
 from application.people.recent_callers import Caller
-from domain.errors import Invalid, StaleVersion, ViewBehind
+from domain.errors import IdempotencyMismatch, Invalid, StaleVersion, ViewBehind
 from interface.api.answers import Answer
 from interface.api.arguments import reader
 from interface.api.openapi import complete, has_etag, note, reads_header, refuses
@@ -36,6 +36,8 @@ R = TypeVar("R")
 V = TypeVar("V", bound=Callable[..., Any])
 
 Headers = dict[str, str]
+
+LONGEST_IDEMPOTENCY_KEY = 255
 
 _REFUSALS_OF_ARGUMENTS: dict[str, tuple[type[Exception], ...]] = {
     "json": (Invalid, Malformed, RequestEntityTooLarge, UnsupportedMediaType),
@@ -214,6 +216,33 @@ def names_version(view: V) -> V:
         schema={"type": "string"},
     )(view)
     return refuses(PreconditionRequired, StaleVersion)(documented)
+
+
+def takes_idempotency_key(view: V) -> V:
+    """Documents that a request can be repeated by its key, which `idempotency_key` returns."""
+    documented = reads_header(
+        "Idempotency-Key",
+        "A repeated key with the same body gets the first response again.",
+        schema={
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_IDEMPOTENCY_KEY,
+            "pattern": "^[ -~]+$",
+        },
+    )(view)
+    return refuses(IdempotencyMismatch, Invalid)(documented)
+
+
+def idempotency_key() -> str | None:
+    """Returns the key that the request carries, or None. Raises `Invalid`."""
+    key: str | None = this_request().environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY or not (key.isascii() and key.isprintable()):
+        raise Invalid(
+            {"Idempotency-Key": [f"Must be 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters."]}
+        )
+    return key
 
 
 def version_read() -> int | None:

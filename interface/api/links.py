@@ -1,10 +1,10 @@
 """Endpoints about links, for their owner."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from application.commands.links import NewLink
+from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.eventstore.event_sourced_application import Written
 from application.people import personal_data
 from domain.errors import (
@@ -23,10 +23,12 @@ from interface.api.calls import address_of
 from interface.api.decorators import (
     Blueprint,
     caller,
+    idempotency_key,
     names_version,
     requires,
     revalidates,
     shows,
+    takes_idempotency_key,
     version_read,
     version_tag,
     with_log_position,
@@ -63,6 +65,9 @@ blueprint = Blueprint(
 )
 
 
+ERASED = (LinkRedeemed, LinkRevoked)
+"""Refusals of a repeated request whose text was erased meanwhile."""
+
 _EXAMPLE = {
     "recipient": "Ada Lovelace",
     "note": "First interview",
@@ -76,7 +81,8 @@ _EXAMPLE = {
 @blueprint.route("/calendars/<uuid:calendar_id>/links", methods=["POST"])
 @requires("links")
 @blueprint.arguments(LinkInput, required=False, example=_EXAMPLE)
-@refuses(CalendarNotFound, CalendarArchived, Busy)
+@takes_idempotency_key
+@refuses(CalendarNotFound, CalendarArchived, *ERASED, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a single-use link.
@@ -85,9 +91,11 @@ def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
     expires after 90 days unless the body says otherwise. Recipient, note and reference are for the
     owner alone: invitees never see them. `prefill` is for the invitee: the booking form is filled
     in with it. By default a link offers all slots of its calendar; `offer` limits it to some of
-    them, and may give it a duration of its own.
+    them, and may give it a duration of its own. Send an `Idempotency-Key` so that the request can
+    be repeated safely: the same key of the same account with the same body gets the first response
+    again.
     """
-    new = _new_link(body, services().now())
+    new = _new_link(body)
     try:
         issued = _issue(calendar_id, [new])
     except Invalid as invalid:
@@ -96,24 +104,25 @@ def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
         ) from None
     (link,) = issued.value
     headers = with_log_position(issued, version_tag(link) | _location(link))
-    return _present(link, new.typed), headers
+    return _present_issued(link, new.typed), headers
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
 @requires("links")
 @blueprint.arguments(LinkBatchInput, example={"links": [_EXAMPLE, {"recipient": "Grace Hopper"}]})
-@refuses(CalendarNotFound, CalendarArchived, Busy)
+@takes_idempotency_key
+@refuses(CalendarNotFound, CalendarArchived, *ERASED, Busy)
 @blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
 def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue up to 500 links.
 
-    Issues all of them or none. They are returned in the order of the request.
+    Issues all of them or none. They are returned in the order of the request. Send an
+    `Idempotency-Key` so that the request can be repeated safely.
     """
-    now = services().now()
-    new = [_new_link(fields, now) for fields in body["links"]]
+    new = [_new_link(fields) for fields in body["links"]]
     issued = _issue(calendar_id, new)
     links = zip(issued.value, new, strict=True)
-    items = [_present(link, each.typed) for link, each in links]
+    items = [_present_issued(link, each.typed) for link, each in links]
     return {"items": items}, with_log_position(issued)
 
 
@@ -253,13 +262,15 @@ def revoke(body: dict[str, Any], link_id: UUID) -> Any:
 @blueprint.route("/links/<uuid:link_id>/replace", methods=["POST"])
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
+@takes_idempotency_key
 @refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def replace(link_id: UUID) -> Any:
     """Replace a link.
 
     Revokes the link and issues one with the same texts and the same offer that is valid for as
-    long, in one step.
+    long, in one step. Send an `Idempotency-Key` so that the request can be repeated safely: without
+    one, the link that is replaced was revoked the second time.
     """
     current = services()
     replaced = current.links.replace(
@@ -267,10 +278,11 @@ def replace(link_id: UUID) -> Any:
         owner_id=caller().account_id,
         actor=caller().actor,
         now=current.now(),
+        idempotency_key=idempotency_key(),
     )
     new = replaced.value
     headers = with_log_position(replaced, version_tag(new) | _location(new))
-    return _present(new, _typed(new)), headers
+    return _present_issued(new, _typed(new)), headers
 
 
 def _own(link_id: UUID) -> LinkRow:
@@ -286,17 +298,16 @@ def _issue(calendar_id: UUID, links: list[NewLink]) -> Written[list[SingleUseLin
         links=links,
         actor=caller().actor,
         now=current.now(),
+        idempotency_key=idempotency_key(),
     )
 
 
-def _new_link(fields: dict[str, Any], now: datetime) -> NewLink:
-    expires_at = fields.get("expires_at")
-    if "expires_in_days" in fields:
-        expires_at = now + timedelta(days=fields["expires_in_days"])
+def _new_link(fields: dict[str, Any]) -> NewLink:
     return NewLink(
         recipient=fields.get("recipient"),
         note=fields.get("note"),
-        expires_at=expires_at,
+        expires_at=fields.get("expires_at"),
+        life=timedelta(days=fields.get("expires_in_days", DEFAULT_LINK_LIFE.days)),
         reference=fields.get("reference"),
         prefill=fields.get("prefill"),
         offer=fields.get("offer") or EVERYTHING,
@@ -311,6 +322,11 @@ def _typed(link: SingleUseLink) -> dict[str, str]:
 def _present(link: SingleUseLink, typed: dict[str, str]) -> dict[str, Any]:
     """Returns the output of a link that was just written. It has no booking."""
     return present_link(link_list.details_of(link, typed, now=services().now()))
+
+
+def _present_issued(link: SingleUseLink, typed: dict[str, str]) -> dict[str, Any]:
+    """Returns the output of a link as it was issued, now or by an earlier request."""
+    return present_link(link_list.details_of(link, typed, now=link.created_on))
 
 
 def _location(link: SingleUseLink) -> dict[str, str]:

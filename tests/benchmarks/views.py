@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from application.eventstore.event_log import read
 from application.eventstore.mapper import JSONMapper
 from application.proofs.checkpoint_signer import CheckpointSigner

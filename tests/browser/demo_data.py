@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from application.busy_calendars.busy_calendars import ReadProblem
 from application.calendar_feeds import FeedDetail
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from application.people.accounts import Account
 from application.people.passkeys import Passkeys, RelyingParty
 from application.people.personal_data import Invitee

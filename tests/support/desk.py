@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.commands.links import BulkRevocation, NewLink
+from application.commands.links import BulkRevocation
+from application.commands.new_link import NewLink
 from application.commands.redemption import Redemption
 from application.eventstore.event_sourced_application import Written
 from application.people.personal_data import Invitee
@@ -89,6 +90,7 @@ class Desk:
         calendar_id: UUID,
         *links: NewLink,
         owner_id: UUID | None = None,
+        key: str | None = None,
         now: datetime | None = None,
     ) -> Written[list[SingleUseLink]]:
         """Issues links together."""
@@ -98,6 +100,7 @@ class Desk:
             links=links,
             actor=self.actor,
             now=self._time(now),
+            idempotency_key=key,
         )
 
     def new_link(
@@ -159,10 +162,16 @@ class Desk:
             now=self._time(),
         )
 
-    def replace(self, link_id: UUID, *, now: datetime | None = None) -> Written[SingleUseLink]:
+    def replace(
+        self, link_id: UUID, *, key: str | None = None, now: datetime | None = None
+    ) -> Written[SingleUseLink]:
         """Replaces a link."""
         return self.services.links.replace(
-            link_id=link_id, owner_id=self.owner_id, actor=self.actor, now=self._time(now)
+            link_id=link_id,
+            owner_id=self.owner_id,
+            actor=self.actor,
+            now=self._time(now),
+            idempotency_key=key,
         )
 
     def redeem(

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from domain.calendar import CalendarTerms

@@ -2,16 +2,17 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import request
 from marshmallow import Schema, ValidationError, fields, validate
 
-from application.commands.links import DEFAULT_LINK_LIFE, LARGEST_BATCH, NewLink
+from application.commands.links import LARGEST_BATCH
+from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.people.personal_data import Prefill
 from domain.errors import Sentence
 from domain.link import LONGEST_LIFE, SingleUseLink
@@ -104,7 +105,7 @@ def form_context() -> dict[str, Any]:
     first_day, last_day = _selectable_days()
     return {
         "zone": user_time_zone(),
-        "form_id": secrets.token_urlsafe(16),
+        "form_id": new_form_id(),
         "first_day": first_day,
         "last_day": last_day,
     }
@@ -125,53 +126,55 @@ def issue_links(
     Raises `Invalid` or `CalendarArchived`.
     """
     current = services()
-    owner_id = require_session().account.id
-    now = current.now()
+    # Somebody who goes back, changes the form and sends it again wants another link.
+    content = msgspec.json.encode([calendar.id, recipients, values], order="sorted").decode()
     result = current.links.issue(
         calendar_id=calendar.id,
-        owner_id=owner_id,
-        links=new_links(
-            values,
-            recipients,
-            form_id=request.form.get("form_id") or secrets.token_urlsafe(16),
-            calendar_id=calendar.id,
-            owner_id=owner_id,
-            zone=user_time_zone(),
-            now=now,
-        ),
+        owner_id=require_session().account.id,
+        links=new_links(values, recipients, zone=user_time_zone()),
         actor=auth.actor(),
-        now=now,
+        now=current.now(),
+        idempotency_key=form_key(content),
     )
     return wait_until_visible(result, link_list.NAME)
 
 
 def new_links(
-    values: Mapping[str, Any],
-    recipients: Sequence[PastedRecipient],
-    *,
-    form_id: str,
-    calendar_id: UUID,
-    owner_id: UUID,
-    zone: str,
-    now: datetime,
+    values: Mapping[str, Any], recipients: Sequence[PastedRecipient], *, zone: str
 ) -> list[NewLink]:
-    """Returns a link to issue per recipient; the same form sent twice names the same links.
+    """Returns a link to issue per recipient. A last day ends with midnight in `zone`.
 
     The booking form is filled in with the name and address of those with an address. What is said
     of others is for the owner alone.
     """
-    content = msgspec.json.encode([form_id, calendar_id, recipients, values], order="sorted")
-    expires_at = _expires_at(values, zone, now)
+    last_day = values.get("expires_on")
+    new = NewLink(
+        note=values.get("note"),
+        expires_at=last_day and midnight(last_day + timedelta(days=1), ZoneInfo(zone)),
+        life=timedelta(days=values.get("expires_in_days", DEFAULT_DAYS)),
+    )
     return [
-        NewLink(
+        replace(
+            new,
             recipient=recipient.label or None,
             prefill=Prefill(recipient.name or None, recipient.email) if recipient.email else None,
-            note=values.get("note"),
-            expires_at=expires_at,
-            link_id=uuid5(owner_id, f"link {place} of form {content.decode()}"),
         )
-        for place, recipient in enumerate(recipients)
+        for recipient in recipients
     ]
+
+
+def new_form_id() -> str:
+    """Returns an id by which a form that is sent twice is recognised."""
+    return secrets.token_urlsafe(16)
+
+
+def form_key(content: str = "") -> str:
+    """Returns the idempotency key of the form that was sent, with this content.
+
+    A form without an id gets a key of its own each time.
+    """
+    # The prefix keeps keys of forms apart from keys that programs choose.
+    return f"form:{request.form.get('form_id') or new_form_id()} {content}"
 
 
 def expiry_errors() -> dict[str, list[str]]:
@@ -185,11 +188,3 @@ def _selectable_days() -> tuple[date, date]:
     """Returns the first and the last day on which a new link can end."""
     today = local_day(services().now(), user_time_zone())
     return today, today + timedelta(days=MOST_DAYS - 1)
-
-
-def _expires_at(values: Mapping[str, Any], zone: str, now: datetime) -> datetime:
-    """Returns when the links expire, in UTC: at the midnight that ends the last day in `zone`."""
-    last_day = values.get("expires_on")
-    if last_day is not None:
-        return midnight(last_day + timedelta(days=1), ZoneInfo(zone))
-    return now + timedelta(days=values.get("expires_in_days", DEFAULT_DAYS))

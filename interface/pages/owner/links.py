@@ -14,6 +14,7 @@ from application.people.refused_attempts import MOST_KEPT
 from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, LinkRevoked
 from domain.link import LinkStatus
 from domain.offer import EVERYTHING
+from interface.pages.owner.link_forms import form_key, new_form_id
 from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
@@ -135,13 +136,18 @@ def revoke() -> ResponseReturnValue:
 def ask_to_replace(link_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation before the link is replaced."""
     link = own_link(link_id)
-    return render_template("links/replace.html", link=link, calendar=own_calendar(link.calendar_id))
+    return render_template(
+        "links/replace.html",
+        link=link,
+        calendar=own_calendar(link.calendar_id),
+        form_id=new_form_id(),
+    )
 
 
 @blueprint.post("/links/<uuid:link_id>/replace")
 @for_role("owner")
 def replace(link_id: UUID) -> ResponseReturnValue:
-    """Revokes the link and shows a new one like it, ready to copy."""
+    """Revokes the link and shows a new one like it; a form sent twice replaces it once."""
     current = services()
     try:
         result = current.links.replace(
@@ -149,6 +155,7 @@ def replace(link_id: UUID) -> ResponseReturnValue:
             owner_id=require_session().account.id,
             actor=auth.actor(),
             now=current.now(),
+            idempotency_key=form_key(),
         )
     except (LinkEnded, CalendarArchived) as refusal:
         return refusal_page(_link_page(link_id, refusal.detail), refusal, owner=True)

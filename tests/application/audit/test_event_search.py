@@ -12,7 +12,7 @@ from psycopg.rows import DictRow, dict_row
 
 from application.audit import event_search
 from application.audit.event_search import EventPage, find_events
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import Services
 from tests.support.desk import Desk

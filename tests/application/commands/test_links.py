@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from application.people.personal_data import Prefill, commitment
 from domain.errors import (
     AdmitOneError,
@@ -47,32 +47,6 @@ def test_many_links_are_issued_in_one_transaction_in_the_order_asked_for(desk: D
     assert lines[-1]["position"] == written.position
     names = {row["originator_id"]: row["data"]["recipient"] for row in desk.personal_rows()}
     assert [names[link.id] for link in written.value] == [f"Guest {n}" for n in range(500)]
-
-
-def test_issuing_again_with_the_same_ids_returns_the_same_links(desk: Desk) -> None:
-    calendar_id = desk.new_calendar()
-    wish = [NewLink(recipient="Ada", link_id=uuid4()), NewLink(link_id=uuid4())]
-    first = desk.issue(calendar_id, *wish)
-    assert [link.id for link in first.value] == [each.link_id for each in wish]
-    desk.revoke(first.value[0].id)
-    head = desk.services.event_store.head()
-    again = desk.issue(calendar_id, *wish, now=LATER)
-    assert [desk.link(link.id) for link in first.value] == again.value
-    assert again.value[0].status(NOW) is LinkStatus.REVOKED
-    assert again.position == head
-    assert desk.log(after=head) == []
-    assert len(desk.personal_rows()) == 1
-
-
-def test_an_id_that_is_taken_by_something_else_is_refused(desk: Desk) -> None:
-    theirs = desk.new_link(owner_id=OTHER_OWNER)
-    calendar_id = desk.new_calendar()
-    before = desk.log()
-    with pytest.raises(LinkNotFound):
-        desk.new_link(calendar_id, link_id=theirs)
-    with pytest.raises(LinkNotFound):
-        desk.new_link(calendar_id, link_id=calendar_id)
-    assert desk.log() == before
 
 
 @pytest.mark.parametrize("count", [0, 501])

@@ -73,6 +73,7 @@ EVENTS: dict[str, Any] = {
             duration_minutes=45,
         ),
         personal_data=COMMITMENT,
+        idempotency_key="5a" * 32,
         actor=ACTOR,
     ),
     "link.changed": _later(
@@ -143,7 +144,10 @@ EVENTS: dict[str, Any] = {
     "booking.invitee_forgotten": _later(Booking.InviteeForgotten, BOOKING, 4, actor=ACTOR),
 }
 
-MISSING_IN_OLD_FORMS: dict[str, dict[str, Any]] = {"link.issued.v1.json": {"offer": None}}
+MISSING_IN_OLD_FORMS: dict[str, dict[str, Any]] = {
+    "link.issued.v1.json": {"offer": None, "idempotency_key": None},
+    "link.issued.v2.json": {"idempotency_key": None},
+}
 """By golden file: the fields that an old form does not have, and how they are read."""
 
 

@@ -199,6 +199,7 @@ FIRST = {"originator_version": st.just(1), **ANY_EVENT}
         expires_at=TIMES,
         offer=st.none() | OFFERS,
         personal_data=st.none() | TEXTS,
+        idempotency_key=st.none() | TEXTS,
         **FIRST,
     )
     | st.builds(
@@ -240,8 +241,9 @@ def test_an_auditor_reads_the_log_with_psql(services: Services, conninfo: str) -
     assert line["data"] == {
         "actor": ACTOR,
         "calendar_id": str(CALENDAR),
-        "class_version": 2,
+        "class_version": 3,
         "expires_at": "2027-02-21T08:00:00Z",
+        "idempotency_key": None,
         "offer": None,
         "owner_id": str(OWNER),
         "personal_data": COMMITMENT,

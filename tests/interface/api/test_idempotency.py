@@ -1,5 +1,7 @@
 """Idempotency-Key: the same request again gets the same answer."""
 
+from typing import Any
+
 from interface.bootstrap import Services
 from tests.support.clock import Clock
 from tests.support.examples import NINE, TEN, redeem_json
@@ -41,11 +43,50 @@ def test_a_key_is_1_to_255_printable_characters(owner: Owner, services: Services
     link = owner.new_link()
     before = recorded(services)
     for key in ("", "x" * 256, "naïve", "tab\there"):
-        answer = owner.client.post(
-            f"/api/v1/booking-links/{link['token']}/redeem",
-            json=redeem_json(NINE),
-            headers={"Idempotency-Key": key},
-        )
-        assert wrong_fields(answer) == {"Idempotency-Key"}, key
+        for path, body in (
+            (f"/booking-links/{link['token']}/redeem", redeem_json(NINE)),
+            (f"/calendars/{link['calendar_id']}/links", {}),
+            (f"/calendars/{link['calendar_id']}/links/batch", {"links": [{}]}),
+            (f"/links/{link['id']}/replace", None),
+        ):
+            answer = owner.post(path, body, **{"Idempotency-Key": key})
+            assert wrong_fields(answer) == {"Idempotency-Key"}, (path, key)
     assert recorded(services) == before
     assert owner.redeem(link, key="x" * 255).status_code == 201
+
+
+def test_links_are_issued_and_replaced_once_for_a_key(
+    owner: Owner, services: Services, clock: Clock
+) -> None:
+    calendar_id = owner.new_calendar()
+    old = owner.new_link(calendar_id, recipient="Ada")
+    body = {
+        "recipient": "Grace",
+        "note": "n",
+        "expires_in_days": 7,
+        "prefill": {"name": "Grace"},
+        "offer": {"duration_minutes": 60},
+    }
+    requests: list[tuple[str, Any, Any]] = [
+        (f"/calendars/{calendar_id}/links", body, body | {"note": "other"}),
+        (f"/calendars/{calendar_id}/links", None, {"expires_in_days": 91}),
+        (f"/calendars/{calendar_id}/links/batch", {"links": [body, {}]}, {"links": [body]}),
+        (f"/links/{old['id']}/replace", None, None),
+    ]
+    firsts = [
+        owner.post(path, asked, **{"Idempotency-Key": f"k{place}"})
+        for place, (path, asked, _) in enumerate(requests)
+    ]
+    owner.archive(calendar_id)
+    clock.advance(days=30)
+    before = recorded(services)
+    for place, (path, asked, other) in enumerate(requests):
+        key, first = {"Idempotency-Key": f"k{place}"}, firsts[place]
+        again = owner.post(path, asked, **key)
+        assert (first.status_code, again.status_code, again.data) == (201, 201, first.data)
+        for name in ("ETag", "Location"):
+            assert again.headers.get(name) == first.headers.get(name)
+        assert int(again.headers["X-Log-Position"]) >= int(first.headers["X-Log-Position"])
+        if other is not None:
+            assert refusal(owner.post(path, other, **key)) == (422, "idempotency-mismatch")
+    assert recorded(services) == before

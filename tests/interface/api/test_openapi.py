@@ -31,6 +31,10 @@ ENDED = {
 VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
 UNKNOWN = {404: {"not-found"}}
 ARCHIVED = {409: {"calendar-archived"}}
+ISSUING = {
+    409: {"link-redeemed", "link-revoked", "calendar-archived"},
+    422: {"validation", "idempotency-mismatch"},
+}
 NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
 IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
@@ -51,8 +55,8 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | ARCHIVED
     | {412: {"stale-version"}, 428: {"precondition-required"}},
     "POST /calendars/{calendar_id}/archive": KEY | UNKNOWN | BODY,
-    "POST /calendars/{calendar_id}/links": KEY | UNKNOWN | ARCHIVED | BODY,
-    "POST /calendars/{calendar_id}/links/batch": KEY | UNKNOWN | ARCHIVED | BODY,
+    "POST /calendars/{calendar_id}/links": KEY | UNKNOWN | BODY | ISSUING,
+    "POST /calendars/{calendar_id}/links/batch": KEY | UNKNOWN | BODY | ISSUING,
     "GET /links": KEY | VIEW,
     "GET /links/{link_id}": KEY | UNKNOWN | VIEW,
     "PATCH /links/{link_id}": KEY
@@ -63,10 +67,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /links/{link_id}/refused-attempts": KEY | UNKNOWN | VIEW,
     "POST /links/revoke": KEY | BODY,
     "POST /links/{link_id}/revoke": KEY | UNKNOWN | BODY | {409: {"link-redeemed"}},
-    "POST /links/{link_id}/replace": KEY
-    | UNKNOWN
-    | BODY
-    | {409: {"link-redeemed", "link-revoked", "calendar-archived"}},
+    "POST /links/{link_id}/replace": KEY | UNKNOWN | BODY | ISSUING,
     "GET /bookings": KEY | VIEW,
     "GET /deliveries": KEY | VIEW,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
@@ -157,6 +158,14 @@ VERSIONED = {
 }
 # What is changed by its version; an empty change of it changes nothing.
 ENTITY_CHANGES = {"PATCH /calendars/{calendar_id}", "PATCH /links/{link_id}"}
+
+# What can be repeated by its key.
+REPEATABLE = {
+    "POST /calendars/{calendar_id}/links",
+    "POST /calendars/{calendar_id}/links/batch",
+    "POST /links/{link_id}/replace",
+    "POST /booking-links/{token}/redeem",
+}
 
 # What programs read again and again.
 POLLED = {
@@ -353,7 +362,7 @@ def test_every_header_that_is_read_or_sent_is_documented(document: dict[str, Any
         )
         assert ("X-Min-Position" in read) == waits, call
         assert ("If-Match" in read) == (call in ENTITY_CHANGES), call
-        assert ("Idempotency-Key" in read) == call.endswith("/redeem"), call
+        assert ("Idempotency-Key" in read) == (call in REPEATABLE), call
         has_version = call in VERSIONED
         assert ("ETag" in answered) == (has_version or call in POLLED), call
         assert ("If-None-Match" in read) == (call in POLLED), call

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from application.commands.links import NewLink
+from application.commands.new_link import NewLink
 from interface.bootstrap import Services
 from interface.web.single_use_page import single_use_page
 from tests.support.command_line import Command

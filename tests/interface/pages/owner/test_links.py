@@ -265,6 +265,17 @@ def test_a_link_is_replaced_once(person: SignedIn, owner: Owner, calendar_id: st
     assert len(owner.get("/links?status=active").json["items"]) == 1
 
 
+def test_replacing_by_a_double_click_shows_the_one_new_link(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    address = f"/links/{owner.new_link(calendar_id)['id']}/replace"
+    (form_id,) = re.findall('name="form_id" value="([^"]+)"', text(person.get(address)))
+    first, again = (person.post(address, {"form_id": form_id}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (303, 303)
+    assert first.headers["Location"] == again.headers["Location"]
+    assert len(owner.get("/links?status=active").json["items"]) == 1
+
+
 def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
     person: SignedIn, owner: Owner, calendar_id: str, services: Any, clock: Clock
 ) -> None:
