@@ -15,6 +15,7 @@ from interface.cli.checkpoints import checkpoints
 from interface.cli.field_type import FieldType
 from interface.cli.single_use_report import report
 from interface.cli.witness import witness
+from interface.database_roles import DatabaseRole
 from interface.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
         if not checkpoints:
             raise NoCheckpoint
         with (
-            command_database.server(services.settings) as conninfo,
+            command_database.server(services.settings, DatabaseRole.AUDITOR) as conninfo,
             progress_of("events") as report_progress,
         ):
             verdict = verify_log(conninfo, checkpoints, leaves, report=report_progress)

@@ -29,6 +29,8 @@ class Identity:
     command: tuple[str, ...]
     owner: int
     group: int
+    sees_us_as: str | None = None
+    """What it calls the user of this process. None: by the name that everybody uses."""
 
     def output(self, script: str, *arguments: str) -> str | None:
         """Runs a shell script as this identity and returns what it prints, or None if it fails.
@@ -51,7 +53,7 @@ def in_user_namespace() -> Identity:
     """
     nobody = pwd.getpwnam("nobody")
     mapping = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
-    return Identity(("unshare", "--user", *mapping), 0, 0)
+    return Identity(("unshare", "--user", *mapping), 0, 0, sees_us_as=nobody.pw_name)
 
 
 def as_nobody() -> Identity:
