@@ -16,6 +16,7 @@ from interface.cli.field_type import FieldType
 from interface.cli.single_use_report import report
 from interface.cli.witness import witness
 from interface.database_roles import DatabaseRole
+from interface.private_files import open_private
 from interface.settings import Settings
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def export(out: Path, first: int | None, last: int | None) -> None:
 
     with recorded_access(f"export {first or 'start'} to {last or 'end'}") as services:
         newest = newest_checkpoint(services)
-        with services.database.connection() as conn, out.open("wb") as file:
+        with services.database.connection() as conn, open_private(out) as file:
             count = log_export.write(conn, file, newest.signed, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
     beside.write_text(newest.text)

@@ -90,6 +90,8 @@ class EmbeddedPostgres:
         self._identity = identity
         self._launcher_lock = LauncherLock(self._data)
         self._server: GuardedProcess | None = None
+        self.owns_our_files = True
+        """True if the server runs as the owner of this process's files."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -167,7 +169,11 @@ class EmbeddedPostgres:
         return make_conninfo(host=str(self._socket_folder), port=5432, dbname=database, user=user)
 
     def _start_server(self, lock: IO[str]) -> None:
-        identity = self._identity or choose_identity()
+        identity = self._identity or choose_identity(self._data.parent)
+        self.owns_our_files = identity.owner == os.geteuid()
+        if not self.owns_our_files:
+            folder = self._data.parent
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)  # to enter it, not to list it
         hand_over(identity, self._data, deep=False)
         if identity.output('test -w "$1"', str(self._data)) is None:
             raise EmbeddedPostgresError(

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import AdmitOneError
 from interface.database_roles import DatabaseRole
+from interface.private_files import make_private
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
@@ -39,6 +40,17 @@ WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two checks while it starts
 ADDRESS_SECONDS = 3.0  # how long the workers of a killed service may hold the address
 NOTICE_SECONDS = 30.0  # between two messages about what it waits for
+
+
+_AS_ROOT = "Admit One runs as root, so whoever breaks into it has this machine. "
+_ORDINARY = " Start Admit One as an ordinary user."
+_WITHOUT_ROOTS_FILES = (
+    f"{_AS_ROOT}PostgreSQL alone runs as another user, who can't reach root's files.{_ORDINARY}"
+)
+_WITH_ROOTS_FILES = (
+    f"{_AS_ROOT}PostgreSQL too reaches all of root's files, because no other user reaches the data"
+    f" folder.{_ORDINARY}"
+)
 
 
 class AddressInUse(AdmitOneError):
@@ -63,6 +75,7 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(signal.SIGHUP, self._on_signal)
         try:
+            self._close_data_folder()
             self._launch_database()
             self._wait_for_address()
             service = self._start_children()
@@ -81,6 +94,13 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
+    def _close_data_folder(self) -> None:
+        folder = self._settings.data
+        try:
+            make_private(folder)
+        except OSError as error:
+            raise SettingsError(f"{folder} can't be made private: {error.strerror}.") from error
+
     def _launch_database(self) -> None:
         """Starts the embedded database, unless there is another. It may not answer yet."""
         if self._settings.database_url is not None:
@@ -90,6 +110,8 @@ class Supervisor:
         )
         self._server = server
         server.launch()
+        if os.geteuid() == 0:
+            self._say(_WITH_ROOTS_FILES if server.owns_our_files else _WITHOUT_ROOTS_FILES)
         self._settings = replace(
             self._settings,
             database_url=server.conninfo_of(DatabaseRole.SERVICE),
@@ -147,7 +169,8 @@ class Supervisor:
         try:
             if folder.exists():
                 shutil.rmtree(folder)
-            folder.mkdir(parents=True)
+            make_private(folder.parent)
+            folder.mkdir()
         except OSError as error:
             raise SettingsError(
                 f"Metrics can't be stored in {folder}: {error.strerror}."

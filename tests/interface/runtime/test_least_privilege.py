@@ -5,6 +5,7 @@ The folder is that of a service at step 0024, with its database as pg_dump wrote
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from psycopg.rows import dict_row
 from interface.database_roles import DatabaseRole
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from tests.support.processes import family
-from tests.support.service import Service, running_service
+from tests.support.service import Service, log_of, running_service
 from tests.support.waiting import wait_until
 
 FOLDER = Path(__file__).with_name("folder_of_step_0024")
@@ -191,3 +192,11 @@ def test_a_wrong_user_of_the_machine_is_refused(upgraded: Service) -> None:
         psycopg.connect(
             EmbeddedPostgres(data_of(upgraded) / "postgres").conninfo, user="pg_monitor"
         )
+
+
+def test_the_data_folder_is_closed_to_others(upgraded: Service) -> None:
+    data = data_of(upgraded)
+    assert data.stat().st_mode & 0o066 == 0
+    assert (data / "secret_keys").stat().st_mode & 0o077 == 0
+    said_at_root = "runs as root, so whoever breaks into it" in log_of(upgraded)
+    assert said_at_root == (os.geteuid() == 0)
