@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.rows import DictRow
 
 from application import schema
@@ -175,6 +175,31 @@ def apply_roles(conninfo: str) -> None:
         if missing := missing_tables(conn):
             raise SchemaMissing(missing)
         schema.apply_roles(conn)
+
+
+def prepare_embedded(superuser: str, owner: str) -> None:
+    """Creates or upgrades roles, tables and views of the embedded database.
+
+    The names are those of connection strings. The superuser is needed for the roles alone.
+    """
+    with _connection(superuser) as conn:
+        schema.create_embedded_roles(conn)
+    with _connection(owner) as conn:
+        is_new = bool(missing_tables(conn))
+        if is_new:
+            schema.apply(conn)
+            create_views(conn)
+        if is_new or not schema.have_grants(conn):
+            schema.apply_roles(conn)
+
+
+def is_prepared(conninfo: str) -> bool:
+    """Returns whether an embedded database has roles, tables and views of this version."""
+    try:
+        with _connection(conninfo) as conn:
+            return not missing_tables(conn) and schema.have_grants(conn)
+    except OperationalError:  # there is no such role yet
+        return False
 
 
 def missing_tables(conn: Connection[DictRow]) -> list[str]:

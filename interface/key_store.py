@@ -57,7 +57,7 @@ def _new_signer(name: str) -> CheckpointSigner:
 def _stored(what: str, path: Path, make: Callable[[], str]) -> str:
     """Returns the text of the file. Creates the file first if it does not exist."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _create_whole(path, make())
         return path.read_text()

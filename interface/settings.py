@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
 from interface import smtp_address, web_address
+from interface.database_roles import DatabaseRole
 from interface.outgoing import outgoing_url
 from interface.outgoing.outgoing_url import Proxy
 from interface.smtp_address import InvalidSmtpAddress, SmtpServer
@@ -19,6 +20,9 @@ LONGEST_RETENTION_DAYS = 36500
 LONGEST_PATROL_HOURS = 8760
 SECRETS = (
     "database_url",
+    "owner_database_url",
+    "projector_database_url",
+    "auditor_database_url",
     "secret_keys",
     "audit_key",
     "metrics_token",
@@ -200,6 +204,13 @@ class Settings:
 
     database_url: Annotated[str | None, _database_url] = None
     """ADMITONE_DATABASE_URL: a PostgreSQL server, 15 or newer. Unset: our own, in `data`."""
+    owner_database_url: Annotated[str | None, _database_url] = None
+    """ADMITONE_OWNER_DATABASE_URL: the same database for the owner of its tables, who upgrades
+    them. Unset: ADMITONE_DATABASE_URL, as for the next two."""
+    projector_database_url: Annotated[str | None, _database_url] = None
+    """ADMITONE_PROJECTOR_DATABASE_URL: the same database for the projector."""
+    auditor_database_url: Annotated[str | None, _database_url] = None
+    """ADMITONE_AUDITOR_DATABASE_URL: the same database for `admitone audit`."""
     data: Annotated[Path, _new_folder] = Path("var")
     """ADMITONE_DATA: the folder for the embedded database, the keys and the checkpoints."""
     host: Annotated[str, _ip_address] = "127.0.0.1"
@@ -252,6 +263,15 @@ class Settings:
     """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
     1 to 36500. Unset: invitees are forgotten only on request."""
 
+    def database_url_of(self, role: DatabaseRole) -> str | None:
+        """Returns where a role connects; None: to the embedded database."""
+        own = {
+            DatabaseRole.OWNER: self.owner_database_url,
+            DatabaseRole.PROJECTOR: self.projector_database_url,
+            DatabaseRole.AUDITOR: self.auditor_database_url,
+        }
+        return own.get(role) or self.database_url
+
     @property
     def local_host(self) -> str:
         """The address at which this machine itself reaches the service."""
@@ -298,6 +318,12 @@ class Settings:
                     values[name] = read(text)
             except _Unusable as error:
                 errors.append(f"{variable} {error}.")
+        if "database_url" not in values:
+            errors += [
+                f"{_variable(name)} needs {_variable('database_url')}."
+                for name in SECRETS
+                if name.endswith("_database_url") and name in values
+            ]
         if errors:
             raise SettingsError("\n".join(errors))
         settings = cls(**values)
@@ -311,9 +337,15 @@ def variables() -> set[str]:
     return {_variable(name) for name in _readers()}
 
 
+def secret_variables() -> set[str]:
+    """Returns the names of the environment variables that hold a secret, or name its file."""
+    own = {_variable(name) for name in SECRETS}
+    return own | {name + FROM_FILE for name in own}
+
+
 def unused_settings(environment: Mapping[str, str]) -> list[str]:
     """Returns the names with our prefix that this version does not read: mostly typing errors."""
-    used = variables() | {_variable(name) + FROM_FILE for name in SECRETS}
+    used = variables() | secret_variables()
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in used)
 
 

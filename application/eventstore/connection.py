@@ -31,14 +31,16 @@ def connect(
 ) -> Connection[DictRow]:
     """Returns a connection that reads times in UTC, by default in autocommit mode.
 
-    `settings` are PostgreSQL's, for the whole session. Raises psycopg's own errors.
+    Names without a schema are those of `public`, where nobody but the owner creates anything: a
+    schema that is named like the user is not searched. `settings` are PostgreSQL's, for the whole
+    session. Raises psycopg's own errors.
     """
     completed = with_defaults(conninfo, application_name=application_name)
     with ExitStack() as on_failure:
         conn: Connection[DictRow] = on_failure.enter_context(
             closing(kind.connect(completed, autocommit=autocommit, row_factory=dict_row))
         )
-        values = {"timezone": "UTC", **(settings or {})}
+        values = {"timezone": "UTC", "search_path": "public", **(settings or {})}
         conn.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[])"
             " AS setting (name, value)",

@@ -109,11 +109,12 @@ class Database(PostgresDatastore):
         )
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """Returns a function that sets UTC and the two time-outs on a new connection."""
+        """Returns a function that sets UTC, the schema and two time-outs on a new connection."""
 
         def after_connect(conn: Connection[Any]) -> None:
             conn.execute(
                 """SELECT set_config('timezone', 'UTC', false),
+                    set_config('search_path', 'public', false),
                     set_config('idle_in_transaction_session_timeout', %s, false),
                     set_config('lock_timeout', %s, false)""",
                 (f"{IDLE_IN_TRANSACTION_SECONDS}s", f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms"),

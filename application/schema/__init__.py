@@ -1,5 +1,6 @@
 """Creates the tables that are not views: numbered steps, applied once and in order."""
 
+from hashlib import sha256
 from importlib.resources import files
 
 from psycopg import Connection
@@ -20,7 +21,7 @@ def apply(conn: Connection[DictRow]) -> list[str]:
     )
     missing = missing_steps(conn)
     for name in missing:
-        conn.execute((files(__name__) / name).read_bytes())
+        conn.execute(_text(name))
         conn.execute("INSERT INTO schema_steps (name) VALUES (%s)", (name,))
     return missing
 
@@ -28,7 +29,29 @@ def apply(conn: Connection[DictRow]) -> list[str]:
 def apply_roles(conn: Connection[DictRow]) -> None:
     """Creates missing roles and grants each what it needs; see `roles.sql`."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.SCHEMA,))
-    conn.execute((files(__name__) / "roles.sql").read_bytes())
+    conn.execute(_text("roles.sql"))
+    conn.execute("DELETE FROM public.schema_steps WHERE name ^@ 'roles.sql '")
+    conn.execute("INSERT INTO public.schema_steps (name) VALUES (%s)", (_grants(),))
+
+
+def have_grants(conn: Connection[DictRow]) -> bool:
+    """Returns whether the roles were granted their rights by this version of `roles.sql`."""
+    found = conn.execute("SELECT FROM public.schema_steps WHERE name = %s", (_grants(),))
+    return found.fetchone() is not None
+
+
+def create_embedded_roles(conn: Connection[DictRow]) -> None:
+    """Creates the roles of the embedded database, as its superuser; see `embedded_roles.sql`."""
+    conn.execute(_text("embedded_roles.sql"))
+
+
+def _grants() -> str:
+    """Returns the name under which `schema_steps` notes these grants."""
+    return f"roles.sql {sha256(_text('roles.sql')).hexdigest()[:16]}"
+
+
+def _text(file: str) -> bytes:
+    return (files(__name__) / file).read_bytes()
 
 
 def missing_steps(conn: Connection[DictRow]) -> list[str]:

@@ -13,6 +13,8 @@ from interface.cli.checkpoints import checkpoints
 from interface.cli.replay import agenda, replay
 from interface.cli.single_use_report import report
 from interface.cli.witness import witness
+from interface.database_roles import DatabaseRole
+from interface.private_files import open_private
 from interface.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
         if not checkpoints:
             raise NoCheckpoint
         with (
-            command_database.server(services.settings) as conninfo,
+            command_database.server(services.settings, DatabaseRole.AUDITOR) as conninfo,
             progress_of("events") as report_progress,
         ):
             verdict = verify_log(conninfo, checkpoints, leaves, report=report_progress)
@@ -158,7 +160,7 @@ def export(out: Path, first: int | None, last: int | None) -> None:
 
     with recorded_access(f"export {first or 'start'} to {last or 'end'}") as services:
         newest = newest_checkpoint(services)
-        with services.database.connection() as conn, out.open("wb") as file:
+        with services.database.connection() as conn, open_private(out) as file:
             count = log_export.write(conn, file, newest.signed, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
     beside.write_text(newest.text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
 from interface.cli import context
+from interface.database_roles import DatabaseRole
 
 if TYPE_CHECKING:
     from interface.bootstrap import Services
@@ -25,7 +26,7 @@ def recorded_access(what: str) -> Iterator["Services"]:
     """Records who reads what, then yields services. The command may take up to an hour."""
     from application.people import access_log
 
-    with context.services() as services, deadline(LONGEST_SECONDS):
+    with context.services(DatabaseRole.AUDITOR) as services, deadline(LONGEST_SECONDS):
         access_log.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
         yield services
 

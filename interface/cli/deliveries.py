@@ -23,8 +23,11 @@ def run() -> None:
     the work.
     """
     from interface.runtime import delivery_process
+    from interface.runtime.environment import withdraw_secrets
 
-    delivery_process.run(context.settings())
+    settings = context.settings()
+    withdraw_secrets()
+    delivery_process.run(settings)
 
 
 @deliveries.command("list")

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from interface.cli import context
+from interface.private_files import write_private
 
 
 @click.group()
@@ -48,8 +49,7 @@ def export(email: str, out: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        out.touch(mode=0o600)
-        out.write_text(text)
+        write_private(out, text)
     except OSError as error:
         raise click.ClickException(f"{out} can't be written: {error.strerror}.") from error
 

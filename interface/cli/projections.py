@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interface.cli import context
+from interface.database_roles import DatabaseRole
 
 if TYPE_CHECKING:
     from projections.engine.projection import Projection
@@ -32,8 +33,11 @@ def projections() -> None:
 def run() -> None:
     """Keep all views current until stopped. Stands by while another projector runs."""
     from interface.runtime import projector
+    from interface.runtime.environment import withdraw_secrets
 
-    projector.run(context.settings())
+    settings = context.settings()
+    withdraw_secrets()
+    projector.run(settings)
 
 
 @projections.command()
@@ -161,7 +165,7 @@ def _verify_sample(chosen: "list[Projection]", sample: int) -> None:
     from projections.rebuild import spot_check
 
     differ = False
-    with command_database.connection(context.settings()) as conn:
+    with command_database.connection(context.settings(), DatabaseRole.PROJECTOR) as conn:
         for projection in chosen:
             if not projection.handlers:
                 click.echo(f"{projection.name} can't be sampled: use `admitone audit verify`.")
@@ -190,7 +194,7 @@ def retry(name: str) -> None:
     from projections.engine.batch import retry as retry_parked
 
     projection = follower_named(name)
-    with command_database.connection(context.settings()) as conn:
+    with command_database.connection(context.settings(), DatabaseRole.PROJECTOR) as conn:
         applied, left = retry_parked(conn, projection, JSONMapper())
     click.echo(f"{projection.name}: {_count(applied, 'event')} applied, {left} still parked.")
     sys.exit(1 if left else 0)
@@ -203,7 +207,7 @@ def prune() -> None:
     from projections.catalogue import CATALOGUE
     from projections.rebuild import jobs
 
-    with command_database.connection(context.settings()) as conn:
+    with command_database.connection(context.settings(), DatabaseRole.PROJECTOR) as conn:
         dropped = jobs.prune(conn, CATALOGUE)
     click.echo("\n".join(f"dropped {name}" for name in dropped) or "nothing to drop")
 
@@ -245,7 +249,10 @@ def _run_jobs(
     may_switch = refuse_changed_log(
         key_store.checkpoint_store(settings), accept_unsigned=accept_unsigned
     )
-    with command_database.database(settings) as conninfo, Progress() as progress:
+    with (
+        command_database.database(settings, DatabaseRole.PROJECTOR) as conninfo,
+        Progress() as progress,
+    ):
         rebuild = Rebuild(
             conninfo,
             chosen,

@@ -3,6 +3,7 @@
 import click
 
 from interface.cli import context
+from interface.database_roles import DatabaseRole
 
 
 @click.group()
@@ -16,7 +17,7 @@ def apply() -> None:
     from interface import bootstrap  # slow, and not needed for a help text
     from interface.runtime import command_database
 
-    with command_database.server(context.settings()) as conninfo:
+    with command_database.server(context.settings(), DatabaseRole.OWNER) as conninfo:
         steps = bootstrap.apply_schema(conninfo)
     click.echo("\n".join(f"applied {step}" for step in steps) or "nothing to do")
 
@@ -30,6 +31,6 @@ def roles() -> None:
     from interface import bootstrap
     from interface.runtime import command_database
 
-    with command_database.server(context.settings()) as conninfo:
+    with command_database.server(context.settings(), DatabaseRole.OWNER) as conninfo:
         bootstrap.apply_roles(conninfo)
     click.echo("The roles have the rights that they need, and no others.")

@@ -16,6 +16,7 @@ def serve() -> None:
     process that sends mail, and starts each again if it dies.
     """
     from interface.runtime import command_database  # slow, and not needed for a help text
+    from interface.runtime.environment import withdraw_secrets
     from interface.runtime.parent_watchdog import end_with_parent
     from interface.runtime.supervisor import Supervisor
 
@@ -23,5 +24,6 @@ def serve() -> None:
     settings = context.settings()
     for name in unused_settings(os.environ):
         click.echo(f"{name} is set but not used by this version.", err=True)
+    withdraw_secrets()
     with command_database.errors_as_sentences():
         Supervisor(settings, say=click.echo).run()

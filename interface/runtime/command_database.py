@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
 from domain.errors import AdmitOneError
+from interface.database_roles import DatabaseRole
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.settings import Settings
@@ -22,40 +23,42 @@ class DatabaseRefused(AdmitOneError):
 
 
 @contextmanager
-def server(settings: Settings) -> Iterator[str]:
-    """Yields the connection string of the database, whatever tables it has."""
+def server(settings: Settings, role: DatabaseRole) -> Iterator[str]:
+    """Yields the connection string of the database, whatever tables it has.
+
+    Creates those of the embedded one.
+    """
+    from interface.bootstrap import is_prepared, prepare_embedded  # slow; `serve` is not to wait
+
     with errors_as_sentences():
-        if settings.database_url is not None:
-            yield settings.database_url
+        if (conninfo := settings.database_url_of(role)) is not None:
+            yield conninfo
             return
         embedded = EmbeddedPostgres(settings.data / "postgres", binaries=settings.postgres_bin)
         try:
             _find_or_start(embedded)
-            yield embedded.conninfo
+            if not is_prepared(embedded.conninfo_of(DatabaseRole.SERVICE)):
+                prepare_embedded(embedded.conninfo, embedded.conninfo_of(DatabaseRole.OWNER))
+            yield embedded.conninfo_of(role)
         finally:
             embedded.stop()
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """Like `server`, but all tables are there.
+def database(settings: Settings, role: DatabaseRole) -> Iterator[str]:
+    """Like `server`, but raises `SchemaMissing` if the database lacks tables."""
+    from interface.bootstrap import require_schema
 
-    Creates them in the embedded database. Raises `SchemaMissing` if another one lacks some.
-    """
-    from interface.bootstrap import apply_schema, require_schema  # slow; `serve` is not to wait
-
-    with server(settings) as conninfo:
-        if settings.database_url is None:
-            apply_schema(conninfo)
-        else:
+    with server(settings, role) as conninfo:
+        if settings.database_url is not None:
             require_schema(conninfo)
         yield conninfo
 
 
 @contextmanager
-def connection(settings: Settings) -> Iterator[Connection[DictRow]]:
+def connection(settings: Settings, role: DatabaseRole) -> Iterator[Connection[DictRow]]:
     """Yields a connection without the deadline that requests have."""
-    with database(settings) as conninfo, closing(_connect(conninfo)) as conn:
+    with database(settings, role) as conninfo, closing(_connect(conninfo)) as conn:
         yield conn
 
 

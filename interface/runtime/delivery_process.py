@@ -9,6 +9,7 @@ from threading import Event
 from application.deliveries.deliveries import CLAIM
 from application.deliveries.sender import Channel, Sender
 from interface.bootstrap import build
+from interface.database_roles import DatabaseRole
 from interface.mail.channel import MailChannel
 from interface.observability import logs
 from interface.runtime import command_database, low_priority
@@ -32,7 +33,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     low_priority.take()  # bookings come first
     end_with_parent()
     stop = stop_on_signals()
-    with command_database.database(settings) as conninfo:
+    with command_database.database(settings, DatabaseRole.SERVICE) as conninfo:
         services = build(settings, conninfo)
         channels: list[Channel] = [MailChannel(services)]
         silences: Silences = {}

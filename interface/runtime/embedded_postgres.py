@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import pwd
 import shutil
 import stat
 import tempfile
@@ -14,6 +15,7 @@ from typing import IO, Self
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from interface.database_roles import DatabaseRole
 from interface.runtime.guarded_process import GuardedProcess
 from interface.runtime.postgres_binaries import (
     EmbeddedPostgresError,
@@ -24,7 +26,7 @@ from interface.runtime.postgres_binaries import (
 )
 from interface.runtime.postgres_locks import LauncherLock, server_lock
 
-NAME = "admitone"  # the database and its user
+NAME = "admitone"  # the database and its superuser
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 103  # bytes: macOS allows 103, Linux 107
 READY_WITHIN = 60.0  # seconds
@@ -59,10 +61,18 @@ def _socket_folder(data: Path) -> Path:
     return Path(tempfile.gettempdir()).resolve() / f"{NAME}-{name}"
 
 
+def _name_of(user: int) -> str | None:
+    """Returns the name of a user, or None if the machine knows none."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(user).pw_name
+    return None
+
+
 class EmbeddedPostgres:
     """A PostgreSQL server that lives and dies with this process and listens on a Unix socket.
 
-    Whoever may enter the socket's folder (mode 0700) is trusted. There is no other way in.
+    The operating system says who connects through the socket, whose folder has mode 0700: this
+    process's own user and root may take any role of ours. There is no other way in.
     """
 
     def __init__(
@@ -80,6 +90,8 @@ class EmbeddedPostgres:
         self._identity = identity
         self._launcher_lock = LauncherLock(self._data)
         self._server: GuardedProcess | None = None
+        self.owns_our_files = True
+        """True if the server runs as the owner of this process's files."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -90,8 +102,12 @@ class EmbeddedPostgres:
 
     @property
     def conninfo(self) -> str:
-        """The connection string of the database, for any process of the same user."""
+        """The connection string of the database for its superuser, who creates the roles."""
         return self._conninfo(NAME)
+
+    def conninfo_of(self, role: DatabaseRole) -> str:
+        """Returns the connection string of the database for a role."""
+        return self._conninfo(NAME, role)
 
     def start(self) -> None:
         """Starts the server and returns when the database answers. Does nothing if it already runs.
@@ -149,11 +165,15 @@ class EmbeddedPostgres:
                 raise EmbeddedPostgresError(f"PostgreSQL can't be started: {error}.") from error
             undo.pop_all()
 
-    def _conninfo(self, database: str) -> str:
-        return make_conninfo(host=str(self._socket_folder), port=5432, dbname=database, user=NAME)
+    def _conninfo(self, database: str, user: str = NAME) -> str:
+        return make_conninfo(host=str(self._socket_folder), port=5432, dbname=database, user=user)
 
     def _start_server(self, lock: IO[str]) -> None:
-        identity = self._identity or choose_identity()
+        identity = self._identity or choose_identity(self._data.parent)
+        self.owns_our_files = identity.owner == os.geteuid()
+        if not self.owns_our_files:
+            folder = self._data.parent
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)  # to enter it, not to list it
         hand_over(identity, self._data, deep=False)
         if identity.output('test -w "$1"', str(self._data)) is None:
             raise EmbeddedPostgresError(
@@ -173,6 +193,7 @@ class EmbeddedPostgres:
         self._make_socket_folder(identity)
         settings = SETTINGS | {"unix_socket_directories": str(self._socket_folder)}
         settings["unix_socket_permissions"] = "0700"
+        settings |= self._write_access_rules(identity)
         if version >= 18:
             settings["io_method"] = "sync"  # three processes fewer
         options = [f"--{name}={value}" for name, value in settings.items()]
@@ -198,7 +219,7 @@ class EmbeddedPostgres:
             # The same order on every machine, whatever its C library says.
             text = ["--encoding=UTF8", "--locale=C"]
             text += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        access = [f"--username={NAME}", "--auth-local=trust", "--auth-host=reject"]
+        access = [f"--username={NAME}", "--auth=reject"]  # the server reads rules of our own
         program = str(binaries / "initdb")
         status = self._spawn(identity, lock, program, "-D", str(new), *access, *text).wait()
         self._server = None
@@ -210,6 +231,24 @@ class EmbeddedPostgres:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _write_access_rules(self, identity: Identity) -> dict[str, str]:
+        """Writes who may connect, and returns the settings that name the files."""
+        names = identity.sees_us_as or _name_of(os.geteuid()), _name_of(0)
+        users = {name for name in names if name is not None}
+        roles = (NAME, *DatabaseRole)
+        lines = [f'{NAME} "{user}" {role}\n' for user in sorted(users) for role in roles]
+        rules = {"hba": f"local all all peer map={NAME}\n", "ident": "".join(lines)}
+        settings = {}
+        for kind, text in rules.items():
+            file = self._cluster / f"{NAME}_{kind}.conf"
+            file.unlink(missing_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(text)
+            if identity.command:
+                os.chown(file, identity.owner, identity.group)
+            settings[f"{kind}_file"] = str(file)
+        return settings
 
     def _make_socket_folder(self, identity: Identity) -> None:
         folder = self._socket_folder

@@ -13,12 +13,13 @@ from application.people.accounts import Account
 from domain.errors import Invalid, Unavailable
 from interface import bootstrap, i18n
 from interface.bootstrap import build
+from interface.database_roles import DatabaseRole
 from interface.key_store import secret_keys
 from interface.mail import writer  # noqa: F401 - loaded here so that it is shared
 from interface.observability import logs
 from interface.runtime import delivery_process, forks, projector, web_server
 from interface.runtime.parent_watchdog import for_children
-from interface.settings import PREFIX, Settings
+from interface.settings import Settings
 from interface.webhooks import messages  # noqa: F401 - loaded here so that it is shared
 from interface.wsgi import create_app
 
@@ -28,21 +29,21 @@ FIRST_OWNER = "owner@localhost"
 class LoadedService:
     """Everything that the processes of the service share. Nothing of it is in use yet."""
 
-    def __init__(self, settings: Settings, conninfo: str) -> None:
-        """Loads the service and puts into the environment what its processes read there.
+    def __init__(self, settings: Settings) -> None:
+        """Loads the service, which needs no database yet.
 
-        Needs no database yet. Raises `SettingsError` if the keys can't be stored.
+        Raises `SettingsError` if the keys can't be stored.
         """
         logs.configure(settings.log)
-        settings = replace(settings, database_url=conninfo, secret_keys=secret_keys(settings))
-        os.environ |= for_children(os.environ) | {
-            f"{PREFIX}DATABASE_URL": conninfo,
-            f"{PREFIX}DATA": str(settings.data),
-            f"{PREFIX}SECRET_KEYS": ",".join(settings.secret_keys),
-        }
+        settings = replace(settings, secret_keys=secret_keys(settings))
+        service_url = settings.database_url_of(DatabaseRole.SERVICE)
+        owner_url = settings.database_url_of(DatabaseRole.OWNER)
+        if service_url is None or owner_url is None:
+            raise ValueError("the settings name no database")
+        self._owner_url = owner_url
+        os.environ |= for_children(os.environ)
         i18n.load_languages()
-        self._conninfo = conninfo
-        self._services = build(settings, conninfo)
+        self._services = build(settings, service_url)
         app = create_app(self._services)
         self.processes: Mapping[str, Callable[[], None]] = {
             "sender": partial(delivery_process.run, settings),
@@ -54,7 +55,14 @@ class LoadedService:
 
     def apply_schema(self) -> None:
         """Creates or upgrades the tables."""
-        bootstrap.apply_schema(self._conninfo)
+        bootstrap.apply_schema(self._owner_url)
+
+    def prepare_embedded(self, superuser: str) -> None:
+        """Creates or upgrades the roles and tables of the embedded database.
+
+        `superuser` is the connection string of its superuser.
+        """
+        bootstrap.prepare_embedded(superuser, self._owner_url)
 
     def welcome(self, say: Callable[[str], None]) -> None:
         """Prints the address and, while nobody has signed in, how to do so.

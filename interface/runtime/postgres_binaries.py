@@ -29,6 +29,8 @@ class Identity:
     command: tuple[str, ...]
     owner: int
     group: int
+    sees_us_as: str | None = None
+    """What it calls the user of this process. None: by the name that everybody uses."""
 
     def output(self, script: str, *arguments: str) -> str | None:
         """Runs a shell script as this identity and returns what it prints, or None if it fails.
@@ -51,23 +53,35 @@ def in_user_namespace() -> Identity:
     """
     nobody = pwd.getpwnam("nobody")
     mapping = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
-    return Identity(("unshare", "--user", *mapping), 0, 0)
+    return Identity(("unshare", "--user", *mapping), 0, 0, sees_us_as=nobody.pw_name)
+
+
+def as_user(name: str) -> Identity:
+    """Returns a user of this machine. Raises `KeyError` if there is none of that name."""
+    user = pwd.getpwnam(name)
+    ids = (f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    return Identity(("setpriv", *ids), user.pw_uid, user.pw_gid)
 
 
 def as_nobody() -> Identity:
-    """Returns the user nobody, for containers that forbid user namespaces."""
-    nobody = pwd.getpwnam("nobody")
-    ids = (f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    return Identity(("setpriv", *ids), nobody.pw_uid, nobody.pw_gid)
+    """Returns the user nobody."""
+    return as_user("nobody")
 
 
-def choose_identity() -> Identity:
+def choose_identity(folder: Path) -> Identity:
     """Returns this process's own user or, for root, a powerless one: PostgreSQL refuses root.
 
-    Raises `EmbeddedPostgresError`.
+    That is the user `admitone` if the machine has one, else nobody: neither owns root's files. If
+    they can't reach the data folder `folder`, it is root itself without its powers. Raises
+    `EmbeddedPostgresError`.
     """
     if os.geteuid() != 0:
         return Identity((), os.geteuid(), os.getegid())
+    for name in ("admitone", "nobody"):
+        with contextlib.suppress(KeyError):
+            identity = as_user(name)
+            if identity.output('test -x "$1"', str(folder.parent)) is not None:
+                return identity
     with contextlib.suppress(KeyError):  # no user called nobody
         for identity in (in_user_namespace(), as_nobody()):
             if identity.output(":") is not None:

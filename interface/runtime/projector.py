@@ -3,6 +3,7 @@
 from application.eventstore.mapper import JSONMapper
 from interface import key_store
 from interface.bootstrap import utc_now
+from interface.database_roles import DatabaseRole
 from interface.observability import logs
 from interface.runtime import command_database, rebuild_launcher
 from interface.runtime.checkpoint_loop import sign_periodically
@@ -22,12 +23,12 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log)
     end_with_parent()
     stop = stop_on_signals()
-    with command_database.database(settings) as conninfo:
+    with command_database.database(settings, DatabaseRole.PROJECTOR) as conninfo:
         runner = Runner(conninfo, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
         store = key_store.checkpoint_store(settings)
         with (
-            rebuild_launcher.on_request(conninfo, runner.is_at_work, stop),
+            rebuild_launcher.on_request(conninfo, settings, runner.is_at_work, stop),
             sign_periodically(conninfo, signer, store, runner.is_at_work, stop, now=utc_now),
             patrol_periodically(conninfo, store, settings.patrol_hours, runner.is_at_work, stop),
         ):

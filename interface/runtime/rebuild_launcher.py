@@ -1,9 +1,10 @@
 """Starts the rebuilds that were requested over HTTP, each as a process of its own."""
 
 import logging
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from threading import Event
@@ -13,6 +14,8 @@ import psycopg
 
 from application.eventstore.connection import connect
 from interface.runtime.background_thread import background_thread
+from interface.runtime.environment import environment_without_secrets
+from interface.settings import PREFIX, Settings
 from projections.rebuild import jobs
 
 log = logging.getLogger(__name__)
@@ -22,17 +25,29 @@ PAUSE_SECONDS = 10.0  # after a rebuild that failed
 
 
 @contextmanager
-def on_request(conninfo: str, is_at_work: Event, stop: Event) -> Iterator[None]:
+def on_request(conninfo: str, settings: Settings, is_at_work: Event, stop: Event) -> Iterator[None]:
     """Starts requested rebuilds in a thread while `is_at_work` is set, until `stop` is set.
 
     A rebuild that was killed is started again. In the projector's own process it would hold
     up the views.
     """
-    with background_thread("rebuilds", partial(_watch, conninfo, is_at_work, stop), stop):
+    environment = _environment(conninfo, settings)
+    watch = partial(_watch, conninfo, environment, is_at_work, stop)
+    with background_thread("rebuilds", watch, stop):
         yield
 
 
-def _watch(conninfo: str, is_at_work: Event, stop: Event) -> None:
+def _environment(conninfo: str, settings: Settings) -> dict[str, str]:
+    """Returns the environment of a rebuild: of the secrets, only those that it needs."""
+    environment = environment_without_secrets(os.environ)
+    environment[f"{PREFIX}DATA"] = str(settings.data)
+    environment[f"{PREFIX}DATABASE_URL"] = conninfo
+    if settings.audit_key:
+        environment[f"{PREFIX}AUDIT_KEY"] = settings.audit_key
+    return environment
+
+
+def _watch(conninfo: str, environment: Mapping[str, str], is_at_work: Event, stop: Event) -> None:
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed_at: dict[str, float] = {}
     while not stop.wait(LOOK_SECONDS):
@@ -42,7 +57,7 @@ def _watch(conninfo: str, is_at_work: Event, stop: Event) -> None:
                 failed_at[name] = monotonic() if process.returncode else 0.0
         for name in _waiting(conninfo) if is_at_work.is_set() else ():
             if name not in running and monotonic() - failed_at.get(name, 0.0) > PAUSE_SECONDS:
-                running[name] = _start(name)
+                running[name] = _start(name, environment)
     for process in running.values():
         process.terminate()
     for process in running.values():
@@ -59,10 +74,10 @@ def _waiting(conninfo: str) -> list[str]:
         return []
 
 
-def _start(name: str) -> subprocess.Popen[bytes]:
+def _start(name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     log.info("starting to rebuild %s", name)
     return subprocess.Popen(  # noqa: S603 - our own command
-        _admitone("projections", "rebuild", name)
+        _admitone("projections", "rebuild", name), env=environment
     )
 
 

@@ -15,6 +15,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing import Process
 from pathlib import Path
@@ -24,6 +25,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from domain.errors import AdmitOneError
+from interface.database_roles import DatabaseRole
+from interface.private_files import make_private
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
@@ -37,6 +40,17 @@ WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two checks while it starts
 ADDRESS_SECONDS = 3.0  # how long the workers of a killed service may hold the address
 NOTICE_SECONDS = 30.0  # between two messages about what it waits for
+
+
+_AS_ROOT = "Admit One runs as root, so whoever breaks into it has this machine. "
+_ORDINARY = " Start Admit One as an ordinary user."
+_WITHOUT_ROOTS_FILES = (
+    f"{_AS_ROOT}PostgreSQL alone runs as another user, who can't reach root's files.{_ORDINARY}"
+)
+_WITH_ROOTS_FILES = (
+    f"{_AS_ROOT}PostgreSQL too reaches all of root's files, because no other user reaches the data"
+    f" folder.{_ORDINARY}"
+)
 
 
 class AddressInUse(AdmitOneError):
@@ -61,9 +75,10 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(signal.SIGHUP, self._on_signal)
         try:
-            conninfo = self._launch_database()
+            self._close_data_folder()
+            self._launch_database()
             self._wait_for_address()
-            service = self._start_children(conninfo)
+            service = self._start_children()
             if self._is_ready():
                 self._welcome(service)
             while not self._stop.wait(WATCH_SECONDS):
@@ -79,15 +94,31 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
-    def _launch_database(self) -> str:
-        """Returns the connection string of a database that may not answer yet."""
+    def _close_data_folder(self) -> None:
+        folder = self._settings.data
+        try:
+            make_private(folder)
+        except OSError as error:
+            raise SettingsError(f"{folder} can't be made private: {error.strerror}.") from error
+
+    def _launch_database(self) -> None:
+        """Starts the embedded database, unless there is another. It may not answer yet."""
         if self._settings.database_url is not None:
-            return self._settings.database_url
-        self._server = EmbeddedPostgres(
+            return
+        server = EmbeddedPostgres(
             self._settings.data / "postgres", binaries=self._settings.postgres_bin
         )
-        self._server.launch()
-        return self._server.conninfo
+        self._server = server
+        server.launch()
+        if os.geteuid() == 0:
+            self._say(_WITH_ROOTS_FILES if server.owns_our_files else _WITHOUT_ROOTS_FILES)
+        self._settings = replace(
+            self._settings,
+            database_url=server.conninfo_of(DatabaseRole.SERVICE),
+            owner_database_url=server.conninfo_of(DatabaseRole.OWNER),
+            projector_database_url=server.conninfo_of(DatabaseRole.PROJECTOR),
+            auditor_database_url=server.conninfo_of(DatabaseRole.AUDITOR),
+        )
 
     def _wait_for_address(self) -> None:
         """Raises `AddressInUse` if the address stays in use.
@@ -104,15 +135,17 @@ class Supervisor:
                     f" Set {PREFIX}PORT or {PREFIX}HOST."
                 )
 
-    def _start_children(self, conninfo: str) -> "LoadedService":
+    def _start_children(self) -> "LoadedService":
         folder = self._empty_metrics_folder()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
         from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
 
-        service = LoadedService(self._settings, conninfo)
-        if self._server is not None:
+        service = LoadedService(self._settings)
+        if self._server is None:
+            service.apply_schema()
+        else:
             self._server.wait_until_ready()
-        service.apply_schema()
+            service.prepare_embedded(self._server.conninfo)
         self._workers = WorkerWatch(folder)
         self._children = [
             ManagedProcess(name, partial(self._as_child, work))
@@ -136,7 +169,8 @@ class Supervisor:
         try:
             if folder.exists():
                 shutil.rmtree(folder)
-            folder.mkdir(parents=True)
+            make_private(folder.parent)
+            folder.mkdir()
         except OSError as error:
             raise SettingsError(
                 f"Metrics can't be stored in {folder}: {error.strerror}."

@@ -205,14 +205,10 @@ def finish(conn: Connection[DictRow], job: RebuildJob, **changes: Any) -> None:
 
 def switch(conn: Connection[DictRow], projection: Projection, job: RebuildJob) -> None:
     """Replaces the live tables by the new ones, in the caller's transaction."""
-    retired = sql.Identifier(job.retired_schema)
-    conn.execute(sql.SQL("CREATE SCHEMA {}").format(retired))
     for table in projection.tables:
         conn.execute(
-            sql.SQL("ALTER TABLE public.{} SET SCHEMA {}").format(table.identifier, retired)
+            "SELECT public.replace_view(%s, %s, %s)", (table.name, job.schema, job.retired_schema)
         )
-        built = sql.Identifier(job.schema, table.name)
-        conn.execute(sql.SQL("ALTER TABLE {} SET SCHEMA public").format(built))
     drop(conn, job)
 
 
@@ -233,14 +229,14 @@ def prune(conn: Connection[DictRow], projections: Sequence[Projection]) -> list[
         for job in _fetch(
             conn, "WHERE state = 'done' AND kind = %s AND pruned_at IS NULL", REBUILD
         ):
-            schema = sql.Identifier(job.retired_schema)
-            conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+            conn.execute("SELECT public.drop_retired(%s)", (job.retired_schema,))
             conn.execute("UPDATE rebuilds SET pruned_at = now() WHERE id = %s", (job.id,))
             dropped.append(f"{job.name} as it was before {job.finished_at:%Y-%m-%d %H:%M} UTC")
         current = {projection.name for projection in projections}
         for name in sorted(positions.positions_of(conn).keys() - current):
-            if any(_is_older(name, other) for other in current):
-                _drop_view(conn, name)
+            later = next((other for other in current if _is_older(name, other)), None)
+            if later is not None:
+                _drop_view(conn, name, later)
                 dropped.append(name)
     return dropped
 
@@ -253,14 +249,8 @@ def _is_older(name: str, current: str) -> bool:
     return stem == current_stem and number.isdigit() and int(number) < int(current_number)
 
 
-def _drop_view(conn: Connection[DictRow], name: str) -> None:
-    tables = conn.execute(
-        """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-        AND (tablename = %(name)s OR starts_with(tablename, %(name)s || '_'))""",
-        {"name": name},
-    )
-    for row in tables:
-        conn.execute(sql.SQL("DROP TABLE public.{}").format(sql.Identifier(row["tablename"])))
+def _drop_view(conn: Connection[DictRow], name: str, later: str) -> None:
+    conn.execute("SELECT public.drop_earlier_view(%s, %s)", (name, later))
     for table, column in (
         ("projection_positions", "name"),
         ("lag_samples", "name"),

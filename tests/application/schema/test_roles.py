@@ -9,11 +9,17 @@ import pytest
 from psycopg.rows import dict_row
 
 from application.audit import single_use_report
+from application.eventstore.mapper import JSONMapper
 from application.people.authentication import Proof
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
+from projections.engine.projection import Projection
+from projections.rebuild import jobs
+from projections.rebuild.jobs import RebuildJob
+from projections.rebuild.rebuild import Rebuild
 from projections.views import booking_calendar, link_list
+from projections.views.calendar_list import CalendarList
 from tests.application.schema.database_roles import (
     ALL,
     AUDITOR,
@@ -68,10 +74,9 @@ GRANTED: dict[str, dict[str, str]] = {
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
     | dict.fromkeys(OPERATIONS, "SELECT")
     | {
-        "stored_events": "SELECT INSERT",
         "evidence_checks": "SELECT",
         "rebuilds": "SELECT INSERT UPDATE",
-        "audit_accesses": "SELECT INSERT",
+        "audit_accesses": "SELECT",
         "refused_attempts": "SELECT INSERT DELETE",
         "rate_limits": "SELECT INSERT UPDATE DELETE",
         "busy_calendars": "SELECT INSERT UPDATE DELETE",
@@ -80,7 +85,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "deliveries": "SELECT INSERT UPDATE DELETE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
-    | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER")
+    | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE")
     | dict.fromkeys(["projection_positions", *OPERATIONS], "SELECT INSERT UPDATE DELETE")
     | {
         "deliveries": "SELECT INSERT UPDATE",
@@ -100,7 +105,12 @@ GRANTED: dict[str, dict[str, str]] = {
         ],
         "SELECT",
     )
-    | {"audit_accesses": "SELECT INSERT"},
+    | {"audit_accesses": "SELECT"},
+}
+# By relation the only columns that may be given a value. All others are the database's.
+INSERTED = {
+    "stored_events": {"originator_id", "originator_version", "topic", "state"},
+    "audit_accesses": {"actor", "what"},
 }
 
 
@@ -139,6 +149,13 @@ def test_each_role_is_granted_what_it_needs_and_no_more(database: str) -> None:
                     == {"may": True}
                 }
                 assert may == set(granted.get(relation, "").split()), (role, relation)
+        for relation, inserted in INSERTED.items():
+            columns = conn.execute(
+                """SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0
+                AND has_column_privilege(%s, attrelid, attnum, 'INSERT')""",
+                (relation, SERVICE),
+            ).fetchall()
+            assert {row["attname"] for row in columns} == inserted, relation
         relations = conn.execute(
             """SELECT relname FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"""
@@ -200,25 +217,116 @@ def test_the_service_keeps_webhooks_and_the_projector_tells_them_without_their_s
     service.webhooks.remove(owner.id, webhook.id)
 
 
-def test_views_that_the_projector_has_rebuilt_can_be_read_by_the_other_roles(
+def rebuild(database: str, *projections: Projection) -> list[RebuildJob]:
+    """Rebuilds views with the rights of the projector."""
+    return Rebuild(as_role(database, PROJECTOR), projections, JSONMapper()).run()
+
+
+def test_views_that_the_projector_has_rebuilt_are_read_and_written_as_before(
     service: Services, database: str
 ) -> None:
     Desk(service).new_link()
     catch_up(database)
     rows = "SELECT * FROM calendar_list_v2 ORDER BY calendar_id"
+    rights = """SELECT relowner, ARRAY(SELECT each::text FROM unnest(relacl) AS each ORDER BY 1)
+        FROM pg_class WHERE oid = 'public.calendar_list_v2'::regclass"""
     with acting_as(database, PROJECTOR) as conn:
         before = conn.execute(rows).fetchall()
-        conn.execute("CREATE SCHEMA next")
-        conn.execute("CREATE TABLE next.calendar_list_v2 (LIKE calendar_list_v2 INCLUDING ALL)")
-        conn.execute("INSERT INTO next.calendar_list_v2 SELECT * FROM calendar_list_v2")
-        with conn.transaction():
-            conn.execute("DROP TABLE calendar_list_v2")
-            conn.execute("ALTER TABLE next.calendar_list_v2 SET SCHEMA public")
-            conn.execute("DROP SCHEMA next")
-    assert before
+        rights_before = conn.execute(rights).fetchall()
+        (job,) = rebuild(database, CalendarList())
+        assert before
+        assert job.differing == 0
+        assert conn.execute(rights).fetchall() == rights_before
+        assert jobs.prune(conn, CATALOGUE)
+        assert not conn.execute(
+            "SELECT FROM pg_namespace WHERE nspname ~ '^(rebuild|retired)_'"
+        ).fetchall()
+    Desk(service).new_link()
+    catch_up(database)
     for role in (SERVICE, AUDITOR):
         with acting_as(database, role) as conn:
-            assert conn.execute(rows).fetchall() == before
+            assert len(conn.execute(rows).fetchall()) == len(before) + 1
+
+
+BUILT = "rebuild_0123456789abcdef"
+REPLACE = f"SELECT replace_view('calendar_list_v2', '{BUILT}', 'retired_0123456789abcdef')"
+LIKE_LIVE = f"CREATE TABLE {BUILT}.calendar_list_v2 (LIKE public.calendar_list_v2)"
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        f"CREATE VIEW {BUILT}.calendar_list_v2 AS TABLE public.calendar_list_v2",
+        f"{LIKE_LIVE}; CREATE POLICY more ON {BUILT}.calendar_list_v2 USING ({BUILT}.mine(1))",
+        f"{LIKE_LIVE}; CREATE INDEX ON {BUILT}.calendar_list_v2 ({BUILT}.mine(position))",
+        f"{LIKE_LIVE}; ALTER TABLE {BUILT}.calendar_list_v2 ADD CHECK ({BUILT}.mine(position))",
+        f"{LIKE_LIVE}; ALTER TABLE {BUILT}.calendar_list_v2"
+        f" ALTER is_archived SET DEFAULT {BUILT}.mine(1)",
+        f"{LIKE_LIVE}; CREATE STATISTICS {BUILT}.more ON ({BUILT}.mine(position))"
+        f" FROM {BUILT}.calendar_list_v2",
+        f"{LIKE_LIVE}; CREATE RULE more AS ON INSERT TO {BUILT}.calendar_list_v2 DO ALSO SELECT 1",
+        f"{LIKE_LIVE}; CREATE TRIGGER more BEFORE INSERT ON {BUILT}.calendar_list_v2"
+        f" EXECUTE FUNCTION {BUILT}.fires()",
+        f"{LIKE_LIVE}; ALTER TABLE {BUILT}.calendar_list_v2 ADD more int",
+        f"{LIKE_LIVE}; CREATE TABLE {BUILT}.child () INHERITS ({BUILT}.calendar_list_v2)",
+        f"{LIKE_LIVE}; GRANT UPDATE (version) ON {BUILT}.calendar_list_v2 TO PUBLIC",
+    ],
+)
+def test_the_projector_can_plant_nothing_in_a_view_that_others_read(
+    database: str, planted: str
+) -> None:
+    with acting_as(database, PROJECTOR) as conn:
+        conn.execute(f"CREATE SCHEMA {BUILT}")
+        try:
+            conn.execute(
+                f"""CREATE FUNCTION {BUILT}.mine(n bigint) RETURNS boolean IMMUTABLE
+                RETURN n > 0;
+                CREATE FUNCTION {BUILT}.fires() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RETURN NEW; END $$"""
+            )
+            conn.execute(planted.encode())
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is not made like"):
+                conn.execute(REPLACE)
+        finally:
+            conn.execute(f"DROP SCHEMA {BUILT} CASCADE")
+
+
+def test_rights_that_the_projector_gave_away_beforehand_do_not_come_with_the_view(
+    database: str,
+) -> None:
+    with acting_as(database, PROJECTOR) as conn, conn.transaction(force_rollback=True):
+        conn.execute(f"CREATE SCHEMA {BUILT}")
+        conn.execute(LIKE_LIVE)
+        conn.execute(f"GRANT ALL ON {BUILT}.calendar_list_v2 TO PUBLIC, {SERVICE}")
+        conn.execute(REPLACE)
+        rights = conn.execute(
+            """SELECT grantee::regrole::text AS role, count(*) AS n
+            FROM pg_class, aclexplode(relacl)
+            WHERE pg_class.oid = 'public.calendar_list_v2'::regclass
+                AND grantee <> relowner GROUP BY 1"""
+        ).fetchall()
+        assert {row["role"]: row["n"] for row in rights} == {PROJECTOR: 4, SERVICE: 1, AUDITOR: 1}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT replace_view('accounts', 'rebuild_0123456789abcdef', 'retired_0123456789abcdef')",
+        "SELECT replace_view('link_list_v3', 'public', 'retired_0123456789abcdef')",
+        "SELECT replace_view('link_list_v3', 'rebuild_0123456789abcdef', 'public')",
+        "SELECT drop_retired('public')",
+        "SELECT drop_retired('retired_0123456789abcdef; DROP TABLE accounts')",
+        "SELECT drop_earlier_view('link_list_v3', 'link_list_v3')",
+        "SELECT drop_earlier_view('link_list_v3', 'link_list_v4')",
+        "SELECT drop_earlier_view('accounts', 'link_list_v3')",
+    ],
+)
+def test_the_projector_replaces_and_drops_nothing_but_views(database: str, statement: str) -> None:
+    with (
+        acting_as(database, PROJECTOR) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute(statement.encode())
 
 
 def test_the_auditor_reads_the_log_and_checks_commitments_against_it(
@@ -273,6 +381,19 @@ def test_nobody_changes_the_log(database: str, role: str, statement: str) -> Non
         "DROP TABLE personal_data",
         "UPDATE schema_steps SET name = name",
         "CREATE ROLE more",
+        "CREATE FUNCTION public.format(text, text) RETURNS text RETURN ''",
+        "CREATE TYPE public.more AS (x int)",
+        "CREATE TABLE public.more (x int)",
+        "ALTER TABLE calendar_list_v2 ENABLE ROW LEVEL SECURITY",
+        "CREATE TRIGGER more BEFORE INSERT ON calendar_list_v2 EXECUTE FUNCTION"
+        " refuse_to_change_the_log()",
+        "DROP TABLE calendar_list_v2",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "SELECT pg_read_file('PG_VERSION')",
+        "ALTER ROLE admitone_service SUPERUSER",
+        "ALTER DATABASE admitone_test_roles SET search_path = mine",
+        "UPDATE audit_accesses SET what = ''",
+        "DELETE FROM audit_accesses",
     ],
 )
 def test_no_role_can_give_itself_more_rights(database: str, role: str, statement: str) -> None:
@@ -286,6 +407,20 @@ def test_no_role_can_give_itself_more_rights(database: str, role: str, statement
 @pytest.mark.parametrize(
     ("role", "statement"),
     [
+        (
+            SERVICE,
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state,"
+            " notification_id) VALUES (gen_random_uuid(), 1, 'x', '{}', 1000000)",
+        ),
+        (
+            SERVICE,
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state,"
+            " recorded_at) VALUES (gen_random_uuid(), 1, 'x', '{}', '2001-01-01')",
+        ),
+        (SERVICE, "INSERT INTO audit_accesses (actor, what, at) VALUES ('x', 'y', '2001-01-01')"),
+        (SERVICE, "INSERT INTO audit_accesses (actor, what, id) VALUES ('x', 'y', -5)"),
+        (AUDITOR, "INSERT INTO audit_accesses (actor, what, at) VALUES ('x', 'y', '2001-01-01')"),
+        (SERVICE, "SELECT replace_view('link_list_v3', 'x', 'y')"),
         (PROJECTOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
         (PROJECTOR, "SELECT * FROM personal_data"),
         (PROJECTOR, "SELECT * FROM accounts"),

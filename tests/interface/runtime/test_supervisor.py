@@ -42,7 +42,7 @@ def test_what_every_process_needs_is_loaded_before_the_first_fork(tmp_path: Path
         "from babel import localedata\n"
         "from interface.runtime.loaded_service import LoadedService\n"
         "from interface.settings import Settings\n"
-        f"service = LoadedService(Settings(data=Path({str(tmp_path)!r})), {NOWHERE!r})\n"
+        f"service = LoadedService(Settings({NOWHERE!r}, data=Path({str(tmp_path)!r})))\n"
         "print(*service.processes, sep=', ')\n"
         f"print(set({LANGUAGES!r}) <= set(localedata._cache))\n"
         "print(gc.get_freeze_count() > 0, threading.active_count())"

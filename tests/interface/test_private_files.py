@@ -1,0 +1,29 @@
+"""What is written for one person's eyes has a mode that lets nobody else read it."""
+
+import stat
+from pathlib import Path
+
+from interface.private_files import make_private, write_private
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_that_others_could_read_is_closed_to_them_before_it_is_written(
+    tmp_path: Path,
+) -> None:
+    there, new = tmp_path / "there", tmp_path / "new"
+    there.write_text("something longer than what comes")
+    there.chmod(0o644)
+    for path in (there, new):
+        write_private(path, "Zoë")
+        assert (mode(path), path.read_text()) == (0o600, "Zoë")
+
+
+def test_a_folder_is_made_private_whether_it_is_there_or_not(tmp_path: Path) -> None:
+    there, new = tmp_path / "there", tmp_path / "new" / "inner"
+    there.mkdir(mode=0o755)
+    for folder in (there, new):
+        make_private(folder)
+        assert mode(folder) == 0o700
