@@ -29,6 +29,7 @@ from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
 from application.people.rate_limits import RateLimits
 from application.people.refused_attempts import RefusedAttempts
+from application.people.security_log import SecurityLog
 from application.people.tokens import Tokens
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.webhooks.secrets import WebhookSecrets
@@ -79,6 +80,7 @@ class Services:
     tokens: Tokens
     accounts: Accounts
     sessions: Sessions
+    security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
     links: LinkCommands
@@ -134,6 +136,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),
+        security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
         links=LinkCommands(event_store),

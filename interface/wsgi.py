@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from application.eventstore.deadline import deadline
+from application.people import security_log
 from domain.errors import AdmitOneError
 from interface import api, i18n, pages
 from interface.bootstrap import Services
@@ -19,6 +20,7 @@ from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.accepted_language import accepted_locale
 from interface.web.fixed_headers import fixed_headers
+from interface.web.request_context import origin_of_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -39,7 +41,7 @@ class WebApplication(Flask):
         services: Services = self.extensions["admitone"]
         public_address.enter_public_path(environ, services.settings)
         choose = partial(accepted_locale, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        with deadline(), i18n.reading(choose):
+        with deadline(), i18n.reading(choose), security_log.acting(origin_of_request):
             return super().wsgi_app(environ, partial(_finish, start_response))
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

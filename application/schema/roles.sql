@@ -83,5 +83,16 @@ BEGIN
     -- Every access to the audit is recorded, by the service or by the auditor's own commands.
     GRANT SELECT, INSERT ON audit_accesses TO admitone_service, admitone_auditor;
     GRANT USAGE ON SEQUENCE audit_accesses_id_seq TO admitone_service, admitone_auditor;
+
+    -- The service adds to the security log. Position and time are the database's, and addresses
+    -- are deleted after a while. The projector signs the log, and sees no address.
+    GRANT SELECT ON security_log TO admitone_service, admitone_projector, admitone_auditor;
+    GRANT INSERT (kind, actor, account_id, details, commitment) ON security_log
+        TO admitone_service;
+    GRANT USAGE ON SEQUENCE security_log_position_seq TO admitone_service;
+    GRANT SELECT, DELETE ON security_addresses TO admitone_service;
+    GRANT INSERT (position, salt, data) ON security_addresses TO admitone_service;
+    GRANT SELECT ON security_addresses TO admitone_auditor;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON unrecorded_sign_ins TO admitone_service;
 END
 $$;

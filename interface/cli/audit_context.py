@@ -1,6 +1,5 @@
 """Shared by all commands of `admitone audit`: the recorded access, the newest checkpoint."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ def recorded_access(what: str) -> Iterator["Services"]:
     from application.people import access_log
 
     with context.services() as services, deadline(LONGEST_SECONDS):
-        access_log.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
+        access_log.record(services.database, actor=context.actor(), what=what)
         yield services
 
 

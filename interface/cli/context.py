@@ -1,6 +1,7 @@
 """Settings and services for the duration of one command."""
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,14 +17,31 @@ def settings() -> Settings:
     return Settings.from_environment(os.environ)
 
 
+def actor() -> str:
+    """Returns who runs this command: the login of the real user id, whatever the environment says.
+
+    Or the id itself, if it has no login here.
+    """
+    user = os.getuid()
+    try:
+        return f"command:{pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"command:{user}"
+
+
 @contextmanager
 def services() -> Iterator["Services"]:
     """Yields services on a database with all its tables."""
-    from interface.bootstrap import build  # slow, and not needed for a help text
+    from application.people import security_log  # slow, and not needed for a help text
+    from application.people.security_log import Origin
+    from interface.bootstrap import build
     from interface.runtime import command_database
 
     current = settings()
-    with command_database.database(current) as conninfo:
+    with (
+        security_log.acting(lambda: Origin(actor())),
+        command_database.database(current) as conninfo,
+    ):
         built = build(current, conninfo)
         try:
             yield built

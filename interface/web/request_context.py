@@ -4,8 +4,9 @@ from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import cast
 
-from flask import current_app, request
+from flask import current_app, g, request
 
+from application.people.security_log import STRANGER, Origin, account_actor
 from interface import ip_address
 from interface.bootstrap import Services
 
@@ -32,6 +33,15 @@ def client_address() -> str:
         request.headers.get("X-Forwarded-For", ""),
         trusted=services().settings.trusted_proxies,
     )
+
+
+def origin_of_request() -> Origin:
+    """Returns who sent this request, as far as that is known by now, and from which address."""
+    if "caller" in g:
+        return Origin(g.caller.actor, client_address())
+    session = g.get("session")
+    actor = account_actor(session.account.id) if session is not None else STRANGER
+    return Origin(actor, client_address())
 
 
 def counted_address(

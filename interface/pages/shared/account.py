@@ -217,4 +217,4 @@ def _to_account(notice: str) -> Response:
 
 
 def _with_new_session(notice: str, *, by_link: bool = False) -> ResponseReturnValue:
-    return auth.start_session(_to_account(notice), _account(), by_link=by_link)
+    return auth.start_session(_to_account(notice), _account(), how="renewal", by_link=by_link)

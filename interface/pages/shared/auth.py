@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from application.people.accounts import Account
 from application.people.authentication import SESSION_LIFETIME, Session
+from application.people.security_log import account_actor
 from application.people.tokens import InvalidToken
 from interface.i18n import gettext
 from interface.web.browser_name import browser_name
@@ -91,13 +92,20 @@ def for_role(
     return decorate
 
 
-def start_session(response: AnyResponse, account: Account, *, by_link: bool = False) -> AnyResponse:
-    """Signs the account in at this browser: ends the session before, adds the new one's cookie."""
+def start_session(
+    response: AnyResponse, account: Account, *, how: str, by_link: bool = False
+) -> AnyResponse:
+    """Signs the account in at this browser: ends the session before, adds the new one's cookie.
+
+    `how` somebody has proved who they are is recorded in the security log.
+    """
     current, before = services(), current_session()
     if before is not None:
         current.sessions.end(before)
     browser = browser_name(request.headers.get("User-Agent", ""))
-    session = current.sessions.start(account, now=current.now(), by_link=by_link, browser=browser)
+    session = current.sessions.start(
+        account, now=current.now(), by_link=by_link, how=how, browser=browser
+    )
     _set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
     account_id, browser_id = _known_browser() or (None, None)
     if account_id != session.account.id or browser_id is None:
@@ -138,7 +146,7 @@ def user_time_zone() -> str:
 
 def actor() -> str:
     """Returns the name by which events record the person who is signed in."""
-    return f"account:{require_session().account.id}"
+    return account_actor(require_session().account.id)
 
 
 def local_path(path: str | None) -> str:

@@ -57,7 +57,7 @@ def sign_in() -> ResponseReturnValue:
         else:
             current.accounts.set_language(account, language_tag())
             response = redirect(local_path(next_path), 303)
-            return auth.start_session(response, account)
+            return auth.start_session(response, account, how="password")
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
 
 
@@ -92,7 +92,8 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
         return _link_is_used_up()
     current.accounts.set_language(account, language_tag())
     endpoint = "home.show" if account.has_password else "account.show"
-    return auth.start_session(redirect(url_for(endpoint), 303), account, by_link=True)
+    response = redirect(url_for(endpoint), 303)
+    return auth.start_session(response, account, how="link", by_link=True)
 
 
 @blueprint.post("/sign-out")

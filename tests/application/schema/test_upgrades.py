@@ -59,6 +59,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0018_search.sql",
         "0022_evidence_checks.sql",
         "0024_account_life.sql",
+        "0034_security_log.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()
