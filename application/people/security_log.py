@@ -271,12 +271,13 @@ class SecurityLog:
         *,
         limit: int,
         before: int | None = None,
+        after: int = 0,
         kind: str | None = None,
         account_id: UUID | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> list[Entry]:
-        """Returns at most `limit` entries, newest first, before the position `before`.
+        """Returns at most `limit` entries, newest first, between two positions.
 
         Narrowed to a kind, to an account that acted or was concerned, and to [since, until), if
         these are not None.
@@ -284,7 +285,7 @@ class SecurityLog:
         return self._database.fetch_objects(
             Entry,
             f"""{_SELECT}
-            WHERE (%(before)s::bigint IS NULL OR position < %(before)s)
+            WHERE (%(before)s::bigint IS NULL OR position < %(before)s) AND position > %(after)s
                 AND (%(kind)s::text IS NULL OR kind = %(kind)s)
                 AND (%(account_id)s::uuid IS NULL OR account_id = %(account_id)s
                     OR actor = 'account:' || %(account_id)s)
@@ -293,6 +294,7 @@ class SecurityLog:
             ORDER BY position DESC LIMIT %(limit)s""",
             {
                 "before": before,
+                "after": after,
                 "kind": kind,
                 "account_id": account_id,
                 "since": since,

@@ -20,8 +20,10 @@ def privacy() -> None:
 def forget(booking_id: UUID) -> None:
     """Erase what was typed about the invitee of a booking, for good."""
     from application.commands.erasure import OPERATOR  # slow, and not needed for a help text
+    from application.people.security_log import DATA_ERASED
 
     with context.services() as services:
+        services.security_log.record(DATA_ERASED, details={"booking": str(booking_id)})
         services.erasure.forget(
             booking_id=booking_id, owner_id=None, actor=OPERATOR, now=services.now()
         )
@@ -41,7 +43,10 @@ def reapply() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead.")
 def export(email: str, out: Path | None) -> None:
     """Print everything that is stored about an e-mail address, as JSON."""
+    from application.people.security_log import DATA_EXPORTED  # slow, and not for a help text
+
     with context.services() as services:
+        services.security_log.record(DATA_EXPORTED, addresses={"email": email})
         stored = services.erasure.personal_data_about(email)
     text = json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
     if out is None:
@@ -60,9 +65,10 @@ def retention() -> None:
 
     `admitone serve` and `admitone deliveries run` do this every hour.
 
-    Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and,
-    if ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
-    ago or earlier.
+    Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS,
+    addresses in the security log that are older than ADMITONE_SECURITY_ADDRESSES_DAYS and, if
+    ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days ago
+    or earlier.
     """
     from interface.runtime.retention_loop import delete_due
 

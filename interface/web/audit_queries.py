@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import request
+from werkzeug.exceptions import RequestURITooLarge
 
 from application.audit.replay import AsOf, History, HistoryNotFound, replay
 from application.eventstore.mapper import JSONMapper
@@ -11,19 +12,26 @@ from application.people import access_log
 from interface.web.request_context import services
 
 MAPPER = JSONMapper()
-_LONGEST_ACCESS = 2000
+LONGEST_QUERY = 2000
 
 
 def record_access(actor: str, result: str = "") -> None:
     """Records who reads what, before it is answered. Raises `Unavailable`, and then it is not.
 
-    Search text is not recorded, because an address in it would survive erasure.
+    Nothing is cut off: a query that is too long to be recorded is refused by `RequestURITooLarge`.
+    Search texts and e-mail addresses are not recorded, because they would survive erasure.
     """
-    parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "q"]
+    if len(request.query_string) > LONGEST_QUERY:
+        raise RequestURITooLarge
+    parameters = [
+        (name, "an address" if "@" in value else value)
+        for name, value in request.args.items(multi=True)
+        if name != "q"
+    ]
     what = "?".join(part for part in (f"GET {request.path}", urlencode(parameters)) if part)
     if "q" in request.args:
         what += " (a search)"
-    access_log.record(services().database, actor=actor, what=f"{what}{result}"[:_LONGEST_ACCESS])
+    access_log.record(services().database, actor=actor, what=f"{what}{result}")
 
 
 def history_of(aggregate_id: UUID, *, as_of: AsOf | None = None, kind: str = "") -> History:
