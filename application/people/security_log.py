@@ -90,16 +90,16 @@ FAILURES_IN_ALL = 200
 SWEPT_AT_ONCE = 5000
 NOBODY = UUID(int=0)
 
-_ADD = f"""
-    WITH turn AS MATERIALIZED (
+_TURN = f"""WITH turn AS MATERIALIZED (
         SELECT pg_advisory_xact_lock({advisory_locks.SECURITY_LOG})
-    ), entry AS (
-        INSERT INTO security_log (kind, actor, account_id, details, commitment)
-        SELECT %(kind)s, %(actor)s, %(account_id)s, %(details)s, %(commitment)s FROM turn
-        RETURNING position
-    )
+    )"""
+_ENTRY = """INSERT INTO security_log (kind, actor, account_id, details, commitment)
+        SELECT %(kind)s, %(actor)s, %(account_id)s, %(details)s, %(commitment)s FROM turn"""
+_ADD = f"{_TURN} {_ENTRY}"
+# A statement of its own, because not everybody who adds an entry may add addresses.
+_ADD_WITH_ADDRESSES = f"""{_TURN}, entry AS ({_ENTRY} RETURNING position)
     INSERT INTO security_addresses (position, salt, data)
-    SELECT position, %(salt)s, %(data)s FROM entry WHERE %(commitment)s::text IS NOT NULL"""  # noqa: S608 - a constant
+    SELECT position, %(salt)s, %(data)s FROM entry"""  # noqa: S608 - constants
 
 _RECENT_FAILURES = f"""
     SELECT count(*) AS of_all,
@@ -196,7 +196,7 @@ def record(
     data = without_empty({"address": origin.address} | dict(addresses or {}))
     salt = secrets.token_bytes(SALT_BYTES)
     conn.execute(
-        _ADD.encode(),
+        (_ADD_WITH_ADDRESSES if data else _ADD).encode(),
         {
             "kind": kind,
             "actor": actor or origin.actor,

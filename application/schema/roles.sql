@@ -85,11 +85,12 @@ BEGIN
     GRANT USAGE ON SEQUENCE audit_accesses_id_seq TO admitone_service, admitone_auditor;
 
     -- The service adds to the security log. Position and time are the database's, and addresses
-    -- are deleted after a while. The projector signs the log, and sees no address.
+    -- are deleted after a while. The projector signs the log and adds to it what is done to views;
+    -- it sees no address.
     GRANT SELECT ON security_log TO admitone_service, admitone_projector, admitone_auditor;
     GRANT INSERT (kind, actor, account_id, details, commitment) ON security_log
-        TO admitone_service;
-    GRANT USAGE ON SEQUENCE security_log_position_seq TO admitone_service;
+        TO admitone_service, admitone_projector;
+    GRANT USAGE ON SEQUENCE security_log_position_seq TO admitone_service, admitone_projector;
     GRANT SELECT, DELETE ON security_addresses TO admitone_service;
     GRANT INSERT (position, salt, data) ON security_addresses TO admitone_service;
     GRANT SELECT ON security_addresses TO admitone_auditor;

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from interface.settings import Settings
 
 if TYPE_CHECKING:
+    from application.people.security_log import Origin
     from interface.bootstrap import Services
 
 
@@ -29,19 +30,22 @@ def actor() -> str:
         return f"command:{user}"
 
 
+def origin() -> "Origin":
+    """Returns who acts, as the security log records it."""
+    from application.people.security_log import Origin  # slow, and not needed for a help text
+
+    return Origin(actor())
+
+
 @contextmanager
 def services() -> Iterator["Services"]:
     """Yields services on a database with all its tables."""
     from application.people import security_log  # slow, and not needed for a help text
-    from application.people.security_log import Origin
     from interface.bootstrap import build
     from interface.runtime import command_database
 
     current = settings()
-    with (
-        security_log.acting(lambda: Origin(actor())),
-        command_database.database(current) as conninfo,
-    ):
+    with security_log.acting(origin), command_database.database(current) as conninfo:
         built = build(current, conninfo)
         try:
             yield built

@@ -20,10 +20,8 @@ def privacy() -> None:
 def forget(booking_id: UUID) -> None:
     """Erase what was typed about the invitee of a booking, for good."""
     from application.commands.erasure import OPERATOR  # slow, and not needed for a help text
-    from application.people.security_log import DATA_ERASED
 
     with context.services() as services:
-        services.security_log.record(DATA_ERASED, details={"booking": str(booking_id)})
         services.erasure.forget(
             booking_id=booking_id, owner_id=None, actor=OPERATOR, now=services.now()
         )

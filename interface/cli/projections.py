@@ -223,6 +223,7 @@ def _run_jobs(
     kind: str, chosen: "list[Projection]", *, accept_unsigned: bool = False
 ) -> "list[RebuildJob]":
     from application.eventstore.mapper import JSONMapper
+    from application.people import security_log
     from interface import key_store
     from interface.cli.progress import Progress
     from interface.runtime import command_database
@@ -235,7 +236,11 @@ def _run_jobs(
     may_switch = refuse_changed_log(
         key_store.checkpoint_store(settings), accept_unsigned=accept_unsigned
     )
-    with command_database.database(settings) as conninfo, Progress() as progress:
+    with (
+        command_database.database(settings) as conninfo,
+        Progress() as progress,
+        security_log.acting(context.origin),
+    ):
         rebuild = Rebuild(
             conninfo,
             chosen,

@@ -189,7 +189,7 @@ def test_a_calendar_archived_a_moment_ago_takes_no_links(
 
 
 def test_several_recipients_get_a_link_each_and_a_file_of_them(
-    person: SignedIn, owner: Owner, calendar_id: str
+    person: SignedIn, owner: Owner, calendar_id: str, services: Services
 ) -> None:
     answer = share_several(person, calendar_id, "Ada\r\n\r\n  Zoë\tHopper \n=1+1\n", note="Spring")
     assert answer.status_code == 303
@@ -205,6 +205,9 @@ def test_several_recipients_get_a_link_each_and_a_file_of_them(
     assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert file.headers["Content-Disposition"] == 'attachment; filename="links.csv"'
     assert file.data.startswith(b"\xef\xbb\xbf")
+    entry = services.security_log.newest(limit=1)[0]
+    assert (entry.kind, entry.actor) == ("links.exported", f"account:{person.account.id}")
+    assert entry.details == {"calendar": calendar_id, "links": "3"}
     rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
     assert rows == [["recipient", "url", "expires_at"]] + [
         [recipient, link["url"], "2027-02-21T08:00:00Z"]
