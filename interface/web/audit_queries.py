@@ -4,25 +4,25 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import request
-from werkzeug.exceptions import RequestURITooLarge
 
 from application.audit.replay import AsOf, History, HistoryNotFound, replay
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
+from domain.errors import Invalid
 from interface.web.request_context import services
 
 MAPPER = JSONMapper()
-LONGEST_QUERY = 2000
+LONGEST_QUERY = 8000
 
 
 def record_access(actor: str, result: str = "") -> None:
     """Records who reads what, before it is answered. Raises `Unavailable`, and then it is not.
 
-    Nothing is cut off: a query that is too long to be recorded is refused by `RequestURITooLarge`.
+    Nothing is cut off: a query that is too long to be recorded is refused by `Invalid`.
     Search texts and e-mail addresses are not recorded, because they would survive erasure.
     """
     if len(request.query_string) > LONGEST_QUERY:
-        raise RequestURITooLarge
+        raise Invalid({"query": ["Is too long."]})
     parameters = [
         (name, "an address" if "@" in value else value)
         for name, value in request.args.items(multi=True)
