@@ -30,6 +30,7 @@ from application.people.authentication import Sessions
 from application.people.passkeys import Passkeys, RelyingParty
 from application.people.rate_limits import RateLimits
 from application.people.refused_attempts import RefusedAttempts
+from application.people.security_log import SecurityLog
 from application.people.tokens import Tokens
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.webhooks.secrets import WebhookSecrets
@@ -81,6 +82,7 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     passkeys: Passkeys
+    security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
     links: LinkCommands
@@ -137,6 +139,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         accounts=accounts,
         sessions=Sessions(database, accounts),
         passkeys=Passkeys(database, _relying_party(settings)),
+        security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
         links=LinkCommands(event_store),

@@ -259,6 +259,9 @@ class Settings:
     """ADMITONE_LOG: `json` or `text`. Unset: text on a terminal, else JSON."""
     attempts_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 90
     """ADMITONE_ATTEMPTS_DAYS: days for which refused attempts to book are stored, 1 to 36500."""
+    security_addresses_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 90
+    """ADMITONE_SECURITY_ADDRESSES_DAYS: days for which the security log has addresses, of clients
+    and of e-mail, 1 to 36500. Its entries stay."""
     forget_after_days: Annotated[int | None, _whole_number(1, LONGEST_RETENTION_DAYS)] = None
     """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
     1 to 36500. Unset: invitees are forgotten only on request."""

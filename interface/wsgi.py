@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from application.eventstore.deadline import deadline
+from application.people import security_log
 from domain.errors import AdmitOneError
 from interface import api, i18n, pages
 from interface.api import calls
@@ -21,7 +22,7 @@ from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.accepted_language import accepted_locale
 from interface.web.fixed_headers import fixed_headers
-from interface.web.request_context import LARGEST_BODY
+from interface.web.request_context import LARGEST_BODY, origin_of_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -45,7 +46,12 @@ class WebApplication(Flask):
     def serving(self, environ: "WSGIEnvironment") -> Iterator[None]:
         """Makes this the current request in the block, with its deadline and its language."""
         choose = partial(accepted_locale, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        with answering(CurrentRequest(environ, self.extensions)), deadline(), i18n.reading(choose):
+        with (
+            answering(CurrentRequest(environ, self.extensions)),
+            deadline(),
+            i18n.reading(choose),
+            security_log.acting(origin_of_request),
+        ):
             yield
 
     def preprocess_request(self) -> ResponseReturnValue | None:

@@ -41,3 +41,15 @@ def test_ci_runs_every_python_that_the_package_names() -> None:
     assert matrix is not None
     assert re.findall(r'"([\d.]+)"', matrix[1]) == named
     assert PROJECT["requires-python"] == f">={named[0]}"
+
+
+def test_every_chapter_of_the_security_standard_names_tests_that_exist() -> None:
+    security = (ROOT / ".github" / "SECURITY.md").read_text()
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+)`", security))
+    assert sorted(named - there) == []
+    chapters = dict(re.findall(r"^\| (V\d+) [^|]*\|([^|]*\|[^|]*)\|$", security, re.MULTILINE))
+    assert list(chapters) == [f"V{number}" for number in range(1, 18)]
+    for chapter, row in chapters.items():
+        assert "`test_" in row or " held |" not in f" {row}".replace("not held", ""), chapter

@@ -19,10 +19,11 @@ from application import calendar_feeds
 from application.busy_calendars import busy_calendars
 from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
 from application.people.email_address import spellings
 from application.webhooks.webhooks import webhooks_of
-from domain.booking import Booking
+from domain.booking import INVITEE, Booking
 
 PAGE = 1000
 RETENTION = "retention"
@@ -151,8 +152,24 @@ class ErasureCommands:
         aggregate_ids = self._same_invitee([booking.id])
         if booking.is_invitee_forgotten:
             self._erase(aggregate_ids)
+        before = booking.version
         booking.forget_invitee(actor=actor, now=now)
-        return self.event_store.write(booking, forgotten=aggregate_ids)
+        written = self.event_store.write(booking, forgotten=aggregate_ids)
+        if booking.version > before:
+            self._record_in_security_log(booking, actor=actor)
+        return written
+
+    def _record_in_security_log(self, booking: Booking, *, actor: str) -> None:
+        """Records after the event, which has the actor as well; of invitees without an address."""
+        details = {"booking": str(booking.id), "by": actor}
+        with self.event_store.database.connection() as conn, conn.transaction():
+            if actor in (INVITEE, RETENTION):
+                with security_log.acting(lambda: security_log.Origin(actor)):
+                    security_log.record(conn, security_log.DATA_ERASED, details=details)
+            else:
+                security_log.record(
+                    conn, security_log.DATA_ERASED, account_id=booking.owner_id, details=details
+                )
 
     def _same_invitee(self, booking_ids: Collection[UUID]) -> list[UUID]:
         """Returns the bookings and links with personal data about the invitees of bookings."""

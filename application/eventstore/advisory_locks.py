@@ -15,6 +15,9 @@ PROJECTOR = 4_011_200_118
 APPEND = 4_011_200_119
 """Held by each append to the log, until it has committed."""
 
+SECURITY_LOG = 4_011_200_120
+"""Held by whoever adds to the security log, until the transaction ends."""
+
 REBUILD = 4_011_200
 """The first of two numbers: the second is the hash of the name of the view that is rebuilt."""
 

@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 
 from application.deliveries import outbox
 from application.eventstore.database import Database
+from application.people import security_log
 from application.people.email_address import (
     InvalidEmailAddress,
     normalized_email_address,
@@ -131,11 +132,19 @@ class Accounts:
         if errors:
             raise Invalid(errors)
         try:
-            with self._database.connection() as conn:
+            with self._database.connection() as conn, conn.transaction():
+                account_id = uuid4()
                 conn.execute(
                     "INSERT INTO accounts (id, email, name, roles, sign_in_nonce)"
                     " VALUES (%s, %s, %s, %s, %s)",
-                    (uuid4(), email, name or email.partition("@")[0], list(roles), uuid4()),
+                    (account_id, email, name or email.partition("@")[0], list(roles), uuid4()),
+                )
+                security_log.record(
+                    conn,
+                    security_log.ACCOUNT_CREATED,
+                    account_id=account_id,
+                    details={"roles": _listed(roles)},
+                    addresses={"email": email},
                 )
         except psycopg.errors.UniqueViolation:
             raise Invalid({"email": [_ADDRESS_TAKEN]}) from None
@@ -161,11 +170,13 @@ class Accounts:
 
     def change(self, account: Account, *, name: str, time_zone: str | None) -> Account:
         """Changes the name and the IANA time zone of the pages; None means none chosen yet."""
-        with self._database.connection() as conn:
+        with self._database.connection() as conn, conn.transaction():
             conn.execute(
                 "UPDATE accounts SET name = %s, time_zone = %s WHERE id = %s",
                 (name, time_zone, account.id),
             )
+            if name != account.name:
+                security_log.record(conn, security_log.NAME_CHANGED, account_id=account.id)
         return self.by_id(account.id)
 
     def set_default_time_zone(self, account_id: UUID, time_zone: str) -> None:
@@ -188,8 +199,14 @@ class Accounts:
         """Changes the address with which somebody signs in. Raises `Invalid`."""
         try:
             email = normalized_email_address(email, may_be_local=True)
-            with self._database.connection() as conn:
+            with self._database.connection() as conn, conn.transaction():
                 conn.execute("UPDATE accounts SET email = %s WHERE id = %s", (email, account.id))
+                security_log.record(
+                    conn,
+                    security_log.EMAIL_CHANGED,
+                    account_id=account.id,
+                    addresses={"email_before": account.email, "email": email},
+                )
         except InvalidEmailAddress as refusal:
             raise Invalid({"email": [refusal.sentence]}) from None
         except psycopg.errors.UniqueViolation:
@@ -209,6 +226,12 @@ class Accounts:
             conn.execute(
                 "UPDATE accounts SET roles = %s WHERE id = %s", (sorted(set(roles)), account.id)
             )
+            security_log.record(
+                conn,
+                security_log.ROLES_CHANGED,
+                account_id=account.id,
+                details={"roles_before": _listed(account.roles), "roles": _listed(roles)},
+            )
         self._recent_callers.forget_account(account.id)
         return self.by_id(account.id)
 
@@ -224,19 +247,22 @@ class Accounts:
                 (now, account.id),
             )
             end_sessions(conn, account.id)
+            security_log.record(conn, security_log.ACCOUNT_DISABLED, account_id=account.id)
         self._recent_callers.forget_account(account.id)
         return self.by_id(account.id)
 
     def enable(self, account: Account) -> Account:
         """Lets people sign in to the account again, and its keys work again."""
-        with self._database.connection() as conn:
+        with self._database.connection() as conn, conn.transaction():
             conn.execute("UPDATE accounts SET disabled_at = NULL WHERE id = %s", (account.id,))
+            security_log.record(conn, security_log.ACCOUNT_ENABLED, account_id=account.id)
         return self.by_id(account.id)
 
     def sign_out(self, account: Account) -> None:
         """Signs the account out in all browsers, and ends its sign-in link."""
         with self._database.connection() as conn, conn.transaction():
             end_sessions(conn, account.id)
+            security_log.record(conn, security_log.ALL_SESSIONS_ENDED, account_id=account.id)
 
     def anybody_has_signed_in(self) -> bool:
         """Returns True once somebody has signed in to any account."""
@@ -257,10 +283,11 @@ class Accounts:
         if account.disabled_at is not None:
             raise AccountDisabled
         nonce = uuid4()
-        with self._database.connection() as conn:
+        with self._database.connection() as conn, conn.transaction():
             conn.execute(
                 "UPDATE accounts SET sign_in_nonce = %s WHERE id = %s", (nonce, account.id)
             )
+            security_log.record(conn, security_log.SIGN_IN_LINK_CREATED, account_id=account.id)
         return self._tokens.for_sign_in(account.id, nonce)
 
     def account_behind(self, token: str) -> Account:
@@ -276,12 +303,14 @@ class Accounts:
     def sign_in(self, token: str, *, now: datetime) -> Account:
         """Uses the sign-in token up and returns its account. Raises `InvalidToken`."""
         account_id, nonce = self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
-        with self._database.connection() as conn:
+        with self._database.connection() as conn, conn.transaction():
             used = conn.execute(
                 """UPDATE accounts SET sign_in_nonce = %s, signed_in_at = %s
                 WHERE id = %s AND sign_in_nonce = %s AND disabled_at IS NULL""",
                 (uuid4(), now, account_id, nonce),
             )
+            if used.rowcount == 0:
+                security_log.record_failed_sign_in(conn, account_id=account_id, how="link")
         if used.rowcount == 0:
             raise InvalidToken
         return self.by_id(account_id)
@@ -322,6 +351,16 @@ class Accounts:
                     *(now, now + lifetime),
                 ),
             )
+            security_log.record(
+                conn,
+                security_log.KEY_CREATED,
+                account_id=account.id,
+                details={
+                    "key": prefix,
+                    "scopes": _listed(wanted),
+                    "expires_at": (now + lifetime).isoformat(timespec="seconds"),
+                },
+            )
         return f"{_KEY_START}_{prefix}_{secret}"
 
     def api_keys(self) -> list[ApiKey]:
@@ -339,14 +378,22 @@ class Accounts:
 
         With `of`, only a key of that account counts. Raises `KeyNotFound`.
         """
-        with self._database.connection() as conn:
-            revoked = conn.execute(
-                """UPDATE api_keys SET revoked_at = coalesce(revoked_at, %s)
-                WHERE prefix = %s AND account_id = coalesce(%s, account_id)""",
-                (now, prefix, of and of.id),
-            )
-        if revoked.rowcount == 0:
-            raise KeyNotFound
+        with self._database.connection() as conn, conn.transaction():
+            key = conn.execute(
+                """SELECT account_id, revoked_at FROM api_keys
+                WHERE prefix = %s AND account_id = coalesce(%s, account_id) FOR UPDATE""",
+                (prefix, of and of.id),
+            ).fetchone()
+            if key is None:
+                raise KeyNotFound
+            if key["revoked_at"] is None:
+                conn.execute("UPDATE api_keys SET revoked_at = %s WHERE prefix = %s", (now, prefix))
+                security_log.record(
+                    conn,
+                    security_log.KEY_REVOKED,
+                    account_id=key["account_id"],
+                    details={"key": prefix},
+                )
         self._recent_callers.forget(_actor(prefix))
 
     def caller(self, key: str, *, now: datetime) -> Caller | None:
@@ -418,6 +465,11 @@ def hash_of_secret(secret: str) -> bytes:
 def _actor(prefix: str) -> str:
     """Returns how events name who acts with the key that has this prefix."""
     return f"key:{prefix}"
+
+
+def _listed(names: Collection[str]) -> str:
+    """Returns how the security log names several roles or scopes."""
+    return ",".join(sorted(set(names)))
 
 
 def _role_errors(roles: Collection[str]) -> dict[str, list[str]]:

@@ -12,10 +12,12 @@ from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from application.deliveries import outbox
 from application.eventstore.database import Database
-from application.people import passwords
+from application.people import passwords, security_log
 from application.people.accounts import (
     ACCOUNT_COLUMNS,
     BY_EMAIL,
@@ -125,7 +127,8 @@ class Sessions:
         """
         session_id, token = uuid4(), secrets.token_urlsafe(32)
         until = confirmed_until or now + _confirmed_for(by)
-        with self._database.connection() as conn:
+        how = by.value if confirmed_until is None else "renewal"
+        with self._database.connection() as conn, conn.transaction():
             conn.execute(
                 "DELETE FROM sessions WHERE expires_at <= %s OR last_used_at <= %s",
                 (now, now - UNUSED_SESSION_LIFETIME),
@@ -138,6 +141,13 @@ class Sessions:
                     *(session_id, hash_of_secret(token), account.id),
                     *(now, now + SESSION_LIFETIME, now, by, until, browser),
                 ),
+            )
+            security_log.record(
+                conn,
+                security_log.SESSION_STARTED,
+                account_id=account.id,
+                details={"session": str(session_id), "how": how, "browser": browser},
+                actor=security_log.account_actor(account.id),
             )
         return Session(session_id, token, account, by, until)
 
@@ -180,19 +190,14 @@ class Sessions:
 
     def end_one(self, account: Account, session_id: UUID) -> None:
         """Signs an account out at one browser. Raises `SessionNotFound`, also for another's."""
-        with self._database.connection() as conn:
-            ended = conn.execute(
-                "DELETE FROM sessions WHERE id = %s AND account_id = %s", (session_id, account.id)
-            )
-        if ended.rowcount == 0:
-            raise SessionNotFound
+        with self._database.connection() as conn, conn.transaction():
+            if not _end(conn, account, session_id):
+                raise SessionNotFound
 
     def end(self, session: Session) -> None:
         """Signs out at this browser."""
-        with self._database.connection() as conn:
-            conn.execute(
-                "DELETE FROM sessions WHERE token_sha256 = %s", (hash_of_secret(session.token),)
-            )
+        with self._database.connection() as conn, conn.transaction():
+            _end(conn, session.account, session.id)
 
     def with_password(self, email: str, password: str) -> Account:
         """Returns the account with this address and password.
@@ -208,6 +213,10 @@ class Sessions:
         )
         stored = row["password_hash"] if row and row["disabled_at"] is None else None
         if not self._matches(stored or self._hash_of_nobody(), password) or not row or not stored:
+            with self._database.connection() as conn, conn.transaction():
+                security_log.record_failed_sign_in(
+                    conn, account_id=row["id"] if row else None, how="password"
+                )
             raise WrongPassword
         return self._accounts.by_id(row["id"])
 
@@ -225,6 +234,7 @@ class Sessions:
             )
             end_sessions(conn, account.id)
             outbox.add_notice(conn, account_id=account.id, kind=NEW_PASSWORD, now=now)
+            security_log.record(conn, security_log.PASSWORD_SET, account_id=account.id)
 
     def _matches(self, hashed: str, password: str) -> bool:
         if len(password) > LONGEST_PASSWORD:
@@ -242,3 +252,18 @@ class Sessions:
 
 def _confirmed_for(proof: Proof) -> timedelta:
     return CONFIRMED_BY_LINK_FOR if proof is Proof.LINK else CONFIRMED_FOR
+
+
+def _end(conn: Connection[DictRow], account: Account, session_id: UUID) -> bool:
+    """Ends a session of an account; returns False if there is none."""
+    ended = conn.execute(
+        "DELETE FROM sessions WHERE id = %s AND account_id = %s", (session_id, account.id)
+    )
+    if ended.rowcount:
+        security_log.record(
+            conn,
+            security_log.SESSION_ENDED,
+            account_id=account.id,
+            details={"session": str(session_id)},
+        )
+    return ended.rowcount > 0

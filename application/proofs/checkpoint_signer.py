@@ -11,8 +11,12 @@ from application.proofs.verifier import (
     ProofError,
     key_id,
     parse_checkpoint,
+    parse_key,
     require,
 )
+
+_SECURITY_LOG = "/security"
+"""Follows the name of the log of events in that of the security log, which has the same key."""
 
 
 class CheckpointSigner:
@@ -55,6 +59,10 @@ class CheckpointSigner:
         """
         return self._key_text(self._public)
 
+    def of_security_log(self) -> "CheckpointSigner":
+        """Returns the signer of the security log."""
+        return CheckpointSigner(self.name + _SECURITY_LOG, self._seed)
+
     def sign(self, size: int, root: bytes, position: int, time: datetime) -> str:
         """Returns the signed checkpoint of a tree whose last event is at `position` (0 if empty).
 
@@ -72,3 +80,14 @@ class CheckpointSigner:
 
     def _key_text(self, key: bytes) -> str:
         return f"{self.name}+{self._id.hex()}+{base64.b64encode(ED25519 + key).decode()}"
+
+
+def key_of_security_log(key: str) -> str:
+    """Returns the public key of the security log from that of the log of events.
+
+    Raises `ProofError`.
+    """
+    name, public = parse_key(key)
+    name += _SECURITY_LOG
+    encoded = base64.b64encode(ED25519 + public).decode()
+    return f"{name}+{key_id(name, public).hex()}+{encoded}"

@@ -64,6 +64,10 @@ class Growth:
             entries //= WIDTH
         raise AssertionError("count() never ends")
 
+    def copy(self) -> "Growth":
+        """Returns the same tree, to grow by itself."""
+        return Growth(self.size, self._edge)
+
     def root(self) -> bytes:
         """Returns the root of the tree at its present size."""
         return root_of(self.size, lambda level, _: self._edge[level])

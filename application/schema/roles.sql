@@ -119,5 +119,17 @@ BEGIN
     GRANT SELECT, INSERT (actor, what) ON public.audit_accesses
         TO admitone_service, admitone_auditor;
     GRANT USAGE ON SEQUENCE public.audit_accesses_id_seq TO admitone_service, admitone_auditor;
+
+    -- The service adds to the security log. Position and time are the database's, and addresses
+    -- are deleted after a while. The projector signs the log and adds to it what is done to views;
+    -- it sees no address.
+    GRANT SELECT ON public.security_log TO admitone_service, admitone_projector, admitone_auditor;
+    GRANT INSERT (kind, actor, account_id, details, commitment) ON public.security_log
+        TO admitone_service, admitone_projector;
+    GRANT USAGE ON SEQUENCE public.security_log_position_seq TO admitone_service, admitone_projector;
+    GRANT SELECT, DELETE ON public.security_addresses TO admitone_service;
+    GRANT INSERT (position, salt, data) ON public.security_addresses TO admitone_service;
+    GRANT SELECT ON public.security_addresses TO admitone_auditor;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON public.unrecorded_sign_ins TO admitone_service;
 END
 $$;

@@ -26,6 +26,8 @@ from interface.api.audit_schemas import (
     HistoryOutput,
     HistoryQuery,
     ProofOutput,
+    SecurityPage,
+    SecurityQuery,
     WitnessQuery,
 )
 from interface.api.decorators import Blueprint, caller, requires
@@ -40,6 +42,7 @@ from interface.web.fields import Day
 from interface.web.history_json import history_json, step_json
 from interface.web.request_context import services
 from interface.web.request_schemas import Query
+from interface.web.security_log_json import entry_json
 from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
 from projections.evidence.event_proof import NotUnderCheckpoint, prove_event
 from projections.evidence.witness_request import request_to_witness
@@ -227,6 +230,38 @@ def proof(position: int) -> Any:
         "proof": [node.hex() for node in proved.path],
         "checkpoint": newest.text,
     }
+
+
+@blueprint.route("/security")
+@audited
+@blueprint.arguments(SecurityQuery, location="query")
+@blueprint.response(200, SecurityPage)
+def list_security(query: dict[str, Any]) -> Any:
+    """List the security log.
+
+    Who signed in, and what was done to accounts, keys and personal data, newest first. To follow
+    the log, ask for what comes `after` the newest position that you have.
+    """
+    limit = query.pop("limit")
+    entries = services().security_log.newest(limit=limit + 1, **query)
+    page = entries[:limit]
+    return {
+        "items": [entry_json(entry) for entry in page],
+        "next_before": page[-1].position if len(entries) > limit else None,
+    }
+
+
+@blueprint.route("/security/checkpoint")
+@audited
+@refuses(NoCheckpoint, CheckpointDamaged)
+@blueprint.response(200, _TEXT, content_type="text/plain")
+def security_checkpoint() -> Any:
+    """Read the newest signed checkpoint of the security log.
+
+    The key is that of the log, under its name followed by `/security`.
+    """
+    newest = services().checkpoint_store().of_security_log().require_newest()
+    return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.route("/accesses")

@@ -3,12 +3,14 @@
 from marshmallow import fields, validate
 
 from application.audit.replay import LARGEST_PAGE, LONGEST_PERIOD
+from application.people.security_log import KINDS
 from interface.web.fields import LAST_POSITION, AsOfField, Day, Instant, Text
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
 from interface.web.response_schemas import ResponseSchema
 
 _IS_POSITION = validate.Range(0, LAST_POSITION, error="Must be a whole number, 0 or more.")
 _HASH = "4c1b0d9be9f4c1f0b6b6f1f4b8c4a0d1c9c1e0f2a3b4c5d6e7f8091a2b3c4d5e"
+_ACCOUNT_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 
 
@@ -82,6 +84,32 @@ class AccessQuery(LimitedQuery):
         validate=_IS_POSITION,
         metadata={"description": "Only accesses with an id below this one."},
     )
+
+
+class SecurityQuery(LimitedQuery):
+    """Which entries of the security log to return."""
+
+    before = fields.Integer(
+        load_default=None,
+        validate=_IS_POSITION,
+        metadata={"description": "Only entries before this position."},
+    )
+    after = fields.Integer(
+        load_default=0,
+        validate=_IS_POSITION,
+        metadata={"description": "Only entries after this position."},
+    )
+    kind = fields.String(
+        load_default=None,
+        validate=validate.OneOf(KINDS),
+        metadata={"description": "Only entries of this kind."},
+    )
+    account_id = fields.UUID(
+        load_default=None,
+        metadata={"description": "Only what this account did or what was done to it."},
+    )
+    since = Instant(load_default=None, metadata={"description": "Only entries from this time on."})
+    until = Instant(load_default=None, metadata={"description": "Only entries before this time."})
 
 
 class WitnessQuery(Query):
@@ -229,6 +257,61 @@ class AccessOutput(ResponseSchema):
     )
     actor = fields.String(metadata={"example": "account:5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"})
     what = fields.String(metadata={"example": "GET /api/v1/audit/events?limit=50"})
+
+
+class SecurityEntryOutput(ResponseSchema):
+    """An entry of the security log."""
+
+    position = fields.Integer(metadata={"example": 12})
+    at = fields.String(
+        metadata={
+            "format": "date-time",
+            "example": "2027-01-18T09:00:00.012345Z",
+            "description": "When it was recorded, by the database's clock.",
+        }
+    )
+    kind = fields.String(metadata={"example": "session.started"})
+    actor = fields.String(
+        metadata={
+            "example": f"account:{_ACCOUNT_ID}",
+            "description": "An account, an API key, the login of a command, `service` or"
+            " `stranger`.",
+        }
+    )
+    account_id = fields.UUID(
+        allow_none=True,
+        metadata={"example": _ACCOUNT_ID, "description": "The account that it concerns, if any."},
+    )
+    details = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"example": {"how": "password", "browser": "Firefox, Linux"}},
+    )
+    addresses = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        allow_none=True,
+        metadata={
+            "example": {"address": "192.0.2.7"},
+            "description": "Of the client, and of e-mail; null if there were none, or if they have"
+            " been deleted.",
+        },
+    )
+    commitment = fields.String(
+        allow_none=True,
+        metadata={"example": _HASH, "description": "The salted hash of the addresses."},
+    )
+    leaf_hash = fields.String(metadata={"example": _HASH})
+
+
+class SecurityPage(ResponseSchema):
+    """Entries of the security log, newest first."""
+
+    items = fields.List(fields.Nested(SecurityEntryOutput))
+    next_before = fields.Integer(
+        allow_none=True,
+        metadata={"example": None, "description": "The next page's `before`; null at the end."},
+    )
 
 
 class AccessPage(ResponseSchema):

@@ -11,6 +11,7 @@ from interface.cli import context
 from interface.cli.audit_context import newest_checkpoint, recorded_access
 from interface.cli.checkpoints import checkpoints
 from interface.cli.replay import agenda, replay
+from interface.cli.security_log import security
 from interface.cli.single_use_report import report
 from interface.cli.witness import witness
 from interface.database_roles import DatabaseRole
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 class Unproved(AdmitOneError):
     """The log can't be verified."""
+
+
+_of_security_log = click.option(
+    "--security", "of_security_log", is_flag=True, help="Of the security log, not of events."
+)
+
+
+_UNUSABLE = "The stored checkpoints can't be used: {}."
 
 
 @click.group()
@@ -55,6 +64,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
     from application.proofs.verifier import ProofError, verify_checkpoint
     from interface.cli.progress import progress_of
     from interface.runtime import command_database
+    from projections.evidence import security_log_proofs
     from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
     from projections.evidence.log_verification import verify as verify_log
     from projections.evidence.patrol import check_personal_data
@@ -70,7 +80,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
                 smaller = (stored for stored in checkpoints if stored.size < external.size)
                 checkpoints = [*smaller, external]
         except (ProofError, OSError) as error:
-            raise Unproved(f"The stored checkpoints can't be used: {error}.") from error
+            raise Unproved(_UNUSABLE.format(error)) from error
         if not checkpoints:
             raise NoCheckpoint
         with (
@@ -80,10 +90,14 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             verdict = verify_log(conninfo, checkpoints, leaves, report=report_progress)
         with services.database.connection() as conn:
             typed = check_personal_data(conn)
+            try:
+                entries = security_log_proofs.verify(conn, store.of_security_log())
+            except (ProofError, OSError) as error:
+                raise Unproved(_UNUSABLE.format(error)) from error
         taken = access_log.checkpoints_taken(services.database)
-    for found in (verdict, typed):
+    for found, log in ((verdict, ""), (typed, ""), (entries, " of the security log")):
         if found.fault is not None:
-            click.echo(f"NOT AS RECORDED: position {found.position}: {found.fault}.")
+            click.echo(f"NOT AS RECORDED: position {found.position}{log}: {found.fault}.")
     if verdict.fault is None:
         first, newest = min(signed.time for signed in checkpoints), checkpoints[-1]
         click.echo(
@@ -91,8 +105,10 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             f" covered by {len(checkpoints)} checkpoints, the first signed at"
             f" {first:%Y-%m-%d %H:%M:%S}, the last at {newest.time:%Y-%m-%d %H:%M:%S} UTC."
         )
+        if entries.fault is None and entries.checked:
+            click.echo(f"So is the security log: {entries.checked} entries.")
         _print_copies(services.settings, taken)
-    if verdict.fault is not None or typed.fault is not None:
+    if any(found.fault is not None for found in (verdict, typed, entries)):
         sys.exit(1)
 
 
@@ -116,10 +132,12 @@ def _print_copies(settings: Settings, taken: "list[Access]") -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it to this file. Default: print it.",
 )
-def checkpoint(out: Path | None) -> None:
+@_of_security_log
+def checkpoint(out: Path | None, of_security_log: bool) -> None:
     """Sign the events that are new, if any, and print the newest checkpoint."""
-    with recorded_access("checkpoint" if out is None else f"checkpoint to {out}") as services:
-        newest = newest_checkpoint(services)
+    what = f"checkpoint{' of the security log' if of_security_log else ''}"
+    with recorded_access(what if out is None else f"{what} to {out}") as services:
+        newest = newest_checkpoint(services, of_security_log=of_security_log)
     if out is None:
         click.echo(newest.text, nl=False)
     else:
@@ -128,11 +146,13 @@ def checkpoint(out: Path | None) -> None:
 
 
 @audit.command()
-def key() -> None:
+@_of_security_log
+def key(of_security_log: bool) -> None:
     """Print the public key that verifies checkpoints. Give it to auditors by another channel."""
     from interface import key_store
 
-    click.echo(key_store.checkpoint_signer(context.settings()).verifier_key())
+    signer = key_store.checkpoint_signer(context.settings())
+    click.echo((signer.of_security_log() if of_security_log else signer).verifier_key())
 
 
 @audit.command()
@@ -154,14 +174,22 @@ def key() -> None:
     type=click.IntRange(min=1),
     help="Last position. Default: the newest that is signed.",
 )
-def export(out: Path, first: int | None, last: int | None) -> None:
-    """Write events with their proofs, and the checkpoint that proves them."""
-    from projections.evidence import log_export
+@_of_security_log
+def export(out: Path, first: int | None, last: int | None, of_security_log: bool) -> None:
+    """Write events with their proofs, and the checkpoint that proves them.
 
-    with recorded_access(f"export {first or 'start'} to {last or 'end'}") as services:
-        newest = newest_checkpoint(services)
+    The security log is written whole, and without addresses.
+    """
+    from projections.evidence import log_export, security_log_proofs
+
+    part = f"{first or 'start'} to {last or 'end'}"
+    with recorded_access(f"export {'security log' if of_security_log else part}") as services:
+        newest = newest_checkpoint(services, of_security_log=of_security_log)
         with services.database.connection() as conn, open_private(out) as file:
-            count = log_export.write(conn, file, newest.signed, first=first, last=last)
+            if of_security_log:
+                count = security_log_proofs.write_export(conn, file, newest.signed)
+            else:
+                count = log_export.write(conn, file, newest.signed, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
     beside.write_text(newest.text)
     click.echo(f"Wrote {count} events to {out}, and the checkpoint that proves them to {beside}.")
@@ -238,5 +266,6 @@ def _public_key(settings: Settings, file: Path | None) -> str:
 audit.add_command(replay)
 audit.add_command(agenda)
 audit.add_command(report)
+audit.add_command(security)
 audit.add_command(checkpoints)
 audit.add_command(witness)

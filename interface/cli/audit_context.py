@@ -1,6 +1,5 @@
 """Shared by all commands of `admitone audit`: the recorded access, the newest checkpoint."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,21 +26,33 @@ def recorded_access(what: str) -> Iterator["Services"]:
     from application.people import access_log
 
     with context.services(DatabaseRole.AUDITOR) as services, deadline(LONGEST_SECONDS):
-        access_log.record(services.database, actor=f"command:{getpass.getuser()}", what=what)
+        access_log.record(services.database, actor=context.actor(), what=what)
         yield services
 
 
-def newest_checkpoint(services: "Services") -> "SignedCheckpoint":
+def newest_checkpoint(services: "Services", *, of_security_log: bool = False) -> "SignedCheckpoint":
     """Returns the newest checkpoint. Signs one first if there are events without one.
 
     Raises `NoCheckpoint`.
     """
+    if of_security_log:
+        return _newest_of_security_log(services)
     from projections.evidence.checkpoint_signing import sign_all_due
 
     store = services.checkpoint_store()
     with writing_to(store), services.database.connection() as conn:
         sign_all_due(conn, services.checkpoint_signer(), store, now=services.now())
     return store.require_newest()
+
+
+def _newest_of_security_log(services: "Services") -> "SignedCheckpoint":
+    from projections.evidence.security_log_proofs import SecurityLogSigner
+
+    signer = SecurityLogSigner(services.checkpoint_signer(), services.checkpoint_store())
+    with writing_to(signer.store), services.database.connection() as conn:
+        while signer.sign_due(conn, now=services.now()):
+            pass
+    return signer.store.require_newest()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Settings and services for the duration of one command."""
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from interface.database_roles import DatabaseRole
 from interface.settings import Settings
 
 if TYPE_CHECKING:
+    from application.people.security_log import Origin
     from interface.bootstrap import Services
 
 
@@ -17,14 +19,34 @@ def settings() -> Settings:
     return Settings.from_environment(os.environ)
 
 
+def actor() -> str:
+    """Returns who runs this command: the login of the real user id, whatever the environment says.
+
+    Or the id itself, if it has no login here.
+    """
+    user = os.getuid()
+    try:
+        return f"command:{pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"command:{user}"
+
+
+def origin() -> "Origin":
+    """Returns who acts, as the security log records it."""
+    from application.people.security_log import Origin  # slow, and not needed for a help text
+
+    return Origin(actor())
+
+
 @contextmanager
 def services(role: DatabaseRole = DatabaseRole.SERVICE) -> Iterator["Services"]:
     """Yields services on a database with all its tables, with the rights of a role."""
-    from interface.bootstrap import build  # slow, and not needed for a help text
+    from application.people import security_log  # slow, and not needed for a help text
+    from interface.bootstrap import build
     from interface.runtime import command_database
 
     current = settings()
-    with command_database.database(current, role) as conninfo:
+    with security_log.acting(origin), command_database.database(current, role) as conninfo:
         built = build(current, conninfo)
         try:
             yield built

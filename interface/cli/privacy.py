@@ -42,7 +42,10 @@ def reapply() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file instead.")
 def export(email: str, out: Path | None) -> None:
     """Print everything that is stored about an e-mail address, as JSON."""
+    from application.people.security_log import DATA_EXPORTED  # slow, and not for a help text
+
     with context.services() as services:
+        services.security_log.record(DATA_EXPORTED, addresses={"email": email})
         stored = services.erasure.personal_data_about(email)
     text = json.dumps(stored, indent=2, ensure_ascii=False) + "\n"
     if out is None:
@@ -60,9 +63,10 @@ def retention() -> None:
 
     `admitone serve` and `admitone deliveries run` do this every hour.
 
-    Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS and,
-    if ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days
-    ago or earlier.
+    Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS,
+    addresses in the security log that are older than ADMITONE_SECURITY_ADDRESSES_DAYS and, if
+    ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days ago
+    or earlier.
     """
     from interface.runtime.retention_loop import delete_due
 

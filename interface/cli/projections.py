@@ -237,6 +237,7 @@ def _run_jobs(
     fresh: bool = False,
 ) -> "list[RebuildJob]":
     from application.eventstore.mapper import JSONMapper
+    from application.people import security_log
     from interface import key_store
     from interface.cli.progress import Progress
     from interface.runtime import command_database
@@ -252,6 +253,7 @@ def _run_jobs(
     with (
         command_database.database(settings, DatabaseRole.PROJECTOR) as conninfo,
         Progress() as progress,
+        security_log.acting(context.origin),
     ):
         rebuild = Rebuild(
             conninfo,

@@ -4,7 +4,7 @@ from flask import Flask
 
 from interface import i18n
 from interface.pages.admin import accounts
-from interface.pages.auditor import audit_log, checkpoint, histories
+from interface.pages.auditor import audit_log, checkpoint, histories, security_log
 from interface.pages.invitee import booking_confirmation, booking_page, manage_booking
 from interface.pages.operator import operations
 from interface.pages.owner import (
@@ -65,6 +65,7 @@ def init_app(app: Flask) -> None:
         audit_log,
         histories,
         checkpoint,
+        security_log,
         operations,
         accounts,
         account,

@@ -18,6 +18,7 @@ from projections.evidence import evidence_checks
 from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due
 from projections.evidence.checkpoint_store import CheckpointStore
 from projections.evidence.evidence_checks import SIGNATURE, Finding
+from projections.evidence.security_log_proofs import SecurityLogSigner
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ def sign_periodically(
 ) -> Iterator[None]:
     """Signs new events in a thread while `is_at_work` is set, until `stop` is set."""
 
+    security_log = SecurityLogSigner(signer, store)
+
     def sign() -> None:
         while not stop.wait(EVERY_SECONDS):
             if not is_at_work.is_set():
@@ -43,6 +46,7 @@ def sign_periodically(
             try:
                 with closing(connect(conninfo, application_name="admitone checkpoints")) as conn:
                     _sign(conn, signer, store, now=now(), stop=stop)
+                    _sign_security_log(conn, security_log, now=now())
             except psycopg.Error as error:
                 log.error("can't sign a checkpoint: %s", error)
 
@@ -70,3 +74,14 @@ def _sign(
         log.error("no checkpoint is signed: %s", error)
         position = error.position if isinstance(error, HistoryChanged) else None
         evidence_checks.record(conn, SIGNATURE, Finding(0, str(error), position))
+
+
+def _sign_security_log(
+    conn: Connection[DictRow], signer: SecurityLogSigner, *, now: datetime
+) -> None:
+    """Signs what is due. The patrol finds out, and stores, whether the log was changed."""
+    try:
+        while signer.sign_due(conn, now=now):
+            pass
+    except (OSError, AdmitOneError, ValueError, psycopg.Error) as error:
+        log.error("can't sign a checkpoint of the security log: %s", error)

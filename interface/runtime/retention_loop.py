@@ -46,6 +46,13 @@ def _deleted(services: Services, stop: Event) -> Iterator[tuple[int, str]]:
     too_old = now - timedelta(days=services.settings.attempts_days)
     count = services.refused_attempts.sweep(before=too_old)
     yield count, f"Deleted {count} refused {'attempt' if count == 1 else 'attempts'}."
+    too_old = now - timedelta(days=services.settings.security_addresses_days)
+    count = services.security_log.forget_addresses(before=too_old)
+    entries = "entry" if count == 1 else "entries"
+    yield count, f"Deleted the addresses of {count} {entries} of the security log."
+    count = services.security_log.tell_unrecorded()
+    sign_ins = "sign-in" if count == 1 else "sign-ins"
+    yield count, f"Told the security log of {count} more failed {sign_ins}."
     count = services.rate_limits.sweep(now=now)
     yield count, f"Deleted {count} ended rate {'limit' if count == 1 else 'limits'}."
     count = services.deliveries.sweep(before=now - KEPT_FOR)

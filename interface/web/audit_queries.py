@@ -16,23 +16,31 @@ from application.audit.replay import (
 from application.audit.state_changes import State
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
+from domain.errors import Invalid
 from interface.web.request_context import sent, services
 
 MAPPER = JSONMapper()
-_LONGEST_ACCESS = 2000
+LONGEST_QUERY = 8000
 
 
 def record_access(actor: str, result: str = "") -> None:
     """Records who reads what, before it is answered. Raises `Unavailable`, and then it is not.
 
-    Search text is not recorded, because an address in it would survive erasure.
+    Nothing is cut off: a query that is too long to be recorded is refused by `Invalid`.
+    Search texts and e-mail addresses are not recorded, because they would survive erasure.
     """
     request = sent()
-    parameters = [(name, value) for name, value in request.args.items(multi=True) if name != "q"]
+    if len(request.query_string) > LONGEST_QUERY:
+        raise Invalid({"query": ["Is too long."]})
+    parameters = [
+        (name, "an address" if "@" in value else value)
+        for name, value in request.args.items(multi=True)
+        if name != "q"
+    ]
     what = "?".join(part for part in (f"GET {request.path}", urlencode(parameters)) if part)
     if "q" in request.args:
         what += " (a search)"
-    access_log.record(services().database, actor=actor, what=f"{what}{result}"[:_LONGEST_ACCESS])
+    access_log.record(services().database, actor=actor, what=f"{what}{result}")
 
 
 def history_of(

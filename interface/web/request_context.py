@@ -4,8 +4,10 @@ from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import cast
 
+from flask import g, has_app_context
 from werkzeug import Request
 
+from application.people.security_log import STRANGER, Origin, account_actor
 from interface import ip_address
 from interface.bootstrap import Services
 from interface.current_request import this_request
@@ -49,6 +51,16 @@ def client_address() -> str:
         this_request().environ.get("HTTP_X_FORWARDED_FOR", ""),
         trusted=services().settings.trusted_proxies,
     )
+
+
+def origin_of_request() -> Origin:
+    """Returns who sent this request, as far as that is known by now, and from which address."""
+    caller = this_request().caller
+    if caller is not None:
+        return Origin(caller.actor, client_address())
+    session = g.get("session") if has_app_context() else None
+    actor = account_actor(session.account.id) if session is not None else STRANGER
+    return Origin(actor, client_address())
 
 
 def counted_address(

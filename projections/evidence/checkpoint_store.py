@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
 
+from application.proofs.checkpoint_signer import key_of_security_log
 from application.proofs.verifier import Checkpoint, ProofError, require, verify_checkpoint
 from domain.errors import AdmitOneError, NotFound, Unavailable
 
@@ -27,6 +28,7 @@ Leaf = tuple[int, bytes]
 
 LOCK_SECONDS = 5.0  # for which a signer waits for another one
 CHECKPOINT, LEAVES = ".checkpoint", ".leaves"
+SECURITY_LOG = "security"  # a folder
 _SIZE_DIGITS = 15
 _LOCK_FILE = ".signer"
 _CHECKPOINT_NAME = re.compile(rf"\d{{{_SIZE_DIGITS}}}{re.escape(CHECKPOINT)}", re.ASCII)
@@ -62,6 +64,10 @@ class CheckpointStore:
         """`key` is the public key, in the form of `CheckpointSigner.verifier_key`."""
         self.folder = folder
         self._key = key
+
+    def of_security_log(self) -> "CheckpointStore":
+        """Returns the checkpoints of the security log, in a folder within this one."""
+        return CheckpointStore(self.folder / SECURITY_LOG, key_of_security_log(self._key))
 
     def newest(self) -> SignedCheckpoint | None:
         """Returns the checkpoint of the greatest size; None while there is none.

@@ -8,8 +8,9 @@ from psycopg.rows import DictRow
 
 from application.eventstore.database import Database
 
-SIGNATURE, LOG, PERSONAL_DATA, VIEWS = "signature", "log", "personal_data", "views"
-NAMES = (SIGNATURE, LOG, PERSONAL_DATA, VIEWS)
+SIGNATURE, LOG, SECURITY_LOG = "signature", "log", "security_log"
+PERSONAL_DATA, VIEWS = "personal_data", "views"
+NAMES = (SIGNATURE, LOG, SECURITY_LOG, PERSONAL_DATA, VIEWS)
 
 
 @dataclass(frozen=True)

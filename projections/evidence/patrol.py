@@ -22,6 +22,7 @@ from projections.evidence.checkpoint_store import CheckpointDamaged, CheckpointS
 from projections.evidence.evidence_checks import Finding
 from projections.evidence.log_leaves import leaves_of_log
 from projections.evidence.log_verification import judge
+from projections.evidence.security_log_proofs import leaves_after
 from projections.rebuild import spot_check
 
 Rest = Callable[[float], None]
@@ -39,6 +40,7 @@ def patrol(
 ) -> Iterator[tuple[str, Finding]]:
     """Makes all checks, one after the other, and yields the name of each with what it found."""
     yield evidence_checks.LOG, check_log(conn, store, rest)
+    yield evidence_checks.SECURITY_LOG, check_security_log(conn, store.of_security_log(), rest)
     yield evidence_checks.PERSONAL_DATA, check_personal_data(conn, rest)
     yield evidence_checks.VIEWS, check_views(conn, projections, mapper, rest)
 
@@ -54,6 +56,22 @@ def check_log(conn: Connection[DictRow], store: CheckpointStore, rest: Rest) -> 
             lambda signed: signed.size <= until.size, _resting(store.each(), rest)
         )
         verdict = judge(_leaves(conn, until, rest), checkpoints, store.leaves())
+    except (ProofError, CheckpointDamaged):
+        return Finding(0, "a stored checkpoint is not as it was signed")
+    return Finding(verdict.events, verdict.fault, verdict.position)
+
+
+def check_security_log(conn: Connection[DictRow], store: CheckpointStore, rest: Rest) -> Finding:
+    """Compares the security log with all its signed checkpoints, like `check_log`."""
+    try:
+        newest = store.newest()
+        if newest is None:
+            return Finding(0)
+        began = monotonic()
+        leaves = leaves_after(conn, 0, until=newest.signed.position)
+        signed = takewhile(lambda signed: signed.size <= newest.signed.size, store.each())
+        verdict = judge(leaves, signed, store.leaves())
+        rest(monotonic() - began)
     except (ProofError, CheckpointDamaged):
         return Finding(0, "a stored checkpoint is not as it was signed")
     return Finding(verdict.events, verdict.fault, verdict.position)

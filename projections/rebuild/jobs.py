@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from application.eventstore import advisory_locks, event_log
 from application.eventstore.database import Database
+from application.people import security_log
 from domain.errors import AdmitOneError, NotFound
 from projections.engine import positions
 from projections.engine.projection import Projection
@@ -289,7 +290,10 @@ def _insert(conn: Connection[DictRow], name: str, kind: str, *, by_projector: bo
         VALUES (%s, %s, %s, 'waiting', %s)""",
         (job_id, name, kind, by_projector),
     )
-    return find(conn, job_id)
+    job = find(conn, job_id)
+    if kind == REBUILD:
+        security_log.record(conn, security_log.REBUILD_REQUESTED, details={"view": name})
+    return job
 
 
 def _fetch(conn: Connection[DictRow], where: str, *values: object) -> list[RebuildJob]:

@@ -178,6 +178,9 @@ def _auditor(demo: Demo) -> list[Place]:
         Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
         Place("audit-accesses", "/audit/accesses", AUDITOR),
         Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),
+        Place("audit-security", "/audit/security", AUDITOR),
+        Place("audit-security-none", "/audit/security?before=0", AUDITOR),
+        Place("audit-security-wrong", "/audit/security?account=nobody", AUDITOR, 422),
         Place("audit-checkpoint", "/audit/checkpoint", AUDITOR),
     ]
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from application.commands.links import LARGEST_BATCH
+from application.people.security_log import LINKS_EXPORTED
 from domain.errors import CalendarArchived, Invalid, LinkNotFound
 from domain.link import LinkStatus
 from interface.pages.owner.link_forms import (
@@ -37,7 +38,7 @@ blueprint = Blueprint("share_batch", __name__)
 protect_from_csrf(blueprint)
 
 # A spreadsheet treats a cell that begins with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the last four are full-width
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share/several")
@@ -117,10 +118,17 @@ def batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnVal
 @for_role("owner")
 def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseReturnValue:
     """Sends the same links as CSV, for a spreadsheet or a mail merge."""
+    links = _active_batch(calendar_id, first_id, last_id)
+    services().security_log.record(
+        LINKS_EXPORTED,
+        account_id=require_session().account.id,
+        details={"calendar": str(calendar_id), "links": str(len(links))},
+    )
     file = io.StringIO()
-    writer = csv.writer(file)
+    # All are in quotes: where a semicolon divides cells, one within a text does not.
+    writer = csv.writer(file, quoting=csv.QUOTE_ALL)
     writer.writerow(("recipient", "email", "url", "expires_at"))
-    for link in _active_batch(calendar_id, first_id, last_id):
+    for link in links:
         email = link.prefill.email if link.prefill else None
         about = [spreadsheet_cell(text or "") for text in (link.recipient, email)]
         writer.writerow((*about, url_of(link), in_utc(link.expires_at)))

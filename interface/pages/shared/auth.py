@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from application.people.accounts import Account
 from application.people.authentication import SESSION_LIFETIME, Proof, Session
+from application.people.security_log import account_actor
 from application.people.tokens import InvalidToken
 from interface.i18n import gettext
 from interface.web.browser_name import browser_name
@@ -149,7 +150,7 @@ def user_time_zone() -> str:
 
 def actor() -> str:
     """Returns the name by which events record the person who is signed in."""
-    return f"account:{require_session().account.id}"
+    return account_actor(require_session().account.id)
 
 
 def local_path(path: str | None) -> str:

@@ -10,7 +10,8 @@ from psycopg.rows import dict_row
 
 from application.audit import single_use_report
 from application.eventstore.mapper import JSONMapper
-from application.people.authentication import Proof
+from application.people import security_log
+from application.people.authentication import Proof, WrongPassword
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
@@ -49,6 +50,7 @@ SECRETS = (
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
+SECURITY = ("security_log", "security_addresses", "unrecorded_sign_ins")
 DELIVERIES = ("deliveries",)
 OURS = (
     *LOG,
@@ -60,6 +62,7 @@ OURS = (
     *AUDIT,
     *EVIDENCE,
     *LIMITS,
+    *SECURITY,
     *DELIVERIES,
     *PROBES,
     *VIEWS,
@@ -83,6 +86,10 @@ GRANTED: dict[str, dict[str, str]] = {
         "webhooks": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
         "deliveries": "SELECT INSERT UPDATE DELETE",
+        # Some of their columns it may insert as well.
+        "security_log": "SELECT",
+        "security_addresses": "SELECT DELETE",
+        "unrecorded_sign_ins": "SELECT INSERT UPDATE DELETE",
     },
     PROJECTOR: dict.fromkeys([*LOG, "schema_steps"], "SELECT")
     | dict.fromkeys(VIEWS, "SELECT INSERT UPDATE DELETE")
@@ -91,6 +98,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "deliveries": "SELECT INSERT UPDATE",
         "evidence_checks": "SELECT INSERT UPDATE",
         "personal_data_commitments": "SELECT",
+        "security_log": "SELECT",
     },
     AUDITOR: dict.fromkeys(
         [
@@ -99,6 +107,8 @@ GRANTED: dict[str, dict[str, str]] = {
             "projection_positions",
             "schema_steps",
             "refused_attempts",
+            "security_log",
+            "security_addresses",
             *EVIDENCE,
             *OPERATIONS,
             *VIEWS,
@@ -201,6 +211,11 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
         limits.check_password_attempt(client=at_home, email=account.email, now=NOW)
         limits.count_wrong_password(client=at_home, email=account.email, now=NOW)
     assert limits.sweep(now=NOW + timedelta(days=1)) == 2
+    with pytest.raises(WrongPassword):
+        service.sessions.with_password(account.email, "a wrong password")
+    assert service.security_log.newest(limit=1)[0].kind == "sign-in.failed"
+    assert service.security_log.tell_unrecorded() == 0
+    assert service.security_log.forget_addresses(before=NOW - timedelta(days=9999)) == 0
     assert service.deliveries.sweep(before=NOW - timedelta(days=1)) == 0
 
 
@@ -479,3 +494,18 @@ def test_the_command_grants_roles_and_accesses_can_only_be_added(
     done = run("schema", "roles")
     assert (done.status, done.out) == (1, "")
     assert "The database can't be used" in done.err
+
+
+@pytest.mark.parametrize("column", ["position", "at"])
+def test_position_and_time_in_the_security_log_are_the_databases_to_choose(
+    service: Services, database: str, column: str
+) -> None:
+    service.security_log.record(security_log.DATA_EXPORTED)
+    with (
+        acting_as(database, SERVICE) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"),
+    ):
+        conn.execute(
+            f"""INSERT INTO security_log (kind, actor, details, {column})
+            SELECT kind, actor, details, {column} FROM security_log LIMIT 1""".encode()  # noqa: S608
+        )

@@ -127,6 +127,8 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | NO_CHECKPOINT
     | {404: {"not-found", "no-checkpoint"}},
     "GET /audit/accesses": KEY | {422: {"validation"}},
+    "GET /audit/security": KEY | {422: {"validation"}},
+    "GET /audit/security/checkpoint": KEY | NO_CHECKPOINT,
     "GET /booking-links/{token}": ENDED,
     "GET /booking-links/{token}/slots": ENDED | {422: {"validation"}},
     "GET /manage/{token}": UNKNOWN | LIMITED,

@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from interface.bootstrap import Services
+from interface.cli import context
 from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
 from tests.projections.unreadable_events import unreadable
@@ -35,12 +36,15 @@ def story(services: Services, catch_up: Callable[[], None]) -> None:
 
 
 def test_a_rebuild_prints_progress_rates_and_rows_in_plain_lines(
-    admitone: Command, story: None
+    admitone: Command, story: None, services: Services
 ) -> None:
     done = admitone("projections", "rebuild", "--all")
     assert done.status == 0
     assert [line.partition(" is rebuilt: ")[0] for line in done.out.splitlines()] == NAMES
     assert all(", 0 differed from the view before." in line for line in done.out.splitlines())
+    entries = services.security_log.newest(limit=99, kind="view.rebuild-requested")
+    assert sorted(entry.details["view"] for entry in entries) == sorted(NAMES)
+    assert {entry.actor for entry in entries} == {context.actor()}
     assert "link_list_v3 building: 100%, " in done.err
     assert " events/s, 0 s left" in done.err
     assert "\x1b" not in done.err

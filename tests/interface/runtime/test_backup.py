@@ -30,6 +30,7 @@ KEPT = (
     *("stored_events", "personal_data", "accounts", "api_keys", "deliveries"),
     *("webhooks", "busy_calendars", "calendar_feeds"),
 )
+SECURITY_LOG = ("security_log", "security_addresses")
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 
 
@@ -84,7 +85,7 @@ def contents(conninfo: str, tables: Sequence[str]) -> dict[str, list[Any]]:
         }
 
 
-def test_from_the_log_and_seven_tables_everything_comes_back_and_nobody_is_told_again(
+def test_from_the_logs_and_eight_tables_everything_comes_back_and_nobody_is_told_again(
     programs: Path, conninfo: str, empty_database: str, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:
     settings = Settings(data=tmp_path, secret_keys=(SECRET,))
@@ -106,7 +107,8 @@ def test_from_the_log_and_seven_tables_everything_comes_back_and_nobody_is_told_
         everything_happens(Desk(original))
         catch_up()
 
-        tables = [f"--table={name}" for name in KEPT]
+        tables = [f"--table={name}" for name in (*KEPT, *SECURITY_LOG)]
+        entries = original.security_log.newest(limit=99)
         options = ("--format=custom", "--data-only", f"--file={backup}")
         run(programs / "pg_dump", *options, *tables, database=conninfo)
         admitone(empty_database, "schema", "apply")
@@ -121,6 +123,8 @@ def test_from_the_log_and_seven_tables_everything_comes_back_and_nobody_is_told_
 
         assert len(verified.splitlines()) == len(CATALOGUE)
         assert contents(empty_database, KEPT) == contents(conninfo, KEPT)
+        # It goes on with what was done to restore it.
+        assert restored.security_log.newest(limit=99)[len(CATALOGUE) :] == entries
         assert contents(empty_database, VIEWS) == contents(conninfo, VIEWS)
         assert all(len(rows) > 0 for rows in contents(empty_database, [*KEPT, *VIEWS]).values())
         caller = restored.accounts.caller(key, now=original.now())

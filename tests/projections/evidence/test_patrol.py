@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from application.eventstore.mapper import JSONMapper
+from application.people import security_log
 from application.people.personal_data import commitment
 from interface.runtime import checkpoint_loop, patrol_loop
 from interface.runtime.checkpoint_loop import sign_periodically
@@ -23,7 +24,15 @@ from projections.catalogue import CATALOGUE
 from projections.evidence import evidence_checks, patrol
 from projections.evidence.checkpoint_signing import sign_all_due
 from projections.evidence.checkpoint_store import CheckpointStore
-from projections.evidence.evidence_checks import LOG, PERSONAL_DATA, SIGNATURE, VIEWS, Finding
+from projections.evidence.evidence_checks import (
+    LOG,
+    PERSONAL_DATA,
+    SECURITY_LOG,
+    SIGNATURE,
+    VIEWS,
+    Finding,
+)
+from projections.evidence.security_log_proofs import SecurityLogSigner
 from tests.projections.evidence.tampering import SIGNER
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
@@ -42,6 +51,8 @@ def store(
     everything_happens(desk)
     catch_up()
     sign_all_due(conn, SIGNER, store, now=NOW)
+    security_log.record(conn, security_log.DATA_EXPORTED)
+    SecurityLogSigner(SIGNER, store).sign_due(conn, now=NOW)
     return store
 
 
@@ -68,8 +79,9 @@ def test_nothing_is_found_wrong_with_what_nobody_changed(
 ) -> None:
     monkeypatch.setattr(patrol, "BATCH", 7)
     found = findings(conn, store)
-    assert [(finding.fault, finding.position) for finding in found.values()] == [(None, None)] * 3
+    assert [(finding.fault, finding.position) for finding in found.values()] == [(None, None)] * 4
     assert found[LOG].checked == len(desk.log())
+    assert found[SECURITY_LOG].checked == 1
     assert found[PERSONAL_DATA].checked > 5
     assert found[VIEWS].checked > 5
 
@@ -78,7 +90,19 @@ def test_a_patrol_before_the_first_checkpoint_finds_nothing(
     conn: Connection[DictRow], tmp_path: Path
 ) -> None:
     store = CheckpointStore(tmp_path / "none", SIGNER.verifier_key())
-    assert findings(conn, store) == dict.fromkeys((LOG, PERSONAL_DATA, VIEWS), Finding(0))
+    assert findings(conn, store) == dict.fromkeys(
+        (LOG, SECURITY_LOG, PERSONAL_DATA, VIEWS), Finding(0)
+    )
+
+
+def test_a_signed_entry_of_the_security_log_that_was_changed_is_named(
+    conn: Connection[DictRow], store: CheckpointStore
+) -> None:
+    with writable_log(conn):
+        conn.execute("UPDATE security_log SET actor = 'account:x'")
+    found = findings(conn, store)[SECURITY_LOG]
+    assert found.position == 1
+    assert found.fault == "the event at this position is not what was recorded"
 
 
 def test_a_signed_event_that_was_changed_is_named(
