@@ -20,6 +20,7 @@ import psycopg
 
 from application.deliveries import outbox
 from application.eventstore.database import Database
+from application.people import security_log
 from application.people.accounts import ACCOUNT_COLUMNS, Account, account_of_row
 from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
 
@@ -221,6 +222,12 @@ class Passkeys:
                     target=str(passkey.id),
                     now=now,
                 )
+                security_log.record(
+                    conn,
+                    security_log.PASSKEY_ADDED,
+                    account_id=account.id,
+                    details={"passkey": str(passkey.id)},
+                )
         except psycopg.errors.UniqueViolation:
             raise Invalid({"passkey": [_KNOWN_ALREADY]}) from None
         return passkey
@@ -247,12 +254,18 @@ class Passkeys:
         """
         try:
             return self._signed_in(_parsed(credential, _Used), account, now)
-        except _MALFORMED:
+        except (PasskeyRefused, *_MALFORMED):
+            with self._database.connection() as conn, conn.transaction():
+                known = account.id if account else None
+                security_log.record_failed_sign_in(conn, account_id=known, how="passkey")
             raise PasskeyRefused from None
 
     def rename(self, account: Account, passkey_id: UUID, name: str) -> None:
         """Gives a passkey of this account another name. Raises `PasskeyNotFound`."""
         self._change(
+            security_log.PASSKEY_RENAMED,
+            account,
+            passkey_id,
             "UPDATE passkeys SET name = %s WHERE id = %s AND account_id = %s",
             (name, passkey_id, account.id),
         )
@@ -260,13 +273,28 @@ class Passkeys:
     def remove(self, account: Account, passkey_id: UUID) -> None:
         """Removes a passkey of this account: it signs nobody in. Raises `PasskeyNotFound`."""
         self._change(
-            "DELETE FROM passkeys WHERE id = %s AND account_id = %s", (passkey_id, account.id)
+            security_log.PASSKEY_REMOVED,
+            account,
+            passkey_id,
+            "DELETE FROM passkeys WHERE id = %s AND account_id = %s",
+            (passkey_id, account.id),
         )
 
-    def _change(self, statement: str, values: tuple[object, ...]) -> None:
-        with self._database.connection() as conn:
+    def _change(
+        self,
+        kind: str,
+        account: Account,
+        passkey_id: UUID,
+        statement: str,
+        values: tuple[object, ...],
+    ) -> None:
+        """Executes a statement on one passkey, and records that as an act of this kind."""
+        with self._database.connection() as conn, conn.transaction():
             if conn.execute(statement.encode(), values).rowcount == 0:
                 raise PasskeyNotFound
+            security_log.record(
+                conn, kind, account_id=account.id, details={"passkey": str(passkey_id)}
+            )
 
     def _registered(
         self, added: _Added, account: Account, now: datetime

@@ -286,3 +286,23 @@ def test_passkeys_are_for_the_host_of_the_public_address_where_browsers_have_the
             assert built.passkeys.begin_to_use(now=NOW)["rpId"] == host
     finally:
         built.close()
+
+
+def test_what_is_done_with_passkeys_stands_in_the_security_log(
+    services: Services, passkeys: Passkeys, olivia: Account, device: Authenticator
+) -> None:
+    (passkey,) = passkeys.all(olivia)
+    passkeys.rename(olivia, passkey.id, "Laptop")
+    with pytest.raises(PasskeyRefused):
+        passkeys.use("nothing", olivia, now=LATER)
+    passkeys.remove(olivia, passkey.id)
+    recorded = services.security_log.newest(limit=4)
+    assert [entry.kind for entry in recorded] == [
+        "passkey.removed",
+        "sign-in.failed",
+        "passkey.renamed",
+        "passkey.added",
+    ]
+    assert {entry.account_id for entry in recorded} == {olivia.id}
+    assert recorded[0].details == {"passkey": str(passkey.id)}
+    assert recorded[1].details == {"how": "passkey"}
