@@ -120,10 +120,12 @@ class Sessions:
         by: Proof = Proof.PASSWORD,
         confirmed_until: datetime | None = None,
         browser: str | None = None,
+        is_new_browser: bool = False,
     ) -> Session:
         """Signs the account in at one browser, for 30 days, or until 7 days without use.
 
-        `by` proves who is there for the usual time, unless it was given before.
+        `by` proves who is there for the usual time, unless it was given before. Somebody who has
+        signed in before gets a mail about a browser that is new.
         """
         session_id, token = uuid4(), secrets.token_urlsafe(32)
         until = confirmed_until or now + _confirmed_for(by)
@@ -142,6 +144,10 @@ class Sessions:
                     *(now, now + SESSION_LIFETIME, now, by, until, browser),
                 ),
             )
+            if is_new_browser and _has_signed_in(conn, account):
+                outbox.add_notice(
+                    conn, account_id=account.id, kind=NEW_BROWSER, target=str(session_id), now=now
+                )
             security_log.record(
                 conn,
                 security_log.SESSION_STARTED,
@@ -248,6 +254,15 @@ class Sessions:
         if self._nobodys_hash is None:
             self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(16))
         return self._nobodys_hash
+
+
+def _has_signed_in(conn: Connection[DictRow], account: Account) -> bool:
+    """Returns True if the security log knows of an earlier session of the account."""
+    found = conn.execute(
+        "SELECT FROM security_log WHERE account_id = %s AND kind = %s LIMIT 1",
+        (account.id, security_log.SESSION_STARTED),
+    )
+    return found.rowcount > 0
 
 
 def _confirmed_for(proof: Proof) -> timedelta:

@@ -1,6 +1,7 @@
 """The session of the browser, and who may see which pages."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec
@@ -103,19 +104,18 @@ def start_session(
     current, before = services(), current_session()
     if before is not None:
         current.sessions.end(before)
+    browser_id = _known_browser(account)
     session = current.sessions.start(
         account,
         now=current.now(),
         by=by,
         confirmed_until=confirmed_until,
         browser=browser_name(request.headers.get("User-Agent", "")),
+        is_new_browser=browser_id is None,
     )
     _set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
-    account_id, browser_id = _known_browser() or (None, None)
-    if account_id != session.account.id or browser_id is None:
-        browser_id = uuid4()
-    token = current.tokens.for_browser(session.account.id, browser_id)
-    _set_cookie(response, _BROWSER, token, BROWSER_LIFETIME)
+    token = current.tokens.for_browser(account.id, browser_id or uuid4())
+    _set_cookie(response, _browser_cookie(account), token, BROWSER_LIFETIME)
     return response
 
 
@@ -137,10 +137,8 @@ def password_client(account: Account | None) -> str:
     A browser at which the account has signed in before is counted by itself, so that a stranger
     with the same address, or with many addresses, does not keep its user out.
     """
-    account_id, browser_id = _known_browser() or (None, None)
-    if account is not None and account.id == account_id:
-        return f"browser {browser_id}"
-    return client_address()
+    browser_id = _known_browser(account) if account is not None else None
+    return client_address() if browser_id is None else f"browser {browser_id}"
 
 
 def user_time_zone() -> str:
@@ -167,12 +165,20 @@ def local_path(path: str | None) -> str:
     return home if is_odd or is_above else path
 
 
-def _known_browser() -> tuple[UUID, UUID] | None:
-    """Returns who last signed in at this browser, and the browser's id."""
-    try:
-        return services().tokens.browser(request.cookies.get(_cookie_name(_BROWSER), ""))
-    except InvalidToken:
-        return None
+def _known_browser(account: Account) -> UUID | None:
+    """Returns the id of this browser if the account has signed in here within a year."""
+    for name in (_browser_cookie(account), _BROWSER):  # the second is that of earlier versions
+        with suppress(InvalidToken):
+            token = request.cookies.get(_cookie_name(name), "")
+            account_id, browser_id = services().tokens.browser(token)
+            if account_id == account.id:
+                return browser_id
+    return None
+
+
+def _browser_cookie(account: Account) -> str:
+    """Returns the name of the cookie by which a browser is known again, one for each account."""
+    return f"{_BROWSER}-{account.id.hex[:12]}"
 
 
 def _set_cookie(response: AnyResponse, name: str, value: str, lifetime: timedelta) -> None:

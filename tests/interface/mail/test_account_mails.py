@@ -48,3 +48,14 @@ def test_a_new_passkey_is_told_to_its_account(
     (mail,) = mail_server.mails
     assert mail["Subject"] == "Ein neuer Passkey für Ihr Konto"
     assert "Passkey: Laptop im Büro" in text_of(mail)
+
+
+def test_a_sign_in_at_a_new_browser_is_told_once_there_was_an_earlier_one(
+    services: Services, host: Account, send: Send, mail_server: MailServer
+) -> None:
+    for name in ("Firefox on Linux", "Safari on iPhone"):
+        services.sessions.start(host, now=NOW, browser=name, is_new_browser=True)
+    assert send() == ["sent"]
+    (mail,) = mail_server.mails
+    assert mail["Subject"] == "Eine neue Anmeldung bei Ihrem Konto"
+    assert "Safari on iPhone" in text_of(mail)

@@ -1,15 +1,19 @@
 """Signing in and out."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from flask import Flask, redirect
+from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from application.people.accounts import Account
 from interface.bootstrap import Services
 from interface.pages.shared.auth import local_path
 from interface.web.problems import REFUSAL, TooManySignIns
+from tests.application.conftest import rows_of
 from tests.support.examples import NOW
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
@@ -141,3 +145,22 @@ def test_every_page_has_strict_headers(person: SignedIn) -> None:
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["X-Robots-Tag"] == "noindex, nofollow"
         assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_browser_is_new_to_each_account_once(
+    app: Flask, services: Services, conninfo: str, new_owner: Callable[..., Owner]
+) -> None:
+    ada, max_ = new_owner("Ada King").account, new_owner("Max Other").account
+    shared = app.test_client()
+
+    def notices(account: Account, browser: FlaskClient) -> int:
+        """Signs in and returns how many notices the account has got by then."""
+        token = services.accounts.sign_in_token(account)
+        assert browser.post(f"/sign-in/{token}").status_code == 303
+        rows = rows_of(conninfo, "deliveries").splitlines()
+        return len([row for row in rows if "new-browser" in row and str(account.id) in row])
+
+    assert notices(ada, shared) == 0
+    assert [notices(each, shared) for each in (max_, ada, max_)] == [0, 0, 0]
+    assert notices(ada, app.test_client()) == 1
+    assert notices(ada, shared) == 1
