@@ -41,6 +41,7 @@ PATHS_OF_THE_SERVICE = (
     "audit",
     "b",
     "bookings",
+    "first-link",
     "healthz",
     "links",
     "m",

@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 from application.calendar_feeds import FeedDetail
 from application.people.roles import ALL_SCOPES, ROLES
 from interface.bootstrap import Services
+from tests.support.authenticator import Authenticator
 from tests.support.examples import NOW
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
@@ -29,6 +30,8 @@ RULES = {
     "sign_in": EVERYBODY,
     "sign_in.sign_out": SIGNED_IN,
     "account": SIGNED_IN,
+    "confirmation": SIGNED_IN,
+    "passkeys": SIGNED_IN,
     "booking_page": TOKEN,
     "booking_confirmation": TOKEN,
     "manage_booking": TOKEN,
@@ -41,12 +44,14 @@ RULES = {
     "calendar_feeds_pages": "owner",
     "calendars_pages": "owner",
     "erasure": "owner",
+    "first_link": "owner",
     "links_pages": "owner",
     "share_batch": "owner",
     "share_link": "owner",
     "webhooks_pages": "owner",
     "audit_pages": "auditor",
     "checkpoint_pages": "auditor",
+    "history_pages": "auditor",
     "security_pages": "auditor",
     "operations": "operator",
     "accounts_pages": "admin",
@@ -92,6 +97,8 @@ def ids(new_owner: Callable[..., Owner], services: Services) -> dict[str, str]:
     )
     session = services.sessions.start(bob.account, now=NOW)
     booking = bob.book(link)["booking_id"]
+    made = Authenticator().make(services.passkeys.begin_to_add(bob.account, now=NOW))
+    passkey = services.passkeys.add(bob.account, made, name=MARK, now=NOW)
     return {
         "account_id": str(bob.account.id),
         "owner_id": str(bob.account.id),
@@ -103,6 +110,7 @@ def ids(new_owner: Callable[..., Owner], services: Services) -> dict[str, str]:
         "booking_id": booking,
         "webhook_id": str(webhook.id),
         "feed_id": str(feed.id),
+        "passkey_id": str(passkey.id),
         "session_id": str(session.id),
         "prefix": bob.key.split("_")[1],
         "delivery_id": unknown_id(),

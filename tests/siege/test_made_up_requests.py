@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import count, cycle, repeat
 from typing import Any
+from uuid import uuid4
 from wsgiref.types import StartResponse, WSGIEnvironment
 from zlib import crc32
 
@@ -134,7 +135,7 @@ class RealValues:
 
     def apart_from_ids(self) -> "RealValues":
         """Returns those that no earlier answer holds."""
-        kept = ("start", "cursor", *HEADERS)
+        kept = ("start", "cursor", "Idempotency-Key", *HEADERS)
         return RealValues({name: self.values[name] for name in self.values if name.endswith(kept)})
 
     def _fill(self, case: Case, location: ParameterLocation, found: Any) -> None:
@@ -226,6 +227,8 @@ def real_values(
         "feed_id": repeat(feed),
         "DELETE /api/v1/feeds/{feed_id} feed_id": repeat(deleted_feed),
         **{name: repeat(value) for name, value in HEADERS.items()},
+        # A key that is used again must come with the same request.
+        "Idempotency-Key": (str(uuid4()) for _ in count()),
         "GET /api/v1/links cursor": repeat(owner.get("/links?limit=1").json["next_cursor"]),
         "GET /api/v1/bookings cursor": repeat(owner.get("/bookings?limit=1").json["next_cursor"]),
     }

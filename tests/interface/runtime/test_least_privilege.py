@@ -33,6 +33,8 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service on the folder of an earlier version, whose sessions have not ended yet."""
     data = Path(shutil.copytree(FOLDER, tmp_path_factory.mktemp("earlier"), dirs_exist_ok=True))
+    for file in ("secret_keys", "audit_key"):  # as they were written then
+        (data / file).chmod(0o600)
     with (
         EmbeddedPostgres(data / "postgres") as server,
         psycopg.connect(server.conninfo, autocommit=True) as conn,

@@ -81,7 +81,7 @@ def test_nothing_is_found_wrong_with_what_nobody_changed(
     found = findings(conn, store)
     assert [(finding.fault, finding.position) for finding in found.values()] == [(None, None)] * 4
     assert found[LOG].checked == len(desk.log())
-    assert found[SECURITY_LOG].checked == 1
+    assert found[SECURITY_LOG].checked == len(security_log.read(conn)) > 0
     assert found[PERSONAL_DATA].checked > 5
     assert found[VIEWS].checked > 5
 

@@ -224,10 +224,10 @@ def test_several_recipients_get_a_link_each_and_a_file_of_them(
     file = person.get(f"{answer.headers['Location']}/links.csv")
     assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert file.headers["Content-Disposition"] == 'attachment; filename="links.csv"'
-    assert file.data.startswith(b'\xef\xbb\xbf"recipient","url"')
+    assert file.data.startswith(b'\xef\xbb\xbf"recipient","email","url"')
     entry = services.security_log.newest(limit=1)[0]
     assert (entry.kind, entry.actor) == ("links.exported", f"account:{person.account.id}")
-    assert entry.details == {"calendar": calendar_id, "links": "3"}
+    assert entry.details == {"calendar": calendar_id, "links": "4"}
     rows = list(csv.reader(io.StringIO(file.data.decode("utf-8-sig"))))
     assert rows == [["recipient", "email", "url", "expires_at"]] + [
         [recipient, email, link["url"], "2027-02-21T08:00:00Z"]
