@@ -43,10 +43,12 @@ def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking]]:
 def write(services: Services, facts: Facts, delivery: Delivery) -> Mail:
     """Returns the mail of a delivery, written from what was read for it.
 
-    Raises `NotNeeded` if its reader is forgotten, or if it reminds of a time that does not stand
-    any more.
+    Raises `NotNeeded` if its reader is forgotten or has a disabled account, or if it reminds of a
+    time that does not stand any more.
     """
     owner = facts.account(delivery.owner_id)
+    if delivery.audience is Audience.OWNER and owner.disabled_at is not None:
+        raise NotNeeded
     if delivery.booking_id is None:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)

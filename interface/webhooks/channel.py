@@ -71,6 +71,8 @@ class WebhookChannel:
         recipient = recipients.get(UUID(delivery.target))
         if recipient is None or not recipient.webhook.is_active:
             raise NotNeeded
+        if facts.account(delivery.owner_id).disabled_at is not None:
+            raise NotNeeded
         webhook = recipient.webhook
         silence = self._silences.get(webhook.id)
         if silence is not None and services.now() < silence.until:

@@ -10,11 +10,13 @@ import pytest
 from icalendar import Calendar
 
 from application.deliveries.sender import Sender
+from application.people.accounts import Account
 from application.people.personal_data import Invitee
+from interface.bootstrap import Services
 from tests.interface.mail.conftest import Send
 from tests.support.clock import Clock
 from tests.support.desk import ALWAYS_OPEN, Desk
-from tests.support.examples import GRACE, TOMORROW_AT_NINE
+from tests.support.examples import GRACE, NOW, TOMORROW_AT_NINE
 from tests.support.mail_server import MailServer
 
 NEXT_WEEK = TOMORROW_AT_NINE + timedelta(days=7)
@@ -259,3 +261,13 @@ def test_the_mail_says_what_was_agreed_whatever_the_calendar_says_now(
     for mail in mail_server.mails:
         assert "Intro call" in mail["Subject"]
         assert "Elsewhere" not in text_of(mail)
+
+
+def test_of_a_disabled_account_only_its_invitees_get_mails(
+    services: Services, host: Account, host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    services.accounts.disable(host, now=NOW)
+    host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    assert send() == ["sent", "ended", "due", "due"]
+    (mail,) = mail_server.mails
+    assert mail["To"] == "Ada Lovelace <ada@example.org>"

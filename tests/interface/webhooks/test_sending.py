@@ -294,3 +294,13 @@ def test_an_owner_has_at_most_ten_webhooks(receiver: WebhookReceiver) -> None:
         new_webhook(receiver.services, owner_id, url)
     with pytest.raises(Invalid):
         new_webhook(receiver.services, owner_id, url)
+
+
+def test_a_webhook_of_a_disabled_account_is_told_nothing(
+    receiver: WebhookReceiver, host_desk: Desk
+) -> None:
+    accounts = receiver.services.accounts
+    accounts.disable(accounts.by_id(receiver.webhook.owner_id), now=NOW)
+    host_desk.new_link()
+    assert receiver.send() == ["ended"]
+    assert receiver.headers() == []
