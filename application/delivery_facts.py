@@ -1,4 +1,4 @@
-"""What deliveries are about: aggregates, people and what they typed, read for many together."""
+"""Reads the aggregates, accounts and typed texts that many deliveries need, all at once."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CalendarVersion = tuple[UUID, int]
 
 @dataclass(frozen=True)
 class Facts:
-    """What was read. Asking for anything else raises `KeyError`."""
+    """The aggregates, accounts and texts that were read; asking for others raises `KeyError`."""
 
     loaded: Loaded
     terms: Mapping[CalendarVersion, CalendarTerms]

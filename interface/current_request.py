@@ -31,7 +31,7 @@ class CurrentRequest:
         self.rule: Rule | None = None
         """The route that the path matches."""
         self.caller: Caller | None = None
-        """Whom its API key acts for."""
+        """The account that its API key acts for."""
         self.refused_by: str | None = None
         """The slug of the problem that it is answered with."""
         self.id: str | None = None

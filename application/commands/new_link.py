@@ -27,7 +27,7 @@ class NewLink:
 
     @property
     def typed(self) -> dict[str, str]:
-        """What was typed about a person, as it is stored beside the log."""
+        """Returns the texts about a person as they are stored beside the log."""
         return personal_data.without_empty(
             personal_data.link_data(self.recipient, self.note, self.reference, self.prefill)
         )

@@ -38,7 +38,7 @@ class IssuingKey:
 
     @property
     def when_issuing(self) -> str:
-        """What the log stores of the key if the request issues links."""
+        """Returns the hash of the key that the events of new links store."""
         return hash_of(self.key)
 
     def when_replacing(self, link_id: UUID) -> str:

@@ -12,7 +12,7 @@ from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
 KEPT_FOR = timedelta(days=90)
-"""How long deliveries are kept that were sent or are no longer needed."""
+"""Deliveries that were sent or are no longer needed are deleted after this time."""
 
 CLAIM = timedelta(minutes=1)
 """How long a sender has a delivery for itself; twice what an attempt may take."""

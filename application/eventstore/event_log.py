@@ -27,7 +27,7 @@ class RecordedEvent(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """Where the log stores an event, without its content. `size` is in bytes."""
+    """The place of an event in the log, without its content. `size` is in bytes."""
 
     position: int
     originator_id: UUID

@@ -54,7 +54,7 @@ _SESSION = f"""
 
 
 class Proof(StrEnum):
-    """What proves who is at a browser."""
+    """The kinds of proof that somebody can give of who they are."""
 
     PASSWORD = "password"  # noqa: S105 - a kind
     PASSKEY = "passkey"

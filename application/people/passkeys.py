@@ -40,7 +40,7 @@ _ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256: each authenticator has one 
 _ADD, _USE = "add", "use"
 _NAME_OF_SERVICE = "Admit One"
 _LARGEST_CREDENTIAL = 16 * 1024  # characters
-# What the library raises about bytes that are not what they should be, beside ValueError.
+# The errors that the library raises for malformed bytes, beside ValueError.
 _MALFORMED = (
     *(ValueError, LookupError, TypeError, AttributeError, AssertionError),
     *(RecursionError, OverflowError, NotImplementedError, struct.error),
@@ -84,7 +84,7 @@ class PasskeyNotFound(NotFound):
 
 @dataclass(frozen=True)
 class RelyingParty:
-    """Whom passkeys are for: a host, without its port, and the one origin whose pages ask."""
+    """The site that passkeys are for: its host without a port, and the origin of its pages."""
 
     host: str
     origin: str
@@ -101,7 +101,7 @@ class Passkey:
 
 
 class _AddedParts(msgspec.Struct):
-    """What an authenticator says when it has made a passkey, in base64url."""
+    """The response of an authenticator that has made a passkey. Texts are base64url."""
 
     client_data: str = msgspec.field(name="clientDataJSON")
     attestation: str = msgspec.field(name="attestationObject")
@@ -113,7 +113,7 @@ class _Added(msgspec.Struct):
 
 
 class _UsedParts(msgspec.Struct):
-    """What an authenticator says when it has signed, in base64url."""
+    """The response of an authenticator that has signed a challenge. Texts are base64url."""
 
     client_data: str = msgspec.field(name="clientDataJSON")
     authenticator_data: str = msgspec.field(name="authenticatorData")

@@ -117,7 +117,7 @@ _SWEEP = f"""
 
 
 class Origin(NamedTuple):
-    """Who acts, and from which address, if that is known."""
+    """The actor of an act, and the address that it came from, if that is known."""
 
     actor: str
     address: str | None = None

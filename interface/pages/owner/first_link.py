@@ -32,7 +32,7 @@ protect_from_csrf(blueprint)
 
 
 class FirstLinkForm(Schema):
-    """Who can be booked, and for what."""
+    """The name and address of an owner, and the name and zone of their first calendar."""
 
     name = Name(
         longest=LONGEST_PERSON, required=True, error_messages={"required": _("Enter your name.")}

@@ -168,6 +168,7 @@ def _people(cells: Sequence[Cell], columns: _Columns | None) -> Iterator[PastedR
 
 
 def _people_by_column(cells: Sequence[Cell], columns: _Columns) -> Iterator[PastedRecipient]:
+    """Yields the person of a row whose columns have titles, once for each of their addresses."""
     texts = dict(enumerate(cell.text for cell in cells))
     name = " ".join(filter(None, (texts.get(place, "") for place in columns.names)))
     addresses = [pair for place in columns.emails[:1] for pair in _addresses(texts.get(place, ""))]
@@ -200,17 +201,14 @@ def _people_of_a_list(parts: Sequence[Cell], cells: Sequence[Cell]) -> Iterator[
     if len(with_address) == 1 and len(parts) > 1 and len(_addresses(with_address[0].text)) == 1:
         yield from _people_of_a_row(parts)
         return
-    group: list[Cell] = []
-    groups: list[list[Cell]] = []
-    for cell in cells:
-        if cell.before == ";" and group:
-            groups.append(group)
-            group = []
-        group.append(cell)
-    groups.append(group)
     if with_address and len(with_address) < len(parts):
         yield from _side_by_side([cell for cell in cells if cell.text])
         return
+    groups: list[list[Cell]] = []
+    for cell in cells:
+        if cell.before == ";" or not groups:
+            groups.append([])
+        groups[-1].append(cell)
     for group in groups:
         if any(_addresses(cell.text) for cell in group):
             yield from _people_between_commas([cell for cell in group if cell.text])
@@ -219,6 +217,7 @@ def _people_of_a_list(parts: Sequence[Cell], cells: Sequence[Cell]) -> Iterator[
 
 
 def _people_between_commas(cells: Sequence[Cell]) -> Iterator[PastedRecipient]:
+    """Yields one person with an address, or names alone, or the people of several addresses."""
     found = [pair for cell in cells for pair in _addresses(cell.text)]
     if len(found) == 1 and not found[0][0]:
         yield from _people_of_a_row(cells)
