@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from zipfile import ZipFile
 
 from psycopg import Connection, OperationalError
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import DictRow
 
-from application import schema
+from application import backup, schema
+from application.backup import BackupUnusable, Manifest
 from application.busy_calendars.busy_calendars import BusyCalendars
 from application.busy_calendars.reading import BusyCalendarReader
 from application.calendar_feeds import CalendarFeeds
@@ -40,7 +43,7 @@ from interface import key_store, web_address
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.http_client import HttpClient
 from interface.settings import Settings
-from projections.catalogue import create_views, missing_views
+from projections.catalogue import REACTIONS, create_views, missing_views
 from projections.evidence.checkpoint_store import CheckpointStore
 
 POOL_SIZE = 6
@@ -172,6 +175,29 @@ def apply_schema(conninfo: str) -> list[str]:
         return steps
 
 
+def restore_tables(conninfo: str, archive: ZipFile, manifest: Manifest) -> None:
+    """Creates the tables of a backup, fills and upgrades them, in one transaction.
+
+    Views are empty then. Raises `BackupUnusable`.
+    """
+    with _connection(conninfo) as conn:
+        if unknown := sorted(set(manifest.steps) - set(schema.all_steps())):
+            raise BackupUnusable(
+                f"It was made by a newer version, {manifest.version}, whose tables this version"
+                f" does not know ({unknown[-1]})."
+            )
+        if later := sorted(schema.applied_steps(conn) - set(manifest.steps)):
+            raise BackupUnusable(
+                f"The database has newer tables than the backup ({later[-1]}):"
+                " restore into a database without tables."
+            )
+        schema.apply(conn, only=manifest.steps)
+        backup.read(conn, archive, manifest)
+        schema.apply(conn)
+        create_views(conn)
+        backup.resume(conn, manifest, [reaction.name for reaction in REACTIONS])
+
+
 def apply_roles(conninfo: str) -> None:
     """Creates the database roles that are missing and grants each its rights."""
     with _connection(conninfo) as conn:
@@ -185,8 +211,7 @@ def prepare_embedded(superuser: str, owner: str) -> None:
 
     The names are those of connection strings. The superuser is needed for the roles alone.
     """
-    with _connection(superuser) as conn:
-        schema.create_embedded_roles(conn)
+    create_embedded_roles(superuser)
     with _connection(owner) as conn:
         is_new = bool(missing_tables(conn))
         if is_new:
@@ -196,12 +221,18 @@ def prepare_embedded(superuser: str, owner: str) -> None:
             schema.apply_roles(conn)
 
 
+def create_embedded_roles(superuser: str) -> None:
+    """Creates the roles of the embedded database that are missing."""
+    with _connection(superuser) as conn:
+        schema.create_embedded_roles(conn)
+
+
 def is_prepared(conninfo: str) -> bool:
     """Returns whether an embedded database has roles, tables and views of this version."""
     try:
         with _connection(conninfo) as conn:
             return not missing_tables(conn) and schema.have_grants(conn)
-    except OperationalError:  # there is no such role yet
+    except (OperationalError, InsufficientPrivilege):  # no such role, or no grants yet
         return False
 
 

@@ -1,14 +1,15 @@
 """Secret keys: from the settings, or created once and stored in the data folder."""
 
-import os
 import re
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.verifier import ProofError
+from interface.private_files import create_private
 from interface.settings import PREFIX, Settings, SettingsError
 from projections.evidence.checkpoint_store import CheckpointStore
 
@@ -59,24 +60,9 @@ def _stored(what: str, path: Path, make: Callable[[], str]) -> str:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _create_whole(path, make())
+            with suppress(FileExistsError), create_private(path) as file:
+                file.write(f"{make()}\n".encode())
         return path.read_text()
     except OSError as error:
         why = error.strerror
         raise SettingsError(f"The {what} can't be stored in {path}: {why}.") from error
-
-
-def _create_whole(path: Path, text: str) -> None:
-    """Creates a file of mode 0600 with all of its text, unless it exists by then."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

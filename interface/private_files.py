@@ -1,7 +1,10 @@
 """Files and folders that nobody but the user of the service may read."""
 
 import os
+import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +21,24 @@ def write_private(path: Path, text: str) -> None:
     """Writes a file of mode 0600."""
     with open_private(path) as file:
         file.write(text.encode())
+
+
+@contextmanager
+def create_private(path: Path) -> Iterator[BinaryIO]:
+    """Creates a file of mode 0600 once the block has written all of it. Otherwise there is none.
+
+    Raises `FileExistsError` if there is one by then.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 def make_private(folder: Path) -> None:

@@ -53,6 +53,8 @@ DATA_EXPORTED = "personal-data.exported"
 DATA_ERASED = "personal-data.erased"
 LINKS_EXPORTED = "links.exported"
 REBUILD_REQUESTED = "view.rebuild-requested"
+BACKED_UP = "backup.made"
+RESTORED = "backup.restored"
 KINDS = (
     ACCOUNT_CREATED,
     NAME_CHANGED,
@@ -77,6 +79,8 @@ KINDS = (
     DATA_ERASED,
     LINKS_EXPORTED,
     REBUILD_REQUESTED,
+    BACKED_UP,
+    RESTORED,
 )
 
 SERVICE = "service"

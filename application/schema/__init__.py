@@ -1,5 +1,6 @@
 """Creates the tables that are not views: numbered steps, applied once and in order."""
 
+from collections.abc import Collection
 from hashlib import sha256
 from importlib.resources import files
 
@@ -9,17 +10,17 @@ from psycopg.rows import DictRow
 from application.eventstore import advisory_locks
 
 
-def apply(conn: Connection[DictRow]) -> list[str]:
+def apply(conn: Connection[DictRow], only: Collection[str] | None = None) -> list[str]:
     """Creates or upgrades the tables in the transaction of `conn`; returns the new steps.
 
-    Waits for another process that is doing the same.
+    `only` names the steps to apply; None: all. Waits for another process that is doing the same.
     """
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (advisory_locks.SCHEMA,))
     conn.execute(
         """CREATE TABLE IF NOT EXISTS schema_steps (
             name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"""
     )
-    missing = missing_steps(conn)
+    missing = [name for name in missing_steps(conn) if only is None or name in only]
     for name in missing:
         conn.execute(_text(name))
         conn.execute("INSERT INTO schema_steps (name) VALUES (%s)", (name,))
@@ -56,8 +57,18 @@ def _text(file: str) -> bytes:
 
 def missing_steps(conn: Connection[DictRow]) -> list[str]:
     """Returns the steps of this version that the database has not seen, in order."""
-    steps = sorted(file.name for file in files(__name__).iterdir() if file.name[0].isdigit())
+    applied = applied_steps(conn)
+    return [name for name in all_steps() if name not in applied]
+
+
+def all_steps() -> list[str]:
+    """Returns the steps of this version, in order."""
+    return sorted(file.name for file in files(__name__).iterdir() if file.name[0].isdigit())
+
+
+def applied_steps(conn: Connection[DictRow]) -> set[str]:
+    """Returns the steps that the database has seen."""
     if conn.execute("SELECT to_regclass('schema_steps') AS steps").fetchone() == {"steps": None}:
-        return steps
-    applied = {row["name"] for row in conn.execute("SELECT name FROM schema_steps")}
-    return [name for name in steps if name not in applied]
+        return set()
+    rows = conn.execute("SELECT name FROM schema_steps")
+    return {row["name"] for row in rows if row["name"][0].isdigit()}

@@ -12,12 +12,14 @@ from interface.settings import SettingsError
 COMMANDS = {
     "accounts": "Manage accounts.",
     "audit": "Replay the log and prove that it is unchanged.",
+    "backup": "Write all that has to be kept into one file.",
     "deliveries": "Send, list and retry mails and messages to webhooks.",
     "health": "Check whether people can book now.",
     "keys": "Manage API keys.",
     "mail": "Check that mail goes out.",
     "privacy": "Export and erase personal data.",
     "projections": "Watch, rebuild and verify the views.",
+    "restore": "Bring a backup back into an empty place.",
     "schema": "Create and upgrade the database tables.",
     "serve": "Run the whole service until Ctrl-C.",
 }

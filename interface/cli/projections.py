@@ -126,6 +126,13 @@ def rebuild(name: str | None, every: bool, accept_unsigned: bool, fresh: bool) -
         _print_differences(done)
 
 
+def rebuild_views() -> "list[RebuildJob]":
+    """Rebuilds all views, in one pass over the log."""
+    from projections.rebuild.jobs import REBUILD
+
+    return _run_jobs(REBUILD, _chosen(None, every=True))
+
+
 @projections.command()
 @click.argument("name", required=False)
 @_every

@@ -30,16 +30,46 @@ def server(settings: Settings, role: DatabaseRole) -> Iterator[str]:
     """
     from interface.bootstrap import is_prepared, prepare_embedded  # slow; `serve` is not to wait
 
+    with _reached(settings, role) as (conninfo, embedded):
+        if embedded is not None and not is_prepared(embedded.conninfo_of(DatabaseRole.SERVICE)):
+            prepare_embedded(embedded.conninfo, embedded.conninfo_of(DatabaseRole.OWNER))
+        yield conninfo
+
+
+@contextmanager
+def unchanged(settings: Settings) -> Iterator[str]:
+    """Yields the connection string of the database for whoever may read all of it.
+
+    Nothing is created or upgraded, not even in the embedded one.
+    """
+    with _reached(settings, DatabaseRole.OWNER) as (conninfo, embedded):
+        yield conninfo if embedded is None else embedded.conninfo
+
+
+@contextmanager
+def to_be_filled(settings: Settings) -> Iterator[str]:
+    """Yields the connection string of the database for the owner, who creates the tables."""
+    from interface.bootstrap import create_embedded_roles
+
+    with _reached(settings, DatabaseRole.OWNER) as (conninfo, embedded):
+        if embedded is not None:
+            create_embedded_roles(embedded.conninfo)
+        yield conninfo
+
+
+@contextmanager
+def _reached(
+    settings: Settings, role: DatabaseRole
+) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
+    """Yields where the role connects, and the embedded server if it is that one's database."""
     with errors_as_sentences():
         if (conninfo := settings.database_url_of(role)) is not None:
-            yield conninfo
+            yield conninfo, None
             return
         embedded = EmbeddedPostgres(settings.data / "postgres", binaries=settings.postgres_bin)
         try:
             _find_or_start(embedded)
-            if not is_prepared(embedded.conninfo_of(DatabaseRole.SERVICE)):
-                prepare_embedded(embedded.conninfo, embedded.conninfo_of(DatabaseRole.OWNER))
-            yield embedded.conninfo_of(role)
+            yield embedded.conninfo_of(role), embedded
         finally:
             embedded.stop()
 

@@ -47,6 +47,8 @@ TITLES = {
     security_log.DATA_ERASED: _("Personal data erased"),
     security_log.LINKS_EXPORTED: _("Links downloaded"),
     security_log.REBUILD_REQUESTED: _("Rebuild of a view requested"),
+    security_log.BACKED_UP: _("Backup made"),
+    security_log.RESTORED: _("Backup restored"),
 }
 _FILTERS = ("account", "kind", "since", "until")
 _NO_ACCOUNT = _("There is no account with this address.")

@@ -1,49 +1,34 @@
-"""Everything can be restored from a backup of six tables made with PostgreSQL's own programs.
+"""Everything that has to be kept is in one file, and comes back from it into an empty place."""
 
-The steps are those of the manual in projections/README.md.
-"""
-
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from application import backup, schema
 from application.calendar_feeds import FeedDetail
-from interface.bootstrap import build
+from application.eventstore.connection import connect
+from application.people import security_log
+from interface import backup_files, key_store
+from interface.bootstrap import Services, build, restore_tables
 from interface.settings import Settings
-from projections.catalogue import CATALOGUE
+from projections.catalogue import CATALOGUE, REACTIONS
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, SECRET
-from tests.support.projector import apply_log
 from tests.support.webhook_receiver import new_webhook
 
-KEPT = (
-    *("stored_events", "personal_data", "accounts", "api_keys", "deliveries"),
-    *("webhooks", "busy_calendars", "calendar_feeds"),
-)
-SECURITY_LOG = ("security_log", "security_addresses")
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
-
-
-@pytest.fixture
-def programs(server: str) -> Path:
-    """The folder of the programs that belong to the server."""
-    with psycopg.connect(server) as conn:
-        row = conn.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
-    assert row is not None
-    folder = Path(row[0])
-    if not all((folder / name).exists() for name in ("pg_dump", "pg_restore")):
-        pytest.skip(f"the server's programs are not at {folder} of this machine")
-    return folder
 
 
 @pytest.fixture
@@ -56,84 +41,257 @@ def empty_database(new_database: Callable[[], str]) -> str:
     return conninfo
 
 
-def admitone(conninfo: str, *arguments: str) -> str:
-    """Runs a command that has to succeed, and returns its output."""
-    environment = os.environ | {
-        "ADMITONE_DATABASE_URL": conninfo,
-        "ADMITONE_SECRET_KEYS": SECRET,
-    }
-    command = [sys.executable, "-m", "interface.cli", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def run(program: Path, *arguments: str, database: str) -> None:
-    """Runs one of PostgreSQL's programs on the database at a connection string."""
-    done = subprocess.run(
-        [program, *arguments, "--dbname", database], capture_output=True, text=True, timeout=60
+@pytest.fixture
+def original(conninfo: str, tmp_path: Path, catch_up: Callable[[], None]) -> Iterator[Services]:
+    """A service to which everything has happened."""
+    settings = Settings(data=tmp_path / "data", secret_keys=(SECRET,))
+    services = build(settings, conninfo, now=lambda: NOW)
+    account = services.accounts.create(email="ada@example.org", name="Ada", roles=("owner",))
+    services.accounts.create_key(account, name="Website", now=NOW)
+    new_webhook(services, account.id, "https://93.184.216.34/hook")
+    services.busy_calendars.add(
+        owner_id=account.id, url="https://93.184.216.34/a.ics", name=None, now=NOW
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    services.calendar_feeds.create(
+        owner_id=account.id, calendar_id=None, detail=FeedDetail.FULL, now=NOW
+    )
+    everything_happens(Desk(services))
+    catch_up()
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command on a database, with a data folder of its own for each."""
+
+    def run(
+        conninfo: str, *arguments: str, stdout: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("ADMITONE_")
+        }
+        environment["ADMITONE_DATABASE_URL"] = conninfo
+        environment["ADMITONE_DATA"] = str(tmp_path / str(abs(hash(conninfo))))
+        return subprocess.run(
+            [sys.executable, "-m", "interface.cli", *arguments],
+            env=environment,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+
+    return run
 
 
 def contents(conninfo: str, tables: Sequence[str]) -> dict[str, list[Any]]:
-    """All rows of the tables."""
+    """All rows of the tables, in a fixed order."""
     with psycopg.connect(conninfo, row_factory=dict_row) as conn:
-        select = sql.SQL("SELECT * FROM {} ORDER BY 1, 2")
+        select = sql.SQL("SELECT to_jsonb(t) AS row FROM {} AS t ORDER BY to_jsonb(t)::text")
         return {
             table: conn.execute(select.format(sql.Identifier(table))).fetchall() for table in tables
         }
 
 
-def test_from_the_logs_and_eight_tables_everything_comes_back_and_nobody_is_told_again(
-    programs: Path, conninfo: str, empty_database: str, catch_up: Callable[[], None], tmp_path: Path
+def tables_of(conninfo: str) -> set[str]:
+    """The names of all tables."""
+    with psycopg.connect(conninfo) as conn:
+        found = conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {row[0] for row in found}
+
+
+def kept(conninfo: str) -> list[str]:
+    """The tables that a backup has to hold."""
+    return sorted(tables_of(conninfo) - set(backup.LEFT_OUT) - set(VIEWS))
+
+
+def followers(conninfo: str) -> list[Any]:
+    """How far each reaction has come, and since when."""
+    with psycopg.connect(conninfo) as conn:
+        names = [reaction.name for reaction in REACTIONS]
+        return conn.execute(
+            "SELECT name, position, begun_at FROM projection_positions"
+            " WHERE name = ANY(%s) ORDER BY name",
+            (names,),
+        ).fetchall()
+
+
+def test_everything_comes_back_and_nobody_is_told_again(
+    original: Services,
+    conninfo: str,
+    empty_database: str,
+    run: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
 ) -> None:
-    settings = Settings(data=tmp_path, secret_keys=(SECRET,))
-    original = build(settings, conninfo, now=lambda: NOW)
-    restored = build(settings, empty_database, now=lambda: NOW)
-    backup = tmp_path / "admitone.dump"
+    file = tmp_path / "admitone.backup"
+
+    made = run(conninfo, "audit", "checkpoint")
+    made = run(conninfo, "backup", str(file))
+    restored = run(empty_database, "restore", str(file))
+
+    assert (made.returncode, restored.returncode) == (0, 0), made.stderr + restored.stderr
+    assert "The log is as it was recorded" in restored.stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    tables = [name for name in kept(conninfo) if not name.startswith(("security_", "audit_acc"))]
+    assert {"accounts", "deliveries", "personal_data", "stored_events", "webhooks"} <= set(tables)
+    assert contents(empty_database, tables) == contents(conninfo, tables)
+    assert contents(empty_database, VIEWS) == contents(conninfo, VIEWS)
+    assert followers(empty_database) == followers(conninfo)
+    services = build(Settings(data=tmp_path, secret_keys=(SECRET,)), empty_database)
     try:
-        account = original.accounts.create(
-            email="ada@example.org", name="Ada", roles=("owner", "operator")
-        )
-        key = original.accounts.create_key(account, name="Website", now=NOW)
-        new_webhook(original, account.id, "https://93.184.216.34/hook")
-        original.busy_calendars.add(
-            owner_id=account.id, url="https://93.184.216.34/a.ics", name=None, now=NOW
-        )
-        original.calendar_feeds.create(
-            owner_id=account.id, calendar_id=None, detail=FeedDetail.FULL, now=NOW
-        )
-        everything_happens(Desk(original))
-        catch_up()
-
-        tables = [f"--table={name}" for name in (*KEPT, *SECURITY_LOG)]
-        entries = original.security_log.newest(limit=99)
-        options = ("--format=custom", "--data-only", f"--file={backup}")
-        run(programs / "pg_dump", *options, *tables, database=conninfo)
-        admitone(empty_database, "schema", "apply")
-        run(
-            programs / "pg_restore",
-            *("--data-only", "--single-transaction", "--exit-on-error", str(backup)),
-            database=empty_database,
-        )
-        admitone(empty_database, "projections", "rebuild", "--all")
-        apply_log(empty_database)
-        verified = admitone(empty_database, "projections", "verify", "--all")
-
-        assert len(verified.splitlines()) == len(CATALOGUE)
-        assert contents(empty_database, KEPT) == contents(conninfo, KEPT)
-        # It goes on with what was done to restore it.
-        assert restored.security_log.newest(limit=99)[len(CATALOGUE) :] == entries
-        assert contents(empty_database, VIEWS) == contents(conninfo, VIEWS)
-        assert all(len(rows) > 0 for rows in contents(empty_database, [*KEPT, *VIEWS]).values())
-        caller = restored.accounts.caller(key, now=original.now())
-        assert caller is not None
-        assert caller.account_id == account.id
-        assert conninfo_to_dict(conninfo)["dbname"] != conninfo_to_dict(empty_database)["dbname"]
-        calendars = [Desk(services).new_calendar() for services in (original, restored)]
-        assert restored.event_store.head() == original.event_store.head()
-        assert Desk(restored).log()[-1]["id"] == calendars[1]
+        entries = services.security_log.newest(limit=999)
+        before = original.security_log.newest(limit=999)
+        assert entries[-len(before) :] == before
+        assert before[0].kind == security_log.BACKED_UP
+        assert security_log.RESTORED in {entry.kind for entry in entries[: -len(before)]}
+        # New events follow the last position.
+        head = services.event_store.head()
+        Desk(services).new_calendar()
+        assert services.event_store.head() == head + 1
     finally:
-        original.close()
-        restored.close()
+        services.close()
+
+
+def written(conninfo: str, file: Path, **manifest: Any) -> Path:
+    """A backup of the tables alone, whose manifest says some things wrongly."""
+    with connect(conninfo, application_name="test") as conn, ZipFile(file, "w") as archive:
+        text = backup.write(conn, archive, "1").to_json()
+        archive.writestr(backup.MANIFEST, json.dumps(json.loads(text) | manifest))
+    return file
+
+
+def restored(conninfo: str, file: Path) -> None:
+    """Restores the tables alone."""
+    with ZipFile(file) as archive:
+        restore_tables(conninfo, archive, backup.Manifest.read(archive))
+
+
+def test_a_backup_of_an_earlier_version_is_upgraded(
+    empty_database: str, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    earlier = schema.all_steps()[:-4]
+    with psycopg.connect(empty_database, row_factory=dict_row) as conn:
+        schema.apply(conn, only=earlier)
+        conn.execute(
+            "INSERT INTO accounts (id, email, name, roles, sign_in_nonce, created_at) VALUES"
+            " (gen_random_uuid(), 'ada@example.org', 'Ada', '{owner}', gen_random_uuid(), now())"
+        )
+    file = written(empty_database, tmp_path / "earlier.backup")
+    target = new_database()
+    with psycopg.connect(target, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+
+    restored(target, file)
+
+    with connect(target, application_name="test") as conn:
+        assert schema.missing_steps(conn) == []
+        assert conn.execute("SELECT name FROM accounts").fetchall() == [{"name": "Ada"}]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why"),
+    [
+        ({"format": 2}, "It has format 2"),
+        ({"steps": ["9999_later.sql"]}, "a newer version"),
+        ({"tables": {"stored_events": {"columns": ["state"], "rows": 1}}}, "It is damaged"),
+        ({"tables": {"flights": {"columns": [], "rows": 0}}}, "The database lacks flights"),
+        ({"tables": 1}, "It is no backup"),
+    ],
+)
+def test_a_backup_that_does_not_fit_is_refused_and_leaves_nothing(
+    conninfo: str, empty_database: str, tmp_path: Path, manifest: dict[str, Any], why: str
+) -> None:
+    file = written(conninfo, tmp_path / "wrong.backup", **manifest)
+
+    with pytest.raises(backup.BackupUnusable, match=why):
+        restored(empty_database, file)
+
+    assert tables_of(empty_database) == set()
+
+
+def test_a_database_that_holds_something_is_refused(
+    original: Services, conninfo: str, tmp_path: Path
+) -> None:
+    file = written(conninfo, tmp_path / "admitone.backup")
+
+    with pytest.raises(backup.BackupUnusable, match="The database is not empty"):
+        restored(conninfo, file)
+
+
+@pytest.mark.usefixtures("original")
+def test_a_damaged_file_is_refused_and_leaves_nothing(
+    conninfo: str, empty_database: str, tmp_path: Path
+) -> None:
+    whole = written(conninfo, tmp_path / "admitone.backup").read_bytes()
+    half, flipped = tmp_path / "half.backup", tmp_path / "flipped.backup"
+    half.write_bytes(whole[: len(whole) // 2])
+    middle = whole.index(b"calendar.created")
+    flipped.write_bytes(whole[:middle] + b"X" + whole[middle + 1 :])
+
+    with pytest.raises(BadZipFile):
+        restored(empty_database, half)
+    with pytest.raises(backup.BackupUnusable, match="stored_events can't be read"):
+        restored(empty_database, flipped)
+
+    assert tables_of(empty_database) == set()
+
+
+def test_what_is_left_out_exists(conninfo: str) -> None:
+    assert set(backup.LEFT_OUT) <= tables_of(conninfo)
+
+
+def test_keys_and_checkpoints_come_back_and_never_replace_others(tmp_path: Path) -> None:
+    source = Settings(data=tmp_path / "source")
+    key_store.secret_keys(source)
+    key_store.checkpoint_signer(source)
+    (source.checkpoints_folder / "2026-11-27").mkdir(parents=True)
+    (source.checkpoints_folder / "2026-11-27" / "000000000000001.checkpoint").write_text("signed")
+    file = tmp_path / "files.backup"
+    with ZipFile(file, "w") as archive:
+        backup_files.write_keys(archive, source)
+        backup_files.write_checkpoints(archive, source.checkpoints_folder)
+    target = Settings(data=tmp_path / "target")
+
+    with ZipFile(file) as archive:
+        backup_files.write_planned(backup_files.plan(archive, target), target)
+        again = backup_files.plan(archive, target)
+        with pytest.raises(backup.BackupUnusable, match="ADMITONE_SECRET_KEYS has not the keys"):
+            backup_files.plan(archive, replace(target, secret_keys=("x" * 32,)))
+        key_store.secret_keys(Settings(data=tmp_path / "other"))
+        with pytest.raises(backup.BackupUnusable, match="choose an empty data folder"):
+            backup_files.plan(archive, Settings(data=tmp_path / "other"))
+
+    assert again == {}
+    assert key_store.secret_keys(target) == key_store.secret_keys(source)
+    assert {file.stat().st_mode & 0o777 for file in target.data.iterdir() if file.is_file()} == {
+        0o600
+    }
+    name = "2026-11-27/000000000000001.checkpoint"
+    assert (target.checkpoints_folder / name).read_text() == "signed"
+
+
+def test_a_file_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "evil.backup", "w") as archive:
+        archive.writestr("checkpoints/../../evil", "x")
+    with ZipFile(tmp_path / "evil.backup") as archive, pytest.raises(backup.BackupUnusable):
+        backup_files.plan(archive, Settings(data=tmp_path / "data"))
+
+
+def test_a_backup_never_replaces_a_file_and_can_go_to_standard_output(
+    conninfo: str, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    file = tmp_path / "there"
+    file.write_text("mine")
+
+    refused = run(conninfo, "backup", str(file))
+    with (tmp_path / "stream").open("wb") as stream:
+        made = run(conninfo, "backup", "--without-keys", "-", stdout=stream.fileno())
+
+    assert (refused.returncode, file.read_text()) == (1, "mine")
+    assert "exists already" in refused.stderr
+    assert (made.returncode, "without the keys" in made.stderr) == (0, True)
+    with ZipFile(tmp_path / "stream") as archive:
+        assert archive.testzip() is None
+        assert not any(name.startswith("keys/") for name in archive.namelist())

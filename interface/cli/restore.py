@@ -1,0 +1,98 @@
+"""`admitone restore`: brings a backup back into an empty place."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile, ZipFile
+
+import click
+
+from interface.cli import context
+from interface.cli.projections import rebuild_views
+from interface.database_roles import DatabaseRole
+
+if TYPE_CHECKING:
+    from application.backup import Manifest
+    from interface.settings import Settings
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def restore(file: Path) -> None:
+    """Bring a backup back into an empty place.
+
+    That is the database and the data folder that the settings name. Rebuilds the views, erases
+    again whoever was forgotten, and verifies the log. A damaged file, and a place that is not
+    empty, are refused, and nothing is changed. Exit status 1: refused, or the restored log is not
+    as it was signed.
+    """
+    from application.backup import BackupUnusable, Manifest
+    from application.people.security_log import RESTORED
+
+    settings = context.settings()
+    try:
+        with ZipFile(file) as archive:
+            manifest = Manifest.read(archive)
+            _bring_back(archive, manifest, settings)
+    except (BackupUnusable, BadZipFile) as error:
+        why = str(error) if isinstance(error, BackupUnusable) else "It is no whole ZIP file."
+        raise click.ClickException(f"{file} can't be restored. {why}") from error
+    events = manifest.tables["stored_events"].rows
+    click.echo(
+        f"The backup of {manifest.made_at[:16].replace('T', ' ')} UTC is in place:"
+        f" {events:,} {'event' if events == 1 else 'events'}."
+    )
+    rebuilt = rebuild_views()
+    click.echo(f"{len(rebuilt)} views are rebuilt.")
+    with context.services() as services:
+        services.security_log.record(RESTORED, details={"made_at": manifest.made_at})
+        erased = services.erasure.reapply()
+        click.echo(f"Erased {erased} {'row' if erased == 1 else 'rows'} of forgotten people.")
+        due = sum(channel.due for channel in services.deliveries.backlog(now=services.now()))
+    is_sound = _verify(settings)
+    if due:
+        click.echo(
+            f"{due} messages are due, and are sent once the service is started. To try a copy out,"
+            " start it without ADMITONE_SMTP_URL and without a way to the internet."
+        )
+    if not is_sound:
+        sys.exit(1)
+
+
+def _bring_back(archive: ZipFile, manifest: "Manifest", settings: "Settings") -> None:
+    """Writes the files, then the tables. If the tables can't be restored, no file is left."""
+    from interface import backup_files, bootstrap
+    from interface.runtime import command_database
+
+    missing = backup_files.plan(archive, settings)
+    with command_database.to_be_filled(settings) as conninfo:
+        try:
+            backup_files.write_planned(missing, settings)
+            bootstrap.restore_tables(conninfo, archive, manifest)
+        except BaseException:
+            for path in missing:
+                path.unlink(missing_ok=True)
+            raise
+
+
+def _verify(settings: "Settings") -> bool:
+    """Says whether the log is as it was signed, and returns it."""
+    from interface import key_store
+    from interface.runtime import command_database
+    from projections.evidence.log_verification import verify
+
+    store = key_store.checkpoint_store(settings)
+    checkpoints = store.all()
+    if not checkpoints:
+        click.echo("There are no checkpoints, so nothing shows whether the log is as it was.")
+        return True
+    with command_database.server(settings, DatabaseRole.AUDITOR) as conninfo:
+        verdict = verify(conninfo, checkpoints, store.leaves())
+    if verdict.fault is not None:
+        click.echo(f"NOT AS RECORDED: position {verdict.position}: {verdict.fault}.")
+        return False
+    click.echo(
+        f"The log is as it was recorded: {verdict.events} events, {verdict.signed} of them covered"
+        f" by {len(checkpoints)} checkpoints."
+    )
+    return True
