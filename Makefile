@@ -72,9 +72,25 @@ if ! $(VENV)/bin/python -m pip --version >/dev/null 2>&1; then \
 	"$$python" -m venv --clear $(VENV); \
 fi; \
 echo "Installing $(1) into $(VENV), once ..."; \
-$(VENV)/bin/python -m pip install -q --disable-pip-version-check \
-	--only-binary :all: --require-hashes -r $(1); \
+{ $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+	--only-binary :all: --require-hashes -r $(1) || touch $(VENV)/failed; } | $(show_progress); \
+if [ -e $(VENV)/failed ]; then rm $(VENV)/failed; exit 1; fi; \
 $(link_project)
+endef
+
+# Says how far pip is: in one line that counts on a terminal, else now and then.
+define show_progress
+{ total=$$(grep -c == $(1)); done=0; \
+while read -r line; do \
+	case $$line in \
+	*"(from -r "*) \
+		done=$$((done + 1)); \
+		if [ -t 1 ]; then printf '\r  %s of %s packages' $$done $$total; \
+		elif [ $$((done % 20)) = 0 ]; then echo "  $$done of $$total packages"; fi ;; \
+	"Installing collected"*) \
+		[ ! -t 1 ] || printf '\r'; echo "  $$total of $$total packages found, writing them ..." ;; \
+	esac; \
+done; }
 endef
 
 # Finds a suitable Python: the machine's own, else the newest.

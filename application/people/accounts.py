@@ -1,11 +1,12 @@
 """Accounts, their roles and their API keys."""
 
 import hashlib
+import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,6 +31,9 @@ SIGN_IN_LIFETIME = timedelta(hours=24)
 KEY_LIFETIME = timedelta(days=KEY_DAYS)
 NEW_KEY = "new-key"
 """The kind of mail about a new API key; its target is the prefix of the key."""
+
+SHORTEST_SEED = 32
+"""Characters of the secret from which an API key can be derived."""
 
 _KEY_START = "ao"
 _ADDRESS_TAKEN = Sentence("There is an account with this address already.")
@@ -57,7 +61,8 @@ class Account:
     """A person who can sign in. Invitees see the `name`.
 
     `language` is the tag of the language in which they last signed in, such as `de-CH`. While an
-    account is disabled, nobody signs in to it, and its keys are refused.
+    account is disabled, nobody signs in to it, and its keys are refused. `muted_mails` are kinds of
+    mails about their bookings that they do without.
     """
 
     id: UUID
@@ -69,6 +74,7 @@ class Account:
     has_password: bool
     has_signed_in: bool
     disabled_at: datetime | None
+    muted_mails: tuple[str, ...]
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -98,7 +104,7 @@ BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id
 
 ACCOUNT_COLUMNS = """id, email, name, roles, time_zone, language,
     password_hash IS NOT NULL AS has_password, signed_in_at IS NOT NULL AS has_signed_in,
-    disabled_at"""
+    disabled_at, muted_mails"""
 """Of the table `accounts`, for `account_of_row`."""
 
 _ACCOUNT = f"SELECT {ACCOUNT_COLUMNS} FROM accounts"  # noqa: S608 - a constant
@@ -185,6 +191,14 @@ class Accounts:
             conn.execute(
                 "UPDATE accounts SET time_zone = %s WHERE id = %s AND time_zone IS NULL",
                 (time_zone, account_id),
+            )
+
+    def mute_mails(self, account: Account, kinds: Collection[str]) -> None:
+        """Sets the kinds of mails about bookings that the account does without."""
+        with self._database.connection() as conn:
+            conn.execute(
+                "UPDATE accounts SET muted_mails = %s WHERE id = %s",
+                (sorted(set(kinds)), account.id),
             )
 
     def set_language(self, account: Account, language: str) -> None:
@@ -323,11 +337,13 @@ class Accounts:
         now: datetime,
         scopes: Sequence[str] | None = None,
         lifetime: timedelta = KEY_LIFETIME,
+        seed: str | None = None,
     ) -> str:
         """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
 
         Without `scopes`, it has all that the roles of the account allow. The account gets a mail
-        about it.
+        about it. With a `seed`, a secret of at least 32 characters that is stored nowhere, the same
+        request of the same account gets the same key again instead of a second one.
         """
         wanted = tuple(dict.fromkeys(scopes or account.scopes))
         if forbidden := sorted(set(wanted) - set(account.scopes)):
@@ -339,8 +355,11 @@ class Accounts:
                     ]
                 }
             )
-        prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        prefix, secret = _new_secret(seed, account, name, wanted)
+        key = f"{_KEY_START}_{prefix}_{secret}"
         with self._database.connection() as conn, conn.transaction():
+            if seed is not None and _was_created(conn, account, prefix, secret):
+                return key
             outbox.add_notice(conn, account_id=account.id, kind=NEW_KEY, target=prefix, now=now)
             conn.execute(
                 """INSERT INTO api_keys
@@ -361,7 +380,7 @@ class Accounts:
                     "expires_at": (now + lifetime).isoformat(timespec="seconds"),
                 },
             )
-        return f"{_KEY_START}_{prefix}_{secret}"
+        return key
 
     def api_keys(self) -> list[ApiKey]:
         """Returns the keys of all accounts, newest first."""
@@ -417,7 +436,7 @@ class Accounts:
                 AND disabled_at IS NULL""",
             (prefix, now),
         )
-        if row is None or not compare_digest(row["secret_sha256"], hash_of_secret(secret)):
+        if row is None or not hmac.compare_digest(row["secret_sha256"], hash_of_secret(secret)):
             return None
         if row["last_used_at"] is None or now - row["last_used_at"] > _LAST_USE_IS_RECORDED_EVERY:
             self._database.run_idempotent(
@@ -462,6 +481,34 @@ def hash_of_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def _new_secret(
+    seed: str | None, account: Account, name: str, scopes: Sequence[str]
+) -> tuple[str, str]:
+    """Returns the prefix and the secret of a new key: random, or derived from a `seed`."""
+    if seed is None:
+        return secrets.token_hex(4), secrets.token_urlsafe(32)
+    if len(seed) < SHORTEST_SEED:
+        raise ValueError(f"a seed has at least {SHORTEST_SEED} characters")
+    request = "\0".join((seed, str(account.id), name, *scopes))
+    derived = hmac.digest(seed.encode(), request.encode(), "sha512")
+    return derived[:4].hex(), urlsafe_b64encode(derived[4:36]).decode().rstrip("=")
+
+
+def _was_created(conn: Connection[DictRow], account: Account, prefix: str, secret: str) -> bool:
+    """Returns True if the account has this key. Only one request at a time gets an answer."""
+    conn.execute("SELECT FROM accounts WHERE id = %s FOR UPDATE", (account.id,))
+    found = conn.execute(
+        """SELECT secret_sha256, revoked_at FROM api_keys
+        WHERE prefix = %s AND account_id = %s""",
+        (prefix, account.id),
+    ).fetchone()
+    if found is None or not hmac.compare_digest(found["secret_sha256"], hash_of_secret(secret)):
+        return False
+    if found["revoked_at"] is not None:
+        raise Invalid({"name": [Sentence("This key was created before, and revoked since.")]})
+    return True
+
+
 def _actor(prefix: str) -> str:
     """Returns how events name who acts with the key that has this prefix."""
     return f"key:{prefix}"
@@ -485,9 +532,9 @@ def _must_leave_an_admin(conn: Connection[DictRow], account: Account) -> None:
         raise LastAdmin
 
 
-def account_of_row(*, roles: list[str], **columns: Any) -> Account:
+def account_of_row(*, roles: list[str], muted_mails: list[str], **columns: Any) -> Account:
     """Returns the account in a row of `ACCOUNT_COLUMNS`."""
-    return Account(roles=tuple(roles), **columns)
+    return Account(roles=tuple(roles), muted_mails=tuple(muted_mails), **columns)
 
 
 def _api_key(*, scopes: list[str], **columns: Any) -> ApiKey:

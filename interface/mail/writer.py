@@ -43,8 +43,8 @@ def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking]]:
 def write(services: Services, facts: Facts, delivery: Delivery) -> Mail:
     """Returns the mail of a delivery, written from what was read for it.
 
-    Raises `NotNeeded` if its reader is forgotten or has a disabled account, or if it reminds of a
-    time that does not stand any more.
+    Raises `NotNeeded` if its reader is forgotten, has a disabled account or does without mails of
+    this kind, or if it reminds of a time that does not stand any more.
     """
     owner = facts.account(delivery.owner_id)
     if delivery.audience is Audience.OWNER and owner.disabled_at is not None:
@@ -52,6 +52,8 @@ def write(services: Services, facts: Facts, delivery: Delivery) -> Mail:
     if delivery.booking_id is None:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)
+    if delivery.audience is Audience.OWNER and delivery.kind in owner.muted_mails:
+        raise NotNeeded
     rows = facts.rows_of(delivery.booking_id)
     reader = owner if delivery.audience is Audience.OWNER else rows.get(1)
     if reader is None:
@@ -72,7 +74,7 @@ def _about_account(services: Services, delivery: Delivery, account: Account) -> 
         account,
         _what_is_new(services, delivery, account),
         at=delivery.due_at,
-        account_url=f"{services.settings.public_url}/account",
+        account_url=f"{services.settings.public_url}/settings/access",
     )
     return compose(letter, _envelope(services, delivery, "Admit One", _person(account)))
 

@@ -29,6 +29,7 @@ from interface.pages.shared import (
     flash_messages,
     passkeys,
     pasted_links,
+    settings_pages,
     sign_in,
 )
 from interface.web.request_context import mail_goes_out
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
     auth.init_app(app)
     csrf.init_app(app)
     pasted_links.init_app(app)
+    settings_pages.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {
@@ -68,6 +70,7 @@ def init_app(app: Flask) -> None:
         security_log,
         operations,
         accounts,
+        settings_pages,
         account,
         confirmation,
         passkeys,

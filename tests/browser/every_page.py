@@ -10,6 +10,7 @@ from projections.views import link_list
 from tests.browser.demo_data import ADMIN, AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo
 
 NOT_PAGES = {
+    "account.moved",
     "static",
     "health.alive",
     "health.ready",
@@ -20,7 +21,7 @@ NOT_PAGES = {
     "checkpoint_pages.key",
     "checkpoint_pages.verifier",
 }
-"""Endpoints outside the API that answer programs, or with files."""
+"""Endpoints outside the API that answer programs, with files, or lead elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,13 @@ def _owner(demo: Demo) -> list[Place]:
         Place("booking-asked", f"/bookings/{demo.elsewhere}"),
         Place("booking-cancelled", f"/bookings/{demo.cancelled}"),
         Place("booking-forgotten", f"/bookings/{demo.forgotten}"),
-        Place("account", "/account"),
+        Place("settings", "/settings"),
+        Place("connections", "/settings/connections"),
+        Place("notifications", "/settings/notifications"),
+        Place("account", "/settings/account"),
+        Place("access", "/settings/access"),
         Place("account-password", "/account/password"),
-        Place("account-confirm", "/account", prepare=_confirm_wrongly),
+        Place("account-confirm", "/settings/account", prepare=_confirm_wrongly),
         Place("passkey-new", "/account/passkeys/new"),
         Place("passkey", f"/account/passkeys/{demo.passkey}"),
         Place("account-revoke-key", f"/account/keys/{demo.api_key}/revoke"),
@@ -139,7 +144,7 @@ def _beginner() -> list[Place]:
         Place("empty-bookings-past", "/bookings?view=past", BEGINNER),
         Place("empty-bookings-week", "/bookings?view=week", BEGINNER),
         Place("empty-bookings-month", "/bookings?view=month", BEGINNER),
-        Place("empty-account", "/account", BEGINNER),
+        Place("empty-account", "/settings/account", BEGINNER),
     ]
 
 

@@ -148,7 +148,7 @@ def test_calendars_are_made_copied_and_previewed_without_javascript(
 def test_a_new_api_key_is_copied(new_page: Callable[..., Page], site: Site, email: str) -> None:
     page = new_page(permissions=["clipboard-read", "clipboard-write"])
     site.sign_in(page, email)
-    page.goto("/account")
+    page.goto("/settings/access")
     page.get_by_label("What is it for?").fill("Our website")
     page.get_by_role("button", name="Create key").click()
     page.get_by_role("button", name="Copy").click()

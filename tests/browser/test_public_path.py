@@ -49,6 +49,7 @@ def test_everything_that_a_browser_asks_for_lies_below_the_path(
         page.on("request", remember)
 
     site.sign_in(owner)
+    owner.get_by_role("link", name="Settings").click()
     owner.get_by_role("link", name="Calendars", exact=True).click()
     share(owner, "Intro call")
     dialog = owner.get_by_role("dialog", name="Share Intro call")
@@ -96,7 +97,7 @@ def wait_ten_minutes(site: Site) -> None:
 def test_a_passkey_is_added_signs_in_confirms_and_is_removed(page: Page, site: Site) -> None:
     plug_in_authenticator(page)
     site.sign_in(page)
-    page.goto(f"{PATH}/account")
+    page.goto(f"{PATH}/settings/access")
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_label("Where is it?").fill("Work laptop")
     page.get_by_role("button", name="Add passkey").click()
@@ -111,7 +112,7 @@ def test_a_passkey_is_added_signs_in_confirms_and_is_removed(page: Page, site: S
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Hello, "))
 
     wait_ten_minutes(site)
-    page.goto(f"{PATH}/account")
+    page.goto(f"{PATH}/settings/access")
     page.get_by_label("What is it for?").fill("Our website")
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Confirm that it's you")

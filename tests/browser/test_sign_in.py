@@ -14,7 +14,7 @@ def test_a_one_time_link_from_the_command_line_signs_in(page: Page, site: Site) 
     link = site.sign_in_link()
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(f"{site.url}/account")  # to choose a password there
+    expect(page).to_have_url(f"{site.url}/settings/access")  # to choose a password there
     page.goto("/")
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Hello, "))
     assert page.goto(link).status == 410  # type: ignore[union-attr]

@@ -1,5 +1,6 @@
-"""The account page: name and time zone, password, sessions and API keys."""
+"""Account and access: name and time zone; password, sessions and API keys."""
 
+import secrets
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 from werkzeug.wrappers import Response
 
-from application.people.accounts import Account, ApiKey, KeyNotFound
+from application.people.accounts import SHORTEST_SEED, Account, ApiKey, KeyNotFound
 from application.people.authentication import Proof, WrongPassword
 from application.people.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
+from application.people.roles import scopes_of
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
@@ -56,13 +58,30 @@ class KeyForm(Schema):
     )
 
 
-@blueprint.get("/account")
+@blueprint.get("/settings/account")
 @signed_in
 def show() -> ResponseReturnValue:
     """Shows the account."""
+    return _profile_page()
+
+
+@blueprint.get("/settings/access")
+@signed_in
+def access() -> ResponseReturnValue:
+    """Shows what signs in to the account, and what is signed in."""
     return _page()
 
 
+@blueprint.get("/account")
+@blueprint.get("/account/keys")
+@signed_in
+def moved() -> ResponseReturnValue:
+    """Leads from where the account was to where it is."""
+    view = "account.access" if request.path.endswith("keys") else "account.show"
+    return redirect(url_for(view, notice=request.args.get("notice")), 301)
+
+
+@blueprint.post("/settings/account")
 @blueprint.post("/account")
 @signed_in
 def change() -> ResponseReturnValue:
@@ -71,9 +90,9 @@ def change() -> ResponseReturnValue:
     typed = {name: request.form.get(name, "") for name in ("name", "time_zone")}
     loaded = load(AccountForm(), typed | {"time_zone": resolve_time_zone(typed["time_zone"])})
     if loaded.errors:
-        return _page(typed=typed, errors=loaded.errors), 422
+        return _profile_page(typed=typed, errors=loaded.errors), 422
     services().accounts.change(account, **loaded.values)
-    return _to_account("account-changed")
+    return redirect(url_for("account.show", notice="account-changed"), 303)
 
 
 @blueprint.post("/account/password")
@@ -89,14 +108,14 @@ def change_password() -> ResponseReturnValue:
         current.sessions.set_password(account, request.form["password"], now=current.now())
     except Invalid as invalid:
         return _page(errors=errors_of(invalid)), 422
-    return auth.start_session(_to_account("password-changed"), account, by=Proof.PASSWORD)
+    return auth.start_session(_to_access("password-changed"), account, by=Proof.PASSWORD)
 
 
 @blueprint.get("/account/password")
 @signed_in
 def confirm_for_password() -> ResponseReturnValue:
     """Asks who is there, and leads to the form, which needs no current password then."""
-    return redirect(url_for("account.show")) if _can_set_password() else ask_to_confirm()
+    return redirect(url_for("account.access")) if _can_set_password() else ask_to_confirm()
 
 
 @blueprint.post("/account/sign-out-everywhere")
@@ -106,7 +125,7 @@ def sign_out_everywhere() -> ResponseReturnValue:
     session = require_session()
     services().accounts.sign_out(session.account)
     return auth.start_session(
-        _to_account("signed-out-everywhere"),
+        _to_access("signed-out-everywhere"),
         session.account,
         by=session.confirmed_by,
         confirmed_until=session.confirmed_until,
@@ -118,13 +137,16 @@ def sign_out_everywhere() -> ResponseReturnValue:
 def end_session(session_id: UUID) -> ResponseReturnValue:
     """Signs out at one other browser."""
     services().sessions.end_one(_account(), session_id)
-    return _to_account("session-ended")
+    return _to_access("session-ended")
 
 
 @blueprint.post("/account/keys")
 @confirmed
 def create_key() -> ResponseReturnValue:
-    """Creates an API key and shows it in this response only."""
+    """Creates an API key and shows it in this response only.
+
+    The same form sent again, such as by reloading the page, shows the same key.
+    """
     account = _account()
     typed = {"key_name": request.form.get("key_name", "")}
     scopes = request.form.getlist("scopes")
@@ -137,9 +159,18 @@ def create_key() -> ResponseReturnValue:
     if errors:
         return _page(typed=typed | {"scopes": scopes}, errors=errors), 422
     current = services()
-    key = current.accounts.create_key(
-        account, name=loaded.values["key_name"], scopes=scopes, now=current.now()
-    )
+    form_id = request.form.get("form_id", "")
+    try:
+        key = current.accounts.create_key(
+            account,
+            name=loaded.values["key_name"],
+            scopes=scopes,
+            now=current.now(),
+            seed=form_id if len(form_id) >= SHORTEST_SEED else None,
+        )
+    except Invalid as invalid:
+        errors = {"key_name": errors_of(invalid)["name"]}
+        return _page(typed=typed | {"scopes": scopes}, errors=errors), 422
     return _page(new_key=key), 201
 
 
@@ -156,7 +187,18 @@ def revoke_key(prefix: str) -> ResponseReturnValue:
     """Revokes an API key of the account."""
     current = services()
     current.accounts.revoke_key(prefix, now=current.now(), of=_account())
-    return _to_account("key-revoked")
+    return _to_access("key-revoked")
+
+
+def _profile_page(*, typed: dict[str, str] | None = None, errors: Errors | None = None) -> str:
+    account = _account()
+    return render_template(
+        "account/show.html",
+        account=account,
+        typed=typed or {"name": account.name, "time_zone": account.time_zone},
+        errors=errors or {},
+        zones=selectable_time_zones(),
+    )
 
 
 def _page(
@@ -167,7 +209,7 @@ def _page(
 ) -> str:
     account, current = _account(), services()
     return render_template(
-        "account/show.html",
+        "account/access.html",
         account=account,
         can_set_password=_can_set_password(),
         passkeys=current.passkeys.all(account),
@@ -176,17 +218,11 @@ def _page(
         sessions=current.sessions.all(account, now=current.now()),
         own_session=require_session().id,
         now=current.now(),
-        typed={
-            "name": account.name,
-            "time_zone": account.time_zone,
-            "key_name": "",
-            "scopes": account.scopes,
-        }
-        | (typed or {}),
+        typed={"key_name": "", "scopes": _usual_scopes(account)} | (typed or {}),
+        form_id=secrets.token_urlsafe(SHORTEST_SEED),
         errors=errors or {},
         new_key=new_key,
         keys=current.accounts.keys_of(account),
-        zones=selectable_time_zones(),
         shortest_password=SHORTEST_PASSWORD,
         longest_password=LONGEST_PASSWORD,
     )
@@ -215,6 +251,11 @@ def _can_set_password() -> bool:
     return require_session().can_set_password(now=services().now())
 
 
+def _usual_scopes(account: Account) -> list[str]:
+    """Returns what most keys are for: all that owners may, but neither audit nor operations."""
+    return [scope for scope in account.scopes if scope in scopes_of(("owner",))]
+
+
 def _own_key(prefix: str) -> ApiKey:
     for key in services().accounts.keys_of(_account()):
         if key.prefix == prefix:
@@ -226,5 +267,5 @@ def _account() -> Account:
     return require_session().account
 
 
-def _to_account(notice: str) -> Response:
-    return redirect(url_for("account.show", notice=notice), 303)
+def _to_access(notice: str) -> Response:
+    return redirect(url_for("account.access", notice=notice), 303)

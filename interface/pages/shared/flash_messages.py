@@ -32,6 +32,7 @@ NOTICES = {
     "feed-created": _("Address created. Copy it, or open it in your calendar program."),
     "feed-revoked": _("Address revoked. Calendar programs no longer get your bookings from it."),
     "account-changed": _("Changes saved."),
+    "notifications-changed": _("Changes saved."),
     "password-changed": _("Password changed. You are signed out on all other devices."),
     "passkey-added": _("Passkey added. You can sign in with it."),
     "passkey-renamed": _("Changes saved."),

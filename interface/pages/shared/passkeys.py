@@ -124,4 +124,4 @@ def _account() -> Account:
 
 
 def _to_account(notice: str) -> ResponseReturnValue:
-    return redirect(url_for("account.show", notice=notice), 303)
+    return redirect(url_for("account.access", notice=notice), 303)

@@ -134,7 +134,7 @@ def _first_page(account: Account) -> str:
     is_new = "owner" in account.roles and not calendar_list.calendars_of(
         services().database, account.id
     )
-    return url_for("home.show" if is_new or account.has_password else "account.show")
+    return url_for("home.show" if is_new or account.has_password else "account.access")
 
 
 def _signed_in(account: Account, path: str, *, by: Proof) -> ResponseReturnValue:

@@ -263,6 +263,16 @@ def test_the_mail_says_what_was_agreed_whatever_the_calendar_says_now(
         assert "Elsewhere" not in text_of(mail)
 
 
+def test_an_owner_gets_no_mails_of_kinds_that_were_muted(
+    services: Services, host: Account, host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    services.accounts.mute_mails(host, ["confirmation"])
+    host_desk.new_booking(host_desk.new_calendar(), NEXT_WEEK)
+    assert send() == ["sent", "ended", "due", "due"]
+    (mail,) = mail_server.mails
+    assert mail["To"] == "Ada Lovelace <ada@example.org>"
+
+
 def test_of_a_disabled_account_only_its_invitees_get_mails(
     services: Services, host: Account, host_desk: Desk, send: Send, mail_server: MailServer
 ) -> None:

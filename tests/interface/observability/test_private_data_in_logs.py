@@ -106,7 +106,7 @@ def signs_in(running: Service) -> list[str]:
     assert found
     assert browser.ask("POST", f"/sign-in/{found[1]}")[0] == 303
     assert Browser(running).ask("POST", f"/sign-in/{found[1]}")[0] == 410
-    page = browser.ask("GET", "/account")[1]
+    page = browser.ask("GET", "/settings/access")[1]
     token = re.search(r'name="form_token" value="(\w+)"', page)
     assert token
     form = {"form_token": token[1], "password": PASSWORD, "password_again": PASSWORD}

@@ -40,11 +40,11 @@ def _placeholders(texts: list[str]) -> set[str]:
 
 def test_pages_speak_the_language_that_the_browser_asks_for(app: Flask, person: SignedIn) -> None:
     for wanted, language, word in (
-        ("de-AT,de;q=0.9,en;q=0.5", "de", "Kalender"),
-        ("en-GB", "en", "Calendars"),
-        ("fr,ja;q=0.5", "en", "Calendars"),
-        ("fr,de;q=0.5", "de", "Kalender"),
-        ("complete nonsense;;;q=x", "en", "Calendars"),
+        ("de-AT,de;q=0.9,en;q=0.5", "de", "Einstellungen"),
+        ("en-GB", "en", "Settings"),
+        ("fr,ja;q=0.5", "en", "Settings"),
+        ("fr,de;q=0.5", "de", "Einstellungen"),
+        ("complete nonsense;;;q=x", "en", "Settings"),
     ):
         page = person.get("/", headers={"Accept-Language": wanted}).get_data(as_text=True)
         assert f'<html lang="{language}">' in page

@@ -71,7 +71,7 @@ def test_links_keys_and_sessions_from_before_the_upgrade_still_work(upgraded: Se
     assert upgraded.call("GET", f"/m/{manage}").status_code == 200
     listed = upgraded.call("GET", "/api/v1/calendars", **bearer(HANDED_OUT["api_key"]))
     assert [each["id"] for each in listed.json["items"]] == [HANDED_OUT["calendar_id"]]
-    assert upgraded.call("GET", "/account", Cookie=HANDED_OUT["cookie"]).status_code == 200
+    assert upgraded.call("GET", "/settings/access", Cookie=HANDED_OUT["cookie"]).status_code == 200
 
 
 def test_the_log_is_as_it_was_signed_before_the_upgrade_and_the_views_match_it(

@@ -328,7 +328,7 @@ def test_a_public_path_may_be_removed_on_the_way_or_kept(
         assert str(response.headers["Location"]).startswith("/book/")
         cookie = str(response.headers["Set-Cookie"])
         assert "Path=/book" in cookie.split("; ")
-        response, page = ask(ports, "GET", "/book/account", Cookie=cookie.partition(";")[0])
+        response, page = ask(ports, "GET", "/book/settings/access", Cookie=cookie.partition(";")[0])
         assert (response.status, "owner@localhost" in page) == (200, True)
 
 

@@ -63,7 +63,7 @@ def test_each_form_with_a_password_goes_to_the_lane_of_passwords(
     services.sessions.set_password(owner.account, "correct horse battery", now=NOW)
     signed_in = app.test_client()
     signed_in.post("/", data={"email": owner.account.email, "password": "correct horse battery"})
-    for page in (app.test_client().get("/"), signed_in.get("/account")):
+    for page in (app.test_client().get("/"), signed_in.get("/settings/access")):
         forms = re.findall(r'<form method="post" action="([^"]*)"(.*?)</form>', page.text, re.S)
         actions = [action for action, fields in forms if 'type="password"' in fields]
         assert [passwords.matches("POST", action) for action in actions] == [True]

@@ -324,7 +324,7 @@ def test_wrong_passwords_at_a_change_of_password_count_as_well(
 ) -> None:
     client = app.test_client()
     client.post("/", data={"email": with_password.account.email, "password": PASSWORD})
-    page = client.get("/account").get_data(as_text=True)
+    page = client.get("/settings/access").get_data(as_text=True)
     token = page.split('name="form_token" value="')[1].split('"')[0]
 
     def change(current: str) -> Any:

@@ -96,16 +96,20 @@ def test_the_last_admin_is_told_why_they_stay(
     assert admin.get("/accounts").status_code == 200
 
 
-OWNERS = ("/settings/calendars", "/links", "/bookings", "/settings/calendars/new")
+OWNERS = (
+    *("/settings/calendars", "/links", "/bookings", "/settings/calendars/new"),
+    "/settings/connections",
+)
+SETTINGS = ("/settings", "/settings/account", "/settings/access", "/settings/notifications")
 
 
 @pytest.mark.parametrize(
     ("role", "first", "pages"),
     [
-        ("owner", None, {*OWNERS, "/account"}),
-        ("auditor", "/audit", {"/audit", "/account"}),
-        ("operator", "/operations", {"/operations", "/account"}),
-        ("admin", None, {*OWNERS, "/audit", "/operations", "/accounts", "/account"}),
+        ("owner", None, {*OWNERS, *SETTINGS}),
+        ("auditor", "/audit", {"/audit", *SETTINGS}),
+        ("operator", "/operations", {"/operations", *SETTINGS}),
+        ("admin", None, {*OWNERS, "/audit", "/operations", "/accounts", *SETTINGS}),
     ],
 )
 def test_each_role_sees_its_own_pages_and_begins_at_them(
@@ -113,11 +117,12 @@ def test_each_role_sees_its_own_pages_and_begins_at_them(
 ) -> None:
     someone = sign_in_as(role)
     assert someone.get("/").headers.get("Location") == first
-    everything = {*OWNERS, "/audit", "/operations", "/accounts", "/account"}
+    everything = {*OWNERS, "/audit", "/operations", "/accounts", *SETTINGS}
     shown = {page for page in everything if someone.get(page).status_code == 200}
     assert shown == pages
     assert {someone.get(page).status_code for page in everything - pages} <= {403}
-    menu = set(re.findall(r'<li><a href="(/[^"]+)"', text(someone.get("/account"))))
+    menu = set(re.findall(r'<li><a href="(/[^"]+)"', text(someone.get("/settings/access"))))
+    assert "/settings/account" in menu
     assert menu <= pages
 
 
@@ -127,16 +132,16 @@ def test_whoever_is_signed_in_can_use_a_sign_in_link(person: SignedIn, services:
     assert person.client.post(f"/sign-in/{token}").status_code == 303
     (after,) = services.sessions.all(person.account, now=services.now())
     assert [after.id] != [each.id for each in before]
-    assert person.client.get("/account").status_code == 200
+    assert person.client.get("/settings/access").status_code == 200
 
 
 def test_one_of_several_browsers_is_signed_out(person: SignedIn, services: Services) -> None:
     current = services
     other = current.sessions.start(person.account, now=current.now(), browser="Safari, iPhone")
-    page = text(person.get("/account"))
+    page = text(person.get("/settings/access"))
     assert "Safari, iPhone" in page
     assert "This browser" in page
     answer = person.post(f"/account/sessions/{other.id}/end")
     assert "Signed out at that browser." in text(person.get(answer.headers["Location"]))
-    assert "Safari, iPhone" not in text(person.get("/account"))
+    assert "Safari, iPhone" not in text(person.get("/settings/access"))
     assert person.post(f"/account/sessions/{other.id}/end").status_code == 404

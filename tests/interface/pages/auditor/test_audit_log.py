@@ -56,7 +56,7 @@ def test_the_menu_names_the_audit_only_to_those_who_may_read_it(
         ("auditor", True),
         ("admin", True),
     ):
-        page = text(sign_in_as(role).get("/account"))
+        page = text(sign_in_as(role).get("/settings/access"))
         assert ('href="/audit"' in page) == is_named, role
 
 

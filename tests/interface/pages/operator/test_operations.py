@@ -227,7 +227,7 @@ def test_owners_and_auditors_have_no_access(
     sign_in_as: Callable[..., SignedIn], services: Services, role: str
 ) -> None:
     other = sign_in_as(role)
-    assert "/operations" not in text(other.get("/account"))
+    assert "/operations" not in text(other.get("/settings/access"))
     for answer in (
         other.get("/operations"),
         other.get(REBUILD),
@@ -243,7 +243,7 @@ def test_owners_and_auditors_have_no_access(
 
 def test_operators_and_admins_find_it_in_the_menu(sign_in_as: Callable[..., SignedIn]) -> None:
     for role in ("operator", "admin"):
-        assert 'href="/operations"' in text(sign_in_as(role).get("/account"))
+        assert 'href="/operations"' in text(sign_in_as(role).get("/settings/access"))
 
 
 def test_whoever_is_not_signed_in_comes_back_after_signing_in(app: Flask) -> None:

@@ -81,4 +81,4 @@ def test_a_sign_in_link_leads_new_owners_home_and_others_to_choose_a_password(
     assert leads_to() == "/"
     owner.new_calendar()
     owner.catch_up()
-    assert leads_to() == "/account"
+    assert leads_to() == "/settings/access"

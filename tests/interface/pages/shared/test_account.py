@@ -66,7 +66,7 @@ def test_a_wrong_name_or_zone_is_said_and_kept_in_the_form(
 
 
 def test_an_account_without_a_password_can_set_one(person: SignedIn, app: Flask) -> None:
-    page = text(person.get("/account"))
+    page = text(person.get("/settings/access"))
     assert "You don't have a password yet." in page
     assert 'name="current_password"' not in page
     form = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
@@ -83,11 +83,11 @@ def test_a_forgotten_password_is_replaced_by_way_of_a_sign_in_link(
 ) -> None:
     token = services.accounts.sign_in_token(with_password.account)
     came = sign_in(app.test_client(), with_password.account, token, with_password.catch_up)
-    assert 'name="current_password"' not in text(came.get("/account"))
+    assert 'name="current_password"' not in text(came.get("/settings/access"))
     form = {"password": NEW_PASSWORD, "password_again": NEW_PASSWORD}
     assert came.post("/account/password", form).status_code == 303
     assert signs_in(app, with_password, NEW_PASSWORD)
-    assert 'name="current_password"' in text(came.get("/account"))
+    assert 'name="current_password"' in text(came.get("/settings/access"))
 
 
 def test_a_new_password_signs_all_other_browsers_out(with_password: SignedIn, app: Flask) -> None:
@@ -101,8 +101,8 @@ def test_a_new_password_signs_all_other_browsers_out(with_password: SignedIn, ap
     before = with_password.client.get_cookie("__Host-admitone")
     assert with_password.post("/account/password", form).status_code == 303
     assert with_password.client.get_cookie("__Host-admitone") != before
-    assert with_password.get("/account").status_code == 200
-    assert other.get("/account").status_code == 302
+    assert with_password.get("/settings/access").status_code == 200
+    assert other.get("/settings/access").status_code == 302
     assert signs_in(app, with_password, PASSWORD) is None
     assert signs_in(app, with_password, NEW_PASSWORD)
 
@@ -142,7 +142,7 @@ def test_signing_out_everywhere_leaves_this_browser(with_password: SignedIn, app
     assert other is not None
     answer = with_password.post("/account/sign-out-everywhere")
     assert "Signed out everywhere else." in text(with_password.get(answer.headers["Location"]))
-    assert other.get("/account").status_code == 302
+    assert other.get("/settings/access").status_code == 302
 
 
 def test_an_api_key_is_shown_once_and_works(person: SignedIn, app: Flask) -> None:
@@ -157,7 +157,7 @@ def test_an_api_key_is_shown_once_and_works(person: SignedIn, app: Flask) -> Non
         return app.test_client().get(f"/api/v1{path}", headers=headers).status_code
 
     assert [call("/links"), call("/calendars")] == [200, 403]
-    page = text(person.get("/account"))
+    page = text(person.get("/settings/access"))
     assert shown[1] not in page
     prefix = shown[1].split("_")[1]
     row = page[page.index('row">Website') : page.index("</tr>", page.index('row">Website'))]
@@ -170,6 +170,34 @@ def test_an_api_key_is_shown_once_and_works(person: SignedIn, app: Flask) -> Non
     assert "API key revoked." in text(person.get(answer.headers["Location"]))
     assert call("/links") == 401
     assert person.post(address).status_code == 303
+
+
+def test_a_form_for_a_key_that_is_sent_again_shows_the_same_key(
+    person: SignedIn, services: Services
+) -> None:
+    (form_id,) = re.findall('name="form_id" value="([^"]+)"', text(person.get("/settings/access")))
+    form = {"key_name": "CRM", "scopes": ["links"], "form_id": form_id}
+    before = len(services.accounts.api_keys())
+    pages = [text(person.post("/account/keys", form)) for _ in range(2)]
+    (key, again) = (re.findall(r'value="(ao_[^"]+)"', page)[0] for page in pages)
+    assert key == again
+    assert len(services.accounts.api_keys()) == before + 1
+    caller = services.accounts.caller(key, now=NOW)
+    assert caller is not None
+    assert caller.scopes == {"links"}
+    person.post(f"/account/keys/{key.split('_')[1]}/revoke")
+    revoked = person.post("/account/keys", form)
+    assert error_at(revoked, "key_name") == "This key was created before, and revoked since."
+    assert len(services.accounts.api_keys()) == before + 1
+
+
+def test_a_new_key_may_do_what_owners_do_unless_more_is_selected(
+    sign_in_as: Callable[..., SignedIn],
+) -> None:
+    page = text(sign_in_as("admin").get("/settings/access"))
+    scopes = re.findall(r'name="scopes" value="(\w+)"( checked)?', page)
+    assert {scope for scope, checked in scopes if checked} == {"bookings", "calendars", "links"}
+    assert ("audit", "") in scopes
 
 
 def test_a_key_needs_a_name_and_no_more_scopes_than_the_account(
@@ -192,7 +220,7 @@ def test_keys_of_other_accounts_are_neither_shown_nor_revoked(
 ) -> None:
     other = new_owner("Peter Other")
     prefix = other.key.split("_")[1]
-    assert prefix not in text(person.get("/account"))
+    assert prefix not in text(person.get("/settings/access"))
     assert person.get(f"/account/keys/{prefix}/revoke").status_code == 404
     assert person.post(f"/account/keys/{prefix}/revoke").status_code == 404
     assert other.get("/links").status_code == 200

@@ -82,10 +82,10 @@ def test_a_passkey_does_as_well(
     assert answer.status_code == 307
     assert stale.post("/account/keys", KEY).status_code == 201
     # With a passkey, people who have forgotten their password set a new one.
-    assert 'name="current_password"' not in text(stale.get("/account"))
+    assert 'name="current_password"' not in text(stale.get("/settings/access"))
 
     clock.time += CONFIRMED_FOR
-    assert 'name="current_password"' in text(stale.get("/account"))
+    assert 'name="current_password"' in text(stale.get("/settings/access"))
     page = stale.get("/account/password")
     assert asks(page)
     for _ in range(WRONG_PASSKEYS.failures):
@@ -94,7 +94,7 @@ def test_a_passkey_does_as_well(
     options = stale.post("/account/confirm/options").get_json()
     answer = goes_on(stale, page, confirm_passkey=device.sign(options))
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account/password")
-    assert stale.get("/account/password").headers["Location"] == "/account"
+    assert stale.get("/account/password").headers["Location"] == "/settings/access"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def device(person: SignedIn) -> Authenticator:
     answer = person.post("/account/passkeys", form)
     assert (answer.status_code, answer.headers["Location"]) == (
         303,
-        "/account?notice=passkey-added",
+        "/settings/access?notice=passkey-added",
     )
     return made
 
@@ -47,7 +47,7 @@ def test_a_passkey_signs_in_at_another_browser(
     assert "Sign in with a passkey" in text(browser.get("/"))
     answer = tries(browser, device, next="/links")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/links")
-    assert "Phone" in text(browser.get("/account"))
+    assert "Phone" in text(browser.get("/settings/access"))
     assert tries(app.test_client(), device, next="//evil.example").headers["Location"] == "/"
 
 
@@ -69,7 +69,7 @@ def test_a_passkey_is_renamed_and_removed(
 ) -> None:
     (passkey,) = services.passkeys.all(person.account)
     address = f"/account/passkeys/{passkey.id}"
-    assert f'href="{address}"' in text(person.get("/account"))
+    assert f'href="{address}"' in text(person.get("/settings/access"))
     assert "Enter where the passkey is." in text(person.post(address, {"name": " "}))
     assert person.post(address, {"name": "Old phone"}).status_code == 303
     assert "Old phone" in text(person.get(address))
@@ -111,5 +111,5 @@ def test_a_session_by_passkey_ends_like_any_other(
     browser = app.test_client()
     tries(browser, device)
     services.accounts.disable(person.account, now=clock())
-    assert browser.get("/account").status_code == 302
+    assert browser.get("/settings/access").status_code == 302
     assert tries(app.test_client(), device).status_code == 422
