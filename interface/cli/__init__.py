@@ -14,6 +14,7 @@ COMMANDS = {
     "audit": "Replay the log and prove that it is unchanged.",
     "backup": "Write all that has to be kept into one file.",
     "deliveries": "Send, list and retry mails and messages to webhooks.",
+    "doctor": "Say what is wrong with this installation, and what to do.",
     "health": "Check whether people can book now.",
     "keys": "Manage API keys.",
     "mail": "Check that mail goes out.",

@@ -1,0 +1,268 @@
+"""Looks for what is wrong with an installation, and says what to do about it. Changes nothing."""
+
+import ipaddress
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application import schema
+from application.eventstore.connection import connect
+from application.people import access_log, security_log
+from domain.errors import AdmitOneError
+from interface import key_store
+from interface.bootstrap import POOL_SIZE, Services, build, missing_tables, refuse_old_server
+from interface.runtime import command_database
+from interface.runtime.readiness_probe import why_not_ready
+from interface.settings import Settings, SettingsError, unused_settings
+from projections.catalogue import FOLLOWERS
+from projections.engine.runner import is_running
+from projections.evidence import evidence_checks
+from projections.status import statuses
+
+LEAST_FREE_BYTES = 1 << 30
+LEAST_FREE_SHARE = 0.05
+MOST_CLOCK_SECONDS = 2.0
+BACKUP_DAYS = 7
+LATE_SECONDS = 600.0  # of a message that should have been sent
+OTHER_PROCESSES = 14  # connections of projector, sender, probes and a few commands
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Finding(NamedTuple):
+    """Something that is wrong or, if `is_wrong` is false, that could be better."""
+
+    what: str
+    remedy: str
+    is_wrong: bool = True
+
+
+def examine(
+    settings: Settings, environment: Mapping[str, str], *, now: Callable[[], datetime]
+) -> list[Finding]:
+    """Returns all that was found, what is wrong first. Starts the embedded database if need be."""
+    found = chain(
+        _settings(settings, environment),
+        _data_folder(settings),
+        _keys(settings),
+        _database(settings, now),
+    )
+    return sorted(found, key=lambda finding: not finding.is_wrong)
+
+
+def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    for name in unused_settings(environment):
+        yield Finding(f"{name} is no setting.", "Correct its name, or unset it.")
+    is_reachable = not ipaddress.ip_address(settings.host).is_loopback
+    if not settings.public_url_is_set and is_reachable:
+        yield Finding(
+            "Links are made for an address that other machines can't reach, because"
+            " ADMITONE_PUBLIC_URL is not set.",
+            "Set it to the address by which people reach the service.",
+        )
+    if (
+        settings.public_url_is_set
+        and settings.public_url.startswith("http://")
+        and (settings.public_host != "localhost" and is_reachable)
+    ):
+        yield Finding(
+            "People reach the service without encryption.",
+            "Put it behind a web server that ends TLS, and begin ADMITONE_PUBLIC_URL with https.",
+        )
+    if settings.smtp_url is None:
+        yield Finding(
+            f"No mail goes out: mails are written into {settings.mail_folder}.",
+            "Set ADMITONE_SMTP_URL, and try it with `admitone mail test`.",
+            is_wrong=False,
+        )
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    if not settings.data.exists():
+        return
+    for path in (
+        settings.data / "secret_keys",
+        settings.data / "audit_key",
+        settings.data / "mail",
+    ):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+            yield Finding(f"Other users of this machine may read {path}.", f"chmod go= {path}")
+    if stat.S_IMODE(settings.data.stat().st_mode) & (_OTHERS & ~0o011):
+        yield Finding(
+            f"Other users of this machine may list {settings.data}.", f"chmod go= {settings.data}"
+        )
+    disk = shutil.disk_usage(settings.data)
+    if disk.free < min(LEAST_FREE_BYTES, disk.total * LEAST_FREE_SHARE):
+        yield Finding(
+            f"The disk of {settings.data} is nearly full: {disk.free >> 20} MiB are free.",
+            "Make room: once it is full, nobody can book.",
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    readers: Mapping[str, Callable[[Settings], object]] = {
+        "secret_keys": key_store.secret_keys,
+        "audit_key": key_store.checkpoint_signer,
+    }
+    for name, read in readers.items():
+        if getattr(settings, name) or (settings.data / name).exists():
+            try:
+                read(settings)
+            except SettingsError as error:
+                yield Finding(str(error), "Bring it back from a backup.")
+
+
+def _database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Finds what is wrong with the database, and with what is in it."""
+    try:
+        with command_database.unchanged(settings) as conninfo:
+            with closing(connect(conninfo, application_name="admitone doctor")) as conn:
+                yield from _server(conn, settings, now)
+                missing = missing_tables(conn)
+                has_own_roles = settings.owner_database_url is not None
+                if has_own_roles and not missing and not schema.have_grants(conn):
+                    yield Finding(
+                        "The database roles do not have the rights of this version.",
+                        "Run `admitone schema roles`.",
+                    )
+            if missing:
+                yield Finding(
+                    f"The database lacks {', '.join(missing)}.",
+                    "Run `admitone schema apply`, or start the service if the database is its own.",
+                )
+                return
+            services = build(settings, conninfo)
+            try:
+                yield from _service(services, now())
+            finally:
+                services.close()
+    except (AdmitOneError, SettingsError) as error:
+        yield Finding(str(error), "Nothing else could be looked at: mend this first.")
+
+
+def _server(
+    conn: Connection[DictRow], settings: Settings, now: Callable[[], datetime]
+) -> Iterator[Finding]:
+    refuse_old_server(conn.info.server_version)
+    row = conn.execute(
+        """SELECT clock_timestamp() AS now, pg_is_in_recovery() AS is_standby,
+            current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,
+            current_setting('synchronous_commit') AS commits,
+            current_setting('max_connections')::int
+                - current_setting('superuser_reserved_connections')::int AS connections,
+            current_setting('wal_log_hints') = 'on' OR current_setting('data_checksums') = 'on'
+                AS can_rewind,
+            EXISTS (SELECT FROM pg_stat_replication) AS has_standby,
+            (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS is_encrypted,
+            inet_server_addr() AS address"""
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    if row["is_standby"]:
+        yield Finding(
+            "The database is a standby, where nobody can book.",
+            "Name the primary, or add target_session_attrs=read-write to the addresses.",
+        )
+    for name in ("fsync", "pages"):
+        if row[name] != "on":
+            yield Finding(
+                f"PostgreSQL runs with {'full_page_writes' if name == 'pages' else name} = off:"
+                " a power failure can destroy the database.",
+                "Switch it on.",
+            )
+    if row["commits"] == "off":
+        yield Finding(
+            "synchronous_commit is off: a crash can lose bookings that were confirmed.",
+            "Set it to on, or to remote_apply or remote_write with a standby.",
+        )
+    seconds = abs((row["now"] - now()).total_seconds())
+    if seconds > MOST_CLOCK_SECONDS:
+        yield Finding(
+            f"The clocks of this machine and of the database are {seconds:.0f} s apart.",
+            "Let both follow the same time server.",
+        )
+    needed = settings.workers * POOL_SIZE + OTHER_PROCESSES
+    if row["connections"] < needed:
+        yield Finding(
+            f"PostgreSQL allows {row['connections']} connections, and this host alone may need"
+            f" {needed}.",
+            "Raise max_connections, or lower ADMITONE_WORKERS.",
+        )
+    if row["has_standby"] and not row["can_rewind"]:
+        yield Finding(
+            "A primary that failed can't follow the new one without a new copy.",
+            "Switch wal_log_hints or data checksums on.",
+            is_wrong=False,
+        )
+    if row["address"] is not None and not row["address"].is_loopback and not row["is_encrypted"]:
+        yield Finding(
+            "The connection to the database is not encrypted.",
+            "Add sslmode=verify-full to its address.",
+        )
+
+
+def _service(services: Services, now: datetime) -> Iterator[Finding]:
+    if (reason := why_not_ready(services.settings)) is not None:
+        yield Finding(f"People can't book here: {reason}", "Start it with `admitone serve`.")
+    yield from _views(services)
+    yield from _deliveries(services, now)
+    yield from _evidence(services)
+    backups = services.security_log.newest(limit=1, kind=security_log.BACKED_UP)
+    if not backups or now - backups[0].at > timedelta(days=BACKUP_DAYS):
+        last = f"is of {backups[0].at:%Y-%m-%d}" if backups else "has not been made"
+        yield Finding(
+            f"The last backup with `admitone backup` {last}.",
+            "Make one every night, and store it elsewhere.",
+            is_wrong=False,
+        )
+
+
+def _views(services: Services) -> Iterator[Finding]:
+    if not is_running(services.database):
+        yield Finding(
+            "No projector is running: lists don't change, and nobody is told of bookings.",
+            "Run `admitone serve` or `admitone projections run`.",
+        )
+    for view in statuses(services.database, FOLLOWERS):
+        if view.parked:
+            yield Finding(
+                f"{view.name} could not apply {view.parked} events, and {view.waiting} more wait.",
+                f"See /operations for the errors; then `admitone projections retry {view.name}`.",
+            )
+
+
+def _deliveries(services: Services, now: datetime) -> Iterator[Finding]:
+    for channel in services.deliveries.backlog(now=now):
+        if channel.parked:
+            yield Finding(
+                f"{channel.parked} deliveries by {channel.channel} were given up.",
+                "See `admitone deliveries list --status parked` for the answers, then retry them.",
+            )
+        if channel.seconds > LATE_SECONDS:
+            yield Finding(
+                f"Deliveries by {channel.channel} are {channel.seconds / 60:.0f} minutes late.",
+                "Look at the answers with `admitone deliveries list`, and whether a sender runs.",
+            )
+
+
+def _evidence(services: Services) -> Iterator[Finding]:
+    for check in evidence_checks.all_checks(services.database):
+        if check.fault is not None:
+            where = f"position {check.position}: " if check.position is not None else ""
+            yield Finding(
+                f"The evidence is not as it was recorded: {where}{check.fault}.",
+                "See SECURITY.md, and run `admitone audit verify`.",
+            )
+    taken = access_log.checkpoints_taken(services.database)
+    if not taken and services.settings.checkpoints is None:
+        yield Finding(
+            "The only known copy of the checkpoints lies beside the database: whoever can change"
+            " both can change the log unnoticed.",
+            "Copy them elsewhere, or set ADMITONE_CHECKPOINTS to storage that can't be changed.",
+            is_wrong=False,
+        )
