@@ -85,9 +85,7 @@ def open_times(
     availability: Availability, time_zone: str, *, since: datetime, until: datetime
 ) -> list[Slot]:
     """Returns the open stretches of [since, until), in order. Stretches that touch are one."""
-    openings = _openings(
-        availability, ZoneInfo(time_zone), minute_from(since), minute_from(until)
-    )
+    openings = _openings(availability, ZoneInfo(time_zone), minute_from(since), minute_from(until))
     return [
         Slot(EPOCH + run[0].start * MINUTE, EPOCH + end * MINUTE) for run, end in _runs(openings)
     ]

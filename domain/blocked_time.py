@@ -7,6 +7,7 @@ from domain.booking_rules import Availability, Hours
 from domain.slot import Slot
 from domain.wall_clock import WallClockSpan, minute_of_day, time_of_day, wall_clock_spans
 
+
 def closed_during(availability: Availability, time_zone: str, slot: Slot) -> Availability:
     """Returns the availability without the slot. Dates that weren't open then stay as they are.
 

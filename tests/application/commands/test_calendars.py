@@ -1,6 +1,7 @@
 """Commands about calendars: happened, repeated, refused, raced."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -125,7 +126,7 @@ def test_time_is_blocked_in_several_calendars_together_and_opened_again(desk: De
     desk.archive(old)
     ids = (berlin, utc, old, closed)
     noon = Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(hours=2))
-    order = {"slot": noon, "calendar_ids": ids, "owner_id": OWNER, "actor": ACTOR, "now": NOW}
+    order: Any = {"slot": noon, "calendar_ids": ids, "owner_id": OWNER, "actor": ACTOR, "now": NOW}
     before = desk.log()[-1]["position"]
     written = desk.services.calendars.change_hours(change=closed_during, **order)
     assert {each.id: each.terms.rules.availability.overrides for each in written.value} == {
