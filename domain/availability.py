@@ -64,6 +64,18 @@ class SlotsOfSpan:
         """Returns the slots in order: the first `most`, or all."""
         return _slots(self.rules, self.starts[:most])
 
+    @property
+    def stretches(self) -> list[Slot]:
+        """Returns the time that lies in any of the slots, in order."""
+        found: list[list[int]] = []
+        for start in self.starts:
+            end = start + self.rules.duration_minutes
+            if found and start <= found[-1][1]:
+                found[-1][1] = end
+            else:
+                found.append([start, end])
+        return [Slot(EPOCH + start * MINUTE, EPOCH + end * MINUTE) for start, end in found]
+
 
 def offered_by_span(
     rules: BookingRules,
