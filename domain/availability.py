@@ -14,7 +14,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from itertools import islice, pairwise
 from math import inf
 from typing import NamedTuple
@@ -23,11 +22,7 @@ from zoneinfo import ZoneInfo
 from domain.booking_rules import Availability, BookingRules
 from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation, Slot
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = _EPOCH.toordinal()
-_MINUTE = timedelta(minutes=1)
-_DAY = 1440
+from domain.wall_clock import DAY, EPOCH, EPOCH_DAY, MINUTE, minute_from, minute_of_day, segments
 
 
 def offered_slots(
@@ -69,6 +64,18 @@ class SlotsOfSpan:
         """Returns the slots in order: the first `most`, or all."""
         return _slots(self.rules, self.starts[:most])
 
+    @property
+    def stretches(self) -> list[Slot]:
+        """Returns the time that lies in any of the slots, in order."""
+        found: list[list[int]] = []
+        for start in self.starts:
+            end = start + self.rules.duration_minutes
+            if found and start <= found[-1][1]:
+                found[-1][1] = end
+            else:
+                found.append([start, end])
+        return [Slot(EPOCH + start * MINUTE, EPOCH + end * MINUTE) for start, end in found]
+
 
 def offered_by_span(
     rules: BookingRules,
@@ -82,8 +89,18 @@ def offered_by_span(
     rules = offer.rules(rules)
     free = _free_starts(rules, offer, now=now, since=bounds[0], until=bounds[-1], busy=busy)
     starts = list(free)
-    cuts = [bisect_left(starts, _minute_from(bound)) for bound in bounds]
+    cuts = [bisect_left(starts, minute_from(bound)) for bound in bounds]
     return [SlotsOfSpan(rules, starts[begin:end]) for begin, end in pairwise(cuts)]
+
+
+def open_times(
+    availability: Availability, time_zone: str, *, since: datetime, until: datetime
+) -> list[Slot]:
+    """Returns the open stretches of [since, until), in order. Stretches that touch are one."""
+    openings = _openings(availability, ZoneInfo(time_zone), minute_from(since), minute_from(until))
+    return [
+        Slot(EPOCH + run[0].start * MINUTE, EPOCH + end * MINUTE) for run, end in _runs(openings)
+    ]
 
 
 def is_offered(
@@ -92,14 +109,14 @@ def is_offered(
     """Returns True if calendar and link offer exactly this slot; ignores reservations."""
     if slot.end - slot.start != timedelta(minutes=offer.rules(rules).duration_minutes):
         return False
-    until = slot.start + _MINUTE
+    until = slot.start + MINUTE
     return slot in offered_slots(rules, now=now, since=slot.start, until=until, offer=offer)
 
 
 def _slots(rules: BookingRules, starts: Iterable[int]) -> list[Slot]:
     """Returns the slots of the calendar's duration that start at these minutes."""
     length = timedelta(minutes=rules.duration_minutes)
-    times = (_EPOCH + timedelta(minutes=minute) for minute in starts)
+    times = (EPOCH + timedelta(minutes=minute) for minute in starts)
     return [Slot(start, start + length) for start in times]
 
 
@@ -122,18 +139,18 @@ def _free_starts(
     earliest = now.astimezone(UTC) + timedelta(minutes=rules.minimum_notice_minutes)
     # In every time zone, a date has ended two days after it began in UTC.
     latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
-    start = _minute_from(_clipped(since, earliest, latest))
-    stop = _minute_from(_clipped(until, earliest, latest))
+    start = minute_from(_clipped(since, earliest, latest))
+    stop = minute_from(_clipped(until, earliest, latest))
     offered = (
         minute
-        for begin in range(start, stop, _DAY)
+        for begin in range(start, stop, DAY)
         for minute in _offered_starts(
-            rules, zone, begin, min(begin + _DAY, stop), first_day, last_day
+            rules, zone, begin, min(begin + DAY, stop), first_day, last_day
         )
     )
     if offer.slots is not None:
         wanted = frozenset(offer.slots)
-        offered = (minute for minute in offered if _EPOCH + minute * _MINUTE in wanted)
+        offered = (minute for minute in offered if EPOCH + minute * MINUTE in wanted)
     return _outside(sorted(_blocked_starts(rules, busy)), offered)
 
 
@@ -167,14 +184,14 @@ def _openings(
     availability: Availability, zone: ZoneInfo, start: int, stop: int
 ) -> Iterator[_Opening]:
     """Yields the open stretches of [start, stop), ordered by start."""
-    for begin, end, offset in _segments(zone, start, stop):
-        for day_number in range((begin + offset) // _DAY, (end - 1 + offset) // _DAY + 1):
-            day = date.fromordinal(_EPOCH_DAY + day_number)
-            midnight = day_number * _DAY - offset
+    for begin, end, offset in segments(zone, start, stop):
+        for day_number in range((begin + offset) // DAY, (end - 1 + offset) // DAY + 1):
+            day = date.fromordinal(EPOCH_DAY + day_number)
+            midnight = day_number * DAY - offset
             for opens, closes in sorted(availability.hours_on(day)):
-                grid = midnight + _minute_of_day(opens)
+                grid = midnight + minute_of_day(opens)
                 opening = _Opening(
-                    max(begin, grid), min(end, midnight + _minute_of_day(closes)), grid, day
+                    max(begin, grid), min(end, midnight + minute_of_day(closes)), grid, day
                 )
                 if opening.start < opening.end:
                     yield opening
@@ -194,48 +211,6 @@ def _runs(openings: Iterable[_Opening]) -> Iterator[tuple[list[_Opening], int]]:
         yield run, end
 
 
-def _segments(zone: ZoneInfo, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Cuts [start, stop) where the zone's offset changes; yields (start, stop, offset in minutes).
-
-    Looks at whole days in UTC, because no zone has ever changed its offset twice within three days.
-    """
-    begin, offset = start, None
-    for day in range(start // _DAY, (stop - 1) // _DAY + 1):
-        change, before, after = _offsets_on(zone, day)
-        if offset is None:
-            offset = before if start < change else after
-        if before != after and begin < change < stop:
-            yield begin, change, offset
-            begin, offset = change, after
-    if offset is not None:
-        yield begin, stop, offset
-
-
-@lru_cache(maxsize=8192)
-def _offsets_on(zone: ZoneInfo, day: int) -> tuple[int, int, int]:
-    """Returns the minute of a change on a UTC day, numbered since 1970, and the offsets around it.
-
-    Without a change, the minute is that at which the day ends, and both offsets are the same.
-    """
-    start, stop = day * _DAY, (day + 1) * _DAY
-    before, after = _offset(zone, start), _offset(zone, stop)
-    change = stop if before == after else _first_change(zone, start, stop)
-    return change, before, after
-
-
-def _first_change(zone: ZoneInfo, start: int, stop: int) -> int:
-    """Returns the first minute in (start, stop] whose offset differs from that of `start`."""
-    before = _offset(zone, start)
-    minutes = range(start, stop)
-    return start + bisect_left(minutes, True, key=lambda minute: _offset(zone, minute) != before)
-
-
-def _offset(zone: ZoneInfo, minute: int) -> int:
-    """Returns the minutes from UTC to the wall clock, rounded down: old offsets have seconds."""
-    offset = (_EPOCH + timedelta(minutes=minute)).astimezone(zone).utcoffset()
-    return (offset or timedelta()) // _MINUTE
-
-
 def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterator[tuple[int, int]]:
     """Yields, for each reservation, the half-open range of starts that would clash with it.
 
@@ -245,9 +220,9 @@ def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterato
     after = timedelta(minutes=rules.buffer_after_minutes)
     for reservation in busy:
         # Computed with durations since 1970, because a datetime could overflow.
-        start = reservation.slot.start - _EPOCH - max(after, reservation.buffer_before)
-        end = reservation.slot.end - _EPOCH + max(before, reservation.buffer_after)
-        yield start // _MINUTE - rules.duration_minutes + 1, -(-end // _MINUTE)
+        start = reservation.slot.start - EPOCH - max(after, reservation.buffer_before)
+        end = reservation.slot.end - EPOCH + max(before, reservation.buffer_after)
+        yield start // MINUTE - rules.duration_minutes + 1, -(-end // MINUTE)
 
 
 def _outside(ranges: Sequence[tuple[int, int]], minutes: Iterable[int]) -> Iterator[int]:
@@ -272,12 +247,3 @@ def _clipped(moment: datetime, earliest: datetime, latest: datetime) -> datetime
     if moment <= earliest:
         return earliest
     return latest if moment >= latest else moment.astimezone(UTC)
-
-
-def _minute_from(moment: datetime) -> int:
-    """Returns the first whole minute since 1970 that isn't before `moment`."""
-    return -((_EPOCH - moment) // _MINUTE)
-
-
-def _minute_of_day(text: str) -> int:
-    return int(text[:2]) * 60 + int(text[3:])

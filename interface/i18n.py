@@ -45,6 +45,8 @@ def prepare(environment: Environment) -> None:
         "weekday_name": weekday_name,
         "month_text": month_text,
         "time_text": time_text,
+        "clock_text": clock_text,
+        "minute_text": minute_text,
         "moment_text": moment_text,
         "exact_text": exact_text,
         "slot_text": slot_text,
@@ -182,6 +184,20 @@ def time_text(moment: datetime, zone: str) -> str:
     """Formats the wall-clock time in `zone`, such as 09:30."""
     local = moment.astimezone(ZoneInfo(zone))
     return _time_text(local.hour, local.minute, locale())
+
+
+def clock_text(moment: datetime, zone: str) -> str:
+    """Formats the wall-clock time in `zone`, with its offset from UTC if it occurs twice."""
+    local = moment.astimezone(ZoneInfo(zone))
+    text = time_text(moment, zone)
+    if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset():
+        return text
+    return f"{text} ({offset_text(moment, zone)})"
+
+
+def minute_text(minute: int) -> str:
+    """Formats a time of day, in minutes since midnight, such as 09:30."""
+    return _time_text(minute // 60 % 24, minute % 60, locale())
 
 
 def moment_text(moment: datetime, zone: str) -> str:

@@ -1,19 +1,21 @@
 """Commands on calendars."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.people.accounts import Accounts
+from domain.booking_rules import Availability, sorted_availability
 from domain.calendar import Calendar, CalendarTerms
+from domain.slot import Slot
 
 
 @dataclass(frozen=True)
 class CalendarCommands:
-    """Creates, changes and archives calendars."""
+    """Creates, changes and archives calendars, and blocks time in them."""
 
     event_store: EventSourcedApplication
     accounts: Accounts
@@ -51,6 +53,37 @@ class CalendarCommands:
             base = calendar.version if version is None else version
             calendar.change(change(calendar.terms), version=base, actor=actor, now=now)
             return self.event_store.write(calendar)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def change_hours(
+        self,
+        *,
+        change: Callable[[Availability, str, Slot], Availability],
+        slot: Slot,
+        calendar_ids: Sequence[UUID],
+        owner_id: UUID,
+        actor: str,
+        now: datetime,
+    ) -> Written[list[Calendar]]:
+        """Blocks a stretch of time in several calendars at once, or opens it again.
+
+        `change` is `closed_during` or `opened_again`. Returns the calendars that changed; archived
+        ones stay as they are. Raises `CalendarNotFound`, or `Invalid` with nothing changed.
+        """
+
+        def decide() -> Written[list[Calendar]]:
+            changed = []
+            for calendar_id in calendar_ids:
+                calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
+                rules = calendar.terms.rules
+                hours = change(rules.availability, rules.time_zone, slot)
+                if not calendar.is_archived and hours != rules.availability:
+                    rules = replace(rules, availability=sorted_availability(hours))
+                    terms = replace(calendar.terms, rules=rules)
+                    calendar.change(terms, version=calendar.version, actor=actor, now=now)
+                    changed.append(calendar)
+            return Written(changed, self.event_store.record(*changed))
 
         return self.event_store.retry_on_conflict(decide)
 

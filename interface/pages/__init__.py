@@ -8,6 +8,7 @@ from interface.pages.auditor import audit_log, checkpoint, histories, security_l
 from interface.pages.invitee import booking_confirmation, booking_page, manage_booking
 from interface.pages.operator import operations
 from interface.pages.owner import (
+    blocked_time,
     booking_changes,
     bookings,
     busy_calendars,
@@ -62,6 +63,7 @@ def init_app(app: Flask) -> None:
         share_batch,
         links,
         bookings,
+        blocked_time,
         booking_changes,
         erasure,
         audit_log,

@@ -81,13 +81,13 @@ def _file(feed: SubscribedFeed, state: FeedState) -> bytes:
             )
         is_public = has_public_domain(feed.owner_email)
         return feed_file(
-            map(_full_entry, rows),
+            map(owners_entry, rows),
             name=f"Admit One: {state.calendar_name or gettext('Bookings')}",
             organizer=Person(feed.owner_name, feed.owner_email if is_public else service_address),
         )
 
 
-def _full_entry(row: BookingRow) -> Entry:
+def owners_entry(row: BookingRow) -> Entry:
     """Returns an entry with everything that the owner's page of the booking shows."""
     url = f"{services().settings.public_url}/bookings/{row.id}"
     invitee = row.invitee

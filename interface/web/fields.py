@@ -38,6 +38,7 @@ _NAME_PATTERN = r"^\s*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*\s*$"
 
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
 
 
 def whole_number(text: str) -> int | None:
@@ -136,6 +137,17 @@ class Day(fields.Field[date]):
 
     def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else value.isoformat()
+
+
+class LocalTime(fields.Field[time]):
+    """A time of day such as 09:30, as a browser's time field sends it."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> time:
+        if isinstance(value, str) and _TIME.fullmatch(value):
+            return time(int(value[:2]), int(value[3:5]))
+        raise ValidationError(Sentence("Must be a time such as 09:30."))
 
 
 class InstantOrDay(Instant):

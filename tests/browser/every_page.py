@@ -16,6 +16,7 @@ NOT_PAGES = {
     "health.ready",
     "metrics",
     "booking_confirmation.ics",
+    "bookings_pages.ics",
     "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",
@@ -102,9 +103,11 @@ def _owner(demo: Demo) -> list[Place]:
         Place("link-used", f"/links/{demo.used}"),
         Place("link-revoked", f"/links/{demo.revoked}"),
         Place("bookings", "/bookings"),
-        Place("bookings-past", "/bookings?view=past"),
-        Place("bookings-cancelled", "/bookings?view=cancelled"),
+        Place("bookings-past", "/bookings?show=past"),
+        Place("bookings-cancelled", "/bookings?show=cancelled"),
+        Place("bookings-day", "/bookings?view=day"),
         Place("bookings-week", "/bookings?view=week"),
+        Place("bookings-block", "/bookings?view=week", prepare=_draw_over_hours),
         Place("bookings-month", "/bookings?view=month"),
         Place("bookings-none-match", "/bookings?q=nothing-like-this"),
         Place("booking", f"/bookings/{demo.booking}"),
@@ -141,7 +144,7 @@ def _beginner() -> list[Place]:
         Place("empty-other-calendars", "/settings/other-calendars", BEGINNER),
         Place("empty-links", "/links", BEGINNER),
         Place("empty-bookings", "/bookings", BEGINNER),
-        Place("empty-bookings-past", "/bookings?view=past", BEGINNER),
+        Place("empty-bookings-past", "/bookings?show=past", BEGINNER),
         Place("empty-bookings-week", "/bookings?view=week", BEGINNER),
         Place("empty-bookings-month", "/bookings?view=month", BEGINNER),
         Place("empty-account", "/settings/account", BEGINNER),
@@ -235,6 +238,19 @@ def _confirm_wrongly(page: Page) -> None:
             }"""
         )
     expect(page.get_by_text("That isn't your current password.")).to_be_visible()
+
+
+def _draw_over_hours(page: Page) -> None:
+    column = page.locator("[data-day]").first.bounding_box()
+    if column is None:
+        raise AssertionError("no hours")
+    middle = column["x"] + column["width"] / 2
+    page.mouse.move(middle, column["y"] + column["height"] * 0.4)
+    page.mouse.down()
+    page.mouse.move(middle, column["y"] + column["height"] * 0.6)
+    page.mouse.up()
+    if page.locator(".drawn").count():  # not where the hours are a list
+        expect(page.get_by_role("button", name="Block time")).to_be_focused()
 
 
 def _open_menu(page: Page) -> None:

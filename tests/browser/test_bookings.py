@@ -1,4 +1,4 @@
-"""The owner's week and month in a real browser."""
+"""The owner's day, week and month in a real browser."""
 
 from collections.abc import Callable
 
@@ -18,13 +18,12 @@ def test_a_booking_is_found_by_week_and_month_without_a_script(
     page.goto("/")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Bookings").click()
     expect(page.get_by_role("row").filter(has_text="Ada Lovelace")).to_have_count(1)
-    for view in ("Week", "Month"):
+    for view in ("Day", "Week", "Month"):
         page.get_by_role("navigation", name="View").get_by_role("link", name=view).click()
-        expect(page.get_by_role("columnheader")).to_have_count(7)
         page.goto(f"/bookings?view={view.lower()}&on={day}")
         page.get_by_role("button", name=f"Next {view.lower()}").click()
         page.get_by_role("button", name=f"Previous {view.lower()}").click()
-        cell = page.get_by_role("cell").filter(has=page.locator(f"time[datetime='{day}']"))
+        cell = page.locator("td, section").filter(has=page.locator(f"time[datetime='{day}']"))
         expect(cell).to_contain_text("Ada Lovelace")
     cell.get_by_role("link", name="Ada Lovelace").click()
     expect(page).to_have_url(f"{site.url}/bookings/{booking['booking_id']}")
@@ -39,7 +38,41 @@ def test_on_a_narrow_screen_only_the_days_with_bookings_are_listed(
     day = moment(booking["start"]).date()
     page = new_page(viewport={"width": 360, "height": 740})
     owner.sign_in(page, "nell@example.org")
-    for view in ("week", "month"):
+    for view, days in (("week", ".hours section"), ("month", "td")):
         page.goto(f"/bookings?view={view}&on={day}")
-        expect(page.locator("td:visible")).to_have_count(1)
-        expect(page.locator("td:visible")).to_contain_text(str(day.year))
+        expect(page.locator(f"{days}:visible")).to_have_count(1)
+        expect(page.locator(f"{days}:visible")).to_contain_text("Ada Lovelace")
+
+
+def test_time_is_blocked_by_drawing_over_the_hours_and_opened_by_keyboard(
+    new_page: Callable[..., Page], site: Site
+) -> None:
+    owner = site.new_person("dora@example.org", "Dora Drawing")
+    owner.new_calendar(name="Intro call", time_zone="UTC")
+    page = new_page(viewport={"width": 1280, "height": 900})
+    owner.sign_in(page, "dora@example.org")
+    page.goto("/bookings?view=week&on=2027-03-01")
+    column = page.locator("[data-day='2027-03-02']")
+    open_time = column.locator(".open")
+    whole = open_time.count()
+    place = column.bounding_box()
+    assert place is not None
+    hours = page.locator("[data-hours]")
+    first, until = (int(hours.get_attribute(f"data-{end}") or "") for end in ("first", "until"))
+    hour = place["height"] / (until - first)
+    at_ten = place["y"] + (10 - first) * hour
+    page.mouse.move(place["x"] + 20, at_ten + 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 20, at_ten + 1.5 * hour - 2)
+    page.mouse.up()
+    expect(column.locator(".drawn")).to_have_text("10:00–11:30")
+    expect(page.get_by_role("button", name="Block time")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("Time blocked.")
+    expect(page.get_by_label("From")).to_have_value("10:00")
+    expect(page.get_by_label("Until")).to_have_value("11:30")
+    expect(open_time).to_have_count(whole + 1)
+    page.get_by_label("From").fill("09:00")
+    page.get_by_role("button", name="Open again").press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("open again")
+    expect(open_time).to_have_count(whole)

@@ -33,13 +33,13 @@ def test_the_preview_follows_the_form_as_it_is_filled_in(
     page.goto(CALENDARS)
     page.get_by_role("button", name="Create calendar").click()
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Paris")  # the browser's
-    ahead = page.get_by_role("region", name="Next 7 days")
+    ahead = page.get_by_role("region", name="Next 14 days")
     expect(ahead).to_contain_text("Times shown in Europe/Paris.")
     page.get_by_label("Time zone").fill("new york")
     expect(ahead).to_contain_text("Times shown in America/New York.")
     for day in WEEKDAYS:
         page.get_by_label(day.capitalize(), exact=True).fill("")
-    expect(ahead).to_contain_text("No times are available in the next 7 days.")
+    expect(ahead).to_contain_text("No times are available in the next 14 days.")
     for day in WEEKDAYS:
         page.get_by_label(day.capitalize(), exact=True).fill("20:15 to 20:45")
     expect(ahead.get_by_text("20:15").first).to_be_visible()
@@ -134,7 +134,7 @@ def test_calendars_are_made_copied_and_previewed_without_javascript(
     assert [hours(page, day.capitalize()) for day in WEEKDAYS] == ["8-10"] * 7
     page.get_by_label("Duration").fill("60")
     page.get_by_role("button", name="Preview").click()
-    ahead = page.get_by_role("region", name="Next 7 days")
+    ahead = page.get_by_role("region", name="Next 14 days")
     expect(ahead).to_contain_text("08:00 09:00")
     page.get_by_label("Name", exact=True).fill("Intro call")
     page.get_by_role("button", name="Create calendar").click()

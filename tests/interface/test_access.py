@@ -42,6 +42,7 @@ RULES = {
     "manage": TOKEN,
     "feeds.subscribe": TOKEN,
     "booking_changes": "owner",
+    "blocked_time_pages": "owner",
     "bookings_pages": "owner",
     "busy_calendars_pages": "owner",
     "calendar_feeds_pages": "owner",

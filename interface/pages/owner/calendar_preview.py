@@ -1,30 +1,44 @@
-"""The slots that a calendar would offer in the next seven days, saved or not."""
+"""The slots that a calendar would offer in the next two weeks, saved or not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import chain, islice
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from domain.availability import SlotsOfSpan
 from domain.booking_rules import BookingRules
 from interface.i18n import local_day
+from interface.pages.owner.hours_grid import HoursGrid, hours_grid
 from interface.web.request_context import services
-from projections.open_slots import OpenSlots
+from projections.open_slots import OpenSlots, midnight
+from projections.views import booking_calendar
 
-_DAYS = 7
+_DAYS = 14
+_DAYS_IN_WORDS = 7
 
 
 @dataclass(frozen=True)
 class Preview:
-    """Free slots by day in `time_zone`, and, if there are none, the next day that has some."""
+    """Free slots by day in `time_zone`, and, if there are none, the next day that has some.
+
+    The two grids show when slots can be booked and what is taken, a week each.
+    """
 
     time_zone: str
     days: dict[date, SlotsOfSpan]
     next_day: date | None
+    grids: list[HoursGrid]
 
     @property
     def count(self) -> int:
         """Returns the number of slots on all days together."""
         return sum(day.count for day in self.days.values())
+
+    @property
+    def in_words(self) -> dict[date, SlotsOfSpan]:
+        """Returns the first week."""
+        return dict(islice(self.days.items(), _DAYS_IN_WORDS))
 
 
 def preview(rules: BookingRules, owner_id: UUID) -> Preview:
@@ -38,4 +52,21 @@ def preview(rules: BookingRules, owner_id: UUID) -> Preview:
     if not any(day.count for day in days.values()):
         later = open_slots.first_from(today + timedelta(days=_DAYS), zone)
     next_day = local_day(later.start, zone) if later else None
-    return Preview(zone, days, next_day)
+    return Preview(zone, days, next_day, _grids(days, zone, owner_id))
+
+
+def _grids(days: dict[date, SlotsOfSpan], zone: str, owner_id: UUID) -> list[HoursGrid]:
+    """Returns the days as two grids with the same hours."""
+    dates = list(days)
+    since = midnight(dates[0], ZoneInfo(zone))
+    until = midnight(dates[-1] + timedelta(days=1), ZoneInfo(zone))
+    grid = hours_grid(
+        dates,
+        zone,
+        open_times=chain.from_iterable(day.stretches for day in days.values()),
+        taken=booking_calendar.taken_times(services().database, owner_id, since=since, until=until),
+    )
+    return [
+        replace(grid, days={day: grid.days[day] for day in dates[first : first + 7]})
+        for first in range(0, len(dates), 7)
+    ]

@@ -1,13 +1,20 @@
 """Commands about calendars: happened, repeated, refused, raced."""
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from domain.blocked_time import closed_during, opened_again
+from domain.booking_rules import Availability
 from domain.calendar import Calendar
 from domain.errors import CalendarArchived, CalendarNotFound, Invalid, StaleVersion
+from domain.slot import Slot
 from tests.support.desk import Desk, terms
-from tests.support.examples import ACTOR, NOW, OTHER_OWNER, OWNER
+from tests.support.examples import ACTOR, NOW, OTHER_OWNER, OWNER, TOMORROW_AT_NINE
+
+CLOSED = Availability(weekly={}, overrides={})
 
 
 def calendar_in_log(desk: Desk, calendar_id: UUID) -> Calendar:
@@ -109,3 +116,56 @@ def test_a_calendar_of_another_owner_is_not_found_nor_is_any_other_id(desk: Desk
             with pytest.raises(CalendarNotFound):
                 command(calendar_id)
     assert desk.topics(after=head) == ["calendar.created"]
+
+
+def test_time_is_blocked_in_several_calendars_together_and_opened_again(desk: Desk) -> None:
+    office = Availability(weekly={"tuesday": (("09:00", "17:00"),)}, overrides={})
+    berlin = desk.new_calendar(time_zone="Europe/Berlin", availability=office)
+    utc = desk.new_calendar(time_zone="UTC", availability=office)
+    old, closed = desk.new_calendar(availability=office), desk.new_calendar(availability=CLOSED)
+    desk.archive(old)
+    ids = (berlin, utc, old, closed)
+    noon = Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(hours=2))
+    order: Any = {"slot": noon, "calendar_ids": ids, "owner_id": OWNER, "actor": ACTOR, "now": NOW}
+    before = desk.log()[-1]["position"]
+    written = desk.services.calendars.change_hours(change=closed_during, **order)
+    assert {each.id: each.terms.rules.availability.overrides for each in written.value} == {
+        berlin: {"2026-11-24": (("09:00", "10:00"), ("12:00", "17:00"))},
+        utc: {"2026-11-24": (("11:00", "17:00"),)},
+    }
+    assert [line["topic"] for line in desk.log(before)] == ["calendar.changed"] * 2
+    assert len({line["transaction"] for line in desk.log(before)}) == 1
+    assert desk.services.calendars.change_hours(change=closed_during, **order).value == []
+    desk.services.calendars.change_hours(change=opened_again, **order)
+    assert calendar_in_log(desk, utc).terms == terms(time_zone="UTC", availability=office)
+
+
+def test_blocking_time_races_with_a_change_and_keeps_both(desk: Desk) -> None:
+    office = Availability(weekly={"tuesday": (("09:00", "17:00"),)}, overrides={})
+    calendar = desk.new_calendar(time_zone="UTC", availability=office)
+    desk.let_first(
+        lambda: desk.change(calendar, name="Renamed", time_zone="UTC", availability=office)
+    )
+    desk.services.calendars.change_hours(
+        change=closed_during,
+        slot=Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(hours=8)),
+        calendar_ids=[calendar],
+        owner_id=OWNER,
+        actor=ACTOR,
+        now=NOW,
+    )
+    newest = calendar_in_log(desk, calendar).terms
+    assert (newest.name, newest.rules.availability.overrides) == ("Renamed", {"2026-11-24": ()})
+
+
+def test_nobody_blocks_time_in_another_owners_calendar(desk: Desk) -> None:
+    theirs = desk.new_calendar(owner_id=OTHER_OWNER)
+    with pytest.raises(CalendarNotFound):
+        desk.services.calendars.change_hours(
+            change=closed_during,
+            slot=Slot(NOW, NOW + timedelta(hours=1)),
+            calendar_ids=[theirs],
+            owner_id=OWNER,
+            actor=ACTOR,
+            now=NOW,
+        )

@@ -1,5 +1,7 @@
 """Changing a calendar: the live preview, the edit, and two tabs at once."""
 
+import re
+
 from domain.booking_rules import WEEKDAYS
 from tests.interface.pages.page_text import filled_in, text, the_calendar, words
 from tests.support.examples import TEN, calendar_json
@@ -25,11 +27,17 @@ def test_the_preview_shows_what_the_unsaved_form_would_offer(
     answer = person.post(PREVIEW, form, headers={"Accept-Language": "en-GB"})
     assert answer.status_code == 200
     assert "<html" not in text(answer)
-    assert words(answer).startswith("2 available times. Times shown in UTC.")
+    assert words(answer).startswith("5 available times. Times shown in UTC.")
     assert "Tue 24 Nov 09:00 11:00" in words(answer)  # 10:00 is booked
     assert "Wed 25 Nov no times" in words(answer)
+    weeks = text(answer).split('<div class="hours mini')[1:]
+    kinds = [re.findall(r'<li class="(open|busy) (h\d+) m0 (th\d+)', week) for week in weeks]
+    assert kinds == [
+        [("open", "h9", "th10"), ("open", "h11", "th12"), ("busy", "h10", "th10")],
+        [("open", "h9", "th12")],
+    ]
     whole_page = words(person.post(f"{CALENDARS}/{calendar_id}", form | {"do": "preview"}))
-    assert "2 available times." in whole_page
+    assert "5 available times." in whole_page
     assert the_calendar(owner)["duration_minutes"] == 30
 
 
@@ -47,11 +55,11 @@ def test_the_preview_of_a_form_that_is_not_right_yet_says_what_is_missing(person
     )
 
 
-def test_the_preview_of_an_empty_week_names_the_first_free_day(person: SignedIn) -> None:
-    form = filled_in(person.get(NEW)) | {"time_zone": "UTC", "minimum_notice_minutes": "240"}
+def test_the_preview_of_two_empty_weeks_names_the_first_free_day(person: SignedIn) -> None:
+    form = filled_in(person.get(NEW)) | {"time_zone": "UTC", "minimum_notice_minutes": "360"}
     answer = words(person.post(PREVIEW, form))
-    assert "The next available times are on Thursday, 3 December 2026" in answer or (
-        "The next available times are on Thursday, December 3, 2026" in answer
+    assert "The next available times are on Tuesday, 8 December 2026" in answer or (
+        "The next available times are on Tuesday, December 8, 2026" in answer
     )
     closed = {f"availability.weekly.{day}": "" for day in WEEKDAYS}
     assert "None are available later" in words(person.post(PREVIEW, form | closed))
