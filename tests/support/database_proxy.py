@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from threading import Event, Thread
+from time import sleep
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -46,6 +47,7 @@ class Proxy:
         self.losses: Iterator[Loss] = iter(())
         self.rest_is_missing = Event()
         self.refused = 0
+        self.delay = 0.0  # seconds, of everything in either direction
         self._refusing = False
         self._passing = Event()
         self._passing.set()
@@ -102,10 +104,17 @@ class Proxy:
                 self.refused += 1
                 continue
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._lines.append(_Line(self, client, _connected(*self._server)))
+            try:
+                server = _connected(*self._server)
+            except OSError:
+                client.close()  # the server is down
+                continue
+            self._lines.append(_Line(self, client, server))
 
     def pass_on(self, data: bytes, target: socket.socket) -> None:
-        """Sends data once the proxy is not silent."""
+        """Sends data after the delay, once the proxy is not silent."""
+        if self.delay:
+            sleep(self.delay)
         self._passing.wait()
         target.sendall(data)
 
@@ -181,7 +190,11 @@ def _connected(host: str, port: int) -> socket.socket:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
     server = socket.socket(socket.AF_UNIX)
-    server.connect(f"{host}/.s.PGSQL.{port}")
+    try:
+        server.connect(f"{host}/.s.PGSQL.{port}")
+    except OSError:
+        server.close()
+        raise
     return server
 
 
