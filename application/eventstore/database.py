@@ -31,6 +31,7 @@ IDLE_IN_TRANSACTION_SECONDS = 2
 # report that it gave up while we still listen, so that no statement of ours waits there alone.
 PATIENCE = 0.9
 RECONNECT_SECONDS = 0.5
+SURPLUS_SECONDS = 30.0  # after which one of the connections that nobody needed is closed
 MOST_WAITING = 1000
 # Errors after which the same work may succeed on another connection.
 LOST = (
@@ -106,6 +107,7 @@ class Database(PostgresDatastore):
             # Callers who gave up waiting count until the pool gets a connection.
             max_waiting=MOST_WAITING,
             reconnect_timeout=RECONNECT_SECONDS,
+            max_idle=SURPLUS_SECONDS,
         )
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
@@ -232,11 +234,20 @@ def sleep_within_deadline(seconds: float) -> bool:
 
 
 class _Pool(ConnectionPool[Connection[DictRow]]):
-    """A pool that tries to reconnect at a steady pace; the library's would pause for minutes."""
+    """A pool that lends the connection that was used last, and reconnects at a steady pace.
+
+    The library's lends all in turn. Each has a process of the server, and one that has just worked
+    finds what it needs in the caches of the processor; those that are left over are closed.
+    """
 
     def reconnect_failed(self) -> None:
-        """Starts over: `check()` makes the pool grow again."""
+        """Starts over, instead of pausing for minutes: `check()` makes the pool grow again."""
         self.check()
+
+    def _get_ready_connection(self, timeout: float | None) -> Connection[DictRow] | None:
+        """Returns an idle connection, which the library takes from the other end."""
+        self._pool.rotate(1)
+        return super()._get_ready_connection(timeout)
 
     @staticmethod
     def check_connection(conn: Connection[DictRow]) -> None:

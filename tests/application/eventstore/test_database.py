@@ -45,6 +45,13 @@ def test_many_concurrent_writers_share_few_connections(database: Database, conni
     assert sessions(conninfo) <= 5
 
 
+def test_the_connection_that_was_used_last_is_lent_next(database: Database) -> None:
+    with database.checked_out() as one, database.checked_out() as two:
+        assert one is not two
+    with database.checked_out() as again:
+        assert again is one
+
+
 def fails(conn: psycopg.Connection[Any]) -> None:
     raise LookupError
 
