@@ -46,7 +46,7 @@ from interface.settings import Settings
 from projections.catalogue import REACTIONS, create_views, missing_views
 from projections.evidence.checkpoint_store import CheckpointStore
 
-POOL_SIZE = 6
+POOL_SIZE = 5
 OLDEST_POSTGRES = 15
 
 # Use the pinned tzdata instead of the system's: an auditor has to replay with the same clock
