@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from threading import Event, Thread
+from time import sleep
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -46,6 +47,7 @@ class Proxy:
         self.losses: Iterator[Loss] = iter(())
         self.rest_is_missing = Event()
         self.refused = 0
+        self.delay = 0.0  # seconds, of everything in either direction
         self._refusing = False
         self._passing = Event()
         self._passing.set()
@@ -105,7 +107,9 @@ class Proxy:
             self._lines.append(_Line(self, client, _connected(*self._server)))
 
     def pass_on(self, data: bytes, target: socket.socket) -> None:
-        """Sends data once the proxy is not silent."""
+        """Sends data after the delay, once the proxy is not silent."""
+        if self.delay:
+            sleep(self.delay)
         self._passing.wait()
         target.sendall(data)
 

@@ -1,0 +1,361 @@
+"""A service under attack: its processes, its database, the network, the disk and the clock.
+
+`attacked` lets clients of several processes work meanwhile, and returns their history and the
+log. What is done, in which order and when follows from a seed.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from time import monotonic, sleep
+
+import msgspec
+import psycopg
+
+from domain.booking_rules import WEEKDAYS
+from interface.runtime.embedded_postgres import EmbeddedPostgres
+from tests.faults.clients import Orders
+from tests.faults.history import Entry, Operation, read_log
+from tests.support.database_proxy import Loss, Proxy
+from tests.support.processes import Process, family, web_workers
+from tests.support.service import (
+    Service,
+    start_again,
+    start_service,
+    stop_service,
+    wait_until_ready,
+)
+
+DISK = "400m"
+CLOCK = Path(__file__).with_name("jumping_clock")
+ALL_DAY = {"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}}
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path | None]:
+    """Mounts a disk of 400 MB within the block, if this user may; else yields None."""
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mounting, stderr=subprocess.DEVNULL).returncode != 0:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@dataclass
+class Attacked:
+    """A service whose database is behind a proxy and, where possible, on a disk of its own."""
+
+    postgres: EmbeddedPostgres
+    proxy: Proxy
+    service: Service
+    folder: Path
+    disk: Path | None
+    random: Random
+    done: Counter[str] = field(default_factory=Counter)
+
+    # Processes
+
+    def kill_a_web_worker(self) -> None:
+        """Kills one, in whatever it does."""
+        if workers := web_workers_of(self.service):
+            self.random.choice(workers).kill()
+
+    def kill_the_web_server(self) -> None:
+        """Kills the parent of the workers."""
+        self._kill("web server")
+
+    def kill_the_projector(self) -> None:
+        """Kills the projector."""
+        self._kill("projector")
+
+    def kill_everything(self) -> None:
+        """Kills all processes of the service, and starts it again."""
+        processes = family(self.service.process.pid)
+        self.service.process.kill()
+        for process in processes:
+            process.kill()
+        self.service.process.wait()
+        self.service = start_again(self.service)
+
+    def freeze_a_worker_in_its_append(self) -> None:
+        """Stops all workers at the moment at which one of them sends an append."""
+        frozen = web_workers_of(self.service)
+
+        def losses() -> Iterator[Loss]:
+            for worker in frozen:
+                with suppress(ProcessLookupError):
+                    worker.freeze()
+            yield Loss.NOTHING
+
+        self.proxy.losses = losses()
+        sleep(self.random.uniform(0.5, 3))
+        for worker in frozen:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGCONT)
+
+    # The database
+
+    def kill_a_backend(self) -> None:
+        """Kills one with SIGKILL, after which PostgreSQL ends all others and recovers."""
+        with suppress(psycopg.Error, ProcessLookupError):
+            os.kill(self.random.choice(self._backends()), signal.SIGKILL)
+
+    def terminate_backends(self) -> None:
+        """Ends one, or all."""
+        with suppress(psycopg.Error, ProcessLookupError):
+            pids = self._backends()
+            for pid in self.random.choice((pids, pids[:1])):
+                os.kill(pid, signal.SIGTERM)
+
+    def stop_the_database_at_once(self) -> None:
+        """Does what `pg_ctl stop -m immediate` does, and starts it again."""
+        pid = int((self._cluster / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        sleep(self.random.uniform(0, 1))
+
+    # The network
+
+    def lose_replies_of_commits(self) -> None:
+        """Lets connections die after the server has committed."""
+        self.proxy.lose([Loss.REPLY] * self.random.randrange(1, 6))
+        sleep(1)
+
+    def lose_requests(self) -> None:
+        """Lets connections die before the server has all of an append."""
+        self.proxy.lose([Loss.REQUEST] * self.random.randrange(1, 6))
+        sleep(1)
+
+    def swallow_the_rest_of_an_append(self) -> None:
+        """Sends most of an append, and nothing ever after."""
+        self.proxy.lose([Loss.REST])
+        sleep(1)
+
+    def cut_all_connections(self) -> None:
+        """Ends every connection, and refuses new ones for a moment."""
+        self.proxy.refuse()
+        self.proxy.cut()
+        sleep(self.random.uniform(0, 1))
+        self.proxy.accept()
+
+    def let_nothing_through(self) -> None:
+        """Is silent for longer than the patience of some clients."""
+        with self.proxy.silence():
+            sleep(self.random.uniform(0.5, 4))
+
+    def delay_everything(self) -> None:
+        """Makes each step across the network slow."""
+        self.proxy.delay = self.random.uniform(0.01, 0.1)
+        sleep(2)
+        self.proxy.delay = 0.0
+
+    # The machine
+
+    def let_the_clock_jump(self) -> None:
+        """Sets the clock of the service back or forth by some hours."""
+        seconds = self.random.uniform(-10_000, 10_000)
+        (self.folder / "offset").write_text(str(seconds))
+
+    def fill_the_disk(self) -> None:
+        """Leaves no room for the database for a while."""
+        if self.disk is not None:
+            with full(self.disk):
+                sleep(self.random.uniform(1, 4))
+
+    def repair(self) -> None:
+        """Starts what does not start by itself: the database server, as an operator would."""
+        self.postgres.start()
+
+    def attack(self) -> None:
+        """Does one of these, and waits a little."""
+        what = self.random.choice(ATTACKS)
+        what(self)
+        self.done[what.__name__] += 1
+        self.repair()
+        sleep(self.random.uniform(0.2, 1.5))
+
+    @property
+    def _cluster(self) -> Path:
+        (file,) = (self.disk or self.folder).glob("postgres/**/postmaster.pid")
+        return file.parent
+
+    def _kill(self, name: str) -> None:
+        for process in family(self.service.process.pid):
+            if process.name == name:
+                process.kill()
+
+    def _backends(self) -> list[int]:
+        with psycopg.connect(self.postgres.conninfo) as conn:
+            rows = conn.execute(
+                """SELECT pid FROM pg_stat_activity
+                WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+            ).fetchall()
+        return [pid for (pid,) in rows]
+
+
+ATTACKS: Sequence[Callable[[Attacked], None]] = (
+    Attacked.kill_a_web_worker,
+    Attacked.kill_the_web_server,
+    Attacked.kill_the_projector,
+    Attacked.kill_everything,
+    Attacked.freeze_a_worker_in_its_append,
+    Attacked.kill_a_backend,
+    Attacked.terminate_backends,
+    Attacked.stop_the_database_at_once,
+    Attacked.lose_replies_of_commits,
+    Attacked.lose_requests,
+    Attacked.swallow_the_rest_of_an_append,
+    Attacked.cut_all_connections,
+    Attacked.let_nothing_through,
+    Attacked.delay_everything,
+    Attacked.let_the_clock_jump,
+    Attacked.fill_the_disk,
+)
+
+
+def web_workers_of(service: Service) -> list[Process]:
+    """Returns the web workers, none while the web server is being replaced."""
+    try:
+        return web_workers(service.process.pid)
+    except ValueError:
+        return []
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Leaves no room on a disk within the block."""
+    ballast = disk / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 20))
+    with suppress(OSError), ballast.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def attacked(folder: Path, seed: int) -> Iterator[Attacked]:
+    """Starts a database, a proxy and a service, and stops them in the end."""
+    with ExitStack() as stack:
+        disk = stack.enter_context(small_disk(folder / "disk"))
+        postgres = stack.enter_context(EmbeddedPostgres((disk or folder) / "postgres"))
+        proxy = Proxy(postgres.conninfo)
+        stack.callback(proxy.close)
+        (folder / "offset").write_text("0")
+        service = start_service(
+            folder,
+            proxy.conninfo,
+            CLOCK_OFFSET_FILE=str(folder / "offset"),
+            PYTHONPATH=os.pathsep.join([str(CLOCK), os.environ.get("PYTHONPATH", "")]),
+        )
+        attacked = Attacked(postgres, proxy, service, folder, disk, Random(seed))
+        stack.callback(lambda: stop_service(attacked.service))
+        wait_until_ready(service)
+        yield attacked
+
+
+@dataclass
+class Result:
+    """What came of it: the history, how often each answer was given, and the log."""
+
+    operations: list[Operation]
+    answers: Counter[str]
+    log: list[Entry]
+
+
+def work_under_attack(
+    under: Attacked, *, operations: int, processes: int = 2, threads: int = 6, calm: bool = False
+) -> Result:
+    """Lets clients ask for so many operations while the service is attacked.
+
+    Afterwards nothing is attacked any more, and the service has to be ready.
+    """
+    service = under.service
+    terms = ((30, 0, 0), (30, 15, 0), (30, 0, 45))
+    calendars = [
+        service.new_calendar(
+            duration_minutes=duration,
+            start_increment_minutes=30,
+            buffer_before_minutes=before,
+            buffer_after_minutes=after,
+            availability=ALL_DAY,
+            booking_window_days=365,
+        )
+        for duration, before, after in terms
+    ]
+    first = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=2)
+    links, history = under.folder / "links.txt", under.folder / "history.jsonl"
+    links.touch()
+    running = []
+    for number in range(processes):
+        orders = Orders(
+            name=f"client {number}",
+            seed=under.random.getrandbits(32),
+            threads=threads,
+            operations=operations // processes,
+            host=service.host,
+            port=service.port,
+            api_key=service.key,
+            calendars=calendars,
+            first_start=f"{first:%Y-%m-%dT%H:%M:%SZ}",
+            links=str(links),
+            history=str(history),
+        )
+        client = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.clients"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert client.stdin is not None
+        with client.stdin as orders_of_client:
+            orders_of_client.write(msgspec.json.encode(orders))
+        running.append(client)
+    while any(client.poll() is None for client in running):
+        if calm:
+            sleep(0.1)
+        else:
+            under.attack()
+    assert [client.returncode for client in running] == [0] * processes
+    under.proxy.lose([])
+    under.repair()
+    wait_until_recovered(under.service)
+    lines = [json.loads(line) for line in history.read_bytes().splitlines()]
+    with psycopg.connect(under.postgres.conninfo) as conn:
+        log = read_log(conn)
+    return Result(
+        [msgspec.convert(operation | inf_of(operation), Operation) for operation, _ in lines],
+        Counter(answer for _, answer in lines),
+        log,
+    )
+
+
+def inf_of(operation: dict[str, object]) -> dict[str, object]:
+    """JSON has no infinity: an operation without an answer was written with null."""
+    return {"answered": float("inf")} if operation["answered"] is None else {}
+
+
+def wait_until_recovered(service: Service) -> None:
+    """Returns when the service can be written to again; it may be starting."""
+    ends_at = monotonic() + 60
+    while monotonic() < ends_at:
+        with suppress(AssertionError, OSError):
+            wait_until_ready(service)
+            return
+        sleep(0.1)
+    raise AssertionError("the service did not recover")
