@@ -28,9 +28,10 @@ SLOT = timedelta(minutes=30)
 
 
 class Orders(msgspec.Struct):
-    """What the clients of a process do: so many operations, from `first_start` on.
+    """What the clients of a process do: at least so many operations, from `first_start` on.
 
-    `links` is a file to which all processes add the links that they issue.
+    `links` is a file to which all processes add the links that they issue. They go on until there
+    is a file `enough`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Orders(msgspec.Struct):
     first_start: str
     links: str
     history: str
+    enough: str
 
 
 class KnownLink(NamedTuple):
@@ -64,7 +66,7 @@ class Clients:
         self._encode = msgspec.json.Encoder().encode
 
     def work(self) -> None:
-        """Returns when all operations have been recorded."""
+        """Returns when that is done."""
         threads = [Thread(target=self._client, args=(n,)) for n in range(self._orders.threads)]
         for thread in threads:
             thread.start()
@@ -73,7 +75,7 @@ class Clients:
 
     def _client(self, number: int) -> None:
         client = Client(self._orders, number, self._record)
-        while self._left > 0:
+        while self._left > 0 or not Path(self._orders.enough).exists():
             client.act()
         client.close()
 

@@ -23,6 +23,7 @@ import psycopg
 
 from domain.booking_rules import WEEKDAYS
 from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.postgres_binaries import EmbeddedPostgresError
 from tests.faults.clients import Orders
 from tests.faults.history import Entry, Operation, read_log
 from tests.support.database_proxy import Loss, Proxy
@@ -34,6 +35,7 @@ from tests.support.service import (
     stop_service,
     wait_until_ready,
 )
+from tests.support.waiting import wait_until
 
 DISK = "400m"
 CLOCK = Path(__file__).with_name("jumping_clock")
@@ -64,7 +66,9 @@ class Attacked:
     folder: Path
     disk: Path | None
     random: Random
+    attacks: Sequence["Attack"]
     done: Counter[str] = field(default_factory=Counter)
+    _to_come: list["Attack"] = field(default_factory=list)
 
     # Processes
 
@@ -82,12 +86,14 @@ class Attacked:
         self._kill("projector")
 
     def kill_everything(self) -> None:
-        """Kills all processes of the service, and starts it again."""
+        """Kills all processes of the service and the database server, and starts both again."""
         processes = family(self.service.process.pid)
         self.service.process.kill()
         for process in processes:
             process.kill()
+        self._end_the_database(signal.SIGKILL)
         self.service.process.wait()
+        self.repair()
         self.service = start_again(self.service)
 
     def freeze_a_worker_in_its_append(self) -> None:
@@ -111,7 +117,8 @@ class Attacked:
     def kill_a_backend(self) -> None:
         """Kills one with SIGKILL, after which PostgreSQL ends all others and recovers."""
         with suppress(psycopg.Error, ProcessLookupError):
-            os.kill(self.random.choice(self._backends()), signal.SIGKILL)
+            if backends := self._backends():
+                os.kill(self.random.choice(backends), signal.SIGKILL)
 
     def terminate_backends(self) -> None:
         """Ends one, or all."""
@@ -122,8 +129,7 @@ class Attacked:
 
     def stop_the_database_at_once(self) -> None:
         """Does what `pg_ctl stop -m immediate` does, and starts it again."""
-        pid = int((self._cluster / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGQUIT)
+        self._end_the_database(signal.SIGQUIT)
         sleep(self.random.uniform(0, 1))
 
     # The network
@@ -176,20 +182,29 @@ class Attacked:
 
     def repair(self) -> None:
         """Starts what does not start by itself: the database server, as an operator would."""
-        self.postgres.start()
+        wait_until(self._database_runs)
 
     def attack(self) -> None:
-        """Does one of these, and waits a little."""
-        what = self.random.choice(ATTACKS)
+        """Does the next of these, and waits a little. Each comes once before any comes again."""
+        if not self._to_come:
+            self._to_come = self.random.sample(self.attacks, len(self.attacks))
+        what = self._to_come.pop()
         what(self)
         self.done[what.__name__] += 1
         self.repair()
         sleep(self.random.uniform(0.2, 1.5))
 
-    @property
-    def _cluster(self) -> Path:
+    def _end_the_database(self, number: signal.Signals) -> None:
         (file,) = (self.disk or self.folder).glob("postgres/**/postmaster.pid")
-        return file.parent
+        os.kill(int(file.read_text().split()[0]), number)
+        wait_until(lambda: self.postgres.poll() is not None)
+
+    def _database_runs(self) -> bool:
+        try:
+            self.postgres.start()
+        except EmbeddedPostgresError:  # it was about to end, for want of room on the disk
+            return False
+        return True
 
     def _kill(self, name: str) -> None:
         for process in family(self.service.process.pid):
@@ -205,7 +220,9 @@ class Attacked:
         return [pid for (pid,) in rows]
 
 
-ATTACKS: Sequence[Callable[[Attacked], None]] = (
+Attack = Callable[[Attacked], None]
+
+ATTACKS: Sequence[Attack] = (
     Attacked.kill_a_web_worker,
     Attacked.kill_the_web_server,
     Attacked.kill_the_projector,
@@ -250,7 +267,7 @@ def full(disk: Path) -> Iterator[None]:
 
 
 @contextmanager
-def attacked(folder: Path, seed: int) -> Iterator[Attacked]:
+def attacked(folder: Path, seed: int, attacks: Sequence[Attack] = ATTACKS) -> Iterator[Attacked]:
     """Starts a database, a proxy and a service, and stops them in the end."""
     with ExitStack() as stack:
         disk = stack.enter_context(small_disk(folder / "disk"))
@@ -264,7 +281,7 @@ def attacked(folder: Path, seed: int) -> Iterator[Attacked]:
             CLOCK_OFFSET_FILE=str(folder / "offset"),
             PYTHONPATH=os.pathsep.join([str(CLOCK), os.environ.get("PYTHONPATH", "")]),
         )
-        attacked = Attacked(postgres, proxy, service, folder, disk, Random(seed))
+        attacked = Attacked(postgres, proxy, service, folder, disk, Random(seed), attacks)
         stack.callback(lambda: stop_service(attacked.service))
         wait_until_ready(service)
         yield attacked
@@ -284,7 +301,8 @@ def work_under_attack(
 ) -> Result:
     """Lets clients ask for so many operations while the service is attacked.
 
-    Afterwards nothing is attacked any more, and the service has to be ready.
+    They go on until each of the attacks has been done once. Afterwards nothing is attacked any
+    more, and the service has to be ready.
     """
     service = under.service
     terms = ((30, 0, 0), (30, 15, 0), (30, 0, 45))
@@ -301,6 +319,7 @@ def work_under_attack(
     ]
     first = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=2)
     links, history = under.folder / "links.txt", under.folder / "history.jsonl"
+    enough = under.folder / "enough"
     links.touch()
     running = []
     for number in range(processes):
@@ -316,6 +335,7 @@ def work_under_attack(
             first_start=f"{first:%Y-%m-%dT%H:%M:%SZ}",
             links=str(links),
             history=str(history),
+            enough=str(enough),
         )
         client = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.clients"],
@@ -331,6 +351,8 @@ def work_under_attack(
             sleep(0.1)
         else:
             under.attack()
+        if calm or len(under.done) == len(under.attacks):
+            enough.touch()
     assert [client.returncode for client in running] == [0] * processes
     under.proxy.lose([])
     under.repair()

@@ -104,7 +104,12 @@ class Proxy:
                 self.refused += 1
                 continue
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._lines.append(_Line(self, client, _connected(*self._server)))
+            try:
+                server = _connected(*self._server)
+            except OSError:
+                client.close()  # the server is down
+                continue
+            self._lines.append(_Line(self, client, server))
 
     def pass_on(self, data: bytes, target: socket.socket) -> None:
         """Sends data after the delay, once the proxy is not silent."""
@@ -185,7 +190,11 @@ def _connected(host: str, port: int) -> socket.socket:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
     server = socket.socket(socket.AF_UNIX)
-    server.connect(f"{host}/.s.PGSQL.{port}")
+    try:
+        server.connect(f"{host}/.s.PGSQL.{port}")
+    except OSError:
+        server.close()
+        raise
     return server
 
 

@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
-from interface.runtime.embedded_postgres import EmbeddedPostgres
 from tests.support.processes import Process, family
 from tests.support.service import (
     Service,
@@ -46,20 +43,6 @@ class RestartableService:
     def process(self, name: str) -> Process:
         """Returns the first of the processes with this name."""
         return next(process for process in self.processes() if process.name == name)
-
-    def kill(self) -> None:
-        """Kills all processes, the supervisor first, so that none is started again."""
-        processes = self.processes()
-        self.service.process.kill()
-        for process in processes:
-            process.kill()
-        self.service.process.wait()
-
-    def bookings(self) -> list[str]:
-        """Returns the ids of all bookings in the log."""
-        with psycopg.connect(EmbeddedPostgres(self.data / "postgres").conninfo) as conn:
-            made = conn.execute("SELECT id FROM log WHERE topic = 'booking.made'")
-            return [str(booking_id) for (booking_id,) in made]
 
 
 @contextmanager
