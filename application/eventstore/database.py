@@ -23,6 +23,11 @@ from domain.errors import Unavailable
 
 T = TypeVar("T")
 
+
+class DiskFull(Unavailable):
+    """Nothing can be saved at the moment, because the disk is full. Try again later."""
+
+
 DATABASE_ERRORS = (Unavailable, psycopg.Error)
 """All errors of the database, as opposed to refusals by the domain."""
 
@@ -41,6 +46,15 @@ LOST = (
     psycopg.errors.IdleInTransactionSessionTimeout,  # this process stood still for too long
     psycopg.errors.TransactionTimeout,
 )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Returns True if the server has undone a transaction because its disk is full.
+
+    It says the same when it crashes for that reason, but then the transaction may be committed.
+    """
+    is_undone = isinstance(error, psycopg.Error) and error.diag.severity_nonlocalized == "ERROR"
+    return is_undone and isinstance(error, psycopg.errors.DiskFull)
 
 
 def safe_description(error: BaseException) -> str:
@@ -159,18 +173,19 @@ class Database(PostgresDatastore):
         """Lends a connection in autocommit mode, for work that must not be done twice.
 
         Raises `Unavailable` if the server can't be reached before the deadline, or is lost
-        during the work, which may then be done or not.
+        during the work, which may then be done or not; and `DiskFull`.
         """
         try:
             with self.checked_out() as conn:
                 yield conn
         except LOST as error:
-            raise Unavailable from error
+            raise (DiskFull if is_disk_full(error) else Unavailable) from error
 
     def run_idempotent(self, work: Callable[[PatientConnection], T]) -> T:
         """Runs `work` on a connection, and again on another one if that was lost.
 
-        Only for work that may be done twice. Raises `Unavailable` at the deadline.
+        Only for work that may be done twice. Raises `Unavailable` at the deadline, and `DiskFull`
+        at once.
         """
         with deadline():
             for pause in pauses():
@@ -178,6 +193,8 @@ class Database(PostgresDatastore):
                     with self.checked_out() as conn:
                         return work(conn)
                 except LOST as error:
+                    if is_disk_full(error):
+                        raise DiskFull from error
                     if not sleep_within_deadline(pause):
                         raise Unavailable from error
         raise AssertionError("pauses() never ends")

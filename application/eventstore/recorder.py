@@ -29,7 +29,9 @@ from application.eventstore.database import (
     LOST,
     PATIENCE,
     Database,
+    DiskFull,
     PatientConnection,
+    is_disk_full,
     pauses,
     sleep_within_deadline,
 )
@@ -97,9 +99,10 @@ class EventRecorder(PostgresApplicationRecorder):
         change: at its turn, these must still be the newest.
 
         Raises `VersionConflict` if another writer was first, as a `StaleRead` if that concerns
-        an aggregate in `unchanged`. At the deadline, raises `Busy` if others were ahead all the
-        time, `TurnHeld` or `CommitsHang` if one of them blocked the rest, `Unconfirmed` if the
-        events may be recorded, and `Unavailable` if the server could not be had.
+        an aggregate in `unchanged`, and `DiskFull` at once. At the deadline, raises `Busy` if
+        others were ahead all the time, `TurnHeld` or `CommitsHang` if one of them blocked the
+        rest, `Unconfirmed` if the events may be recorded, and `Unavailable` if the server could
+        not be had.
         """
         if not stored_events:
             return []
@@ -117,6 +120,13 @@ class EventRecorder(PostgresApplicationRecorder):
                     if outcome_is_open and (own := self._positions_if_recorded(stored_events)):
                         return own
                     raise
+                except DiskFull as error:
+                    # The server has undone this append, but an earlier one of ours is unknown.
+                    if not was_sent:
+                        raise
+                    if own := self._positions_if_recorded(stored_events):
+                        return own
+                    raise Unconfirmed from error
                 except NoTurn as error:
                     if was_sent:
                         raise Unconfirmed from error
@@ -277,8 +287,11 @@ def _append(conn: PatientConnection, taken: Sequence[Append]) -> None:
         for append in taken:
             if append.patient_until <= now:
                 append.outcome = NoTurn()
-    except LOST:
-        raise
+    except LOST as error:
+        if not is_disk_full(error):
+            raise
+        for append in taken:
+            append.outcome = DiskFull()
     except psycopg.Error as error:
         if not _refuse_rivals(conn, taken, error):
             _blame(taken, error)

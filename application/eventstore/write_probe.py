@@ -1,7 +1,8 @@
 """Finds out whether writes get through, and if they don't, why.
 
 A probe writes a row of its own in the turn that appends to the log take, and commits it as they
-do. So it meets whatever an append would meet, and leaves no trace in the log.
+do. So it meets whatever an append would meet, and leaves no trace in the log. The row finds room
+in its table even if the log does not: so the probe lets the server fill a temporary file first.
 """
 
 from math import inf
@@ -35,6 +36,13 @@ _PROBE = f"""
     INSERT INTO write_probes (at) SELECT clock_timestamp() FROM turn
     ON CONFLICT (id) DO UPDATE SET at = excluded.at"""  # noqa: S608 - a constant
 
+_SET_TO_USE_THE_DISK = "SET LOCAL work_mem = '64kB'; SET LOCAL temp_tablespaces = ''"
+_FILL_TEMPORARY_FILE = """
+    WITH megabyte AS MATERIALIZED (
+        SELECT repeat('x', 1000) FROM generate_series(1, 1000)
+    )
+    SELECT count(*) FROM megabyte"""
+
 
 class WriteProbe:
     """Probes at most once a second for each process, and at most one at a time."""
@@ -63,9 +71,14 @@ class WriteProbe:
         try:
             with deadline(PROBE_SECONDS), self._database.checked_out() as conn:
                 if conn.execute(_IS_FRESH, (FRESH_SECONDS,)).fetchone() is None:
+                    with conn.transaction():
+                        conn.execute(_SET_TO_USE_THE_DISK)
+                        conn.execute(_FILL_TEMPORARY_FILE)
                     conn.execute(_PROBE, (f"{TURN_SECONDS * 1000:.0f}ms",))
         except psycopg.errors.ReadOnlySqlTransaction:
             return "The database is read-only: nothing can be saved."
+        except psycopg.errors.DiskFull:
+            return "The disk of the database is full: nothing can be saved."
         except psycopg.Error as error:
             is_late = isinstance(error, psycopg.errors.LockNotAvailable) or not error.sqlstate
             if is_late:

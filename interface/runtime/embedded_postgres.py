@@ -119,7 +119,7 @@ class EmbeddedPostgres:
 
     def launch(self) -> None:
         """Starts the server like `start`, but does not wait for it."""
-        if self._server is not None and self.poll() is None:
+        if self.is_running():
             return
         self.stop()
         with self._stopping_on_errors():
@@ -138,6 +138,10 @@ class EmbeddedPostgres:
         self._launcher_lock.disown()
         if self._server is not None:
             self._server.disown()
+
+    def is_running(self) -> bool:
+        """Returns True from its start until it dies or is stopped."""
+        return self._server is not None and self.poll() is None
 
     def poll(self) -> int | None:
         """Returns the exit status if the server died by itself (negative: a signal), else None."""

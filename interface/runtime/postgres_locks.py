@@ -36,9 +36,9 @@ class LauncherLock:
             pid = path.read_text().strip()
             holder = f"Another Admit One (process {pid})" if pid else "Another Admit One"
             raise AlreadyRuns(f"{holder} already runs on the data folder {self._data}.")
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        with contextlib.suppress(OSError):  # only told to others, and the disk may be full
+            os.truncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Releases the lock, if this process holds it."""

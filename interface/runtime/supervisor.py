@@ -30,6 +30,8 @@ from interface.private_files import make_private
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
+from interface.runtime.metrics_folder import empty_metrics_folder
+from interface.runtime.postgres_binaries import AlreadyRuns, EmbeddedPostgresError
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 0.2
 START_SECONDS = 0.05  # between two checks while it starts
 ADDRESS_SECONDS = 3.0  # how long the workers of a killed service may hold the address
+DATABASE_SECONDS = 1.0  # between two attempts to start it again
 NOTICE_SECONDS = 30.0  # between two messages about what it waits for
 
 
@@ -62,11 +65,14 @@ class Supervisor:
 
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         self._settings = settings
-        self._say = say
+        self._print = say
         self._stop = Event()
         self._server: EmbeddedPostgres | None = None
         self._children: list[ManagedProcess] = []
+        self._metrics: Path | None = None
         self._workers: WorkerWatch | None = None
+        self._database_again_at = 0.0
+        self._database_failed = False
 
     def run(self) -> None:
         """Serves until SIGINT or SIGTERM. Raises `AdmitOneError` if it can't start."""
@@ -90,6 +96,8 @@ class Supervisor:
                 child.stop()
             if self._server is not None:
                 self._server.stop()
+            if self._metrics is not None:
+                shutil.rmtree(self._metrics, ignore_errors=True)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
@@ -136,7 +144,7 @@ class Supervisor:
                 )
 
     def _start_children(self) -> "LoadedService":
-        folder = self._empty_metrics_folder()
+        self._metrics = folder = empty_metrics_folder(self._settings)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
         from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
 
@@ -159,23 +167,6 @@ class Supervisor:
         if self._server is not None:
             self._server.disown()
         work()
-
-    def _empty_metrics_folder(self) -> Path:
-        """Creates the folder in which the web workers count, one for each port.
-
-        Nobody else can be counting there, because this process holds the port.
-        """
-        folder = self._settings.data / "metrics" / str(self._settings.port)
-        try:
-            if folder.exists():
-                shutil.rmtree(folder)
-            make_private(folder.parent)
-            folder.mkdir()
-        except OSError as error:
-            raise SettingsError(
-                f"Metrics can't be stored in {folder}: {error.strerror}."
-            ) from error
-        return folder
 
     def _is_ready(self) -> bool:
         """Waits until people can book. Returns False if it is stopped before."""
@@ -207,12 +198,35 @@ class Supervisor:
             self._workers.forget(process)
 
     def _revive(self) -> None:
-        if self._server is not None and self._server.poll() is not None:
-            self._say("The database died; starting it again.")
-            self._server.start()
+        if self._server is not None and not self._server.is_running():
+            self._revive_database(self._server)
         for child in self._children:
             if news := child.revive():
                 self._say(news)
+
+    def _revive_database(self, server: EmbeddedPostgres) -> None:
+        """Starts the database again. If that fails, as on a full disk, tries again later."""
+        if monotonic() < self._database_again_at:
+            return
+        if not self._database_failed:
+            self._say("The database died; starting it again.")
+        try:
+            server.start()
+        except AlreadyRuns:
+            raise
+        except EmbeddedPostgresError as error:
+            if not self._database_failed:
+                self._say(f"{error}\nThis is tried again until it succeeds.")
+            self._database_failed = True
+            self._database_again_at = monotonic() + DATABASE_SECONDS
+        else:
+            if self._database_failed:
+                self._say("The database runs again.")
+            self._database_failed = False
+
+    def _say(self, text: str) -> None:
+        with suppress(OSError):  # there may be no room for what it says
+            self._print(text)
 
 
 def _obstacle(host: str, port: int) -> OSError | None:

@@ -35,25 +35,11 @@ from tests.support.service import (
     stop_service,
     wait_until_ready,
 )
+from tests.support.small_disk import full, small_disk
 from tests.support.waiting import wait_until
 
-DISK = "400m"
 CLOCK = Path(__file__).with_name("jumping_clock")
 ALL_DAY = {"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}}
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path | None]:
-    """Mounts a disk of 400 MB within the block, if this user may; else yields None."""
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mounting, stderr=subprocess.DEVNULL).returncode != 0:
-        yield None
-        return
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @dataclass
@@ -248,22 +234,6 @@ def web_workers_of(service: Service) -> list[Process]:
         return web_workers(service.process.pid)
     except ValueError:
         return []
-
-
-@contextmanager
-def full(disk: Path) -> Iterator[None]:
-    """Leaves no room on a disk within the block."""
-    ballast = disk / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 20))
-    with suppress(OSError), ballast.open("ab", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 12))
-    try:
-        yield
-    finally:
-        ballast.unlink()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.redemption import RedemptionCommands
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
+from application.eventstore.database import DiskFull
 from application.outgoing import AddressNotAllowed
 from application.people.accounts import Accounts
 from application.people.rate_limits import TooManyAttempts
@@ -292,6 +293,7 @@ def test_an_unknown_address_is_not_found(owner: Owner) -> None:
         (errors.Busy, "busy"),
         (errors.ViewBehind, "view-behind"),
         (errors.Unavailable, "unavailable"),
+        (DiskFull, "unavailable"),
     ],
 )
 def test_a_503_says_when_to_try_again(

@@ -11,6 +11,7 @@ from time import sleep
 import pytest
 
 from interface.observability.metrics import KEEP_SECONDS
+from interface.runtime.metrics_folder import metrics_folder
 from tests.interface.observability.prometheus_text import grown, value, values
 from tests.support.database_proxy import Proxy
 from tests.support.processes import web_workers
@@ -37,7 +38,7 @@ def counting(network: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def folder(service: Service) -> Path:
-    return Path(service.environment["ADMITONE_DATA"]) / "metrics" / str(service.port)
+    return metrics_folder(Path(service.environment["ADMITONE_DATA"]), service.port)
 
 
 def scrape(service: Service) -> str:

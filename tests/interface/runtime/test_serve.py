@@ -209,7 +209,6 @@ def test_an_external_database_leaves_the_embedded_one_untouched(
         pass
     assert sorted(file.name for file in (tmp_path / "own").iterdir()) == [
         "audit_key",
-        "metrics",
         "secret_keys",
         "service.log",
     ]

@@ -93,6 +93,22 @@ def test_after_the_database_was_killed_it_can_be_written_to_again(
     insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
 
 
+def test_a_database_that_can_not_be_started_again_at_once_is_started_later(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    calendar = running.new_calendar()
+    (needed,) = (restartable.data / "postgres").glob("cluster/global/pg_control")
+    away = needed.rename(needed.with_suffix(".away"))
+    restartable.process("postgres").kill()
+    log = restartable.data / "service.log"
+    wait_until(lambda: "This is tried again until it succeeds." in log.read_text())
+    assert running.call("GET", "/healthz").status_code == 200
+    away.rename(needed)
+    insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
+    wait_until(lambda: "The database runs again." in log.read_text())
+
+
 def test_after_the_first_process_was_killed_the_others_end_by_themselves(
     restartable: RestartableService,
 ) -> None:
