@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "domain": {"eventsourcing.domain"},
     "application": {
         "argon2",
+        "authlib",
         "zxcvbn",
         "cryptography",
         "email_validator",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
         "fido2",
         "icalendar",
         "itsdangerous",
+        "joserfc",
         "msgspec",
         "psycopg",
         "psycopg_pool",
