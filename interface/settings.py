@@ -56,6 +56,9 @@ PATHS_OF_THE_SERVICE = (
 )
 
 
+_ROLES_NEED = {"oidc_role_claim": "oidc_roles", "oidc_roles": "oidc_role_claim"}
+
+
 class SettingsError(ValueError):
     """The environment holds settings that can't be used."""
 
@@ -134,8 +137,11 @@ def _domains(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+def _scopes(text: str) -> tuple[str, ...]:
+    scopes = tuple(text.split())
+    if "openid" not in scopes:
+        raise _Unusable(f"must hold openid, and {text!r} does not")
+    return scopes
 
 
 def _roles_by_value(text: str) -> tuple[tuple[str, str], ...]:
@@ -319,7 +325,7 @@ class Settings:
     for a client that is public there."""
     oidc_name: Annotated[str, str] = ""
     """ADMITONE_OIDC_NAME: how people know the provider. Unset: its host."""
-    oidc_scopes: Annotated[tuple[str, ...], _words] = ("openid", "email", "profile")
+    oidc_scopes: Annotated[tuple[str, ...], _scopes] = ("openid", "email", "profile")
     """ADMITONE_OIDC_SCOPES: what is asked of the provider, with spaces between."""
     oidc_domains: Annotated[tuple[str, ...], _domains] = ()
     """ADMITONE_OIDC_DOMAINS: comma-separated domains; who has an e-mail address in one of them gets
@@ -410,14 +416,12 @@ class Settings:
 
 def _missing_oidc(values: Mapping[str, Any]) -> Iterator[str]:
     """Yields a sentence for each setting of the identity provider that lacks another one."""
-    given = [name for name in values if name.startswith("oidc_")]
-    needed = {"oidc_issuer", "oidc_client_id"} if given else set()
-    if {"oidc_role_claim", "oidc_roles"}.intersection(given):
-        needed |= {"oidc_role_claim", "oidc_roles"}
-    for name in sorted(needed.difference(given)):
-        yield f"{_variable(given[0])} needs {_variable(name)}."
-    if "openid" not in values.get("oidc_scopes", ("openid",)):
-        yield f"{_variable('oidc_scopes')} must hold openid."
+    needs = {name: "oidc_issuer" for name in values if name.startswith("oidc_")}
+    needs["oidc_issuer"] = "oidc_client_id"
+    needs |= {} if "oidc_issuer" not in values else _ROLES_NEED
+    for name, needed in needs.items():
+        if name in values and needed not in values:
+            yield f"{_variable(name)} needs {_variable(needed)}."
 
 
 def variables() -> set[str]:

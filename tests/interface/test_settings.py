@@ -167,6 +167,7 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("OIDC_ISSUER", "http://id.example.org"),
         ("OIDC_ISSUER", "https://id.example.org/?a=b"),
         ("OIDC_ISSUER", "id.example.org"),
+        ("OIDC_SCOPES", "email"),
         ("OIDC_ROLES", "staff"),
         ("OIDC_ROLES", "staff=boss"),
         ("OIDC_ROLES", "=owner"),
@@ -238,6 +239,16 @@ def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     alone = [line for name, value in environment.items() for line in wrong({name: value})]
     assert sorted(wrong(environment)) == sorted(alone)
     assert all(line.startswith(PREFIX) for line in alone)
+
+
+def test_what_is_said_of_an_identity_provider_must_be_enough() -> None:
+    assert refusals(OIDC_ONLY="yes") == ["ADMITONE_OIDC_ONLY needs ADMITONE_OIDC_ISSUER."]
+    issuer = {"OIDC_ISSUER": "https://id.example.org"}
+    assert refusals(**issuer, OIDC_ROLE_CLAIM="groups") == [
+        "ADMITONE_OIDC_ISSUER needs ADMITONE_OIDC_CLIENT_ID.",
+        "ADMITONE_OIDC_ROLE_CLAIM needs ADMITONE_OIDC_ROLES.",
+    ]
+    assert read(**issuer, OIDC_CLIENT_ID="admit-one").oidc_provider_name == "id.example.org"
 
 
 @pytest.mark.parametrize(

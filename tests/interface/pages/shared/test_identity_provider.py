@@ -414,7 +414,7 @@ def test_who_signs_in_by_the_provider_confirms_there_as_well(
     asked = parse_qs(urlsplit(sent_to(ada.client, path[1])).query)
     assert (asked["prompt"], asked["max_age"]) == (["login"], ["600"])
     answer = come_back(ada.client, provider, path=path[1])
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/keys")
     assert ada.post("/account/keys", key).status_code == 201
     assert [key.name for key in services.accounts.keys_of(ada.account)] == ["Website"]
 
