@@ -2,6 +2,7 @@
 
 PYTHON =
 ARGS =
+EXTRAS =
 VENV = .venv
 
 # Only from the command line: in the environment, DATABASE_URL may name a real service's.
@@ -19,7 +20,8 @@ endif
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
-run: $(VENV)/run ## Install what is missing and run the whole service. Ctrl-C stops it.
+run: $(VENV)/run ## Install what is missing and run the whole service. EXTRAS=oidc installs more.
+	@$(if $(EXTRAS),$(call install_extras))
 	@exec $(VENV)/bin/admitone serve
 
 test: $(VENV)/dev ## Run the tests. DATABASE_URL=... names a server, ARGS=... go to pytest.
@@ -46,7 +48,7 @@ screenshots: $(VENV)/dev ## Take a picture of every page in a browser, into var/
 lock: $(VENV)/dev ## Write the lock files again from pyproject.toml.
 	$(VENV)/bin/python -m pip install -q uv==0.13.9
 	$(COMPILE) -o requirements.lock
-	$(COMPILE) --group dev -o requirements-dev.lock
+	$(COMPILE) --all-extras --group dev -o requirements-dev.lock
 
 clean: ## Remove what was installed and cached. Data in var/ stays.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -92,6 +94,15 @@ while read -r line; do \
 	esac; \
 done; }
 endef
+
+# Packages of parts that not everybody uses, in the versions of the other lock.
+define install_extras
+$(VENV)/bin/python -c "$$LIST_EXTRAS" $(EXTRAS) | xargs $(VENV)/bin/python -m pip install -q \
+	--disable-pip-version-check --only-binary :all: -c requirements-dev.lock
+endef
+export LIST_EXTRAS = import sys, tomllib; \
+	extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	print(*(package for extra in sys.argv[1:] for package in extras[extra]))
 
 # Finds a suitable Python: the machine's own, else the newest.
 define find_python

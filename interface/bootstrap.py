@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 from psycopg import Connection, OperationalError
@@ -30,6 +31,7 @@ from application.eventstore.write_probe import WriteProbe
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
+from application.people.identities import Admission, Identities
 from application.people.passkeys import Passkeys, RelyingParty
 from application.people.rate_limits import RateLimits
 from application.people.refused_attempts import RefusedAttempts
@@ -42,11 +44,16 @@ from domain.errors import AdmitOneError
 from interface import key_store, web_address
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.http_client import HttpClient
-from interface.settings import Settings
+from interface.settings import Settings, SettingsError
 from projections.catalogue import REACTIONS, create_views, missing_views
 from projections.evidence.checkpoint_store import CheckpointStore
 
+if TYPE_CHECKING:
+    from application.identity_provider import IdentityProvider
+
 POOL_SIZE = 5
+CALLBACK_PATH = "/sign-in/provider/callback"
+"""Where the identity provider sends browsers back to."""
 OLDEST_POSTGRES = 15
 
 # Use the pinned tzdata instead of the system's: an auditor has to replay with the same clock
@@ -85,6 +92,9 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     passkeys: Passkeys
+    identities: Identities
+    identity_provider: "IdentityProvider | None"
+    """At which people sign in as well, if the settings name one."""
     security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
@@ -103,9 +113,13 @@ class Services:
     calendar_feeds: CalendarFeeds
     now: Callable[[], datetime] = utc_now
 
-    def sign_in_url(self, account: Account) -> str:
-        """Returns a link that signs the account in once, within a day. It ends earlier ones."""
-        return f"{self.settings.public_url}/sign-in/{self.accounts.sign_in_token(account)}"
+    def sign_in_url(self, account: Account, *, breaks_glass: bool = False) -> str:
+        """Returns a link that signs the account in once, within a day. It ends earlier ones.
+
+        Raises `OnlyByProvider` where that is so, except for one that breaks the glass.
+        """
+        token = self.accounts.sign_in_token(account, breaks_glass=breaks_glass)
+        return f"{self.settings.public_url}/sign-in/{token}"
 
     def checkpoint_signer(self) -> CheckpointSigner:
         """Returns the signer of this installation. Raises `SettingsError`."""
@@ -128,7 +142,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     database = Database(conninfo, max_pool_size=POOL_SIZE)
     keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)
-    accounts = Accounts(database, tokens)
+    accounts = Accounts(database, tokens, only_by_provider=settings.oidc_only)
     event_store = EventSourcedApplication(database)
     outgoing = HttpClient(
         AllowedAddresses(settings.outgoing_networks),
@@ -141,7 +155,9 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),
-        passkeys=Passkeys(database, _relying_party(settings)),
+        passkeys=Passkeys(database, None if settings.oidc_only else _relying_party(settings)),
+        identities=Identities(database, accounts, _admission(settings)),
+        identity_provider=_identity_provider(settings, outgoing),
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
@@ -273,6 +289,35 @@ def _relying_party(settings: Settings) -> RelyingParty | None:
     if web_address.is_ip_address(address.host) or (address.scheme == "http" and not is_local):
         return None
     return RelyingParty(address.host, address.origin)
+
+
+def _admission(settings: Settings) -> Admission:
+    return Admission(settings.oidc_domains, settings.oidc_role_claim, dict(settings.oidc_roles))
+
+
+def _identity_provider(settings: Settings, outgoing: Outgoing) -> "IdentityProvider | None":
+    """Returns the provider that the settings name. Raises `SettingsError`."""
+    if not settings.oidc_issuer:
+        return None
+    try:  # its packages are there only if they were asked for
+        from application.identity_provider import Client, IdentityProvider
+    except ImportError as error:
+        raise SettingsError(
+            "ADMITONE_OIDC_ISSUER needs packages that are not installed:"
+            " run `pip install 'admitone[oidc]'`, or `make run EXTRAS=oidc` in a checkout."
+        ) from error
+    claims = {"email", settings.oidc_role_claim.partition(".")[0]} - {""}
+    return IdentityProvider(
+        Client(
+            issuer=settings.oidc_issuer,
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret or None,
+            redirect_uri=settings.public_url + CALLBACK_PATH,
+            scopes=settings.oidc_scopes,
+            wanted_claims=frozenset(claims),
+        ),
+        outgoing,
+    )
 
 
 @contextmanager

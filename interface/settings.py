@@ -1,7 +1,7 @@
 """The settings of an installation: read from the environment, checked before anything starts."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -28,6 +28,7 @@ SECRETS = (
     "metrics_token",
     "outgoing_proxy",
     "smtp_url",
+    "oidc_client_secret",
 )
 FROM_FILE = "_FILE"
 """Ends the name of the setting that names a file with the secret."""
@@ -53,6 +54,9 @@ PATHS_OF_THE_SERVICE = (
     "sign-out",
     "static",
 )
+
+
+_ROLES_NEED = {"oidc_role_claim": "oidc_roles", "oidc_roles": "oidc_role_claim"}
 
 
 class SettingsError(ValueError):
@@ -83,6 +87,10 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def _yes_or_no(text: str) -> bool:
+    return _choice("yes", "no")(text) == "yes"
+
+
 def _ip_address(text: str) -> str:
     try:
         address = ip_address("127.0.0.1" if text == "localhost" else text)
@@ -109,6 +117,46 @@ def _network(text: str) -> IPv4Network | IPv6Network:
             f"must be `none`, or IP addresses and networks such as 10.0.0.0/8, not {text!r}"
         )
     return network
+
+
+def _issuer(text: str) -> str:
+    """Returns the issuer as it is: providers compare it character by character."""
+    try:
+        url = outgoing_url.parse(text)
+    except InvalidAddress as error:
+        raise _Unusable(f"{error}, such as https://id.example.org, not {text!r}") from error
+    is_local = url.host in ("localhost", "127.0.0.1", "::1")
+    if not text.startswith("https://") and not (is_local and text.startswith("http://")):
+        raise _Unusable(f"must be an https:// address, not {text!r}")
+    if set(text) & set("?#"):
+        raise _Unusable(f"must be an address without a query, not {text!r}")
+    return text
+
+
+def _domains(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    scopes = tuple(text.split())
+    if "openid" not in scopes:
+        raise _Unusable(f"must hold openid, and {text!r} does not")
+    return scopes
+
+
+def _roles_by_value(text: str) -> tuple[tuple[str, str], ...]:
+    from application.people.roles import ROLES  # not needed otherwise
+
+    pairs = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        value, separator, role = part.rpartition("=")
+        if not separator or not value.strip() or role.strip() not in ROLES:
+            raise _Unusable(
+                f"must be values and roles such as staff=owner, not {part!r};"
+                f" roles are {', '.join(ROLES)}"
+            )
+        pairs.append((value.strip(), role.strip()))
+    return tuple(pairs)
 
 
 def _database_url(text: str) -> str:
@@ -267,6 +315,30 @@ class Settings:
     """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
     1 to 36500. Unset: invitees are forgotten only on request."""
 
+    oidc_issuer: Annotated[str, _issuer] = ""
+    """ADMITONE_OIDC_ISSUER: the identity provider at which people sign in by OpenID Connect, as it
+    names itself. Unset: none."""
+    oidc_client_id: Annotated[str, str] = ""
+    """ADMITONE_OIDC_CLIENT_ID: how this service is known to the provider."""
+    oidc_client_secret: Annotated[str, str] = ""
+    """ADMITONE_OIDC_CLIENT_SECRET: the secret that the provider has given for it. Unset: none,
+    for a client that is public there."""
+    oidc_name: Annotated[str, str] = ""
+    """ADMITONE_OIDC_NAME: how people know the provider. Unset: its host."""
+    oidc_scopes: Annotated[tuple[str, ...], _scopes] = ("openid", "email", "profile")
+    """ADMITONE_OIDC_SCOPES: what is asked of the provider, with spaces between."""
+    oidc_domains: Annotated[tuple[str, ...], _domains] = ()
+    """ADMITONE_OIDC_DOMAINS: comma-separated domains; who has an e-mail address in one of them gets
+    an account at the first sign-in. Unset: only who has an account signs in."""
+    oidc_role_claim: Annotated[str, str] = ""
+    """ADMITONE_OIDC_ROLE_CLAIM: the claim by which the provider gives roles at each sign-in, such
+    as `groups` or `realm_access.roles`. Unset: roles are given here."""
+    oidc_roles: Annotated[tuple[tuple[str, str], ...], _roles_by_value] = ()
+    """ADMITONE_OIDC_ROLES: which value of that claim is which role, such as
+    `staff=owner, compliance=auditor`."""
+    oidc_only: Annotated[bool, _yes_or_no] = False
+    """ADMITONE_OIDC_ONLY: `yes` if people sign in by the provider only."""
+
     def database_url_of(self, role: DatabaseRole) -> str | None:
         """Returns where a role connects; None: to the embedded database."""
         own = {
@@ -306,6 +378,11 @@ class Settings:
         return self.mail_from or f"admit-one@{host}"
 
     @property
+    def oidc_provider_name(self) -> str:
+        """How people know the identity provider."""
+        return self.oidc_name or outgoing_url.parse(self.oidc_issuer).host
+
+    @property
     def checkpoints_folder(self) -> Path:
         """The folder of signed checkpoints."""
         return self.checkpoints or self.data / "checkpoints"
@@ -328,12 +405,23 @@ class Settings:
                 for name in SECRETS
                 if name.endswith("_database_url") and name in values
             ]
+        errors += _missing_oidc(values)
         if errors:
             raise SettingsError("\n".join(errors))
         settings = cls(**values)
         if settings.public_url:
             return replace(settings, public_url_is_set=True)
         return replace(settings, public_url=settings.local_url)
+
+
+def _missing_oidc(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each setting of the identity provider that lacks another one."""
+    needs = {name: "oidc_issuer" for name in values if name.startswith("oidc_")}
+    needs["oidc_issuer"] = "oidc_client_id"
+    needs |= {} if "oidc_issuer" not in values else _ROLES_NEED
+    for name, needed in needs.items():
+        if name in values and needed not in values:
+            yield f"{_variable(name)} needs {_variable(needed)}."
 
 
 def variables() -> set[str]:

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "domain": {"eventsourcing.domain"},
     "application": {
         "argon2",
+        "authlib",
         "zxcvbn",
         "cryptography",
         "email_validator",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
         "fido2",
         "icalendar",
         "itsdangerous",
+        "joserfc",
         "msgspec",
         "psycopg",
         "psycopg_pool",
@@ -100,14 +102,19 @@ ALL_MODULES = {module_name(file) for folder in FOLDERS for file in sources(folde
 def imports(file: Path) -> Iterator[str]:
     """Every module that a file imports, wherever in it."""
     for node in ast.walk(tree(file)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
-            assert node.module is not None
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield whole if whole in ALL_MODULES else node.module
+        yield from imports_of(node)
+
+
+def imports_of(node: ast.AST) -> Iterator[str]:
+    """The modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"relative import in {ast.unparse(node)}"
+        assert node.module is not None
+        for alias in node.names:
+            whole = f"{node.module}.{alias.name}"
+            yield whole if whole in ALL_MODULES else node.module
 
 
 def is_within(module: str, allowed: set[str]) -> bool:
@@ -131,6 +138,26 @@ def test_each_folder_uses_only_the_packages_that_are_its_business(folder: str) -
     allowed = MAY_IMPORT[folder] | set(FOLDERS) | sys.stdlib_module_names | TYPES_ONLY
     used = {module for file in sources(folder) for module in imports(file)}
     assert {module for module in used if not is_within(module, allowed)} == set()
+
+
+# What only those install who want it, and the modules that need it.
+EXTRAS = {"authlib": "application.identity_provider", "joserfc": "application.identity_provider"}
+
+
+def test_what_is_installed_only_on_request_is_loaded_only_where_it_is_used() -> None:
+    allowed = set(EXTRAS) | set(EXTRAS.values())
+    loaded_at_once = {
+        (module_name(file), name)
+        for folder in FOLDERS
+        for file in sources(folder)
+        for statement in tree(file).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for name in imports_of(statement)
+        if is_within(name, allowed)
+    }
+    outside = {(user, name) for user, name in loaded_at_once if user not in EXTRAS.values()}
+    assert outside == set()
+    assert {name.partition(".")[0] for _, name in loaded_at_once} == set(EXTRAS)
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -5,6 +5,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +51,10 @@ class KeyNotFound(NotFound):
 
 class AccountDisabled(AdmitOneError):
     """This account is disabled. Enable it first."""
+
+
+class OnlyByProvider(AdmitOneError):
+    """People sign in here only by the sign-in service."""
 
 
 class LastAdmin(AdmitOneError):
@@ -119,7 +124,14 @@ _KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, expires_at, last_
 class Accounts:
     """The accounts of one installation."""
 
-    def __init__(self, database: Database, tokens: Tokens) -> None:
+    def __init__(
+        self, database: Database, tokens: Tokens, *, only_by_provider: bool = False
+    ) -> None:
+        """With `only_by_provider`, nobody signs in by password, passkey or sign-in link.
+
+        The one exception is a link that was created to break the glass.
+        """
+        self.only_by_provider = only_by_provider
         self._database = database
         self._tokens = tokens
         self._recent_callers = RecentCallers()
@@ -298,11 +310,14 @@ class Accounts:
         """Returns the oldest account, if there is any."""
         return self._find(f"{_ACCOUNT} ORDER BY created_at, id LIMIT 1")
 
-    def sign_in_token(self, account: Account) -> str:
+    def sign_in_token(self, account: Account, *, breaks_glass: bool = False) -> str:
         """Returns a token that signs in once, within 24 hours. Earlier ones no longer work.
 
-        A new password or signing out everywhere ends it. Raises `AccountDisabled`.
+        A new password or signing out everywhere ends it. One that breaks the glass works even where
+        people sign in by a provider only. Raises `AccountDisabled` or `OnlyByProvider`.
         """
+        if not breaks_glass:
+            self.refuse_if_only_by_provider()
         if account.disabled_at is not None:
             raise AccountDisabled
         nonce = uuid4()
@@ -310,14 +325,19 @@ class Accounts:
             conn.execute(
                 "UPDATE accounts SET sign_in_nonce = %s WHERE id = %s", (nonce, account.id)
             )
-            security_log.record(conn, security_log.SIGN_IN_LINK_CREATED, account_id=account.id)
-        return self._tokens.for_sign_in(account.id, nonce)
+            security_log.record(
+                conn,
+                security_log.SIGN_IN_LINK_CREATED,
+                account_id=account.id,
+                details={"kind": "break-glass" if breaks_glass else None},
+            )
+        return self._tokens.for_sign_in(account.id, nonce, breaks_glass=breaks_glass)
 
     def account_behind(self, token: str) -> Account:
         """Returns the account of a sign-in token, without using it up. Raises `InvalidToken`."""
         account = self._find(
             f"{_ACCOUNT} WHERE id = %s AND sign_in_nonce = %s AND disabled_at IS NULL",
-            *self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME),
+            *self._sign_in(token),
         )
         if account is None:
             raise InvalidToken
@@ -325,7 +345,7 @@ class Accounts:
 
     def sign_in(self, token: str, *, now: datetime) -> Account:
         """Uses the sign-in token up and returns its account. Raises `InvalidToken`."""
-        account_id, nonce = self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
+        account_id, nonce = self._sign_in(token)
         with self._database.connection() as conn, conn.transaction():
             used = conn.execute(
                 """UPDATE accounts SET sign_in_nonce = %s, signed_in_at = %s
@@ -337,6 +357,18 @@ class Accounts:
         if used.rowcount == 0:
             raise InvalidToken
         return self.by_id(account_id)
+
+    def refuse_if_only_by_provider(self) -> None:
+        """Raises `OnlyByProvider` where that is the only way to sign in."""
+        if self.only_by_provider:
+            raise OnlyByProvider
+
+    def _sign_in(self, token: str) -> tuple[UUID, UUID]:
+        """Returns account id and nonce of a sign-in token. Raises `InvalidToken`."""
+        if not self.only_by_provider:
+            with suppress(InvalidToken):
+                return self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
+        return self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME, breaks_glass=True)
 
     def create_key(
         self,

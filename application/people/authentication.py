@@ -59,6 +59,8 @@ class Proof(StrEnum):
     PASSWORD = "password"  # noqa: S105 - a kind
     PASSKEY = "passkey"
     LINK = "link"
+    PROVIDER = "provider"
+    """The identity provider, by OpenID Connect."""
 
 
 class WrongPassword(AdmitOneError):
@@ -208,11 +210,12 @@ class Sessions:
     def with_password(self, email: str, password: str) -> Account:
         """Returns the account with this address and password.
 
-        Raises `WrongPassword`, also for an account that is disabled.
+        Raises `OnlyByProvider`, or `WrongPassword`, also for an account that is disabled.
 
         Takes as long for an address without an account, so that nobody can find out which
         addresses have one.
         """
+        self._accounts.refuse_if_only_by_provider()
         row = self._database.fetch_one(
             f"SELECT id, password_hash, disabled_at FROM accounts {BY_EMAIL}",  # noqa: S608 - a constant
             spellings(email),
@@ -229,8 +232,9 @@ class Sessions:
     def set_password(self, account: Account, password: str, *, now: datetime) -> None:
         """Sets a new password, signs out everywhere and ends the account's sign-in link.
 
-        The account gets a mail about it. Raises `Invalid`.
+        The account gets a mail about it. Raises `Invalid` or `OnlyByProvider`.
         """
+        self._accounts.refuse_if_only_by_provider()
         name, _, domain = account.email.partition("@")
         passwords.check(password, personal=(account.name, account.email, name, domain))
         hashed = self._hasher.hash(password)

@@ -47,6 +47,7 @@ PASSKEY_ADDED = "passkey.added"
 PASSKEY_RENAMED = "passkey.renamed"
 PASSKEY_REMOVED = "passkey.removed"
 IDENTITY_LINKED = "identity.linked"
+IDENTITY_UNLINKED = "identity.unlinked"
 KEY_CREATED = "key.created"
 KEY_REVOKED = "key.revoked"
 DATA_EXPORTED = "personal-data.exported"
@@ -73,6 +74,7 @@ KINDS = (
     PASSKEY_RENAMED,
     PASSKEY_REMOVED,
     IDENTITY_LINKED,
+    IDENTITY_UNLINKED,
     KEY_CREATED,
     KEY_REVOKED,
     DATA_EXPORTED,
@@ -85,7 +87,9 @@ KINDS = (
 
 SERVICE = "service"
 STRANGER = "stranger"
-"""The actors of what the service does by itself, and of who has not signed in."""
+IDENTITY_PROVIDER = "identity-provider"
+"""The actors of what the service does by itself, of who has not signed in, and of what the
+provider decides at which people sign in."""
 
 FAILURES_OF_AN_ACCOUNT = 10
 FAILURES_IN_ALL = 200
@@ -171,6 +175,14 @@ def acting(origin: Callable[[], Origin]) -> Iterator[None]:
         yield
     finally:
         _ORIGIN.reset(token)
+
+
+@contextmanager
+def acting_as(actor: str) -> Iterator[None]:
+    """Says that somebody else acts in the block, from the same address."""
+    around = _ORIGIN.get()
+    with acting(lambda: around()._replace(actor=actor)):
+        yield
 
 
 def account_actor(account_id: UUID | str) -> str:

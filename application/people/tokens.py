@@ -43,6 +43,8 @@ class Tokens:
         self._feeds = _ExactSigner(salt="admitone.feed", **options)
         self._browsers = _ExactSigner(salt="admitone.browser", **options)
         self._sign_ins = _ExactTimestampSigner(salt="admitone.sign-in", **options)
+        self._break_glass = _ExactTimestampSigner(salt="admitone.break-glass", **options)
+        self._attempts = _ExactTimestampSigner(salt="admitone.provider", **options)
 
     def for_link(self, link_id: UUID) -> str:
         """Returns the token that lets its bearer redeem the link."""
@@ -76,16 +78,32 @@ class Tokens:
         """Returns account id and browser id of the token. Raises `InvalidToken`."""
         return _two_uuids(_unsigned(self._browsers, token))
 
-    def for_sign_in(self, account_id: UUID, nonce: UUID) -> str:
-        """Returns a token that is valid until it expires or the account's nonce changes."""
-        return self._sign_ins.sign(_text(account_id) + _text(nonce)).decode()
+    def for_sign_in(self, account_id: UUID, nonce: UUID, *, breaks_glass: bool = False) -> str:
+        """Returns a token that is valid until it expires or the account's nonce changes.
 
-    def sign_in(self, token: str, *, lifetime: timedelta) -> tuple[UUID, UUID]:
+        `breaks_glass` is for a token that works even where people sign in by a provider only.
+        """
+        signer = self._break_glass if breaks_glass else self._sign_ins
+        return signer.sign(_text(account_id) + _text(nonce)).decode()
+
+    def sign_in(
+        self, token: str, *, lifetime: timedelta, breaks_glass: bool = False
+    ) -> tuple[UUID, UUID]:
         """Returns account id and nonce of a sign-in token not older than `lifetime`.
 
         Raises `InvalidToken`.
         """
-        return _two_uuids(_unsigned(self._sign_ins, token, max_age=int(lifetime.total_seconds())))
+        signer = self._break_glass if breaks_glass else self._sign_ins
+        return _two_uuids(_unsigned(signer, token, max_age=int(lifetime.total_seconds())))
+
+    def for_attempt(self, text: str) -> str:
+        """Returns a token that carries what a sign-in at a provider comes back to."""
+        return self._attempts.sign(urlsafe_b64encode(text.encode())).decode()
+
+    def attempt(self, token: str, *, lifetime: timedelta) -> str:
+        """Returns what a token not older than `lifetime` carries. Raises `InvalidToken`."""
+        unsigned = _unsigned(self._attempts, token, max_age=int(lifetime.total_seconds()))
+        return urlsafe_b64decode(unsigned).decode()
 
 
 class _HmacSha256(SigningAlgorithm):

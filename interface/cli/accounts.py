@@ -8,9 +8,11 @@ import click
 
 from application.people.roles import ROLES
 from interface.cli import context
+from interface.settings import SettingsError
 
 if TYPE_CHECKING:
     from application.people.accounts import Account
+    from interface.bootstrap import Services
 
 
 @click.group()
@@ -32,15 +34,46 @@ def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
     """Create an account and print its one-time sign-in link."""
     with context.services() as services:
         account = services.accounts.create(email=email, name=name, roles=roles or ("owner",))
-        click.echo(services.sign_in_url(account))
+        if services.settings.oidc_only:
+            name = services.settings.oidc_provider_name
+            click.echo(f"{account.email} signs in with {name} at {services.settings.public_url}")
+        else:
+            click.echo(services.sign_in_url(account))
 
 
 @accounts.command("sign-in-link")
 @click.argument("email")
-def sign_in_link(email: str) -> None:
+@click.option(
+    "--break-glass",
+    is_flag=True,
+    help="Works even where people sign in by the sign-in service only.",
+)
+def sign_in_link(email: str, break_glass: bool) -> None:
     """Print a new one-time sign-in link. Earlier ones stop working."""
     with context.services() as services:
-        click.echo(services.sign_in_url(services.accounts.by_email(email)))
+        account = services.accounts.by_email(email)
+        click.echo(services.sign_in_url(account, breaks_glass=break_glass))
+
+
+@accounts.command()
+@click.argument("email")
+@click.argument("subject")
+def connect(email: str, subject: str) -> None:
+    """Connect an account with SUBJECT, as the sign-in service names the person in `sub`."""
+    with context.services() as services:
+        account, issuer = services.accounts.by_email(email), _issuer(services)
+        services.identities.connect(account, issuer=issuer, subject=subject, now=services.now())
+        click.echo(f"{account.email} signs in by {issuer} now.")
+
+
+@accounts.command()
+@click.argument("email")
+def disconnect(email: str) -> None:
+    """Let nobody sign in to an account by the sign-in service any more. Sessions go on."""
+    with context.services() as services:
+        account, issuer = services.accounts.by_email(email), _issuer(services)
+        services.identities.disconnect(account, issuer=issuer)
+        click.echo(f"{account.email} no longer signs in by {issuer}.")
 
 
 @accounts.command("list")
@@ -144,6 +177,13 @@ def remove_passkey(email: str, passkey_id: UUID) -> None:
         passkey = services.passkeys.one(account, passkey_id)
         services.passkeys.remove(account, passkey_id)
         click.echo(f"Removed {passkey.name}.")
+
+
+def _issuer(services: "Services") -> str:
+    """Returns the issuer of the settings. Raises `SettingsError` if there is none."""
+    if not services.settings.oidc_issuer:
+        raise SettingsError("ADMITONE_OIDC_ISSUER is not set.")
+    return services.settings.oidc_issuer
 
 
 def _line(account: "Account") -> str:

@@ -77,7 +77,9 @@ class LoadedService:
             account = services.accounts.first() or self._first_owner()
             if services.accounts.anybody_has_signed_in():
                 return
-            if sys.stdout.isatty():
+            if services.settings.oidc_only:
+                say(f"People sign in with {services.settings.oidc_provider_name}.")
+            elif sys.stdout.isatty():
                 say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
             else:
                 say(f"To sign in: admitone accounts sign-in-link {account.email}")

@@ -27,6 +27,7 @@ MOST_CONNECTIONS = 4096  # of a worker, idle ones included
 THREADS = 16
 HASHES_AT_ONCE = 2  # a hash takes 64 MiB and a tenth of a second of all cores
 PASSWORD_PATHS = ("/", "/account/password", "/account/confirm")
+PROVIDER_PATHS = ("/sign-in/provider", "/account/provider", "/account/confirm/provider")
 HEADER_MILLISECONDS = 10_000
 MOST_HEADER_BYTES = 32 * 1024
 RESPAWN_SECONDS = 0.5
@@ -95,6 +96,9 @@ def slow_work() -> list[SlowWork]:
         SlowWork(
             _checks_a_password, Lane("password", threads=HASHES_AT_ONCE, waiting=8), TooManySignIns
         ),
+        SlowWork(
+            _asks_the_identity_provider, Lane("provider", threads=2, waiting=8), TooManySignIns
+        ),
         SlowWork(_reads_the_whole_log, Lane("audit", threads=1, waiting=3)),
         SlowWork(_computes_metrics, Lane("metrics", threads=1, waiting=2)),
     ]
@@ -102,6 +106,10 @@ def slow_work() -> list[SlowWork]:
 
 def _checks_a_password(method: str, path: str) -> bool:
     return method == "POST" and path in PASSWORD_PATHS
+
+
+def _asks_the_identity_provider(method: str, path: str) -> bool:
+    return path.startswith(PROVIDER_PATHS)
 
 
 def _reads_the_whole_log(method: str, path: str) -> bool:

@@ -9,7 +9,13 @@ from werkzeug.exceptions import HTTPException
 
 from application.deliveries.deliveries import DeliveryOver
 from application.outgoing import AddressNotAllowed
-from application.people.accounts import AccountDisabled, AccountNotFound, LastAdmin
+from application.people.accounts import (
+    AccountDisabled,
+    AccountNotFound,
+    LastAdmin,
+    OnlyByProvider,
+)
+from application.people.identities import AlreadyConnected, NotAdmitted, SignInNotProved
 from application.people.passkeys import PasskeyRefused
 from application.people.rate_limits import TooManyAttempts
 from domain import errors
@@ -54,6 +60,10 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     AccountNotFound: (404, "not-found"),
     AccountDisabled: (409, "account-disabled"),
     LastAdmin: (409, "last-admin"),
+    OnlyByProvider: (403, "only-by-provider"),
+    NotAdmitted: (403, "not-admitted"),
+    SignInNotProved: (422, "sign-in-not-proved"),
+    AlreadyConnected: (409, "already-connected"),
     DeliveryOver: (409, "delivery-over"),
     AddressNotAllowed: (422, "address-not-allowed"),
     RebuildRunning: (409, "rebuild-running"),

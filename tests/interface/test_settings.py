@@ -65,6 +65,15 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         OUTGOING_NETWORKS="10.0.0.0/8,192.168.1.5",
         OUTGOING_PROXY="http://ada:p%40ss@Proxy.example.org:3128/",
         OUTGOING_CA_FILE=str(certificates),
+        OIDC_ISSUER="https://id.example.org/realms/all/",
+        OIDC_CLIENT_ID="admit-one",
+        OIDC_CLIENT_SECRET="provided",  # noqa: S106
+        OIDC_NAME="Example ID",
+        OIDC_SCOPES="openid email groups",
+        OIDC_DOMAINS="Example.org, example.com",
+        OIDC_ROLE_CLAIM="groups",
+        OIDC_ROLES="staff=owner, cn=audit=auditor",
+        OIDC_ONLY="yes",
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
@@ -89,6 +98,15 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         outgoing_networks=(ip_network("10.0.0.0/8"), ip_network("192.168.1.5")),
         outgoing_proxy=Proxy("proxy.example.org", 3128, "ada:p@ss"),
         outgoing_ca_file=certificates,
+        oidc_issuer="https://id.example.org/realms/all/",
+        oidc_client_id="admit-one",
+        oidc_client_secret="provided",  # noqa: S106
+        oidc_name="Example ID",
+        oidc_scopes=("openid", "email", "groups"),
+        oidc_domains=("example.org", "example.com"),
+        oidc_role_claim="groups",
+        oidc_roles=(("staff", "owner"), ("cn=audit", "auditor")),
+        oidc_only=True,
     )
 
 
@@ -146,6 +164,14 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "80a"),
+        ("OIDC_ISSUER", "http://id.example.org"),
+        ("OIDC_ISSUER", "https://id.example.org/?a=b"),
+        ("OIDC_ISSUER", "id.example.org"),
+        ("OIDC_SCOPES", "email"),
+        ("OIDC_ROLES", "staff"),
+        ("OIDC_ROLES", "staff=boss"),
+        ("OIDC_ROLES", "=owner"),
+        ("OIDC_ONLY", "maybe"),
         ("ATTEMPTS_DAYS", "0"),
         ("PATROL_HOURS", "0"),
         ("FORGET_AFTER_DAYS", "0"),
@@ -213,6 +239,16 @@ def test_any_environment_is_read_or_refused_with_every_wrong_setting_named(
     alone = [line for name, value in environment.items() for line in wrong({name: value})]
     assert sorted(wrong(environment)) == sorted(alone)
     assert all(line.startswith(PREFIX) for line in alone)
+
+
+def test_what_is_said_of_an_identity_provider_must_be_enough() -> None:
+    assert refusals(OIDC_ONLY="yes") == ["ADMITONE_OIDC_ONLY needs ADMITONE_OIDC_ISSUER."]
+    issuer = {"OIDC_ISSUER": "https://id.example.org"}
+    assert refusals(**issuer, OIDC_ROLE_CLAIM="groups") == [
+        "ADMITONE_OIDC_ISSUER needs ADMITONE_OIDC_CLIENT_ID.",
+        "ADMITONE_OIDC_ROLE_CLAIM needs ADMITONE_OIDC_ROLES.",
+    ]
+    assert read(**issuer, OIDC_CLIENT_ID="admit-one").oidc_provider_name == "id.example.org"
 
 
 @pytest.mark.parametrize(

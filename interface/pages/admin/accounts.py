@@ -69,7 +69,7 @@ def create() -> ResponseReturnValue:
         except Invalid as invalid:
             errors = errors_of(invalid)
         else:
-            return _show_page(created, sign_in_url=services().sign_in_url(created)), 201
+            return _show_page(created, sign_in_url=_sign_in_url(created)), 201
     return _index_page(typed=typed, errors=errors), 422
 
 
@@ -133,6 +133,11 @@ def sign_in_link(account_id: UUID) -> ResponseReturnValue:
     return _show_page(account, sign_in_url=services().sign_in_url(account)), 201
 
 
+def _sign_in_url(account: Account) -> str | None:
+    """Returns the link for somebody new; None: they sign in by the provider."""
+    return None if services().settings.oidc_only else services().sign_in_url(account)
+
+
 def _account(account_id: UUID) -> Account:
     return services().accounts.by_id(account_id)
 
@@ -160,6 +165,7 @@ def _show_page(account: Account, *, sign_in_url: str | None = None, alert: str =
         sessions=current.sessions.all(account, now=current.now()),
         passkeys=current.passkeys.all(account),
         keys=current.accounts.keys_of(account),
+        is_only_by_provider=current.settings.oidc_only,
         now=current.now(),
         zone=user_time_zone(),
     )

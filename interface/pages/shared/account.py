@@ -215,6 +215,7 @@ def _page(
         passkeys=current.passkeys.all(account),
         can_add_passkeys=current.passkeys.are_possible,
         public_url=current.settings.public_url,
+        **_provider(account),
         sessions=current.sessions.all(account, now=current.now()),
         own_session=require_session().id,
         now=current.now(),
@@ -226,6 +227,19 @@ def _page(
         shortest_password=SHORTEST_PASSWORD,
         longest_password=LONGEST_PASSWORD,
     )
+
+
+def _provider(account: Account) -> dict[str, Any]:
+    """Returns what the page shows of the identity provider."""
+    current = services()
+    provider, settings = current.identity_provider, current.settings
+    if provider is None:
+        return {"provider": None, "is_only_by_provider": False}
+    return {
+        "provider": settings.oidc_provider_name,
+        "is_connected": current.identities.is_connected(account, provider.client.issuer),
+        "is_only_by_provider": settings.oidc_only,
+    }
 
 
 def _password_errors(account: Account) -> Errors:

@@ -36,7 +36,7 @@ def init_app(app: Flask) -> None:
 def current_session() -> Session | None:
     """Returns the session of this request's browser."""
     if "session" not in g:
-        token = request.cookies.get(_cookie_name(_SESSION))
+        token = request.cookies.get(cookie_name(_SESSION))
         current = services()
         g.session = current.sessions.find(token, now=current.now()) if token else None
     session: Session | None = g.session
@@ -113,21 +113,15 @@ def start_session(
         browser=browser_name(request.headers.get("User-Agent", "")),
         is_new_browser=browser_id is None,
     )
-    _set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
+    set_cookie(response, _SESSION, session.token, SESSION_LIFETIME)
     token = current.tokens.for_browser(account.id, browser_id or uuid4())
-    _set_cookie(response, _browser_cookie(account), token, BROWSER_LIFETIME)
+    set_cookie(response, _browser_cookie(account), token, BROWSER_LIFETIME)
     return response
 
 
 def end_session(response: AnyResponse) -> AnyResponse:
     """Removes the session's cookie."""
-    response.delete_cookie(
-        _cookie_name(_SESSION),
-        httponly=True,
-        secure=is_https(),
-        samesite="Lax",
-        path=public_path() or "/",
-    )
+    delete_cookie(response, _SESSION)
     return response
 
 
@@ -169,7 +163,7 @@ def _known_browser(account: Account) -> UUID | None:
     """Returns the id of this browser if the account has signed in here within a year."""
     for name in (_browser_cookie(account), _BROWSER):  # the second is that of earlier versions
         with suppress(InvalidToken):
-            token = request.cookies.get(_cookie_name(name), "")
+            token = request.cookies.get(cookie_name(name), "")
             account_id, browser_id = services().tokens.browser(token)
             if account_id == account.id:
                 return browser_id
@@ -181,9 +175,10 @@ def _browser_cookie(account: Account) -> str:
     return f"{_BROWSER}-{account.id.hex[:12]}"
 
 
-def _set_cookie(response: AnyResponse, name: str, value: str, lifetime: timedelta) -> None:
+def set_cookie(response: AnyResponse, name: str, value: str, lifetime: timedelta) -> None:
+    """Sets a cookie that no script reads, and that no other site's form brings along."""
     response.set_cookie(
-        _cookie_name(name),
+        cookie_name(name),
         value,
         max_age=lifetime,
         httponly=True,
@@ -193,7 +188,18 @@ def _set_cookie(response: AnyResponse, name: str, value: str, lifetime: timedelt
     )
 
 
-def _cookie_name(name: str) -> str:
+def delete_cookie(response: AnyResponse, name: str) -> None:
+    """Removes a cookie of ours."""
+    response.delete_cookie(
+        cookie_name(name),
+        httponly=True,
+        secure=is_https(),
+        samesite="Lax",
+        path=public_path() or "/",
+    )
+
+
+def cookie_name(name: str) -> str:
     """Returns the name of a cookie as browsers know it. They hold its prefix to `Secure`.
 
     `__Host-` promises more, and is only for the path /.

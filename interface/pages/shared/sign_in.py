@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
+from werkzeug.wrappers import Response
 
 from application.people.accounts import Account, AccountNotFound
 from application.people.authentication import Proof, WrongPassword
@@ -42,12 +43,18 @@ def sign_in_page(
     *, next_path: str | None, email: str = "", errors: dict[str, list[str]] | None = None
 ) -> str:
     """Returns the page with the sign-in form, which leads to `next_path`."""
+    current = services()
+    has_provider = current.identity_provider is not None
     return render_template(
         "sign_in.html",
         next_path=next_path,
         email=email,
         errors=errors or {},
-        has_passkeys=services().passkeys.are_possible,
+        has_passkeys=current.passkeys.are_possible,
+        provider=current.settings.oidc_provider_name if has_provider else None,
+        is_only_by_provider=current.settings.oidc_only,
+        # Most want to stay signed in there, so that is not done for them.
+        is_signed_out=request.args.get("notice") == "signed-out",
     )
 
 
@@ -65,7 +72,7 @@ def sign_in() -> ResponseReturnValue:
         except WrongPassword as refusal:
             loaded.errors["password"] = [refusal.detail]
         else:
-            return _signed_in(account, local_path(next_path), by=Proof.PASSWORD)
+            return sign_in_at_browser(account, local_path(next_path), by=Proof.PASSWORD)
     return sign_in_page(next_path=next_path, email=email, errors=loaded.errors), 422
 
 
@@ -86,7 +93,7 @@ def use_passkey() -> ResponseReturnValue:
     except PasskeyRefused as refusal:
         count_failure(WRONG_PASSKEYS)
         return sign_in_page(next_path=next_path, errors={"passkey": [refusal.detail]}), 422
-    return _signed_in(account, local_path(next_path), by=Proof.PASSKEY)
+    return sign_in_at_browser(account, local_path(next_path), by=Proof.PASSKEY)
 
 
 @blueprint.errorhandler(TooManySignIns)
@@ -118,15 +125,23 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
         account = current.accounts.sign_in(token, now=current.now())
     except InvalidToken:
         return _link_is_used_up()
-    return _signed_in(account, _first_page(account), by=Proof.LINK)
+    return sign_in_at_browser(account, _first_page(account), by=Proof.LINK)
 
 
 @blueprint.post("/sign-out")
 @signed_in
 def sign_out() -> ResponseReturnValue:
     """Signs out in this browser."""
-    services().sessions.end(require_session())
-    return auth.end_session(redirect(url_for("home.show"), 303))
+    session = require_session()
+    services().sessions.end(session)
+    notice = "signed-out" if _signs_in_by_provider(session.account) else None
+    return auth.end_session(redirect(url_for("home.show", notice=notice), 303))
+
+
+def _signs_in_by_provider(account: Account) -> bool:
+    current = services()
+    provider = current.identity_provider
+    return provider is not None and current.identities.is_connected(account, provider.client.issuer)
 
 
 def _first_page(account: Account) -> str:
@@ -137,7 +152,7 @@ def _first_page(account: Account) -> str:
     return url_for("home.show" if is_new or account.has_password else "account.access")
 
 
-def _signed_in(account: Account, path: str, *, by: Proof) -> ResponseReturnValue:
+def sign_in_at_browser(account: Account, path: str, *, by: Proof) -> Response:
     """Signs in at this browser, and leads to the path."""
     services().accounts.set_language(account, language_tag())
     return auth.start_session(redirect(path, 303), account, by=by)

@@ -13,6 +13,7 @@ from application.eventstore.mapper import JSONMapper
 from application.people import security_log
 from application.people.actor_names import actor_names
 from application.people.authentication import Proof, WrongPassword
+from application.people.identities import Identity
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
@@ -46,7 +47,7 @@ AUDIT = ("audit_accesses", "refused_attempts")
 PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = (
-    *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges"),
+    *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
     *("busy_calendars", "webhooks", "calendar_feeds"),
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
@@ -74,6 +75,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 GRANTED: dict[str, dict[str, str]] = {
     SERVICE: dict.fromkeys([*LOG, "projection_positions", "schema_steps", *VIEWS], "SELECT")
     | dict.fromkeys(["personal_data", "sessions", "calendar_feeds"], "SELECT INSERT DELETE")
+    | {"identities": "SELECT INSERT DELETE"}
     | {"passkeys": "SELECT INSERT DELETE", "passkey_challenges": "SELECT INSERT UPDATE DELETE"}
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
     | dict.fromkeys(OPERATIONS, "SELECT")
@@ -190,6 +192,10 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert service.passkeys.use(signed, now=NOW).id == account.id
     service.passkeys.rename(account, passkey.id, "Old phone")
     service.passkeys.remove(account, passkey.id)
+    service.identities.connect(account, issuer="https://id.example", subject="olivia", now=NOW)
+    olivia = Identity("https://id.example", "olivia", None, None, {})
+    assert service.identities.sign_in(olivia, now=NOW).id == account.id
+    service.identities.disconnect(account, issuer="https://id.example")
     key = service.accounts.create_key(account, name="tests", now=NOW)
     assert service.accounts.caller(key, now=NOW)
     calendar_id = desk.new_calendar()

@@ -62,6 +62,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0025_due_deliveries.sql",
         "0029_rebuilds_and_verifications.sql",
         "0032_passkeys.sql",
+        "0033_identities.sql",
         "0034_security_log.sql",
         "0036_least_privilege.sql",
         "0040_search_key.sql",

@@ -49,6 +49,31 @@ def test_a_new_sign_in_link_ends_the_one_before(admitone: Command, services: Ser
         services.accounts.account_behind(first[1])
 
 
+def test_where_people_sign_in_by_a_provider_only_a_link_has_to_break_the_glass(
+    admitone: Command, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = "https://id.example.org"
+    assert admitone("accounts", "connect", "a@example.org", "ada").err == (
+        "There is no such account.\n"
+    )
+    for name, value in {"ISSUER": issuer, "CLIENT_ID": "admit-one", "ONLY": "yes"}.items():
+        monkeypatch.setenv(f"ADMITONE_OIDC_{name}", value)
+    created = admitone("accounts", "create", "ada@example.org")
+    assert created.out == "ada@example.org signs in with id.example.org at http://127.0.0.1:8000\n"
+    refused = admitone("accounts", "sign-in-link", "ada@example.org")
+    assert refused[:] == (1, "", "People sign in here only by the sign-in service.\n")
+    assert SIGN_IN_LINK.fullmatch(
+        admitone("accounts", "sign-in-link", "ada@example.org", "--break-glass").out
+    )
+    account = services.accounts.by_email("ada@example.org")
+    connected = admitone("accounts", "connect", "ada@example.org", "subject-7")
+    assert connected.out == f"ada@example.org signs in by {issuer} now.\n"
+    assert services.identities.is_connected(account, issuer)
+    assert admitone("accounts", "connect", "ada@example.org", "subject-8").status == 1
+    assert admitone("accounts", "disconnect", "ada@example.org").status == 0
+    assert not services.identities.is_connected(account, issuer)
+
+
 def test_the_life_of_an_account_is_told_line_by_line(admitone: Command, owner: Owner) -> None:
     ada = ("accounts", "create", "ada@example.org", "--name", "Ada", "--role", "admin")
     assert admitone(*ada).status == 0
