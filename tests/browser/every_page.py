@@ -16,6 +16,7 @@ NOT_PAGES = {
     "health.ready",
     "metrics",
     "booking_confirmation.ics",
+    "links_pages.export",
     "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",
@@ -96,7 +97,10 @@ def _owner(demo: Demo) -> list[Place]:
         Place("share-archived", f"/settings/calendars/{demo.archived}/share", status=409),
         Place("links", "/links"),
         Place("links-none-match", "/links?q=nothing-like-this"),
+        Place("links-active", "/links?status=active"),
+        Place("links-revoke-all", "/links/revoke?matching=yes"),
         Place("link-active", f"/links/{demo.active}"),
+        Place("link-edit", f"/links/{demo.active}", prepare=_open_details),
         Place("link-replace", f"/links/{demo.active}/replace"),
         Place("links-revoke", f"/links/revoke?link={demo.active}&link={demo.batch[0]}"),
         Place("link-used", f"/links/{demo.used}"),
@@ -235,6 +239,10 @@ def _confirm_wrongly(page: Page) -> None:
             }"""
         )
     expect(page.get_by_text("That isn't your current password.")).to_be_visible()
+
+
+def _open_details(page: Page) -> None:
+    page.locator("summary").first.click()
 
 
 def _open_menu(page: Page) -> None:
