@@ -98,7 +98,8 @@ class LinkRow(LinkDetails):
 
 
 # The first two hold all that lists are ordered and filtered by, so that links which a filter leaves
-# out are never read. The third finds the link of a booking that was searched for.
+# out are never read. The third finds the link of a booking that was searched
+# for, the fourth the link that another one replaced.
 LINKS = Table(
     NAME,
     StoredLink,
@@ -108,6 +109,7 @@ LINKS = Table(
         "expiring": "(owner_id, expires_at, position)"
         " INCLUDE (link_id, calendar_id, redeemed_at, revoked_at)",
         "booking": "(booking_id) WHERE booking_id IS NOT NULL",
+        "replaced": "(replaced_by) WHERE replaced_by IS NOT NULL",
     },
 )
 BOOKINGS = Table(f"{NAME}_bookings", StoredBooking)
@@ -176,9 +178,10 @@ class LinkList(Projection):
         rows.change(BOOKINGS, event.originator_id).booking_status = BookingStatus.CANCELLED
 
 
+# Terms of the columns in the indexes `newest` and `expiring`.
 _UNUSED = "redeemed_at IS NULL AND revoked_at IS NULL"
 
-_WITH_STATUS = {
+WITH_STATUS = {
     LinkStatus.ACTIVE: f"{_UNUSED} AND expires_at > %(now)s",
     LinkStatus.REDEEMED: "redeemed_at IS NOT NULL",
     LinkStatus.EXPIRED: f"{_UNUSED} AND expires_at <= %(now)s",
@@ -188,7 +191,7 @@ _WITH_STATUS = {
 _STATUS = sql.SQL("CASE {} END").format(
     sql.SQL(" ").join(
         sql.SQL(f"WHEN {condition} THEN {status.value!r}")
-        for status, condition in _WITH_STATUS.items()
+        for status, condition in WITH_STATUS.items()
     )
 )
 
@@ -328,7 +331,7 @@ def links_of(
     # Only what is asked for: a plan that has to serve every question reads every link.
     asked = [condition for name, condition in conditions.items() if values[name] is not None]
     if status is not None:
-        asked.append(_WITH_STATUS[status])
+        asked.append(WITH_STATUS[status])
     parts = {
         "links": LINKS.identifier,
         "conditions": sql.SQL(" AND ").join(map(sql.SQL, asked)),

@@ -21,6 +21,7 @@ NOT_PAGES = {
     "identity_provider.come_back",
     "identity_provider.confirm",
     "identity_provider.sign_out",
+    "links_pages.export",
     "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",
@@ -101,7 +102,10 @@ def _owner(demo: Demo) -> list[Place]:
         Place("share-archived", f"/settings/calendars/{demo.archived}/share", status=409),
         Place("links", "/links"),
         Place("links-none-match", "/links?q=nothing-like-this"),
+        Place("links-active", "/links?status=active"),
+        Place("links-revoke-all", "/links/revoke?matching=yes"),
         Place("link-active", f"/links/{demo.active}"),
+        Place("link-edit", f"/links/{demo.active}", prepare=_open_details),
         Place("link-replace", f"/links/{demo.active}/replace"),
         Place("links-revoke", f"/links/revoke?link={demo.active}&link={demo.batch[0]}"),
         Place("link-used", f"/links/{demo.used}"),
@@ -255,6 +259,10 @@ def _draw_over_hours(page: Page) -> None:
     page.mouse.up()
     if page.locator(".drawn").count():  # not where the hours are a list
         expect(page.get_by_role("button", name="Block time")).to_be_focused()
+
+
+def _open_details(page: Page) -> None:
+    page.locator("summary").first.click()
 
 
 def _open_menu(page: Page) -> None:

@@ -51,12 +51,14 @@ def test_all_links_of_a_page_are_revoked_at_once(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar()
+    for recipient in ("Ada", "Grace"):
+        site.new_link(calendar_id, recipient=recipient)
     site.new_links(calendar_id, 2)
-    site.new_link(calendar_id, recipient="Ada")
     page = owner_page(calendar_id)
     page.get_by_label("Select all").check()
-    page.get_by_role("button", name="Revoke 3 links").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Revoke 3 links?")
+    expect(page.get_by_role("button", name="Revoke 2 links")).to_be_visible()
+    page.get_by_role("link", name="Revoke all 4 active links").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoke 4 links?")
     page.get_by_role("button", name="Revoke").click()
     expect(page.locator(".notice")).to_have_text("Links revoked.")
     assert site.get(f"/links?calendar_id={calendar_id}&status=active").json["items"] == []
@@ -87,24 +89,27 @@ def test_a_link_is_found_replaced_and_revoked(
     expect(page.get_by_label("Recipient")).to_have_value("Grace")
 
 
-def test_a_filter_applies_as_soon_as_it_is_selected(
+def test_the_list_follows_what_is_typed_and_keeps_its_tab(
     owner_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar()
     site.new_link(calendar_id, recipient="Ada")
-    revoked = site.new_link(calendar_id, recipient="Grace")
-    site.revoke(revoked)
+    site.revoke(site.new_link(calendar_id, recipient="Grace"))
     page = owner_page(calendar_id)
     expect(page.get_by_role("row")).to_have_count(3)
-    page.get_by_label("Status").select_option("Revoked")
+    page.get_by_label("Search").press_sequentially("grac")
     expect(page.get_by_role("row")).to_have_count(2)
     expect(page.get_by_role("link", name="Grace", exact=True)).to_be_visible()
-    expect(page.locator("#announcements")).to_have_text("1 link shown")
-    page.wait_for_url("**status=revoked**")
-    page.get_by_label("Status").select_option("Expired")
+    expect(page.locator("#announcements")).to_have_text("1 entry shown")
+    expect(page.get_by_label("Search")).to_be_focused()
+    page.wait_for_url("**q=grac**")
+    page.get_by_role("navigation", name="Status").get_by_role("link", name="Active").click()
     expect(page.get_by_text("No links match")).to_be_visible()
+    page.get_by_label("Search").fill("")
+    expect(page.get_by_role("link", name="Ada", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Active 1")).to_have_attribute("aria-current", "page")
     page.go_back()
-    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("link", name="Grace", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "color_scheme"), [(360, "dark")])
@@ -132,6 +137,7 @@ def test_links_are_accessible_and_fit(
         *(f"/links/{link_id}" for link_id in (used, revoked["id"], replaced["id"], active["id"])),
         f"/links/revoke?link={active['id']}",
         f"/links/{active['id']}/replace",
+        "/links/revoke?matching=yes",
     ):
         page.goto(path)
         must_be_accessible(page)

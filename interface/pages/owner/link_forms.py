@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,7 @@ from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
 from projections.open_slots import midnight
 from projections.views import link_list
 from projections.views.calendar_list import CalendarRow
+from projections.views.link_list import LinkRow
 
 DEFAULT_DAYS = DEFAULT_LINK_LIFE.days
 MOST_DAYS = LONGEST_LIFE.days
@@ -102,7 +103,7 @@ def typed_in(form: type[LinkForm | BatchForm]) -> dict[str, str | None]:
 
 def form_context() -> dict[str, Any]:
     """Returns the variables of a template with either form: a fresh id, and the days to choose."""
-    first_day, last_day = _selectable_days()
+    first_day, last_day = selectable_days()
     return {
         "zone": user_time_zone(),
         "form_id": new_form_id(),
@@ -147,10 +148,10 @@ def new_links(
     The booking form is filled in with the name and address of those with an address. What is said
     of others is for the owner alone.
     """
-    last_day = values.get("expires_on")
+    expires_on = values.get("expires_on")
     new = NewLink(
         note=values.get("note"),
-        expires_at=last_day and midnight(last_day + timedelta(days=1), ZoneInfo(zone)),
+        expires_at=expires_on and end_of_day(expires_on, zone),
         life=timedelta(days=values.get("expires_in_days", DEFAULT_DAYS)),
     )
     return [
@@ -161,6 +162,16 @@ def new_links(
         )
         for recipient in recipients
     ]
+
+
+def end_of_day(day: date, zone: str) -> datetime:
+    """Returns the midnight with which a day ends in a time zone."""
+    return midnight(day + timedelta(days=1), ZoneInfo(zone))
+
+
+def last_day(link: LinkRow, zone: str) -> date:
+    """Returns the last day in a time zone on which a link is valid, at least for a moment."""
+    return local_day(link.expires_at - timedelta(microseconds=1), zone)
 
 
 def new_form_id() -> str:
@@ -179,12 +190,12 @@ def form_key(content: str = "") -> str:
 
 def expiry_errors() -> dict[str, list[str]]:
     """Returns the error of the last day: the only field that the domain alone can refuse."""
-    first, last = (short_date_text(day) for day in _selectable_days())
+    first, last = (short_date_text(day) for day in selectable_days())
     message = Sentence("Choose a date from {first} to {last}.", first=first, last=last)
     return {"expires_on": [message]}
 
 
-def _selectable_days() -> tuple[date, date]:
+def selectable_days() -> tuple[date, date]:
     """Returns the first and the last day on which a new link can end."""
     today = local_day(services().now(), user_time_zone())
     return today, today + timedelta(days=MOST_DAYS - 1)

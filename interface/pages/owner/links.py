@@ -1,6 +1,7 @@
-"""The links of an owner: a list, one link, revoking and replacing."""
+"""The links of an owner: a list, one link, correcting, revoking and replacing."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,63 +12,126 @@ from marshmallow import Schema, fields, validate
 from application.commands.links import LARGEST_BATCH
 from application.people import personal_data
 from application.people.refused_attempts import MOST_KEPT
-from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, LinkRevoked
+from application.people.security_log import LINKS_EXPORTED
+from domain.errors import (
+    CalendarArchived,
+    Invalid,
+    LinkEnded,
+    LinkNotFound,
+    LinkRevoked,
+    Sentence,
+    StaleVersion,
+)
 from domain.link import LinkStatus
 from domain.offer import EVERYTHING
-from interface.pages.owner.link_forms import form_key, new_form_id
+from interface.pages.owner.csv_files import csv_file, spreadsheet_cell
+from interface.pages.owner.link_filters import (
+    Filters,
+    ListQuery,
+    batch_address,
+    counts_of,
+    first_links,
+    has_more_active,
+    list_address,
+    page_of,
+    read_query,
+)
+from interface.pages.owner.link_forms import (
+    end_of_day,
+    expiry_errors,
+    form_key,
+    last_day,
+    new_form_id,
+    selectable_days,
+)
 from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import for_role, require_session, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.web.fields import Text
+from interface.web.fields import Day, Text, in_utc
 from interface.web.problems import refusal_page
 from interface.web.request_context import services
-from interface.web.request_schemas import RevokeInput
-from projections.views import link_list
-from projections.views.link_list import LinkOrder, LinkRow
+from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON, RevokeInput
+from projections.views import link_list, link_overview
+from projections.views.link_list import LinkRow
 
 blueprint = Blueprint("links_pages", __name__)
 protect_from_csrf(blueprint)
 
-PAGE_SIZE = 25
+MOST_EXPORTED = 10_000
+CSV_TITLES = (
+    *("recipient", "email", "note", "reference", "calendar", "status", "created_at", "expires_at"),
+    *("url", "booked_by", "booked_email", "booking_start", "booking_status"),
+)
 
 
-class ListQuery(Schema):
-    """Filters of the list, and its part: `before` and `after` are positions in the log."""
+class LinkEdit(Schema):
+    """What can be corrected of a link that was issued."""
 
-    q = Text(longest=200, load_default=None)
-    status = fields.Enum(LinkStatus, by_value=True, load_default=None)
-    calendar = fields.UUID(load_default=None)
-    sort = fields.Enum(LinkOrder, by_value=True, load_default=LinkOrder.NEWEST)
-    before = fields.Integer(validate=validate.Range(0, 2**63 - 1), load_default=None)
-    after = fields.Integer(validate=validate.Range(0, 2**63 - 1), load_default=None)
+    recipient = Text(longest=LONGEST_PERSON, load_default=None)
+    note = Text(longest=LONGEST_NOTE, several_lines=True, load_default=None)
+    expires_on = Day(
+        required=True, error_messages={"required": Sentence("Choose a date in the future.")}
+    )
+    version = fields.Integer(required=True, validate=validate.Range(1, 2**31 - 1))
 
 
 @blueprint.get("/links")
 @for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows the list; a malformed address redirects to the whole of it."""
-    loaded = load(ListQuery(), {name: request.args.get(name) for name in ListQuery().fields})
-    if loaded.errors:
+    query = read_query(ListQuery())
+    if query is None:
         return redirect(url_for("links_pages.index"))
-    query = loaded.values
-    links, earlier, later = _page(query)
-    if not links and (query["before"] is not None or query["after"] is not None):
-        return redirect(_address(query))
+    entries, earlier, later = page_of(query)
+    if not entries and (query["before"] is not None or query["after"] is not None):
+        return redirect(list_address(query))
+    links = [entry for entry in entries if isinstance(entry, LinkRow)]
+    counts = counts_of(query)
     return render_template(
         "links/index.html",
-        links=links,
+        entries=entries,
         urls={link.id: url_of(link) for link in links if link.status is LinkStatus.ACTIVE},
         calendars=own_calendars(),
+        batch_address=partial(batch_address, query),
         query=query,
-        filtered=query["q"] or query["status"] or query["calendar"],
+        filtered=query["q"] or query["status"] or query["calendar"] or query["first"] is not None,
         has_active=any(link.status is LinkStatus.ACTIVE for link in links),
-        statuses=list(LinkStatus),
-        earlier=_address(query, after=links[0].position) if earlier else None,
-        later=_address(query, before=links[-1].position) if later else None,
+        tabs=[
+            (each, list_address(query | {"status": each}), counts.get(each))
+            for each in (None, *LinkStatus)
+        ],
+        active_count=counts.get(LinkStatus.ACTIVE),
+        all_address=list_address(query, "links_pages.ask_to_revoke", matching="yes"),
+        has_more_active=has_more_active(query, links, counts, pages=bool(earlier or later)),
+        csv_address=list_address(query, "links_pages.export"),
+        whole_list=list_address(query | {"first": None, "last": None}),
+        earlier=earlier,
+        later=later,
         zone=user_time_zone(),
+    )
+
+
+@blueprint.get("/links/export.csv")
+@for_role("owner")
+def export() -> ResponseReturnValue:
+    """Sends the links of the list as CSV, the first 10,000 in its order."""
+    query = read_query(Filters())
+    if query is None:
+        return redirect(url_for("links_pages.index"))
+    links = first_links(query, MOST_EXPORTED)
+    services().security_log.record(
+        LINKS_EXPORTED,
+        account_id=require_session().account.id,
+        details={"links": str(len(links))},
+    )
+    calendars = own_calendars()
+    return csv_file(
+        "links.csv",
+        CSV_TITLES,
+        [_csv_row(link, calendars[link.calendar_id].terms.name) for link in links],
     )
 
 
@@ -78,14 +142,50 @@ def show(link_id: UUID) -> ResponseReturnValue:
     return _link_page(link_id)
 
 
+@blueprint.post("/links/<uuid:link_id>")
+@for_role("owner")
+def change(link_id: UUID) -> ResponseReturnValue:
+    """Changes recipient, note and the last day of a link."""
+    link = own_link(link_id)
+    typed = {name: request.form.get(name) for name in LinkEdit().fields}
+    loaded = load(LinkEdit(), typed)
+    if loaded.errors:
+        return _link_page(link_id, typed=typed, errors=loaded.errors), 422
+    current, zone, values = services(), user_time_zone(), loaded.values
+    is_same_day = values["expires_on"] == last_day(link, zone)
+    try:
+        result = current.links.change(
+            link_id=link_id,
+            owner_id=require_session().account.id,
+            typed={"recipient": values["recipient"], "note": values["note"]},
+            expires_at=None if is_same_day else end_of_day(values["expires_on"], zone),
+            version=values["version"],
+            actor=auth.actor(),
+            now=current.now(),
+        )
+    except (LinkEnded, StaleVersion) as refusal:
+        page = _link_page(link_id, refusal.detail, typed=typed)
+        return refusal_page(page, refusal, owner=True)
+    except Invalid:
+        return _link_page(link_id, typed=typed, errors=expiry_errors()), 422
+    wait_until_visible(result, link_list.NAME)
+    return redirect(url_for("links_pages.show", link_id=link_id, notice="link-changed"), 303)
+
+
 @blueprint.get("/links/revoke")
 @for_role("owner")
 def ask_to_revoke() -> ResponseReturnValue:
-    """Asks for confirmation before links are revoked."""
-    active = [link for link in _selected(request.args) if link.status is LinkStatus.ACTIVE]
+    """Asks for confirmation before links are revoked: those named, or all active that match."""
+    if "matching" in request.args:
+        query = read_query(Filters())
+        if query is None:
+            return redirect(url_for("links_pages.index"))
+        active = first_links(query | {"status": LinkStatus.ACTIVE}, LARGEST_BATCH + 1)
+    else:
+        active = [link for link in _selected(request.args) if link.status is LinkStatus.ACTIVE]
     if not active:
         return redirect(url_for("links_pages.index", notice="nothing-to-revoke"))
-    return _revoke_form(active)
+    return _revoke_form(active[:LARGEST_BATCH], has_more=len(active) > LARGEST_BATCH)
 
 
 @blueprint.post("/links/revoke")
@@ -163,38 +263,34 @@ def replace(link_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("links_pages.show", link_id=new.id, notice="link-replaced"), 303)
 
 
-def _page(query: dict[str, Any]) -> tuple[Sequence[LinkRow], bool, bool]:
-    """Returns the links of a page, and whether there are earlier and later pages."""
-    current = services()
-    before, after = query["before"], query["after"]
-    links = link_list.links_of(
-        current.database,
-        require_session().account.id,
-        now=current.now(),
-        q=query["q"],
-        status=query["status"],
-        calendar_id=query["calendar"],
-        order=query["sort"],
-        before=before,
-        after=after,
-        limit=PAGE_SIZE + 1,
-    )
-    has_more = len(links) > PAGE_SIZE
-    if after is not None:
-        return links[-PAGE_SIZE:], has_more, True
-    return links[:PAGE_SIZE], before is not None, has_more
+def _csv_row(link: LinkRow, calendar: str) -> list[str]:
+    booking = link.booking
+    invitee = booking.invitee if booking else None
+    return [
+        spreadsheet_cell(link.recipient),
+        spreadsheet_cell(link.prefill.email if link.prefill else None),
+        spreadsheet_cell(link.note),
+        spreadsheet_cell(link.reference),
+        spreadsheet_cell(calendar),
+        link.status.value,
+        in_utc(link.issued_at),
+        in_utc(link.expires_at),
+        url_of(link) if link.status is LinkStatus.ACTIVE else "",
+        spreadsheet_cell(invitee.name if invitee else None),
+        spreadsheet_cell(invitee.email if invitee else None),
+        in_utc(booking.start) if booking else "",
+        booking.status.value if booking else "",
+    ]
 
 
-def _address(query: dict[str, Any], **place: Any) -> str:
-    """Returns the address of the list with these filters, at its start or at `place`."""
-    filters = {name: query[name] for name in ("q", "status", "calendar") if query[name]}
-    if query["sort"] is not LinkOrder.NEWEST:
-        filters["sort"] = query["sort"]
-    return url_for("links_pages.index", **filters, **place)
-
-
-def _link_page(link_id: UUID, refusal: str | None = None) -> str:
-    link = own_link(link_id)
+def _link_page(
+    link_id: UUID,
+    refusal: str | None = None,
+    *,
+    typed: dict[str, str | None] | None = None,
+    errors: dict[str, list[str]] | None = None,
+) -> str:
+    link, zone = own_link(link_id), user_time_zone()
     # The event that revokes a link is its last, and the text that belongs to it is the reason.
     last = personal_data.find(services().database, link_id, link.version)
     calendar = own_calendar(link.calendar_id)
@@ -215,14 +311,30 @@ def _link_page(link_id: UUID, refusal: str | None = None) -> str:
         attempts=attempts,
         most_attempts=MOST_KEPT,
         refusal=refusal,
-        zone=user_time_zone(),
+        replaces=link_overview.link_replaced_by(services().database, link_id),
+        typed={
+            "recipient": link.recipient,
+            "note": link.note,
+            "expires_on": last_day(link, zone).isoformat(),
+        }
+        | (typed or {}),
+        is_edited=typed is not None,
+        errors=errors or {},
+        selectable_days=selectable_days(),
+        zone=zone,
     )
 
 
-def _revoke_form(links: Sequence[LinkRow], errors: dict[str, list[str]] | None = None) -> str:
+def _revoke_form(
+    links: Sequence[LinkRow],
+    errors: dict[str, list[str]] | None = None,
+    *,
+    has_more: bool = False,
+) -> str:
     return render_template(
         "links/revoke.html",
         links=links,
+        has_more=has_more,
         calendars=own_calendars(),
         reason=request.form.get("reason"),
         errors=errors or {},

@@ -1,20 +1,19 @@
 """Sharing a calendar with several recipients at once: a form, a list of links, a CSV file."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from application.commands.links import LARGEST_BATCH
 from application.people.security_log import LINKS_EXPORTED
 from domain.errors import CalendarArchived, Invalid, LinkNotFound
 from domain.link import LinkStatus
+from interface.pages.owner.csv_files import csv_file, spreadsheet_cell
 from interface.pages.owner.link_forms import (
     BatchForm,
     expiry_errors,
@@ -36,9 +35,6 @@ from projections.views.link_list import LinkOrder, LinkRow
 
 blueprint = Blueprint("share_batch", __name__)
 protect_from_csrf(blueprint)
-
-# A spreadsheet treats a cell that begins with one of these as a formula.
-_FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the last four are full-width
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>/share/several")
@@ -124,24 +120,19 @@ def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseRetur
         account_id=require_session().account.id,
         details={"calendar": str(calendar_id), "links": str(len(links))},
     )
-    file = io.StringIO()
-    # All are in quotes: where a semicolon divides cells, one within a text does not.
-    writer = csv.writer(file, quoting=csv.QUOTE_ALL)
-    writer.writerow(("recipient", "email", "url", "expires_at"))
-    for link in links:
-        email = link.prefill.email if link.prefill else None
-        about = [spreadsheet_cell(text or "") for text in (link.recipient, email)]
-        writer.writerow((*about, url_of(link), in_utc(link.expires_at)))
-    return Response(
-        file.getvalue().encode("utf-8-sig"),  # Excel recognises UTF-8 by its byte order mark
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="links.csv"'},
+    return csv_file(
+        "links.csv",
+        ("recipient", "email", "url", "expires_at"),
+        [
+            (
+                spreadsheet_cell(link.recipient),
+                spreadsheet_cell(link.prefill.email if link.prefill else None),
+                url_of(link),
+                in_utc(link.expires_at),
+            )
+            for link in links
+        ],
     )
-
-
-def spreadsheet_cell(text: str) -> str:
-    """Returns the text, with a leading apostrophe where a spreadsheet would see a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _form(

@@ -14,6 +14,7 @@ NOTICES = {
     "links-revoked": _("Links revoked."),
     "nothing-to-revoke": _("Select at least one active link to revoke."),
     "link-revoked": _("Link revoked."),
+    "link-changed": _("Changes saved."),
     "link-replaced": _("Link replaced. The old link no longer works, so send the new one."),
     "booking-moved": _("Booking moved."),
     "booking-cancelled": _("Booking cancelled."),

@@ -25,7 +25,19 @@ async function copyField(field, copier) {
   }
   const isSpoken = note && note.getAttribute("role") === "status";
   if (note && !isSpoken) note.textContent = text;
+  if (copier?.dataset.done && text === field.dataset.copied) sayDone(copier);
   announce(text, isSpoken ? note : undefined);
+}
+
+// Says for a while on a link or button that what it offers was done.
+function sayDone(control) {
+  if (control.dataset.label) return;
+  control.dataset.label = control.textContent;
+  control.textContent = control.dataset.done;
+  setTimeout(() => {
+    control.textContent = control.dataset.label;
+    delete control.dataset.label;
+  }, 2000);
 }
 
 document.addEventListener("click", (event) => {

@@ -67,6 +67,7 @@ SHAPES = {
         link_list_v3_booking (booking_id) WHERE (booking_id IS NOT NULL)
         link_list_v3_expiring (owner_id, expires_at, "position") INCLUDE (link_id, calendar_id, redeemed_at, revoked_at)
         link_list_v3_newest (owner_id, "position" DESC) INCLUDE (link_id, calendar_id, expires_at, redeemed_at, revoked_at)
+        link_list_v3_replaced (replaced_by) WHERE (replaced_by IS NOT NULL)
         """,  # noqa: E501
     "link_list_v3_bookings": """
         booking_id uuid NOT NULL

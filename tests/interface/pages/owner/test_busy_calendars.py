@@ -15,7 +15,7 @@ URL = "https://93.184.216.34/private-3f9a/basic.ics"
 def test_a_calendar_is_added_shown_without_its_secret_and_removed(
     person: SignedIn, services: Services
 ) -> None:
-    assert f'href="{PAGE}"' in text(person.get("/settings/calendars"))
+    assert f'href="{PAGE}"' in text(person.get("/settings/connections"))
     answer = person.post(PAGE, {"url": f" {URL} ", "name": "Family"})
     assert answer.status_code == 303
     page = person.get(answer.headers["Location"])

@@ -17,7 +17,7 @@ def test_an_address_is_created_shown_and_revoked(
     person: SignedIn, owner: Owner, services: Services
 ) -> None:
     calendar_id = owner.new_calendar()
-    assert f'href="{PAGE}"' in text(person.get("/settings/calendars"))
+    assert f'href="{PAGE}"' in text(person.get("/settings/connections"))
     answer = person.post(PAGE, {"calendar_id": calendar_id, "detail": "busy"})
     assert answer.status_code == 303
     page = person.get(answer.headers["Location"])

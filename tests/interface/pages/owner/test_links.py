@@ -6,12 +6,23 @@ from typing import Any
 
 import pytest
 
-from interface.pages.owner import links as links_pages
+from interface.pages.owner import link_filters
 from tests.interface.pages.page_text import words
 from tests.support.clock import Clock
 from tests.support.examples import A_DAY, NINE, TEN
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
+
+
+@pytest.fixture(autouse=True)
+def time_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets time pass between requests: links of one moment are listed as issued together."""
+
+    def tick(clock: Clock) -> Any:
+        clock.advance(microseconds=1)
+        return clock.time
+
+    monkeypatch.setattr(Clock, "__call__", tick)
 
 
 def text(answer: Any) -> str:
@@ -100,7 +111,7 @@ def test_pages_lead_through_the_whole_list_and_back(
     sort: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(links_pages, "PAGE_SIZE", 3)
+    monkeypatch.setattr(link_filters, "PAGE_SIZE", 3)
     days = [50, 10, 40, 10, 30, 20, 10]
     for number, expires_in_days in enumerate(days):
         owner.new_link(calendar_id, recipient=f"L{number}", expires_in_days=expires_in_days)

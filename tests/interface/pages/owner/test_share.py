@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interface.bootstrap import Services
-from interface.pages.owner.share_batch import spreadsheet_cell
+from interface.pages.owner.csv_files import spreadsheet_cell
 from tests.support.clock import Clock
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn

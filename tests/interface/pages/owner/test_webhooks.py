@@ -35,7 +35,7 @@ def of(webhook: Webhook, action: str = "") -> str:
 def test_a_webhook_is_added_and_its_secret_is_shown_once(
     person: SignedIn, services: Services
 ) -> None:
-    assert f'href="{PAGE}"' in text(person.get("/settings/calendars"))
+    assert f'href="{PAGE}"' in text(person.get("/settings/connections"))
     added = person.post(PAGE, NEW)
     assert "It can't be shown again." in words(added)
     assert 'value="whsec_' in text(added)
