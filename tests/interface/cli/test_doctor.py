@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from application import schema
 from application.people import security_log
@@ -141,15 +142,15 @@ def test_evidence_that_is_not_as_recorded_is_named(admitone: Command, services: 
 
 
 def test_a_database_of_an_earlier_version_is_left_as_it_is(
-    admitone: Command, conninfo: str
+    admitone: Command, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newest = schema.all_steps()[-1]
-    with psycopg.connect(conninfo, autocommit=True) as conn:
+    conninfo, newest = new_database(), schema.all_steps()[-1]
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", conninfo)
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         conn.execute("DELETE FROM schema_steps WHERE name = %s", (newest,))
-    done = admitone("doctor")
+        done = admitone("doctor")
+        assert schema.missing_steps(conn) == [newest]
     assert found(done, "WRONG") == [f"The database lacks {newest}."]
-    with psycopg.connect(conninfo) as conn:
-        assert conn.execute("SELECT FROM schema_steps WHERE name = %s", (newest,)).rowcount == 0
 
 
 def test_a_database_that_does_not_answer_is_named(
