@@ -7,6 +7,7 @@ secret key, which is not in the database: a leaked database or backup signs no m
 import secrets
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from domain.errors import AdmitOneError
 
 SECRET_BYTES = 32
+MOST_REMEMBERED = 1_000
 _PREFIX = "whsec_"
 _PURPOSE = b"admitone.webhook"
 
@@ -30,6 +32,7 @@ class WebhookSecrets:
         """Takes the secret keys, newest first. The first one encrypts; all of them decrypt."""
         self._newest, *_ = ciphers = [Fernet(_derived(key)) for key in secret_keys]
         self._all = MultiFernet(ciphers)
+        self._decrypted = lru_cache(MOST_REMEMBERED)(self._decrypt)
 
     def encrypted(self, secret: str) -> str:
         """Returns the secret as it is stored."""
@@ -38,9 +41,12 @@ class WebhookSecrets:
     def decrypted(self, stored: str) -> str:
         """Returns the secret. Raises `SecretUnreadable`."""
         try:
-            return self._all.decrypt(stored).decode()
+            return self._decrypted(stored)
         except InvalidToken as error:
             raise SecretUnreadable from error
+
+    def _decrypt(self, stored: str) -> str:
+        return self._all.decrypt(stored).decode()
 
     def renewed(self, stored: str) -> str:
         """Returns what was stored, encrypted with the newest key unless it is already.

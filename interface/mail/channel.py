@@ -16,7 +16,7 @@ class MailChannel:
     """Sends mails, one after the other."""
 
     name = MAIL
-    at_once = 16
+    at_once = 32
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -100,6 +100,7 @@ def _templates() -> Environment:
         loader=PackageLoader("interface.mail"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -1,21 +1,23 @@
 """Speaks with a mail server: connects within its limits, logs in, and hands mails over."""
 
+import re
 import smtplib
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from socket import SHUT_RDWR
-from threading import Timer
-from typing import Any
+from typing import Any, cast
 
 from application.deliveries.sender import Failed, Refused
 from interface.mail.mail import Mail
+from interface.outgoing.timed_socket import Deadline, TimedSocket
 from interface.smtp_address import SmtpServer
 
-CONNECT_SECONDS = 10.0  # for each single answer of the server, too
+ANSWER_SECONDS = 10.0  # for each single answer of the server
 WHOLE_SECONDS = 30.0  # for all of a connection's beginning, and for all of a mail
+_MAIL, _RCPT, _DATA = "mail", "rcpt", "data"
+_GO_ON = 354
+_PERIOD = re.compile(rb"^\.", re.MULTILINE)
 
 Note = Callable[[str], object]
 
@@ -47,10 +49,12 @@ class SmtpConnection:
         Raises `Refused` if the server will never take it, and `Failed` for everything else.
         """
         try:
+            if self._smtp is not None and not self._smtp.is_alive():
+                self.close()
             if self._smtp is None:
                 self._smtp = _connected(self._server, self._host, self._ca_file, self._note)
-            with self._smtp.limited():
-                return _hand_over(self._smtp, mail)
+            self._smtp.limit()
+            return _hand_over(self._smtp, mail)
         except (Refused, Failed):
             self.close()
             raise
@@ -65,31 +69,62 @@ class SmtpConnection:
         """Ends the connection, if there is one."""
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
-            with suppress(smtplib.SMTPException, OSError), smtp.limited():
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.limit()
                 smtp.quit()
             smtp.close()
 
 
-class _Dialogue(smtplib.SMTP):
-    """A connection whose dialogue can be noted, without passwords and mails, and cut off."""
+class _Patience(Deadline):
+    """The moment by which a mail has to be handed over, and the time for each answer until then."""
 
-    def __init__(self, server: SmtpServer, host: str, note: Note | None, **options: Any) -> None:
+    def seconds_left(self) -> float:
+        """Returns the seconds for the next answer. Raises `TimeoutError` if none are left."""
+        return min(super().seconds_left(), ANSWER_SECONDS)
+
+
+class _Dialogue(smtplib.SMTP):
+    """A connection whose dialogue can be noted, without passwords and mails.
+
+    It ends in time, however slowly the server goes on talking.
+    """
+
+    def __init__(
+        self, server: SmtpServer, host: str, note: Note | None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """With `tls`, speaks TLS from the first byte."""
         self._note = note
         self._is_secret = False
-        options |= {"local_hostname": host, "timeout": CONNECT_SECONDS}
-        with self.limited():
-            super().__init__(server.host, server.port, **options)
+        self._tls = tls
+        super().__init__(server.host, server.port, local_hostname=host, timeout=ANSWER_SECONDS)
 
-    @contextmanager
-    def limited(self) -> Iterator[None]:
-        """Cuts the connection after 30 seconds, however slowly the server goes on talking."""
-        timer = Timer(WHOLE_SECONDS, self._cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+        patience = _Patience(WHOLE_SECONDS)
+        connected = TimedSocket.connected([host], port, patience)
+        if self._tls is not None:
+            try:
+                connected.encrypt(self._tls, host)
+            except OSError:
+                connected.close()
+                raise
+        return connected
+
+    def limit(self) -> None:
+        """Lets all that is said from now on end in time."""
+        if self.sock is not None:
+            self._timed_socket.limit(_Patience(WHOLE_SECONDS))
+
+    def is_alive(self) -> bool:
+        """Returns False if the server has closed the connection, or said that it will."""
+        return self.sock is not None and not self._timed_socket.has_news()
+
+    def start_encryption(self, context: ssl.SSLContext) -> None:
+        """Goes on over TLS. Raises `SMTPNotSupportedError` if the server can't."""
+        self.starttls(context=cast("ssl.SSLContext", _Encrypting(context)))
+
+    @property
+    def _timed_socket(self) -> TimedSocket:
+        return cast("TimedSocket", self.sock)
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         """Sends a command and notes it."""
@@ -112,36 +147,30 @@ class _Dialogue(smtplib.SMTP):
         finally:
             self._is_secret = False
 
-    def _cut(self) -> None:
-        sock = getattr(self, "sock", None)
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(SHUT_RDWR)
 
+class _Encrypting:
+    """Encrypts a `TimedSocket` where `smtplib` asks for a context to encrypt a socket."""
 
-class _TlsDialogue(_Dialogue, smtplib.SMTP_SSL):
-    """The same, with TLS from the first byte."""
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
 
-    def __init__(
-        self, server: SmtpServer, host: str, ca_file: Path | None, note: Note | None
-    ) -> None:
-        super().__init__(server, host, note, context=_tls(ca_file, verified=True))
+    def wrap_socket(self, connected: TimedSocket, server_hostname: str) -> TimedSocket:
+        """Begins TLS with this host. Raises `OSError`, also for a wrong certificate."""
+        connected.encrypt(self._context, server_hostname)
+        return connected
 
 
 def _connected(server: SmtpServer, host: str, ca_file: Path | None, note: Note | None) -> _Dialogue:
     """Connects and logs in, over TLS as the settings ask."""
-    if server.implicit_tls:
-        smtp: _Dialogue = _TlsDialogue(server, host, ca_file, note)
-    else:
-        smtp = _Dialogue(server, host, note)
+    tls = _tls(ca_file, verified=True) if server.implicit_tls else None
+    smtp = _Dialogue(server, host, note, tls)
     try:
-        with smtp.limited():
+        smtp.ehlo_or_helo_if_needed()
+        if not server.implicit_tls and (server.user or smtp.has_extn("starttls")):
+            smtp.start_encryption(_tls(ca_file, verified=bool(server.user)))
             smtp.ehlo_or_helo_if_needed()
-            if not server.implicit_tls and (server.user or smtp.has_extn("starttls")):
-                smtp.starttls(context=_tls(ca_file, verified=bool(server.user)))
-                smtp.ehlo_or_helo_if_needed()
-            if server.user:
-                smtp.login(server.user, server.password)
+        if server.user:
+            smtp.login(server.user, server.password)
     except (smtplib.SMTPException, OSError):
         smtp.close()
         raise
@@ -159,19 +188,36 @@ def _tls(ca_file: Path | None, *, verified: bool) -> ssl.SSLContext:
     return context
 
 
-def _hand_over(smtp: smtplib.SMTP, mail: Mail) -> str:
-    options = []
+def _hand_over(smtp: _Dialogue, mail: Mail) -> str:
+    """Hands a mail over and returns the server's answer.
+
+    Most servers take all commands at once (RFC 2920), which saves the way there and back for each.
+    """
+    options: list[str] = []
     if mail.has_international_address:
         if not smtp.has_extn("smtputf8"):
             raise Refused("The mail server does not take addresses with letters beyond ASCII.")
         options = ["SMTPUTF8", "BODY=8BITMIME"]
-    code, text = smtp.mail(mail.sender, options)
-    if code != 250:  # about this installation, not about this mail
-        raise Failed(_answer(code, text))
-    for step in (partial(smtp.rcpt, mail.recipient), partial(smtp.data, mail.content)):
-        code, text = step()
-        if not 200 <= code < 300:
-            raise (Refused if code >= 500 else Failed)(_answer(code, text))
+        smtp.command_encoding = "utf-8"
+    commands = [
+        (_MAIL, " ".join([f"FROM:{smtplib.quoteaddr(mail.sender)}", *options])),
+        (_RCPT, f"TO:{smtplib.quoteaddr(mail.recipient)}"),
+        (_DATA, ""),
+    ]
+    is_pipelining = smtp.has_extn("pipelining")
+    for command in commands if is_pipelining else ():
+        smtp.putcmd(*command)
+    for name, arguments in commands:
+        if not is_pipelining:
+            smtp.putcmd(name, arguments)
+        code, text = smtp.getreply()
+        if code != _GO_ON and not (name != _DATA and 200 <= code < 300):
+            # Of the sender and the server itself, only this installation is to blame.
+            raise (Refused if name == _RCPT and code >= 500 else Failed)(_answer(code, text))
+    smtp.send(_PERIOD.sub(b"..", mail.content) + b".\r\n")
+    code, text = smtp.getreply()
+    if not 200 <= code < 300:
+        raise (Refused if code >= 500 else Failed)(_answer(code, text))
     return _answer(code, text)
 
 

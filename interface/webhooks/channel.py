@@ -40,7 +40,7 @@ class WebhookChannel:
     """
 
     name = WEBHOOK
-    at_once = 16  # all of which wait for the first receiver that hangs
+    at_once = 32  # all of which wait for the first receiver that hangs
 
     def __init__(self, services: Services, silences: Silences | None = None) -> None:
         self._services = services

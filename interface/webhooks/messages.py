@@ -26,6 +26,7 @@ from projections.views.link_list import LinkBooking
 
 REFERENCE = "reference"
 TRIAL = "webhook.test"
+_LINK, _BOOKING = LinkOutput(), BookingOutput()
 
 
 def message_id(delivery: Delivery) -> str:
@@ -87,7 +88,7 @@ def _link(facts: Facts, delivery: Delivery, with_personal_data: bool) -> dict[st
                 invitee=Invitee.from_data(made and made.data),
             ),
         )
-    data: dict[str, Any] = LinkOutput().dump(details)
+    data: dict[str, Any] = _LINK.dump(details)
     return data
 
 
@@ -98,7 +99,7 @@ def _booking(
     typed = facts.texts_of(booking_id) if with_personal_data else {}
     reference = _typed(facts, facts.link(_link_id(delivery))).get(REFERENCE)
     row = booking_calendar.row_of(booking, facts.agreed_terms(booking), typed)
-    data: dict[str, Any] = BookingOutput().dump(row)
+    data: dict[str, Any] = _BOOKING.dump(row)
     return data | {REFERENCE: reference}
 
 

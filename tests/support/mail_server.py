@@ -1,6 +1,6 @@
 """A mail server that keeps what it gets and refuses what a test tells it to."""
 
-from asyncio import sleep
+from asyncio import run_coroutine_threadsafe, sleep
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ class MailServer:
     """The handler of the server. `refusals` answers as many recipients before mails are taken.
 
     It is `hesitating` for that many seconds before it takes a mail, and again before it says so.
+    With `pipelining`, it says that it takes several commands at once.
     """
 
     port: int
@@ -32,11 +33,28 @@ class MailServer:
     envelopes: list[tuple[str, list[str]]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     sessions: set[int] = field(default_factory=set)
+    pipelining: bool = False
+    connections: list[Any] = field(default_factory=list, repr=False)
 
     @property
     def address(self) -> SmtpServer:
         """The server as settings name it."""
         return SmtpServer(HOST, self.port)
+
+    async def handle_EHLO(  # noqa: N802 - a name of aiosmtpd
+        self,
+        server: Any,
+        session: Session,
+        envelope: Envelope,
+        hostname: str,
+        responses: list[str],
+    ) -> list[str]:
+        """Greets, and says what it can do."""
+        session.host_name = hostname
+        self.connections.append(server)
+        if self.pipelining:
+            responses.insert(1, "250-PIPELINING")
+        return responses
 
     async def handle_RCPT(  # noqa: N802 - a name of aiosmtpd
         self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -58,6 +76,16 @@ class MailServer:
         self.sessions.add(id(session))
         await sleep(self.hesitating)
         return f"250 OK, queued as {len(self.mails)}"
+
+    def hang_up(self) -> None:
+        """Closes all connections, and returns when they are closed."""
+
+        async def close() -> None:
+            for connection in self.connections:
+                connection.transport.abort()
+            await sleep(0.01)
+
+        run_coroutine_threadsafe(close(), self.connections[0].loop).result()
 
     def by_id(self) -> dict[str, list[EmailMessage]]:
         """Returns the mails by their ids."""

@@ -29,6 +29,8 @@ class OtherServer(ThreadingTCPServer):
         self.answer: Answer = lambda: [answer()]
         self.requests: list[str] = []
         self.bodies: list[bytes] = []
+        self.keeps_connections = False
+        self.connections = 0
         self.recording = Lock()
         self._tls = tls
         super().__init__((host, port), _Handler)
@@ -47,6 +49,7 @@ class OtherServer(ThreadingTCPServer):
     def get_request(self) -> tuple[socket, Any]:
         """Accepts a connection, with TLS if it was given a certificate."""
         accepted, client = super().get_request()
+        self.connections += 1
         if self._tls is not None:
             accepted = self._tls.wrap_socket(
                 accepted, server_side=True, do_handshake_on_connect=False
@@ -59,8 +62,11 @@ class _Handler(StreamRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError):  # the other side has gone
-            while self._answer_one().startswith("CONNECT "):
-                pass  # what comes through the tunnel is answered here too
+            # What comes through a tunnel is answered here too.
+            while (request := self._answer_one()) and (
+                self.server.keeps_connections or request.startswith("CONNECT ")
+            ):
+                pass
 
     def _answer_one(self) -> str:
         lines = []

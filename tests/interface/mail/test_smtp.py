@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from application.deliveries.sender import Failed
+from application.deliveries.sender import Failed, Refused
 from interface.mail import smtp
 from interface.mail.mail import Mail
 from interface.mail.smtp import SmtpConnection
@@ -112,6 +112,32 @@ def test_a_server_may_be_one_with_tls_from_the_first_byte(certificate: Path, mai
             SmtpConnection(address, "book.example.org").send(mail)
         connection = SmtpConnection(address, "book.example.org", ca_file=certificate)
         assert connection.send(mail) == "250 OK, queued as 1"
+        connection.close()
+
+
+def test_a_server_that_takes_several_commands_at_once_is_not_waited_for_between_them(
+    mail: Mail,
+) -> None:
+    lines: list[str] = []
+    with running_mail_server() as server:
+        server.pipelining = True
+        connection = SmtpConnection(server.address, "book.example.org", note=lines.append)
+        assert connection.send(mail) == "250 OK, queued as 1"
+        assert [line.split()[0] for line in lines[-7:]] == [">", ">", ">", "<", "<", "<", "<"]
+        server.refusals += ["550 No such user"]
+        with pytest.raises(Refused, match="550 No such user"):
+            connection.send(mail)
+        assert connection.send(mail) == "250 OK, queued as 2"
+        connection.close()
+    assert [sent["To"] for sent in server.mails] == ["ada@example.org"] * 2
+
+
+def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again(mail: Mail) -> None:
+    with running_mail_server() as server:
+        connection = SmtpConnection(server.address, "book.example.org")
+        connection.send(mail)
+        server.hang_up()
+        assert connection.send(mail) == "250 OK, queued as 2"
         connection.close()
 
 
