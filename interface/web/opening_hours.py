@@ -5,10 +5,11 @@ Whatever our own pages print is read as what it says, in every language that the
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
-from domain.booking_rules import Hours
+from domain.booking_rules import WEEKDAYS, Hours
 from domain.wall_clock import minute_of_day
 
 CLOSED = "closed"
@@ -19,6 +20,7 @@ _OPEN = {
 _END_OF_DAY = "24:00"
 _LONGEST_NIGHT = 720  # minutes. Longer ones are rather mistakes such as 12–9, meant as 12–21.
 _A_DAY = 1440
+_NEIGHBOURS = tuple(pairwise((*WEEKDAYS, WEEKDAYS[0])))
 
 _TIME = r"""(?:
     (?P<{0}_hour>\d{{1,2}})
@@ -76,6 +78,27 @@ def split_at_midnight(hours: Hours) -> SplitHours:
         ),
         tuple(("00:00", closes) for opens, closes in hours if is_night(opens, closes)),
     )
+
+
+def split_nights(weekly: Mapping[str, Hours]) -> dict[str, Hours]:
+    """Returns weekly hours with each night cut in two: the rest is in the following weekday."""
+    parts = {day: split_at_midnight(weekly.get(day, ())) for day in WEEKDAYS}
+    return {
+        day: parts[before].after_midnight + parts[day].until_midnight for before, day in _NEIGHBOURS
+    }
+
+
+def joined_nights(weekly: Mapping[str, Hours]) -> dict[str, Hours]:
+    """Returns weekly hours as people write them: a night stands where it begins."""
+    joined = {day: tuple(sorted(weekly.get(day, ()))) for day in WEEKDAYS}
+    for day, following in _NEIGHBOURS:
+        evening, morning = joined[day][-1:], joined[following][:1]
+        if evening and morning and evening[0][1] == _END_OF_DAY and morning[0][0] == "00:00":
+            opens, closes = evening[0][0], morning[0][1]
+            if is_night(opens, closes):
+                joined[day] = (*joined[day][:-1], (opens, closes))
+                joined[following] = joined[following][1:]
+    return joined
 
 
 def is_night(opens: str, closes: str) -> bool:

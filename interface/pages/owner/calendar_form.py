@@ -21,8 +21,10 @@ from interface.web.opening_hours import (
     UnreadableHours,
     hours_text,
     is_night,
+    joined_nights,
     parse_hours,
     split_at_midnight,
+    split_nights,
 )
 from interface.web.request_schemas import CalendarInput
 from interface.web.time_zone_lookup import resolve_time_zone
@@ -170,10 +172,8 @@ class CalendarForm:
             numbers |= _texts_with_unit(name, number) if name in UNIT_OF else {name: str(number)}
         if rules.start_increment_minutes == rules.duration_minutes:
             numbers["start_increment_minutes"] = ""
-        weekly = {
-            field: hours_text(rules.availability.weekly.get(day, ()))
-            for day, field in WEEKLY.items()
-        }
+        hours = joined_nights(rules.availability.weekly)
+        weekly = {field: hours_text(hours[day]) for day, field in WEEKLY.items()}
         return cls(
             {name: getattr(terms, name) for name in WORDS}
             | {"time_zone": rules.time_zone}
@@ -333,11 +333,6 @@ def _without_nights(availability: Availability) -> Availability:
 
     The day after an override with a night gets an override, too, with its weekly hours.
     """
-    weekly, nights = dict[str, Hours](), dict[str, Hours]()
-    for number, day in enumerate(WEEKDAYS):
-        weekly[day], nights[WEEKDAYS[(number + 1) % 7]] = split_at_midnight(
-            availability.weekly[day]
-        )
     overrides, later = dict[str, Hours](), dict[date, Hours]()
     for text, hours in availability.overrides.items():
         overrides[text], night = split_at_midnight(hours)
@@ -345,9 +340,12 @@ def _without_nights(availability: Availability) -> Availability:
         if night and day_before and day_before < date.max:
             later[day_before + _DAY] = night
     # That night takes the place of the one before the weekday.
-    usual = Availability(weekly, overrides)
+    own = {
+        day: split_at_midnight(hours).until_midnight for day, hours in availability.weekly.items()
+    }
+    usual = Availability(own, overrides)
     return Availability(
-        {day: nights[day] + hours for day, hours in weekly.items()},
+        split_nights(availability.weekly),
         overrides | {day.isoformat(): night + usual.hours_on(day) for day, night in later.items()},
     )
 

@@ -4,14 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.booking_rules import Hours
+from domain.booking_rules import WEEKDAYS, Hours
 from domain.wall_clock import minute_of_day
 from interface import i18n
 from interface.web.opening_hours import (
     UnreadableHours,
     hours_text,
+    joined_nights,
     parse_hours,
     split_at_midnight,
+    split_nights,
 )
 from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
 
@@ -150,6 +152,27 @@ def test_a_night_is_cut_in_two_at_midnight(
     text: str, until_midnight: Hours, after_midnight: Hours
 ) -> None:
     assert split_at_midnight(parse_hours(text)) == (until_midnight, after_midnight)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(WEEKDAYS, DAYS)))
+@settings(deadline=None)
+def test_nights_that_are_shown_joined_are_split_into_the_same_hours(week: dict[str, Hours]) -> None:
+    assert split_nights(joined_nights(week)) == week
+
+
+def test_a_night_stands_where_it_begins() -> None:
+    week: dict[str, Hours] = {
+        "monday": (("00:00", "01:00"), ("20:00", "24:00")),
+        "tuesday": (("00:00", "02:00"), ("02:00", "03:00")),
+        "saturday": (("00:00", "24:00"),),
+        "sunday": (("00:00", "10:00"), ("23:00", "24:00")),
+    }
+    assert {day: hours for day, hours in joined_nights(week).items() if hours} == {
+        "monday": (("20:00", "02:00"),),
+        "tuesday": (("02:00", "03:00"),),
+        "saturday": (("00:00", "24:00"),),
+        "sunday": (("00:00", "10:00"), ("23:00", "01:00")),
+    }
 
 
 @given(st.text(max_size=40))

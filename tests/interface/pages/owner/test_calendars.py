@@ -127,6 +127,11 @@ def test_a_night_goes_on_in_the_following_day(person: SignedIn, owner: Owner) ->
         "2026-12-25": [["00:00", "01:00"], ["20:00", "24:00"]],
         "2026-12-26": [["00:00", "01:00"]],
     }
+    shown = filled_in(person.get(f"{CALENDARS}/{the_calendar(owner)['id']}"))
+    assert shown["availability.weekly.monday"] == ["22:00–02:00"]
+    assert shown["availability.weekly.tuesday"] == ["09:00–12:00"]
+    assert shown["availability.weekly.sunday"] == ["23:00–01:00"]
+    assert "Mon 22:00–02:00 Tue 09:00–12:00" in words(person.get(CALENDARS))
 
 
 def test_holidays_are_one_row_from_the_first_to_the_last_day(
