@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from domain.booking_rules import WEEKDAYS
 from tests.browser.site import Site
@@ -68,8 +68,8 @@ def test_the_menu_is_used_with_the_keyboard_alone(page: Page, site: Site, email:
     expect(page.get_by_role("button", name="Actions for Intro call")).to_be_focused()
     page.keyboard.press("Enter")
     expect(menu.get_by_role("link", name="Share")).to_be_focused()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    for _ in range(3):
+        page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Archive Intro call?")
     page.get_by_role("button", name="Archive").click()
@@ -96,6 +96,38 @@ def test_the_menu_opens_beside_its_button_on_a_scrolled_page(
     assert page.evaluate("scrollY") > 0
     gap = max(beside["y"] - at["y"] - at["height"], at["y"] - beside["y"] - beside["height"])
     assert 0 <= gap <= 8
+
+
+def test_unsaved_changes_are_not_lost_without_a_question(
+    page: Page, site: Site, email: str
+) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    site.sign_in(page, email)
+    page.goto(f"{CALENDARS}/new")
+    page.get_by_label("Name", exact=True).fill("Intro")
+    page.get_by_label("Name", exact=True).fill("")
+    page.get_by_label("Copy hours from").select_option("tuesday")  # nothing to save
+    page.get_by_role("link", name="Links", exact=True).click()
+    page.wait_for_url("**/links")
+    page.goto(f"{CALENDARS}/new")
+    page.get_by_label("Monday", exact=True).fill("soon")
+    with page.expect_event("dialog"):
+        page.get_by_role("link", name="Links", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("Intro call")
+    page.get_by_role("button", name="Create calendar").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    with page.expect_event("dialog"):  # what was sent back isn't saved either
+        page.get_by_role("link", name="Links", exact=True).click()
+    page.get_by_label("Monday", exact=True).fill("9-12")
+    page.get_by_role("button", name="Create calendar").click()
+    expect(page.get_by_role("status").first).to_have_text("Calendar created.")
+    assert asked == ["beforeunload"] * 2
 
 
 def test_two_tabs_see_each_other_s_changes(page: Page, site: Site, email: str) -> None:

@@ -58,7 +58,9 @@ def conflict(
 def _text(form: CalendarForm, part: str) -> str:
     """Returns the text of a part of the form, to compare."""
     if part == _OVERRIDES:
-        return "; ".join(f"{row.date} {row.hours}" for row in form.overrides)
+        return "; ".join(
+            f"{row.date}{row.until and f'–{row.until}'} {row.hours}" for row in form.overrides
+        )
     return " ".join(form.typed[field] for field in _PARTS[part])
 
 

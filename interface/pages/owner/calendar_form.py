@@ -1,19 +1,31 @@
 """The form of a calendar: its terms as texts in fields, and back."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from werkzeug.datastructures import MultiDict
 
-from domain.booking_rules import WEEKDAYS, BookingRules, Hours
+from domain.booking_rules import WEEKDAYS, Availability, BookingRules, Hours
 from domain.calendar import NUMBER_LIMITS, CalendarTerms
 from domain.errors import Invalid, Sentence
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared.forms import errors_of, load
 from interface.web.calendar_mapping import new_terms
-from interface.web.opening_hours import CLOSED, UnreadableHours, hours_text, parse_hours
+from interface.web.opening_hours import (
+    CLOSED,
+    UnreadableHours,
+    hours_text,
+    is_night,
+    joined_nights,
+    parse_hours,
+    split_at_midnight,
+    split_nights,
+)
 from interface.web.request_schemas import CalendarInput
 from interface.web.time_zone_lookup import resolve_time_zone
 
@@ -22,6 +34,8 @@ Errors = dict[str, list[str]]
 WORDS = ("name", "location", "description", "contact")
 WEEKLY = {day: f"availability.weekly.{day}" for day in WEEKDAYS}
 BLANK_OVERRIDES = 3
+MOST_DAYS_IN_A_ROW = 366
+_DAY = timedelta(days=1)
 
 _OFFICE_HOURS: Hours = (("09:00", "17:00"),)
 NUMBERS = (
@@ -68,13 +82,41 @@ _NOT_WHOLE = _("Enter a whole number.")
 _UNREADABLE = _("Enter hours such as 9:00–12:00, 13:00–17:00, or leave the field empty.")
 _NO_DATE = _("Choose a date for these hours.")
 _TWICE = _("This date appears twice.")
+_BACKWARDS = _("The last day must not be before the first.")
+_LAST_ALONE = _("Choose a first day, too.")
 
 
 class Override(NamedTuple):
-    """A row of the form: a date, and the hours that replace those of its weekday."""
+    """A row of the form: a date or several, and the hours that replace those of their weekdays.
+
+    `until` is the last of several dates, else empty.
+    """
 
     date: str
     hours: str
+    until: str = ""
+
+    @property
+    def dates(self) -> list[str]:
+        """Returns all dates; only the first if the last one can't be used."""
+        if self.fault:
+            return [self.date]
+        first, last = date.fromisoformat(self.date), date.fromisoformat(self.until or self.date)
+        return [(first + n * _DAY).isoformat() for n in range((last - first).days + 1)]
+
+    @property
+    def fault(self) -> str | None:
+        """Returns what is wrong with the dates, apart from what the domain itself checks."""
+        if not self.date:
+            return _LAST_ALONE if self.until else _NO_DATE
+        first, last = _date(self.date), _date(self.until or self.date)
+        if first is None or last is None:
+            return Sentence("Must be a real date, written as YYYY-MM-DD.")
+        if last < first:
+            return _BACKWARDS
+        if (last - first).days >= MOST_DAYS_IN_A_ROW:
+            return Sentence("Must have at most {most} dates.", most=MOST_DAYS_IN_A_ROW)
+        return None
 
 
 class ParsedTerms(NamedTuple):
@@ -130,26 +172,22 @@ class CalendarForm:
             numbers |= _texts_with_unit(name, number) if name in UNIT_OF else {name: str(number)}
         if rules.start_increment_minutes == rules.duration_minutes:
             numbers["start_increment_minutes"] = ""
-        weekly = {
-            field: hours_text(rules.availability.weekly.get(day, ()))
-            for day, field in WEEKLY.items()
-        }
+        hours = joined_nights(rules.availability.weekly)
+        weekly = {field: hours_text(hours[day]) for day, field in WEEKLY.items()}
         return cls(
             {name: getattr(terms, name) for name in WORDS}
             | {"time_zone": rules.time_zone}
             | numbers
             | weekly,
-            tuple(
-                Override(date, hours_text(hours) or gettext("closed"))
-                for date, hours in sorted(rules.availability.overrides.items())
-            ),
+            tuple(_rows_of(rules.availability.overrides)),
         )
 
     @classmethod
     def sent(cls, form: MultiDict[str, str]) -> "CalendarForm":
         """Returns the form as a browser sent it."""
-        rows = zip(form.getlist("override_date"), form.getlist("override_hours"), strict=False)
-        overrides = tuple(Override(date.strip(), hours.strip()) for date, hours in rows)
+        columns = (form.getlist(f"override_{name}") for name in ("date", "hours", "until"))
+        rows = zip_longest(*columns, fillvalue="")
+        overrides = tuple(Override(*(text.strip() for text in row)) for row in rows)
         return cls(
             {name: form.get(name, "") for name in FIELDS},
             tuple(row for row in overrides if any(row)),
@@ -171,7 +209,7 @@ class CalendarForm:
         terms, errors = _load_terms(self._values())
         if not self.typed.get("start_increment_minutes", "").strip():
             errors.pop("start_increment_minutes", None)  # it follows the duration
-        errors |= dict(self._faults())
+        errors = self._at_rows(errors) | dict(self._faults())
         return ParsedTerms(None if errors else terms, errors)
 
     def parse_rules(self) -> ParsedRules:
@@ -186,15 +224,21 @@ class CalendarForm:
     def _values(self) -> dict[str, Any]:
         """Returns the fields as the API takes them, without those that can't be read."""
         numbers = {name: number for name in NUMBERS if (number := self._number(name)) is not None}
-        weekly = {day: _hours(self.typed.get(field, "")) for day, field in WEEKLY.items()}
-        overrides = {row.date: _hours(row.hours) or () for row in self.overrides if row.date}
+        weekly = {day: _hours(self.typed.get(field, "")) or () for day, field in WEEKLY.items()}
+        overrides = {
+            each: _hours(row.hours) or ()
+            for row in self.overrides
+            if row.date
+            for each in row.dates
+        }
+        availability = _without_nights(Availability(weekly, overrides))
         return {
             **{name: self.typed.get(name, "") for name in WORDS},
             "time_zone": resolve_time_zone(self.typed.get("time_zone", "")),
             **numbers,
             "availability": {
-                "weekly": {day: hours for day, hours in weekly.items() if hours},
-                "overrides": overrides,
+                "weekly": {day: hours for day, hours in availability.weekly.items() if hours},
+                "overrides": availability.overrides,
             },
         }
 
@@ -207,14 +251,29 @@ class CalendarForm:
         for field in WEEKLY.values():
             if faults := _faults_of_hours(self.typed.get(field, "")):
                 yield field, faults
-        dates = [row.date for row in self.overrides]
+        times = Counter(each for row in self.overrides for each in row.dates)
         for row in self.overrides:
-            if not row.date:
-                yield override_field(row.date), [_NO_DATE]
-            elif dates.count(row.date) > 1:
+            if row.fault:
+                yield override_field(row.date), [row.fault]
+            elif any(times[each] > 1 for each in row.dates):
                 yield override_field(row.date), [_TWICE]
             elif faults := _faults_of_hours(row.hours):
                 yield override_field(row.date), faults
+
+    def _at_rows(self, errors: Errors) -> Errors:
+        """Returns the errors with those of each date at its row, or at that of the night before."""
+        rows = {each: row for row in reversed(self.overrides) for each in reversed(row.dates)}
+        moved: Errors = {}
+        for field, sentences in errors.items():
+            day = _date(field.removeprefix(override_field("")))
+            row = (
+                day
+                and day > date.min
+                and (rows.get(day.isoformat()) or rows.get((day - _DAY).isoformat()))
+            )
+            at = override_field(row.date) if row else field
+            moved[at] = list(dict.fromkeys(moved.get(at, []) + sentences))
+        return moved
 
     def _faults_of_numbers(self) -> Iterator[tuple[str, list[str]]]:
         for name in NUMBERS:
@@ -242,6 +301,53 @@ class CalendarForm:
 def override_field(date: str) -> str:
     """Returns the field under which errors of a date's hours are listed."""
     return f"availability.overrides.{date}"
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-12-24") else None
+    except ValueError:
+        return None
+
+
+def _rows_of(overrides: Mapping[str, Hours]) -> Iterator[Override]:
+    """Yields a row for each run of dates that follow one another with the same hours."""
+    dates = sorted(overrides)
+    first = 0
+    for number, each in enumerate(dates):
+        hours = overrides[each]
+        following = dates[number + 1] if number + 1 < len(dates) else None
+        goes_on = (
+            following == (date.fromisoformat(each) + _DAY).isoformat()
+            and overrides[following] == hours
+            and number + 1 - first < MOST_DAYS_IN_A_ROW
+        )
+        if not goes_on:
+            until = each if number > first else ""
+            yield Override(dates[first], hours_text(hours) or gettext("closed"), until)
+            first = number + 1
+
+
+def _without_nights(availability: Availability) -> Availability:
+    """Returns the availability with nights such as 22:00–02:00 split over two days.
+
+    The day after an override with a night gets an override, too, with its weekly hours.
+    """
+    overrides, later = dict[str, Hours](), dict[date, Hours]()
+    for text, hours in availability.overrides.items():
+        overrides[text], night = split_at_midnight(hours)
+        day_before = _date(text)
+        if night and day_before and day_before < date.max:
+            later[day_before + _DAY] = night
+    # That night takes the place of the one before the weekday.
+    own = {
+        day: split_at_midnight(hours).until_midnight for day, hours in availability.weekly.items()
+    }
+    usual = Availability(own, overrides)
+    return Availability(
+        split_nights(availability.weekly),
+        overrides | {day.isoformat(): night + usual.hours_on(day) for day, night in later.items()},
+    )
 
 
 def _load_terms(values: dict[str, Any]) -> tuple[CalendarTerms, Errors]:
@@ -279,7 +385,7 @@ def _faults_of_hours(text: str) -> list[str]:
     return [
         _ends_before_it_starts(opens, closes)
         for opens, closes in hours
-        if closes < opens < _END_OF_DAY
+        if closes < opens < _END_OF_DAY and not is_night(opens, closes)
     ]
 
 

@@ -4,7 +4,7 @@ from domain.booking_rules import WEEKDAYS, Hours
 from interface.i18n import gettext, weekday_name
 from interface.i18n import mark_for_translation as _
 from interface.pages.owner.calendar_form import WEEKLY
-from interface.web.opening_hours import hours_text
+from interface.web.opening_hours import hours_text, joined_nights
 
 _LABELS = {
     "name": _("Name"),
@@ -44,9 +44,10 @@ def weekly_lines(weekly: dict[str, Hours]) -> list[str]:
     """Returns weekly hours as lines such as Mon–Fri 09:00–17:00; equal neighbours share one."""
     lines: list[str] = []
     start = 0
+    weekly = joined_nights(weekly)
     for number, day in enumerate(WEEKDAYS):
-        hours = weekly.get(day, ())
-        if number < 6 and weekly.get(WEEKDAYS[number + 1], ()) == hours:
+        hours = weekly[day]
+        if number < 6 and weekly[WEEKDAYS[number + 1]] == hours:
             continue
         if hours:
             first, last = (weekday_name(n, short=True) for n in (start, number))

@@ -1,5 +1,6 @@
 """The calendars of an owner: a list, the form of each, and archiving."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from application.eventstore.event_sourced_application import Written
 from domain.booking_rules import WEEKDAYS
-from domain.calendar import Calendar, CalendarTerms
+from domain.calendar import LONGEST_NAME, Calendar, CalendarTerms
 from domain.errors import CalendarArchived, StaleVersion
+from interface.i18n import gettext
 from interface.pages.owner.calendar_conflict import conflict
 from interface.pages.owner.calendar_form import (
     FIELDS,
@@ -49,8 +51,11 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/settings/calendars/new")
 @for_role("owner")
 def create() -> ResponseReturnValue:
-    """Shows the form for a new calendar."""
-    return _form_page(CalendarForm.blank(require_session().account.time_zone or ""))
+    """Shows the form for a new calendar, blank or with the terms of another one."""
+    original = request.args.get("like", type=UUID)
+    if original is None:
+        return _form_page(CalendarForm.blank(require_session().account.time_zone or ""))
+    return _form_page(CalendarForm.of(_terms_of_copy(own_calendar(original).terms)))
 
 
 @blueprint.post("/settings/calendars/new")
@@ -150,6 +155,11 @@ def _page_of_helper_button(
         case _:
             return None
     return _form_page(form, calendar_id=calendar_id, version=_version_sent())
+
+
+def _terms_of_copy(terms: CalendarTerms) -> CalendarTerms:
+    name = gettext("Copy of %(name)s") % {"name": terms.name}
+    return replace(terms, name=name[:LONGEST_NAME])
 
 
 def _conflict_page(yours: CalendarTerms, calendar_id: UUID) -> ResponseReturnValue:

@@ -161,4 +161,21 @@ if (zoned) {
   }
 }
 const guess = document.querySelector("input[data-guess-zone]");
-if (guess && !guess.value) guess.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+if (guess && !guess.value) {
+  guess.value = guess.defaultValue = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+}
+
+// Asks before changes in a form are lost. A form that was sent back has changes from the beginning.
+const guarded = document.querySelector("form[data-guard]");
+if (guarded) {
+  const isChanged = ({ value, defaultValue, options }) =>
+    options ? isReselected([...options]) : value !== defaultValue;
+  const isReselected = (options) =>
+    options.some((option) => option.defaultSelected) &&
+    options.some((option) => option.selected !== option.defaultSelected);
+  const hasChanges = () => guarded.dataset.guard === "unsaved" || [...guarded.elements]
+    .some((field) => field.name && !field.matches("button, [data-not-saved]") && isChanged(field));
+  addEventListener("beforeunload", (event) => {
+    if (!guarded.dataset.sent && hasChanges()) event.preventDefault();
+  });
+}

@@ -42,12 +42,12 @@ def test_the_list_shows_what_can_be_booked_and_when(person: SignedIn, owner: Own
     assert "Fri" not in page
 
 
-def test_each_calendar_has_a_menu_with_share_edit_and_archive(
+def test_each_calendar_has_a_menu_of_what_can_be_done_with_it(
     person: SignedIn, calendar_id: str
 ) -> None:
     page = text(person.get(CALENDARS))
     menu = page[page.index("popover class") : page.index("</ul>", page.index("popover class"))]
-    assert re.findall(r">(\w+)</a>", menu) == ["Share", "Edit", "Archive"]
+    assert re.findall(r">(\w+)</a>", menu) == ["Share", "Edit", "Duplicate", "Archive"]
     share = f'href="{CALENDARS}/{calendar_id}/share"'
     assert page.count(share) == 2
     assert '<dialog id="share-dialog" aria-labelledby="share-title">' in page
@@ -101,6 +101,94 @@ def test_hours_are_read_as_people_write_them(person: SignedIn, owner: Owner) -> 
         "2027-01-04": [],
     }
     assert calendar["minimum_notice_minutes"] == 2880
+
+
+def test_a_night_goes_on_in_the_following_day(person: SignedIn, owner: Owner) -> None:
+    form = filled_in(person.get(NEW)) | {
+        "name": "Night call",
+        "time_zone": "UTC",
+        "availability.weekly.monday": "22:00-02:00",
+        "availability.weekly.tuesday": "9-12",
+        "availability.weekly.sunday": "11pm–1am",
+        "override_date": ["2026-12-21", "2026-12-24"],  # Monday, Thursday
+        "override_hours": ["23-3", "20-1"],
+        "override_until": ["", "2026-12-25"],
+    }
+    assert person.post(NEW, form).status_code == 303
+    availability = the_calendar(owner)["availability"]
+    weekly = availability["weekly"]
+    assert weekly["monday"] == [["00:00", "01:00"], ["22:00", "24:00"]]
+    assert weekly["tuesday"] == [["00:00", "02:00"], ["09:00", "12:00"]]
+    assert weekly["sunday"] == [["23:00", "24:00"]]
+    assert availability["overrides"] == {
+        "2026-12-21": [["23:00", "24:00"]],
+        "2026-12-22": [["00:00", "03:00"], ["09:00", "12:00"]],
+        "2026-12-24": [["20:00", "24:00"]],
+        "2026-12-25": [["00:00", "01:00"], ["20:00", "24:00"]],
+        "2026-12-26": [["00:00", "01:00"]],
+    }
+    shown = filled_in(person.get(f"{CALENDARS}/{the_calendar(owner)['id']}"))
+    assert shown["availability.weekly.monday"] == ["22:00–02:00"]
+    assert shown["availability.weekly.tuesday"] == ["09:00–12:00"]
+    assert shown["availability.weekly.sunday"] == ["23:00–01:00"]
+    assert "Mon 22:00–02:00 Tue 09:00–12:00" in words(person.get(CALENDARS))
+
+
+def test_holidays_are_one_row_from_the_first_to_the_last_day(
+    person: SignedIn, owner: Owner
+) -> None:
+    form = filled_in(person.get(NEW)) | {
+        "name": "Intro call",
+        "time_zone": "UTC",
+        "override_date": ["2026-12-24", "2027-01-02", "2027-03-01"],
+        "override_until": ["2027-01-01", "", "2027-03-01"],
+        "override_hours": ["closed", "10-12", "closed"],
+    }
+    assert person.post(NEW, form).status_code == 303
+    calendar = the_calendar(owner)
+    overrides = calendar["availability"]["overrides"]
+    assert [day for day, hours in overrides.items() if not hours] == [
+        *(f"2026-12-{day}" for day in range(24, 32)),
+        "2027-01-01",
+        "2027-03-01",
+    ]
+    shown = filled_in(person.get(f"{CALENDARS}/{calendar['id']}"))
+    assert shown["override_date"][:4] == ["2026-12-24", "2027-01-02", "2027-03-01", ""]
+    assert shown["override_until"][:4] == ["2027-01-01", "", "", ""]
+    assert shown["override_hours"][:3] == ["closed", "10:00–12:00", "closed"]
+
+
+def test_holidays_that_make_no_sense_are_refused_at_their_row(
+    person: SignedIn, owner: Owner
+) -> None:
+    rows = [
+        ("2026-12-24", "2026-12-23", "", "The last day must not be before the first."),
+        ("2026-01-01", "2027-01-02", "", "Must have at most 366 dates."),
+        ("", "2028-01-01", "", "Choose a first day, too."),
+        ("2028-02-01", "tomorrow", "", "Must be a real date, written as YYYY-MM-DD."),
+        ("2028-03-01", "2028-03-08", "", "This date appears twice."),
+        ("2028-03-08", "", "", "This date appears twice."),
+        (
+            "2028-05-01",
+            "2028-05-03",
+            "9-11, 10-12",
+            "09:00–11:00 and 10:00–12:00 must not overlap.",
+        ),
+        ("2028-06-01", "", "20-2", "00:00–02:00 and 01:00–03:00 must not overlap."),
+    ]
+    form = filled_in(person.get(NEW)) | {
+        "name": "Intro call",
+        "time_zone": "UTC",
+        "availability.weekly.friday": "1-3",
+        "override_date": [row[0] for row in rows],
+        "override_until": [row[1] for row in rows],
+        "override_hours": [row[2] for row in rows],
+    }
+    answer = person.post(NEW, form)
+    assert answer.status_code == 422
+    said = [error_at(answer, f"override-{number}") for number in range(1, len(rows) + 1)]
+    assert said == [row[3] for row in rows]
+    assert owner.get("/calendars").json["items"] == []
 
 
 def test_the_rules_for_changes_are_saved_and_shown_again(person: SignedIn, owner: Owner) -> None:
@@ -173,6 +261,7 @@ def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, own
     [
         ("12-9", "12:00–09:00 ends before it starts. Did you mean 12:00–21:00?"),
         ("20:00-8:30", "20:00–08:30 ends before it starts. Did you mean 20:00–20:30?"),
+        ("9-5", "09:00–05:00 ends before it starts. Did you mean 09:00–17:00?"),
         ("22-21", "22:00–21:00 ends before it starts."),
     ],
 )
@@ -220,6 +309,26 @@ def test_hours_are_copied_to_other_days_without_saving(
     assert owner.get("/calendars").json["items"] == []
 
 
+def test_a_calendar_is_duplicated_also_when_it_is_archived(person: SignedIn, owner: Owner) -> None:
+    given = calendar_json(
+        name="N" * 200,
+        contact="Call 555-0100.",
+        availability={"weekly": {"monday": [["09:00", "17:00"]]}, "overrides": {"2026-12-24": []}},
+    )
+    original = owner.post("/calendars", given).json
+    owner.post(f"/calendars/{original['id']}/archive")
+    address = f"{NEW}?like={original['id']}"
+    assert f'href="{address}"' in text(person.get(CALENDARS))
+    form = filled_in(person.get(address))
+    assert form["name"] == ["Copy of " + "N" * 192]
+    assert person.post(address, form | {"name": "Second"}).status_code == 303
+    copy = next(each for each in owner.get("/calendars").json["items"] if each["name"] == "Second")
+    own = {"id", "name", "version", "archived", "position", "created_at"}
+    assert {name: value for name, value in copy.items() if name not in own} == {
+        name: value for name, value in original.items() if name not in own
+    }
+
+
 def test_archiving_asks_first_and_cannot_be_edited_after(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
@@ -247,6 +356,7 @@ def test_calendars_of_other_owners_are_not_found(
     for answer in (
         person.get(theirs),
         person.get(f"{theirs}/archive"),
+        person.get(f"{NEW}?like={theirs.rpartition('/')[2]}"),
         person.post(theirs, form),
         person.post(theirs, form | {"version": "7"}),
         person.post(f"{theirs}/archive"),
