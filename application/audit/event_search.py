@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -15,9 +15,19 @@ from application.eventstore import event_log
 from application.eventstore.mapper import JSONMapper
 from application.people.email_address import spellings
 from application.people.tokens import InvalidToken, Tokens
+from application.people.typed_search import FIRST_PATTERN, PATTERNS, has_words, words_of
+from domain.agenda import AgendaDay
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}")
 _TOO_LONG_FOR_A_POSITION = 19
+MOST_FOUND = 100
+_SEARCHED = """concat_ws(E'\\n', data->>'recipient', data->>'note', data->>'reference',
+    data->>'prefill_name', data->>'prefill_email', data->>'name', data->>'email', data->>'notes')"""
+_TYPED_BY_PEOPLE = f"""SELECT DISTINCT originator_id FROM personal_data
+    WHERE lower(data->>'email') = ANY(SELECT lower(unnest(%(spellings)s::text[])))
+        OR (search_key LIKE {FIRST_PATTERN} AND search_key LIKE ALL ({PATTERNS})
+            AND {has_words(_SEARCHED)})
+    LIMIT {MOST_FOUND}"""  # noqa: S608 - constants
 MOST_SCANNED = 100_000
 """The most positions that one page scans, so that rare events don't make it slow."""
 
@@ -63,8 +73,8 @@ def find_events(
 def find_aggregates(conn: Connection[DictRow], text: str, tokens: Tokens) -> list[UUID]:
     """Returns at most 100 ids of links, bookings, calendars or agendas that `text` names.
 
-    `text` is an id, a position of the log, a link or the token in it, or a part of what somebody
-    typed that is still stored, such as a recipient or an invitee's name or e-mail address.
+    `text` is an id, a position of the log, a link or the token in it, or words that somebody typed
+    and that are still stored, such as a recipient or an invitee's name or e-mail address.
     """
     text = text.strip()
     if named := _named_by_token(text, tokens):
@@ -76,6 +86,26 @@ def find_aggregates(conn: Connection[DictRow], text: str, tokens: Tokens) -> lis
     except ValueError:
         return _typed_by_people(conn, text)
     return [aggregate_id] if event_log.read_streams(conn, [aggregate_id]) else []
+
+
+def find_bookings(
+    conn: Connection[DictRow], mapper: JSONMapper, start: datetime, end: datetime
+) -> list[UUID]:
+    """Returns at most 100 ids of bookings that ever had a slot that begins in [start, end).
+
+    The agendas of all owners say so.
+    """
+    first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC)
+    days = [first + timedelta(days=n) for n in range((last.date() - first).days + 1)]
+    owners = [row["id"] for row in conn.execute("SELECT id FROM accounts")]
+    agendas = [AgendaDay.id_for(owner, day) for owner in owners for day in days]
+    found: dict[UUID, None] = {}
+    for step in steps_without_changes(conn, event_log.read_streams(conn, agendas), mapper):
+        if step.recorded.topic == AgendaDay.SlotReserved.TOPIC and step.fault is None:
+            slot_start = msgspec.convert(step.data["slot_start"], datetime)
+            if start <= slot_start < end:
+                found[UUID(step.data["booking_id"])] = None
+    return list(found)[:MOST_FOUND]
 
 
 def _named_by_token(text: str, tokens: Tokens) -> UUID | None:
@@ -91,12 +121,7 @@ def _named_by_token(text: str, tokens: Tokens) -> UUID | None:
 
 def _typed_by_people(conn: Connection[DictRow], text: str) -> list[UUID]:
     rows = conn.execute(
-        """SELECT DISTINCT originator_id FROM personal_data
-        WHERE lower(data->>'email') IN (lower(%(typed)s), lower(%(stored)s))
-            OR (search_key LIKE (SELECT '%%' || search_key(%(typed)s) || '%%')
-                AND strpos(search_key, (SELECT search_key(%(typed)s))) > 0)
-        LIMIT 100""",
-        dict(zip(("typed", "stored"), spellings(text), strict=True)),
+        _TYPED_BY_PEOPLE, {"spellings": list(spellings(text)), "words": words_of(text)}
     )
     return [row["originator_id"] for row in rows]
 

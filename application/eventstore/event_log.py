@@ -97,6 +97,26 @@ def read_newest(
     return recorded
 
 
+def read_newest_of(
+    conn: Connection[DictRow],
+    originator_ids: Collection[UUID],
+    topics: Collection[str] | None = None,
+) -> list[RecordedEvent]:
+    """Returns the newest event of each of these aggregates, or the newest with one of the topics.
+
+    An aggregate without such an event is left out.
+    """
+    return _fetch(
+        conn,
+        """WHERE (originator_id, originator_version) IN (
+            SELECT originator_id, max(originator_version) FROM stored_events
+            WHERE originator_id = ANY(%s) AND (%s::text[] IS NULL OR topic = ANY(%s))
+            GROUP BY originator_id
+        ) ORDER BY notification_id""",
+        (list(originator_ids), topics and list(topics), topics and list(topics)),
+    )
+
+
 def read_streams(
     conn: Connection[DictRow], originator_ids: Collection[UUID], *, until: int | None = None
 ) -> list[RecordedEvent]:

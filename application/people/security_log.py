@@ -173,7 +173,7 @@ def acting(origin: Callable[[], Origin]) -> Iterator[None]:
         _ORIGIN.reset(token)
 
 
-def account_actor(account_id: UUID) -> str:
+def account_actor(account_id: UUID | str) -> str:
     """Returns how an account is named as an actor."""
     return f"account:{account_id}"
 

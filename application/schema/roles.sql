@@ -93,6 +93,9 @@ BEGIN
     -- The auditor reads personal data as well, because a commitment in the log can be checked
     -- only against its row, while that exists.
     GRANT SELECT ON public.personal_data TO admitone_auditor;
+    -- And who the accounts and API keys are that the log names by their ids.
+    GRANT SELECT (id, email, name, created_at) ON public.accounts TO admitone_auditor;
+    GRANT SELECT (prefix, account_id, name) ON public.api_keys TO admitone_auditor;
 
     -- The projector checks the log and finds out whether personal data was exchanged, but not
     -- what it is. The service shows what it found.

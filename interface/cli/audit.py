@@ -1,6 +1,7 @@
 """`admitone audit`: replays the log and proves that it is unchanged."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import click
 
 from domain.errors import AdmitOneError
 from interface.cli import context
-from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.audit_context import named, newest_checkpoint, recorded_access
 from interface.cli.checkpoints import checkpoints
 from interface.cli.replay import agenda, replay
 from interface.cli.security_log import security
@@ -95,6 +96,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             except (ProofError, OSError) as error:
                 raise Unproved(_UNUSABLE.format(error)) from error
         taken = access_log.checkpoints_taken(services.database)
+        name_of = named(services, (access.actor for access in taken))
     for found, log in ((verdict, ""), (typed, ""), (entries, " of the security log")):
         if found.fault is not None:
             click.echo(f"NOT AS RECORDED: position {found.position}{log}: {found.fault}.")
@@ -107,16 +109,17 @@ def verify(file: Path | None, key_file: Path | None) -> None:
         )
         if entries.fault is None and entries.checked:
             click.echo(f"So is the security log: {entries.checked} entries.")
-        _print_copies(services.settings, taken)
+        _print_copies(services.settings, taken, name_of)
     if any(found.fault is not None for found in (verdict, typed, entries)):
         sys.exit(1)
 
 
-def _print_copies(settings: Settings, taken: "list[Access]") -> None:
+def _print_copies(settings: Settings, taken: "list[Access]", name_of: Callable[[str], str]) -> None:
     """Says where checkpoints are, and warns while no copy is known to be out of reach."""
     for access in taken:
         click.echo(
-            f"A checkpoint was taken by {access.actor}, last at {access.at:%Y-%m-%d %H:%M} UTC."
+            f"A checkpoint was taken by {name_of(access.actor)}, last at"
+            f" {access.at:%Y-%m-%d %H:%M} UTC."
         )
     if not taken and settings.checkpoints is None:
         click.echo(
@@ -251,8 +254,10 @@ def list_accesses(limit: int) -> None:
     from application.people import access_log
 
     with recorded_access("accesses") as services:
-        for access in access_log.newest(services.database, limit=limit):
-            click.echo(f"{access.at:%Y-%m-%d %H:%M:%S} UTC  {access.actor}  {access.what}")
+        accesses = access_log.newest(services.database, limit=limit)
+        name_of = named(services, (access.actor for access in accesses))
+    for access in accesses:
+        click.echo(f"{access.at:%Y-%m-%d %H:%M:%S} UTC  {name_of(access.actor)}  {access.what}")
 
 
 def _public_key(settings: Settings, file: Path | None) -> str:

@@ -1,6 +1,6 @@
 """Shared by all commands of `admitone audit`: the recorded access, the newest checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,22 @@ def recorded_access(what: str) -> Iterator["Services"]:
     with context.services(DatabaseRole.AUDITOR) as services, deadline(LONGEST_SECONDS):
         access_log.record(services.database, actor=context.actor(), what=what)
         yield services
+
+
+def named(services: "Services", actors: Iterable[str | None]) -> Callable[[str | None], str]:
+    """Returns a function that writes any of these actors with the name of their account or key."""
+    from application.people.actor_names import actor_names
+
+    everybody = set(actors)
+    known = services.database.run_idempotent(lambda conn: actor_names(conn, everybody))
+
+    def text(actor: str | None) -> str:
+        name = known.get(actor)
+        if name is None:
+            return actor or "unknown"
+        return f"{actor} ({', '.join(filter(None, (name.key, name.person, name.email)))})"
+
+    return text
 
 
 def newest_checkpoint(services: "Services", *, of_security_log: bool = False) -> "SignedCheckpoint":

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import click
 
-from interface.cli.audit_context import recorded_access
+from interface.cli import context
+from interface.cli.audit_context import named, recorded_access
 from interface.cli.field_type import FieldType
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from marshmallow.fields import Field
 
     from application.audit.replay import AsOf, Replay, Step
+    from interface.bootstrap import Services
 
 # Each command imports what it needs when it runs: help texts need none of it, and it is slow.
 
@@ -53,7 +55,9 @@ def replay(aggregate_id: UUID, as_of: "AsOf | None", as_json: bool) -> None:
     what = f"replay {aggregate_id} as of {as_of or 'now'}"
     with recorded_access(what) as services, services.database.connection() as conn:
         _print(
-            replay_of(conn, aggregate_id, JSONMapper(), now=services.now(), as_of=as_of), as_json
+            services,
+            replay_of(conn, aggregate_id, JSONMapper(), now=services.now(), as_of=as_of),
+            as_json,
         )
 
 
@@ -78,14 +82,19 @@ def agenda(owner: str, first: "date", last: "date", as_of: "AsOf | None", as_jso
     """
     from application.audit.replay import replay_of_agenda
     from application.eventstore.mapper import JSONMapper
+    from application.people import access_log
 
-    with recorded_access(f"agenda of {owner} from {first} to {last}") as services:
-        try:
-            owner_id = UUID(owner)
-        except ValueError:
-            owner_id = services.accounts.by_email(owner).id
+    owner_id = _uuid(owner)
+    # An address that is recorded would survive erasure: the id that it stands for is recorded.
+    what = f"agenda of {owner_id or 'an address'} from {first} to {last}"
+    with recorded_access(what) as services:
+        if owner_id is None:
+            owner_id = services.accounts.id_by_email(owner)
+            found = f"{what}, found {owner_id}"
+            access_log.record(services.database, actor=context.actor(), what=found)
         with services.database.connection() as conn:
             _print(
+                services,
                 replay_of_agenda(
                     conn, owner_id, first, last, JSONMapper(), now=services.now(), as_of=as_of
                 ),
@@ -93,7 +102,14 @@ def agenda(owner: str, first: "date", last: "date", as_of: "AsOf | None", as_jso
             )
 
 
-def _print(history: "Replay", as_json: bool) -> None:
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _print(services: "Services", history: "Replay", as_json: bool) -> None:
     """Prints a history page by page, so that its length does not matter."""
     from application.audit.replay import HistoryNotFound
 
@@ -103,8 +119,9 @@ def _print(history: "Replay", as_json: bool) -> None:
         _print_json(history)
         return
     for page in history.pages():
+        name_of = named(services, (step.actor for step in page.steps))
         for step in page.steps:
-            _print_step(step)
+            _print_step(step, name_of(step.actor))
     click.echo("State:")
     for aggregate, state in history.state().items():
         click.echo(f"  {aggregate} {json.dumps(state, ensure_ascii=False)}")
@@ -122,11 +139,11 @@ def _print_json(history: "Replay") -> None:
     click.echo(f'], "state": {json.dumps(history.state())}, "next_after": null}}')
 
 
-def _print_step(step: "Step") -> None:
+def _print_step(step: "Step", actor: str) -> None:
     event = step.recorded
     click.echo(
         f"{event.position}  {event.recorded_at:%Y-%m-%d %H:%M:%S.%f} UTC  {event.topic}"
-        f"  version {event.originator_version}  by {step.actor or 'unknown'}"
+        f"  version {event.originator_version}  by {actor}"
     )
     if step.fault:
         click.echo(f"    can't be applied: {step.fault}")

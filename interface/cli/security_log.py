@@ -1,6 +1,7 @@
 """`admitone audit security`: who signed in, and what was done to accounts and keys."""
 
 import json
+from collections.abc import Callable
 from time import sleep
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import click
 
 from interface.cli import context
+from interface.cli.audit_context import named
 from interface.cli.field_type import FieldType
 
 if TYPE_CHECKING:
@@ -54,12 +56,12 @@ def security(as_json: bool, follow: bool, account: str | None, limit: int, **fil
         access_log.record(services.database, actor=context.actor(), what=what)
         last = services.security_log.newest(limit=1)
         entries = services.security_log.newest(limit=limit, **filters)
-        _print(entries, as_json)
+        _print(services, entries, as_json)
         after = last[0].position if last else 0
         while follow:
             sleep(FOLLOW_SECONDS)
             entries = services.security_log.newest(limit=10_000, after=after, **filters)
-            _print(entries, as_json)
+            _print(services, entries, as_json)
             after = entries[0].position if entries else after
 
 
@@ -70,14 +72,23 @@ def _account_id(services: "Services", text: str) -> UUID:
         return services.accounts.by_email(text).id
 
 
-def _print(newest_first: "list[Entry]", as_json: bool) -> None:
+def _print(services: "Services", newest_first: "list[Entry]", as_json: bool) -> None:
+    from application.people.security_log import account_actor
     from interface.web.security_log_json import entry_json
 
+    if not newest_first:
+        return
+    accounts = (account_actor(entry.account_id) for entry in newest_first if entry.account_id)
+    name_of = named(services, [*(entry.actor for entry in newest_first), *accounts])
     for entry in reversed(newest_first):
-        click.echo(json.dumps(entry_json(entry)) if as_json else _line(entry))
+        click.echo(json.dumps(entry_json(entry)) if as_json else _line(entry, name_of))
 
 
-def _line(entry: "Entry") -> str:
-    facts = {"account": entry.account_id, **entry.details, **(entry.addresses or {})}
+def _line(entry: "Entry", name_of: Callable[[str], str]) -> str:
+    from application.people.security_log import account_actor
+
+    account = entry.account_id and name_of(account_actor(entry.account_id)).partition(":")[2]
+    facts = {"account": account, **entry.details, **(entry.addresses or {})}
     told = "".join(f"  {name}={value}" for name, value in facts.items() if value is not None)
-    return f"{entry.position}  {entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.kind}  {entry.actor}{told}"
+    when = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{entry.position}  {when}  {entry.kind}  {name_of(entry.actor)}{told}"

@@ -432,7 +432,7 @@ class PageQuery(LimitedQuery):
         load_default=None,
         metadata={"description": "The `next_cursor` of the page before."},
     )
-    q = Text(longest=200, load_default=None, metadata={"description": "Text to search for."})
+    q = Text(longest=200, load_default=None, metadata={"description": "Words to search for."})
     calendar_id = fields.UUID(
         load_default=None,
         metadata={"description": "Only items of this calendar."},
@@ -446,8 +446,8 @@ class LinkQuery(PageQuery):
         longest=200,
         load_default=None,
         metadata={
-            "description": "Text to search for in recipient, note, reference and the invitee's name"
-            " or e-mail."
+            "description": "Words to search for, in any order: in recipient, note, reference, and"
+            " the name and e-mail that the link fills in or the invitee gave."
         },
     )
     status = fields.Enum(
@@ -464,7 +464,10 @@ class BookingQuery(PageQuery):
     q = Text(
         longest=200,
         load_default=None,
-        metadata={"description": "Text to search for in the invitee's name and e-mail, and notes."},
+        metadata={
+            "description": "Words to search for, in any order: in the invitee's name, e-mail"
+            " and notes."
+        },
     )
     since = InstantOrDay(
         data_key="from",

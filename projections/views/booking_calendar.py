@@ -10,6 +10,7 @@ from psycopg import sql
 
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee
+from application.people.typed_search import PATTERNS, has_words, words_of
 from domain.agenda import AgendaDay
 from domain.booking import Booking, BookingStatus
 from domain.calendar import Calendar, CalendarTerms
@@ -213,8 +214,8 @@ _SELECT = sql.SQL("""
 _LIST = sql.SQL("""{select} WHERE {conditions}
     ORDER BY slot_start {order}, booking_id {order} LIMIT %(limit)s""")
 
-_MATCHES = """strpos(folded(concat_ws(E'\\n', made.data->>'name', made.data->>'email',
-    made.data->>'notes')), (SELECT folded(%(q)s))) > 0"""
+_SEARCHED = "concat_ws(E'\\n', made.data->>'name', made.data->>'email', made.data->>'notes')"
+_MATCHES = f"made.search_key LIKE ALL ({PATTERNS}) AND {has_words(_SEARCHED)}"
 
 
 def bookings_of(
@@ -233,9 +234,9 @@ def bookings_of(
 ) -> list[BookingRow]:
     """Returns at most `limit` bookings of an owner that overlap [since, until), by start.
 
-    `after` is start and id of the booking before the first one to return. `q` is looked for
-    in the invitee's name, e-mail address and notes. With `over_by`, only bookings that have
-    ended by then are returned.
+    `after` is start and id of the booking before the first one to return. The words of `q` are
+    looked for in the invitee's name, e-mail address and notes. With `over_by`, only bookings that
+    have ended by then are returned.
     """
     beyond, order = ("<", "DESC") if newest_first else (">", "ASC")
     values = {
@@ -245,7 +246,7 @@ def bookings_of(
         "until": until,
         "calendar_id": calendar_id,
         "status": status,
-        "q": q or None,
+        "words": words_of(q) if q else None,
         "over_by": over_by,
         "start": after and after[0],
         "id": after and after[1],
@@ -257,7 +258,7 @@ def bookings_of(
         "until": "slot_start < %(until)s",
         "calendar_id": "booking.calendar_id = %(calendar_id)s",
         "status": "status = %(status)s",
-        "q": _MATCHES,
+        "words": _MATCHES,
         "over_by": "slot_end <= %(over_by)s",
         "start": f"(slot_start, booking_id) {beyond} (%(start)s, %(id)s)",
     }

@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
 
 from application.eventstore.database import Database
+from application.people.typed_search import has_words, words_of
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarNotFound
 from projections.engine.projection import Projection, applies
@@ -85,10 +87,24 @@ _WITH_HOST = sql.SQL("""
 """).format(calendars=CALENDARS.identifier)
 
 
+_CALLED = sql.SQL(f"""
+    SELECT calendar_id FROM {{calendars}} WHERE {has_words("terms->>'name'")}
+    ORDER BY position LIMIT 100
+""").format(  # noqa: S608 - constants
+    calendars=CALENDARS.identifier
+)
+
+
 def calendars_of(database: Database, owner_id: UUID) -> list[CalendarRow]:
     """Returns all calendars of an owner, also archived ones, in the order of their creation."""
     query = _SELECT + sql.SQL(" WHERE owner_id = %s ORDER BY position")
     return [_row(**row) for row in database.fetch_all(query, (owner_id,))]
+
+
+def calendars_called(conn: Connection[DictRow], text: str) -> list[UUID]:
+    """Returns the ids of at most 100 calendars, of all owners, whose names have these words."""
+    rows = conn.execute(_CALLED, {"words": words_of(text)})
+    return [row["calendar_id"] for row in rows]
 
 
 def calendar(database: Database, calendar_id: UUID) -> CalendarRow:

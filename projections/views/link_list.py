@@ -14,6 +14,7 @@ from psycopg import sql
 
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee, Prefill
+from application.people.typed_search import FIRST_PATTERN, PATTERNS, has_words, words_of
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
@@ -216,15 +217,14 @@ _LIST = sql.SQL("{select} WHERE link_id IN ({page}) ORDER BY {sorted}")
 _PAGE = sql.SQL("""
     SELECT link_id FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {limit}""")
 
-_PATTERN = sql.SQL("(SELECT '%%' || search_key(%(q)s) || '%%')")
-
-# Whatever contains a text has a key that contains the text's. Not the other way round, and the key
-# has the notes of an invitee as well, so those that remain are compared in full.
-_MATCHES = sql.SQL("""
-    (typed.search_key LIKE {pattern} OR made.search_key LIKE {pattern})
-    AND strpos(folded(concat_ws(E'\n', typed.data->>'recipient', typed.data->>'note',
-        typed.data->>'reference', made.data->>'name', made.data->>'email')),
-        (SELECT folded(%(q)s))) > 0""").format(pattern=_PATTERN)
+# Whatever has a word has a key that has the word's. Not the other way round, and the key has the
+# notes of an invitee as well, so those that remain are compared in full.
+_SEARCHED = """concat_ws(E'\\n', typed.data->>'recipient', typed.data->>'note',
+    typed.data->>'reference', typed.data->>'prefill_name', typed.data->>'prefill_email',
+    made.data->>'name', made.data->>'email')"""
+_MATCHES = sql.SQL(f"""
+    concat_ws(E'\\n', typed.search_key, made.search_key) LIKE ALL ({PATTERNS})
+    AND {has_words(_SEARCHED)}""")
 
 # Two ways to a page of what is searched for. A common text is found soon among the first links of
 # the list, and a rare one by the index, whose entries are those of all owners. Where there are no
@@ -300,17 +300,19 @@ def links_of(
 
     `before` is the position of the link before the first one to return, `after` that of the
     link after the last one to return; `positions` are the first and last that may be listed.
-    `q` is looked for in recipient, note, reference, and the invitee's name and e-mail address.
+    The words of `q` are looked for in recipient, note, reference, the name and address that the
+    link fills in, and those of the invitee.
     """
     backwards = after is not None
     columns, at_cursor, ascends = _ORDERED_BY[order]
     direction, beyond = ("ASC", ">") if ascends is not backwards else ("DESC", "<")
     cursor = after if backwards else before
+    words = words_of(q or "")
     values = {
         "owner_id": owner_id,
         "now": now,
         "calendar_id": calendar_id,
-        "q": q,
+        "words": words,
         "ids": None if ids is None else list(ids),
         "from": positions and positions[0],
         "to": positions and positions[1],
@@ -335,7 +337,7 @@ def links_of(
         "limit": sql.Literal(limit),
         "typed": _TYPED,
         "matches": _MATCHES,
-        "pattern": _PATTERN,
+        "pattern": sql.SQL(FIRST_PATTERN),
         "columns": sql.SQL(", ".join(columns)),
     }
 
@@ -346,7 +348,9 @@ def links_of(
 
     if not q:
         links = read(_PAGE)
-    elif _has_trigram(q):
+    elif not words:
+        links = []
+    elif _has_trigram(words[0]):
         links = read(_SEARCH_AMONG_FIRST, _SEARCHED_FIRST)
         if len(links) < limit:
             links = read(_SEARCH_BY_INDEX, _SEARCHED_FIRST) or links

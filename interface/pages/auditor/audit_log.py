@@ -1,16 +1,22 @@
 """The audit pages: the event log, the history of one aggregate, and the access log."""
 
+import re
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from application.audit.event_search import find_aggregates, find_events
-from application.eventstore.event_log import RecordedEvent, read_streams
+from application.audit.event_search import find_aggregates, find_bookings, find_events
+from application.audit.found import Found, describe
+from application.eventstore.database import PatientConnection
 from application.people import access_log
 from application.people.accounts import AccountNotFound
+from application.people.security_log import account_actor
+from interface.pages.auditor.actors import names_of
 from interface.pages.auditor.audited import audited
 from interface.pages.auditor.history_view import (
     TITLES,
@@ -22,15 +28,17 @@ from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.audit_queries import MAPPER, record_access
-from interface.web.fields import LAST_POSITION, LocalInstant, Text
+from interface.web.fields import LAST_POSITION, Day, LocalInstant, Text
 from interface.web.request_context import services
 from projections.evidence import evidence_checks
+from projections.views.calendar_list import calendars_called
 
 blueprint = Blueprint("audit_pages", __name__)
 protect_from_csrf(blueprint)
 
 PAGE_SIZE = 50
 _FILTERS = ("type", "actor", "since", "until")
+_DOTTED_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _IS_POSITION = validate.Range(0, LAST_POSITION)
 
 
@@ -74,6 +82,7 @@ def index() -> ResponseReturnValue:
         and url_for("audit_pages.index", **used, after=events.next_after),
         titles={topic: title_of(topic) for topic in TITLES},
         title_of=title_of,
+        name_of=names_of(step.actor for step in events.steps) if events else None,
         evidence_faults=evidence_checks.faults(services().database),
         zone=user_time_zone(),
     )
@@ -91,6 +100,7 @@ def list_accesses() -> ResponseReturnValue:
     return render_template(
         "audit/accesses.html",
         accesses=accesses[:PAGE_SIZE],
+        name_of=names_of(access.actor for access in accesses),
         is_first=before is None,
         following=len(accesses) > PAGE_SIZE and accesses[PAGE_SIZE - 1].id,
         zone=user_time_zone(),
@@ -99,26 +109,49 @@ def list_accesses() -> ResponseReturnValue:
 
 def _search_results(text: str) -> ResponseReturnValue:
     """Redirects to the only result, or lists all; the access log names what was found."""
-    first_events = services().database.in_snapshot(
-        lambda conn: _first_events(
-            read_streams(conn, find_aggregates(conn, text, services().tokens))
-        )
-    )
-    ids = [recorded.originator_id for recorded in first_events]
-    if ids:
-        record_access(auth.actor(), f", found {', '.join(map(str, ids))}")
-    if not ids and (owner_id := _owner_with_address(text)):
+    day = _day_in(text)
+    found = services().database.in_snapshot(lambda conn: _found(conn, text, day))
+    if found:
+        record_access(auth.actor(), f", found {', '.join(str(each.id) for each in found)}")
+    if not found and (owner_id := _owner_with_address(text)):
         record_access(auth.actor(), f", found {owner_id}")
         return redirect(url_for("history_pages.agenda", owner_id=owner_id))
-    if len(ids) == 1:
-        return redirect(url_for("history_pages.history", aggregate_id=ids[0]))
+    if len(found) == 1 and day is None:
+        return redirect(url_for("history_pages.history", aggregate_id=found[0].id))
     return render_template(
         "audit/search_results.html",
         text=text,
-        results=first_events,
+        day=day,
+        following_day=day and day + timedelta(days=1),
+        results=found,
         kind_of=kind_of,
+        title_of=title_of,
+        name_of=names_of(account_actor(each.owner_id) for each in found if each.owner_id),
+        account_actor=account_actor,
         zone=user_time_zone(),
     )
+
+
+def _found(conn: PatientConnection, text: str, day: date | None) -> list[Found]:
+    """Returns what `text` names, and the bookings of a day of the auditor's clock."""
+    ids = [*find_aggregates(conn, text, services().tokens), *calendars_called(conn, text)]
+    if day is not None:
+        zone = ZoneInfo(user_time_zone())
+        start, end = (datetime.combine(day + timedelta(days=n), time(), zone) for n in (0, 1))
+        ids += find_bookings(conn, MAPPER, start, end)
+    return describe(conn, MAPPER, ids)
+
+
+def _day_in(text: str) -> date | None:
+    """Returns the day if the text is a date such as 2026-12-24 or 24.12.2026, else None."""
+    if dotted := _DOTTED_DATE.fullmatch(text.strip()):
+        day, month, year = dotted.groups()
+        text = f"{year}-{month:>02}-{day:>02}"
+    try:
+        found: date = Day().deserialize(text.strip())
+    except ValidationError:
+        return None
+    return found
 
 
 def _owner_with_address(text: str) -> UUID | None:
@@ -126,7 +159,3 @@ def _owner_with_address(text: str) -> UUID | None:
         return services().accounts.by_email(text).id
     except AccountNotFound:
         return None
-
-
-def _first_events(rows: list[RecordedEvent]) -> list[RecordedEvent]:
-    return [recorded for recorded in rows if recorded.originator_version == 1]

@@ -10,10 +10,13 @@ from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from application.audit.replay import AsOf, History, HistoryNotFound
+from application.people.security_log import account_actor
 from domain.errors import Invalid
+from interface.pages.auditor.actors import names_of
 from interface.pages.auditor.audited import audited
 from interface.pages.auditor.history_view import (
     ChangedAggregate,
+    actors_in,
     changes,
     history_entries,
     kind_of,
@@ -92,6 +95,7 @@ def history(aggregate_id: UUID) -> ResponseReturnValue:
         errors=query.errors,
         typed=request.args,
         title_of=title_of,
+        name_of=names_of(actors_in(visible)),
         **_shown(visible, wish["after"]),
     )
     return page, 422 if query.errors else 200
@@ -102,7 +106,8 @@ def history(aggregate_id: UUID) -> ResponseReturnValue:
 def agenda(owner_id: UUID) -> ResponseReturnValue:
     """Shows the history of the time that an owner reserved in a period."""
     query = load(AgendaQuery(), request.args)
-    errors, shown = query.errors, {}
+    owner, errors, shown = account_actor(owner_id), query.errors, {}
+    actors: list[str | None] = [owner]
     today = services().now().date()
     first = query.values.get("first") or today - PAST
     last = query.values.get("last") or max(first, today) + FUTURE
@@ -113,6 +118,7 @@ def agenda(owner_id: UUID) -> ResponseReturnValue:
                 owner_id, first, last, after=after, limit=PAGE_SIZE
             )
             shown = _shown(visible, after)
+            actors += actors_in(visible)
         except Invalid as refusal:
             errors = errors_of(refusal)
         except HistoryNotFound:
@@ -120,6 +126,8 @@ def agenda(owner_id: UUID) -> ResponseReturnValue:
     page = render_template(
         "audit/agenda.html",
         owner_id=owner_id,
+        owner=owner,
+        name_of=names_of(actors),
         errors=errors,
         typed={"from": first.isoformat(), "to": last.isoformat()} | request.args,
         **shown,

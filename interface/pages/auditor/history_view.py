@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 
 from application.audit.replay import History, Step
 from application.audit.state_changes import FieldChanges, State, differences
+from application.people.security_log import account_actor
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
 from interface.web.fields import Instant
@@ -48,11 +49,12 @@ _LONGEST_LINE = 60
 
 @dataclass(frozen=True)
 class Value:
-    """A value of an event or a state: a moment, the id of an aggregate with a history, or text."""
+    """A value of an event or a state: a moment, an actor, the id of an aggregate, or text."""
 
     text: str
     moment: datetime | None = None
     aggregate: str | None = None
+    actor: str | None = None
     is_code: bool = False
 
 
@@ -138,6 +140,22 @@ def _is_new(fields: FieldChanges) -> bool:
     return "version" in fields and fields["version"]["before"] is None
 
 
+def actors_in(history: History) -> Iterator[str | None]:
+    """Yields the actors of a page of a history, and its owners as actors."""
+    for step in history.steps:
+        yield step.actor
+    for fields in (*(step.data for step in history.steps), *history.state.values()):
+        for name, value in fields.items():
+            yield actor_of(name, value)
+
+
+def actor_of(name: str, value: Any) -> str | None:
+    """Returns the actor that a field names: who acted, or the account of an owner."""
+    if name == "actor":
+        return str(value)
+    return account_actor(value) if name == "owner_id" else None
+
+
 def state_of(state: State) -> list[tuple[str, str, list[tuple[str, Value]]]]:
     """Returns kind, id and fields of each aggregate in a state."""
     return [
@@ -172,4 +190,8 @@ def _value(name: str, value: Any) -> Value:
     try:
         return Value(value, moment=_INSTANT.deserialize(value))
     except ValidationError:
-        return Value(value, aggregate=value if name in _AGGREGATES else None)
+        return Value(
+            value,
+            aggregate=value if name in _AGGREGATES else None,
+            actor=actor_of(name, value),
+        )

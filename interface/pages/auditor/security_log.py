@@ -1,5 +1,6 @@
 """The security log: who signed in, and what was done to accounts, keys and personal data."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from application.people.accounts import AccountNotFound
 from application.people.security_log import Entry, account_actor
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
+from interface.pages.auditor.actors import names_of
 from interface.pages.auditor.audited import audited
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
@@ -84,7 +86,6 @@ def index() -> ResponseReturnValue:
                 limit=PAGE_SIZE + 1, account_id=account_id, **query.values
             )
     used: dict[str, Any] = {name: request.args[name] for name in _FILTERS if request.args.get(name)}
-    names = {account_actor(each.id): each.email for each in services().accounts.all()}
     page = render_template(
         "audit/security.html",
         entries=entries[:PAGE_SIZE],
@@ -92,7 +93,7 @@ def index() -> ResponseReturnValue:
         typed=request.args,
         is_filtered=bool(used),
         titles=TITLES,
-        name_of=lambda actor: names.get(actor, actor),
+        name_of=names_of(_actors(entries)),
         account_actor=account_actor,
         start=url_for("security_pages.index", **used) if request.args.get("before") else None,
         following=len(entries) > PAGE_SIZE
@@ -101,6 +102,13 @@ def index() -> ResponseReturnValue:
         zone=user_time_zone(),
     )
     return page, 422 if query.errors else 200
+
+
+def _actors(entries: Iterable[Entry]) -> Iterator[str]:
+    for entry in entries:
+        yield entry.actor
+        if entry.account_id is not None:
+            yield account_actor(entry.account_id)
 
 
 def _account_id(text: str) -> UUID:

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from application.audit import single_use_report
 from application.eventstore.mapper import JSONMapper
 from application.people import security_log
+from application.people.actor_names import actor_names
 from application.people.authentication import Proof, WrongPassword
 from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
@@ -359,6 +360,9 @@ def test_the_auditor_reads_the_log_and_checks_commitments_against_it(
         assert line["data"]["personal_data"] == recomputed(row)
         assert line["data"]["actor"] == ACTOR
         assert conn.execute("SELECT count(*) AS n FROM stored_events").fetchone() != {"n": 0}
+        account = service.accounts.create(email="oona@example.org", name="Oona", roles=())
+        actor = security_log.account_actor(account.id)
+        assert actor_names(conn, [actor])[actor].person == "Oona"
         proof = single_use_report.report(conn, since=None, until=None, now=NOW)
         assert proof["holds"]
         assert proof["head"]["size"] > 0

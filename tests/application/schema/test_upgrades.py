@@ -65,6 +65,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0034_security_log.sql",
         "0036_least_privilege.sql",
         "0044_muted_mails.sql",
+        "0048_folded_search.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()
@@ -102,7 +103,8 @@ def before_0018(new_database: Callable[[], str]) -> str:
             DROP FUNCTION search_key(text);
             DROP FUNCTION folded(text);
             DROP EXTENSION pg_trgm;
-            DELETE FROM schema_steps WHERE name = '0018_search.sql'"""
+            DELETE FROM schema_steps
+                WHERE name IN ('0018_search.sql', '0048_folded_search.sql')"""
         )
         conn.execute(
             """INSERT INTO personal_data (originator_id, originator_version, salt, data)
@@ -115,7 +117,8 @@ def before_0018(new_database: Callable[[], str]) -> str:
 def test_what_was_typed_before_there_was_an_index_of_it_is_found_by_it(
     before_0018: str, new_database: Callable[[], str]
 ) -> None:
-    assert apply_schema(before_0018) == ["0018_search.sql"]
+    steps = ["0018_search.sql", "0048_folded_search.sql"]
+    assert apply_schema(before_0018) == steps
     indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef"
     with connect(before_0018) as upgraded, connect(new_database()) as new:
         (row,) = upgraded.execute("SELECT search_key FROM personal_data").fetchall()

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 
+from application.people.security_log import account_actor
 from application.proofs import verifier
 from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
@@ -74,6 +75,15 @@ def test_an_agenda_is_printed_for_a_period(admitone: Command, desk: Desk, connin
     found = json.loads(admitone("audit", "agenda", str(OWNER), *period, "--json").out)
     assert [event["type"] for event in found["events"]] == ["agenda.opened", "agenda.slot_reserved"]
     assert accesses(conninfo)[0] == f"agenda of {OWNER} from 2026-11-20 to 2026-11-30"
+    owner = desk.services.accounts.create(email="olga@example.org", name="Olga", roles=("owner",))
+    olgas = Desk(desk.services, owner.id, actor=account_actor(owner.id))
+    link_id = olgas.new_link()
+    booking_id = olgas.book(link_id)
+    assert str(booking_id) in admitone("audit", "agenda", "Olga@example.org", *period).out
+    replayed = admitone("audit", "replay", str(link_id)).out
+    assert f"by account:{owner.id} (Olga, olga@example.org)" in replayed
+    assert [what for what in accesses(conninfo) if "@" in what] == []
+    assert accesses(conninfo)[-2].endswith(f", found {owner.id}")
     unknown = admitone("audit", "agenda", "nobody@example.org", *period)
     assert "There is no such account." in refusal(unknown)
 

@@ -61,7 +61,8 @@ def test_the_log_is_printed_in_order_and_reading_it_is_recorded(
     assert first["addresses"] == {"email": olivia}
     lines = admitone("audit", "security", "--account", olivia, "--kind", "account.created")
     assert lines.out.startswith("1  20")
-    assert f"account.created  {ME}  account={first['account_id']}  roles=owner" in lines.out
+    named = f"{first['account_id']} (olivia, {olivia})"
+    assert f"account.created  {ME}  account={named}  roles=owner" in lines.out
     assert admitone("audit", "security", "--since", "2099-01-01").out == ""
     account = services.accounts.by_email(olivia)
     assert [what for _, what in recorded_accesses(services)] == [

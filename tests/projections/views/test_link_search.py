@@ -13,7 +13,7 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.database import Database
-from application.people.personal_data import Invitee
+from application.people.personal_data import Invitee, Prefill
 from domain.link import LinkStatus
 from projections.views import link_list
 from projections.views.link_list import LinkOrder, links_of
@@ -53,6 +53,13 @@ def search(
         ("50% off_now", "50% off_"),
         ("C:\\path", "C:\\p"),
         ("Ada\u0301", "ADÁ"),
+        ("Ada Lovelace", "lovelace ada"),
+        ("Ada Byron King", "king   byron"),
+        ("Seán O\u2019Brien", "sean o'brien"),
+        ('The "Big" Deal', "\u201cBIG\u201d deal"),
+        ("Jean\u2011Luc", "jean-luc"),
+        ("\uff21\uff23\uff2d\uff25", "acme"),
+        ("Ac\u200bme", "acme"),
     ],
 )
 def test_a_text_is_found_whatever_its_accents_and_capitals(
@@ -72,6 +79,18 @@ def test_a_link_is_found_once_though_link_and_invitee_have_the_text(
     second = desk.new_link(calendar_id, note="for Ada Lovelace")
     desk.redeem(first, TOMORROW_AT_NINE, ADA)
     assert search("ada lovelace") == [second, first]
+
+
+def test_each_word_may_be_in_another_text_and_none_may_be_missing(
+    desk: Desk, search: Search
+) -> None:
+    prefill = Prefill("Grace Hopper", "grace@navy.example")
+    link_id = desk.new_link(recipient="Acme Ltd", reference="PO 4711", prefill=prefill)
+    desk.redeem(link_id, TOMORROW_AT_NINE, ADA)
+    for q in ("4711 acme", "hopper", "navy.example acme", "ada acme", "lovelace hopper ltd"):
+        assert search(q) == [link_id], q
+    for q in ("4711 acne", "4712", "ada lovelace babbage", "\u200b", "\u0301"):
+        assert search(q) == [], q
 
 
 def test_a_link_is_found_by_its_newest_text_and_not_by_notes_of_the_invitee(

@@ -175,6 +175,42 @@ def test_an_address_with_two_bookings_lists_both(
         assert f'href="/audit/history/{booking}"' in page
 
 
+def test_a_calendar_is_found_by_words_of_its_name(
+    auditor: SignedIn, owner: Owner, booked: BookedLink
+) -> None:
+    owner.catch_up()
+    assert auditor.get("/audit?q=CALL+intr%C3%B3").location == f"/audit/history/{booked.calendar}"
+    assert "Nothing found" in words(auditor.get("/audit?q=intro+cull"))
+
+
+def test_a_day_leads_to_its_bookings_and_to_what_was_recorded_on_it(
+    auditor: SignedIn, owner: Owner, booked: BookedLink
+) -> None:
+    owner.book(owner.new_link(), TEN)
+    for day in ("2026-11-24", "24.11.2026"):
+        answer = auditor.get(f"/audit?q={day}")
+        shown = words(answer)
+        assert "Booking · Intro call · Tuesday, November 24, 2026, 10:00" in shown
+        assert f"Owner {owner.account.name}, {owner.account.email}" in shown
+        assert text(answer).count('<li class="card">') == 2
+        (issued,) = re.findall(r'href="([^"]+type=link.issued[^"]+)"', text(answer))
+        assert issued.endswith("since=2026-11-24T00:00&until=2026-11-25T00:00")
+    assert "No bookings on this day." in words(auditor.get("/audit?q=2026-11-25"))
+    assert "Nothing found" in words(auditor.get("/audit?q=30.2.2026"))
+
+
+def test_a_day_is_one_of_the_auditors_clock(
+    auditor: SignedIn, owner: Owner, booked: BookedLink
+) -> None:
+    """Half past eleven in the evening of UTC is after midnight in Paris."""
+    late = {"weekly": {"tuesday": [["23:00", "24:00"]]}}
+    calendar = owner.new_calendar(time_zone="UTC", availability=late)
+    booking = owner.book(owner.new_link(calendar), "2026-11-24T23:30:00Z")
+    link = f'href="/audit/history/{booking["booking_id"]}"'
+    assert link in text(auditor.get("/audit?q=2026-11-25"))
+    assert link not in text(auditor.get("/audit?q=2026-11-24"))
+
+
 def test_a_search_without_results_says_so(auditor: SignedIn) -> None:
     for q in (unknown_id(), "nobody@example.org", "nonsense", "%25", "'"):
         answer = auditor.get(f"/audit?q={q}")
