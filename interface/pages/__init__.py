@@ -4,7 +4,7 @@ from flask import Flask
 
 from interface import i18n
 from interface.pages.admin import accounts
-from interface.pages.auditor import audit_log, checkpoint, histories, security_log
+from interface.pages.auditor import audit_log, checkpoint, histories, security_log, single_use
 from interface.pages.invitee import booking_confirmation, booking_page, manage_booking
 from interface.pages.operator import operations
 from interface.pages.owner import (
@@ -72,6 +72,7 @@ def init_app(app: Flask) -> None:
         histories,
         checkpoint,
         security_log,
+        single_use,
         operations,
         accounts,
         settings_pages,

@@ -197,6 +197,9 @@ def _auditor(demo: Demo) -> list[Place]:
         Place("audit-security", "/audit/security", AUDITOR),
         Place("audit-security-none", "/audit/security?before=0", AUDITOR),
         Place("audit-security-wrong", "/audit/security?account=nobody", AUDITOR, 422),
+        Place("audit-proof", "/audit/single-use?from=2026-01-01", AUDITOR),
+        Place("audit-proof-wrong", "/audit/single-use?from=x", AUDITOR, 422),
+        Place("audit-found-day", "/audit?q=2026-11-24", AUDITOR),
         Place("audit-checkpoint", "/audit/checkpoint", AUDITOR),
     ]
 

@@ -61,6 +61,7 @@ RULES = {
     "checkpoint_pages": "auditor",
     "history_pages": "auditor",
     "security_pages": "auditor",
+    "single_use_pages": "auditor",
     "operations": "operator",
     "accounts_pages": "admin",
     "audit": "audit",

@@ -46,6 +46,7 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     copyField(byId(copier.dataset.copy), copier);
   }
+  if (event.target.closest("[data-print]")) window.print();
   const all = event.target.closest("[data-check-all]");
   if (all) {
     for (const box of document.querySelectorAll(all.dataset.checkAll)) box.checked = all.checked;
@@ -56,6 +57,9 @@ document.addEventListener("click", (event) => {
     closer.closest("dialog").close();
   }
 });
+
+// A button to print needs this file, so it is hidden without it.
+for (const printer of document.querySelectorAll("[data-print]")) printer.hidden = false;
 
 // Focuses the place at which a page, or a part that was swapped in, continues.
 const focusStart = (part) => part.querySelector("[data-focus]")?.focus();
