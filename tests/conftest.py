@@ -4,17 +4,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from werkzeug.local import LocalProxy
 
+from application.people import authentication
 from interface import cli
 from interface.bootstrap import Services, apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
@@ -113,6 +116,15 @@ def empty(conn: psycopg.Connection[Any]) -> None:
 def clock() -> Clock:
     """Stands at `examples.NOW`."""
     return Clock()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """In this process, a password is hashed in no time and without 64 MiB."""
+    cheap = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(authentication, "PasswordHasher", cheap)
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from time import monotonic
 from uuid import UUID
+
+import psycopg
 
 from application.eventstore.mapper import JSONMapper
 from domain.errors import LinkEnded, SlotRefused
@@ -15,6 +18,9 @@ from tests.projections.evidence.tampering import CHANGES, SignedLog
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, TOMORROW_AT_NINE
+from tests.support.log_trigger import writable_log
+from tests.support.service import running_service
+from tests.support.waiting import wait_until
 
 CANNOT_BE_HASHED = ("no time of this world", "a topic too long to be one")
 COUNT = int(os.environ.get("FAULTS_MUTATIONS", "1000"))
@@ -91,3 +97,28 @@ def test_no_unchanged_log_of_a_thousand_is_reported(
         verdict = signed_log.verify()
         assert verdict.fault is None, (number, verdict)
     print(f"\n{COUNT} honest logs: no alarm")
+
+
+def test_a_running_service_names_a_changed_event_by_itself_within_40_seconds(
+    tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    conninfo = new_database()
+    with running_service(tmp_path, conninfo) as service:
+        service.new_booking()
+        wait_until(lambda: list((tmp_path / "checkpoints").glob("**/*.checkpoint")), seconds=90)
+        with psycopg.connect(conninfo, autocommit=True) as superuser, writable_log(superuser):
+            place = superuser.execute(
+                """UPDATE stored_events
+                SET state = convert_to(replace(convert_from(state, 'UTF8'), '0', '1'), 'UTF8')
+                WHERE topic = 'link.redeemed' RETURNING notification_id"""
+            ).fetchone()
+        changed_at = monotonic()
+        assert place is not None
+        told = f"NOT AS RECORDED (log): position {place[0]}: "
+        log = tmp_path / "service.log"
+        wait_until(lambda: told in log.read_text())
+        seconds = monotonic() - changed_at
+        print(f"\nnamed after {seconds:.0f} s")
+        assert seconds < 40
+        assert 'admitone_evidence_fault{check="log"} 1.0' in service.call("GET", "/metrics").text
+        assert service.call("GET", "/readyz").status_code == 200

@@ -5,8 +5,10 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from argon2 import PasswordHasher
 
 from application.calendar_feeds import FeedDetail, FeedNotFound
+from application.people import authentication
 from application.people.accounts import (
     KEY_LIFETIME,
     Account,
@@ -25,6 +27,7 @@ from application.people.authentication import (
 from application.people.tokens import InvalidToken
 from domain.errors import Invalid
 from interface.bootstrap import Services
+from tests.application.conftest import rows_of
 from tests.support.examples import NOW
 from tests.support.waiting import at_once
 
@@ -272,3 +275,15 @@ def test_a_password_that_is_hard_to_guess_is_accepted(
 ) -> None:
     sessions.set_password(olivia, password, now=NOW)
     assert sessions.with_password(olivia.email, password).id == olivia.id
+
+
+def test_a_password_is_stored_as_a_hash_that_takes_much_memory(
+    services: Services, monkeypatch: pytest.MonkeyPatch, conninfo: str
+) -> None:
+    monkeypatch.setattr(authentication, "PasswordHasher", PasswordHasher)  # the tests' is cheap
+    account = services.accounts.create(email="olivia@example.org", name=None, roles=("owner",))
+    sessions = Sessions(services.database, services.accounts)
+    sessions.set_password(account, "correct horse battery", now=NOW)
+    stored = rows_of(conninfo, "accounts")
+    assert "$argon2id$v=19$m=65536,t=3,p=4$" in stored
+    assert "correct horse" not in stored

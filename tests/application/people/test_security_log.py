@@ -149,19 +149,12 @@ def fail(sessions: Sessions, email: str, times: int = 1) -> None:
             sessions.with_password(email, "a wrong password")
 
 
-@pytest.fixture
-def quick_sessions(services: Services, monkeypatch: pytest.MonkeyPatch) -> Sessions:
-    """Sessions that refuse every password without the time that a hash takes."""
-    monkeypatch.setattr(services.sessions, "_matches", lambda hashed, password: False)
-    return services.sessions
-
-
 def test_a_failed_sign_in_is_recorded_with_its_account_and_never_with_what_was_typed(
-    quick_sessions: Sessions, log: SecurityLog, olivia: Account, conninfo: str
+    services: Services, log: SecurityLog, olivia: Account, conninfo: str
 ) -> None:
     with security_log.acting(lambda: Origin("stranger", ADDRESS)):
-        fail(quick_sessions, olivia.email)
-        fail(quick_sessions, "my-password@example.org")
+        fail(services.sessions, olivia.email)
+        fail(services.sessions, "my-password@example.org")
     unknown, known = log.newest(limit=2)
     for entry, account_id in ((known, olivia.id), (unknown, None)):
         assert facts(entry) == ("sign-in.failed", {"how": "password"})
@@ -183,7 +176,7 @@ def test_a_sign_in_link_that_was_used_before_is_a_failed_sign_in(
 
 
 def test_strangers_fill_no_disk_and_what_was_not_recorded_is_counted(
-    quick_sessions: Sessions,
+    services: Services,
     log: SecurityLog,
     olivia: Account,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,9 +184,9 @@ def test_strangers_fill_no_disk_and_what_was_not_recorded_is_counted(
 ) -> None:
     monkeypatch.setattr(security_log, "FAILURES_IN_ALL", 4)
     monkeypatch.setattr(security_log, "FAILURES_OF_AN_ACCOUNT", 2)
-    fail(quick_sessions, olivia.email, times=5)
-    fail(quick_sessions, "nobody@example.org", times=3)
-    fail(quick_sessions, "somebody@example.org", times=3)
+    fail(services.sessions, olivia.email, times=5)
+    fail(services.sessions, "nobody@example.org", times=3)
+    fail(services.sessions, "somebody@example.org", times=3)
     failed = log.newest(limit=100, kind=security_log.SIGN_IN_FAILED)
     assert [entry.account_id for entry in failed] == [None, None, olivia.id, olivia.id]
     assert log.tell_unrecorded() == 7
