@@ -17,10 +17,12 @@ from interface.pages.shared.time_choice import reader_zone
 from interface.web import calendar_links, icalendar_file
 from interface.web.calendar_links import Appointment
 from interface.web.managed_booking import ManagedBooking, managed_by
+from interface.web.reader_preferences import kept_zone, remember_preferences
 from interface.web.request_context import services
 
 blueprint = Blueprint("booking_confirmation", __name__)
 protect_from_csrf(blueprint)
+blueprint.after_request(remember_preferences)
 blueprint.register_error_handler(AdmitOneError, refused)
 
 
@@ -135,5 +137,13 @@ def details_of(found: ManagedBooking) -> BookingDetails:
 
 def invitee_zone(found: ManagedBooking) -> str:
     """Returns the zone that the request names, else the invitee's own, else the calendar's."""
-    own = found.row.invitee.time_zone if found.row.invitee else None
-    return reader_zone(own or found.agreed.rules.time_zone)
+    return reader_zone(_own_zone(found) or kept_zone() or found.agreed.rules.time_zone)
+
+
+def knows_zone(found: ManagedBooking) -> bool:
+    """Returns True if the invitee's zone is known without asking their browser."""
+    return bool(_own_zone(found) or kept_zone())
+
+
+def _own_zone(found: ManagedBooking) -> str | None:
+    return found.row.invitee.time_zone if found.row.invitee else None
