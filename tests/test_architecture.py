@@ -69,6 +69,7 @@ MAY_IMPORT = {
         "prometheus_client",
         "psycopg",
         "rich",
+        "segno",
         "werkzeug",
     },
 }

@@ -16,6 +16,7 @@ NOT_PAGES = {
     "health.ready",
     "metrics",
     "booking_confirmation.ics",
+    "booking_confirmation.qr",
     "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",

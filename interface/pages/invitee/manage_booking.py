@@ -143,7 +143,7 @@ def _days_page(found: ManagedBooking, token: str, *, lost: bool) -> str:
         token=token,
         booking=found.booking,
         message=found.row.message,
-        terms=details_of(found).terms,
+        terms=details_of(found, token).terms,
         host=found.host_name,
     )
 
@@ -156,7 +156,7 @@ def _move_page(found: ManagedBooking, token: str, slot: Slot) -> str:
         **zone_context(zone),
         token=token,
         booking=found.booking,
-        terms=details_of(found).terms,
+        terms=details_of(found, token).terms,
         host=found.host_name,
         slot=slot,
         day=local_day(slot.start, zone),
@@ -169,7 +169,7 @@ def _question(template: str, found: ManagedBooking, token: str, **context: objec
     return render_template(
         template,
         token=token,
-        details=details_of(found),
+        details=details_of(found, token),
         slot=found.booking.slot,
         zone=invitee_zone(found),
         **context,
