@@ -1,6 +1,6 @@
 """The reader's language: texts from gettext catalogues, dates and numbers in CLDR formats."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta
@@ -24,6 +24,7 @@ LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po"))
 
 
 _locale: ContextVar[Callable[[], Locale]] = ContextVar("locale")
+_clock: ContextVar[Callable[[], int | None]] = ContextVar("clock")
 
 
 def prepare(environment: Environment) -> None:
@@ -34,6 +35,9 @@ def prepare(environment: Environment) -> None:
     )
     environment.globals |= {
         "language": language,
+        "language_tag": language_tag,
+        "other_languages": other_languages,
+        "clock_hours": clock_hours,
         "sentence": sentence,
         "day_text": day_text,
         "free_day_text": free_day_text,
@@ -69,13 +73,20 @@ def load_languages() -> None:
 
 
 @contextmanager
-def reading(choose: Callable[[], Locale]) -> Iterator[None]:
-    """Makes what `choose` returns the reader's locale in the block. It is called when needed."""
-    token = _locale.set(choose)
+def reading(
+    choose: Callable[[], Locale], choose_clock: Callable[[], int | None] = lambda: None
+) -> Iterator[None]:
+    """Makes what `choose` returns the reader's locale in the block. It is called when needed.
+
+    `choose_clock` returns 12 or 24, the hours of the clock that the reader prefers; None stands
+    for that of the locale.
+    """
+    token, clock_token = _locale.set(choose), _clock.set(choose_clock)
     try:
         yield
     finally:
         _locale.reset(token)
+        _clock.reset(clock_token)
 
 
 def locale() -> Locale:
@@ -102,6 +113,22 @@ def supported_locale(tag: str) -> Locale | None:
 def language() -> str:
     """Returns the reader's language as a code for `<html lang>`, such as `de`."""
     return locale().language
+
+
+def other_languages() -> Sequence[tuple[str, str]]:
+    """Returns the codes of the languages that are not the reader's, with their own names."""
+    return _languages_beside(language())
+
+
+def clock_hours() -> int:
+    """Returns 12 or 24: the hours of the clock in which times are shown to the reader."""
+    return preferred_clock() or (12 if "a" in locale().time_formats["short"].pattern else 24)
+
+
+def preferred_clock() -> int | None:
+    """Returns 12 or 24 if the reader prefers that to the clock of their locale."""
+    choose = _clock.get(None)
+    return None if choose is None else choose()
 
 
 def language_tag() -> str:
@@ -182,8 +209,12 @@ def month_text(moment: date) -> str:
 
 def time_text(moment: datetime, zone: str) -> str:
     """Formats the wall-clock time in `zone`, such as 09:30."""
-    local = moment.astimezone(ZoneInfo(zone))
-    return _time_text(local.hour, local.minute, locale())
+    return clock_text(moment.astimezone(ZoneInfo(zone)))
+
+
+def clock_text(local: datetime) -> str:
+    """Formats the wall-clock time of a moment that is already in its zone, such as 09:30."""
+    return _time_text(local.hour, local.minute, locale(), preferred_clock())
 
 
 def clock_text(moment: datetime, zone: str) -> str:
@@ -202,6 +233,11 @@ def minute_text(minute: int) -> str:
 
 def moment_text(moment: datetime, zone: str) -> str:
     """Formats date and wall-clock time in `zone`, such as 24 Nov 2026, 09:30."""
+    if preferred_clock() is not None:
+        pattern = str(dates.get_datetime_format("medium", locale=locale())).replace("'", "")
+        return pattern.replace("{0}", time_text(moment, zone)).replace(
+            "{1}", short_date_text(moment, zone)
+        )
     return dates.format_datetime(wall_clock(moment, zone), "medium", locale=locale()).replace(
         f":{moment.second:02d}", "", 1
     )
@@ -305,8 +341,19 @@ def _free_day_text(day: date, count: int, reader: Locale) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _time_text(hour: int, minute: int, reader: Locale) -> str:
-    return dates.format_time(time(hour, minute), "short", locale=reader)
+def _time_text(hour: int, minute: int, reader: Locale, clock: int | None) -> str:
+    moment = time(hour, minute)
+    if clock is None:
+        return dates.format_time(moment, "short", locale=reader)
+    return dates.format_skeleton("Hm" if clock == 24 else "hm", moment, locale=reader)
+
+
+@lru_cache
+def _languages_beside(language_name: str) -> Sequence[tuple[str, str]]:
+    names = {code: Locale(code).get_display_name() or code for code in LANGUAGES}
+    return [
+        (code, name[0].upper() + name[1:]) for code, name in names.items() if code != language_name
+    ]
 
 
 @lru_cache

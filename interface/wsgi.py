@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -20,8 +20,8 @@ from interface.observability import health, metrics, request_log
 from interface.observability.request_facts import request_id
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
-from interface.web.accepted_language import accepted_locale
 from interface.web.fixed_headers import fixed_headers
+from interface.web.reader_preferences import reader_clock, reader_locale
 from interface.web.request_context import LARGEST_BODY, origin_of_request
 
 if TYPE_CHECKING:
@@ -45,11 +45,10 @@ class WebApplication(Flask):
     @contextmanager
     def serving(self, environ: "WSGIEnvironment") -> Iterator[None]:
         """Makes this the current request in the block, with its deadline and its language."""
-        choose = partial(accepted_locale, environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         with (
             answering(CurrentRequest(environ, self.extensions)),
             deadline(),
-            i18n.reading(choose),
+            i18n.reading(cache(reader_locale), cache(reader_clock)),
             security_log.acting(origin_of_request),
         ):
             yield

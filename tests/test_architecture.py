@@ -71,6 +71,7 @@ MAY_IMPORT = {
         "prometheus_client",
         "psycopg",
         "rich",
+        "segno",
         "werkzeug",
     },
 }

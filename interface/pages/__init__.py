@@ -34,6 +34,7 @@ from interface.pages.shared import (
     settings_pages,
     sign_in,
 )
+from interface.web.reader_preferences import with_choice
 from interface.web.request_context import mail_goes_out
 from interface.web.static_files import asset
 
@@ -51,6 +52,7 @@ def init_app(app: Flask) -> None:
         "asset": asset,
         "notice": flash_messages.notice,
         "mail_goes_out": mail_goes_out,
+        "with_choice": with_choice,
     }
     for module in (
         identity_provider,

@@ -22,6 +22,7 @@ NOT_PAGES = {
     "identity_provider.confirm",
     "identity_provider.sign_out",
     "links_pages.export",
+    "booking_confirmation.qr",
     "share_batch.batch_csv",
     "checkpoint_pages.download",
     "checkpoint_pages.key",
@@ -209,6 +210,7 @@ def _invitee(demo: Demo) -> list[Place]:
     return [
         Place("invitee-choose", f"/b/{tokens['active']}", None),
         Place("invitee-form", f"/b/{tokens['active']}", None, prepare=_choose_a_time),
+        Place("invitee-form-days", f"/b/{tokens['active']}", None, prepare=_see_other_days),
         Place("invitee-used", f"/b/{tokens['used']}", None, 410),
         Place("invitee-expired", f"/b/{tokens['expired']}", None, 410),
         Place("invitee-revoked", f"/b/{tokens['revoked']}", None, 410),
@@ -293,6 +295,14 @@ def _choose_a_time(page: Page) -> None:
     with page.expect_navigation():
         page.locator(".times a").first.click()
     expect(page.get_by_role("button", name="Confirm booking")).to_be_visible()
+
+
+def _see_other_days(page: Page) -> None:
+    _choose_a_time(page)
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_role("button", name="Other days").click()
+    expect(page.get_by_role("button", name="Later")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_have_value("Ada Lovelace")
 
 
 def _paste_recipients(page: Page) -> None:

@@ -33,11 +33,15 @@ class InviteeBrowser:
         """Returns the form on the page of that time, filled in."""
         page = self.get(f"?tz={zone}&start={start}").get_data(as_text=True)
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
-        assert hidden["start"] == start
-        return hidden | ADA
+        assert re.findall(r'name="start" value="([^"]*)" required checked', page) == [start]
+        return hidden | ADA | {"start": start, "tz": zone}
 
     def post(self, form: dict[str, str], **headers: str) -> Any:
         return self.browser.post(self.path, data=form, headers=headers)
+
+    def choose_again(self, form: dict[str, str]) -> Any:
+        """Asks for other days from within the form."""
+        return self.browser.post(f"{self.path}/times", data=form)
 
     def elsewhere(self) -> "InviteeBrowser":
         """Returns an invitee with the same link in another browser."""

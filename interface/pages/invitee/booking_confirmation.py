@@ -16,11 +16,14 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.time_choice import reader_zone
 from interface.web import calendar_links, icalendar_file
 from interface.web.calendar_links import Appointment
-from interface.web.managed_booking import ManagedBooking, managed_by
+from interface.web.managed_booking import ManagedBooking, booking_id_of, manage_urls, managed_by
+from interface.web.qr_code import qr_code
+from interface.web.reader_preferences import kept_zone, remember_preferences
 from interface.web.request_context import services
 
 blueprint = Blueprint("booking_confirmation", __name__)
 protect_from_csrf(blueprint)
+blueprint.after_request(remember_preferences)
 blueprint.register_error_handler(AdmitOneError, refused)
 
 
@@ -32,6 +35,7 @@ class BookingDetails:
     terms: CalendarTerms
     host: str
     invitee: Invitee | None
+    manage_url: str
 
     @property
     def summary(self) -> str:
@@ -43,7 +47,7 @@ class BookingDetails:
 
     @property
     def appointment(self) -> Appointment:
-        """Returns what a calendar service is told: nothing that the invitee typed."""
+        """Returns what a calendar service is told: no token, and nothing that the invitee typed."""
         terms = self.terms
         return Appointment(self.summary, self.booking.slot, terms.location, terms.description)
 
@@ -62,7 +66,7 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
 
     `refusal` is the reason why a change was refused; the page says what can still be changed.
     """
-    details = details_of(found)
+    details = details_of(found, token)
     slot = found.booking.slot
     host_zone = details.terms.rules.time_zone
     zone = invitee_zone(found)
@@ -90,10 +94,8 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
 @blueprint.get("/m/<token>/booking.ics")
 def ics(token: str) -> ResponseReturnValue:
     """Sends the booking as an iCalendar file."""
-    details = details_of(found_by(token))
+    details = details_of(found_by(token), token)
     current = services()
-    public_url = current.settings.public_url
-    manage_url = f"{public_url}/m/{token}"
     entry = icalendar_file.Entry(
         booking_id=details.booking.id,
         version=details.booking.version,
@@ -101,13 +103,20 @@ def ics(token: str) -> ResponseReturnValue:
         status=details.booking.status,
         summary=details.summary,
         location=details.terms.location,
-        description=gettext("Your booking: %(url)s") % {"url": manage_url},
+        description=gettext("Your booking: %(url)s") % {"url": details.manage_url},
         host=current.settings.public_host,
         as_of=current.now(),
     )
     content = icalendar_file.calendar_file(entry, time_zone=details.terms.rules.time_zone)
     headers = {"Content-Disposition": 'attachment; filename="booking.ics"'}
     return Response(content, content_type=icalendar_file.MEDIA_TYPE, headers=headers)
+
+
+@blueprint.get("/m/<token>/qr.svg")
+def qr(token: str) -> ResponseReturnValue:
+    """Sends the address of the page as a QR code."""
+    booking_id_of(token)
+    return qr_code(manage_urls(token)["manage_url"])
 
 
 def found_by(token: str) -> ManagedBooking:
@@ -123,17 +132,26 @@ def found_by(token: str) -> ManagedBooking:
         ) from None
 
 
-def details_of(found: ManagedBooking) -> BookingDetails:
+def details_of(found: ManagedBooking, token: str) -> BookingDetails:
     """Returns what the pages show: the terms as they were agreed, with the place as it is now."""
     return BookingDetails(
         booking=found.booking,
         terms=replace(found.terms, location=found.row.location or ""),
         host=found.host_name,
         invitee=found.row.invitee,
+        manage_url=manage_urls(token)["manage_url"],
     )
 
 
 def invitee_zone(found: ManagedBooking) -> str:
     """Returns the zone that the request names, else the invitee's own, else the calendar's."""
-    own = found.row.invitee.time_zone if found.row.invitee else None
-    return reader_zone(own or found.agreed.rules.time_zone)
+    return reader_zone(_own_zone(found) or kept_zone() or found.agreed.rules.time_zone)
+
+
+def knows_zone(found: ManagedBooking) -> bool:
+    """Returns True if the invitee's zone is known without asking their browser."""
+    return bool(_own_zone(found) or kept_zone())
+
+
+def _own_zone(found: ManagedBooking) -> str | None:
+    return found.row.invitee.time_zone if found.row.invitee else None

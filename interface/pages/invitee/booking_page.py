@@ -1,12 +1,13 @@
 """The booking page: the bearer of a link chooses a time, fills in a form and books."""
 
 import secrets
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema, ValidationError
+from marshmallow import EXCLUDE, Schema, ValidationError
 
 from application.people.personal_data import Invitee
 from application.people.rate_limits import INVALID_REDEMPTIONS, TooManyAttempts
@@ -20,23 +21,34 @@ from domain.errors import (
     SlotRefused,
     Unavailable,
 )
-from interface.i18n import local_day
+from domain.slot import Slot
+from interface.i18n import date_text, local_day, moment_text
 from interface.i18n import mark_for_translation as _
 from interface.pages.invitee.refusal_pages import link_ended, refused
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
-from interface.pages.shared.slot_picker import free_slot, nearest_slots
+from interface.pages.shared.slot_picker import (
+    SlotPicker,
+    day_cells,
+    free_slot,
+    host_labels,
+    nearest_slots,
+    pick_slot,
+    time_labels,
+)
 from interface.pages.shared.time_choice import (
     days_page,
     from_address,
     reader_zone,
     wait_for_newest_bookings,
     zone_context,
+    zone_options,
 )
-from interface.web.fields import Email, Instant, Name, Text
+from interface.web.fields import Day, Email, Instant, Name, Text
 from interface.web.invitation import Invitation, invitation, link_id_of
 from interface.web.problems import refusal_page
 from interface.web.rate_limits import count_failure
+from interface.web.reader_preferences import kept_zone, remember_preferences
 from interface.web.redemption import (
     count_repeated_booking,
     counting_refusals,
@@ -48,12 +60,15 @@ from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
 
 blueprint = Blueprint("booking_page", __name__)
 protect_from_csrf(blueprint)
+blueprint.after_request(remember_preferences)
 blueprint.register_error_handler(AdmitOneError, refused)
 
 # Holds the manage link of the booking that this browser made with the link in its path.
 _COOKIE = "admitone-booked"
 _COOKIE_SECONDS = 365 * 86400
 _LONGEST_KEY = 255
+# A link that ends so soon says at which time.
+_SOON = timedelta(days=2)
 
 
 class BookingForm(Schema):
@@ -65,6 +80,18 @@ class BookingForm(Schema):
     )
     email = Email(required=True, error_messages={"required": _("Enter your e-mail address.")})
     notes = Text(longest=LONGEST_NOTE, several_lines=True, load_default=None)
+
+
+class ShownDays(Schema):
+    """The days that the form shows, and those that were asked for. What is malformed is ignored."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    from_day = Day(data_key="from")
+    day = Day()
+    shown_from = Day()
+    shown_day = Day()
 
 
 @blueprint.get("/b/<token>")
@@ -79,10 +106,37 @@ def choose(token: str) -> ResponseReturnValue:
     except LinkEnded as refusal:
         return link_ended(refusal, invited, zone=_reader_zone(invited))
     start = from_address(Instant(), "start")
-    slot = free_slot(invited.open_slots, start, time_zone=_reader_zone(invited)) if start else None
-    if slot is not None:
-        return _form_page(invited, token, start=slot.start, typed=_prefilled(invited), errors={})
+    of_day = _slots_on_day_of(start, invited) if start else []
+    if start in (slot.start for slot in of_day):
+        return _form_page(invited, token, start=start, of_day=of_day, typed=_prefilled(invited))
     return _days_page(invited, token, lost=start is not None)
+
+
+@blueprint.get("/b/<token>/times")
+def times(token: str) -> ResponseReturnValue:
+    """Leads whoever reloads the page of other times to the first one."""
+    link_id_of(token)
+    return redirect(url_for("booking_page.choose", token=token))
+
+
+@blueprint.post("/b/<token>/times")
+def choose_again(token: str) -> ResponseReturnValue:
+    """Shows the form with other days and times, and all that was typed into it."""
+    invited = invitation(token)
+    try:
+        invited.link.must_be_active(services().now())
+    except LinkEnded as refusal:
+        return link_ended(refusal, invited, zone=_reader_zone(invited), while_choosing=True)
+    zone = _reader_zone(invited)
+    typed = _typed()
+    start = _start_in(typed)
+    asked = load(ShownDays(), request.form).values
+    page_from, day = asked.get("from_day"), asked.get("day")
+    if page_from is None:
+        day = day or asked.get("shown_day") or (start and local_day(start, zone))
+        page_from = asked.get("shown_from")
+    picker = pick_slot(invited.open_slots, time_zone=zone, page_from=page_from, chosen=day)
+    return _form_page(invited, token, start=start, of_day=picker.slots, typed=typed, picker=picker)
 
 
 @blueprint.post("/b/<token>")
@@ -94,7 +148,7 @@ def book(token: str) -> ResponseReturnValue:
         count_repeated_booking()
         return _to_booking(manage_token)
     invited = invitation(token)
-    typed = {name: request.form.get(name, "") for name in BookingForm().fields}
+    typed = _typed()
     loaded = load(BookingForm(), typed)
     start: datetime | None = loaded.values.get("start") or _start_in(typed)
     try:
@@ -106,15 +160,17 @@ def book(token: str) -> ResponseReturnValue:
     except LinkEnded as refusal:
         return link_ended(refusal, invited, zone=_reader_zone(invited), while_choosing=True)
     except SlotRefused as refusal:
-        page = _form_page(
-            invited, token, start=None, lost=start, typed=typed, errors={}, refusal=refusal
-        )
+        page = _form_page(invited, token, lost=start, typed=typed, refusal=refusal)
         return refusal_page(page, refusal, owner=False)
     except Unavailable as refusal:
-        page = _form_page(invited, token, start=start, typed=typed, errors={}, refusal=refusal)
+        slot = [invited.terms.rules.slot_at(start)] if start else []
+        page = _form_page(invited, token, start=start, of_day=slot, typed=typed, refusal=refusal)
         return refusal_page(page, refusal, owner=False)
     except Invalid as refusal:
-        page = _form_page(invited, token, start=start, typed=typed, errors=errors_of(refusal))
+        of_day = _slots_on_day_of(start, invited) if start else []
+        page = _form_page(
+            invited, token, start=start, of_day=of_day, typed=typed, errors=errors_of(refusal)
+        )
         try:
             count_failure(INVALID_REDEMPTIONS)
         except TooManyAttempts as limited:
@@ -177,14 +233,29 @@ def _to_booking(manage_token: str) -> ResponseReturnValue:
     return redirect(address, 303)
 
 
+def _typed() -> dict[str, str]:
+    """Returns what was typed into the form that was sent."""
+    return {name: request.form.get(name, "") for name in BookingForm().fields}
+
+
+def _slots_on_day_of(start: datetime, invited: Invitation) -> Sequence[Slot]:
+    """Returns the free slots of the reader's day on which `start` lies."""
+    zone = _reader_zone(invited)
+    day = local_day(start, zone)
+    return invited.open_slots.on_days(day, day, zone)
+
+
 def _days_page(invited: Invitation, token: str, *, lost: bool) -> str:
     """Shows days with free times. `lost`: the time in the address is no longer free."""
+    zone = _reader_zone(invited)
     return days_page(
         invited.open_slots,
-        zone=_reader_zone(invited),
+        zone=zone,
+        host_zone=invited.terms.rules.time_zone,
+        zone_is_known=kept_zone() is not None,
         address=url_for("booking_page.choose", token=token),
         lost=lost,
-        **_context(invited, token),
+        **_context(invited, token, zone),
     )
 
 
@@ -192,35 +263,62 @@ def _form_page(
     invited: Invitation,
     token: str,
     *,
-    start: datetime | None,
-    typed: dict[str, str],
-    errors: dict[str, list[str]],
+    typed: Mapping[str, str],
+    start: datetime | None = None,
+    of_day: Sequence[Slot] = (),
+    picker: SlotPicker | None = None,
     lost: datetime | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
     refusal: AdmitOneError | None = None,
 ) -> str:
-    """Shows the form for the slot at `start`; without one, it offers times near `lost`."""
+    """Shows the form, with the times among which `start` is chosen.
+
+    These are the times `of_day`; without any, free ones near `start` or `lost`. With a `picker`
+    they can be those of other days.
+    """
     zone = _reader_zone(invited)
-    offers = []
-    if start is None:
+    host_zone = invited.terms.rules.time_zone
+    day = of_day and local_day(of_day[0].start, zone)
+    offers: Sequence[Slot] = []
+    if not of_day and picker is None:
         wait_for_newest_bookings()
-        offers = nearest_slots(invited.open_slots, lost, time_zone=zone)
+        offers = nearest_slots(invited.open_slots, lost or start, time_zone=zone)
+    chosen_before = None
+    if picker and start and start not in (slot.start for slot in of_day):
+        chosen_before = free_slot(invited.open_slots, start, time_zone=zone)
     return render_template(
         "invitee/form.html",
-        **_context(invited, token),
-        **zone_context(zone),
-        slot=invited.terms.rules.slot_at(start) if start else None,
-        day=start and local_day(start, zone),
+        **_context(invited, token, zone),
+        **zone_context(zone, is_known=kept_zone() is not None),
+        zone_options=zone_options(),
+        host_zone=host_zone,
+        start=start,
+        day=day,
+        of_day=of_day,
+        picker=picker,
+        cells=picker and day_cells(picker),
+        chosen_before=chosen_before,
         offers=offers,
+        labels=time_labels(of_day, zone),
+        host_times=host_labels([*of_day, *offers], time_zone=zone, host_zone=host_zone),
+        next_day=picker and picker.next_free and local_day(picker.next_free.start, zone),
         typed=typed,
-        errors=errors,
+        errors=errors or {},
         refusal=refusal,
         key=request.form.get("idempotency_key") or secrets.token_urlsafe(16),
     )
 
 
-def _context(invited: Invitation, token: str) -> dict[str, Any]:
+def _context(invited: Invitation, token: str, zone: str) -> dict[str, Any]:
     """Returns the variables that the templates of both pages share."""
-    return {"token": token, "terms": invited.terms, "host": invited.host_name}
+    expires_at = invited.link.expires_at
+    ends_soon = expires_at - services().now() < _SOON
+    return {
+        "token": token,
+        "terms": invited.terms,
+        "host": invited.host_name,
+        "valid_until": moment_text(expires_at, zone) if ends_soon else date_text(expires_at, zone),
+    }
 
 
 def _prefilled(invited: Invitation) -> dict[str, str]:
@@ -230,11 +328,11 @@ def _prefilled(invited: Invitation) -> dict[str, str]:
 
 
 def _reader_zone(invited: Invitation) -> str:
-    """Returns the zone that the request names, else the calendar's."""
-    return reader_zone(invited.calendar.terms.rules.time_zone)
+    """Returns the zone that the request names, else the one it keeps, else the calendar's."""
+    return reader_zone(kept_zone() or invited.calendar.terms.rules.time_zone)
 
 
-def _start_in(typed: dict[str, str]) -> datetime | None:
+def _start_in(typed: Mapping[str, str]) -> datetime | None:
     """Returns the start in a form with errors elsewhere; None if it can't be read."""
     try:
         start: datetime = Instant().deserialize(typed["start"])

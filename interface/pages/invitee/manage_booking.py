@@ -13,6 +13,7 @@ from interface.pages.invitee.booking_confirmation import (
     details_of,
     found_by,
     invitee_zone,
+    knows_zone,
 )
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
@@ -28,11 +29,13 @@ from interface.pages.shared.time_choice import (
 from interface.web.fields import Instant
 from interface.web.managed_booking import ManagedBooking
 from interface.web.problems import refusal_page
+from interface.web.reader_preferences import remember_preferences
 from interface.web.request_context import services
 from interface.web.request_schemas import CancelInput
 
 blueprint = Blueprint("manage_booking", __name__)
 protect_from_csrf(blueprint)
+blueprint.after_request(remember_preferences)
 blueprint.register_error_handler(AdmitOneError, refused)
 
 
@@ -135,10 +138,12 @@ def _days_page(found: ManagedBooking, token: str, *, lost: bool) -> str:
         zone=invitee_zone(found),
         address=url_for("manage_booking.choose", token=token),
         lost=lost,
+        host_zone=found.agreed.rules.time_zone,
+        zone_is_known=knows_zone(found),
         token=token,
         booking=found.booking,
         message=found.row.message,
-        terms=details_of(found).terms,
+        terms=details_of(found, token).terms,
         host=found.host_name,
     )
 
@@ -151,7 +156,7 @@ def _move_page(found: ManagedBooking, token: str, slot: Slot) -> str:
         **zone_context(zone),
         token=token,
         booking=found.booking,
-        terms=details_of(found).terms,
+        terms=details_of(found, token).terms,
         host=found.host_name,
         slot=slot,
         day=local_day(slot.start, zone),
@@ -164,7 +169,7 @@ def _question(template: str, found: ManagedBooking, token: str, **context: objec
     return render_template(
         template,
         token=token,
-        details=details_of(found),
+        details=details_of(found, token),
         slot=found.booking.slot,
         zone=invitee_zone(found),
         **context,

@@ -6,8 +6,10 @@ from flask.typing import ResponseReturnValue
 from domain.errors import AdmitOneError, LinkEnded, LinkRedeemed, Unavailable
 from interface.i18n import gettext
 from interface.pages.shared.error_pages import when_to_try_again
+from interface.web.fields import in_utc
 from interface.web.invitation import Invitation
 from interface.web.problems import refusal_page
+from interface.web.reader_preferences import kept_zone
 
 
 def link_ended(
@@ -24,7 +26,8 @@ def link_ended(
         host=invited.host_name,
         expired_at=invited.link.expires_at,
         zone=zone,
-        ask_zone="tz" not in request.values,
+        asks_zone="tz" not in request.values and kept_zone() is None,
+        in_utc=in_utc,
     )
     return refusal_page(page, refusal, owner=False)
 

@@ -163,6 +163,7 @@ def _days_page(found: ManagedBooking, *, lost: bool) -> str:
         zone=user_time_zone(),
         address=url_for("booking_changes.choose", booking_id=found.booking.id),
         lost=lost,
+        host_zone=user_time_zone(),
         template="bookings/reschedule.html",
         found=found,
     )

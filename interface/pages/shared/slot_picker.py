@@ -4,10 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from domain.availability import SlotsOfSpan
 from domain.slot import Slot
-from interface.i18n import local_day, offset_text, time_text, week_start
+from interface.i18n import (
+    clock_text,
+    free_day_text,
+    local_day,
+    offset_text,
+    short_day_text,
+    week_start,
+    weekday_text,
+)
 from projections.open_slots import OpenSlots
 
 _DAY = timedelta(days=1)
@@ -20,10 +30,15 @@ _MOST_OFFERS = 6
 
 @dataclass(frozen=True)
 class Day:
-    """A day of the page, and how many free times it has."""
+    """A day of the page, and when its free times start, in minutes since 1970."""
 
     day: date
-    free: int
+    starts: Sequence[int]
+
+    @property
+    def free(self) -> int:
+        """The number of free times."""
+        return len(self.starts)
 
 
 @dataclass(frozen=True)
@@ -80,13 +95,35 @@ def pick_slot(
     if chosen is None or not first <= chosen < first + _PAGE_LENGTH:
         chosen = next((day for day, found in page.items() if found.count), None)
     return SlotPicker(
-        days=[Day(day, found.count) for day, found in page.items()],
+        days=[Day(day, found.starts) for day, found in page.items()],
         chosen=chosen,
         slots=page[chosen].first() if chosen else [],
         earlier=max(first - _PAGE_LENGTH, week_start(today)) if first > week_start(today) else None,
         later=first + _PAGE_LENGTH if first + _PAGE_LENGTH <= today + window else None,
         next_free=next_free,
     )
+
+
+class DayCell(NamedTuple):
+    """A day as the page shows it. `label` names it and its free times; None if it has none."""
+
+    day: date
+    number: str
+    label: str | None
+    is_chosen: bool
+
+
+def day_cells(picker: SlotPicker) -> list[DayCell]:
+    """Returns the days of the page. The first one, and the first of a month, name the month."""
+    return [
+        DayCell(
+            day.day,
+            str(day.day.day) if day.day.day > 1 and place else short_day_text(day.day),
+            free_day_text(day.day, len(day.starts)) if day.starts else None,
+            day.day == picker.chosen,
+        )
+        for place, day in enumerate(picker.days)
+    ]
 
 
 def free_slot(open_slots: OpenSlots, start: datetime, *, time_zone: str) -> Slot | None:
@@ -122,12 +159,49 @@ def time_labels(slots: Sequence[Slot], time_zone: str) -> dict[Slot, str]:
 
     That happens on the day on which clocks are set back.
     """
-    labels = {slot: time_text(slot.start, time_zone) for slot in slots}
+    zone = ZoneInfo(time_zone)
+    labels = {slot: clock_text(slot.start.astimezone(zone)) for slot in slots}
     times = Counter(labels.values())
     return {
         slot: f"{label} ({offset_text(slot.start, time_zone)})" if times[label] > 1 else label
         for slot, label in labels.items()
     }
+
+
+def host_labels(slots: Sequence[Slot], *, time_zone: str, host_zone: str) -> dict[Slot, str]:
+    """Returns the time of each start in the host's zone; none at all if no clock differs.
+
+    A time has the weekday before it where that differs as well.
+    """
+    if time_zone == host_zone:
+        return {}
+    here, there = ZoneInfo(time_zone), ZoneInfo(host_zone)
+    labels, differs = {}, False
+    for slot in slots:
+        own, theirs = slot.start.astimezone(here), slot.start.astimezone(there)
+        differs = differs or own.utcoffset() != theirs.utcoffset()
+        label = clock_text(theirs)
+        is_same_day = own.day == theirs.day
+        labels[slot] = label if is_same_day else f"{weekday_text(theirs.date())} {label}"
+    return labels if differs else {}
+
+
+def packed_starts(picker: SlotPicker) -> str:
+    """Returns the starts of all slots of the page as distances in minutes, the first since 1970.
+
+    `30*15` stands for fifteen times 30, which is short to send and quick to unpack in a browser.
+    """
+    parts: list[str] = []
+    before, step, times = 0, 0, 0
+    for day in picker.days:
+        for start in day.starts:
+            if start - before == step:
+                times += 1
+            else:
+                parts.append(f"{step}*{times}")
+                step, times = start - before, 1
+            before = start
+    return ",".join([*parts[1:], f"{step}*{times}"]) if before else ""
 
 
 def _first_slot(page: dict[date, SlotsOfSpan]) -> Slot | None:

@@ -11,7 +11,13 @@ from marshmallow import EXCLUDE, Schema, ValidationError
 from domain.booking_rules import is_time_zone
 from domain.errors import ViewBehind
 from interface.i18n import local_day
-from interface.pages.shared.slot_picker import pick_slot, time_labels
+from interface.pages.shared.slot_picker import (
+    day_cells,
+    host_labels,
+    packed_starts,
+    pick_slot,
+    time_labels,
+)
 from interface.web.fields import Day, Instant, in_utc
 from interface.web.request_context import services
 from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zones
@@ -35,11 +41,15 @@ def reader_zone(default: str) -> str:
     return requested if is_time_zone(requested) else default
 
 
-def zone_context(zone: str) -> dict[str, Any]:
-    """Returns the variables with which templates show times in the reader's zone."""
+def zone_context(zone: str, *, is_known: bool = True) -> dict[str, Any]:
+    """Returns the variables with which templates show times in the reader's zone.
+
+    If it is not known, the page's script asks the browser.
+    """
     requested = request.values.get("tz")
     return {
         "zone": zone,
+        "asks_zone": requested is None and not is_known,
         "requested_zone": requested,
         "zone_is_unknown": requested is not None and resolve_time_zone(requested) != zone,
         # Links between these pages carry the zone once the address names one.
@@ -54,13 +64,15 @@ def days_page(
     zone: str,
     address: str,
     lost: bool,
+    host_zone: str,
+    zone_is_known: bool = True,
     template: str = "invitee/days.html",
     **context: Any,
 ) -> str:
     """Shows days with free times, and the times of one of them.
 
     `address` is that of the page itself, to which a chosen time is added. `lost` adds that the
-    time that was chosen before is no longer free.
+    time that was chosen before is no longer free. Where it differs, the host's time is shown too.
     """
     prefix = f"{address}?{urlencode({'tz': zone})}&" if "tz" in request.args else f"{address}?"
     picker = pick_slot(
@@ -69,16 +81,21 @@ def days_page(
         page_from=from_address(Day(), "from"),
         chosen=from_address(Day(), "day"),
     )
+    shown = zone_context(zone, is_known=zone_is_known)
     return render_template(
         template,
-        **zone_context(zone),
+        **shown,
         **context,
         picker=picker,
+        cells=day_cells(picker),
+        starts=packed_starts(picker) if shown["asks_zone"] else None,
+        host_zone=host_zone,
+        host_times=host_labels(picker.slots, time_zone=zone, host_zone=host_zone),
         labels=time_labels(picker.slots, zone),
         next_day=picker.next_free and local_day(picker.next_free.start, zone),
         address=address,
         address_prefix=prefix,
-        zone_options=_zone_options(),
+        zone_options=zone_options(),
         lost=lost,
     )
 
@@ -101,7 +118,8 @@ def wait_for_newest_bookings() -> None:
 
 
 @cache
-def _zone_options() -> Markup:
+def zone_options() -> Markup:
+    """Returns the zones that a field offers, as HTML."""
     return Markup("").join(
         Markup("<option>{}</option>").format(name) for name in selectable_time_zones()
     )

@@ -93,13 +93,15 @@ window.addEventListener("pageshow", showCounts);
 // Sends each form only once.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  const button = event.submitter;
+  // Enter in a field presses a button that nobody sees, in the place of the visible one.
+  const isHidden = event.submitter?.matches("[aria-hidden]");
+  const button = isHidden ? form.querySelector("[data-submit]") : event.submitter;
   if (event.defaultPrevented || form.matches("[hx-get], [hx-post]") || form.target === "_blank") return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "yes";
   setTimeout(() => {
     for (const other of form.querySelectorAll("button")) other.disabled = true;
-    if (button && form.dataset.sending) {
+    if (button && form.dataset.sending && !button.hasAttribute("formaction")) {
       button.dataset.label = button.textContent;
       button.textContent = form.dataset.sending;
     }
@@ -154,16 +156,7 @@ addEventListener("resize", () => {
   document.querySelector(".actions:popover-open")?.hidePopover();
 });
 
-// Shows times in the reader's zone, unless another one was chosen.
-const zoned = document.querySelector("[data-ask-zone]");
-if (zoned) {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone && zone !== zoned.dataset.askZone) {
-    const address = new URL(location.href);
-    address.searchParams.set("tz", zone);
-    location.replace(address);
-  }
-}
+// Fills in the browser's zone.
 const guess = document.querySelector("input[data-guess-zone]");
 if (guess && !guess.value) {
   guess.value = guess.defaultValue = Intl.DateTimeFormat().resolvedOptions().timeZone || "";

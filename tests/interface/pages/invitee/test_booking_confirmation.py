@@ -47,6 +47,20 @@ def test_the_page_says_where_the_confirmation_goes_if_mail_goes_out(
     assert sentence in text_of(invitee.browser.get(address))
 
 
+def test_the_page_has_its_own_address_to_copy_and_to_scan(
+    invitee: InviteeBrowser, services: Services
+) -> None:
+    path = f"/m/{manage_token(invitee.post(invitee.form()))}"
+    page = invitee.browser.get(path).get_data(as_text=True)
+    assert f'value="{services.settings.public_url}{path}"' in page
+    assert f'src="{path}/qr.svg"' in page
+    image = invitee.browser.get(f"{path}/qr.svg")
+    assert image.content_type == "image/svg+xml; charset=utf-8"
+    assert image.data.startswith(b"<svg")
+    assert path.encode() not in image.data
+    assert invitee.browser.get("/m/forged/qr.svg").status_code == 404
+
+
 def test_the_cookie_of_a_booking_is_sent_only_to_its_link(invitee: InviteeBrowser) -> None:
     answer = invitee.post(invitee.form())
     (cookie,) = answer.headers.getlist("Set-Cookie")

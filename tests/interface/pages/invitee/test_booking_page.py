@@ -43,7 +43,7 @@ def test_a_link_shows_only_the_times_that_it_offers_with_its_duration(
     link = invitee.owner.new_link(invitee.link["calendar_id"], offer=offer)
     limited = InviteeBrowser(invitee.owner, link, invitee.browser)
     assert times_in(limited.get()) == [TEN]
-    assert limited.get().text.count("1 available time") == 1
+    assert limited.get().text.count(", 1 available time") == 1
     assert times_in(limited.get("?day=2026-12-22")) == ["2026-12-22T16:30:00Z"]
     assert "That time is no longer available." in text_of(limited.get(f"?start={NINE}"))
     longer = {"from": "2026-11-25", "to": "2026-11-25", "duration_minutes": 450}
@@ -51,8 +51,8 @@ def test_a_link_shows_only_the_times_that_it_offers_with_its_duration(
     limited = InviteeBrowser(invitee.owner, link, invitee.browser)
     assert times_in(limited.get()) == ["2026-11-25T09:00:00Z", "2026-11-25T09:30:00Z"]
     assert "7 hours 30 minutes" in text_of(limited.get())
-    form = text_of(limited.get("?start=2026-11-25T09:30:00Z"))
-    assert "Wednesday, November 25, 2026, 9:30 AM–5:00 PM" in form.replace("\u202f", " ")
+    form = text_of(limited.get("?start=2026-11-25T09:30:00Z")).replace("\u202f", " ")
+    assert "Wednesday, November 25, 2026 9:00 AM 9:30 AM Other days" in form
 
 
 def test_times_are_those_of_the_zone_that_was_asked_for(invitee: InviteeBrowser) -> None:
@@ -138,9 +138,9 @@ def test_an_expired_link_says_when_in_the_readers_zone(
     clock.advance(days=90)
     answer = invitee.get("?tz=Pacific/Auckland")
     assert answer.status_code == 410
-    sentence = "This link expired on {}. Ask Olivia Owner for a new one."
+    sentence = "This link expired on {} . Ask Olivia Owner for a new one."
     assert sentence.format("Sunday, February 21, 2027") in text_of(answer)
-    assert 'data-ask-zone="UTC"' in invitee.get().get_data(as_text=True)
+    assert 'data-ask-zone="UTC"' in invitee.elsewhere().get().get_data(as_text=True)
     late = invitee.post(form)
     assert late.status_code == 410
     assert sentence.format("Sunday, February 21, 2027") in text_of(late)
@@ -169,6 +169,105 @@ def test_an_address_of_a_time_that_is_gone_shows_the_others(
     assert "That time is no longer available. Please choose another." in text_of(answer)
 
 
+def chosen_in(answer: Any) -> list[str]:
+    return re.findall(r'name="start" value="([^"]*)"[^>]* checked', answer.get_data(as_text=True))
+
+
+def test_the_form_offers_the_other_times_of_its_day(invitee: InviteeBrowser) -> None:
+    answer = invitee.get(f"?start={TEN}")
+    offered = re.findall(r'name="start" value="([^"]*)"', answer.get_data(as_text=True))
+    assert len(offered) == 16
+    assert chosen_in(answer) == [TEN]
+
+
+def test_other_days_keep_what_was_typed_and_the_time_that_was_chosen(
+    invitee: InviteeBrowser,
+) -> None:
+    typed = invitee.form(TEN) | {"notes": "About <engines>."}
+    pages = [
+        invitee.choose_again(typed),
+        invitee.choose_again(typed | {"day": "2026-11-26", "shown_from": "2026-11-22"}),
+        invitee.choose_again(typed | {"from": "2026-12-20"}),
+        invitee.choose_again(typed | {"tz": "Asia/Tokyo", "shown_day": "2026-11-26"}),
+        invitee.choose_again(typed | {"day": "never"}),
+        invitee.choose_again({}),
+    ]
+    for page in pages:
+        assert page.status_code == 200
+    for page in pages[:-1]:
+        text = page.get_data(as_text=True)
+        for kept in ('value="Ada Lovelace"', 'value="ada@example.org"', "About &lt;engines&gt;."):
+            assert kept in text
+        assert typed["idempotency_key"] in text
+        assert chosen_in(page) == [TEN]
+    assert "Thursday, November 26, 2026" in text_of(pages[1])
+    assert "Times shown in Asia/Tokyo" in text_of(pages[3])
+    booked = invitee.post(typed | {"start": "2026-11-26T09:00:00Z"})
+    assert booked.status_code == 303
+    again = invitee.browser.get(f"{invitee.path}/times")
+    assert (again.status_code, again.headers["Location"]) == (302, invitee.path)
+
+
+def test_other_days_of_a_link_that_ended_say_why(invitee: InviteeBrowser) -> None:
+    typed = invitee.form()
+    invitee.revoke()
+    assert invitee.choose_again(typed).status_code == 410
+
+
+def test_a_link_says_that_it_works_once_and_until_when(
+    invitee: InviteeBrowser, clock: Clock
+) -> None:
+    assert "This link works once, until Sun, Feb 21, 2027." in text_of(invitee.get())
+    clock.advance(days=89)
+    soon = text_of(invitee.get()).replace("\u202f", " ")
+    assert "This link works once, until Feb 21, 2027, 8:00 AM." in soon
+
+
+def test_zone_clock_and_language_are_kept_once_they_are_named(invitee: InviteeBrowser) -> None:
+    named = invitee.get("?tz=America/New_York&hours=24&lang=de")
+    cookies = [cookie.partition(";") for cookie in named.headers.getlist("Set-Cookie")]
+    assert [value for value, _, _ in cookies] == [
+        "admitone-language=de",
+        "admitone-hours=24",
+        "admitone-zone=America/New_York",
+    ]
+    assert all("Max-Age=31536000; " in rest for _, _, rest in cookies)
+    assert all("; Path=/; SameSite=Lax" in rest for _, _, rest in cookies)
+    kept = invitee.get("?day=2026-11-24")
+    assert "Zeiten in America/New York" in text_of(kept)
+    assert "04:00" in text_of(kept)
+    assert "data-ask-zone" not in kept.get_data(as_text=True)
+    assert "Set-Cookie" not in kept.headers
+    english = invitee.get("?day=2026-11-24&lang=en")
+    assert "04:00" in text_of(english)
+    assert "Use the 12-hour clock" in text_of(english)
+    twelve = text_of(invitee.get("?day=2026-11-24&hours=12")).replace("\u202f", " ")
+    assert "4:00 AM" in twelve
+
+
+@pytest.mark.parametrize("query", ["?hours=13&lang=xx", "?hours=&lang=", "?lang=../de&hours=24.0"])
+def test_unknown_choices_change_nothing(invitee: InviteeBrowser, query: str) -> None:
+    answer = invitee.get(query)
+    assert "Set-Cookie" not in answer.headers
+    assert "Times shown in UTC" in text_of(answer)
+
+
+def test_the_hosts_time_stands_beside_a_time_in_another_zone(invitee: InviteeBrowser) -> None:
+    shown = text_of(invitee.get("?tz=Pacific/Auckland&day=2026-11-24")).replace("\u202f", " ")
+    assert "Below each time: the time in UTC, where Olivia Owner is." in shown
+    assert "10:00 PM 9:00 AM" in shown
+    other_day = text_of(invitee.get("?tz=Pacific/Auckland&day=2026-11-25")).replace("\u202f", " ")
+    assert "12:00 AM Tue 11:00 AM" in other_day
+    assert "Below each time" not in text_of(invitee.get("?tz=UTC&day=2026-11-24"))
+
+
+def test_where_nothing_is_free_the_contact_line_helps(
+    new_invitee_browser: Callable[..., InviteeBrowser],
+) -> None:
+    invitee = new_invitee_browser(availability={"weekly": {}}, contact="Call 555-0100.")
+    assert "Please contact Olivia Owner. Call 555-0100." in text_of(invitee.get())
+
+
 def test_link_previews_reveal_nothing(invitee: InviteeBrowser) -> None:
     booked = invitee.elsewhere()
     path = f"/m/{manage_token(booked.post(booked.form()))}"
@@ -194,7 +293,7 @@ def test_viewing_the_page_changes_nothing(invitee: InviteeBrowser, services: Ser
 def test_the_first_paint_is_small(invitee: InviteeBrowser) -> None:
     page = invitee.get("?tz=America/New_York&day=2026-11-24").get_data()
     files = re.findall(r'(?:href|src)="/static/([^"?]+\.(?:css|js))', page.decode())
-    assert len(files) == 4
+    assert len(files) == 5
     parts = [page, *((STATIC / name).read_bytes() for name in files)]
     assert sum(len(gzip.compress(part, 9)) for part in parts) < LARGEST_FIRST_PAINT
 
