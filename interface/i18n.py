@@ -49,7 +49,7 @@ def prepare(environment: Environment) -> None:
         "weekday_name": weekday_name,
         "month_text": month_text,
         "time_text": time_text,
-        "clock_text": clock_text,
+        "distinct_time_text": distinct_time_text,
         "minute_text": minute_text,
         "moment_text": moment_text,
         "exact_text": exact_text,
@@ -217,7 +217,7 @@ def clock_text(local: datetime) -> str:
     return _time_text(local.hour, local.minute, locale(), preferred_clock())
 
 
-def clock_text(moment: datetime, zone: str) -> str:
+def distinct_time_text(moment: datetime, zone: str) -> str:
     """Formats the wall-clock time in `zone`, with its offset from UTC if it occurs twice."""
     local = moment.astimezone(ZoneInfo(zone))
     text = time_text(moment, zone)
@@ -228,7 +228,7 @@ def clock_text(moment: datetime, zone: str) -> str:
 
 def minute_text(minute: int) -> str:
     """Formats a time of day, in minutes since midnight, such as 09:30."""
-    return _time_text(minute // 60 % 24, minute % 60, locale())
+    return _time_text(minute // 60 % 24, minute % 60, locale(), preferred_clock())
 
 
 def moment_text(moment: datetime, zone: str) -> str:
