@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import hypothesis
 import psycopg
 import pytest
 from argon2 import PasswordHasher
@@ -41,6 +42,13 @@ def pytest_configure() -> None:
     """Lets SIGHUP reach what tests start, also when the run itself is under nohup."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)  # a new program starts with the default
+
+
+# Nothing is decided by timing, which on a busy machine says nothing about the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
