@@ -1,6 +1,7 @@
 """The links of an owner: a list, one link, revoking and replacing."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
+from application.audit.link_history import changes_of_link
 from application.commands.links import LARGEST_BATCH
+from application.eventstore.mapper import MAPPER
 from application.people import personal_data
 from application.people.refused_attempts import MOST_KEPT
 from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, LinkRevoked
@@ -26,7 +29,7 @@ from interface.web.problems import refusal_page
 from interface.web.request_context import services
 from interface.web.request_schemas import RevokeInput
 from projections.views import link_list
-from projections.views.link_list import LinkOrder, LinkRow
+from projections.views.link_list import LinkDetails, LinkOrder, LinkRow
 
 blueprint = Blueprint("links_pages", __name__)
 protect_from_csrf(blueprint)
@@ -210,6 +213,7 @@ def _link_page(link_id: UUID, refusal: str | None = None) -> str:
         offer=offer,
         offered_slots=[rules.slot_at(start) for start in sorted(offer.slots or ())],
         duration_minutes=rules.duration_minutes,
+        changes=_changes(link),
         expired=link.expires_at <= ended_at,
         reason=last and last.data.get("reason"),
         attempts=attempts,
@@ -217,6 +221,13 @@ def _link_page(link_id: UUID, refusal: str | None = None) -> str:
         refusal=refusal,
         zone=user_time_zone(),
     )
+
+
+def _changes(link: LinkDetails) -> list[datetime]:
+    """Returns when the link was changed. Only then it has more versions than its ends."""
+    if link.version == 1 + bool(link.redeemed_at) + bool(link.revoked_at):
+        return []
+    return services().database.in_snapshot(lambda conn: changes_of_link(conn, link.id, MAPPER))
 
 
 def _revoke_form(links: Sequence[LinkRow], errors: dict[str, list[str]] | None = None) -> str:
