@@ -311,6 +311,9 @@ class Settings:
     security_addresses_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 90
     """ADMITONE_SECURITY_ADDRESSES_DAYS: days for which the security log has addresses, of clients
     and of e-mail, 1 to 36500. Its entries stay."""
+    deliveries_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 400
+    """ADMITONE_DELIVERIES_DAYS: days for which is stored what was sent or no longer needed, of
+    mails and messages to webhooks, 1 to 36500. What was given up stays until it is retried."""
     forget_after_days: Annotated[int | None, _whole_number(1, LONGEST_RETENTION_DAYS)] = None
     """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
     1 to 36500. Unset: invitees are forgotten only on request."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from application.eventstore.event_log import RecordedEvent, read_streams
 from application.eventstore.mapper import JSONMapper, UnknownTopic
 from domain.agenda import AgendaDay, days_around
 from domain.booking import Booking
+from domain.link import SingleUseLink
 from domain.slot import Slot
 
 
@@ -46,6 +47,12 @@ def link_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMap
         link_id: UUID = event.link_id
         return link_id
     return None
+
+
+def changes_of_link(conn: Connection[DictRow], link_id: UUID, mapper: JSONMapper) -> list[datetime]:
+    """Returns when a link was changed by its owner, in order. Times are UTC."""
+    own = read_streams(conn, [link_id])
+    return [event.timestamp for event in _of_topics(own, mapper, SingleUseLink.Changed.TOPIC)]
 
 
 def events_of_link(

@@ -11,9 +11,6 @@ from application.deliveries.outbox import CHANNEL
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
-KEPT_FOR = timedelta(days=90)
-"""Deliveries that were sent or are no longer needed are deleted after this time."""
-
 CLAIM = timedelta(minutes=1)
 """How long a sender has a delivery for itself; twice what an attempt may take."""
 
@@ -86,7 +83,7 @@ _SWEEP = """
         SELECT id FROM deliveries WHERE state IN ('sent', 'ended') AND due_at < %s
         ORDER BY due_at LIMIT 5000)"""
 
-# In parts, each of which an index answers, and not the sent ones of 90 days.
+# In parts, each of which an index answers, and not all that were sent.
 _BACKLOG = """
     SELECT channel, sum(due)::integer AS due, sum(parked)::integer AS parked,
         coalesce(greatest(0, extract(epoch FROM %(now)s - min(oldest))), 0)::float8 AS seconds

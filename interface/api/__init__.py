@@ -19,6 +19,7 @@ from interface.api import (
     webhooks,
 )
 from interface.api.openapi import Api
+from interface.api.webhook_messages import document_messages
 from interface.version import version
 
 
@@ -51,4 +52,5 @@ def init_app(app: Flask) -> None:
         audit.blueprint,
     ):
         api.register_blueprint(blueprint)
+    document_messages(api)
     calls.answer_calls(app)

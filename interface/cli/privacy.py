@@ -64,9 +64,9 @@ def retention() -> None:
     `admitone serve` and `admitone deliveries run` do this every hour.
 
     Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS,
-    addresses in the security log that are older than ADMITONE_SECURITY_ADDRESSES_DAYS and, if
-    ADMITONE_FORGET_AFTER_DAYS is set, forgets the invitees whose booking ended that many days ago
-    or earlier.
+    addresses in the security log that are older than ADMITONE_SECURITY_ADDRESSES_DAYS, what was
+    sent before ADMITONE_DELIVERIES_DAYS and, if ADMITONE_FORGET_AFTER_DAYS is set, forgets the
+    invitees whose booking ended that many days ago or earlier.
     """
     from interface.runtime.retention_loop import delete_due
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
 
-from application.deliveries.deliveries import KEPT_FOR
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from projections.retention import forget_due_invitees
@@ -55,7 +54,8 @@ def _deleted(services: Services, stop: Event) -> Iterator[tuple[int, str]]:
     yield count, f"Told the security log of {count} more failed {sign_ins}."
     count = services.rate_limits.sweep(now=now)
     yield count, f"Deleted {count} ended rate {'limit' if count == 1 else 'limits'}."
-    count = services.deliveries.sweep(before=now - KEPT_FOR)
+    too_old = now - timedelta(days=services.settings.deliveries_days)
+    count = services.deliveries.sweep(before=too_old)
     yield count, f"Deleted {count} old {'delivery' if count == 1 else 'deliveries'}."
     days = services.settings.forget_after_days
     if days is not None:

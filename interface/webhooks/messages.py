@@ -5,12 +5,12 @@ so that it says nothing about anybody who is forgotten by then.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
+from marshmallow import Schema
 
 from application.deliveries.delivery import Delivery
 from application.delivery_facts import Facts
@@ -19,14 +19,22 @@ from application.people.personal_data import Invitee
 from application.webhooks.webhooks import WebhookEvent
 from domain.booking import Booking
 from domain.link import SingleUseLink
-from interface.web.fields import in_utc
-from interface.web.response_schemas import BookingOutput, LinkOutput
+from interface.webhooks.message_schemas import TRIAL, BookingMessage, LinkMessage, TrialMessage
 from projections.views import booking_calendar, link_list
-from projections.views.link_list import LinkBooking
+from projections.views.booking_calendar import BookingRow
+from projections.views.link_list import LinkBooking, LinkDetails
 
 REFERENCE = "reference"
-TRIAL = "webhook.test"
-_LINK, _BOOKING = LinkOutput(), BookingOutput()
+
+
+_LINK, _BOOKING, _TRIAL = LinkMessage(), BookingMessage(), TrialMessage()
+
+
+@dataclass(frozen=True)
+class _ToldBooking(BookingRow):
+    """A booking and the reference of its link."""
+
+    reference: str | None
 
 
 def message_id(delivery: Delivery) -> str:
@@ -36,7 +44,7 @@ def message_id(delivery: Delivery) -> str:
 
 def trial_message(at: datetime) -> str:
     """Returns the body of a message that tells of nothing."""
-    return _body(TRIAL, at, {})
+    return _body(_TRIAL, TRIAL, at, {})
 
 
 def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking] | Wanted[SingleUseLink]]:
@@ -57,18 +65,18 @@ def message(facts: Facts, delivery: Delivery, *, with_personal_data: bool) -> st
     Without personal data, all that was typed is null, except the link's reference.
     """
     if delivery.booking_id is None:
-        data = _link(facts, delivery, with_personal_data)
-    else:
-        data = _booking(facts, delivery, delivery.booking_id, with_personal_data)
-    return _body(delivery.kind, delivery.due_at, data)
+        link = _link(facts, delivery, with_personal_data)
+        return _body(_LINK, delivery.kind, delivery.due_at, link)
+    booking = _booking(facts, delivery, delivery.booking_id, with_personal_data)
+    return _body(_BOOKING, delivery.kind, delivery.due_at, booking)
 
 
-def _body(kind: str, at: datetime, data: dict[str, Any]) -> str:
-    message = {"type": kind, "timestamp": in_utc(at), "data": data}
+def _body(schema: Schema, kind: str, at: datetime, data: object) -> str:
+    message = schema.dump({"type": kind, "timestamp": at, "data": data})
     return msgspec.json.encode(message).decode()
 
 
-def _link(facts: Facts, delivery: Delivery, with_personal_data: bool) -> dict[str, Any]:
+def _link(facts: Facts, delivery: Delivery, with_personal_data: bool) -> LinkDetails:
     link = facts.link(_link_id(delivery), delivery.fact_version)
     typed = _typed(facts, link)
     if not with_personal_data:
@@ -88,19 +96,17 @@ def _link(facts: Facts, delivery: Delivery, with_personal_data: bool) -> dict[st
                 invitee=Invitee.from_data(made and made.data),
             ),
         )
-    data: dict[str, Any] = _LINK.dump(details)
-    return data
+    return details
 
 
 def _booking(
     facts: Facts, delivery: Delivery, booking_id: UUID, with_personal_data: bool
-) -> dict[str, Any]:
+) -> _ToldBooking:
     booking = facts.booking(booking_id, delivery.fact_version)
     typed = facts.texts_of(booking_id) if with_personal_data else {}
     reference = _typed(facts, facts.link(_link_id(delivery))).get(REFERENCE)
     row = booking_calendar.row_of(booking, facts.agreed_terms(booking), typed)
-    data: dict[str, Any] = _BOOKING.dump(row)
-    return data | {REFERENCE: reference}
+    return _ToldBooking(**vars(row), reference=reference)
 
 
 def _typed(facts: Facts, link: SingleUseLink) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The links of an owner: a list, one link, correcting, revoking and replacing."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema, fields, validate
 
+from application.audit.link_history import changes_of_link
 from application.commands.links import LARGEST_BATCH
+from application.eventstore.mapper import MAPPER
 from application.people import personal_data
 from application.people.refused_attempts import MOST_KEPT
 from application.people.security_log import LINKS_EXPORTED
@@ -55,7 +58,7 @@ from interface.web.problems import refusal_page
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON, RevokeInput
 from projections.views import link_list, link_overview
-from projections.views.link_list import LinkRow
+from projections.views.link_list import LinkDetails, LinkRow
 
 blueprint = Blueprint("links_pages", __name__)
 protect_from_csrf(blueprint)
@@ -306,6 +309,7 @@ def _link_page(
         offer=offer,
         offered_slots=[rules.slot_at(start) for start in sorted(offer.slots or ())],
         duration_minutes=rules.duration_minutes,
+        changes=_changes(link),
         expired=link.expires_at <= ended_at,
         reason=last and last.data.get("reason"),
         attempts=attempts,
@@ -323,6 +327,13 @@ def _link_page(
         selectable_days=selectable_days(),
         zone=zone,
     )
+
+
+def _changes(link: LinkDetails) -> list[datetime]:
+    """Returns when the link was changed. Only then it has more versions than its ends."""
+    if link.version == 1 + bool(link.redeemed_at) + bool(link.revoked_at):
+        return []
+    return services().database.in_snapshot(lambda conn: changes_of_link(conn, link.id, MAPPER))
 
 
 def _revoke_form(

@@ -23,6 +23,7 @@ def lines_of(document: dict[str, Any]) -> list[str]:
     """Returns a line for each path and each part of the document, in their order."""
     sections = {
         "paths": document["paths"],
+        "webhooks": document["webhooks"],
         **{f"components/{name}": parts for name, parts in document["components"].items()},
     }
     return [

@@ -20,6 +20,7 @@ from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.deliveries.sender import Send as Sending
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
+from interface.runtime.retention_loop import delete_due
 from interface.smtp_address import SmtpServer
 from tests.interface.mail.conftest import Send
 from tests.support.claims import claim_mail
@@ -87,13 +88,16 @@ def test_a_mail_that_is_refused_for_good_is_parked_until_somebody_retries_it(
         mailing.deliveries.retry(booking_id, now=NOW)
 
 
-def test_what_was_sent_is_deleted_in_time_and_what_was_given_up_stays(
-    booking_id: UUID, send: Send, mail_server: MailServer, mailing: Services
+def test_what_was_sent_is_deleted_after_the_days_of_the_setting_and_what_was_given_up_stays(
+    booking_id: UUID, send: Send, mail_server: MailServer, mailing: Services, clock: Clock
 ) -> None:
     mail_server.refusals += ["550 5.1.1 No such user"]
     assert send() == ["parked", "sent"]
-    assert mailing.deliveries.sweep(before=NOW) == 0
-    assert mailing.deliveries.sweep(before=NOW + timedelta(days=1)) == 1
+    kept = replace(mailing, settings=replace(mailing.settings, deliveries_days=2))
+    clock.advance(days=2)
+    assert "Deleted 0 old deliveries." in delete_due(kept, stop=Event())
+    clock.advance(seconds=1)
+    assert "Deleted 1 old delivery." in delete_due(kept, stop=Event())
     assert send() == ["parked"]
 
 

@@ -7,10 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flask import Flask
 
 from application.webhooks.webhooks import OVERLAP, WebhookEvent
 from interface.web.response_schemas import BookingOutput, LinkOutput
+from interface.webhooks.message_schemas import TRIAL
+from interface.webhooks.messages import trial_message
 from projections.views import booking_calendar, link_list
+from tests.interface.api.openapi import faults
 from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import ADA, NOW, TOMORROW_AT_TEN
@@ -60,6 +64,24 @@ def test_each_event_is_told_once_in_its_order_with_the_reference(
     }
     assert {message["timestamp"] for message in messages} == {"2026-11-23T08:00:00Z"}
     assert {each.answer for each in receiver.deliveries()} == {"HTTP 200"}
+
+
+def test_messages_are_as_the_document_says(new_receiver: Any, life: Any, app: Flask) -> None:
+    anonymous, full = new_receiver(), new_receiver(path="/full", personal_data=True)
+    life()
+    anonymous.send()
+    document: Any = app.test_client().get("/api/openapi.json").json
+    names = {*WebhookEvent, TRIAL}
+    assert set(document["webhooks"]) == names
+    messages = [json.loads(body) for body in (*anonymous.server.bodies, trial_message(NOW))]
+    assert {message["type"] for message in messages} == names
+    assert len(messages) == 2 * 9 + 1
+    for message in messages:
+        (content,) = document["webhooks"][message["type"]]["post"]["requestBody"][
+            "content"
+        ].values()
+        assert faults(document, content["schema"], message) == []
+    assert {each.state for each in full.deliveries()} == {"sent"}
 
 
 def test_data_has_the_form_of_the_api(new_receiver: Any, life: Any) -> None:

@@ -36,15 +36,19 @@ def test_a_booking_leads_to_its_own_page(invitee: InviteeBrowser, services: Serv
     assert manage == manage_token(answer)
 
 
-def test_the_page_says_where_the_confirmation_goes_if_mail_goes_out(
+def test_the_page_says_where_the_confirmation_goes_or_that_none_is_sent(
     invitee: InviteeBrowser, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = invitee.post(invitee.form()).headers["Location"]
-    sentence = "A confirmation goes to ada@example.org."
-    assert sentence not in text_of(invitee.browser.get(address))
+    sentence, none = "A confirmation goes to ada@example.org.", "No confirmation is sent by mail."
+    page = text_of(invitee.browser.get(address))
+    assert none in page
+    assert sentence not in page
     with_mail = replace(services.settings, smtp_url=SmtpServer("localhost", 25))
     monkeypatch.setattr(request_context, "services", lambda: replace(services, settings=with_mail))
-    assert sentence in text_of(invitee.browser.get(address))
+    page = text_of(invitee.browser.get(address))
+    assert sentence in page
+    assert none not in page
 
 
 def test_the_page_has_its_own_address_to_copy_and_to_scan(

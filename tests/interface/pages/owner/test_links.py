@@ -360,6 +360,9 @@ def test_a_link_that_was_changed_and_revoked_shows_the_reason(
     link = owner.new_link(calendar_id, recipient="Ada")
     owner.patch(f"/links/{link['id']}", {"note": "VIP"}, **{"If-Match": "*"})
     owner.revoke(link, "Sent to the wrong person")
-    page = words(person.get(f"/links/{link['id']}"))
+    answer = person.get(f"/links/{link['id']}")
+    (timeline,) = re.findall(r'<ol class="timeline">(.*?)</ol>', text(answer), re.DOTALL)
+    assert re.findall(r"<strong>(\w+)</strong>", timeline) == ["Created", "Changed", "Revoked"]
+    page = words(answer)
     assert "Revoked · Sent to the wrong person" in page
     assert "Note VIP" in page
