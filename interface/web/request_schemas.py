@@ -447,7 +447,8 @@ class LinkQuery(PageQuery):
         load_default=None,
         metadata={
             "description": "Text to search for in recipient, note, reference and the invitee's name"
-            " or e-mail."
+            " or e-mail. In a list of more than 1,000 links, one or two letters are found where a"
+            " word begins."
         },
     )
     status = fields.Enum(

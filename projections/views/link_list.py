@@ -218,6 +218,12 @@ _PAGE = sql.SQL("""
 
 _PATTERN = sql.SQL("(SELECT '%%' || search_key(%(q)s) || '%%')")
 
+# A key that has the text somewhere, if that has trigrams of which the index knows. One or two
+# letters have such only at the beginning of a word.
+_SOMEWHERE = sql.SQL("search_key LIKE {pattern}").format(pattern=_PATTERN)
+_BEGINS_A_WORD = sql.SQL(r"""search_key ~ (SELECT '(^|[ \n.,@_+/()-])'
+    || regexp_replace(search_key(%(q)s), '([^a-z0-9])', '\\\1', 'g'))""")
+
 # Whatever contains a text has a key that contains the text's. Not the other way round, and the key
 # has the notes of an invitee as well, so those that remain are compared in full.
 _MATCHES = sql.SQL("""
@@ -228,7 +234,8 @@ _MATCHES = sql.SQL("""
 
 # Two ways to a page of what is searched for. A common text is found soon among the first links of
 # the list, and a rare one by the index, whose entries are those of all owners. Where there are no
-# more links than these first ones, the second query ends at once.
+# more links than these first ones, the second query ends at once. What begins a word is all that
+# it finds of a short text, so it looks at the first links as well.
 _SEARCH_AMONG_FIRST = sql.SQL("""
     SELECT link_id FROM (
         SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
@@ -239,15 +246,20 @@ _SEARCH_BY_INDEX = sql.SQL("""
     WITH found AS MATERIALIZED (
         SELECT originator_id AS id FROM personal_data
         WHERE EXISTS (SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first})
-            AND search_key LIKE {pattern}
+            AND {is_found}
     ), candidates AS MATERIALIZED (
         SELECT link.* FROM found CROSS JOIN LATERAL (
             SELECT * FROM {links} WHERE link_id = id
             UNION ALL SELECT * FROM {links} WHERE booking_id = id OFFSET 0
-        ) AS link WHERE {conditions}
+        ) AS link WHERE {conditions}{besides}
     )
     SELECT link_id FROM candidates {typed}
     WHERE {matches} GROUP BY link_id, {columns} ORDER BY {sorted} LIMIT {limit}""")
+
+_AND_THE_FIRST = sql.SQL("""
+        UNION ALL SELECT * FROM (
+            SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
+        ) AS first WHERE EXISTS (SELECT FROM found)""")
 
 _SEARCHED_FIRST = 1000
 _HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
@@ -300,7 +312,8 @@ def links_of(
 
     `before` is the position of the link before the first one to return, `after` that of the
     link after the last one to return; `positions` are the first and last that may be listed.
-    `q` is looked for in recipient, note, reference, and the invitee's name and e-mail address.
+    `q` is looked for in recipient, note, reference, and the invitee's name and e-mail address: one
+    or two letters anywhere in the first 1,000 links, and in the others where a word begins.
     """
     backwards = after is not None
     columns, at_cursor, ascends = _ORDERED_BY[order]
@@ -327,7 +340,7 @@ def links_of(
     asked = [condition for name, condition in conditions.items() if values[name] is not None]
     if status is not None:
         asked.append(_WITH_STATUS[status])
-    parts = {
+    parts: dict[str, sql.Composable] = {
         "links": LINKS.identifier,
         "conditions": sql.SQL(" AND ").join(map(sql.SQL, asked)),
         "sorted": sql.SQL(", ".join(f"{column} {direction}" for column in columns)),
@@ -339,19 +352,20 @@ def links_of(
         "columns": sql.SQL(", ".join(columns)),
     }
 
-    def read(page: sql.SQL, first: int | None = None) -> list[LinkRow]:
-        chosen = page.format(first=sql.Literal(first), **parts)
-        query = _LIST.format(select=_SELECT, page=chosen, sorted=parts["sorted"])
+    def read(page: sql.SQL) -> list[LinkRow]:
+        query = _LIST.format(select=_SELECT, page=page.format(**parts), sorted=parts["sorted"])
         return [_row(**row) for row in database.fetch_all(query, values)]
 
     if not q:
         links = read(_PAGE)
-    elif _has_trigram(q):
-        links = read(_SEARCH_AMONG_FIRST, _SEARCHED_FIRST)
-        if len(links) < limit:
-            links = read(_SEARCH_BY_INDEX, _SEARCHED_FIRST) or links
     else:
+        parts["first"] = sql.Literal(_SEARCHED_FIRST)
         links = read(_SEARCH_AMONG_FIRST)
+        if len(links) < limit:
+            is_long = _has_trigram(q)
+            parts["is_found"] = _SOMEWHERE if is_long else _BEGINS_A_WORD
+            parts["besides"] = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)
+            links = read(_SEARCH_BY_INDEX) or links
     return links[::-1] if backwards else links
 
 
