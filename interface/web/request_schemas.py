@@ -448,6 +448,8 @@ class LinkQuery(PageQuery):
         metadata={
             "description": "Words to search for, in any order: in recipient, note, reference, and"
             " the name and e-mail that the link fills in or the invitee gave."
+            " In a list of more than 1,000 links, one or two letters are found where a word"
+            " begins."
         },
     )
     status = fields.Enum(

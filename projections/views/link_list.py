@@ -229,9 +229,16 @@ _MATCHES = sql.SQL(f"""
     concat_ws(E'\\n', typed.search_key, made.search_key) LIKE ALL ({PATTERNS})
     AND {has_words(_SEARCHED)}""")
 
+# A key that has the word somewhere, if that has trigrams of which the index knows. One or two
+# letters have such only at the beginning of a word.
+_SOMEWHERE = sql.SQL(f"search_key LIKE {FIRST_PATTERN}")
+_BEGINS_A_WORD = sql.SQL(r"""search_key ~ (SELECT '(^|[ \n.,@_+/()-])'
+    || regexp_replace(search_key((%(words)s::text[])[1]), '([^a-z0-9])', '\\\1', 'g'))""")
+
 # Two ways to a page of what is searched for. A common text is found soon among the first links of
 # the list, and a rare one by the index, whose entries are those of all owners. Where there are no
-# more links than these first ones, the second query ends at once.
+# more links than these first ones, the second query ends at once. What begins a word is all that
+# it finds of a short text, so it looks at the first links as well.
 _SEARCH_AMONG_FIRST = sql.SQL("""
     SELECT link_id FROM (
         SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
@@ -242,15 +249,20 @@ _SEARCH_BY_INDEX = sql.SQL("""
     WITH found AS MATERIALIZED (
         SELECT originator_id AS id FROM personal_data
         WHERE EXISTS (SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first})
-            AND search_key LIKE {pattern}
+            AND {is_found}
     ), candidates AS MATERIALIZED (
         SELECT link.* FROM found CROSS JOIN LATERAL (
             SELECT * FROM {links} WHERE link_id = id
             UNION ALL SELECT * FROM {links} WHERE booking_id = id OFFSET 0
-        ) AS link WHERE {conditions}
+        ) AS link WHERE {conditions}{besides}
     )
     SELECT link_id FROM candidates {typed}
     WHERE {matches} GROUP BY link_id, {columns} ORDER BY {sorted} LIMIT {limit}""")
+
+_AND_THE_FIRST = sql.SQL("""
+        UNION ALL SELECT * FROM (
+            SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
+        ) AS first WHERE EXISTS (SELECT FROM found)""")
 
 _SEARCHED_FIRST = 1000
 _HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
@@ -304,7 +316,8 @@ def links_of(
     `before` is the position of the link before the first one to return, `after` that of the
     link after the last one to return; `positions` are the first and last that may be listed.
     The words of `q` are looked for in recipient, note, reference, the name and address that the
-    link fills in, and those of the invitee.
+    link fills in, and those of the invitee: one or two letters anywhere in the first 1,000 links,
+    and in the others where a word begins.
     """
     backwards = after is not None
     columns, at_cursor, ascends = _ORDERED_BY[order]
@@ -332,7 +345,7 @@ def links_of(
     asked = [condition for name, condition in conditions.items() if values[name] is not None]
     if status is not None:
         asked.append(WITH_STATUS[status])
-    parts = {
+    parts: dict[str, sql.Composable] = {
         "links": LINKS.identifier,
         "conditions": sql.SQL(" AND ").join(map(sql.SQL, asked)),
         "sorted": sql.SQL(", ".join(f"{column} {direction}" for column in columns)),
@@ -340,25 +353,25 @@ def links_of(
         "limit": sql.Literal(limit),
         "typed": _TYPED,
         "matches": _MATCHES,
-        "pattern": sql.SQL(FIRST_PATTERN),
         "columns": sql.SQL(", ".join(columns)),
     }
 
-    def read(page: sql.SQL, first: int | None = None) -> list[LinkRow]:
-        chosen = page.format(first=sql.Literal(first), **parts)
-        query = _LIST.format(select=_SELECT, page=chosen, sorted=parts["sorted"])
+    def read(page: sql.SQL) -> list[LinkRow]:
+        query = _LIST.format(select=_SELECT, page=page.format(**parts), sorted=parts["sorted"])
         return [_row(**row) for row in database.fetch_all(query, values)]
 
     if not q:
         links = read(_PAGE)
     elif not words:
         links = []
-    elif _has_trigram(words[0]):
-        links = read(_SEARCH_AMONG_FIRST, _SEARCHED_FIRST)
-        if len(links) < limit:
-            links = read(_SEARCH_BY_INDEX, _SEARCHED_FIRST) or links
     else:
+        parts["first"] = sql.Literal(_SEARCHED_FIRST)
         links = read(_SEARCH_AMONG_FIRST)
+        if len(links) < limit:
+            is_long = _has_trigram(words[0])
+            parts["is_found"] = _SOMEWHERE if is_long else _BEGINS_A_WORD
+            parts["besides"] = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)
+            links = read(_SEARCH_BY_INDEX) or links
     return links[::-1] if backwards else links
 
 

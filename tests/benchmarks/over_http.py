@@ -28,7 +28,7 @@ def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
     with _running(machine, folder) as sides:
         for side in sides:
             load.run(side.target, clients=max(CLIENTS), seconds=WARM_UP_SECONDS)
-            side.settle()
+            side.rest()
         for number in range(options.rounds):
             for clients in CLIENTS:
                 # Forwards and backwards in turn, so that nobody is always the last.
@@ -53,13 +53,15 @@ def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
 def pairs(side: Side, postgres: Kinds, clients: int, seconds: float) -> dict[str, Any]:
     """Returns one run: pairs a second, milliseconds of answers, and CPU milliseconds a pair.
 
-    The CPU time is all that was spent until the views show everything.
+    The CPU time is all that was spent until the views show everything. Ends when the
+    side has nothing to do: senders, which come last, would still be at work in the next run.
     """
     kinds = {**side.kinds, **postgres}
     before = usage.cpu_seconds(kinds)
     done = load.run(side.target, clients=clients, seconds=seconds)
-    side.settle()
+    side.show()
     after = usage.cpu_seconds(kinds)
+    side.rest()
     cpu = {kind: 1000 * (after[kind] - before[kind]) / done.pairs for kind in kinds}
     clients_cpu = 1000 * done.cpu_seconds / done.pairs
     return {

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 
@@ -31,6 +32,10 @@ STOP_SECONDS = 20
 _ALL_SHOWN = """
     SELECT min(position) >= (SELECT max(notification_id) FROM stored_events)
     FROM projection_positions"""
+# What is due later, such as a reminder, is nothing that this load has caused to be done.
+_ALL_TOLD = """
+    SELECT NOT EXISTS (SELECT FROM deliveries
+        WHERE state = 'due' AND (next_attempt_at <= now() OR attempts > 0))"""
 SERVE: dict[str, list[str]] = {
     CRUD: ["-m", "tests.benchmarks.crud.server"],
     # As its author would run it: the server's own WSGI side, and no front.
@@ -44,17 +49,21 @@ SERVE: dict[str, list[str]] = {
 
 @dataclass
 class Side:
-    """A running service, its processes by kind, and how to wait until its work is done."""
+    """A running service, its processes by kind, and how to wait for what they do afterwards.
+
+    `show` waits until all views show what was written, and `rest` until nothing is left to do.
+    """
 
     name: str
     conninfo: str
     target: Target
     kinds: Kinds
-    settle: Callable[[], None]
+    show: Callable[[], None]
+    rest: Callable[[], None]
 
 
 def our_side(service: Service, conninfo: str) -> Side:
-    """Returns our service with a new calendar. Its work is done when all views show it."""
+    """Returns our service with a new calendar."""
     calendar_id = service.new_calendar(
         duration_minutes=1,
         availability={"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}},
@@ -62,11 +71,18 @@ def our_side(service: Service, conninfo: str) -> Side:
     )
     target = Target(service.port, service.key, calendar_id)
 
-    def settle() -> None:
+    def wait_for(query: LiteralString) -> None:
         with psycopg.connect(conninfo, autocommit=True) as conn:
-            wait_until(lambda: conn.execute(_ALL_SHOWN).fetchone() == (True,))
+            wait_until(lambda: conn.execute(query).fetchone() == (True,))
 
-    return Side(OURS, conninfo, target, usage.ours(service.process.pid), settle)
+    def show() -> None:
+        wait_for(_ALL_SHOWN)
+
+    def rest() -> None:
+        show()
+        wait_for(_ALL_TOLD)
+
+    return Side(OURS, conninfo, target, usage.ours(service.process.pid), show, rest)
 
 
 @contextmanager
@@ -98,10 +114,14 @@ def crud_side(name: str, conninfo: str, folder: Path) -> Iterator[Side]:
             raise AssertionError(log.name, Path(log.name).read_text())
         kinds: Kinds = {usage.WEB: lambda: processes.family(process.pid)}
         target = Target(port, KEY, str(crud.CALENDAR_ID))
-        yield Side(name, conninfo, target, kinds, lambda: None)
+        yield Side(name, conninfo, target, kinds, show=_nothing, rest=_nothing)
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
+
+
+def _nothing() -> None:
+    """Waits for nothing: when it has answered, everything is done."""
 
 
 def _answers(port: int) -> bool:

@@ -71,6 +71,26 @@ def test_a_text_is_found_whatever_its_accents_and_capitals(
     assert search(q) == [wanted]
 
 
+def test_one_or_two_letters_are_found_where_a_word_begins_however_many_links_there_are(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(link_list, "_SEARCHED_FIRST", 1)
+    calendar_id = desk.new_calendar()
+    of_li, alib = desk.new_link(calendar_id, recipient="Wei Li"), desk.new_link(calendar_id)
+    desk.change_link(alib, recipient="Alib", reference="R (42)")
+    _, newest = desk.new_links(calendar_id, 2)
+    desk.change_link(newest, recipient="Ali")
+    catch_up()
+
+    def find(q: str) -> list[UUID]:
+        return [row.id for row in links_of(desk.services.database, OWNER, now=NOW, limit=9, q=q)]
+
+    assert find("lI") == [newest, of_li]
+    assert find("42") == find("r") == [alib]
+    assert find("(4") == [alib]
+    assert find("zz") == []
+
+
 def test_a_link_is_found_once_though_link_and_invitee_have_the_text(
     desk: Desk, search: Search
 ) -> None:
@@ -210,6 +230,8 @@ _WISHES: list[dict[str, Any]] = [
     {"positions": (MANY // 2, MANY // 2 + 500)},
     {"q": "Person 1234"},
     {"q": "Person 1234", "order": LinkOrder.EXPIRING, "before": MANY // 2},
+    {"q": "Pe"},
+    {"q": "p", "order": LinkOrder.EXPIRING, "before": MANY // 2},
     *({"status": status} for status in LinkStatus),
 ]
 
@@ -237,8 +259,9 @@ def test_a_page_is_chosen_from_an_index_alone(
     assert ("Index Only Scan", f"{link_list.NAME}_{index}") in explained.nodes
 
 
-def test_a_text_is_looked_up_in_the_index_of_trigrams(explained: Explained) -> None:
-    links_of(as_database(explained), OWNER, now=NOW, limit=51, q="Person 1234")
+@pytest.mark.parametrize("q", ["Person 1234", "Pe", "p"])
+def test_a_text_is_looked_up_in_the_index_of_trigrams(explained: Explained, q: str) -> None:
+    links_of(as_database(explained), OWNER, now=NOW, limit=51, q=q)
     assert ("Bitmap Index Scan", "personal_data_search") in explained.nodes
 
 
