@@ -118,6 +118,34 @@ def test_a_calendar_of_another_owner_is_not_found_nor_is_any_other_id(desk: Desk
     assert desk.topics(after=head) == ["calendar.created"]
 
 
+def test_the_hours_of_one_calendar_become_those_of_others_in_the_same_save(desk: Desk) -> None:
+    calendar, other = desk.new_calendar(), desk.new_calendar(name="Other", duration_minutes=45)
+    old = desk.new_calendar()
+    desk.archive(old)
+    before = desk.log()[-1]["position"]
+    office = Availability(weekly={"tuesday": (("09:00", "17:00"),)}, overrides={"2026-12-24": ()})
+    change: Any = {
+        "calendar_id": calendar,
+        "owner_id": OWNER,
+        "change": lambda _: terms(time_zone="Europe/Berlin", availability=office),
+        "version": 1,
+        "actor": ACTOR,
+        "now": NOW,
+    }
+    desk.services.calendars.change(**change, same_hours=[other, old, calendar, other])
+    assert calendar_in_log(desk, other).terms == terms(
+        name="Other", duration_minutes=45, time_zone="Europe/Berlin", availability=office
+    )
+    assert [line["id"] for line in desk.log(before)] == [calendar, other]
+    assert len({line["transaction"] for line in desk.log(before)}) == 1
+    theirs = desk.new_calendar(owner_id=OTHER_OWNER)
+    with pytest.raises(CalendarNotFound):
+        desk.services.calendars.change(
+            **change | {"version": 2, "change": lambda _: terms()}, same_hours=[theirs]
+        )
+    assert calendar_in_log(desk, calendar).version == 2
+
+
 def test_time_is_blocked_in_several_calendars_together_and_opened_again(desk: Desk) -> None:
     office = Availability(weekly={"tuesday": (("09:00", "17:00"),)}, overrides={})
     berlin = desk.new_calendar(time_zone="Europe/Berlin", availability=office)
