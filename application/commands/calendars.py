@@ -42,17 +42,35 @@ class CalendarCommands:
         version: int | None,
         actor: str,
         now: datetime,
+        same_hours: Sequence[UUID] = (),
     ) -> Written[Calendar]:
         """Applies `change` to the terms of `version`; None stands for the newest version.
 
-        Raises `StaleVersion`, `CalendarArchived`, `Invalid` or `CalendarNotFound`.
+        The calendars in `same_hours` get its hours and time zone in the same save, whatever their
+        version is; archived ones stay as they are. Raises `StaleVersion`, `CalendarArchived`,
+        `Invalid` or `CalendarNotFound`, with nothing changed.
         """
 
         def decide() -> Written[Calendar]:
             calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
             base = calendar.version if version is None else version
             calendar.change(change(calendar.terms), version=base, actor=actor, now=now)
-            return self.event_store.write(calendar)
+            rules = calendar.terms.rules
+            others = []
+            for other_id in dict.fromkeys(same_hours):
+                if other_id == calendar_id:
+                    continue
+                other = self.event_store.get_own(Calendar, other_id, owner_id)
+                if not other.is_archived:
+                    theirs = replace(
+                        other.terms.rules,
+                        time_zone=rules.time_zone,
+                        availability=rules.availability,
+                    )
+                    terms = replace(other.terms, rules=theirs)
+                    other.change(terms, version=other.version, actor=actor, now=now)
+                    others.append(other)
+            return Written(calendar, self.event_store.record(calendar, *others))
 
         return self.event_store.retry_on_conflict(decide)
 

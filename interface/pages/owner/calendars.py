@@ -30,6 +30,7 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.web.request_context import services
 from interface.web.time_zone_lookup import selectable_time_zones
 from projections.views import calendar_list
+from projections.views.calendar_list import CalendarRow
 
 blueprint = Blueprint("calendars_pages", __name__)
 protect_from_csrf(blueprint)
@@ -114,6 +115,7 @@ def save(calendar_id: UUID) -> ResponseReturnValue:
             version=int(_version_sent()),
             actor=auth.actor(),
             now=current.now(),
+            same_hours=request.form.getlist("same_hours", type=UUID),
         )
     except StaleVersion:
         return _conflict_page(terms, calendar_id)
@@ -199,7 +201,15 @@ def _form_page(
         weekdays=WEEKDAYS,
         override_field=override_field,
         zones=selectable_time_zones(),
+        others=_others(calendar_id) if calendar_id else [],
+        same_hours=set(request.form.getlist("same_hours", type=UUID)),
     )
+
+
+def _others(calendar_id: UUID) -> list[CalendarRow]:
+    """Returns the owner's calendars that can be changed, without this one."""
+    calendars = calendar_list.calendars_of(services().database, _owner_id())
+    return [each for each in calendars if each.id != calendar_id and not each.is_archived]
 
 
 def _preview(form: CalendarForm) -> dict[str, Any]:

@@ -165,8 +165,8 @@ if (guess && !guess.value) {
 // Asks before changes in a form are lost. A form that was sent back has changes from the beginning.
 const guarded = document.querySelector("form[data-guard]");
 if (guarded) {
-  const isChanged = ({ value, defaultValue, options }) =>
-    options ? isReselected([...options]) : value !== defaultValue;
+  const isChanged = ({ checked, defaultChecked, options, value, defaultValue }) =>
+    options ? isReselected([...options]) : value !== defaultValue || checked !== defaultChecked;
   const isReselected = (options) =>
     options.some((option) => option.defaultSelected) &&
     options.some((option) => option.selected !== option.defaultSelected);

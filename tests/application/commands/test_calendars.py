@@ -1,5 +1,6 @@
 """Commands about calendars: happened, repeated, refused, raced."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,20 @@ from tests.support.desk import Desk, terms
 from tests.support.examples import ACTOR, NOW, OTHER_OWNER, OWNER, TOMORROW_AT_NINE
 
 CLOSED = Availability(weekly={}, overrides={})
+
+
+def change_tomorrow(
+    desk: Desk, change: Callable[[Availability, str, Slot], Availability], *calendar_ids: UUID
+) -> list[Calendar]:
+    """Blocks tomorrow from nine to eleven in calendars or opens it; returns those that changed."""
+    return desk.services.calendars.change_hours(
+        change=change,
+        slot=Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(hours=2)),
+        calendar_ids=calendar_ids,
+        owner_id=OWNER,
+        actor=ACTOR,
+        now=NOW,
+    ).value
 
 
 def calendar_in_log(desk: Desk, calendar_id: UUID) -> Calendar:
@@ -118,6 +133,34 @@ def test_a_calendar_of_another_owner_is_not_found_nor_is_any_other_id(desk: Desk
     assert desk.topics(after=head) == ["calendar.created"]
 
 
+def test_the_hours_of_one_calendar_become_those_of_others_in_the_same_save(desk: Desk) -> None:
+    calendar, other = desk.new_calendar(), desk.new_calendar(name="Other", duration_minutes=45)
+    old = desk.new_calendar()
+    desk.archive(old)
+    before = desk.log()[-1]["position"]
+    office = Availability(weekly={"tuesday": (("09:00", "17:00"),)}, overrides={"2026-12-24": ()})
+    change: Any = {
+        "calendar_id": calendar,
+        "owner_id": OWNER,
+        "change": lambda _: terms(time_zone="Europe/Berlin", availability=office),
+        "version": 1,
+        "actor": ACTOR,
+        "now": NOW,
+    }
+    desk.services.calendars.change(**change, same_hours=[other, old, calendar, other])
+    assert calendar_in_log(desk, other).terms == terms(
+        name="Other", duration_minutes=45, time_zone="Europe/Berlin", availability=office
+    )
+    assert [line["id"] for line in desk.log(before)] == [calendar, other]
+    assert len({line["transaction"] for line in desk.log(before)}) == 1
+    theirs = desk.new_calendar(owner_id=OTHER_OWNER)
+    with pytest.raises(CalendarNotFound):
+        desk.services.calendars.change(
+            **change | {"version": 2, "change": lambda _: terms()}, same_hours=[theirs]
+        )
+    assert calendar_in_log(desk, calendar).version == 2
+
+
 def test_time_is_blocked_in_several_calendars_together_and_opened_again(desk: Desk) -> None:
     office = Availability(weekly={"tuesday": (("09:00", "17:00"),)}, overrides={})
     berlin = desk.new_calendar(time_zone="Europe/Berlin", availability=office)
@@ -125,18 +168,16 @@ def test_time_is_blocked_in_several_calendars_together_and_opened_again(desk: De
     old, closed = desk.new_calendar(availability=office), desk.new_calendar(availability=CLOSED)
     desk.archive(old)
     ids = (berlin, utc, old, closed)
-    noon = Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(hours=2))
-    order: Any = {"slot": noon, "calendar_ids": ids, "owner_id": OWNER, "actor": ACTOR, "now": NOW}
     before = desk.log()[-1]["position"]
-    written = desk.services.calendars.change_hours(change=closed_during, **order)
-    assert {each.id: each.terms.rules.availability.overrides for each in written.value} == {
+    changed = change_tomorrow(desk, closed_during, *ids)
+    assert {each.id: each.terms.rules.availability.overrides for each in changed} == {
         berlin: {"2026-11-24": (("09:00", "10:00"), ("12:00", "17:00"))},
         utc: {"2026-11-24": (("11:00", "17:00"),)},
     }
     assert [line["topic"] for line in desk.log(before)] == ["calendar.changed"] * 2
     assert len({line["transaction"] for line in desk.log(before)}) == 1
-    assert desk.services.calendars.change_hours(change=closed_during, **order).value == []
-    desk.services.calendars.change_hours(change=opened_again, **order)
+    assert change_tomorrow(desk, closed_during, *ids) == []
+    change_tomorrow(desk, opened_again, *ids)
     assert calendar_in_log(desk, utc).terms == terms(time_zone="UTC", availability=office)
 
 
@@ -146,26 +187,13 @@ def test_blocking_time_races_with_a_change_and_keeps_both(desk: Desk) -> None:
     desk.let_first(
         lambda: desk.change(calendar, name="Renamed", time_zone="UTC", availability=office)
     )
-    desk.services.calendars.change_hours(
-        change=closed_during,
-        slot=Slot(TOMORROW_AT_NINE, TOMORROW_AT_NINE + timedelta(hours=8)),
-        calendar_ids=[calendar],
-        owner_id=OWNER,
-        actor=ACTOR,
-        now=NOW,
-    )
+    change_tomorrow(desk, closed_during, calendar)
     newest = calendar_in_log(desk, calendar).terms
-    assert (newest.name, newest.rules.availability.overrides) == ("Renamed", {"2026-11-24": ()})
+    assert newest.name == "Renamed"
+    assert newest.rules.availability.overrides == {"2026-11-24": (("11:00", "17:00"),)}
 
 
 def test_nobody_blocks_time_in_another_owners_calendar(desk: Desk) -> None:
     theirs = desk.new_calendar(owner_id=OTHER_OWNER)
     with pytest.raises(CalendarNotFound):
-        desk.services.calendars.change_hours(
-            change=closed_during,
-            slot=Slot(NOW, NOW + timedelta(hours=1)),
-            calendar_ids=[theirs],
-            owner_id=OWNER,
-            actor=ACTOR,
-            now=NOW,
-        )
+        change_tomorrow(desk, closed_during, theirs)

@@ -88,6 +88,26 @@ def test_editing_changes_all_that_was_typed_and_nothing_else(
     assert the_calendar(owner) == before | {"location": "", "duration_minutes": 45}
 
 
+def test_other_calendars_take_the_same_hours_when_asked_to(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    monday = {"weekly": {"monday": [["09:00", "17:00"]]}, "overrides": {}}
+    given = (calendar_json(name=name, availability=monday) for name in ("Review", "Own hours"))
+    review, own_hours = (owner.post("/calendars", each).json["id"] for each in given)
+    address = f"{CALENDARS}/{calendar_id}"
+    page = person.get(address)
+    assert "Use these hours in other calendars, too" in words(page)
+    form = filled_in(page) | {"availability.weekly.sunday": "10-11", "same_hours": [review]}
+    shown = text(person.post(address, form | {"duration_minutes": "half"}))
+    assert f'value="{review}" checked' in shown  # and nothing is saved
+    assert person.post(address, form).status_code == 303
+    hours = {each["id"]: each["availability"] for each in owner.get("/calendars").json["items"]}
+    assert hours[review] == hours[calendar_id]
+    assert hours[review]["weekly"]["sunday"] == [["10:00", "11:00"]]
+    assert hours[own_hours] == monday
+    assert "other calendars, too" not in words(person.get(NEW))
+
+
 def test_the_increment_follows_the_duration_until_it_is_set(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
