@@ -83,7 +83,8 @@ def _files(archive: ZipFile, settings: Settings) -> dict[Path, bytes]:
 
 def _configured(settings: Settings) -> dict[str, str]:
     """Returns the keys that the settings name, as a file would hold them."""
-    return {SECRET_KEYS: "\n".join(settings.secret_keys), AUDIT_KEY: settings.audit_key}
+    audit_keys = "\n".join(settings.audit_key.replace(",", " ").split())
+    return {SECRET_KEYS: "\n".join(settings.secret_keys), AUDIT_KEY: audit_keys}
 
 
 def _relative(name: str) -> Path:

@@ -12,7 +12,7 @@ from psycopg import Connection, OperationalError
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import DictRow
 
-from application import backup, schema
+from application import backup, key_fingerprints, schema
 from application.backup import BackupUnusable, Manifest
 from application.busy_calendars.busy_calendars import BusyCalendars
 from application.busy_calendars.reading import BusyCalendarReader
@@ -28,6 +28,7 @@ from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.eventstore.write_probe import WriteProbe
+from application.key_fingerprints import KnownKey
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
@@ -212,6 +213,32 @@ def restore_tables(conninfo: str, archive: ZipFile, manifest: Manifest) -> None:
         schema.apply(conn)
         create_views(conn)
         backup.resume(conn, manifest, [reaction.name for reaction in REACTIONS])
+
+
+def require_keys(conninfo: str, settings: Settings) -> None:
+    """Raises `KeyMissing` if a key that the service has used is missing."""
+    with _connection(conninfo) as conn:
+        lost = key_fingerprints.missing(conn, key_store.existing_keys(settings))
+    key_store.refuse_without(settings, lost)
+
+
+def record_keys(conninfo: str, settings: Settings) -> None:
+    """Records which keys the service uses. Creates that of checkpoints."""
+    key_store.checkpoint_signer(settings)
+    with _connection(conninfo) as conn:
+        key_fingerprints.record(conn, key_store.existing_keys(settings))
+
+
+def known_keys(conninfo: str) -> list[KnownKey]:
+    """Returns the keys that the service has used."""
+    with _connection(conninfo) as conn:
+        return key_fingerprints.known(conn)
+
+
+def drop_key(conninfo: str, fingerprint: str) -> bool:
+    """Forgets a key that the service has used. Returns False if there is none."""
+    with _connection(conninfo) as conn:
+        return key_fingerprints.drop(conn, fingerprint)
 
 
 def apply_roles(conninfo: str) -> None:

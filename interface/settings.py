@@ -272,8 +272,8 @@ class Settings:
     """ADMITONE_SECRET_KEYS: comma-separated, newest first, 32 characters or more each.
     Unset: made once and stored in the data folder."""
     audit_key: Annotated[str, str] = ""
-    """ADMITONE_AUDIT_KEY: the private key that signs checkpoints of the log, in the form of
-    sumdb/note. Unset: made once and stored in the data folder."""
+    """ADMITONE_AUDIT_KEY: the private keys that sign checkpoints of the log, comma-separated,
+    newest first, in the form of sumdb/note. Unset: made once and stored in the data folder."""
     checkpoints: Annotated[Path | None, _new_folder] = None
     """ADMITONE_CHECKPOINTS: the folder for signed checkpoints. Unset: in `data`."""
     patrol_hours: Annotated[int, _whole_number(1, LONGEST_PATROL_HOURS)] = 24

@@ -110,6 +110,9 @@ BEGIN
         TO admitone_service, admitone_auditor;
     GRANT INSERT, UPDATE ON public.rebuilds TO admitone_service;
 
+    -- The service records its keys, and only the owner forgets one.
+    GRANT SELECT, INSERT (kind, fingerprint) ON public.service_keys TO admitone_service;
+
     -- Whoever is asked whether people can book finds out whether writes get through.
     GRANT SELECT, INSERT, UPDATE ON public.write_probes TO admitone_service;
 

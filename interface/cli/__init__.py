@@ -22,6 +22,7 @@ COMMANDS = {
     "projections": "Watch, rebuild and verify the views.",
     "restore": "Bring a backup back into an empty place.",
     "schema": "Create and upgrade the database tables.",
+    "secrets": "Exchange the keys that sign links and checkpoints.",
     "serve": "Run the whole service until Ctrl-C.",
 }
 

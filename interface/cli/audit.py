@@ -62,22 +62,22 @@ def verify(file: Path | None, key_file: Path | None) -> None:
     as it was recorded, and the first position at fault is named.
     """
     from application.people import access_log
-    from application.proofs.verifier import ProofError, verify_checkpoint
+    from application.proofs.verifier import ProofError
     from interface.cli.progress import progress_of
     from interface.runtime import command_database
     from projections.evidence import security_log_proofs
-    from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint
+    from projections.evidence.checkpoint_store import CheckpointStore, NoCheckpoint, verify_with_any
     from projections.evidence.log_verification import verify as verify_log
     from projections.evidence.patrol import check_personal_data
 
     with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
-        key = _public_key(services.settings, key_file)
-        store = CheckpointStore(services.settings.checkpoints_folder, key)
+        keys = _public_keys(services.settings, key_file)
+        store = CheckpointStore(services.settings.checkpoints_folder, *keys)
         try:
             checkpoints = store.all()
             leaves = store.leaves()
             if file is not None:
-                external = verify_checkpoint(file.read_text(), key)
+                external = verify_with_any(file.read_text(), keys)
                 smaller = (stored for stored in checkpoints if stored.size < external.size)
                 checkpoints = [*smaller, external]
         except (ProofError, OSError) as error:
@@ -260,12 +260,12 @@ def list_accesses(limit: int) -> None:
         click.echo(f"{access.at:%Y-%m-%d %H:%M:%S} UTC  {name_of(access.actor)}  {access.what}")
 
 
-def _public_key(settings: Settings, file: Path | None) -> str:
+def _public_keys(settings: Settings, file: Path | None) -> tuple[str, ...]:
     from interface import key_store
 
     if file is not None:
-        return file.read_text().strip()
-    return key_store.checkpoint_signer(settings).verifier_key()
+        return (file.read_text().strip(),)
+    return key_store.checkpoint_signer(settings).verifier_keys()
 
 
 audit.add_command(replay)

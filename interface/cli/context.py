@@ -42,11 +42,13 @@ def origin() -> "Origin":
 def services(role: DatabaseRole = DatabaseRole.SERVICE) -> Iterator["Services"]:
     """Yields services on a database with all its tables, with the rights of a role."""
     from application.people import security_log  # slow, and not needed for a help text
-    from interface.bootstrap import build
+    from interface.bootstrap import build, require_keys
     from interface.runtime import command_database
 
     current = settings()
     with security_log.acting(origin), command_database.database(current, role) as conninfo:
+        if role is DatabaseRole.SERVICE:  # an auditor's machine has not these keys
+            require_keys(conninfo, current)
         built = build(current, conninfo)
         try:
             yield built

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from application.key_fingerprints import KeyKind
 from application.people.accounts import Account
 from domain.errors import Invalid, Unavailable
-from interface import bootstrap, i18n
+from interface import bootstrap, i18n, key_store
 from interface.bootstrap import build
 from interface.database_roles import DatabaseRole
-from interface.key_store import secret_keys
 from interface.mail import writer  # noqa: F401 - loaded here so that it is shared
 from interface.observability import logs
 from interface.runtime import delivery_process, forks, projector, web_server
@@ -35,7 +35,13 @@ class LoadedService:
         Raises `SettingsError` if the keys can't be stored.
         """
         logs.configure(settings.log)
-        settings = replace(settings, secret_keys=secret_keys(settings))
+        self._settings = settings
+        # Not stored before the database has said that no other one was lost.
+        self._new_secret = None
+        if not key_store.existing_keys(settings)[KeyKind.SECRET]:
+            self._new_secret = key_store.new_secret()
+        own = (self._new_secret,) if self._new_secret else key_store.secret_keys(settings)
+        settings = replace(settings, secret_keys=own)
         service_url = settings.database_url_of(DatabaseRole.SERVICE)
         owner_url = settings.database_url_of(DatabaseRole.OWNER)
         if service_url is None or owner_url is None:
@@ -56,6 +62,7 @@ class LoadedService:
     def apply_schema(self) -> None:
         """Creates or upgrades the tables."""
         bootstrap.apply_schema(self._owner_url)
+        self._settle_keys()
 
     def prepare_embedded(self, superuser: str) -> None:
         """Creates or upgrades the roles and tables of the embedded database.
@@ -63,6 +70,14 @@ class LoadedService:
         `superuser` is the connection string of its superuser.
         """
         bootstrap.prepare_embedded(superuser, self._owner_url)
+        self._settle_keys()
+
+    def _settle_keys(self) -> None:
+        """Stores new keys and records which there are. Raises `KeyMissing` if one was lost."""
+        bootstrap.require_keys(self._owner_url, self._settings)
+        if self._new_secret is not None:
+            key_store.store_secret(self._settings, self._new_secret)
+        bootstrap.record_keys(self._owner_url, self._settings)
 
     def welcome(self, say: Callable[[str], None]) -> None:
         """Prints the address and, while nobody has signed in, how to do so.

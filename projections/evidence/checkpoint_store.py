@@ -13,8 +13,8 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
@@ -57,17 +57,31 @@ class SignedCheckpoint(NamedTuple):
     signed: Checkpoint
 
 
+def verify_with_any(text: str, keys: Sequence[str]) -> Checkpoint:
+    """Returns the checkpoint in a text that is signed with one of these keys, newest first.
+
+    Raises `ProofError`.
+    """
+    for key in keys[:-1]:
+        with suppress(ProofError):
+            return verify_checkpoint(text, key)
+    return verify_checkpoint(text, keys[-1])
+
+
 class CheckpointStore:
     """The folder that holds the signed checkpoints."""
 
-    def __init__(self, folder: Path, key: str) -> None:
-        """`key` is the public key, in the form of `CheckpointSigner.verifier_key`."""
+    def __init__(self, folder: Path, *keys: str) -> None:
+        """`keys` are the public keys, newest first, in the form of `CheckpointSigner.verifier_key`.
+
+        A checkpoint has to be signed with one of them.
+        """
         self.folder = folder
-        self._key = key
+        self._keys = keys
 
     def of_security_log(self) -> "CheckpointStore":
         """Returns the checkpoints of the security log, in a folder within this one."""
-        return CheckpointStore(self.folder / SECURITY_LOG, key_of_security_log(self._key))
+        return CheckpointStore(self.folder / SECURITY_LOG, *map(key_of_security_log, self._keys))
 
     def newest(self) -> SignedCheckpoint | None:
         """Returns the checkpoint of the greatest size; None while there is none.
@@ -149,7 +163,7 @@ class CheckpointStore:
             text = file.read_bytes().decode()
         except UnicodeDecodeError as error:
             raise ProofError("the checkpoint is not text") from error
-        signed = verify_checkpoint(text, self._key)
+        signed = verify_with_any(text, self._keys)
         require(signed.size == size_of(file), "the checkpoint is of another size than its file")
         return SignedCheckpoint(text, signed)
 

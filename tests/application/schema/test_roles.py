@@ -48,7 +48,7 @@ PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = (
     *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
-    *("busy_calendars", "webhooks", "calendar_feeds"),
+    *("busy_calendars", "webhooks", "calendar_feeds", "service_keys"),
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
@@ -90,6 +90,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "write_probes": "SELECT INSERT UPDATE",
         "deliveries": "SELECT INSERT UPDATE DELETE",
         # Some of their columns it may insert as well.
+        "service_keys": "SELECT",
         "security_log": "SELECT",
         "security_addresses": "SELECT DELETE",
         "unrecorded_sign_ins": "SELECT INSERT UPDATE DELETE",
@@ -124,6 +125,7 @@ GRANTED: dict[str, dict[str, str]] = {
 INSERTED = {
     "stored_events": {"originator_id", "originator_version", "topic", "state"},
     "audit_accesses": {"actor", "what"},
+    "service_keys": {"kind", "fingerprint"},
 }
 
 

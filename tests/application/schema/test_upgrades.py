@@ -65,6 +65,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0033_identities.sql",
         "0034_security_log.sql",
         "0036_least_privilege.sql",
+        "0037_service_keys.sql",
         "0044_muted_mails.sql",
         "0048_folded_search.sql",
     ]
