@@ -142,6 +142,25 @@ def test_what_a_form_did_is_announced(demo: Demo, site: Site, page: Page) -> Non
     site.sign_in(page, EMAIL)
     page.goto("/settings/account?notice=account-changed")
     expect(page.locator("#announcements")).to_have_text("Changes saved.")
+    page.reload()
+    expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    expect(page.get_by_text("Changes saved.")).to_have_count(0)
+
+
+@pytest.mark.parametrize("view", ["upcoming", "week"])
+def test_the_search_of_bookings_keeps_its_distance(
+    demo: Demo, site: Site, page: Page, view: str
+) -> None:
+    site.sign_in(page, EMAIL)
+    page.goto(f"/bookings?view={view}")
+    gap = page.evaluate(
+        """() => {
+            const search = document.querySelector("search");
+            const next = search.nextElementSibling;
+            return next.getBoundingClientRect().top - search.getBoundingClientRect().bottom;
+        }"""
+    )
+    assert gap >= 8
 
 
 def test_a_link_is_shared_with_the_keyboard_alone(demo: Demo, site: Site, page: Page) -> None:

@@ -100,6 +100,13 @@ document.addEventListener("click", (event) => {
 const notice = document.querySelector(".notice[role=status]");
 if (notice) announce(notice.textContent.trim());
 
+// Forgets the notice once it was shown, so that the page does not repeat it when it is reloaded.
+const here = new URL(location.href);
+if (here.searchParams.has("notice")) {
+  here.searchParams.delete("notice");
+  history.replaceState(history.state, "", here);
+}
+
 // Says on a button how many boxes are selected.
 function showCount(button) {
   const count = document.querySelectorAll(button.dataset.count).length;
