@@ -15,7 +15,7 @@ ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || 
 BROKEN = broken
 endif
 
-.PHONY: help run test check bench faults siege screenshots lock clean broken
+.PHONY: help run test check bench faults siege screenshots html lighthouse lock clean broken
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,12 @@ siege: $(VENV)/dev ## Attack a running service from outside, each way for a minu
 
 screenshots: $(VENV)/dev ## Take a picture of every page in a browser, into var/screenshots.
 	@exec $(VENV)/bin/python -m tests.browser.screenshots
+
+html: $(VENV)/dev ## Validate the HTML of every page. Needs Node 20 with npx.
+	@exec $(VENV)/bin/python -m tests.browser.node_tools html
+
+lighthouse: $(VENV)/dev ## Judge three pages with Lighthouse. Needs Node 20 with npx.
+	@exec $(VENV)/bin/python -m tests.browser.node_tools lighthouse
 
 lock: $(VENV)/dev ## Write the lock files again from pyproject.toml.
 	$(VENV)/bin/python -m pip install -q uv==0.13.9

@@ -23,7 +23,7 @@ class _Words(NamedTuple):
 _WORDS = {
     NEW_KEY: _Words(
         _("A new API key for your account"),
-        _("Programs can now act for you with it."),
+        _("Programs can now use your account with it."),
         _("If you don't know why, revoke the key and choose a new password."),
         _("API key"),
     ),

@@ -28,6 +28,7 @@ from interface.pages.shared import (
     confirmation,
     csrf,
     flash_messages,
+    forms,
     identity_provider,
     passkeys,
     pasted_links,
@@ -48,6 +49,7 @@ def init_app(app: Flask) -> None:
     settings_pages.init_app(app)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["attributes"] = forms.attributes
     app.jinja_env.globals |= {
         "asset": asset,
         "notice": flash_messages.notice,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Browser, Error, Playwright
 
-_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
@@ -50,7 +50,7 @@ def _candidates() -> Iterator[str | None]:
 
 
 def _on_path() -> list[str]:
-    return [found for name in _PROGRAMS if (found := shutil.which(name))]
+    return [found for name in PROGRAMS if (found := shutil.which(name))]
 
 
 def _arguments() -> list[str]:

@@ -3,6 +3,7 @@
 Arguments: the folder (default var/screenshots), then beginnings of names to make only those.
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def main() -> None:
         places = [place for place in every_place(shown) if _is_wanted(place.name)]
         browser = chromium.launch(playwright)
         states = {
-            who: _signed_in(browser, site, who)
+            who: signed_in(browser, site, who)
             for who in {place.who for place in places if place.who is not None}
         }
         for place in places:
@@ -91,7 +92,8 @@ def _mails(site: Site) -> dict[str, str]:
 
 @contextmanager
 def demo_site() -> Iterator[tuple[Site, demo.Demo]]:
-    """The service with the demo's data, for as long as it is needed."""
+    """The service with the demo's data, for as long as it is needed, or until this process ends."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with TemporaryDirectory() as data, EmbeddedPostgres(Path(data) / "postgres") as server:
         apply_schema(server.conninfo)
         with running_service(Path(data), server.conninfo) as service:
@@ -104,7 +106,8 @@ def demo_site() -> Iterator[tuple[Site, demo.Demo]]:
             yield Site(service, service.key), shown
 
 
-def _signed_in(browser: Browser, site: Site, who: str) -> Any:
+def signed_in(browser: Browser, site: Site, who: str) -> Any:
+    """Returns the state of a browser in which somebody of the demo is signed in."""
     context = browser.new_context(base_url=site.url)
     site.sign_in(context.new_page(), who)
     state = context.storage_state()

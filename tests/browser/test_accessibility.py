@@ -107,9 +107,60 @@ def test_the_menu_of_a_calendar_opens_and_closes_by_keyboard(
     page.keyboard.press("Enter")
     expect(menu).to_be_visible()
     expect(menu.get_by_role("link", name="Share")).to_be_focused()
+    for key, entry in (
+        *(("ArrowDown", "Edit"), ("End", "Archive"), ("ArrowDown", "Share")),
+        *(("ArrowUp", "Archive"), ("Home", "Share")),
+    ):
+        page.keyboard.press(key)
+        expect(menu.get_by_role("link", name=entry)).to_be_focused()
     page.keyboard.press("Escape")
     expect(menu).to_be_hidden()
     expect(button).to_be_focused()
+
+
+def test_after_a_dialog_the_focus_is_where_it_was_opened(
+    demo: Demo, site: Site, page: Page
+) -> None:
+    site.sign_in(page, EMAIL)
+    page.goto("/settings/calendars")
+    button = page.locator("button.dots").first
+    dialog = page.get_by_role("dialog")
+    leavings: tuple[Callable[[], None], ...] = (
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.mouse.click(5, 5),
+    )
+    for leave in leavings:
+        button.click()
+        page.locator("[popover].actions").first.get_by_role("link", name="Share").click()
+        expect(dialog).to_be_visible()
+        leave()
+        expect(dialog).to_be_hidden()
+        expect(button).to_be_focused()
+
+
+def test_what_a_form_did_is_announced(demo: Demo, site: Site, page: Page) -> None:
+    site.sign_in(page, EMAIL)
+    page.goto("/settings/account?notice=account-changed")
+    expect(page.locator("#announcements")).to_have_text("Changes saved.")
+    page.reload()
+    expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    expect(page.get_by_text("Changes saved.")).to_have_count(0)
+
+
+@pytest.mark.parametrize("view", ["upcoming", "week"])
+def test_the_search_of_bookings_keeps_its_distance(
+    demo: Demo, site: Site, page: Page, view: str
+) -> None:
+    site.sign_in(page, EMAIL)
+    page.goto(f"/bookings?view={view}")
+    gap = page.evaluate(
+        """() => {
+            const search = document.querySelector("search");
+            const next = search.nextElementSibling;
+            return next.getBoundingClientRect().top - search.getBoundingClientRect().bottom;
+        }"""
+    )
+    assert gap >= 8
 
 
 def test_a_link_is_shared_with_the_keyboard_alone(demo: Demo, site: Site, page: Page) -> None:

@@ -1,7 +1,7 @@
 """The pages of a history: of a link, a booking, a calendar, or an owner's reserved time."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +91,7 @@ def history(aggregate_id: UUID) -> ResponseReturnValue:
         "audit/history.html",
         kind=kind_of(visible.kind),
         as_of=as_of,
+        is_ahead=isinstance(as_of, datetime) and as_of > services().now(),
         comparison=comparison,
         errors=query.errors,
         typed=request.args,

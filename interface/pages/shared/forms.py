@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from jinja2 import pass_eval_context
+from jinja2.filters import do_xmlattr
+from jinja2.nodes import EvalContext
 from marshmallow import Schema, ValidationError
 
 from domain.errors import Invalid
@@ -28,6 +31,13 @@ def load(schema: Schema, typed: Mapping[str, Any]) -> Loaded:
 
 def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+@pass_eval_context
+def attributes(context: EvalContext, values: Mapping[str, Any]) -> str:
+    """Returns HTML attributes: those that are True without a value, and none that is None."""
+    shown = {name: "" if value is True else value for name, value in values.items()}
+    return do_xmlattr(context, shown, autospace=False)
 
 
 def errors_of(refusal: Invalid) -> dict[str, list[str]]:

@@ -75,9 +75,41 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   const field = event.target.querySelector("[data-copy-now]");
   if (field) copyField(field);
-  const dialog = event.target.closest("dialog");
-  if (dialog && !dialog.open) dialog.showModal();
 });
+
+// Opens the dialog that a part was swapped into. When it is closed, the focus goes back to the
+// control that asked for it; if that is in a menu, to the button of the menu.
+let asker = null;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt, target } = event.detail;
+  if (!target.matches("dialog:not([open])")) return;
+  const menu = elt.closest("[popover]");
+  asker = menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : elt;
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  const dialog = event.target.closest("dialog");
+  if (!dialog || dialog.open) return;
+  document.querySelector("[popover]:popover-open")?.hidePopover();
+  dialog.showModal();
+  dialog.addEventListener("close", () => asker?.focus(), { once: true });
+});
+
+// Closes a dialog by a click beside it.
+document.addEventListener("click", (event) => {
+  if (event.target.matches("dialog[open]")) event.target.close();
+});
+
+// Says what became of the form that led to this page: screen readers do not speak what a page
+// has from its beginning.
+const notice = document.querySelector(".notice[role=status]");
+if (notice) announce(notice.textContent.trim());
+
+// Forgets the notice once it was shown, so that the page does not repeat it when it is reloaded.
+const here = new URL(location.href);
+if (here.searchParams.has("notice")) {
+  here.searchParams.delete("notice");
+  history.replaceState(history.state, "", here);
+}
 
 // Says on a button how many boxes are selected.
 function showCount(button) {
@@ -150,6 +182,18 @@ document.addEventListener("beforetoggle", (event) => {
     menu.querySelector("a, button").focus();
   });
 }, true);
+
+// Moves through it by the arrow keys, Home and End. Escape closes it, as it closes every popover.
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest("[popover].actions");
+  if (!menu) return;
+  const entries = [...menu.querySelectorAll("a, button")];
+  const here = entries.indexOf(event.target);
+  const next = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: -1 }[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  entries.at(next % entries.length).focus();
+});
 
 // Closes it when the window changes.
 addEventListener("resize", () => {

@@ -99,6 +99,9 @@ def test_a_history_is_shown_as_of_a_time_in_the_auditors_zone(
     for minutes, said in ((2, "4 of 4 events"), (-2, "No events had happened yet")):
         at = (row["local"] + timedelta(minutes=minutes)).isoformat(timespec="seconds")
         assert said in words(auditor.get(f"/audit/history/{booked.link}?at={at}"))
+    for at, is_ahead in (("2099-12-31T09:00", True), ("2026-11-01T09:00", False)):
+        page = words(auditor.get(f"/audit/history/{booked.link}?at={at}"))
+        assert ("That moment has not come yet" in page) is is_ahead
 
 
 def test_two_moments_are_compared(auditor: SignedIn, booked: BookedLink) -> None:

@@ -36,6 +36,18 @@ def test_a_link_shows_what_can_be_booked_with_whom_and_when(invitee: InviteeBrow
     assert "Tuesday, November 24, 2026, 16 available times" in page
 
 
+def test_addresses_in_description_and_location_are_links(invitee: InviteeBrowser) -> None:
+    owner = invitee.owner
+    calendar_id = owner.new_calendar(
+        location="https://meet.example.org/x?a=1&b=2 <i>", description="See www.example.org"
+    )
+    link = owner.new_link(calendar_id)
+    page = InviteeBrowser(owner, link, invitee.browser).get().get_data(as_text=True)
+    for address in ("https://meet.example.org/x?a=1&amp;b=2", "https://www.example.org"):
+        assert f'<a href="{address}" rel="noopener" target="_blank">' in page
+    assert "<i>" not in page
+
+
 def test_a_link_shows_only_the_times_that_it_offers_with_its_duration(
     invitee: InviteeBrowser,
 ) -> None:

@@ -296,6 +296,8 @@ def test_a_booking_is_shown_in_both_time_zones(
     booking = desk.new_booking(
         calendar, TOMORROW_AT_NINE, GRACE, notes="Two\nlines <b>", recipient="The admiral"
     )
+    page = person.get(f"/bookings/{booking}").get_data(as_text=True)
+    assert '<a href="mailto:grace@example.org">' in page
     text = text_of(person, f"/bookings/{booking}")
     for words in (
         "Grace Hopper",
