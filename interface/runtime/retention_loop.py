@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
 
+from application import link_requests
 from application.deliveries.deliveries import KEPT_FOR
 from domain.errors import Unavailable
 from interface.bootstrap import Services
@@ -55,6 +56,8 @@ def _deleted(services: Services, stop: Event) -> Iterator[tuple[int, str]]:
     yield count, f"Told the security log of {count} more failed {sign_ins}."
     count = services.rate_limits.sweep(now=now)
     yield count, f"Deleted {count} ended rate {'limit' if count == 1 else 'limits'}."
+    count = services.link_requests.sweep(before=now - link_requests.KEPT_FOR)
+    yield count, f"Deleted {count} old {'request' if count == 1 else 'requests'} for a new link."
     count = services.deliveries.sweep(before=now - KEPT_FOR)
     yield count, f"Deleted {count} old {'delivery' if count == 1 else 'deliveries'}."
     days = services.settings.forget_after_days

@@ -8,6 +8,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from application.deliveries.deliveries import DeliveryOver
+from application.link_requests import LinkRequestNotFound
 from application.outgoing import AddressNotAllowed
 from application.people.accounts import AccountDisabled, AccountNotFound, LastAdmin
 from application.people.passkeys import PasskeyRefused
@@ -53,6 +54,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
     AccountDisabled: (409, "account-disabled"),
+    LinkRequestNotFound: (404, "not-found"),
     LastAdmin: (409, "last-admin"),
     DeliveryOver: (409, "delivery-over"),
     AddressNotAllowed: (422, "address-not-allowed"),

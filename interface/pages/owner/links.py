@@ -15,6 +15,7 @@ from domain.errors import CalendarArchived, Invalid, LinkEnded, LinkNotFound, Li
 from domain.link import LinkStatus
 from domain.offer import EVERYTHING
 from interface.pages.owner.link_forms import form_key, new_form_id
+from interface.pages.owner.link_requests import requests_of_owner
 from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
@@ -59,6 +60,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "links/index.html",
         links=links,
+        link_requests=requests_of_owner(),
         urls={link.id: url_of(link) for link in links if link.status is LinkStatus.ACTIVE},
         calendars=own_calendars(),
         query=query,

@@ -64,6 +64,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0032_passkeys.sql",
         "0034_security_log.sql",
         "0036_least_privilege.sql",
+        "0042_link_requests.sql",
         "0044_muted_mails.sql",
     ]
     with connect(before_0008) as conn:
