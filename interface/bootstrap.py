@@ -29,6 +29,7 @@ from application.eventstore.event_sourced_application import EventSourcedApplica
 from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.eventstore.write_probe import WriteProbe
 from application.key_fingerprints import KnownKey
+from application.link_requests import LinkRequests
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
 from application.people.authentication import Sessions
@@ -112,6 +113,7 @@ class Services:
     busy_calendar_reader: BusyCalendarReader
     webhooks: Webhooks
     calendar_feeds: CalendarFeeds
+    link_requests: LinkRequests
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account, *, breaks_glass: bool = False) -> str:
@@ -145,6 +147,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens, only_by_provider=settings.oidc_only)
     event_store = EventSourcedApplication(database)
+    link_requests = LinkRequests(database)
     outgoing = HttpClient(
         AllowedAddresses(settings.outgoing_networks),
         settings.outgoing_proxy,
@@ -165,7 +168,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         links=LinkCommands(event_store),
         redemptions=RedemptionCommands(event_store),
         bookings=BookingCommands(event_store),
-        erasure=ErasureCommands(event_store, accounts),
+        erasure=ErasureCommands(event_store, accounts, link_requests),
         deliveries=Deliveries(database),
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),
@@ -175,6 +178,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         busy_calendar_reader=BusyCalendarReader(database, outgoing),
         webhooks=Webhooks(database, outgoing, WebhookSecrets(keys)),
         calendar_feeds=CalendarFeeds(event_store, tokens),
+        link_requests=link_requests,
         now=now,
     )
 

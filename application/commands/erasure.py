@@ -15,10 +15,11 @@ import msgspec
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application import calendar_feeds
+from application import calendar_feeds, link_requests
 from application.busy_calendars import busy_calendars
 from application.deliveries import outbox
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.link_requests import LinkRequests
 from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
 from application.people.email_address import spellings
@@ -77,6 +78,7 @@ class ErasureCommands:
 
     event_store: EventSourcedApplication
     accounts: Accounts
+    link_requests: LinkRequests
 
     def forget(
         self, *, booking_id: UUID, owner_id: UUID | None, actor: str, now: datetime
@@ -143,6 +145,7 @@ class ErasureCommands:
             {
                 "email": email,
                 "typed": [self._row_report(row) for row in rows],
+                "link_requests": link_requests.report(self.link_requests.about(email)),
                 "accounts": self._account_report(email),
             }
         )
@@ -152,6 +155,8 @@ class ErasureCommands:
         aggregate_ids = self._same_invitee([booking.id])
         if booking.is_invitee_forgotten:
             self._erase(aggregate_ids)
+        # Before the event: once that is recorded, nobody may think that something is left.
+        self.link_requests.forget(aggregate_ids)
         before = booking.version
         booking.forget_invitee(actor=actor, now=now)
         written = self.event_store.write(booking, forgotten=aggregate_ids)
@@ -181,6 +186,7 @@ class ErasureCommands:
         ids = list(originator_ids)
 
         def erase(conn: Connection[DictRow]) -> int:
+            conn.execute("DELETE FROM link_requests WHERE link_id = ANY(%s::uuid[])", (ids,))
             for query in outbox.forgetting(ids):
                 query.execute(conn)
             return conn.execute(_ERASE, {"ids": ids}).rowcount

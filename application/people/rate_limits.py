@@ -41,6 +41,9 @@ WRONG_KEYS = RateLimit("wrong-key", 60, timedelta(minutes=10))
 INVALID_REDEMPTIONS = RateLimit("invalid-redemption", 60, timedelta(minutes=10))
 """Requests to redeem a link that fail by validation, by address."""
 
+LINK_REQUESTS = RateLimit("link-request", 10, timedelta(hours=1))
+"""Requests for a new link, by address, whether they are stored or not."""
+
 PASSWORDS_BY_CLIENT = RateLimit("password-by-address", 20, timedelta(minutes=15))
 """Wrong passwords, at sign-in and at a change of password, by client.
 

@@ -7,6 +7,7 @@ from application.deliveries.delivery import Delivery
 from application.deliveries.outbox import FORGOTTEN, MAIL
 from application.deliveries.sender import NotNeeded, Send
 from application.delivery_facts import FactReader, Facts
+from domain.booking import Booking
 from interface.bootstrap import Services
 from interface.mail.mail_folder import MailFolder
 from interface.mail.smtp import SmtpConnection
@@ -45,6 +46,8 @@ class MailChannel:
     def _send(self, facts: Facts, delivery: Delivery) -> str:
         """Writes the mail of a delivery and hands it over; returns what became of it."""
         about = delivery.booking_id or delivery.owner_id
+        if delivery.link_id is not None:  # also before it is used
+            about = Booking.id_for(delivery.link_id)
         if delivery.kind == FORGOTTEN:
             self._folder.forget(about)
             raise NotNeeded

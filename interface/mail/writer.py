@@ -10,17 +10,20 @@ from application.deliveries.outbox import FORGOTTEN
 from application.deliveries.sender import NotNeeded
 from application.delivery_facts import Facts
 from application.eventstore.loading import Wanted
+from application.link_requests import NEW_LINK
 from application.people import accounts, authentication, passkeys
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
-from application.people.personal_data import Invitee
+from application.people.personal_data import Invitee, Prefill
 from domain.booking import Booking, BookingStatus
 from domain.calendar import CalendarTerms
+from domain.link import LinkStatus, SingleUseLink
 from interface import i18n
 from interface.bootstrap import Services
 from interface.mail.account_letters import account_letter
 from interface.mail.booking_letters import BookingNews, booking_letter
 from interface.mail.letter import CalendarPart, Envelope, compose, mailbox
+from interface.mail.link_letters import link_letter
 from interface.mail.mail import Mail
 from interface.web.icalendar_file import Entry, Invitation, Person, calendar_file
 from projections.reactions.mail import CANCELLED, MOVED, REMINDER, REQUEST
@@ -29,8 +32,10 @@ _QUOTES = {CANCELLED: "reason", REQUEST: "message"}
 """The name of what a person wrote with an event, by kind of mail."""
 
 
-def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking]]:
-    """Yields the versions of its booking from which a mail is written."""
+def wanted_by(delivery: Delivery) -> Iterator[Wanted[Booking] | Wanted[SingleUseLink]]:
+    """Yields the versions of its booking, or the link, from which a mail is written."""
+    if delivery.kind == NEW_LINK and delivery.link_id is not None:
+        yield Wanted(SingleUseLink, delivery.link_id)
     if delivery.booking_id is None or delivery.kind == FORGOTTEN:
         return
     yield Wanted(Booking, delivery.booking_id, delivery.fact_version)
@@ -49,6 +54,9 @@ def write(services: Services, facts: Facts, delivery: Delivery) -> Mail:
     owner = facts.account(delivery.owner_id)
     if delivery.audience is Audience.OWNER and owner.disabled_at is not None:
         raise NotNeeded
+    if delivery.kind == NEW_LINK and delivery.link_id is not None:
+        with i18n.reading(partial(i18n.locale_named, delivery.target)):
+            return _with_new_link(services, facts, delivery, delivery.link_id, owner)
     if delivery.booking_id is None:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)
@@ -77,6 +85,28 @@ def _about_account(services: Services, delivery: Delivery, account: Account) -> 
         account_url=f"{services.settings.public_url}/settings/access",
     )
     return compose(letter, _envelope(services, delivery, "Admit One", _person(account)))
+
+
+def _with_new_link(
+    services: Services, facts: Facts, delivery: Delivery, link_id: UUID, owner: Account
+) -> Mail:
+    """Returns the mail with the link that somebody asked for.
+
+    Raises `NotNeeded` if the link has ended or its recipient is forgotten.
+    """
+    link = facts.link(link_id)
+    row = facts.rows_of(link_id).get(link.typed_version)
+    asker = Prefill.from_data(row.data) if row else None
+    if asker is None or asker.email is None or link.status(services.now()) != LinkStatus.ACTIVE:
+        raise NotNeeded
+    reader = Person(asker.name or asker.email, asker.email)
+    letter = link_letter(
+        host=owner.name,
+        expires_at=link.expires_at,
+        zone=owner.time_zone or "UTC",
+        url=f"{services.settings.public_url}/b/{services.tokens.for_link(link_id)}",
+    )
+    return compose(letter, _envelope(services, delivery, owner.name, reader, _person(owner)))
 
 
 def _what_is_new(services: Services, delivery: Delivery, account: Account) -> str | None:

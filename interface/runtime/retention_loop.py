@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Event
 
+from application import link_requests
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from projections.retention import forget_due_invitees
@@ -54,6 +55,8 @@ def _deleted(services: Services, stop: Event) -> Iterator[tuple[int, str]]:
     yield count, f"Told the security log of {count} more failed {sign_ins}."
     count = services.rate_limits.sweep(now=now)
     yield count, f"Deleted {count} ended rate {'limit' if count == 1 else 'limits'}."
+    count = services.link_requests.sweep(before=now - link_requests.KEPT_FOR)
+    yield count, f"Deleted {count} old {'request' if count == 1 else 'requests'} for a new link."
     too_old = now - timedelta(days=services.settings.deliveries_days)
     count = services.deliveries.sweep(before=too_old)
     yield count, f"Deleted {count} old {'delivery' if count == 1 else 'deliveries'}."

@@ -8,6 +8,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from application.deliveries.deliveries import DeliveryOver
+from application.link_requests import LinkRequestNotFound
 from application.outgoing import AddressNotAllowed
 from application.people.accounts import (
     AccountDisabled,
@@ -59,6 +60,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     TooManyAttempts: (429, "too-many-requests"),
     AccountNotFound: (404, "not-found"),
     AccountDisabled: (409, "account-disabled"),
+    LinkRequestNotFound: (404, "not-found"),
     LastAdmin: (409, "last-admin"),
     OnlyByProvider: (403, "only-by-provider"),
     NotAdmitted: (403, "not-admitted"),

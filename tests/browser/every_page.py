@@ -214,6 +214,7 @@ def _invitee(demo: Demo) -> list[Place]:
         Place("invitee-used", f"/b/{tokens['used']}", None, 410),
         Place("invitee-expired", f"/b/{tokens['expired']}", None, 410),
         Place("invitee-revoked", f"/b/{tokens['revoked']}", None, 410),
+        Place("invitee-ask", f"/b/{tokens['revoked']}", None, 410, prepare=_open_ask),
         Place("invitee-unknown", "/b/nonsense", None, 404),
         Place("invitee-booked", f"/m/{tokens['managing']}", None),
         Place("invitee-asked", f"/m/{tokens['managing-elsewhere']}", None),
@@ -295,6 +296,11 @@ def _choose_a_time(page: Page) -> None:
     with page.expect_navigation():
         page.locator(".times a").first.click()
     expect(page.get_by_role("button", name="Confirm booking")).to_be_visible()
+
+
+def _open_ask(page: Page) -> None:
+    page.locator("details.ask summary").click()
+    expect(page.get_by_label("Your name")).to_be_visible()
 
 
 def _see_other_days(page: Page) -> None:

@@ -53,6 +53,7 @@ RULES = {
     "calendars_pages": "owner",
     "erasure": "owner",
     "first_link": "owner",
+    "link_requests": "owner",
     "links_pages": "owner",
     "share_batch": "owner",
     "share_link": "owner",

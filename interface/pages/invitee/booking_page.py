@@ -9,8 +9,9 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema, ValidationError
 
+from application.link_requests import LONGEST_MESSAGE
 from application.people.personal_data import Invitee
-from application.people.rate_limits import INVALID_REDEMPTIONS, TooManyAttempts
+from application.people.rate_limits import INVALID_REDEMPTIONS, LINK_REQUESTS, TooManyAttempts
 from application.people.tokens import InvalidToken
 from domain.booking import Booking
 from domain.errors import (
@@ -22,7 +23,7 @@ from domain.errors import (
     Unavailable,
 )
 from domain.slot import Slot
-from interface.i18n import date_text, local_day, moment_text
+from interface.i18n import date_text, language_tag, local_day, moment_text
 from interface.i18n import mark_for_translation as _
 from interface.pages.invitee.refusal_pages import link_ended, refused
 from interface.pages.shared.csrf import protect_from_csrf
@@ -82,6 +83,16 @@ class BookingForm(Schema):
     notes = Text(longest=LONGEST_NOTE, several_lines=True, load_default=None)
 
 
+class RequestForm(Schema):
+    """The fields of somebody who asks for a new link."""
+
+    name = Name(
+        longest=LONGEST_PERSON, required=True, error_messages={"required": _("Enter your name.")}
+    )
+    email = Email(load_default=None)
+    notes = Text(longest=LONGEST_MESSAGE, several_lines=True, load_default=None)
+
+
 class ShownDays(Schema):
     """The days that the form shows, and those that were asked for. What is malformed is ignored."""
 
@@ -104,7 +115,7 @@ def choose(token: str) -> ResponseReturnValue:
     try:
         invited.link.must_be_active(services().now())
     except LinkEnded as refusal:
-        return link_ended(refusal, invited, zone=_reader_zone(invited))
+        return link_ended(refusal, invited, token, zone=_reader_zone(invited))
     start = from_address(Instant(), "start")
     of_day = _slots_on_day_of(start, invited) if start else []
     if start in (slot.start for slot in of_day):
@@ -126,7 +137,14 @@ def choose_again(token: str) -> ResponseReturnValue:
     try:
         invited.link.must_be_active(services().now())
     except LinkEnded as refusal:
-        return link_ended(refusal, invited, zone=_reader_zone(invited), while_choosing=True)
+        return link_ended(
+            refusal,
+            invited,
+            token,
+            zone=_reader_zone(invited),
+            while_choosing=True,
+            typed=_typed(),
+        )
     zone = _reader_zone(invited)
     typed = _typed()
     start = _start_in(typed)
@@ -158,7 +176,14 @@ def book(token: str) -> ResponseReturnValue:
                 raise Invalid(loaded.errors)
             return _booked(token, invited, **loaded.values)
     except LinkEnded as refusal:
-        return link_ended(refusal, invited, zone=_reader_zone(invited), while_choosing=True)
+        return link_ended(
+            refusal,
+            invited,
+            token,
+            zone=_reader_zone(invited),
+            while_choosing=True,
+            typed=_typed(),
+        )
     except SlotRefused as refusal:
         page = _form_page(invited, token, lost=start, typed=typed, refusal=refusal)
         return refusal_page(page, refusal, owner=False)
@@ -176,6 +201,40 @@ def book(token: str) -> ResponseReturnValue:
         except TooManyAttempts as limited:
             return refusal_page(page, limited, owner=False)
         return refusal_page(page, refusal, owner=False)
+
+
+@blueprint.post("/b/<token>/ask")
+def ask(token: str) -> ResponseReturnValue:
+    """Asks the host for a new link. The answer is the same if somebody has asked before."""
+    invited = invitation(token)
+    typed = {name: request.form.get(name, "") for name in RequestForm().fields}
+    loaded = load(RequestForm(), typed)
+    count_failure(LINK_REQUESTS)
+    if loaded.errors:
+        return _asked_wrongly(invited, token, typed, loaded.errors)
+    current = services()
+    current.link_requests.ask(
+        invited.link,
+        name=loaded.values["name"],
+        email=loaded.values["email"],
+        message=loaded.values["notes"],
+        language=language_tag(),
+        now=current.now(),
+    )
+    return redirect(url_for("booking_page.choose", token=token, notice="link-asked-for"), 303)
+
+
+def _asked_wrongly(
+    invited: Invitation, token: str, typed: Mapping[str, str], errors: dict[str, list[str]]
+) -> ResponseReturnValue:
+    """Shows the form again on the page that it came from."""
+    try:
+        invited.link.must_be_active(services().now())
+    except LinkEnded as refusal:
+        zone = _reader_zone(invited)
+        return link_ended(refusal, invited, token, zone=zone, typed=typed, errors=errors)
+    page = _days_page(invited, token, lost=False, typed=typed, errors=errors)
+    return refusal_page(page, Invalid(errors), owner=False)
 
 
 def _booked(
@@ -245,8 +304,18 @@ def _slots_on_day_of(start: datetime, invited: Invitation) -> Sequence[Slot]:
     return invited.open_slots.on_days(day, day, zone)
 
 
-def _days_page(invited: Invitation, token: str, *, lost: bool) -> str:
-    """Shows days with free times. `lost`: the time in the address is no longer free."""
+def _days_page(
+    invited: Invitation,
+    token: str,
+    *,
+    lost: bool,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """Shows days with free times. `lost`: the time in the address is no longer free.
+
+    Without any times, it offers to ask for a new link; `typed` and `errors` are those of that.
+    """
     zone = _reader_zone(invited)
     return days_page(
         invited.open_slots,
@@ -255,6 +324,9 @@ def _days_page(invited: Invitation, token: str, *, lost: bool) -> str:
         zone_is_known=kept_zone() is not None,
         address=url_for("booking_page.choose", token=token),
         lost=lost,
+        contact=invited.terms.contact,
+        typed=typed or {},
+        errors=errors or {},
         **_context(invited, token, zone),
     )
 

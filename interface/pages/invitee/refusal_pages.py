@@ -1,5 +1,7 @@
 """Pages that tell an invitee why nothing can be booked or shown."""
 
+from collections.abc import Mapping, Sequence
+
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -13,17 +15,30 @@ from interface.web.reader_preferences import kept_zone
 
 
 def link_ended(
-    refusal: LinkEnded, invited: Invitation, *, zone: str, while_choosing: bool = False
+    refusal: LinkEnded,
+    invited: Invitation,
+    token: str,
+    *,
+    zone: str,
+    while_choosing: bool = False,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, Sequence[str]] | None = None,
 ) -> ResponseReturnValue:
-    """Shows why the link can no longer book; nothing about the calendar, or who booked.
+    """Shows why the link can no longer book, and with whom; nothing about who booked.
 
-    `zone` is the reader's. `while_choosing` means that the link ended while its form was open.
+    It offers to ask for a new link, with what is `typed` already. `zone` is the reader's.
+    `while_choosing` means that the link ended while its form was open.
     """
     page = render_template(
         "invitee/ended.html",
         ended=type(refusal).__name__,
         while_choosing=while_choosing and isinstance(refusal, LinkRedeemed),
+        token=token,
         host=invited.host_name,
+        calendar_name=invited.calendar.terms.name,
+        contact=invited.calendar.terms.contact,
+        typed=typed or {},
+        errors=errors or {},
         expired_at=invited.link.expires_at,
         zone=zone,
         asks_zone="tz" not in request.values and kept_zone() is None,

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from application.people.accounts import Account
 from domain.link import LinkStatus
-from interface.pages.owner import first_link
+from interface.pages.owner import first_link, link_requests
 from interface.pages.shared.auth import current_session, has_role
 from interface.pages.shared.sign_in import sign_in_page
 from interface.web.request_context import services
@@ -38,6 +38,7 @@ def _home_page(account: Account) -> str:
         return render_template("home.html", calendars={}, **first_link.form_context(account))
     return render_template(
         "home.html",
+        link_requests=link_requests.requests_of_owner(),
         calendars={calendar.id: calendar for calendar in calendars},
         zone=account.time_zone or calendars[0].terms.rules.time_zone,
         bookings=booking_calendar.bookings_of(

@@ -47,6 +47,7 @@ from interface.pages.owner.link_forms import (
     new_form_id,
     selectable_days,
 )
+from interface.pages.owner.link_requests import requests_of_owner
 from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
@@ -96,6 +97,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "links/index.html",
         entries=entries,
+        link_requests=requests_of_owner(),
         urls={link.id: url_of(link) for link in links if link.status is LinkStatus.ACTIVE},
         calendars=own_calendars(),
         batch_address=partial(batch_address, query),

@@ -3,7 +3,7 @@
 
 // Keeps what is typed in this tab, until it is booked.
 const DRAFTS = "admitone-draft:";
-const draftKey = DRAFTS + location.pathname.replace(/\/times$/, "");
+const draftKey = DRAFTS + location.pathname.replace(/\/(times|ask)$/, "");
 const draft = () => JSON.parse(sessionStorage.getItem(draftKey) ?? "{}");
 const isDraft = (field) => field.matches("form[data-draft] :is(input:not([type=hidden], [type=radio]), textarea)");
 

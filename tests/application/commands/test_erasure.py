@@ -335,5 +335,6 @@ def test_an_export_is_empty_after_erasure(desk: Desk) -> None:
     assert held(desk, "ada@example.org") == {
         "email": "ada@example.org",
         "typed": [],
+        "link_requests": [],
         "accounts": [],
     }

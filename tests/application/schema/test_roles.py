@@ -48,7 +48,7 @@ PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = (
     *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
-    *("busy_calendars", "webhooks", "calendar_feeds", "service_keys"),
+    *("busy_calendars", "webhooks", "calendar_feeds", "service_keys", "link_requests"),
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
@@ -74,7 +74,9 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 # By role and relation what is granted; nothing, where nothing is said.
 GRANTED: dict[str, dict[str, str]] = {
     SERVICE: dict.fromkeys([*LOG, "projection_positions", "schema_steps", *VIEWS], "SELECT")
-    | dict.fromkeys(["personal_data", "sessions", "calendar_feeds"], "SELECT INSERT DELETE")
+    | dict.fromkeys(
+        ["personal_data", "sessions", "calendar_feeds", "link_requests"], "SELECT INSERT DELETE"
+    )
     | {"identities": "SELECT INSERT DELETE"}
     | {"passkeys": "SELECT INSERT DELETE", "passkey_challenges": "SELECT INSERT UPDATE DELETE"}
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")

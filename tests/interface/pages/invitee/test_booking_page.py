@@ -14,7 +14,14 @@ from application.eventstore.database import Database
 from interface.bootstrap import Services
 from tests.support.clock import Clock
 from tests.support.examples import NINE, TEN
-from tests.support.invitee_browser import ADA, InviteeBrowser, manage_token, tells_nothing, text_of
+from tests.support.invitee_browser import (
+    ADA,
+    BOB,
+    InviteeBrowser,
+    manage_token,
+    tells_nothing,
+    text_of,
+)
 
 STATIC = Path(__file__).parents[4] / "interface/pages/static"
 LARGEST_FIRST_PAINT = 60_000
@@ -153,7 +160,7 @@ def test_an_expired_link_says_when_in_the_readers_zone(
     sentence = "This link expired on {} . Ask Olivia Owner for a new one."
     assert sentence.format("Sunday, February 21, 2027") in text_of(answer)
     assert 'data-ask-zone="UTC"' in invitee.elsewhere().get().get_data(as_text=True)
-    late = invitee.post(form)
+    late = invitee.post(form | BOB)
     assert late.status_code == 410
     assert sentence.format("Sunday, February 21, 2027") in text_of(late)
     tells_nothing(late)

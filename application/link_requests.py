@@ -1,0 +1,164 @@
+"""Requests for a new link in the place of one that has ended.
+
+Whoever has a link can ask, without an account. So requests are rows outside the log: one for each
+link, which limits them to what the owner has issued, and they are deleted once the owner answers,
+once they are too old, or when the person is forgotten.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from application.deliveries import outbox
+from application.deliveries.delivery import Audience, NewDelivery
+from application.eventstore.database import Database
+from application.people.email_address import spellings
+from domain.errors import NotFound
+from domain.link import SingleUseLink
+
+NEW_LINK = "new-link"
+"""The kind of the mail with the new link. Its target is the language of its reader."""
+KEPT_FOR = timedelta(days=90)
+MOST_LISTED = 100
+LONGEST_MESSAGE = 500
+SWEPT_AT_ONCE = 5000
+
+_COLUMNS = "link_id, owner_id, calendar_id, asked_at, name, email, message, language"
+_ASK = f"""
+    INSERT INTO link_requests ({_COLUMNS})
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (link_id) DO NOTHING"""  # noqa: S608
+_SELECT = f"SELECT {_COLUMNS} FROM link_requests"  # noqa: S608 - a constant
+_DELETE = "DELETE FROM link_requests WHERE owner_id = %s AND link_id = %s"
+_FORGET = "DELETE FROM link_requests WHERE link_id = ANY(%s::uuid[])"
+_SWEEP = f"""
+    DELETE FROM link_requests WHERE link_id IN (
+        SELECT link_id FROM link_requests WHERE asked_at < %s
+        ORDER BY asked_at LIMIT {SWEPT_AT_ONCE})"""  # noqa: S608 - a constant
+
+
+class LinkRequestNotFound(NotFound):
+    """This request has been answered already."""
+
+
+@dataclass(frozen=True)
+class LinkRequest:
+    """A person who asks for a new link in the place of `link_id`. `asked_at` is UTC."""
+
+    link_id: UUID
+    owner_id: UUID
+    calendar_id: UUID
+    asked_at: datetime
+    name: str
+    email: str | None
+    message: str | None
+    language: str | None
+
+
+class LinkRequests:
+    """Stores, lists and ends requests."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ask(
+        self,
+        link: SingleUseLink,
+        *,
+        name: str,
+        email: str | None,
+        message: str | None,
+        language: str,
+        now: datetime,
+    ) -> None:
+        """Stores a request. While there is one for this link, it stays as it is."""
+        values = (link.id, link.owner_id, link.calendar_id, now, name, email, message, language)
+        with self._database.connection() as conn:
+            conn.execute(_ASK.encode(), values)
+
+    def all(self, owner_id: UUID) -> list[LinkRequest]:
+        """Returns the first 100 requests to an owner, the oldest first."""
+        return self._database.fetch_objects(
+            LinkRequest,
+            f"{_SELECT} WHERE owner_id = %s ORDER BY asked_at LIMIT {MOST_LISTED}",
+            (owner_id,),
+        )
+
+    def one(self, owner_id: UUID, link_id: UUID) -> LinkRequest:
+        """Returns the request for a link of this owner. Raises `LinkRequestNotFound`."""
+        found = self._database.fetch_objects(
+            LinkRequest, f"{_SELECT} WHERE owner_id = %s AND link_id = %s", (owner_id, link_id)
+        )
+        if not found:
+            raise LinkRequestNotFound
+        return found[0]
+
+    def answer(self, request: LinkRequest, *, new_link_id: UUID, now: datetime) -> None:
+        """Ends a request with a new link, which goes by mail to an address that was given.
+
+        Does nothing the second time.
+        """
+        with self._database.connection() as conn, conn.transaction():
+            is_new = _end(conn, request.owner_id, request.link_id)
+            if not is_new or request.email is None:
+                return
+            mail = NewDelivery(
+                channel=outbox.MAIL,
+                kind=NEW_LINK,
+                audience=Audience.INVITEE,
+                owner_id=request.owner_id,
+                link_id=new_link_id,
+                target=request.language or "",
+                due_at=now,
+            )
+            for query in outbox.adding([mail]):
+                query.execute(conn)
+
+    def dismiss(self, owner_id: UUID, link_id: UUID) -> None:
+        """Ends a request without a new link. Does nothing the second time."""
+        with self._database.connection() as conn:
+            _end(conn, owner_id, link_id)
+
+    def forget(self, link_ids: Collection[UUID]) -> None:
+        """Deletes the requests for these links."""
+        with self._database.connection() as conn:
+            conn.execute(_FORGET, (list(link_ids),))
+
+    def about(self, email: str) -> list[LinkRequest]:
+        """Returns the requests with this e-mail address, whatever its case."""
+        folded = [each.lower() for each in spellings(email)]
+        return self._database.fetch_objects(
+            LinkRequest, f"{_SELECT} WHERE lower(email) = ANY(%s) ORDER BY asked_at", (folded,)
+        )
+
+    def sweep(self, *, before: datetime) -> int:
+        """Deletes all requests from before a moment, and returns how many there were."""
+        swept = 0
+        while count := self._database.run_idempotent(
+            lambda conn: conn.execute(_SWEEP.encode(), (before,)).rowcount
+        ):
+            swept += count
+        return swept
+
+
+def _end(conn: Connection[DictRow], owner_id: UUID, link_id: UUID) -> bool:
+    """Deletes a request; returns True if there was one."""
+    return conn.execute(_DELETE, (owner_id, link_id)).rowcount > 0
+
+
+def report(requests: Collection[LinkRequest]) -> list[dict[str, Any]]:
+    """Returns requests for the report of what is stored about a person."""
+    return [
+        {
+            "link_id": each.link_id,
+            "asked_at": each.asked_at,
+            "name": each.name,
+            "email": each.email,
+            "message": each.message,
+        }
+        for each in requests
+    ]
