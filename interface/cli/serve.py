@@ -9,7 +9,12 @@ from interface.settings import unused_settings
 
 
 @click.command()
-def serve() -> None:
+@click.option(
+    "--web-only",
+    is_flag=True,
+    help="Only the web workers: `projections run` and `deliveries run` do the rest, anywhere.",
+)
+def serve(web_only: bool) -> None:
     """Run the whole service until Ctrl-C.
 
     Starts the database if it is the embedded one, the web workers, the projector and the
@@ -26,4 +31,4 @@ def serve() -> None:
         click.echo(f"{name} is set but not used by this version.", err=True)
     withdraw_secrets()
     with command_database.errors_as_sentences():
-        Supervisor(settings, say=click.echo).run()
+        Supervisor(settings, say=click.echo, web_only=web_only).run()

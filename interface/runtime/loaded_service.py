@@ -29,8 +29,8 @@ FIRST_OWNER = "owner@localhost"
 class LoadedService:
     """Everything that the processes of the service share. Nothing of it is in use yet."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Loads the service, which needs no database yet.
+    def __init__(self, settings: Settings, *, web_only: bool = False) -> None:
+        """Loads the service, which needs no database yet. `web_only`: without what serves nobody.
 
         Raises `SettingsError` if the keys can't be stored.
         """
@@ -51,11 +51,14 @@ class LoadedService:
         i18n.load_languages()
         self._services = build(settings, service_url)
         app = create_app(self._services)
-        self.processes: Mapping[str, Callable[[], None]] = {
+        in_background = {
             "sender": partial(delivery_process.run, settings),
             "projector": partial(projector.run, settings),
-            "web server": partial(web_server.run, settings, app),
         }
+        serving = {"web server": partial(web_server.run, settings, app)}
+        self.processes: Mapping[str, Callable[[], None]] = (
+            serving if web_only else in_background | serving
+        )
         """What each process does, by its name, in the order in which they are started."""
         forks.prepare()
 

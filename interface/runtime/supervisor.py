@@ -63,8 +63,12 @@ class AddressInUse(AdmitOneError):
 class Supervisor:
     """The whole service as one command."""
 
-    def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, *, say: Callable[[str], None], web_only: bool = False
+    ) -> None:
+        """With `web_only`, projector and sender are left to other commands."""
         self._settings = settings
+        self._web_only = web_only
         self._print = say
         self._stop = Event()
         self._server: EmbeddedPostgres | None = None
@@ -148,7 +152,7 @@ class Supervisor:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
         from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
 
-        service = LoadedService(self._settings)
+        service = LoadedService(self._settings, web_only=self._web_only)
         if self._server is None:
             service.apply_schema()
         else:

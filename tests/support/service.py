@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -95,9 +95,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterator[Service]:
+def running_service(
+    data: Path, conninfo: str | None, *options: str, **settings: str
+) -> Iterator[Service]:
     """Runs `admitone serve` on the database at `conninfo`, or on its own in `data`."""
-    started = start_service(data, conninfo, **settings)
+    started = start_service(data, conninfo, *options, **settings)
     try:
         wait_until_ready(started)
         yield started
@@ -105,14 +107,14 @@ def running_service(data: Path, conninfo: str | None, **settings: str) -> Iterat
         stop_service(started)
 
 
-def start_service(data: Path, conninfo: str | None, **settings: str) -> Service:
+def start_service(data: Path, conninfo: str | None, *options: str, **settings: str) -> Service:
     """Starts the process in a process group of its own; it may not be ready yet."""
     port = int(settings.get("ADMITONE_PORT") or free_port())
     inherited = {name: v for name, v in os.environ.items() if not name.startswith("ADMITONE_")}
     environment = inherited | {"ADMITONE_DATA": str(data), "ADMITONE_PORT": str(port)} | settings
     if conninfo is not None:
         environment["ADMITONE_DATABASE_URL"] = conninfo
-    process, log_from = _serve(environment)
+    process, log_from = _serve(environment, options)
     return Service(process, "127.0.0.1", port, environment, log_from)
 
 
@@ -122,12 +124,14 @@ def start_again(service: Service) -> Service:
     return replace(service, process=process, log_from=log_from)
 
 
-def _serve(environment: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
+def _serve(
+    environment: dict[str, str], options: Sequence[str] = ()
+) -> tuple[subprocess.Popen[str], int]:
     """Returns the process, which ends with this one, and where its part of the log begins."""
     with open(Path(environment["ADMITONE_DATA"]) / "service.log", "a") as log:
         log_from = log.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "interface.cli", "serve"],
+            [sys.executable, "-m", "interface.cli", "serve", *options],
             env=for_children(environment),
             stdout=log,
             stderr=subprocess.STDOUT,

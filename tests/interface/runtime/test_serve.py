@@ -188,6 +188,13 @@ def test_of_two_starts_at_once_on_one_folder_the_second_says_so_and_ends(
     ]
 
 
+def test_web_workers_alone_serve_people_and_leave_the_rest_to_others(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    with running_service(tmp_path, new_database(), "--web-only") as web:
+        assert "No projector is running" in web.command("projections", "status").stdout
+
+
 def test_an_external_database_leaves_the_embedded_one_untouched(
     tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
