@@ -21,7 +21,7 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.over_http import WARM_UP_SECONDS
 from tests.benchmarks.ratios import medians, ratio
 from tests.benchmarks.receivers import Receivers, running_receivers
-from tests.benchmarks.sides import Side, our_side
+from tests.benchmarks.sides import Side, in_rounds, our_side
 from tests.benchmarks.usage import SENDER, Kinds
 from tests.support import processes
 from tests.support.http_desk import created
@@ -42,17 +42,17 @@ _UNTIL_TOLD: LiteralString = """
 
 def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
     """Returns what each side did, and the ratios of the one that tells to the other."""
-    runs: dict[int, dict[str, list[dict[str, Any]]]] = {}
     with running_receivers() as receivers, running_sides(machine, folder, receivers) as sides:
         for side in sides:
             warm_up = min(WARM_UP_SECONDS, options.seconds)
             load.run(side.target, clients=max(CLIENTS), seconds=warm_up)
             side.settle()
-        for number in range(options.rounds):
-            for clients in CLIENTS:
-                for side in sides if number % 2 == 0 else reversed(sides):
-                    found = pairs(side, machine.postgres, clients, options.seconds)
-                    runs.setdefault(clients, {}).setdefault(side.name, []).append(found)
+        runs = in_rounds(
+            sides,
+            CLIENTS,
+            options.rounds,
+            lambda side, clients: pairs(side, machine.postgres, clients, options.seconds),
+        )
     return {
         "seconds": options.seconds,
         "clients": {str(clients): _compared(found) for clients, found in runs.items()},
