@@ -52,6 +52,15 @@ _SETTLE = """
         AS outcome (id, attempts, state, answer, next_attempt_at, sent_at)
     WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts"""
 
+# What waits for a postponed delivery is not looked at before that is due, by each claim again.
+_HOLD = """
+    UPDATE deliveries AS later SET next_attempt_at = held.next_attempt_at
+    FROM deliveries AS held
+    WHERE held.id = ANY(%s) AND held.state = 'due' AND later.state = 'due'
+        AND later.subject = held.subject AND later.target = held.target
+        AND later.channel = held.channel AND later.fact > held.fact
+        AND later.next_attempt_at < held.next_attempt_at"""
+
 _RELEASE = """
     UPDATE deliveries SET attempts = deliveries.attempts - 1, next_attempt_at = %s
     FROM unnest(%s::uuid[], %s::integer[]) AS claimed (id, attempts)
@@ -61,7 +70,13 @@ _RETRY = f"""
     WITH retried AS (
         UPDATE deliveries SET state = 'due', attempts = 0, next_attempt_at = %(now)s
         WHERE id = %(id)s AND state IN ('due', 'parked')
-            AND (%(target)s::text IS NULL OR target = %(target)s) RETURNING id
+            AND (%(target)s::text IS NULL OR target = %(target)s)
+        RETURNING id, subject, target, channel, fact
+    ), released AS (
+        UPDATE deliveries AS later SET next_attempt_at = %(now)s FROM retried
+        WHERE later.subject = retried.subject AND later.target = retried.target
+            AND later.channel = retried.channel AND later.fact > retried.fact
+            AND later.state = 'due' AND later.next_attempt_at > %(now)s
     )
     SELECT pg_notify('{CHANNEL}', '') FROM retried"""  # noqa: S608 - a constant
 
@@ -143,6 +158,9 @@ class Deliveries:
         """Records what became of claimed deliveries. Raises `Unavailable`."""
         columns = [[getattr(each, name) for each in outcomes] for name in _OUTCOME]
         self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, columns))
+        postponed = [each.id for each in outcomes if each.state is DeliveryState.DUE]
+        if postponed:
+            self._database.run_idempotent(lambda conn: conn.execute(_HOLD, (postponed,)))
 
     def release(self, claimed: Collection[Delivery], *, now: datetime) -> None:
         """Gives back deliveries that were claimed and not tried. Raises `Unavailable`."""

@@ -39,6 +39,9 @@ LONGEST_BATCH = timedelta(seconds=1)
 """After this time, a sender gives back what it has claimed but not tried."""
 FRESH = timedelta(milliseconds=50)
 """After this time, a sender records what became of deliveries, and reads anew for the others."""
+FEWEST = 8
+"""So many are tried all the same, within a second: on a busy machine, time passes with nothing
+done, and to read and to record for each delivery would be most of the work."""
 SHORTEST_ROUND_SECONDS = 0.2
 """A sender looks at most so often, so that it finds many deliveries together on a busy service."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
@@ -186,7 +189,7 @@ class Sender:
             return [self._outcome(left.popleft(), self._send_alone)]
         outcomes: list[Outcome] = []
         for delivery in first:
-            if outcomes and (stop.is_set() or self._now() - read_at > FRESH):
+            if outcomes and (stop.is_set() or _is_stale(self._now() - read_at, len(outcomes))):
                 self._at_once = len(outcomes)
                 return outcomes
             left.popleft()
@@ -221,6 +224,11 @@ class Sender:
             return _given_up(delivery, answer)
         until = self._now() + pause_after(delivery.attempts)
         return Outcome.postponed(delivery, answer=answer, until=until)
+
+
+def _is_stale(age: timedelta, tried: int) -> bool:
+    """Returns True if what was read so long ago, and was enough for so many, is not used again."""
+    return age > (FRESH if tried >= FEWEST else LONGEST_BATCH)
 
 
 def _given_up(delivery: Delivery, answer: str) -> Outcome:

@@ -4,13 +4,14 @@ Machines differ and are noisy: the ratios count. `options` lists what the enviro
 With `--publish`, the figures become those of the README.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.benchmarks import at_the_store, growth, over_http, report, results_file, views
+from tests.benchmarks import at_the_store, growth, over_http, report, results_file, told, views
 from tests.benchmarks.machine import Machine, running_machine
 from tests.benchmarks.options import Options
 
@@ -22,11 +23,14 @@ PARTS: dict[str, Part] = {
     "store": at_the_store.measure,
     "growth": growth.measure,
     "views": views.measure,
+    "told": told.measure,
 }
 
 
 def main() -> None:
     """Measures the parts that are asked for, prints tables, and writes the results to a file."""
+    # What was started is stopped, however this ends; a frozen process would not notice by itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         options = Options.from_environment(PARTS)
     except ValueError as error:

@@ -9,7 +9,7 @@ from tests.benchmarks import lag, load, usage
 from tests.benchmarks.machine import Machine
 from tests.benchmarks.options import Options
 from tests.benchmarks.ratios import medians, percentile, ratio
-from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, Side, crud_side, our_side
+from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, Side, crud_side, in_rounds, our_side
 from tests.benchmarks.usage import Kinds
 from tests.support.service import running_service
 
@@ -24,17 +24,16 @@ COMPARED: dict[str, Callable[[dict[str, Any]], float]] = {
 
 def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
     """Returns for each number of clients what each side did, and ratios of ours to the others."""
-    runs: dict[int, dict[str, list[dict[str, Any]]]] = {}
     with _running(machine, folder) as sides:
         for side in sides:
             load.run(side.target, clients=max(CLIENTS), seconds=WARM_UP_SECONDS)
             side.rest()
-        for number in range(options.rounds):
-            for clients in CLIENTS:
-                # Forwards and backwards in turn, so that nobody is always the last.
-                for side in sides if number % 2 == 0 else reversed(sides):
-                    found = pairs(side, machine.postgres, clients, options.seconds)
-                    runs.setdefault(clients, {}).setdefault(side.name, []).append(found)
+        runs = in_rounds(
+            sides,
+            CLIENTS,
+            options.rounds,
+            lambda side, clients: pairs(side, machine.postgres, clients, options.seconds),
+        )
         ours = sides[0]
         with lag.watched(ours.conninfo) as watch:
             load.run(ours.target, clients=max(CLIENTS), seconds=options.seconds)

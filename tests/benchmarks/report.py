@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.benchmarks import at_the_store, growth, over_http, usage
+from tests.benchmarks import at_the_store, growth, over_http, told, usage
 from tests.benchmarks.ratios import shown
 from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS
 
@@ -26,7 +26,7 @@ def table(head: Sequence[str], rows: Sequence[Row]) -> list[str]:
 
 def whole(results: dict[str, Any]) -> Iterator[str]:
     """Yields the lines of the report on all parts that were measured."""
-    parts = {"http": _http, "store": _store, "growth": _growth, "views": _views}
+    parts = {"http": _http, "store": _store, "growth": _growth, "views": _views, "told": _told}
     for name, lines in parts.items():
         if name in results:
             yield ""
@@ -148,6 +148,23 @@ def _views(found: dict[str, Any]) -> Iterator[str]:
             f"From writing to every view at {rate} events/s: p50 {lag['p50_ms']:.0f} ms,"
             f" p99 {lag['p99_ms']:.0f} ms, projector {lag['projector_cpu_ms']:.2f} ms of CPU each"
         )
+
+
+def _told(found: dict[str, Any]) -> Iterator[str]:
+    yield f"Pairs a second, with and without mails and a webhook, {_rounds(found)}"
+    rows, until_told = [], []
+    for clients, each in found["clients"].items():
+        sides = [each["sides"][name] for name in (told.TOLD, told.UNTOLD)]
+        rates = [f"{side['pairs_per_second']:,.0f}" for side in sides]
+        spent = sides[0]["cpu_ms"][usage.SENDER]
+        ratios = [shown(each["ratios"][what]) for what in told.COMPARED]
+        rows.append([clients, *rates, *ratios, f"{spent:.2f}"])
+        lag = sides[0]["until_told"]
+        until_told.append([clients, *(f"{lag[name]:.2f}" for name in told.LAG)])
+    head = ["clients", told.TOLD, told.UNTOLD, "pairs, told / untold", "CPU, told / untold"]
+    yield from table([*head, "CPU ms of the sender a pair"], rows)
+    yield ""
+    yield from table(["seconds until told", *told.LAG], until_told)
 
 
 _ANSWERS = ("issue_ms", "redeem_ms")

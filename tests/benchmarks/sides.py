@@ -4,12 +4,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -122,6 +122,24 @@ def crud_side(name: str, conninfo: str, folder: Path) -> Iterator[Side]:
 
 def _nothing() -> None:
     """Waits for nothing: when it has answered, everything is done."""
+
+
+def in_rounds(
+    sides: Sequence[Side],
+    clients: Sequence[int],
+    rounds: int,
+    measured: Callable[[Side, int], dict[str, Any]],
+) -> dict[int, dict[str, list[dict[str, Any]]]]:
+    """Returns what was measured in each round, by the number of clients and by side.
+
+    The sides take turns forwards and backwards, so that nobody is always the last.
+    """
+    runs: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    for number in range(rounds):
+        for count in clients:
+            for side in sides if number % 2 == 0 else reversed(sides):
+                runs.setdefault(count, {}).setdefault(side.name, []).append(measured(side, count))
+    return runs
 
 
 def _answers(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ Kinds = Mapping[str, Callable[[], list[Process]]]
 """For each kind, how to find its processes, which may come and go."""
 
 WEB, PROJECTOR, POSTGRES, OTHER = "web", "projector", "PostgreSQL", "other"
+SENDER = "sender"
 CLIENTS = "clients"
 
 
@@ -24,8 +26,11 @@ def postgres(conninfo: str) -> Kinds:
     return {POSTGRES: lambda: processes.family(server)}
 
 
-def ours(supervisor: int) -> Kinds:
-    """Returns the kinds of processes below a supervisor, which have a session for each child."""
+def ours(supervisor: int, *apart: str) -> Kinds:
+    """Returns the kinds of processes below a supervisor, which have a session for each child.
+
+    Children with the names `apart` are kinds of their own, and not among the others.
+    """
 
     def of(*names: str) -> list[Process]:
         return [
@@ -36,12 +41,13 @@ def ours(supervisor: int) -> Kinds:
         ]
 
     def other() -> list[Process]:
-        known = {process.pid for process in of("web server", "projector")}
+        known = {process.pid for process in of("web server", "projector", *apart)}
         return [each for each in processes.family(supervisor) if each.pid not in known]
 
     return {
         WEB: lambda: of("web server"),
         PROJECTOR: lambda: of("projector"),
+        **{name: partial(of, name) for name in apart},
         OTHER: other,
     }
 

@@ -35,6 +35,10 @@ class Process(NamedTuple):
         """Sends SIGSTOP: it lives, and does nothing."""
         os.kill(self.pid, signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        """Sends SIGCONT: it goes on, if it was frozen."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def open_files(self) -> list[str]:
         """Returns the paths of the files that it has open."""
         found = []

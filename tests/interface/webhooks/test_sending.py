@@ -171,12 +171,27 @@ def test_messages_about_one_link_wait_for_each_other_and_for_no_others(
     ]
 
 
+def test_messages_wait_until_the_one_before_them_is_due_or_is_retried(
+    receiver: WebhookReceiver, host_desk: Desk
+) -> None:
+    answers = iter([says("500 Oops")])
+    receiver.server.answer = lambda: next(answers, says("200 OK"))()
+    host_desk.book(host_desk.new_link())
+    assert receiver.send() == ["due"] * 3
+    failed, *others = receiver.deliveries()
+    assert {each.next_attempt_at for each in others} == {failed.next_attempt_at}
+    assert {each.attempts for each in others} == {0}
+    receiver.services.deliveries.retry(failed.id, now=NOW)
+    assert receiver.send() == ["sent"] * 3
+
+
 def test_what_was_given_up_no_longer_holds_up_what_came_after_it(
-    receiver: WebhookReceiver, host_desk: Desk, conn: Any
+    receiver: WebhookReceiver, host_desk: Desk, conn: Any, clock: Clock
 ) -> None:
     receiver.server.answer = says("500 Oops")
     host_desk.book(host_desk.new_link())
     receiver.send()
+    clock.advance(seconds=1)
     conn.execute("UPDATE deliveries SET state = 'parked' WHERE kind = 'link.issued'")
     receiver.server.answer = says("200 OK")
     assert receiver.send() == ["parked", "sent", "sent"]
