@@ -29,6 +29,7 @@ OURS, CRUD, CRUD_WSGI = "Admit One", "CRUD", "CRUD, granian WSGI"
 KEY = "a-key-that-is-long-enough-for-a-benchmark"
 WORKERS = Settings.workers  # as many as ours
 STOP_SECONDS = 20
+REST_SECONDS = 600  # senders come last, and have little of a processor that others want
 _ALL_SHOWN = """
     SELECT min(position) >= (SELECT max(notification_id) FROM stored_events)
     FROM projection_positions"""
@@ -73,7 +74,7 @@ def our_side(service: Service, conninfo: str) -> Side:
 
     def wait_for(query: LiteralString) -> None:
         with psycopg.connect(conninfo, autocommit=True) as conn:
-            wait_until(lambda: conn.execute(query).fetchone() == (True,))
+            wait_until(lambda: conn.execute(query).fetchone() == (True,), REST_SECONDS)
 
     def show() -> None:
         wait_for(_ALL_SHOWN)

@@ -11,6 +11,7 @@ from psycopg.rows import class_row, dict_row
 
 from application.eventstore import append_statement, streams
 from application.eventstore.database import PatientConnection
+from application.eventstore.deadline import deadline
 from application.eventstore.streams import NEWEST, OwnersTime, Part
 from domain.slot import Slot
 from tests.support.examples import NOW
@@ -37,18 +38,19 @@ def warm(new_database: Callable[[], str]) -> Iterator[PatientConnection]:
             conn.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)".encode())
         for kind in KINDS * RUNS:
             run(conn, kind, uuid4())
-        conn.execute(
-            """WITH event AS (
-                INSERT INTO stored_events (originator_id, originator_version, topic, state)
-                SELECT gen_random_uuid(), 1, 'test.happened', '{}'
-                FROM generate_series(1, %s) RETURNING originator_id
-            ), person AS (
-                INSERT INTO personal_data SELECT originator_id, 1, '', '{}' FROM event
+        with deadline(60):  # on a busy machine, longer than a request may take
+            conn.execute(
+                """WITH event AS (
+                    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+                    SELECT gen_random_uuid(), 1, 'test.happened', '{}'
+                    FROM generate_series(1, %s) RETURNING originator_id
+                ), person AS (
+                    INSERT INTO personal_data SELECT originator_id, 1, '', '{}' FROM event
+                )
+                INSERT INTO refused_attempts (link_id, at, reason, address_hash)
+                SELECT originator_id, now(), 'link-redeemed', '' FROM event""",
+                (EVENTS,),
             )
-            INSERT INTO refused_attempts (link_id, at, reason, address_hash)
-            SELECT originator_id, now(), 'link-redeemed', '' FROM event""",
-            (EVENTS,),
-        )
         yield conn
 
 

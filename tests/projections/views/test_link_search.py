@@ -160,7 +160,7 @@ def full_database(new_database: Callable[[], str]) -> str:
                     CASE WHEN n % 3 = 0 THEN {now} END,
                     CASE WHEN n % 3 = 0 THEN md5('booking' || n)::uuid END,
                     CASE WHEN n % 50 = 1 THEN {now} END
-                FROM generate_series(1, {many}) AS n
+                FROM generate_series(1, {many}::bigint) AS n
                 RETURNING link_id, position, booking_id
             ), booked AS (
                 INSERT INTO {bookings} (booking_id, booking_start, booking_end, booking_status)
