@@ -9,6 +9,7 @@ from eventsourcing.domain import Aggregate, event
 
 from domain.booking_rules import LIMITS, BookingRules, check_rules, faults_of_numbers
 from domain.errors import CalendarArchived, Invalid, Sentence, StaleVersion
+from domain.visible_text import is_visible
 
 LONGEST_NAME = 200
 LONGEST_LOCATION = 500
@@ -47,7 +48,7 @@ class CalendarTerms:
     def check(self) -> None:
         """Checks the terms; raises `Invalid` with every fault, by field."""
         errors: dict[str, list[str]] = {}
-        if not self.name.strip():
+        if not is_visible(self.name):
             errors["name"] = [Sentence("Must not be empty.")]
         for field, longest in (
             ("name", LONGEST_NAME),

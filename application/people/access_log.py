@@ -11,6 +11,7 @@ from domain.errors import Unavailable
 _TAKES_A_CHECKPOINT = (
     "GET /api/v1/audit/checkpoint",
     "GET /api/v1/audit/witness-request",
+    "GET /api/v1/audit/security/witness-request",
     "GET /audit/checkpoint/file",
     "checkpoint to ",
     "request to a witness",

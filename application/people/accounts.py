@@ -27,6 +27,7 @@ from application.people.recent_callers import Caller, RecentCallers
 from application.people.roles import KEY_DAYS, ROLES, scopes_of
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
+from domain.visible_text import is_visible
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
 KEY_LIFETIME = timedelta(days=KEY_DAYS)
@@ -150,13 +151,14 @@ class Accounts:
         errors |= _role_errors(roles)
         if errors:
             raise Invalid(errors)
+        shown = name if name and is_visible(name) else None
         try:
             with self._database.connection() as conn, conn.transaction():
                 account_id = uuid4()
                 conn.execute(
                     "INSERT INTO accounts (id, email, name, roles, sign_in_nonce)"
                     " VALUES (%s, %s, %s, %s, %s)",
-                    (account_id, email, name or email.partition("@")[0], list(roles), uuid4()),
+                    (account_id, email, shown or email.partition("@")[0], list(roles), uuid4()),
                 )
                 security_log.record(
                     conn,

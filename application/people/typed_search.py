@@ -5,7 +5,7 @@ compared as the function `folded` of the schema returns them, and `search_key` m
 an index of trigrams holds.
 """
 
-from unicodedata import category
+from domain.visible_text import is_visible
 
 PATTERNS = """(SELECT array_agg('%%' || search_key(word) || '%%')
     FROM unnest(%(words)s::text[]) AS word)::text[]"""
@@ -20,7 +20,7 @@ def words_of(text: str) -> list[str]:
 
     Those are numbers, then long words. What nobody could see is not a word.
     """
-    words = dict.fromkeys(word for word in text.split() if _is_visible(word))
+    words = dict.fromkeys(word for word in text.split() if is_visible(word))
     return sorted(words, key=lambda word: (not any(map(str.isdigit, word)), -len(word)))
 
 
@@ -30,7 +30,3 @@ def has_words(text: str) -> str:
         FROM (SELECT folded({text}) AS folded_text OFFSET 0) AS once,
             unnest((SELECT array_agg(folded(word))
                 FROM unnest(%(words)s::text[]) AS word)) AS folded_word)"""  # noqa: S608
-
-
-def _is_visible(word: str) -> bool:
-    return any(category(letter)[0] not in "CMZ" for letter in word)

@@ -264,6 +264,21 @@ def security_checkpoint() -> Any:
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
+@blueprint.route("/security/witness-request")
+@audited
+@blueprint.arguments(WitnessQuery, location="query")
+@refuses(NoCheckpoint, CheckpointDamaged)
+@blueprint.response(200, _TEXT, content_type="text/plain")
+def ask_witness_of_security_log(query: dict[str, Any]) -> Any:
+    """Ask a witness to cosign the security log.
+
+    Like the request for the log of events. A witness has a folder for each of the two.
+    """
+    newest = services().checkpoint_store().of_security_log().require_newest()
+    request = request_to_witness(services().database, query["old"], newest, of_security_log=True)
+    return Response(request, content_type="text/plain; charset=utf-8")
+
+
 @blueprint.route("/accesses")
 @audited
 @blueprint.arguments(AccessQuery, location="query")

@@ -16,7 +16,7 @@ from interface.cli.security_log import security
 from interface.cli.single_use_report import report
 from interface.cli.witness import witness
 from interface.database_roles import DatabaseRole
-from interface.private_files import open_private
+from interface.private_files import open_private, write_private
 from interface.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def checkpoint(out: Path | None, of_security_log: bool) -> None:
     if out is None:
         click.echo(newest.text, nl=False)
     else:
-        out.write_text(newest.text)
+        out.write_text(newest.text)  # to be given away: it holds nothing secret
         click.echo(f"Wrote {out}.")
 
 
@@ -194,7 +194,7 @@ def export(out: Path, first: int | None, last: int | None, of_security_log: bool
             else:
                 count = log_export.write(conn, file, newest.signed, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
-    beside.write_text(newest.text)
+    write_private(beside, newest.text)
     click.echo(f"Wrote {count} events to {out}, and the checkpoint that proves them to {beside}.")
 
 

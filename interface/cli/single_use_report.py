@@ -10,6 +10,7 @@ import click
 
 from interface.cli.audit_context import newest_checkpoint, recorded_access
 from interface.cli.field_type import FieldType
+from interface.private_files import write_private
 
 if TYPE_CHECKING:
     from interface.web.fields import InstantOrDay
@@ -68,7 +69,7 @@ def single_use(since: datetime | None, until: datetime | None, html: Path | None
     click.echo(json.dumps(result, indent=2))
     if html is not None:
         try:
-            html.write_text(single_use_page(result), encoding="utf-8")
+            write_private(html, single_use_page(result))
         except OSError as error:
             raise click.ClickException(f"{html} can't be written: {error.strerror}.") from error
     if not result["holds"]:

@@ -46,7 +46,7 @@ def init(folder: Path, name: str, log_key: Path) -> None:
         key = log_key.read_text().strip()
         parse_key(key)
         cosigner = Cosigner(name, secrets.token_bytes(32))
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
         (folder / LOG_KEY).write_text(f"{key}\n")
         (folder / PUBLIC_KEY).write_text(f"{cosigner.verifier_key()}\n")
         descriptor = os.open(folder / PRIVATE_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -97,13 +97,16 @@ def cosign(folder: Path, request: TextIO) -> None:
     type=click.IntRange(min=0),
     help="The size of the checkpoint that the witness cosigned last.",
 )
-def request(old: int) -> None:
+@click.option("--security", "of_security_log", is_flag=True, help="Of the security log.")
+def request(old: int, of_security_log: bool) -> None:
     """Print the request that asks a witness to cosign this installation's newest checkpoint."""
     from projections.evidence.witness_request import request_to_witness
 
-    with recorded_access(f"request to a witness, from {old}") as services:
-        newest = newest_checkpoint(services)
-        click.echo(request_to_witness(services.database, old, newest), nl=False)
+    of = " of the security log" if of_security_log else ""
+    with recorded_access(f"request to a witness{of}, from {old}") as services:
+        newest = newest_checkpoint(services, of_security_log=of_security_log)
+        asked = request_to_witness(services.database, old, newest, of_security_log=of_security_log)
+    click.echo(asked, nl=False)
 
 
 def _witness(folder: Path) -> Witness:

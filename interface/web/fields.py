@@ -13,6 +13,7 @@ from application.audit.replay import AsOf
 from application.people.email_address import InvalidEmailAddress, normalized_email_address
 from domain.booking_rules import is_time_zone
 from domain.errors import Sentence
+from domain.visible_text import VISIBLE, is_visible
 
 LAST_POSITION = 2**63 - 1  # the largest bigint of PostgreSQL
 # Far enough from the ends of datetime that no zone or buffer can reach them.
@@ -34,7 +35,7 @@ _POSITION = {"type": "string", "pattern": r"^\d{1,18}$"}
 # Text without control characters, as the document says it. Surrounding space may be anything.
 _LINE_PATTERN = r"^\s*[^\x00-\x1f\x7f-\x9f]*\s*$"
 _LINES_PATTERN = r"^\s*([^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*\s*$"
-_NAME_PATTERN = r"^\s*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*\s*$"
+_NAME_PATTERN = rf"^\s*[^\x00-\x1f\x7f-\x9f]*{VISIBLE}[^\x00-\x1f\x7f-\x9f]*\s*$"
 
 _WALL_CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -217,7 +218,10 @@ def too_long(most: int) -> Sentence:
 
 
 class Text(fields.String):
-    """Text for people: no control characters, no broken Unicode, surrounding space removed."""
+    """Text for people: no control characters, no broken Unicode, surrounding space removed.
+
+    Text in which there is nothing to see is empty.
+    """
 
     def __init__(
         self,
@@ -247,7 +251,7 @@ class Text(fields.String):
         # Nearly all text is printable, which is known at once; the signs of the rest are looked at.
         if not text.isprintable() and any(map(self._is_forbidden, text)):
             raise ValidationError(Sentence("Must not contain control characters."))
-        return text
+        return text if is_visible(text) else ""
 
     def _is_forbidden(self, sign: str) -> bool:
         return unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed

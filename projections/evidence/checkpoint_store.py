@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -136,7 +137,8 @@ class CheckpointStore:
         Raises `SigningElsewhere` if another one does not finish within 5 seconds. The lock is
         on a file, and not in the database, because it can't be lost while this process lives.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.folder.is_dir():
+            self._create_folder()
         ends_at = monotonic() + LOCK_SECONDS
         with (self.folder / _LOCK_FILE).open("a") as lock:
             while not _has_locked(lock.fileno()):
@@ -151,11 +153,23 @@ class CheckpointStore:
         Call it within `signing`. Raises `CheckpointConflict` if a file exists with other content.
         """
         day = self.folder / f"{signed.time:%Y-%m-%d}"
-        day.mkdir(parents=True, exist_ok=True)
+        if not day.is_dir():
+            _create_like_parent(day)
         _flush_folder(self.folder)
         name = f"{signed.size:0{_SIZE_DIGITS}}"
         write_leaves(day / f"{name}{LEAVES}", leaves)
         _create(day / f"{name}{CHECKPOINT}", text)
+
+    def _create_folder(self) -> None:
+        """Creates the folder, with mode 0700.
+
+        The operator may open it to others, who copy checkpoints: then what is created in it is open
+        to them as well.
+        """
+        if self.folder.name == SECURITY_LOG and self.folder.parent.exists():
+            _create_like_parent(self.folder)
+        else:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def read(self, file: Path) -> SignedCheckpoint:
         """Returns the checkpoint in a file. Raises `ProofError` if it is not as it was signed."""
@@ -206,6 +220,16 @@ def _line(leaf: Leaf) -> str:
     return f"{position} {leaf_hash.hex()}\n"
 
 
+def _create_like_parent(folder: Path) -> None:
+    """Creates a folder with the mode of the one that it is in."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(_mode_of(folder.parent))
+
+
+def _mode_of(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode) & 0o777
+
+
 def _create(path: Path, text: str) -> None:
     """Creates a whole file or none. A file with the same content may be there already.
 
@@ -214,6 +238,7 @@ def _create(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("xb") as file:
+            os.fchmod(file.fileno(), _mode_of(path.parent) & 0o666)
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from application.eventstore.database import snapshot
 from application.people import security_log
 from application.people.personal_data import commitment
 from application.proofs.checkpoint_signer import CheckpointSigner
-from application.proofs.merkle import Growth, inclusion_proofs
+from application.proofs.merkle import Growth, ReadTile, inclusion_proofs
 from application.proofs.verifier import Checkpoint, export_event, export_header
 from projections.evidence.checkpoint_signing import MOST_LEAVES, HistoryChanged
 from projections.evidence.checkpoint_store import CheckpointStore, Leaf
@@ -81,16 +81,21 @@ def leaves_after(
         left = None if left is None else left - len(entries)
 
 
+def tile_reader(conn: Connection[DictRow], checkpoint: Checkpoint) -> ReadTile:
+    """Returns a function that reads the tiles of the tree under a checkpoint."""
+    hashes = [leaf_hash for _, leaf_hash in leaves_after(conn, 0, until=checkpoint.position)]
+    tiles = Growth(0, []).append(hashes)
+    return lambda *place: tiles[place]
+
+
 def write_export(conn: Connection[DictRow], file: BinaryIO, checkpoint: Checkpoint) -> int:
     """Writes all entries under the checkpoint, each with its proof; returns how many.
 
     Addresses are left out.
     """
-    hashes = [leaf_hash for _, leaf_hash in leaves_after(conn, 0, until=checkpoint.position)]
-    tiles = Growth(0, []).append(hashes)
     indices = range(checkpoint.size)
     file.write(export_header(checkpoint.origin, checkpoint.size, indices))
-    proofs = inclusion_proofs(indices, checkpoint.size, lambda *place: tiles[place])
+    proofs = inclusion_proofs(indices, checkpoint.size, tile_reader(conn, checkpoint))
     after = index = 0
     while index < checkpoint.size:
         for entry in security_log.read(conn, after, min(BATCH, checkpoint.size - index)):

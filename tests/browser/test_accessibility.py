@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from interface.bootstrap import build
 from interface.settings import Settings
-from tests.browser.demo_data import AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo, fill
+from tests.browser.demo_data import ADMIN, AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo, fill
 from tests.browser.every_page import NOT_PAGES, every_place, go
 from tests.browser.site import Site
 
@@ -49,8 +49,8 @@ def test_every_page_is_on_the_list(app: Flask, demo: Demo) -> None:
 
 @pytest.mark.parametrize(
     "who",
-    [None, EMAIL, BEGINNER, AUDITOR, OPERATOR],
-    ids=["nobody", "owner", "beginner", "auditor", "operator"],
+    [None, EMAIL, BEGINNER, AUDITOR, OPERATOR, ADMIN],
+    ids=["nobody", "owner", "beginner", "auditor", "operator", "admin"],
 )
 def test_axe_finds_no_fault_on_any_page(
     who: str | None, demo: Demo, site: Site, new_page: Callable[..., Page]

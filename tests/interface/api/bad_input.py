@@ -19,7 +19,7 @@ NO_DATES = (
 WRONG: dict[str, list[Any]] = {
     "text": [*_NO_TEXT, None, "x" * 4001, " " * 4001],
     "text or null": [*_NO_TEXT, "x" * 2001],
-    "name": [*_NO_TEXT, None, "", " ", "\n", "two\nlines", "x" * 201],
+    "name": [*_NO_TEXT, None, "", " ", "\n", "\u200b\u3164", "two\nlines", "x" * 201],
     "email": [
         *_NO_TEXT,
         *(None, "", " ", "nobody", "@", "a@", "@b", "a b@c", "a@b c", "a@b\nBcc: x@y.z"),

@@ -122,6 +122,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /audit/events": KEY | {422: {"validation"}},
     "GET /audit/checkpoint": KEY | NO_CHECKPOINT,
     "GET /audit/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
+    "GET /audit/security/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
     "GET /audit/key": KEY,
     "GET /audit/events/{position}/proof": KEY
     | NO_CHECKPOINT

@@ -1,6 +1,7 @@
 """`admitone audit report single-use`: for programs, and as a page to print."""
 
 import json
+import stat
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def test_a_statement_that_does_not_hold_is_exit_status_1(
     assert all(each["holds"] for each in others)
     assert f"First positions at fault: {position}" in page.read_text()
     assert "Something below does not hold." in page.read_text()
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,25 @@ def test_a_cosigned_checkpoint_proves_an_export(
     )
 
 
+def test_checkpoints_of_the_security_log_are_cosigned_as_well(
+    admitone: Command, tmp_path: Path
+) -> None:
+    key, folder, request = (tmp_path / name for name in ("key.txt", "witness", "request.txt"))
+    admitone("accounts", "create", "olivia@example.org")
+    key.write_text(admitone("audit", "key", "--security").out)
+    made = ("audit", "witness", "init", str(folder), "--name", "w", "--log-key", str(key))
+    assert admitone(*made).status == 0
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for _ in range(2):
+        old = admitone("audit", "witness", "last", str(folder)).out.strip()
+        asked = admitone("audit", "witness", "request", "--security", "--old", old)
+        request.write_text(asked.out)
+        cosigned = admitone("audit", "witness", "cosign", str(folder), str(request))
+        assert (cosigned.status, cosigned.err) == (0, "")
+        admitone("accounts", "sign-out", "olivia@example.org")
+    assert int(admitone("audit", "witness", "last", str(folder)).out) > int(old) > 0
+
+
 def test_what_is_no_folder_of_a_witness_is_refused(
     admitone: Command, folder: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -40,6 +41,22 @@ SIGNER = CheckpointSigner("book.example.org", bytes(32))
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
     return CheckpointStore(tmp_path / "heads", SIGNER.verifier_key())
+
+
+def test_checkpoints_are_private_until_their_folder_is_opened_to_others(
+    desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
+) -> None:
+    for day, modes in enumerate(({0o700, 0o600}, {0o755, 0o644})):
+        desk.new_calendar()
+        catch_up()
+        assert sign_due(conn, SIGNER, store, now=NOW + timedelta(days=day)) is not None
+        made = [path for path in store.folder.rglob("*") if path.name != ".signer"]
+        newest = [
+            path for path in made if (NOW + timedelta(days=day)).date().isoformat() in str(path)
+        ]
+        assert len(newest) == 3
+        assert {stat.S_IMODE(path.stat().st_mode) for path in newest} == modes
+        store.folder.chmod(0o755)
 
 
 def test_a_checkpoint_covers_every_event_and_is_stored_with_its_leaves(
