@@ -55,6 +55,7 @@ _redeeming = _in(
     "application/commands/redemption.py",
     "tests/application/commands/test_redemption.py",
     "tests/application/commands/test_idempotency.py",
+    "tests/application/commands/test_several_processes.py",
     "tests/application/commands/test_races.py",
 )
 _links = _in(
@@ -82,7 +83,6 @@ _recorder = _in(
     "tests/application/eventstore/test_shared_appends.py",
     "tests/application/eventstore/test_lost_acknowledgement.py",
     "tests/application/eventstore/test_full_disk.py",
-    "tests/application/eventstore/test_server_failures.py",
 )
 _statement = _in(
     "application/eventstore/append_statement.py",
@@ -305,7 +305,7 @@ MUTANTS = (
         "domain/calendar.py",
         "    NEWEST_EVENTS = 2\n",
         "    NEWEST_EVENTS = 1\n",
-        ("tests/application/eventstore/test_event_sourced_application.py",),
+        ("tests/application/commands/test_calendars.py",),
     ),
     _issuing(
         "a repeated request to issue gets links of another offer",
@@ -407,7 +407,7 @@ MUTANTS = (
         "what no standby has confirmed is acknowledged",
         "        if conn.warnings:",
         "        if False:",
-    ),
+    )._replace(tests=("tests/application/eventstore/test_server_failures.py",)),
     _recorder(
         "a stale read counts as recorded",
         "        append.outcome = StaleRead(*version)",
