@@ -128,6 +128,7 @@ _verification = _in(
 _verifier = _in(
     "application/proofs/verifier.py",
     "tests/application/proofs/test_verifier.py",
+    "tests/application/proofs/test_checkpoint_signer.py",
     "tests/application/proofs/test_merkle_proofs.py",
     "tests/application/proofs/test_verifying_exports.py",
     "tests/application/proofs/test_witness.py",
