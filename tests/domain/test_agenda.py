@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.agenda import AgendaDay
+from domain.agenda import AgendaDay, days_around
+from domain.booking_rules import LONGEST_BUFFER
 from domain.errors import SlotTaken
 from domain.slot import Reservation, Slot
 from tests.domain.replay import collected, copy_of
@@ -18,6 +19,7 @@ from tests.support.examples import LINK, NOW, OTHER_OWNER, OWNER
 
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 TOMORROW = date(2026, 11, 24)
+LONGEST = LONGEST_BUFFER // timedelta(minutes=1)
 FIRST, SECOND = uuid5(LINK, "first"), uuid5(LINK, "second")
 
 
@@ -142,6 +144,24 @@ def test_a_booking_can_move_to_a_time_that_overlaps_its_old_one() -> None:
     reserve(day, FIRST, reservation(550))
     collected(day, history)
     assert day.reservations == {FIRST: reservation(550)}
+
+
+def test_the_time_from_which_a_booking_moved_hides_no_neighbour_and_is_released_with_it() -> None:
+    day = opened()
+    reserve(day, SECOND, reservation(480, length=60))
+    reserve(day, FIRST, reservation(540))
+    reserve(day, FIRST, reservation(900))
+    with pytest.raises(SlotTaken):
+        reserve(day, uuid5(LINK, "third"), reservation(560, before=60))
+    release(day, FIRST)
+    reserve(day, uuid5(LINK, "third"), reservation(545))
+
+
+def test_the_days_around_a_slot_are_all_on_which_it_can_be_reserved() -> None:
+    for start in (0, 720, 1410):
+        for before, after in ((0, 0), (LONGEST, 0), (0, LONGEST)):
+            wanted = reservation(start, before=before, after=after)
+            assert set(wanted.widened.days()) <= set(days_around(wanted.slot))
 
 
 def test_a_released_slot_can_be_reserved_by_somebody_else() -> None:

@@ -19,6 +19,7 @@ from domain.errors import (
     SlotTaken,
 )
 from domain.link import LinkStatus, SingleUseLink
+from domain.offer import Offer
 from domain.redemption import (
     RedemptionRequest,
     confirm_repeat,
@@ -26,7 +27,7 @@ from domain.redemption import (
     offered_reservation,
     redeem,
 )
-from domain.slot import Reservation
+from domain.slot import Reservation, Slot
 from tests.support.examples import (
     ACTOR,
     IN_90_DAYS,
@@ -47,6 +48,7 @@ REQUEST = RedemptionRequest(
     actor="invitee",
     now=NOW,
 )
+DAY = timedelta(days=1)
 NIGHT = replace(REQUEST, start=TOMORROW_AT_NINE + timedelta(hours=14))
 
 
@@ -176,6 +178,55 @@ def test_a_refusal_names_the_first_reason_and_leaves_the_link_unchanged(
     with pytest.raises(refusal):
         decide(wanted, an_agenda(*taken), request_)
     assert wanted.version == version
+
+
+def test_what_the_link_leaves_out_of_its_calendar_is_not_given() -> None:
+    link = SingleUseLink.issue(
+        owner_id=OWNER,
+        calendar_id=CALENDAR.id,
+        expires_at=IN_90_DAYS,
+        offer=Offer(slots=(TOMORROW_AT_TEN,)),
+        personal_data=None,
+        actor=ACTOR,
+        now=NOW,
+    )
+    with pytest.raises(SlotNotOffered):
+        decide(link, an_agenda())
+    decide(link, an_agenda(), replace(REQUEST, start=TOMORROW_AT_TEN))
+
+
+def test_a_booking_is_reserved_on_every_day_that_it_touches() -> None:
+    day = TOMORROW.start.date()
+    days = [AgendaDay.open(OWNER, each, actor="invitee", now=NOW) for each in (day, day + DAY)]
+    midnight = TOMORROW_AT_NINE + timedelta(hours=15)
+    reservation = Reservation(
+        Slot(midnight - timedelta(minutes=15), midnight + timedelta(minutes=15)),
+        timedelta(),
+        timedelta(),
+    )
+    booking = redeem(
+        REQUEST,
+        link=a_link(),
+        calendar=CALENDAR,
+        reservation=reservation,
+        agenda=days,
+        is_busy_elsewhere=False,
+    )
+    assert [each.reservations for each in days] == [{booking.id: reservation}] * 2
+
+
+def test_a_booking_names_the_version_of_the_calendar_by_which_it_was_decided() -> None:
+    calendar = Calendar.create(owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW)
+    calendar.change(replace(TERMS, name="Another"), version=1, actor=ACTOR, now=NOW)
+    booking = redeem(
+        REQUEST,
+        link=a_link(),
+        calendar=calendar,
+        reservation=TAKEN,
+        agenda=[an_agenda()],
+        is_busy_elsewhere=False,
+    )
+    assert booking.calendar_version == 2
 
 
 def test_a_start_at_the_end_of_all_dates_is_not_offered() -> None:

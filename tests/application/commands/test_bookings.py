@@ -199,6 +199,17 @@ def test_a_move_to_a_slot_that_is_not_offered_or_taken_is_refused(desk: Desk) ->
     assert desk.log() == before
 
 
+def test_nobody_moves_a_booking_by_rules_that_are_replaced_at_the_last_moment(desk: Desk) -> None:
+    booking_id = booked(desk)
+    calendar_id = desk.booking(booking_id).calendar_id
+    desk.let_first(
+        lambda: desk.change(calendar_id, duration_minutes=90, start_increment_minutes=90)
+    )
+    with pytest.raises(SlotNotOffered):
+        desk.reschedule(booking_id)
+    assert desk.booking(booking_id).version == 1
+
+
 def test_whoever_loses_the_booking_hears_of_that_and_not_of_the_slot(desk: Desk) -> None:
     booking_id, rival = booked(desk), desk.new_link()
     load = desk.services.bookings._load_move

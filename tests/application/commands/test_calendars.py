@@ -116,6 +116,15 @@ def test_a_calendar_is_archived_once(desk: Desk) -> None:
         desk.change(calendar_id, 2, duration_minutes=60)
 
 
+def test_an_archived_calendar_keeps_the_terms_that_it_had_last(desk: Desk, there: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    desk.change(calendar_id, duration_minutes=60)
+    desk.change(calendar_id, 2, duration_minutes=90)
+    desk.archive(calendar_id)
+    read = there.services.event_store.get(Calendar, calendar_id)
+    assert (read.terms, read.is_archived, read.version) == (terms(duration_minutes=90), True, 4)
+
+
 def test_a_calendar_that_changes_at_the_last_moment_is_still_archived(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     desk.let_first(lambda: desk.change(calendar_id, duration_minutes=60))

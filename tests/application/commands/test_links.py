@@ -1,6 +1,7 @@
 """Commands about links except redeeming: happened, repeated, refused, raced."""
 
 from datetime import timedelta
+from functools import partial
 from operator import itemgetter
 from uuid import uuid4
 
@@ -70,6 +71,18 @@ def test_one_wrong_link_of_several_is_named_and_none_is_issued(desk: Desk) -> No
     assert list(refusal.value.errors) == ["links.1.expires_at", "links.2.expires_at"]
     assert desk.topics() == ["calendar.created"]
     assert desk.personal_rows() == []
+
+
+def test_a_calendar_that_is_archived_at_the_last_moment_takes_no_links(desk: Desk) -> None:
+    first, second = desk.new_calendar(), desk.new_calendar()
+    link_id = desk.new_link(second)
+    desk.let_first(partial(desk.archive, first))
+    with pytest.raises(CalendarArchived):
+        desk.new_link(first)
+    desk.let_first(partial(desk.archive, second))
+    with pytest.raises(CalendarArchived):
+        desk.replace(link_id)
+    assert desk.topics()[-2:] == ["calendar.archived", "calendar.archived"]
 
 
 def test_an_archived_calendar_takes_no_links(desk: Desk) -> None:

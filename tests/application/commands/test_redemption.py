@@ -208,6 +208,17 @@ def test_a_link_sent_before_its_calendar_was_archived_still_books(desk: Desk) ->
     assert desk.redeem(link_id).value.booking.calendar_version == 2
 
 
+def test_nobody_books_by_rules_that_are_replaced_at_the_last_moment(desk: Desk) -> None:
+    calendar_id = desk.new_calendar()
+    link_id = desk.new_link(calendar_id)
+    desk.let_first(
+        lambda: desk.change(calendar_id, duration_minutes=90, start_increment_minutes=90)
+    )
+    with pytest.raises(SlotNotOffered):
+        desk.redeem(link_id, TOMORROW_AT_TEN)
+    assert desk.link(link_id).status(NOW) is LinkStatus.ACTIVE
+
+
 def test_a_link_books_by_the_current_rules_of_its_calendar(desk: Desk) -> None:
     calendar_id = desk.new_calendar()
     link_id, other = desk.new_link(calendar_id), desk.new_link(calendar_id)

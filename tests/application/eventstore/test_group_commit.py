@@ -325,6 +325,16 @@ def test_a_caller_leaves_the_queue_when_its_patience_ends() -> None:
     assert impatient not in queue.take()
 
 
+def test_when_a_leader_gives_up_the_next_one_leads_and_nothing_of_it_is_appended() -> None:
+    queue, first, second = AppendQueue(), an_append((uuid4(), 1)), an_append((uuid4(), 1))
+    queue.join(first)
+    queue.join(second)
+    assert queue.leads(first)
+    queue.leave(first)
+    assert queue.leads(second)
+    assert queue.take() == [second]
+
+
 def test_a_caller_whose_deadline_comes_while_it_is_under_way_is_not_appended_again() -> None:
     queue = AppendQueue()
     leader, other = an_append((uuid4(), 1)), an_append((uuid4(), 1))

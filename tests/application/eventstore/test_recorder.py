@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from application.eventstore import advisory_locks
+from application.eventstore import advisory_locks, append_statement
 from application.eventstore import recorder as recorder_module
 from application.eventstore.append_turn import STUCK_SECONDS, TurnHeld
-from application.eventstore.database import Database
+from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.mapper import UnknownTopic
@@ -174,6 +174,24 @@ def test_an_append_that_is_killed_half_way_leaves_nothing_and_is_retried(
         positions = append.result()
     assert [row[0] for row in log(conninfo)] == positions
     assert len(personal_data(conninfo)) == 3
+
+
+def test_an_append_waits_until_the_one_before_it_is_committed(
+    recorder: EventRecorder, conninfo: str
+) -> None:
+    first, second = stored(), stored()
+    with (
+        PatientConnection.connect(conninfo, autocommit=True) as ahead,
+        ThreadPoolExecutor() as threads,
+    ):
+        ahead.execute("BEGIN")
+        append_statement.append(ahead, [append_statement.rows([first], [], [], {})], 1000)
+        append = threads.submit(recorder.insert_events, [second])
+        wait_until(lambda: waiting_for_a_lock(conninfo) or append.done())
+        assert log(conninfo) == []
+        ahead.execute("COMMIT")
+        append.result()
+    assert [row[1] for row in log(conninfo)] == [first.originator_id, second.originator_id]
 
 
 def test_an_append_that_finds_its_turn_held_is_told_so_and_leaves_nothing(

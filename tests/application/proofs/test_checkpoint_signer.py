@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.proofs.checkpoint_signer import CheckpointSigner
+from application.proofs.checkpoint_signer import CheckpointSigner, key_of_security_log
 from application.proofs.verifier import (
     EMPTY_ROOT,
     Checkpoint,
@@ -168,6 +168,13 @@ def test_a_false_second_signature_of_the_log_is_refused() -> None:
     false = signer.sign(8, ROOT, 12, NOW).partition("\n\n")[2]
     with pytest.raises(ProofError, match="false or malformed"):
         verify_checkpoint(CHECKPOINT + false, KEY)
+
+
+def test_a_checkpoint_of_the_security_log_is_none_of_the_log_of_events() -> None:
+    checkpoint = signer.of_security_log().sign(7, ROOT, 12, NOW)
+    assert verify_checkpoint(checkpoint, key_of_security_log(KEY)).size == 7
+    with pytest.raises(ProofError, match="not signed with this key"):
+        verify_checkpoint(checkpoint, KEY)
 
 
 def test_the_log_signs_under_its_own_origin_only() -> None:

@@ -153,10 +153,9 @@ def test_the_race_is_answered_truly_even_where_guesses_are_limited(owner: Owner)
     assert Counter(answers) == {201: 1, 410: 19}
 
 
-def test_a_program_issues_five_hundred_links_with_its_key(owner: Owner, conninfo: str) -> None:
-    calendar = owner.new_calendar()
-    path = f"/calendars/{calendar}/links"
-    assert Counter(owner.post(path, {}).status_code for _ in range(500)) == {201: 500}
+def test_what_a_program_does_with_its_key_is_not_counted(owner: Owner, conninfo: str) -> None:
+    path = f"/calendars/{owner.new_calendar()}/links"
+    exhaust(20, lambda: owner.post(path, {}), status=201)
     assert rows_of(conninfo, "rate_limits") == ""
 
 

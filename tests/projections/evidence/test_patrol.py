@@ -209,10 +209,11 @@ def test_the_service_reports_a_change_of_a_signed_event_by_itself_until_it_is_un
     with writable_log(conn):
         conn.execute("UPDATE stored_events SET state = state || ' ' WHERE notification_id = 5")
     wait_until(lambda: faults() == {LOG: 5})
-    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
-    assert set(errors) == {
-        "NOT AS RECORDED (log): position 5: the event at this position is not what was recorded"
-    }
+    told = "NOT AS RECORDED (log): position 5: the event at this position is not what was recorded"
+    # It is stored before it is logged.
+    wait_until(lambda: told in [record.message for record in caplog.records])
+    errors = {record.message for record in caplog.records if record.levelno == logging.ERROR}
+    assert errors == {told}
     with writable_log(conn):
         conn.execute(
             """UPDATE stored_events SET state = substring(state FOR octet_length(state) - 1)
