@@ -301,6 +301,21 @@ class ReplayOutput(ResponseSchema):
     count = fields.Integer(metadata=_example(12))
 
 
+class KeyAccount(ResponseSchema):
+    """The account that a key acts for."""
+
+    id = fields.UUID(metadata=_example(_BOOKING_ID))
+    name = fields.String(metadata=_example("Olivia Owner"))
+
+
+class KeyOutput(ResponseSchema):
+    """An API key without its secret."""
+
+    account = fields.Nested(KeyAccount)
+    scopes = fields.List(fields.String(), metadata=_example(["calendars", "links"]))
+    actor = fields.String(metadata=_example("key:1a2b3c4d", "How events name it."))
+
+
 class CalendarShown(ResponseSchema):
     """A calendar as an invitee sees it."""
 
