@@ -28,6 +28,7 @@ from interface.pages.shared import (
     csrf,
     flash_messages,
     identity_provider,
+    llms_text,
     passkeys,
     pasted_links,
     settings_pages,
@@ -52,6 +53,7 @@ def init_app(app: Flask) -> None:
         "mail_goes_out": mail_goes_out,
     }
     for module in (
+        llms_text,
         identity_provider,
         sign_in,
         home,

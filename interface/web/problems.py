@@ -33,7 +33,7 @@ REFUSAL = "admitone.refusal"
 RETRY_AFTER_SECONDS = "1"  # with a 503
 
 # The blueprints whose problems an invitee reads.
-INVITEE_BLUEPRINTS = ("booking-links", "manage")
+INVITEE_BLUEPRINTS = ("booking-links", "manage", "booking_page")
 
 # The problem of each kind of refusal, as invitees and all others but owners get it.
 _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {

@@ -16,6 +16,7 @@ NOT_PAGES = {
     "health.ready",
     "metrics",
     "booking_confirmation.ics",
+    "llms_text.show",
     "identity_provider.sign_in",
     "identity_provider.come_back",
     "identity_provider.confirm",

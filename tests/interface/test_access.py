@@ -30,6 +30,7 @@ RULES = {
     "home": EVERYBODY,
     "sign_in": EVERYBODY,
     "sign_in.sign_out": SIGNED_IN,
+    "llms_text": EVERYBODY,
     "identity_provider": EVERYBODY,
     "identity_provider.confirm": SIGNED_IN,
     "identity_provider.connect": SIGNED_IN,

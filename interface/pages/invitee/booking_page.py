@@ -3,6 +3,7 @@
 import secrets
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -34,8 +35,9 @@ from interface.pages.shared.time_choice import (
     zone_context,
 )
 from interface.web.fields import Email, Instant, Name, Text
-from interface.web.invitation import Invitation, invitation, link_id_of
+from interface.web.invitation import Invitation, active_invitation, invitation, link_id_of
 from interface.web.problems import refusal_page
+from interface.web.problems import refused as problem
 from interface.web.rate_limits import count_failure
 from interface.web.redemption import (
     count_repeated_booking,
@@ -45,6 +47,7 @@ from interface.web.redemption import (
 )
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
+from interface.web.response_schemas import BookingLinkOutput
 
 blueprint = Blueprint("booking_page", __name__)
 protect_from_csrf(blueprint)
@@ -69,7 +72,12 @@ class BookingForm(Schema):
 
 @blueprint.get("/b/<token>")
 def choose(token: str) -> ResponseReturnValue:
-    """Shows days and times, or the form for the free time that the address names."""
+    """Shows days and times, or the form for the free time that the address names.
+
+    Programs that ask for JSON get what the API says of the link. Neither uses it up.
+    """
+    if _wants_json():
+        return _as_json(token)
     manage_token = _own_booking(token)
     if manage_token is not None:
         return _to_booking(manage_token)
@@ -83,6 +91,18 @@ def choose(token: str) -> ResponseReturnValue:
     if slot is not None:
         return _form_page(invited, token, start=slot.start, typed=_prefilled(invited), errors={})
     return _days_page(invited, token, lost=start is not None)
+
+
+@blueprint.after_request
+def name_the_api(response: Response) -> Response:
+    """Tells caches and programs that there is JSON as well, and where it is described."""
+    response.vary.add("Accept")
+    token = (request.view_args or {}).get("token", "")
+    response.headers["Link"] = (
+        f'<{_json_address(token)}>; rel="alternate"; type="application/json",'
+        f' <{request.script_root}/api/openapi.json>; rel="service-desc"; type="application/json"'
+    )
+    return response
 
 
 @blueprint.post("/b/<token>")
@@ -177,6 +197,24 @@ def _to_booking(manage_token: str) -> ResponseReturnValue:
     return redirect(address, 303)
 
 
+def _json_address(token: str) -> str:
+    # Written down, because every page of an invitee has it, and to look it up takes longer.
+    return f"{request.script_root}/api/v1/booking-links/{quote(token, safe='')}"
+
+
+def _wants_json() -> bool:
+    accepted = request.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"]
+
+
+def _as_json(token: str) -> Response:
+    try:
+        body = BookingLinkOutput().dumps(active_invitation(token).shown())
+    except AdmitOneError as refusal:
+        return problem(refusal)
+    return Response(body, content_type="application/json")
+
+
 def _days_page(invited: Invitation, token: str, *, lost: bool) -> str:
     """Shows days with free times. `lost`: the time in the address is no longer free."""
     return days_page(
@@ -220,7 +258,12 @@ def _form_page(
 
 def _context(invited: Invitation, token: str) -> dict[str, Any]:
     """Returns the variables that the templates of both pages share."""
-    return {"token": token, "terms": invited.terms, "host": invited.host_name}
+    return {
+        "token": token,
+        "terms": invited.terms,
+        "host": invited.host_name,
+        "json_address": _json_address(token),
+    }
 
 
 def _prefilled(invited: Invitation) -> dict[str, str]:
