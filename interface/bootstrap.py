@@ -30,6 +30,7 @@ from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.eventstore.write_probe import WriteProbe
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
+from application.people.agent_limits import AgentLimits
 from application.people.authentication import Sessions
 from application.people.identities import Admission, Identities
 from application.people.passkeys import Passkeys, RelyingParty
@@ -95,6 +96,7 @@ class Services:
     identities: Identities
     identity_provider: "IdentityProvider | None"
     """At which people sign in as well, if the settings name one."""
+    agent_limits: AgentLimits
     security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
@@ -158,6 +160,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         passkeys=Passkeys(database, None if settings.oidc_only else _relying_party(settings)),
         identities=Identities(database, accounts, _admission(settings)),
         identity_provider=_identity_provider(settings, outgoing),
+        agent_limits=AgentLimits(database),
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),

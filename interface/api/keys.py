@@ -28,4 +28,6 @@ def read() -> Any:
         "account": services().accounts.by_id(found.account_id),
         "scopes": sorted(found.scopes),
         "actor": found.actor,
+        "is_agent": found.is_agent,
+        "links_a_day": found.links_a_day,
     }

@@ -15,6 +15,7 @@ from application.people.accounts import (
     LastAdmin,
     OnlyByProvider,
 )
+from application.people.agent_limits import AgentLimitReached
 from application.people.identities import AlreadyConnected, NotAdmitted, SignInNotProved
 from application.people.passkeys import PasskeyRefused
 from application.people.rate_limits import TooManyAttempts
@@ -60,6 +61,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     AccountNotFound: (404, "not-found"),
     AccountDisabled: (409, "account-disabled"),
     LastAdmin: (409, "last-admin"),
+    AgentLimitReached: (429, "agent-limit"),
     OnlyByProvider: (403, "only-by-provider"),
     NotAdmitted: (403, "not-admitted"),
     SignInNotProved: (422, "sign-in-not-proved"),

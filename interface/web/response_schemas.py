@@ -314,6 +314,11 @@ class KeyOutput(ResponseSchema):
     account = fields.Nested(KeyAccount)
     scopes = fields.List(fields.String(), metadata=_example(["calendars", "links"]))
     actor = fields.String(metadata=_example("key:1a2b3c4d", "How events name it."))
+    is_agent = fields.Boolean(metadata=_example(False, "Whether an assistant acts with it."))
+    links_a_day = fields.Integer(
+        allow_none=True,
+        metadata=_example(None, "How many links it may issue in a day; null: no limit."),
+    )
 
 
 class CalendarShown(ResponseSchema):

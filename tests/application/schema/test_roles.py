@@ -47,6 +47,7 @@ PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = (
     *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
+    "agent_requests",
     *("busy_calendars", "webhooks", "calendar_feeds"),
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
@@ -74,7 +75,7 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 GRANTED: dict[str, dict[str, str]] = {
     SERVICE: dict.fromkeys([*LOG, "projection_positions", "schema_steps", *VIEWS], "SELECT")
     | dict.fromkeys(["personal_data", "sessions", "calendar_feeds"], "SELECT INSERT DELETE")
-    | {"identities": "SELECT INSERT DELETE"}
+    | {"identities": "SELECT INSERT DELETE", "agent_requests": "SELECT INSERT DELETE"}
     | {"passkeys": "SELECT INSERT DELETE", "passkey_challenges": "SELECT INSERT UPDATE DELETE"}
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
     | dict.fromkeys(OPERATIONS, "SELECT")

@@ -66,6 +66,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0034_security_log.sql",
         "0036_least_privilege.sql",
         "0044_muted_mails.sql",
+        "0050_agents.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()
