@@ -249,7 +249,7 @@ def _provider(account: Account) -> dict[str, Any]:
     current = services()
     provider, settings = current.identity_provider, current.settings
     if provider is None:
-        return {"provider": None, "is_only_by_provider": False}
+        return {"provider": None, "is_connected": False, "is_only_by_provider": False}
     return {
         "provider": settings.oidc_provider_name,
         "is_connected": current.identities.is_connected(account, provider.client.issuer),
