@@ -32,6 +32,7 @@ from application.key_fingerprints import KnownKey
 from application.link_requests import LinkRequests
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
+from application.people.agent_limits import AgentLimits
 from application.people.authentication import Sessions
 from application.people.identities import Admission, Identities
 from application.people.passkeys import Passkeys, RelyingParty
@@ -97,6 +98,7 @@ class Services:
     identities: Identities
     identity_provider: "IdentityProvider | None"
     """At which people sign in as well, if the settings name one."""
+    agent_limits: AgentLimits
     security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
@@ -162,6 +164,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         passkeys=Passkeys(database, None if settings.oidc_only else _relying_party(settings)),
         identities=Identities(database, accounts, _admission(settings)),
         identity_provider=_identity_provider(settings, outgoing),
+        agent_limits=AgentLimits(database),
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),

@@ -45,6 +45,7 @@ PATHS_OF_THE_SERVICE = (
     "first-link",
     "healthz",
     "links",
+    "llms.txt",
     "m",
     "metrics",
     "operations",

@@ -56,6 +56,7 @@ MAY_IMPORT = {
     },
     "projections": {"eventsourcing", "msgspec", "psycopg"},
     "interface": {
+        "anyio",
         "apispec",
         "babel",
         "click",
@@ -67,6 +68,8 @@ MAY_IMPORT = {
         "jinja2",
         "markupsafe",
         "marshmallow",
+        "mcp",
+        "mcp_types",
         "msgspec",
         "prometheus_client",
         "psycopg",
@@ -142,7 +145,13 @@ def test_each_folder_uses_only_the_packages_that_are_its_business(folder: str) -
 
 
 # What only those install who want it, and the modules that need it.
-EXTRAS = {"authlib": "application.identity_provider", "joserfc": "application.identity_provider"}
+EXTRAS = {
+    "authlib": "application.identity_provider",
+    "joserfc": "application.identity_provider",
+    "anyio": "interface.agents.server",
+    "mcp": "interface.agents.server",
+    "mcp_types": "interface.agents.server",
+}
 
 
 def test_what_is_installed_only_on_request_is_loaded_only_where_it_is_used() -> None:

@@ -92,7 +92,8 @@ class Account:
 class ApiKey:
     """An API key without its secret, which is shown only once.
 
-    What it may do is what both its `scopes` and the roles of its account allow.
+    What it may do is what both its `scopes` and the roles of its account allow. An assistant acts
+    with one that `is_agent`, and issues at most `links_a_day` with it; None: no limit.
     """
 
     prefix: str
@@ -103,6 +104,8 @@ class ApiKey:
     expires_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    is_agent: bool
+    links_a_day: int | None
 
 
 BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
@@ -118,7 +121,8 @@ _ID_BY_EMAIL = f"SELECT id FROM accounts {BY_EMAIL}"  # noqa: S608 - a constant
 # Locked in one order, so that two admins who remove each other wait for each other.
 _ADMINS = """SELECT id FROM accounts WHERE 'admin' = ANY(roles) AND disabled_at IS NULL
     ORDER BY id FOR UPDATE"""
-_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, expires_at, last_used_at, revoked_at
+_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, expires_at, last_used_at, revoked_at,
+        is_agent, links_a_day
     FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
 
@@ -381,12 +385,15 @@ class Accounts:
         scopes: Sequence[str] | None = None,
         lifetime: timedelta = KEY_LIFETIME,
         seed: str | None = None,
+        is_agent: bool = False,
+        links_a_day: int | None = None,
     ) -> str:
         """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
 
         Without `scopes`, it has all that the roles of the account allow. The account gets a mail
         about it. With a `seed`, a secret of at least 32 characters that is stored nowhere, the same
-        request of the same account gets the same key again instead of a second one.
+        request of the same account gets the same key again instead of a second one. An assistant
+        acts with a key that `is_agent`; `links_a_day` limits what it issues.
         """
         wanted = tuple(dict.fromkeys(scopes or account.scopes))
         if forbidden := sorted(set(wanted) - set(account.scopes)):
@@ -406,11 +413,12 @@ class Accounts:
             outbox.add_notice(conn, account_id=account.id, kind=NEW_KEY, target=prefix, now=now)
             conn.execute(
                 """INSERT INTO api_keys
-                    (prefix, account_id, name, secret_sha256, scopes, created_at, expires_at)
-                VALUES (%s, %s, %s, %s, %s, %s, %s)""",
+                    (prefix, account_id, name, secret_sha256, scopes, created_at, expires_at,
+                    is_agent, links_a_day)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
                 (
                     *(prefix, account.id, name, hash_of_secret(secret), list(wanted)),
-                    *(now, now + lifetime),
+                    *(now, now + lifetime, is_agent, links_a_day),
                 ),
             )
             security_log.record(
@@ -421,6 +429,8 @@ class Accounts:
                     "key": prefix,
                     "scopes": _listed(wanted),
                     "expires_at": (now + lifetime).isoformat(timespec="seconds"),
+                    "for": "agent" if is_agent else None,
+                    "links_a_day": str(links_a_day) if links_a_day is not None else None,
                 },
             )
         return key
@@ -456,7 +466,7 @@ class Accounts:
                     account_id=key["account_id"],
                     details={"key": prefix},
                 )
-        self._recent_callers.forget(_actor(prefix))
+        self._recent_callers.forget(prefix)
 
     def caller(self, key: str, *, now: datetime) -> Caller | None:
         """Returns the caller of an API key; None if the key is wrong, revoked or expired.
@@ -473,7 +483,7 @@ class Accounts:
         if recent is not None:
             return recent
         row = self._database.fetch_one(
-            """SELECT account_id, secret_sha256, scopes, last_used_at, roles
+            """SELECT account_id, secret_sha256, scopes, last_used_at, roles, is_agent, links_a_day
             FROM api_keys JOIN accounts ON id = account_id
             WHERE prefix = %s AND revoked_at IS NULL AND expires_at > %s
                 AND disabled_at IS NULL""",
@@ -488,7 +498,10 @@ class Accounts:
                 )
             )
         scopes = frozenset(row["scopes"]).intersection(scopes_of(row["roles"]))
-        caller = Caller(row["account_id"], scopes, _actor(prefix))
+        actor = _actor(prefix, is_agent=row["is_agent"])
+        caller = Caller(
+            row["account_id"], scopes, actor, row["is_agent"], links_a_day=row["links_a_day"]
+        )
         self._recent_callers.remember(key_hash, caller, looked_up_at=now)
         return caller
 
@@ -552,9 +565,12 @@ def _was_created(conn: Connection[DictRow], account: Account, prefix: str, secre
     return True
 
 
-def _actor(prefix: str) -> str:
-    """Returns how events name who acts with the key that has this prefix."""
-    return f"key:{prefix}"
+def _actor(prefix: str, *, is_agent: bool) -> str:
+    """Returns how events name who acts with the key that has this prefix.
+
+    It tells what an assistant has done from what programs and people do.
+    """
+    return f"{'agent' if is_agent else 'key'}:{prefix}"
 
 
 def _listed(names: Collection[str]) -> str:

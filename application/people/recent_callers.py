@@ -17,6 +17,14 @@ class Caller:
     account_id: UUID
     scopes: frozenset[str]
     actor: str
+    is_agent: bool = False
+    links_a_day: int | None = None
+    """How many links it may issue in a day; None: no limit."""
+
+    @property
+    def key_prefix(self) -> str:
+        """The prefix of its key."""
+        return self.actor.partition(":")[2]
 
 
 class RecentCallers:
@@ -49,9 +57,9 @@ class RecentCallers:
                 del self._found[next(iter(self._found))]
             self._found[key_hash] = (looked_up_at, caller)
 
-    def forget(self, actor: str) -> None:
-        """Forgets the key of this actor, because it was revoked here."""
-        self._keep(lambda caller: caller.actor != actor)
+    def forget(self, prefix: str) -> None:
+        """Forgets the key with this prefix, because it was revoked here."""
+        self._keep(lambda caller: caller.key_prefix != prefix)
 
     def forget_account(self, account_id: UUID) -> None:
         """Forgets the keys of this account, because what it may do was changed here."""

@@ -12,7 +12,6 @@ from domain.errors import (
     SlotNotOffered,
     SlotTaken,
 )
-from domain.link import LinkStatus
 from interface.api.decorators import (
     Blueprint,
     idempotency_key,
@@ -46,14 +45,7 @@ def read(token: str) -> Any:
     Says what can be booked, with whom, and until when. `prefill` has the details of the invitee
     that the owner gave, to fill in a form with. A link that has ended answers 410.
     """
-    invited = active_invitation(token)
-    return {
-        "status": LinkStatus.ACTIVE,
-        "calendar": invited.terms,
-        "host": {"name": invited.host_name},
-        "expires_at": invited.link.expires_at,
-        "prefill": invited.prefill(),
-    }
+    return active_invitation(token).shown()
 
 
 @blueprint.route("/<token>/slots")

@@ -17,12 +17,14 @@ from interface.api.decorators import (
     version_tag,
     with_log_position,
 )
-from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
+from interface.api.free_slots import free_slots
+from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, has_etag, refuses
 from interface.web.calendar_mapping import changed_terms, new_terms
 from interface.web.request_context import services
-from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields
-from interface.web.response_schemas import CalendarOutput, CalendarPage
-from projections.views import calendar_list
+from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields, SlotsQuery
+from interface.web.response_schemas import CalendarOutput, CalendarPage, SlotsOutput
+from projections.open_slots import OpenSlots
+from projections.views import booking_calendar, calendar_list
 
 blueprint = Blueprint(
     "calendars",
@@ -79,6 +81,27 @@ def read(calendar_id: UUID) -> Any:
     """
     calendar = calendar_list.calendar_of(services().database, caller().account_id, calendar_id)
     return calendar, version_tag(calendar)
+
+
+@blueprint.route("/<uuid:calendar_id>/slots")
+@requires("calendars")
+@shows(calendar_list.NAME, booking_calendar.NAME)
+@blueprint.arguments(SlotsQuery, location="query")
+@refuses(CalendarNotFound, CalendarArchived)
+@has_etag
+@blueprint.response(200, SlotsOutput)
+def slots(query: dict[str, Any], calendar_id: UUID) -> Any:
+    """List the free slots of a calendar.
+
+    Those that a link without an offer of its own would have. Parameters are those of the free slots
+    of a link.
+    """
+    current = services()
+    calendar = calendar_list.calendar_of(current.database, caller().account_id, calendar_id)
+    if calendar.is_archived:
+        raise CalendarArchived
+    rules = calendar.terms.rules
+    return free_slots(OpenSlots(current.database, caller().account_id, rules, current.now()), query)
 
 
 @blueprint.route("/<uuid:calendar_id>", methods=["PATCH"])

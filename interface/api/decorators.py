@@ -117,8 +117,11 @@ def _take_notes(view: V, documented: Any) -> V:
     return view
 
 
-def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Refuses requests without an API key that has this scope. `caller()` is then set."""
+def requires(scope: str | None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuses requests without an API key that has this scope. `caller()` is then set.
+
+    None: any valid key will do.
+    """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
@@ -126,7 +129,7 @@ def requires(scope: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             this_request().caller = _authenticated(scope)
             return view(*args, **kwargs)
 
-        cast("Any", guarded).scope = scope
+        cast("Any", guarded).scope = scope or "any"
         refusals = (Unauthorized, Forbidden, TooManyAttempts)
         return note(guarded, security=[{"key": []}], refusals=refusals)
 
@@ -269,7 +272,7 @@ def with_log_position(result: Written[Any], headers: Headers | None = None) -> H
     return {"X-Log-Position": str(result.position)} | (headers or {})
 
 
-def _authenticated(scope: str) -> Caller:
+def _authenticated(scope: str | None) -> Caller:
     kind, _, key = this_request().environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "bearer":
         raise Unauthorized
@@ -278,7 +281,7 @@ def _authenticated(scope: str) -> Caller:
     if authenticated is None:
         count_failure(WRONG_KEYS)
         raise Unauthorized
-    if scope not in authenticated.scopes:
+    if scope is not None and scope not in authenticated.scopes:
         raise Forbidden(f"This API key lacks the scope {scope}.")
     return authenticated
 

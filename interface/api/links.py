@@ -7,6 +7,7 @@ from uuid import UUID
 from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.eventstore.event_sourced_application import Written
 from application.people import personal_data
+from application.people.agent_limits import AgentLimitReached
 from domain.errors import (
     Busy,
     CalendarArchived,
@@ -82,7 +83,7 @@ _EXAMPLE = {
 @requires("links")
 @blueprint.arguments(LinkInput, required=False, example=_EXAMPLE)
 @takes_idempotency_key
-@refuses(CalendarNotFound, CalendarArchived, *ERASED, Busy)
+@refuses(CalendarNotFound, CalendarArchived, *ERASED, AgentLimitReached, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a single-use link.
@@ -111,7 +112,7 @@ def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
 @requires("links")
 @blueprint.arguments(LinkBatchInput, example={"links": [_EXAMPLE, {"recipient": "Grace Hopper"}]})
 @takes_idempotency_key
-@refuses(CalendarNotFound, CalendarArchived, *ERASED, Busy)
+@refuses(CalendarNotFound, CalendarArchived, *ERASED, AgentLimitReached, Busy)
 @blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
 def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue up to 500 links.
@@ -263,7 +264,7 @@ def revoke(body: dict[str, Any], link_id: UUID) -> Any:
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
 @takes_idempotency_key
-@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, Busy)
+@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, AgentLimitReached, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def replace(link_id: UUID) -> Any:
     """Replace a link.
@@ -272,14 +273,15 @@ def replace(link_id: UUID) -> Any:
     long, in one step. Send an `Idempotency-Key` so that the request can be repeated safely: without
     one, the link that is replaced was revoked the second time.
     """
-    current = services()
-    replaced = current.links.replace(
-        link_id=link_id,
-        owner_id=caller().account_id,
-        actor=caller().actor,
-        now=current.now(),
-        idempotency_key=idempotency_key(),
-    )
+    current, key = services(), idempotency_key()
+    with current.agent_limits.issuing(caller(), 1, request=key, now=current.now()):
+        replaced = current.links.replace(
+            link_id=link_id,
+            owner_id=caller().account_id,
+            actor=caller().actor,
+            now=current.now(),
+            idempotency_key=key,
+        )
     new = replaced.value
     headers = with_log_position(replaced, version_tag(new) | _location(new))
     return _present_issued(new, _typed(new)), headers
@@ -291,15 +293,16 @@ def _own(link_id: UUID) -> LinkRow:
 
 
 def _issue(calendar_id: UUID, links: list[NewLink]) -> Written[list[SingleUseLink]]:
-    current = services()
-    return current.links.issue(
-        calendar_id=calendar_id,
-        owner_id=caller().account_id,
-        links=links,
-        actor=caller().actor,
-        now=current.now(),
-        idempotency_key=idempotency_key(),
-    )
+    current, key = services(), idempotency_key()
+    with current.agent_limits.issuing(caller(), len(links), request=key, now=current.now()):
+        return current.links.issue(
+            calendar_id=calendar_id,
+            owner_id=caller().account_id,
+            links=links,
+            actor=caller().actor,
+            now=current.now(),
+            idempotency_key=key,
+        )
 
 
 def _new_link(fields: dict[str, Any]) -> NewLink:

@@ -32,12 +32,31 @@ def keys() -> None:
     show_default=True,
     help="After how many days the key expires.",
 )
-def create(email: str, name: str, scopes: tuple[str, ...], days: int) -> None:
+@click.option("--agent", is_flag=True, help="An assistant acts with it: events and pages say so.")
+@click.option(
+    "--links-a-day",
+    type=click.IntRange(1, 10_000),
+    help="How many links it may issue in a day. Default: no limit.",
+)
+def create(
+    email: str,
+    name: str,
+    scopes: tuple[str, ...],
+    days: int,
+    agent: bool,
+    links_a_day: int | None,
+) -> None:
     """Create an API key and print it, once, alone on the last line."""
     with context.services() as services:
         account = services.accounts.by_email(email)
         key = services.accounts.create_key(
-            account, name=name, scopes=scopes, now=services.now(), lifetime=timedelta(days=days)
+            account,
+            name=name,
+            scopes=scopes,
+            now=services.now(),
+            lifetime=timedelta(days=days),
+            is_agent=agent,
+            links_a_day=links_a_day,
         )
         click.echo(f"An API key for {account.email}. It is shown only this once:", err=True)
         click.echo(key)
@@ -50,10 +69,13 @@ def list_keys() -> None:
         now = services.now()
         for key in services.accounts.api_keys():
             state = "  revoked" if key.revoked_at else "  expired" if key.expires_at <= now else ""
+            kind = "  agent" if key.is_agent else ""
+            if key.links_a_day is not None:
+                kind += f"  links a day: {key.links_a_day}"
             used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
             click.echo(
                 f"{key.prefix}  {key.email}  {key.name or '-'}  {','.join(key.scopes)}"
-                f"  expires: {key.expires_at:%Y-%m-%d}  last used: {used}{state}"
+                f"  expires: {key.expires_at:%Y-%m-%d}  last used: {used}{kind}{state}"
             )
 
 

@@ -31,6 +31,7 @@ from interface.pages.shared import (
     flash_messages,
     forms,
     identity_provider,
+    llms_text,
     passkeys,
     pasted_links,
     settings_pages,
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
         "with_choice": with_choice,
     }
     for module in (
+        llms_text,
         identity_provider,
         sign_in,
         home,

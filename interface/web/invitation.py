@@ -1,6 +1,7 @@
 """Finds the link, the calendar and the host behind a token, for the API and the pages."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from application.people import personal_data
@@ -9,7 +10,7 @@ from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from domain.calendar import Calendar, CalendarTerms
 from domain.errors import CalendarNotFound, LinkNotFound
-from domain.link import SingleUseLink
+from domain.link import LinkStatus, SingleUseLink
 from domain.offer import EVERYTHING, Offer
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
@@ -49,6 +50,17 @@ class Invitation:
             return None
         row = personal_data.find(current.database, self.link.id, self.link.typed_version)
         return Prefill.from_data(row.data) if row else None
+
+    def shown(self) -> dict[str, Any]:
+        """Returns what the API says of the link. Raises `LinkEnded`: only of an active one."""
+        prefill = self.prefill()
+        return {
+            "status": LinkStatus.ACTIVE,
+            "calendar": self.terms,
+            "host": {"name": self.host_name},
+            "expires_at": self.link.expires_at,
+            "prefill": prefill,
+        }
 
     @property
     def _offer(self) -> Offer:

@@ -16,6 +16,7 @@ from application.people.accounts import (
     LastAdmin,
     OnlyByProvider,
 )
+from application.people.agent_limits import AgentLimitReached
 from application.people.identities import AlreadyConnected, NotAdmitted, SignInNotProved
 from application.people.passkeys import PasskeyRefused
 from application.people.rate_limits import TooManyAttempts
@@ -34,7 +35,7 @@ REFUSAL = "admitone.refusal"
 RETRY_AFTER_SECONDS = "1"  # with a 503
 
 # The blueprints whose problems an invitee reads.
-INVITEE_BLUEPRINTS = ("booking-links", "manage")
+INVITEE_BLUEPRINTS = ("booking-links", "manage", "booking_page")
 
 # The problem of each kind of refusal, as invitees and all others but owners get it.
 _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
@@ -62,6 +63,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     AccountDisabled: (409, "account-disabled"),
     LinkRequestNotFound: (404, "not-found"),
     LastAdmin: (409, "last-admin"),
+    AgentLimitReached: (429, "agent-limit"),
     OnlyByProvider: (403, "only-by-provider"),
     NotAdmitted: (403, "not-admitted"),
     SignInNotProved: (422, "sign-in-not-proved"),

@@ -301,6 +301,26 @@ class ReplayOutput(ResponseSchema):
     count = fields.Integer(metadata=_example(12))
 
 
+class KeyAccount(ResponseSchema):
+    """The account that a key acts for."""
+
+    id = fields.UUID(metadata=_example(_BOOKING_ID))
+    name = fields.String(metadata=_example("Olivia Owner"))
+
+
+class KeyOutput(ResponseSchema):
+    """An API key without its secret."""
+
+    account = fields.Nested(KeyAccount)
+    scopes = fields.List(fields.String(), metadata=_example(["calendars", "links"]))
+    actor = fields.String(metadata=_example("key:1a2b3c4d", "How events name it."))
+    is_agent = fields.Boolean(metadata=_example(False, "Whether an assistant acts with it."))
+    links_a_day = fields.Integer(
+        allow_none=True,
+        metadata=_example(None, "How many links it may issue in a day; null: no limit."),
+    )
+
+
 class CalendarShown(ResponseSchema):
     """A calendar as an invitee sees it."""
 

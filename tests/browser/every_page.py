@@ -17,6 +17,7 @@ NOT_PAGES = {
     "metrics",
     "booking_confirmation.ics",
     "bookings_pages.ics",
+    "llms_text.show",
     "identity_provider.sign_in",
     "identity_provider.come_back",
     "identity_provider.confirm",

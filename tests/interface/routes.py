@@ -7,6 +7,7 @@ from flask import Flask
 
 from tests.support.http_desk import unknown_id
 
+ANY_KEY = "any"  # no scope: every key will do
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 # What needs no API key: the token, or the file's own address, is the right.

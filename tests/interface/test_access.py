@@ -19,6 +19,7 @@ from tests.support.signed_in_browser import SignedIn
 from tests.support.webhook_receiver import new_webhook
 
 EVERYBODY, TOKEN, SIGNED_IN = "everybody", "whoever has the token", "signed in"
+ANY_KEY = "whoever has a key"
 
 # By route, or by the group of routes that it belongs to: a role for pages, a scope for the API.
 RULES = {
@@ -29,6 +30,7 @@ RULES = {
     "home": EVERYBODY,
     "sign_in": EVERYBODY,
     "sign_in.sign_out": SIGNED_IN,
+    "llms_text": EVERYBODY,
     "identity_provider": EVERYBODY,
     "identity_provider.confirm": SIGNED_IN,
     "identity_provider.connect": SIGNED_IN,
@@ -66,6 +68,7 @@ RULES = {
     "operations": "operator",
     "accounts_pages": "admin",
     "audit": "audit",
+    "key": ANY_KEY,
     "bookings": "bookings",
     "deliveries": "bookings",
     "feeds": "bookings",

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -46,8 +47,9 @@ from interface.pages.shared.time_choice import (
     zone_options,
 )
 from interface.web.fields import Day, Email, Instant, Name, Text
-from interface.web.invitation import Invitation, invitation, link_id_of
+from interface.web.invitation import Invitation, active_invitation, invitation, link_id_of
 from interface.web.problems import refusal_page
+from interface.web.problems import refused as problem
 from interface.web.rate_limits import count_failure
 from interface.web.reader_preferences import kept_zone, remember_preferences
 from interface.web.redemption import (
@@ -58,6 +60,7 @@ from interface.web.redemption import (
 )
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
+from interface.web.response_schemas import BookingLinkOutput
 
 blueprint = Blueprint("booking_page", __name__)
 protect_from_csrf(blueprint)
@@ -107,7 +110,12 @@ class ShownDays(Schema):
 
 @blueprint.get("/b/<token>")
 def choose(token: str) -> ResponseReturnValue:
-    """Shows days and times, or the form for the free time that the address names."""
+    """Shows days and times, or the form for the free time that the address names.
+
+    Programs that ask for JSON get what the API says of the link. Neither uses it up.
+    """
+    if _wants_json():
+        return _as_json(token)
     manage_token = _own_booking(token)
     if manage_token is not None:
         return _to_booking(manage_token)
@@ -155,6 +163,18 @@ def choose_again(token: str) -> ResponseReturnValue:
         page_from = asked.get("shown_from")
     picker = pick_slot(invited.open_slots, time_zone=zone, page_from=page_from, chosen=day)
     return _form_page(invited, token, start=start, of_day=picker.slots, typed=typed, picker=picker)
+
+
+@blueprint.after_request
+def name_the_api(response: Response) -> Response:
+    """Tells caches and programs that there is JSON as well, and where it is described."""
+    response.vary.add("Accept")
+    token = (request.view_args or {}).get("token", "")
+    response.headers["Link"] = (
+        f'<{_json_address(token)}>; rel="alternate"; type="application/json",'
+        f' <{request.script_root}/api/openapi.json>; rel="service-desc"; type="application/json"'
+    )
+    return response
 
 
 @blueprint.post("/b/<token>")
@@ -292,6 +312,24 @@ def _to_booking(manage_token: str) -> ResponseReturnValue:
     return redirect(address, 303)
 
 
+def _json_address(token: str) -> str:
+    # Written down, because every page of an invitee has it, and to look it up takes longer.
+    return f"{request.script_root}/api/v1/booking-links/{quote(token, safe='')}"
+
+
+def _wants_json() -> bool:
+    accepted = request.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"]
+
+
+def _as_json(token: str) -> Response:
+    try:
+        body = BookingLinkOutput().dumps(active_invitation(token).shown())
+    except AdmitOneError as refusal:
+        return problem(refusal)
+    return Response(body, content_type="application/json")
+
+
 def _typed() -> dict[str, str]:
     """Returns what was typed into the form that was sent."""
     return {name: request.form.get(name, "") for name in BookingForm().fields}
@@ -390,6 +428,7 @@ def _context(invited: Invitation, token: str, zone: str) -> dict[str, Any]:
         "terms": invited.terms,
         "host": invited.host_name,
         "valid_until": moment_text(expires_at, zone) if ends_soon else date_text(expires_at, zone),
+        "json_address": _json_address(token),
     }
 
 

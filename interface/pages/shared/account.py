@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema
+from marshmallow import Schema, fields, validate
 from werkzeug.wrappers import Response
 
 from application.people.accounts import SHORTEST_SEED, Account, ApiKey, KeyNotFound
@@ -29,12 +29,15 @@ from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zo
 blueprint = Blueprint("account", __name__)
 protect_from_csrf(blueprint)
 
+MOST_LINKS_A_DAY = 10_000
+
 Errors = dict[str, list[str]]
 
 
 _NO_PASSWORD = _("Enter a new password.")
 _NOT_CURRENT = _("That isn't your current password.")
 _NOT_THE_SAME = _("The passwords don't match.")
+_LINKS_A_DAY = _("Enter a number from 1 to 10000, or nothing.")
 _NO_SCOPE = _("Select at least one permission.")
 _SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
@@ -55,6 +58,12 @@ class KeyForm(Schema):
         longest=LONGEST_PERSON,
         required=True,
         error_messages={"required": _("Enter what the key is for.")},
+    )
+    links_a_day = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(1, MOST_LINKS_A_DAY, error=_LINKS_A_DAY),
+        error_messages={"invalid": _LINKS_A_DAY},
     )
 
 
@@ -148,9 +157,13 @@ def create_key() -> ResponseReturnValue:
     The same form sent again, such as by reloading the page, shows the same key.
     """
     account = _account()
-    typed = {"key_name": request.form.get("key_name", "")}
+    names = ("key_name", "links_a_day", "is_agent")
+    typed = {name: request.form.get(name, "") for name in names}
     scopes = request.form.getlist("scopes")
-    loaded = load(KeyForm(), typed)
+    loaded = load(
+        KeyForm(),
+        {"key_name": typed["key_name"], "links_a_day": typed["links_a_day"].strip() or None},
+    )
     errors = loaded.errors
     if not scopes:
         errors["scopes"] = [_NO_SCOPE]
@@ -167,6 +180,8 @@ def create_key() -> ResponseReturnValue:
             scopes=scopes,
             now=current.now(),
             seed=form_id if len(form_id) >= SHORTEST_SEED else None,
+            is_agent="is_agent" in request.form,
+            links_a_day=loaded.values["links_a_day"],
         )
     except Invalid as invalid:
         errors = {"key_name": errors_of(invalid)["name"]}
@@ -234,7 +249,7 @@ def _provider(account: Account) -> dict[str, Any]:
     current = services()
     provider, settings = current.identity_provider, current.settings
     if provider is None:
-        return {"provider": None, "is_only_by_provider": False}
+        return {"provider": None, "is_connected": False, "is_only_by_provider": False}
     return {
         "provider": settings.oidc_provider_name,
         "is_connected": current.identities.is_connected(account, provider.client.issuer),

@@ -42,11 +42,11 @@ def test_beyond_the_limit_the_oldest_look_up_is_forgotten() -> None:
     assert found == set(range(MOST_REMEMBERED)) - {1}
 
 
-def test_only_the_key_of_the_actor_is_forgotten() -> None:
+def test_only_the_key_with_the_prefix_is_forgotten() -> None:
     callers, other = RecentCallers(), Caller(CALLER.account_id, CALLER.scopes, "key:89abcdef")
     callers.remember(b"key", CALLER, looked_up_at=NOW)
     callers.remember(b"other", other, looked_up_at=NOW)
-    callers.forget(CALLER.actor)
+    callers.forget(CALLER.key_prefix)
     assert callers.find(b"key", now=NOW) is None
     assert callers.find(b"other", now=NOW) == other
 

@@ -185,3 +185,15 @@ def test_a_calendar_of_another_owner_is_not_found(
             assert refused.json["detail"] == str(CalendarNotFound())
     assert recorded(services) == before
     assert other.get("/calendars").json == {"items": []}
+
+
+def test_the_free_slots_of_a_calendar_are_those_of_a_link_without_an_offer(owner: Owner) -> None:
+    calendar_id = owner.new_calendar()
+    owner.catch_up()
+    slots = owner.get(f"/calendars/{calendar_id}/slots").json
+    link = owner.new_link(calendar_id)
+    assert slots == owner.call("GET", f"/api/v1/booking-links/{link['token']}/slots").json
+    assert slots["slots"]
+    owner.archive(calendar_id)
+    owner.catch_up()
+    assert refusal(owner.get(f"/calendars/{calendar_id}/slots")) == (409, "calendar-archived")

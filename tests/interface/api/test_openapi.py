@@ -34,11 +34,12 @@ ARCHIVED = {409: {"calendar-archived"}}
 ISSUING = {
     409: {"link-redeemed", "link-revoked", "calendar-archived"},
     422: {"validation", "idempotency-mismatch"},
+    429: {"too-many-requests", "agent-limit"},
 }
 NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
 IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
-OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/webhooks", "/feeds")
+OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/webhooks", "/feeds", "/key")
 
 NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
@@ -49,6 +50,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "POST /calendars": KEY | BODY,
     "GET /calendars": KEY | VIEW,
     "GET /calendars/{calendar_id}": KEY | UNKNOWN | VIEW,
+    "GET /calendars/{calendar_id}/slots": KEY | UNKNOWN | VIEW | ARCHIVED,
     "PATCH /calendars/{calendar_id}": KEY
     | UNKNOWN
     | BODY
@@ -70,6 +72,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "POST /links/{link_id}/replace": KEY | UNKNOWN | BODY | ISSUING,
     "GET /bookings": KEY | VIEW,
     "GET /deliveries": KEY | VIEW,
+    "GET /key": KEY,
     "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
     "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
     "PATCH /bookings/{booking_id}": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
@@ -177,6 +180,7 @@ POLLED = {
     "GET /bookings",
     "GET /bookings/{booking_id}",
     "GET /feeds/{token}.ics",
+    "GET /calendars/{calendar_id}/slots",
     "GET /booking-links/{token}/slots",
     "GET /manage/{token}/slots",
 }

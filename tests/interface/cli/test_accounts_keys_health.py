@@ -217,3 +217,13 @@ def test_health_reports_whether_the_service_answers(
     assert run("health") == (0, "ready\n", "")
     monkeypatch.setenv("ADMITONE_PORT", str(free_port()))
     assert "does not answer" in refusal(run("health"))
+
+
+def test_a_key_for_an_assistant_says_so(admitone: Command, owner: Owner) -> None:
+    created = admitone(
+        *("keys", "create", "--account", owner.account.email, "--agent", "--links-a-day", "3")
+    )
+    prefix = created.out.split("_")[1]
+    lines = admitone("keys", "list").out.splitlines()
+    (line,) = (line for line in lines if line.startswith(prefix))
+    assert line.endswith("last used: never  agent  links a day: 3")

@@ -55,6 +55,35 @@ def test_addresses_in_description_and_location_are_links(invitee: InviteeBrowser
     assert "<i>" not in page
 
 
+def test_a_program_that_has_only_the_link_finds_the_api_behind_it(
+    invitee: InviteeBrowser, services: Services
+) -> None:
+    token = invitee.link["token"]
+    address = f"/api/v1/booking-links/{token}"
+    head = services.event_store.head()
+    page = invitee.get()
+    assert f'<link rel="alternate" type="application/json" href="{address}">' in page.text
+    assert page.headers["Link"].startswith(f'<{address}>; rel="alternate"; type="application/json"')
+    assert page.headers["Vary"] == "Accept"
+    client = invitee.owner.client
+    for accepted in ("application/json", "text/html;q=0.5, application/json"):
+        answer = client.get(f"/b/{token}", headers={"Accept": accepted})
+        assert answer.json == client.get(address).json
+        assert answer.content_type == "application/json"
+    assert client.get(f"/b/{token}", headers={"Accept": "*/*"}).mimetype == "text/html"
+    assert services.event_store.head() == head
+    invitee.owner.revoke(invitee.link)
+    for path in (f"/b/{token}", "/b/nothing"):
+        answer = client.get(path, headers={"Accept": "application/json"})
+        assert answer.json == client.get(path.replace("/b", "/api/v1/booking-links")).json
+        assert answer.mimetype == "application/problem+json"
+    told = client.get("/llms.txt")
+    assert (told.mimetype, "/api/v1/booking-links/TOKEN/redeem" in told.text) == (
+        "text/plain",
+        True,
+    )
+
+
 def test_a_link_shows_only_the_times_that_it_offers_with_its_duration(
     invitee: InviteeBrowser,
 ) -> None:

@@ -224,3 +224,18 @@ def test_keys_of_other_accounts_are_neither_shown_nor_revoked(
     assert person.get(f"/account/keys/{prefix}/revoke").status_code == 404
     assert person.post(f"/account/keys/{prefix}/revoke").status_code == 404
     assert other.get("/links").status_code == 200
+
+
+def test_a_key_for_an_assistant_is_marked_and_may_have_a_limit(
+    person: SignedIn, services: Services
+) -> None:
+    form = {"key_name": "Helper", "scopes": ["links"], "is_agent": "yes"}
+    wrong = person.post("/account/keys", form | {"links_a_day": "many"})
+    assert error_at(wrong, "links_a_day") == "Enter a number from 1 to 10000, or nothing."
+    assert 'name="is_agent" value="yes" checked' in wrong.text
+    assert person.post("/account/keys", form | {"links_a_day": "5"}).status_code == 201
+    keys = services.accounts.keys_of(person.account)
+    assert [(key.name, key.links_a_day) for key in keys if key.is_agent] == [("Helper", 5)]
+    page = person.get("/settings/access").text
+    assert '<span class="badge">Assistant</span>' in page
+    assert "5 links a day" in page

@@ -1,0 +1,66 @@
+"""Keys that assistants act with: what they do is told apart, and what they issue is limited."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from application.people.agent_limits import DAY
+from interface.bootstrap import Services
+from tests.support.clock import Clock
+from tests.support.examples import NOW
+from tests.support.http_desk import refusal
+from tests.support.owner import Owner
+
+
+@pytest.fixture
+def assistant(owner: Owner, app: Flask, services: Services, catch_up: Callable[[], None]) -> Owner:
+    """Acts for the owner, and issues two links a day."""
+    key = services.accounts.create_key(
+        owner.account, name="Assistant", now=NOW, is_agent=True, links_a_day=2
+    )
+    return Owner(owner.account, key, app.test_client(), catch_up)
+
+
+def test_events_and_logs_tell_an_assistant_from_everybody_else(
+    owner: Owner, assistant: Owner, auditor: Owner, services: Services
+) -> None:
+    prefix = assistant.key.split("_")[1]
+    link = assistant.new_link(owner.new_calendar())
+    history = auditor.get(f"/audit/links/{link['id']}").json
+    assert [event["actor"] for event in history["events"]] == [f"agent:{prefix}"]
+    found = auditor.get(f"/audit/events?actor=agent:{prefix}").json["items"]
+    assert [event["type"] for event in found] == ["link.issued"]
+    created = services.security_log.newest(limit=9, kind="key.created")
+    details = next(entry.details for entry in created if entry.details["key"] == prefix)
+    assert (details["for"], details["links_a_day"]) == ("agent", "2")
+    read = assistant.get("/key").json
+    assert read == {
+        "account": {"id": str(owner.account.id), "name": "Olivia Owner"},
+        "scopes": ["bookings", "calendars", "links"],
+        "actor": f"agent:{prefix}",
+        "is_agent": True,
+        "links_a_day": 2,
+    }
+    assert owner.get("/key").json["actor"].startswith("key:")
+
+
+def test_an_assistant_issues_no_more_links_a_day_than_its_key_allows(
+    owner: Owner, assistant: Owner, clock: Clock
+) -> None:
+    calendar_id = owner.new_calendar()
+    path = f"/calendars/{calendar_id}/links"
+    same = {"Idempotency-Key": "k-1"}
+    first = assistant.post(path, {}, **same).json
+    assert refusal(assistant.post(f"{path}/batch", {"links": [{}, {}]})) == (429, "agent-limit")
+    # What is refused for another reason takes nothing of the limit.
+    assert assistant.post(path, {"expires_in_days": 0}).status_code == 422
+    assert assistant.post(path, {"offer": {"slots": ["2026-11-24T03:00:00Z"]}}).status_code == 422
+    assistant.revoke(assistant.new_link(calendar_id))
+    assert refusal(assistant.post(path)) == (429, "agent-limit")
+    assert refusal(assistant.replace(first)) == (429, "agent-limit")
+    # A repeat is no further link; nor is the owner limited.
+    assert assistant.post(path, {}, **same).json["id"] == first["id"]
+    assert owner.post(path).status_code == 201
+    clock.time += DAY
+    assert assistant.post(path).status_code == 201
