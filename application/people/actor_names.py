@@ -11,8 +11,10 @@ _QUERY = """
     SELECT 'account:' || id AS actor, name AS person, email, NULL AS key
     FROM accounts WHERE id = ANY(%(accounts)s)
     UNION ALL
-    SELECT 'key:' || prefix, accounts.name, email, api_keys.name
-    FROM api_keys JOIN accounts ON id = account_id WHERE prefix = ANY(%(keys)s)"""
+    SELECT kind || prefix, accounts.name, email, api_keys.name
+    FROM api_keys JOIN accounts ON id = account_id
+        CROSS JOIN (VALUES ('key:'), ('agent:')) AS kinds (kind)
+    WHERE prefix = ANY(%(keys)s)"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def actor_names(
     accounts, keys = set[UUID](), set[str]()
     for actor in actors:
         kind, _, name = (actor or "").partition(":")
-        if kind == "key" and "\0" not in name:
+        if kind in ("key", "agent") and "\0" not in name:
             keys.add(name)
         elif kind == "account" and (account_id := _uuid(name)):
             accounts.add(account_id)

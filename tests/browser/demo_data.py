@@ -13,6 +13,7 @@ from application.people.passkeys import Passkeys, RelyingParty
 from application.people.personal_data import Invitee
 from application.webhooks.webhooks import WebhookEvent
 from domain.booking_rules import Availability
+from domain.link import SingleUseLink
 from interface.bootstrap import Services
 from tests.browser.operator_data import add_operator_data, wait_for_views
 from tests.support.authenticator import Authenticator
@@ -165,6 +166,14 @@ def fill(services: Services) -> Demo:
     wait_for_views(services)
     services.accounts.create_key(account, name="Website", now=NOW)
     key = services.accounts.create_key(account, name="The spreadsheet of the front desk", now=NOW)
+    services.link_requests.ask(
+        services.event_store.get(SingleUseLink, links["revoked"]),
+        name="Alan Turing",
+        email="alan@example.org",
+        message="Could we still meet in December?",
+        language="en",
+        now=now,
+    )
     tokens = {state: services.tokens.for_link(link) for state, link in links.items()}
     tokens["managing"] = services.tokens.for_managing(ahead)
     tokens["managing-elsewhere"] = services.tokens.for_managing(elsewhere)

@@ -154,6 +154,21 @@ def test_a_form_that_cannot_be_sent_says_so_and_can_be_sent_again(
     assert len(issued(site, calendar_id)) == 1
 
 
+def test_only_some_times_are_picked_in_the_dialog_with_what_was_typed_kept(
+    owner_page: Callable[..., Page], site: Site
+) -> None:
+    site.new_calendar(name="Some times")
+    page = owner_page()
+    share(page, "Some times")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Recipient").fill("Ada")
+    dialog.get_by_text("Offer only some times, and more").click()
+    dialog.get_by_role("checkbox").first.check()
+    expect(dialog.get_by_label("Recipient")).to_have_value("Ada")
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_label("As a message")).to_have_value(re.compile("^Hi Ada,"))
+
+
 def test_without_javascript_the_same_steps_lead_to_the_link(
     owner_page: Callable[..., Page], site: Site
 ) -> None:

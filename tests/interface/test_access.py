@@ -55,6 +55,7 @@ RULES = {
     "calendars_pages": "owner",
     "erasure": "owner",
     "first_link": "owner",
+    "invitee_preview": "owner",
     "link_requests": "owner",
     "links_pages": "owner",
     "share_batch": "owner",

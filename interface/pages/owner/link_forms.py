@@ -14,8 +14,9 @@ from marshmallow import Schema, ValidationError, fields, validate
 from application.commands.links import LARGEST_BATCH
 from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.people.personal_data import Prefill
-from domain.errors import Sentence
+from domain.errors import Invalid, Sentence
 from domain.link import LONGEST_LIFE, SingleUseLink
+from domain.offer import Offer
 from interface.i18n import gettext, local_day, sentence, short_date_text
 from interface.pages.owner.pasted_recipients import (
     PastedRecipient,
@@ -26,9 +27,9 @@ from interface.pages.owner.pasted_recipients import (
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import require_session, user_time_zone
-from interface.web.fields import Day, Text
+from interface.web.fields import Day, Instant, Text
 from interface.web.request_context import services
-from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
+from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON, LONGEST_REFERENCE
 from projections.open_slots import midnight
 from projections.views import link_list
 from projections.views.calendar_list import CalendarRow
@@ -85,6 +86,13 @@ class LinkForm(ExpiryForm):
 
     recipient = Recipient()
     note = Text(longest=LONGEST_NOTE, several_lines=True)
+    reference = Text(longest=LONGEST_REFERENCE)
+    duration_minutes = fields.Integer(
+        error_messages={"invalid": Sentence("Enter a number of minutes.")}
+    )
+    first_day = Day()
+    last_day = Day()
+    slots = fields.List(Instant(), error_messages={"invalid": Sentence("Choose from these times.")})
 
 
 class BatchForm(ExpiryForm):
@@ -96,9 +104,12 @@ class BatchForm(ExpiryForm):
     note = Text(longest=LONGEST_NOTE, several_lines=True)
 
 
-def typed_in(form: type[LinkForm | BatchForm]) -> dict[str, str | None]:
-    """Returns what was typed into each field of the form that was sent."""
-    return {name: request.form.get(name) for name in form().fields}
+def typed_in(form: type[LinkForm | BatchForm]) -> dict[str, Any]:
+    """Returns what was typed into each field of the form that was sent; the slots as a list."""
+    typed: dict[str, Any] = {name: request.form.get(name) for name in form().fields}
+    if "slots" in typed:
+        typed["slots"] = request.form.getlist("slots") or None
+    return typed
 
 
 def form_context() -> dict[str, Any]:
@@ -149,8 +160,16 @@ def new_links(
     of others is for the owner alone.
     """
     expires_on = values.get("expires_on")
+    slots = values.get("slots")
     new = NewLink(
         note=values.get("note"),
+        reference=values.get("reference"),
+        offer=Offer(
+            first_day=values.get("first_day"),
+            last_day=values.get("last_day"),
+            slots=tuple(slots) if slots else None,
+            duration_minutes=values.get("duration_minutes"),
+        ),
         expires_at=expires_on and end_of_day(expires_on, zone),
         life=timedelta(days=values.get("expires_in_days", DEFAULT_DAYS)),
     )
@@ -186,6 +205,20 @@ def form_key(content: str = "") -> str:
     """
     # The prefix keeps keys of forms apart from keys that programs choose.
     return f"form:{request.form.get('form_id') or new_form_id()} {content}"
+
+
+def offer_errors(invalid: Invalid) -> dict[str, list[str]]:
+    """Returns, by the fields of the form, what the domain refused of the only new link."""
+    errors: dict[str, list[str]] = {}
+    for path, sentences in invalid.errors.items():
+        name = path.removeprefix("links.0.").removeprefix("offer.")
+        if name == "expires_at":
+            errors |= expiry_errors()
+        else:
+            of_slot = name.startswith("slots.")
+            field = {"from": "first_day", "to": "last_day"}.get(name, name)
+            errors["slots" if of_slot else field] = list(sentences)
+    return errors
 
 
 def expiry_errors() -> dict[str, list[str]]:

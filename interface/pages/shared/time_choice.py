@@ -1,5 +1,6 @@
 """The pages on which people choose a time: the zone of the reader, days and times."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -67,14 +68,17 @@ def days_page(
     host_zone: str,
     zone_is_known: bool = True,
     template: str = "invitee/days.html",
+    kept: Mapping[str, str] | None = None,
     **context: Any,
 ) -> str:
     """Shows days with free times, and the times of one of them.
 
     `address` is that of the page itself, to which a chosen time is added. `lost` adds that the
     time that was chosen before is no longer free. Where it differs, the host's time is shown too.
+    Links between the days carry what is `kept`.
     """
-    prefix = f"{address}?{urlencode({'tz': zone})}&" if "tz" in request.args else f"{address}?"
+    carried = ({"tz": zone} if "tz" in request.args else {}) | dict(kept or {})
+    prefix = f"{address}?{urlencode(carried)}&" if carried else f"{address}?"
     picker = pick_slot(
         open_slots,
         time_zone=zone,
@@ -94,6 +98,7 @@ def days_page(
         labels=time_labels(picker.slots, zone),
         next_day=picker.next_free and local_day(picker.next_free.start, zone),
         address=address,
+        kept=kept or {},
         address_prefix=prefix,
         zone_options=zone_options(),
         lost=lost,

@@ -238,7 +238,9 @@ def test_an_operator_applies_the_setting_by_command(
         "Deleted 0 refused attempts.\n"
         "Deleted the addresses of 0 entries of the security log.\n"
         "Told the security log of 0 more failed sign-ins.\n"
-        "Deleted 0 ended rate limits.\nDeleted 0 old deliveries.\n",
+        "Deleted 0 ended rate limits.\n"
+        "Deleted 0 old requests for a new link.\n"
+        "Deleted 0 old deliveries.\n",
     )
     assert len(personal_data(conninfo)) == 2
     monkeypatch.setenv("ADMITONE_FORGET_AFTER_DAYS", "30")

@@ -5,6 +5,7 @@ import html
 import io
 import re
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
@@ -381,3 +382,79 @@ def test_no_cell_can_be_taken_for_a_formula(recipient: str) -> None:
         ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
     )
     assert cell.removeprefix("'") == recipient.removeprefix("'")
+
+
+def test_a_link_can_be_sent_as_a_message_or_scanned(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    shown = text(share(person, calendar_id, recipient="Ann Alder <ann+x@example.org>"))
+    (link,) = links(owner)
+    message = re.search(r'<textarea id="message"[^>]*>(.*?)</textarea>', shown, re.DOTALL)
+    assert message is not None
+    assert message[1].startswith("Hi Ann Alder,\n\nplease choose a time that suits you")
+    assert f"\n\n{link['url']}\n\n" in message[1]
+    (mailto,) = re.findall(r'href="(mailto:[^"]*)"', shown)
+    address, _, query = mailto.partition("?")
+    assert address == "mailto:ann+x@example.org"
+    body = parse_qs(query)["body"][0]
+    assert body.replace("\r\n", "\n") == message[1]
+    code = person.get(f"/links/{link['id']}/qr.svg")
+    assert code.content_type == "image/svg+xml; charset=utf-8"
+    owner.revoke(link)
+    assert person.get(f"/links/{link['id']}/qr.svg").status_code == 404
+
+
+def test_a_link_can_offer_only_some_times_with_a_duration_and_a_reference(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    page = text(person.get(f"/settings/calendars/{calendar_id}/share/times"))
+    slots = re.findall(r'name="slots" value="([^"]*)"', page)
+    assert len(slots) > 100
+    form: dict[str, Any] = {"slots": slots[2:4], "duration_minutes": "60", "reference": "CRM 7"}
+    form |= {"first_day": "2026-11-23", "last_day": "2026-12-24"}
+    share(person, calendar_id, **form)
+    (link,) = links(owner)
+    assert link["reference"] == "CRM 7"
+    assert link["offer"] == {
+        "from": "2026-11-23",
+        "to": "2026-12-24",
+        "slots": slots[2:4],
+        "duration_minutes": 60,
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"duration_minutes": "x"}, "Enter a number of minutes."),
+        ({"duration_minutes": "0"}, "Must be between 1 and 1440."),
+        ({"first_day": "2026-12-02", "last_day": "2026-12-01"}, "before the first day"),
+        ({"slots": "2026-11-24T03:00:00Z"}, "The calendar does not offer this slot."),
+        ({"slots": "soon"}, "Choose from these times."),
+    ],
+)
+def test_an_offer_that_is_not_possible_is_refused_at_its_field(
+    person: SignedIn, owner: Owner, calendar_id: str, form: dict[str, str], sentence: str
+) -> None:
+    answer = share(person, calendar_id, **form)
+    assert answer.status_code == 422
+    assert sentence in text(answer)
+    assert "<details open>" in text(answer)
+    assert links(owner) == []
+
+
+def test_a_calendar_is_previewed_as_invitees_see_it(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    address = f"/settings/calendars/{calendar_id}/as-invitee"
+    page = text(person.get(f"{address}?tz=Asia/Tokyo"))
+    assert "Preview: this is what an invitee sees." in page
+    assert "Times shown in <strong>Asia/Tokyo</strong>" in page
+    assert "start=" not in page
+    link = owner.new_link(calendar_id, offer={"duration_minutes": 45, "to": "2026-11-24"})
+    limited = text(person.get(f"{address}?link={link['id']}"))
+    assert "45 minutes" in limited
+    assert "November 25, 2026, " not in limited
+    assert f"link={link['id']}" in limited
+    assert person.get(f"{address}?link=nonsense").status_code == 200
+    assert [each["status"] for each in links(owner)] == ["active"]
