@@ -43,6 +43,7 @@ PATHS_OF_THE_SERVICE = (
     "bookings",
     "first-link",
     "healthz",
+    "help",
     "links",
     "m",
     "metrics",

@@ -11,6 +11,7 @@ READMES = [
     ROOT / name
     for name in (
         "README.md",
+        ".github/CONTRIBUTING.md",
         "application/README.md",
         "domain/README.md",
         "interface/README.md",
