@@ -44,6 +44,7 @@ PATHS_OF_THE_SERVICE = (
     "bookings",
     "first-link",
     "healthz",
+    "help",
     "links",
     "llms.txt",
     "m",

@@ -4,13 +4,17 @@ import hashlib
 import re
 from pathlib import Path
 
+import click
 import pytest
+
+from interface.cli import commands
 
 ROOT = Path(__file__).parent.parent
 READMES = [
     ROOT / name
     for name in (
         "README.md",
+        ".github/CONTRIBUTING.md",
         "application/README.md",
         "domain/README.md",
         "interface/README.md",
@@ -21,6 +25,7 @@ READMES = [
     )
 ]
 FILE = re.compile(r"`((?:domain|application|projections|interface|tests)/[\w/.]+)`")
+COMMAND = re.compile(r"(?:^|[`/(| ])admitone ((?:[a-z][a-z-]*)(?: [^`\n|>#]*)?)")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 TARGET = re.compile(r"^make ([a-z]+)|`make ([a-z]+)[ `]", re.MULTILINE)
 
@@ -39,10 +44,38 @@ def test_every_relative_link_of_a_readme_leads_somewhere(readme: Path) -> None:
     assert missing == []
 
 
-def test_every_target_that_the_readme_names_can_be_made() -> None:
+@pytest.mark.parametrize("readme", ["README.md", ".github/CONTRIBUTING.md"])
+def test_every_target_that_a_readme_names_can_be_made(readme: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {one or other for one, other in TARGET.findall((ROOT / "README.md").read_text())}
+    named = {one or other for one, other in TARGET.findall((ROOT / readme).read_text())}
     assert {"run", "test", "check"} <= named <= targets
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_a_readme_names_is_there_with_its_options(readme: Path) -> None:
+    wrong = [line for line in COMMAND.findall(readme.read_text()) if not is_command(line)]
+    assert wrong == []
+
+
+def test_a_command_that_is_not_there_would_be_noticed() -> None:
+    assert is_command("audit export --out FILE")
+    assert not is_command("audit exports")
+    assert not is_command("audit export --nowhere")
+
+
+def is_command(line: str) -> bool:
+    """Whether the command line has such a command, and the command such options."""
+    command: click.Command = commands
+    context = click.Context(command)
+    words = re.sub(r"[\[\]]|…", "", line).split()
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        found = command.get_command(context, words.pop(0))
+        if found is None:
+            return False
+        command = found
+        context = click.Context(command, parent=context)
+    known = {name for each in command.get_params(context) for name in each.opts}
+    return {word.partition("=")[0] for word in words if word.startswith("--")} <= known
 
 
 def test_vendored_files_are_what_their_checksums_say() -> None:

@@ -56,8 +56,8 @@ _GROUPS = sql.SQL("""
         SELECT count(*) AS count, count(*) FILTER (WHERE {active}) AS active,
             min(position) AS lowest, max(position) AS highest
         FROM {links} AS link
-        WHERE {conditions} AND NOT position {before} groups.position
-            AND (end_position IS NULL OR position {before} end_position)
+        WHERE {conditions} AND position {from_head} groups.position
+            AND position {before} coalesce(end_position, {farthest})
     ) AS members
     WHERE number <= %(limit)s ORDER BY number""")
 
@@ -119,6 +119,8 @@ def groups_of(
         direction=sql.SQL("ASC" if ascends else "DESC"),
         beyond=sql.SQL(beyond),
         before=sql.SQL(earlier),
+        from_head=sql.SQL(f"{beyond}="),
+        farthest=sql.Literal(2**63 - 1 if ascends else -1),
     )
     rows = database.fetch_all(query, filters.values | {"cursor": cursor, "limit": limit})
     groups = [_group(newest_first=newest_first, **row) for row in rows]

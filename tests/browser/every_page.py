@@ -75,6 +75,7 @@ def _outside() -> list[Place]:
         Place("sign-in", "/", None),
         Place("sign-in-wrong", "/", None, prepare=_wrong_password),
         Place("sign-in-link-used", "/sign-in/nonsense", None, 410),
+        Place("help", "/help", None),
         Place("no-such-page", "/no-such-page", None, 404),
     ]
 

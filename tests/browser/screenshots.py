@@ -27,6 +27,10 @@ from tests.support.waiting import wait_until
 
 FOLDER = Path("var/screenshots")
 WIDTHS = (1280, 360)
+PICTURES = {"share-dialog-copied": "share", "invitee-choose": "choose", "links": "links"}
+"""The pages that the README shows, with the names of their pictures."""
+
+_OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -58,6 +62,8 @@ def main() -> None:
                     page.screenshot(
                         path=folder / f"{place.name}-{width}-{scheme}.png", full_page=True
                     )
+                    if (width, scheme) == (1280, "light") and place.name in PICTURES:
+                        page.screenshot(path=_OF_README / f"{PICTURES[place.name]}.png")
                     context.close()
             click.echo(place.name)
         for name, html in _mails(site).items():

@@ -27,6 +27,7 @@ RULES = {
     "health": EVERYBODY,
     "metrics": EVERYBODY,  # but only at this machine, or with a token of its own
     "api-docs": EVERYBODY,
+    "help_pages": EVERYBODY,
     "home": EVERYBODY,
     "sign_in": EVERYBODY,
     "sign_in.sign_out": SIGNED_IN,
