@@ -69,6 +69,7 @@ NEVER_OVER_HTTP = {
     "interface.runtime.postgres_binaries.EmbeddedPostgresError",
     "interface.runtime.supervisor.AddressInUse",
     # Told by commands, or in the log of the projector.
+    "application.backup.BackupUnusable",
     "interface.cli.audit.Unproved",
     "interface.cli.audit_context.CheckpointsNotWritten",
     "interface.cli.witness.WitnessUnusable",
