@@ -61,6 +61,7 @@ _redeeming = _in(
 _links = _in(
     "application/commands/links.py",
     "tests/application/commands/test_links.py",
+    "tests/application/commands/test_calendars.py",
     "tests/application/commands/test_races.py",
 )
 _repeating = _in(

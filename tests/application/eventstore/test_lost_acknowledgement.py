@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from itertools import repeat
@@ -14,11 +15,12 @@ from application.commands.redemption import RedemptionCommands
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
-from application.eventstore.recorder import EventRecorder, VersionConflict
+from application.eventstore.recorder import EventRecorder, Unconfirmed, VersionConflict
 from application.people.personal_data import commitment, find, without_empty
 from domain.booking import Booking
 from domain.errors import LinkRedeemed, Unavailable
 from interface.bootstrap import Services
+from tests.application.eventstore.turns import somebody_elses_turn
 from tests.support.database_proxy import Loss, Proxy
 from tests.support.desk import Desk
 from tests.support.examples import (
@@ -149,6 +151,21 @@ def test_an_outcome_that_stays_unknown_is_unavailable_and_not_a_refusal(
     with deadline(0.5), pytest.raises(Unavailable):
         recorder.insert_events([ours])
     assert [row[1] for row in log(conninfo)] == [ours.originator_id]
+
+
+def test_who_gets_no_turn_after_a_lost_reply_is_told_that_it_may_be_recorded(
+    recorder: EventRecorder, proxy: Proxy, conninfo: str
+) -> None:
+    with ExitStack() as stack:
+
+        def reply_is_lost_and_then_the_turn_is_held() -> Iterator[Loss]:
+            yield Loss.REPLY
+            stack.enter_context(somebody_elses_turn(conninfo))
+            yield Loss.NOTHING
+
+        proxy.lose(reply_is_lost_and_then_the_turn_is_held())
+        with deadline(0.8), pytest.raises(Unconfirmed):
+            recorder.insert_events([stored()])
 
 
 def test_requests_that_are_all_lost_are_unavailable_and_leave_nothing(
