@@ -337,8 +337,9 @@ def _identity_provider(settings: Settings, outgoing: Outgoing) -> "IdentityProvi
         from application.identity_provider import Client, IdentityProvider
     except ImportError as error:
         raise SettingsError(
-            "ADMITONE_OIDC_ISSUER needs packages that are not installed:"
-            " run `pip install 'admitone[oidc]'`, or `make run EXTRAS=oidc` in a checkout."
+            "ADMITONE_OIDC_ISSUER needs packages that are not installed: install the wheel with"
+            " its extra, `pipx install --force './admitone-VERSION-py3-none-any.whl[oidc]'`,"
+            " or `make run EXTRAS=oidc` in a checkout."
         ) from error
     claims = {"email", settings.oidc_role_claim.partition(".")[0]} - {""}
     return IdentityProvider(

@@ -32,7 +32,8 @@ def mcp(url: str, key: str | None, link: str | None, read_only: bool) -> None:
         from interface.agents import server
     except ImportError as error:
         raise click.ClickException(
-            "This needs packages that are not installed: run `pip install 'admitone[mcp]'`."
+            "This needs packages that are not installed: install the wheel with its extra,"
+            " `pipx install --force './admitone-VERSION-py3-none-any.whl[mcp]'`."
         ) from error
     from interface.agents.service_client import Refused, ServiceClient
 

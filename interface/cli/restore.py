@@ -52,8 +52,9 @@ def restore(file: Path) -> None:
     is_sound = _verify(settings)
     if due:
         click.echo(
-            f"{due} messages are due, and are sent once the service is started. To try a copy out,"
-            " start it without ADMITONE_SMTP_URL and without a way to the internet."
+            f"{due} {'message is' if due == 1 else 'messages are'} due, and sent once the service"
+            " is started. To try a copy out, start it without ADMITONE_SMTP_URL and without a way"
+            " to the internet."
         )
     if not is_sound:
         sys.exit(1)

@@ -256,7 +256,8 @@ def _evidence(services: Services) -> Iterator[Finding]:
             where = f"position {check.position}: " if check.position is not None else ""
             yield Finding(
                 f"The evidence is not as it was recorded: {where}{check.fault}.",
-                "See SECURITY.md, and run `admitone audit verify`.",
+                "Run `admitone audit verify`, which names the first position at fault. Keep the"
+                " checkpoints and a copy of the database.",
             )
     taken = access_log.checkpoints_taken(services.database)
     if not taken and services.settings.checkpoints is None:

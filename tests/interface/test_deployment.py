@@ -34,13 +34,18 @@ def pods() -> Iterator[Any]:
             yield template["spec"]
 
 
+def containers(pod: Any) -> list[Any]:
+    """The containers of a pod, first those that prepare it."""
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
 def started() -> Iterator[list[str]]:
     """The arguments of `admitone` in each file."""
     for unit in UNITS:
         (line,) = re.findall(r"^ExecStart=/opt/admitone/bin/admitone (.+)$", unit.read_text(), re.M)
         yield line.split()
     for pod in pods():
-        yield from (container["args"] for container in pod["containers"])
+        yield from (container["args"] for container in containers(pod))
     yield from (
         re.findall(r"\w+", found) for found in re.findall(r"^CMD \[(.+)\]", CONTAINERFILE, re.M)
     )
@@ -90,7 +95,7 @@ def test_no_pod_is_root_or_writes_outside_its_volumes() -> None:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["automountServiceAccountToken"] is False
         mounted = {volume["name"] for volume in pod["volumes"]}
-        for container in pod["containers"]:
+        for container in containers(pod):
             security = container["securityContext"]
             assert security["readOnlyRootFilesystem"] is True
             assert security["allowPrivilegeEscalation"] is False
