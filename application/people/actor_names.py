@@ -14,7 +14,7 @@ _QUERY = """
     SELECT kind || prefix, accounts.name, email, api_keys.name
     FROM api_keys JOIN accounts ON id = account_id
         CROSS JOIN (VALUES ('key:'), ('agent:')) AS kinds (kind)
-    WHERE prefix = ANY(%(keys)s)"""
+    WHERE prefix = ANY(%(keys)s) AND kind || prefix = ANY(%(actors)s)"""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,17 @@ def actor_names(
 
     Others, such as the invitee, are left out, and so is an id that nobody has.
     """
+    known = {actor for actor in actors if actor and "\0" not in actor}
     accounts, keys = set[UUID](), set[str]()
-    for actor in actors:
-        kind, _, name = (actor or "").partition(":")
-        if kind in ("key", "agent") and "\0" not in name:
+    for actor in known:
+        kind, _, name = actor.partition(":")
+        if kind in ("key", "agent"):
             keys.add(name)
         elif kind == "account" and (account_id := _uuid(name)):
             accounts.add(account_id)
-    rows = conn.execute(_QUERY, {"accounts": list(accounts), "keys": list(keys)})
+    rows = conn.execute(
+        _QUERY, {"accounts": list(accounts), "keys": list(keys), "actors": list(known)}
+    )
     return {row.pop("actor"): ActorName(**row) for row in rows}
 
 

@@ -109,8 +109,8 @@ def test_people_sign_in_at_the_provider_prove_there_who_they_are_and_connect_acc
     page.get_by_role("button", name="Disconnect").click()
     page.get_by_role("button", name="Connect with Example ID").click()
     sign_in_there(page)  # a page in between has led on by itself
-    expect(page.get_by_text("Connected. You can sign in with it.")).to_be_visible()
+    expect(page.locator("p[role=status]")).to_have_text("Connected. You can sign in with it.")
 
     page.get_by_role("button", name="Sign out").first.click()
-    expect(page.get_by_text("You may still be signed in at Example ID.")).to_be_visible()
+    expect(page.locator("p[role=status]")).to_have_text("You may still be signed in at Example ID.")
     must_be_accessible(page)

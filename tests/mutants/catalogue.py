@@ -519,8 +519,8 @@ MUTANTS = (
     ),
     _signer(
         "checkpoints of the security log pass for those of the log of events",
-        "return CheckpointSigner(self.name + _SECURITY_LOG, self._seed)",
-        "return CheckpointSigner(self.name, self._seed)",
+        "return CheckpointSigner(self.name + _SECURITY_LOG, self._seed, earlier)",
+        "return CheckpointSigner(self.name, self._seed, earlier)",
     ),
     _signing(
         "a tree is signed that does not lead to the last checkpoint",

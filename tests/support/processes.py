@@ -48,8 +48,12 @@ class Process(NamedTuple):
         return found
 
     def memory(self) -> int:
-        """Returns the bytes in use, with its share of shared memory (PSS)."""
-        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+        """Returns the bytes in use, with its share of shared memory (PSS); 0 once it has ended."""
+        try:
+            rolled_up = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        for line in rolled_up.splitlines():
             name, _, value = line.partition(":")
             if name == "Pss":
                 return int(value.split()[0]) * 1024
