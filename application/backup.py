@@ -7,6 +7,7 @@ Tables are read back as they were written, under the schema steps of their time,
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -35,6 +36,8 @@ LEFT_OUT = {
 }
 """The tables that are not kept, and why. Every other table is, whoever adds it."""
 _VIEW = re.compile(r"[a-z_]+_v[0-9]+(_[a-z_]+)?")
+DAMAGED = (BadZipFile, EOFError, zlib.error)
+"""What reading a damaged ZIP file raises."""
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 _TABLES_FOLDER = "tables/"
 
@@ -94,7 +97,7 @@ class Manifest:
                 name: Follower(**follower) for name, follower in values["followers"].items()
             }
             return cls(**values)
-        except (KeyError, TypeError, ValueError, AttributeError, BadZipFile) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, *DAMAGED) as error:
             raise BackupUnusable("It is no backup of Admit One.") from error
 
 
@@ -104,9 +107,8 @@ def write(conn: Connection[DictRow], archive: ZipFile, version: str) -> Manifest
     `conn` must not be in a transaction, and must have the right to read every table. The caller
     adds the manifest last. Raises `BackupUnusable` if the database has no tables of ours.
     """
-    conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    conn.read_only = True
     with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if conn.execute("SELECT to_regclass('public.schema_steps') AS found").fetchone() == {
             "found": None
         }:
@@ -216,7 +218,7 @@ def _read_table(conn: Connection[DictRow], archive: ZipFile, name: str, table: T
         with archive.open(_TABLES_FOLDER + name) as member, cursor.copy(copy) as rows:
             while block := member.read(1 << 20):
                 rows.write(block)
-    except (KeyError, BadZipFile, EOFError, *_REFUSED) as error:
+    except (KeyError, *DAMAGED, *_REFUSED) as error:
         raise BackupUnusable(f"It is damaged: {name} can't be read.") from error
     if cursor.rowcount != table.rows:
         raise BackupUnusable(

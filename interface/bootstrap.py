@@ -28,7 +28,7 @@ from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.eventstore.write_probe import WriteProbe
-from application.key_fingerprints import KnownKey
+from application.key_fingerprints import KeyKind, KnownKey
 from application.link_requests import LinkRequests
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
@@ -199,10 +199,18 @@ def apply_schema(conninfo: str) -> list[str]:
         return steps
 
 
-def restore_tables(conninfo: str, archive: ZipFile, manifest: Manifest) -> None:
+def restore_tables(
+    conninfo: str,
+    archive: ZipFile,
+    manifest: Manifest,
+    settings: Settings,
+    *,
+    accept_lost_keys: bool = False,
+) -> None:
     """Creates the tables of a backup, fills and upgrades them, in one transaction.
 
-    Views are empty then. Raises `BackupUnusable`.
+    Views are empty then. Roles have their rights, if the settings name any. Raises
+    `BackupUnusable`, and `KeyMissing` for a key that is not in place, unless such are accepted.
     """
     with _connection(conninfo) as conn:
         if unknown := sorted(set(manifest.steps) - set(schema.all_steps())):
@@ -220,13 +228,24 @@ def restore_tables(conninfo: str, archive: ZipFile, manifest: Manifest) -> None:
         schema.apply(conn)
         create_views(conn)
         backup.resume(conn, manifest, [reaction.name for reaction in REACTIONS])
+        lost = key_fingerprints.missing(conn, key_store.existing_keys(settings))
+        if accept_lost_keys:
+            for key in lost:
+                key_fingerprints.drop(conn, key.fingerprint)
+        else:
+            key_store.refuse_without(settings, lost)
+        if settings.owner_database_url is not None:
+            schema.apply_roles(conn)
 
 
-def require_keys(conninfo: str, settings: Settings) -> None:
-    """Raises `KeyMissing` if a key that the service has used is missing."""
+def require_keys(conninfo: str, settings: Settings, *kinds: KeyKind) -> None:
+    """Raises `KeyMissing` if a key of these kinds that the service has used is missing.
+
+    Without kinds, it is about all.
+    """
     with _connection(conninfo) as conn:
         lost = key_fingerprints.missing(conn, key_store.existing_keys(settings))
-    key_store.refuse_without(settings, lost)
+    key_store.refuse_without(settings, [key for key in lost if not kinds or key.kind in kinds])
 
 
 def record_keys(conninfo: str, settings: Settings) -> None:

@@ -116,8 +116,8 @@ def rotate(settings: Settings, kind: KeyKind) -> str:
     return fingerprint(key)
 
 
-def remove(settings: Settings, dropped: str) -> None:
-    """Removes the key with this fingerprint from its file, if it is there.
+def remove(settings: Settings, dropped: str) -> bool:
+    """Removes the key with this fingerprint from its file. Returns False if it is not there.
 
     Raises `KeyInUse` for the newest of a kind, `KeysAreSettings` and `SettingsError`.
     """
@@ -130,6 +130,8 @@ def remove(settings: Settings, dropped: str) -> None:
         if _configured(settings, kind):
             raise KeysAreSettings(f"The key is in {_SETTINGS[kind]}: take it out there first.")
         _write(settings, kind, left)
+        return True
+    return False
 
 
 def _configured(settings: Settings, kind: KeyKind) -> tuple[str, ...]:

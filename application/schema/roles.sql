@@ -114,6 +114,7 @@ BEGIN
 
     -- The service records its keys, and only the owner forgets one.
     GRANT SELECT, INSERT (kind, fingerprint) ON public.service_keys TO admitone_service;
+    GRANT SELECT ON public.service_keys TO admitone_projector;
 
     -- Whoever is asked whether people can book finds out whether writes get through.
     GRANT SELECT, INSERT, UPDATE ON public.write_probes TO admitone_service;

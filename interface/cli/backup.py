@@ -1,5 +1,6 @@
 """`admitone backup`: writes everything that has to be kept into one file."""
 
+import signal
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
@@ -33,6 +34,7 @@ def backup(file: Path, without_keys: bool) -> None:
     from interface.version import version
 
     settings = context.settings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which leaves no half of a file behind
     to_standard_output = str(file) == "-"
     target: AbstractContextManager[BinaryIO] = (
         nullcontext(sys.stdout.buffer) if to_standard_output else create_private(file)
@@ -41,11 +43,6 @@ def backup(file: Path, without_keys: bool) -> None:
         command_database.unchanged(settings) as conninfo,
         closing(connect(conninfo, application_name="admitone backup")) as conn,
     ):
-        if not bootstrap.missing_tables(conn):
-            with security_log.acting(context.origin):
-                security_log.record(
-                    conn, security_log.BACKED_UP, details={"keys": "no" if without_keys else "yes"}
-                )
         try:
             if not to_standard_output and file.exists():
                 raise FileExistsError
@@ -63,6 +60,10 @@ def backup(file: Path, without_keys: bool) -> None:
             raise click.ClickException(f"{file} exists already.") from None
         except OSError as error:
             raise click.ClickException(f"{file} can't be written: {error.strerror}.") from error
+        if not bootstrap.missing_tables(conn):
+            with security_log.acting(context.origin):
+                details = {"keys": "left out" if without_keys else "included"}
+                security_log.record(conn, security_log.BACKED_UP, details=details)
     events = manifest.tables["stored_events"].rows
     keys = "without the keys" if without_keys else "with the keys"
     click.echo(

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import click
 
@@ -18,23 +18,28 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def restore(file: Path) -> None:
+@click.option(
+    "--accept-lost-keys",
+    is_flag=True,
+    help="Go on without keys that the backup lacks too: what they signed no longer works.",
+)
+def restore(file: Path, accept_lost_keys: bool) -> None:
     """Bring a backup back into an empty place.
 
     That is the database and the data folder that the settings name. Rebuilds the views, erases
-    again whoever was forgotten, and verifies the log. A damaged file, and a place that is not
-    empty, are refused, and nothing is changed. Exit status 1: refused, or the restored log is not
-    as it was signed.
+    again whoever was forgotten, and verifies the log. A damaged file, a place that is not empty,
+    and keys that are in neither are refused, and nothing is changed. Exit status 1: refused, or the
+    restored log is not as it was signed.
     """
-    from application.backup import BackupUnusable, Manifest
+    from application.backup import DAMAGED, BackupUnusable, Manifest
     from application.people.security_log import RESTORED
 
     settings = context.settings()
     try:
         with ZipFile(file) as archive:
             manifest = Manifest.read(archive)
-            _bring_back(archive, manifest, settings)
-    except (BackupUnusable, BadZipFile) as error:
+            _bring_back(archive, manifest, settings, accept_lost_keys=accept_lost_keys)
+    except (BackupUnusable, *DAMAGED) as error:
         why = str(error) if isinstance(error, BackupUnusable) else "It is no whole ZIP file."
         raise click.ClickException(f"{file} can't be restored. {why}") from error
     events = manifest.tables["stored_events"].rows
@@ -60,16 +65,20 @@ def restore(file: Path) -> None:
         sys.exit(1)
 
 
-def _bring_back(archive: ZipFile, manifest: "Manifest", settings: "Settings") -> None:
+def _bring_back(
+    archive: ZipFile, manifest: "Manifest", settings: "Settings", *, accept_lost_keys: bool
+) -> None:
     """Writes the files, then the tables. If the tables can't be restored, no file is left."""
     from interface import backup_files, bootstrap
     from interface.runtime import command_database
 
     missing = backup_files.plan(archive, settings)
     with command_database.to_be_filled(settings) as conninfo:
+        backup_files.write_planned(missing, settings)
         try:
-            backup_files.write_planned(missing, settings)
-            bootstrap.restore_tables(conninfo, archive, manifest)
+            bootstrap.restore_tables(
+                conninfo, archive, manifest, settings, accept_lost_keys=accept_lost_keys
+            )
         except BaseException:
             for path in missing:
                 path.unlink(missing_ok=True)

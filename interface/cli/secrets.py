@@ -70,9 +70,9 @@ def drop(fingerprint: str) -> None:
     from interface.runtime import command_database
 
     settings = context.settings()
-    key_store.remove(settings, fingerprint)
     with command_database.database(settings, DatabaseRole.OWNER) as conninfo:
-        is_known = drop_key(conninfo, fingerprint)
-    if not is_known:
-        raise click.ClickException("The service has not used a key with this fingerprint.")
+        was_stored = key_store.remove(settings, fingerprint)
+        was_used = drop_key(conninfo, fingerprint)
+    if not (was_stored or was_used):
+        raise click.ClickException("There is no key with this fingerprint.")
     click.echo(f"Dropped {fingerprint}. Restart the service.")

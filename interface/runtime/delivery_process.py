@@ -8,7 +8,8 @@ from threading import Event
 
 from application.deliveries.deliveries import CLAIM
 from application.deliveries.sender import Channel, Sender
-from interface.bootstrap import build
+from application.key_fingerprints import KeyKind
+from interface.bootstrap import build, require_keys
 from interface.database_roles import DatabaseRole
 from interface.mail.channel import MailChannel
 from interface.observability import logs
@@ -34,6 +35,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     end_with_parent()
     stop = stop_on_signals()
     with command_database.database(settings, DatabaseRole.SERVICE) as conninfo:
+        require_keys(conninfo, settings, KeyKind.SECRET)
         services = build(settings, conninfo)
         channels: list[Channel] = [MailChannel(services)]
         silences: Silences = {}

@@ -14,10 +14,18 @@ from psycopg.rows import DictRow
 
 from application import schema
 from application.eventstore.connection import connect
+from application.key_fingerprints import KeyKind
 from application.people import access_log, security_log
 from domain.errors import AdmitOneError
 from interface import key_store
-from interface.bootstrap import POOL_SIZE, Services, build, missing_tables, refuse_old_server
+from interface.bootstrap import (
+    POOL_SIZE,
+    Services,
+    build,
+    missing_tables,
+    refuse_old_server,
+    require_keys,
+)
 from interface.runtime import command_database
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings, SettingsError, unused_settings
@@ -137,6 +145,13 @@ def _database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findi
                     "Run `admitone schema apply`, or start the service if the database is its own.",
                 )
                 return
+            if not key_store.existing_keys(settings)[KeyKind.SECRET]:  # they would be made now
+                yield Finding(
+                    f"There are no secret keys in {settings.data}: the service was never started.",
+                    "Start it, or restore a backup.",
+                )
+                return
+            require_keys(conninfo, settings)
             services = build(settings, conninfo)
             try:
                 yield from _service(services, now())

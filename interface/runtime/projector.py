@@ -1,8 +1,9 @@
 """The projector process: keeps views and reactions current, and rebuilds, signs and patrols."""
 
 from application.eventstore.mapper import JSONMapper
+from application.key_fingerprints import KeyKind
 from interface import key_store
-from interface.bootstrap import utc_now
+from interface.bootstrap import require_keys, utc_now
 from interface.database_roles import DatabaseRole
 from interface.observability import logs
 from interface.runtime import command_database, rebuild_launcher
@@ -24,6 +25,7 @@ def run(settings: Settings) -> None:
     end_with_parent()
     stop = stop_on_signals()
     with command_database.database(settings, DatabaseRole.PROJECTOR) as conninfo:
+        require_keys(conninfo, settings, KeyKind.AUDIT)
         runner = Runner(conninfo, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
         store = key_store.checkpoint_store(settings)

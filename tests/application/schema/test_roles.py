@@ -106,6 +106,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "evidence_checks": "SELECT INSERT UPDATE",
         "personal_data_commitments": "SELECT",
         "security_log": "SELECT",
+        "service_keys": "SELECT",
     },
     AUDITOR: dict.fromkeys(
         [

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from application import backup, schema
+from application import backup, key_fingerprints, schema
 from application.calendar_feeds import FeedDetail
 from application.eventstore.connection import connect
+from application.key_fingerprints import KeyKind
 from application.people import security_log
 from interface import backup_files, key_store
 from interface.bootstrap import Services, build, restore_tables
@@ -142,8 +143,8 @@ def test_everything_comes_back_and_nobody_is_told_again(
     try:
         entries = services.security_log.newest(limit=999)
         before = original.security_log.newest(limit=999)
+        assert before.pop(0).kind == security_log.BACKED_UP  # once the backup was made
         assert entries[-len(before) :] == before
-        assert before[0].kind == security_log.BACKED_UP
         assert security_log.RESTORED in {entry.kind for entry in entries[: -len(before)]}
         # New events follow the last position.
         head = services.event_store.head()
@@ -153,18 +154,39 @@ def test_everything_comes_back_and_nobody_is_told_again(
         services.close()
 
 
-def written(conninfo: str, file: Path, **manifest: Any) -> Path:
+def written(conninfo: str, file: Path, *, compression: int = ZIP_STORED, **manifest: Any) -> Path:
     """A backup of the tables alone, whose manifest says some things wrongly."""
-    with connect(conninfo, application_name="test") as conn, ZipFile(file, "w") as archive:
+    with (
+        connect(conninfo, application_name="test") as conn,
+        ZipFile(file, "w", compression) as archive,
+    ):
         text = backup.write(conn, archive, "1").to_json()
         archive.writestr(backup.MANIFEST, json.dumps(json.loads(text) | manifest))
     return file
 
 
-def restored(conninfo: str, file: Path) -> None:
-    """Restores the tables alone."""
+def restored(conninfo: str, file: Path, *, accept_lost_keys: bool = False) -> None:
+    """Restores the tables alone, where there are no keys."""
+    settings = Settings(data=file.parent / "nothing")
     with ZipFile(file) as archive:
-        restore_tables(conninfo, archive, backup.Manifest.read(archive))
+        manifest = backup.Manifest.read(archive)
+        restore_tables(conninfo, archive, manifest, settings, accept_lost_keys=accept_lost_keys)
+
+
+def test_without_a_key_that_was_in_use_nothing_is_restored_unless_its_loss_is_accepted(
+    conninfo: str, empty_database: str, tmp_path: Path
+) -> None:
+    with connect(conninfo, application_name="test") as conn:
+        key_fingerprints.record(conn, {KeyKind.SECRET: [SECRET]})
+    file = written(conninfo, tmp_path / "admitone.backup")
+
+    with pytest.raises(key_store.KeyMissing, match="is not in"):
+        restored(empty_database, file)
+    assert tables_of(empty_database) == set()
+    restored(empty_database, file, accept_lost_keys=True)
+
+    with connect(empty_database, application_name="test") as conn:
+        assert key_fingerprints.known(conn) == []
 
 
 def test_a_backup_of_an_earlier_version_is_upgraded(
@@ -226,14 +248,20 @@ def test_a_damaged_file_is_refused_and_leaves_nothing(
 ) -> None:
     whole = written(conninfo, tmp_path / "admitone.backup").read_bytes()
     half, flipped = tmp_path / "half.backup", tmp_path / "flipped.backup"
+    packed = written(conninfo, tmp_path / "packed.backup", compression=ZIP_DEFLATED)
     half.write_bytes(whole[: len(whole) // 2])
     middle = whole.index(b"calendar.created")
     flipped.write_bytes(whole[:middle] + b"X" + whole[middle + 1 :])
+    with ZipFile(packed) as archive:
+        begins = archive.getinfo("tables/stored_events").header_offset + 60
+    content = packed.read_bytes()
+    packed.write_bytes(content[:begins] + bytes(40) + content[begins + 40 :])
 
     with pytest.raises(BadZipFile):
         restored(empty_database, half)
-    with pytest.raises(backup.BackupUnusable, match="stored_events can't be read"):
-        restored(empty_database, flipped)
+    for damaged in (flipped, packed):
+        with pytest.raises(backup.BackupUnusable, match="stored_events can't be read"):
+            restored(empty_database, damaged)
 
     assert tables_of(empty_database) == set()
 
