@@ -1,5 +1,7 @@
 """A program that uses the generated client: from a new calendar to a cancelled booking."""
 
+from uuid import uuid4
+
 from generated_client import Client, Refused
 
 
@@ -15,7 +17,9 @@ def walk(owner: Client, invitee: Client) -> list[str]:
         }
     ).body
     link = owner.links_issue(
-        calendar["id"], {"recipient": "Ada", "reference": "contact-1"}, idempotency_key="walk"
+        calendar["id"],
+        {"recipient": "Ada", "reference": "contact-1"},
+        idempotency_key=str(uuid4()),
     ).body
     seen.append(f"link {link['status']}")
 
@@ -25,7 +29,7 @@ def walk(owner: Client, invitee: Client) -> list[str]:
     booked = invitee.booking_links_redeem_link(
         token,
         {"start": first["start"], "invitee": {"name": "Ada", "email": "ada@example.org"}},
-        idempotency_key="walk",
+        idempotency_key=str(uuid4()),
     )
     try:
         invitee.booking_links_read(token)
