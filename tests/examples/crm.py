@@ -35,7 +35,6 @@ class Contact:
     """Somebody with a link of their own, and what they booked with it."""
 
     name: str
-    link: str = ""
     booking: str = "nothing booked"
     told_at: datetime | None = None
 
@@ -55,9 +54,9 @@ class Crm(ThreadingHTTPServer):
         if not sent_at.isdecimal() or abs(time.time() - int(sent_at)) > 300:
             return False
         signed = f"{message_id}.{sent_at}.".encode() + body
-        right = base64.b64encode(hmac.digest(self.secret, signed, hashlib.sha256)).decode()
+        right = b"v1," + base64.b64encode(hmac.digest(self.secret, signed, hashlib.sha256))
         # There are two while the secret is being rotated.
-        return any(hmac.compare_digest(f"v1,{right}", each) for each in signatures.split(" "))
+        return any(hmac.compare_digest(right, each) for each in signatures.encode().split(b" "))
 
     def note(self, message: dict[str, Any]) -> None:
         """Puts the booking beside the contact whose reference the link has."""
@@ -113,19 +112,17 @@ def main() -> None:
         events = ["booking.made", "booking.rescheduled", "booking.cancelled"]
         webhook = call("POST", "/webhooks", {"url": f"{crm.url}/hook", "events": events})
         crm.secret = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
-        for number, name in enumerate(names, 1):
-            reference = f"contact-{number}"
-            link = call(
-                "POST",
-                f"/calendars/{calendar}/links",
-                {"recipient": name, "reference": reference},
-            )
-            crm.contacts[reference] = Contact(name, link["url"])
-            print(name, link["url"])
-        print("CRM", crm.url, flush=True)
         try:
+            for number, name in enumerate(names, 1):
+                wanted = {"recipient": name, "reference": f"contact-{number}"}
+                link = call("POST", f"/calendars/{calendar}/links", wanted)
+                crm.contacts[wanted["reference"]] = Contact(name)
+                print(name, link["url"])
+            print("CRM", crm.url, flush=True)
             crm.serve_forever()
         except KeyboardInterrupt:
+            pass
+        finally:
             call("DELETE", f"/webhooks/{webhook['id']}")
 
 
