@@ -245,6 +245,7 @@ def admitone(
 def service(
     new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """`admitone serve` as it is run, on a database of its own."""
-    with running_service(tmp_path_factory.mktemp("service"), new_database()) as running:
+    """`admitone serve` as it is run, on a database of its own. It may call programs of tests."""
+    settings = {"ADMITONE_OUTGOING_NETWORKS": "127.0.0.1/32"}
+    with running_service(tmp_path_factory.mktemp("service"), new_database(), **settings) as running:
         yield running

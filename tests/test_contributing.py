@@ -28,7 +28,7 @@ def test_every_file_and_folder_that_contributors_are_sent_to_exists() -> None:
     folders = re.findall(r"`([\w.-]+/)`", CONTRIBUTING)
     files = re.findall(r"`([\w.-]+/[\w./-]+\.\w+)`", CONTRIBUTING)
     linked = [f".github/{name}" for name in re.findall(r"\]\(([\w.-]+)\)", CONTRIBUTING)]
-    in_tests = {"browser/", "faults/", "mutants/", "siege/", "benchmarks/"}
+    in_tests = {"browser/", "examples/", "faults/", "mutants/", "siege/", "benchmarks/"}
     named = {*folders, *files, *linked} - in_tests
     assert {"domain/", "tests/", "domain/errors.py", ".github/SECURITY.md"} <= named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

@@ -56,6 +56,19 @@ class Blueprint(flask_smorest.Blueprint):
         super().__init__(*args, **kwargs)
         self._prepare_doc_cbks.append(self._complete_document)
 
+    def route(self, rule: str, **options: Any) -> Callable[[V], V]:
+        """Serves a view, whose name is part of the one that generated clients give to the call."""
+        serve = super().route(rule, **options)
+
+        def decorate(view: V) -> V:
+            verb = view.__name__.removesuffix(
+                f"_{self.name}"
+            )  # calendars_list, not …_list_calendars
+            name = f"{self.name}_{verb}".replace("-", "_")
+            return cast("V", serve(note(view, names=[name])))
+
+        return decorate
+
     def arguments(
         self,
         schema: type[Schema],

@@ -121,7 +121,7 @@ class Api(flask_smorest.Api):
 def note(view: V, **lists: Iterable[Any]) -> V:
     """Adds to what the document will say of an endpoint.
 
-    The lists are `refusals`, `headers`, `security` and `revalidated`.
+    The lists are `refusals`, `headers`, `security`, `revalidated` and `names`.
     """
     notes = deepcopy(getattr(view, "_apidoc", {}))
     for name, values in lists.items():
@@ -148,6 +148,7 @@ def reads_header(name: str, description: str, **more: Any) -> Callable[[V], V]:
 
 def complete(operation: dict[str, Any], notes: dict[str, Any], *, owner: bool) -> dict[str, Any]:
     """Returns an operation with its notes added. `owner` is that of `problems.problem_of`."""
+    operation["operationId"] = notes["names"][-1]
     if "headers" in notes:
         operation["parameters"] = [*operation.get("parameters", ()), *notes["headers"]]
     if "revalidated" in notes:
