@@ -16,9 +16,10 @@ INVITEE, OWNER = "ada@example.org", "walter@example.org"
 
 def choose_a_time(page: Page, place: int) -> str:
     """Moves to the time in that place of the last day shown, and returns its clock time."""
-    page.get_by_role("link", name=re.compile("available times?$")).last.click()
+    day = page.get_by_role("link", name=re.compile("available times?$")).last
+    day.click()
+    expect(day).to_have_attribute("aria-current", "date")
     time = page.locator(".times a").nth(place)
-    expect(page.locator("[aria-current=date]")).to_have_count(1)
     clock = time.inner_text().splitlines()[0]  # the next line is the host's time
     time.click()
     page.get_by_role("button", name="Move booking").click()
