@@ -23,8 +23,9 @@ PHRASES = (
 )
 READ = (
     *("interface/pages/templates/**/*.html", "interface/pages/**/*.py", "interface/cli/*.py"),
+    "interface/agents/*.py",
     *("interface/mail/**/*.py", "interface/help/*.md", "interface/api/*", "domain/errors.py"),
-    *("README.md", "*/README.md", ".github/*.md"),
+    *("README.md", "*/README.md", "interface/deployment/*.md", ".github/*.md"),
 )
 
 

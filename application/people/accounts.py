@@ -55,7 +55,7 @@ class AccountDisabled(AdmitOneError):
 
 
 class OnlyByProvider(AdmitOneError):
-    """People sign in here only by the sign-in service."""
+    """Here people sign in only through the sign-in service."""
 
 
 class LastAdmin(AdmitOneError):

@@ -59,7 +59,7 @@ class NoAccount(NotAdmitted):
 
 
 class NoVerifiedAddress(NotAdmitted):
-    """The sign-in service doesn't say that your e-mail address is yours."""
+    """The sign-in service hasn't confirmed that this e-mail address is yours."""
 
 
 class AddressTaken(NotAdmitted):
@@ -75,7 +75,7 @@ class AccountEnded(NotAdmitted):
 
 
 class AlreadyConnected(AdmitOneError):
-    """Another account is connected with that sign-in already, or this one with another sign-in."""
+    """That sign-in already belongs to another account, or this account already has another one."""
 
 
 class Attempt(NamedTuple):

@@ -1,7 +1,8 @@
 """Rate limits: how many attempts may fail, counted in PostgreSQL for all workers together.
 
-Only attempts that have just failed are counted, each for the address of its client, so an
-ordinary request neither reads nor writes anything here. Tokens and API keys are too long to be
+Attempts that have just failed are counted, each for the address of its client, so an ordinary
+request neither reads nor writes anything here. Requests for a new link are counted whether they
+succeed or not. Tokens and API keys are too long to be
 guessed and cheap to check: the right one is accepted whatever else its address failed at.
 A password is expensive to check, so the counts are read before it.
 """

@@ -103,7 +103,7 @@ def _free_times(service: ServiceClient, given: _FreeTimes) -> Any:
 
 class _IssueLink(Arguments):
     calendar_id: _Id
-    recipient: Annotated[str | None, Meta(description="Whom it is for. Only you see it.")] = None
+    recipient: Annotated[str | None, Meta(description="Who it is for. Only you see it.")] = None
     note: Annotated[str | None, Meta(description="Only you see it.")] = None
     reference: Annotated[str | None, Meta(description="An id of your own.")] = None
     expires_in_days: Annotated[int, Meta(ge=1, le=365)] | None = None
@@ -112,8 +112,8 @@ class _IssueLink(Arguments):
     occasion: Annotated[
         str | None,
         Meta(
-            description="What tells this link from one that was issued with the same arguments"
-            " before, if another one is really wanted."
+            description="Sets this link apart from an earlier one with the same arguments, if a"
+            " second one is really wanted."
         ),
     ] = None
 
@@ -164,7 +164,7 @@ class _RevokeLink(Arguments):
 
 
 def _revoke_link(service: ServiceClient, given: _RevokeLink) -> Any:
-    """Revoke a link, for ever: nobody can book with it any more. Ask the user first."""
+    """Revoke a link permanently: nobody can book with it any more. Ask the user first."""
     path = f"/links/{part(given.link_id)}/revoke"
     return service.send("POST", path, body={"reason": given.reason}).value
 
@@ -210,7 +210,7 @@ class _TimesOfLink(OfLink):
 
 
 def _times_of_link(service: ServiceClient, given: _TimesOfLink) -> Any:
-    """List the times that can be booked with a link, in UTC: by default those of 14 days."""
+    """List the times that a link offers, in UTC: by default those of 14 days."""
     path = f"/booking-links/{_token_of(given)}/slots"
     return _times(service, path, given.first_day, given.last_day, given.time_zone)
 
@@ -261,7 +261,7 @@ class _CancelBooking(OfBooking):
 
 
 def _cancel_booking(service: ServiceClient, given: _CancelBooking) -> Any:
-    """Cancel a booking, for ever; its link stays used. Ask the user first."""
+    """Cancel a booking permanently; its link stays used. Ask the user first."""
     path = f"/manage/{_managed(given)}/cancel"
     return service.send("POST", path, body={"reason": given.reason}).value
 

@@ -46,7 +46,7 @@ def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
 @click.option(
     "--break-glass",
     is_flag=True,
-    help="Works even where people sign in by the sign-in service only.",
+    help="Works even where people sign in only at the identity provider.",
 )
 def sign_in_link(email: str, break_glass: bool) -> None:
     """Print a new one-time sign-in link. Earlier ones stop working."""
@@ -59,7 +59,7 @@ def sign_in_link(email: str, break_glass: bool) -> None:
 @click.argument("email")
 @click.argument("subject")
 def connect(email: str, subject: str) -> None:
-    """Connect an account with SUBJECT, as the sign-in service names the person in `sub`."""
+    """Connect an account with SUBJECT, as the identity provider names the person in `sub`."""
     with context.services() as services:
         account, issuer = services.accounts.by_email(email), _issuer(services)
         services.identities.connect(account, issuer=issuer, subject=subject, now=services.now())
@@ -69,7 +69,7 @@ def connect(email: str, subject: str) -> None:
 @accounts.command()
 @click.argument("email")
 def disconnect(email: str) -> None:
-    """Let nobody sign in to an account by the sign-in service any more. Sessions go on."""
+    """Stop an account from signing in at the identity provider. Open sessions continue."""
     with context.services() as services:
         account, issuer = services.accounts.by_email(email), _issuer(services)
         services.identities.disconnect(account, issuer=issuer)

@@ -13,7 +13,7 @@ import click
 @click.option(
     "--key",
     envvar="ADMITONE_MCP_KEY",
-    help="An API key: its permissions decide which tools there are. Better as ADMITONE_MCP_KEY.",
+    help="An API key: its scopes decide which tools there are. Better as ADMITONE_MCP_KEY.",
 )
 @click.option(
     "--link",

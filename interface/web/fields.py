@@ -148,7 +148,7 @@ class LocalTime(fields.Field[time]):
     ) -> time:
         if isinstance(value, str) and _TIME.fullmatch(value):
             return time(int(value[:2]), int(value[3:5]))
-        raise ValidationError(Sentence("Must be a time such as 09:30."))
+        raise ValidationError(Sentence("Enter a time such as 09:30."))
 
 
 class InstantOrDay(Instant):

@@ -162,7 +162,7 @@ def test_only_some_times_are_picked_in_the_dialog_with_what_was_typed_kept(
     share(page, "Some times")
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Recipient").fill("Ada")
-    dialog.get_by_text("Offer only some times, and more").click()
+    dialog.get_by_text("Limit the times, and more options").click()
     dialog.get_by_role("checkbox").first.check()
     expect(dialog.get_by_label("Recipient")).to_have_value("Ada")
     dialog.get_by_role("button", name="Copy").click()

@@ -97,7 +97,7 @@ def _slot(day: date, begins: time, ends: time) -> Slot:
     else:
         end = datetime.combine(day, ends.replace(fold=1), zone).astimezone(UTC)
     if end <= start:
-        raise Invalid({"ends": [Sentence("Must be after the start.")]})
+        raise Invalid({"ends": [Sentence("Choose an end after the start.")]})
     return Slot(start, end)
 
 

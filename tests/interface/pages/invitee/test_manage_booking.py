@@ -70,7 +70,7 @@ def test_what_can_be_changed_is_said_with_its_end(managing: Managing) -> None:
     assert "You can cancel until Nov 24, 2026, 7:00" in seen
     assert "555" not in seen
     german = managing.words(language="de")
-    assert "Sie können diese Buchung noch 2 Mal verlegen, bis 24.11.2026, 08:00" in german
+    assert "Sie können diese Buchung noch 2 Mal verschieben, bis 24.11.2026, 08:00" in german
 
 
 def test_a_booking_is_moved_by_choosing_day_and_time_and_confirming(managing: Managing) -> None:

@@ -64,7 +64,7 @@ def test_only_the_chosen_calendar_is_blocked(
     ("do", "sentence"),
     [
         ("block", "so there is nothing to block"),
-        ("open", "Your weekly hours are open then already"),
+        ("open", "Your weekly hours are already open then"),
     ],
 )
 def test_time_that_stays_as_it_is_is_reported(
@@ -81,9 +81,9 @@ def test_a_form_with_faults_is_shown_again_with_what_was_typed(
     answer = person.post(BLOCK, LUNCH | {"on": "soon", "begins": "", "ends": "25:00"})
     assert answer.status_code == 422
     assert error_at(answer, "on").startswith("Must be a date")
-    assert error_at(answer, "ends") == "Must be a time such as 09:30."
+    assert error_at(answer, "ends") == "Enter a time such as 09:30."
     backwards = person.post(BLOCK, LUNCH | {"ends": "12:00"})
-    assert error_at(backwards, "ends") == "Must be after the start."
+    assert error_at(backwards, "ends") == "Choose an end after the start."
     assert 'value="12:00"' in backwards.get_data(as_text=True)
     assert overrides(services, calendar) == {}
 

@@ -267,7 +267,7 @@ def test_the_week_shows_open_hours_buffers_and_time_taken_elsewhere(
     assert pieces_of(person, day, "busy") == []
     words = cell_of(person, "/bookings?view=week", day)
     assert "Open 13:00–19:30" in words
-    assert "Kept free 09:30–09:45" in words
+    assert "Buffer 09:30–09:45" in words
     of_other = f"&calendar_id={other}"
     assert pieces_of(person, day, "open", of_other) == ["16:00–19:30"]
     assert pieces_of(person, day, "appointment", of_other) == []

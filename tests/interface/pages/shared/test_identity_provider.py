@@ -291,7 +291,7 @@ def test_nobody_gets_an_account_by_getting_its_address(
     assert "Sign in to your account as before, and connect it on the page Access." in text(answer)
     provider.know("eve", email="eve@example.org", email_verified=False)
     unverified = come_back(browser, provider, "eve")
-    assert "doesn't say that your e-mail address is yours" in text(unverified)
+    assert "hasn't confirmed that this e-mail address is yours" in text(unverified)
     provider.know("mallory", email="mallory@evil.example", email_verified=True)
     assert "You have no account here yet." in text(come_back(browser, provider, "mallory"))
     assert [account.id for account in services.accounts.all()] == [ada.id]
@@ -379,7 +379,7 @@ def test_who_is_signed_in_connects_the_account_and_disconnects_it(
     assert services.accounts.by_email(ADA).id != person.account.id
     # Now Ada is connected with an account of her own.
     answer = connect(person, provider, "ada")
-    assert (answer.status_code, "is connected with that sign-in already" in text(answer)) == (
+    assert (answer.status_code, "sign-in already belongs to another account" in text(answer)) == (
         409,
         True,
     )
@@ -483,7 +483,10 @@ def test_where_people_sign_in_by_the_provider_only_nothing_else_opens_an_account
     assert 'type="password"' not in page
     assert "passkey" not in page
     password = browser.post("/", data={"email": ADA, "password": "correct horse battery"})
-    assert (password.status_code, "only by the sign-in service" in text(password)) == (403, True)
+    assert (password.status_code, "only through the sign-in service" in text(password)) == (
+        403,
+        True,
+    )
     assert browser.post(f"/sign-in/{link}").status_code == 410
     assert browser.post("/sign-in/passkey/options").status_code == 422
     with pytest.raises(OnlyByProvider):
