@@ -1,8 +1,8 @@
 """How many links an assistant may issue in a day with its key: a bound for what it is talked into.
 
-Whoever asks takes their share first, in a transaction of its own, and gives it back if nothing was
-issued. So requests at the same moment exceed no limit, and a crash in between costs the assistant,
-not the owner.
+Whoever asks takes their share first, in a transaction of its own, and gives it back if that was
+refused. So requests at the same moment exceed no limit, and what may have been issued counts, after
+a crash too: that costs the assistant, not the owner.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from application.eventstore.database import Database
 from application.people.recent_callers import Caller
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, IdempotencyMismatch, Unavailable
 
 DAY = timedelta(days=1)
 
@@ -36,16 +36,18 @@ class AgentLimits:
     ) -> Iterator[None]:
         """Counts the links that the block issues. Raises `AgentLimitReached` instead of too many.
 
-        The same `request` of the same key counts once.
+        The same `request` of the same key, for as many links, counts once.
         """
         if caller.links_a_day is None:
             yield
             return
-        taken = request or secrets.token_urlsafe(16)
+        taken = f"{links} {request or secrets.token_urlsafe(16)}"
         is_new = self._take(caller, links, taken, now)
         try:
             yield
-        except BaseException:
+        except (Unavailable, IdempotencyMismatch):
+            raise  # links may have been issued all the same, by this request or its like
+        except AdmitOneError:
             if is_new:
                 self._give_back(caller, taken)
             raise

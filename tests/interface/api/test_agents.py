@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from application.people.agent_limits import DAY
+from application.eventstore.recorder import Unconfirmed
+from application.people.agent_limits import DAY, AgentLimitReached
+from domain.errors import AdmitOneError, IdempotencyMismatch, LinkNotFound
 from interface.bootstrap import Services
 from tests.support.clock import Clock
 from tests.support.examples import NOW
@@ -64,3 +66,28 @@ def test_an_assistant_issues_no_more_links_a_day_than_its_key_allows(
     assert owner.post(path).status_code == 201
     clock.time += DAY
     assert assistant.post(path).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("error", "left"), [(LinkNotFound, 2), (IdempotencyMismatch, 1), (Unconfirmed, 1)]
+)
+def test_requests_with_one_key_at_the_same_moment_exceed_no_limit(
+    assistant: Owner, services: Services, error: type[AdmitOneError], left: int
+) -> None:
+    limits, caller = services.agent_limits, services.accounts.caller(assistant.key, now=NOW)
+    assert caller is not None
+
+    def ask(links: int, request: str, then: Callable[[], None] = lambda: None) -> None:
+        with limits.issuing(caller, links, request=request, now=NOW):
+            then()
+
+    def end_while_another_asks() -> None:
+        with pytest.raises(AgentLimitReached):
+            ask(2, "k-1")  # this one may be the one that wins
+        raise error
+
+    with pytest.raises(error):
+        ask(1, "k-1", end_while_another_asks)
+    ask(left, "k-2")
+    with pytest.raises(AgentLimitReached):
+        ask(1, "k-3")
