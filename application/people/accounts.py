@@ -405,7 +405,8 @@ class Accounts:
                     ]
                 }
             )
-        prefix, secret = _new_secret(seed, account, name, wanted)
+        request = (account.id, name, lifetime, is_agent, links_a_day, *wanted)
+        prefix, secret = _new_secret(seed, request)
         key = f"{_KEY_START}_{prefix}_{secret}"
         with self._database.connection() as conn, conn.transaction():
             if seed is not None and _was_created(conn, account, prefix, secret):
@@ -537,16 +538,13 @@ def hash_of_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _new_secret(
-    seed: str | None, account: Account, name: str, scopes: Sequence[str]
-) -> tuple[str, str]:
-    """Returns the prefix and the secret of a new key: random, or derived from a `seed`."""
+def _new_secret(seed: str | None, request: Sequence[object]) -> tuple[str, str]:
+    """Returns the prefix and the secret of a new key, random or derived from a `seed`."""
     if seed is None:
         return secrets.token_hex(4), secrets.token_urlsafe(32)
     if len(seed) < SHORTEST_SEED:
         raise ValueError(f"a seed has at least {SHORTEST_SEED} characters")
-    request = "\0".join((seed, str(account.id), name, *scopes))
-    derived = hmac.digest(seed.encode(), request.encode(), "sha512")
+    derived = hmac.digest(seed.encode(), "\0".join(map(str, request)).encode(), "sha512")
     return derived[:4].hex(), urlsafe_b64encode(derived[4:36]).decode().rstrip("=")
 
 

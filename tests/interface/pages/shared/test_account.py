@@ -185,10 +185,13 @@ def test_a_form_for_a_key_that_is_sent_again_shows_the_same_key(
     caller = services.accounts.caller(key, now=NOW)
     assert caller is not None
     assert caller.scopes == {"links"}
+    limited = text(person.post("/account/keys", form | {"is_agent": "on", "links_a_day": "3"}))
+    assert key not in limited  # nor another key than the form asks for
+    assert len(services.accounts.api_keys()) == before + 2
     person.post(f"/account/keys/{key.split('_')[1]}/revoke")
     revoked = person.post("/account/keys", form)
     assert error_at(revoked, "key_name") == "This key was created before, and revoked since."
-    assert len(services.accounts.api_keys()) == before + 1
+    assert len(services.accounts.api_keys()) == before + 2
 
 
 def test_a_new_key_may_do_what_owners_do_unless_more_is_selected(
