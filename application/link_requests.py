@@ -34,7 +34,6 @@ _ASK = f"""
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (link_id) DO NOTHING"""  # noqa: S608
 _SELECT = f"SELECT {_COLUMNS} FROM link_requests"  # noqa: S608 - a constant
 _DELETE = "DELETE FROM link_requests WHERE owner_id = %s AND link_id = %s"
-_FORGET = "DELETE FROM link_requests WHERE link_id = ANY(%s::uuid[])"
 _SWEEP = f"""
     DELETE FROM link_requests WHERE link_id IN (
         SELECT link_id FROM link_requests WHERE asked_at < %s
@@ -122,11 +121,6 @@ class LinkRequests:
         """Ends a request without a new link. Does nothing the second time."""
         with self._database.connection() as conn:
             _end(conn, owner_id, link_id)
-
-    def forget(self, link_ids: Collection[UUID]) -> None:
-        """Deletes the requests for these links."""
-        with self._database.connection() as conn:
-            conn.execute(_FORGET, (list(link_ids),))
 
     def about(self, email: str) -> list[LinkRequest]:
         """Returns the requests with this e-mail address, whatever its case."""

@@ -18,6 +18,7 @@ from psycopg.rows import DictRow
 from application import calendar_feeds, link_requests
 from application.busy_calendars import busy_calendars
 from application.deliveries import outbox
+from application.eventstore.erasing import ERASING
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.link_requests import LinkRequests
 from application.people import security_log
@@ -50,9 +51,9 @@ _SAME_INVITEE = """
     )
     SELECT id FROM link UNION SELECT unnest(%(ids)s::uuid[])"""
 
-_ERASE = """
-    WITH attempts AS (DELETE FROM refused_attempts WHERE link_id = ANY(%(ids)s::uuid[]))
-    DELETE FROM personal_data WHERE originator_id = ANY(%(ids)s::uuid[])"""
+_ERASE = f"""
+    WITH forgotten AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id), {ERASING}
+    SELECT FROM forgotten_person"""  # noqa: S608 - a constant
 
 _FORGOTTEN = f"""
     SELECT notification_id, originator_id FROM stored_events
@@ -155,8 +156,6 @@ class ErasureCommands:
         aggregate_ids = self._same_invitee([booking.id])
         if booking.is_invitee_forgotten:
             self._erase(aggregate_ids)
-        # Before the event: once that is recorded, nobody may think that something is left.
-        self.link_requests.forget(aggregate_ids)
         before = booking.version
         booking.forget_invitee(actor=actor, now=now)
         written = self.event_store.write(booking, forgotten=aggregate_ids)
@@ -186,10 +185,9 @@ class ErasureCommands:
         ids = list(originator_ids)
 
         def erase(conn: Connection[DictRow]) -> int:
-            conn.execute("DELETE FROM link_requests WHERE link_id = ANY(%s::uuid[])", (ids,))
             for query in outbox.forgetting(ids):
                 query.execute(conn)
-            return conn.execute(_ERASE, {"ids": ids}).rowcount
+            return conn.execute(_ERASE.encode(), (ids,)).rowcount
 
         return self.event_store.database.run_idempotent(erase)
 

@@ -21,6 +21,7 @@ from eventsourcing.persistence import StoredEvent
 
 from application.eventstore import advisory_locks, wire_format
 from application.eventstore.database import PatientConnection
+from application.eventstore.erasing import ERASING
 from application.eventstore.statement import Statement
 from application.eventstore.wire_format import (
     BIGINTS,
@@ -208,11 +209,7 @@ def _statement(people: bool, forgotten: bool, read: bool) -> Statement:
     if forgotten:
         parts.append(f"""forgotten AS MATERIALIZED (
             SELECT id FROM turn, {rows_of(_FORGOTTEN, "id")} {unless_stale}
-        ), forgotten_person AS (
-            DELETE FROM personal_data WHERE originator_id = ANY (ARRAY(SELECT id FROM forgotten))
-        ), forgotten_attempt AS (
-            DELETE FROM refused_attempts WHERE link_id = ANY (ARRAY(SELECT id FROM forgotten))
-        )""")
+        ), {ERASING}""")
     result = "SELECT notification_id FROM event"
     if read:
         # The function is called in the list of columns, which is computed after the turn has

@@ -90,8 +90,9 @@ class EventRecorder(PostgresApplicationRecorder):
     ) -> Sequence[int]:
         """Records all events and the personal data behind them, or nothing; returns positions.
 
-        In the same transaction, deletes all personal data of the aggregates in `forgotten` and
-        the refused attempts with links among them. Each of these that can still change must
+        In the same transaction, deletes all personal data of the aggregates in `forgotten`, and
+        with links among them the refused attempts, the requests and the answers to mails. Each of
+        these that can still change must
         also receive an event here: the caller looked up what to delete before this append has
         its turn, and only a version conflict reveals rows that were added since.
 

@@ -70,13 +70,17 @@ def test_erasure_deletes_everything_typed_about_an_invitee_and_records_an_event(
 
 
 def test_rows_are_deleted_and_the_event_is_recorded_in_one_transaction(
-    desk: Desk, failing_commits: FailingCommits
+    desk: Desk, failing_commits: FailingCommits, olivia: Account
 ) -> None:
-    booking_id = booked(desk)
-    before = desk.log(), desk.personal_rows()
+    host = Desk(desk.services, olivia.id)
+    booking_id = booked(host)
+    requests = host.services.link_requests
+    link = host.link(host.booking(booking_id).link_id)
+    requests.ask(link, name="Ada", email=None, message=None, language="en", now=NOW)
+    before = host.log(), host.personal_rows(), requests.all(olivia.id)
     with failing_commits("stored_events"):
-        desk.forget(booking_id)
-    assert (desk.log(), desk.personal_rows()) == before
+        host.forget(booking_id)
+    assert (host.log(), host.personal_rows(), requests.all(olivia.id)) == before
 
 
 def test_personal_data_of_other_invitees_remains(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """The mail with a new link, to the person who asked for it."""
 
 from application.commands.new_link import NewLink
+from application.link_requests import NEW_LINK
 from application.people.personal_data import Prefill
 from domain.link import SingleUseLink
 from interface.bootstrap import Services
@@ -46,3 +47,16 @@ def test_a_link_that_has_ended_before_it_is_sent_is_not_sent(
     host_desk.revoke(link.id)
     assert send() == ["ended"]
     assert mail_server.mails == []
+
+
+def test_nothing_is_left_of_the_mail_once_the_invitee_is_forgotten(
+    services: Services, host_desk: Desk, send: Send, mail_server: MailServer
+) -> None:
+    mailed = answered(services, host_desk)
+    mail_server.refusals.append("550 No bob@example.org here")
+    assert send() == ["parked"]
+    host_desk.forget(host_desk.book(mailed.id))
+    rows = services.database.fetch_all(
+        "SELECT state, answer FROM deliveries WHERE kind = %s", (NEW_LINK,)
+    )
+    assert rows == [{"state": "ended", "answer": None}]
