@@ -16,7 +16,7 @@ from application.people import personal_data
 from domain import issuing
 from domain.calendar import Calendar
 from domain.errors import AdmitOneError, CalendarArchived, Invalid, LinkNotFound, LinkRevoked
-from domain.link import SingleUseLink
+from domain.link import LONGEST_LIFE, SingleUseLink
 
 LARGEST_BATCH = 500
 UNASKED_SECONDS = 5.0
@@ -222,7 +222,7 @@ class LinkCommands:
                 link_id=new_id,
                 owner_id=owner_id,
                 calendar_id=calendar.id,
-                expires_at=now + (old.expires_at - old.created_on),
+                expires_at=now + min(old.expires_at - old.created_on, LONGEST_LIFE),
                 offer=old.offer,
                 personal_data=commitment,
                 idempotency_key=key.when_replacing(link_id) if key else None,

@@ -10,6 +10,7 @@ from application.commands.new_link import NewLink
 from application.link_requests import LinkRequest, LinkRequestNotFound
 from application.people.personal_data import Prefill
 from domain.errors import CalendarArchived
+from domain.link import LONGEST_LIFE
 from domain.offer import EVERYTHING
 from interface.pages.owner.owned import own_link
 from interface.pages.owner.pasted_recipients import PastedRecipient
@@ -32,7 +33,10 @@ def requests_of_owner() -> list[LinkRequest]:
 @blueprint.post("/links/<uuid:link_id>/request/answer")
 @for_role("owner")
 def answer(link_id: UUID) -> ResponseReturnValue:
-    """Issues a link like the one that has ended, for the person who asked; once, if repeated."""
+    """Issues a link like the one that has ended, for the person who asked; once, if repeated.
+
+    Without its note, which is about whom the old one was for: forgetting them leaves the new link.
+    """
     old = own_link(link_id)
     current, owner_id = services(), require_session().account.id
     try:
@@ -44,8 +48,7 @@ def answer(link_id: UUID) -> ResponseReturnValue:
     duration = (old.offer or EVERYTHING).duration_minutes
     new = NewLink(
         recipient=asker.label,
-        note=old.note,
-        life=old.expires_at - old.issued_at,
+        life=min(old.expires_at - old.issued_at, LONGEST_LIFE),
         prefill=Prefill(request.name, request.email),
         offer=replace(EVERYTHING, duration_minutes=duration),
     )

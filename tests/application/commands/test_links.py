@@ -18,7 +18,7 @@ from domain.errors import (
     LinkRevoked,
     StaleVersion,
 )
-from domain.link import LinkStatus
+from domain.link import LONGEST_LIFE, LinkStatus
 from tests.support.desk import Desk
 from tests.support.examples import IN_90_DAYS, NOW, OTHER_OWNER, OWNER
 
@@ -225,6 +225,12 @@ def test_a_replaced_link_is_revoked_and_one_like_it_issued_in_one_transaction(de
 def test_an_expired_link_can_be_replaced(desk: Desk) -> None:
     new = desk.replace(desk.new_link(), now=IN_90_DAYS).value
     assert new.expires_at == IN_90_DAYS + timedelta(days=90)
+
+
+def test_a_link_that_was_extended_is_replaced_by_one_for_a_year_at_most(desk: Desk) -> None:
+    old = desk.new_link(expires_at=NOW + LONGEST_LIFE)
+    desk.change_link(old, expires_at=LATER + LONGEST_LIFE, now=LATER)
+    assert desk.replace(old, now=LATER).value.expires_at == LATER + LONGEST_LIFE
 
 
 @pytest.mark.parametrize(

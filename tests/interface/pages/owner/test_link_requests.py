@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from application import link_requests
-from domain.link import SingleUseLink
+from domain.link import LONGEST_LIFE, SingleUseLink
 from interface.bootstrap import Services
+from tests.support.desk import Desk
 from tests.support.examples import NOW
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
@@ -53,7 +54,7 @@ def test_one_click_issues_a_link_like_the_old_one_and_mails_it(
     (new, _) = owner.get("/links").json["items"]
     assert f"/links/{new['id']}" in answers[0].headers["Location"]
     assert new["recipient"] == "Bob Byte"
-    assert new["note"] == "Second try"
+    assert new["note"] is None  # forgetting whom the old link was for would not reach a copy
     assert new["prefill"] == {"name": "Bob Byte", "email": "bob@example.org"}
     assert new["expires_at"] == "2026-12-23T08:00:00Z"
     mails = services.database.fetch_all(
@@ -61,6 +62,20 @@ def test_one_click_issues_a_link_like_the_old_one_and_mails_it(
     )
     assert mails == [{"target": "de", "link_id": new["id"]}]
     assert services.link_requests.all(owner.account.id) == []
+
+
+def test_the_new_link_lasts_a_year_at_most_if_the_old_one_was_extended(
+    person: SignedIn, owner: Owner, calendar_id: str, services: Services
+) -> None:
+    desk = Desk(services, owner.account.id)
+    link_id = desk.new_link(UUID(calendar_id), expires_at=NOW + LONGEST_LIFE)
+    later = NOW + timedelta(days=1)
+    desk.change_link(link_id, expires_at=later + LONGEST_LIFE, now=later)
+    link = desk.revoke(link_id).value
+    services.link_requests.ask(link, name="Bob", email=None, message=None, language="en", now=NOW)
+    assert person.post(path({"id": link_id}, "answer")).status_code == 303
+    (new, _) = owner.get("/links").json["items"]
+    assert new["expires_at"] == "2027-11-23T08:00:00Z"
 
 
 def test_a_request_can_be_removed(
