@@ -16,6 +16,7 @@ CLAIM = timedelta(minutes=1)
 
 _COLUMNS = ", ".join(field.name for field in fields(Delivery))
 _OUTCOME = [field.name for field in fields(Outcome)]
+_UNTIL = ("id", "attempts", "next_attempt_at")
 
 # The deliveries that are due, the first of each subject. OFFSET lets PostgreSQL look for the
 # earlier ones of each delivery by itself, and not for those of all that wait.
@@ -52,14 +53,17 @@ _SETTLE = """
         AS outcome (id, attempts, state, answer, next_attempt_at, sent_at)
     WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts"""
 
-# What waits for a postponed delivery is not looked at before that is due, by each claim again.
+# What waits for a postponed delivery is not looked at before that is due, by each claim again;
+# but if another sender has claimed it since, that one says for how long.
 _HOLD = """
-    UPDATE deliveries AS later SET next_attempt_at = held.next_attempt_at
+    UPDATE deliveries AS later SET next_attempt_at = outcome.next_attempt_at
     FROM deliveries AS held
-    WHERE held.id = ANY(%s) AND held.state = 'due' AND later.state = 'due'
+        JOIN unnest(%s::uuid[], %s::integer[], %s::timestamptz[])
+            AS outcome (id, attempts, next_attempt_at) USING (id, attempts)
+    WHERE held.state = 'due' AND later.state = 'due'
         AND later.subject = held.subject AND later.target = held.target
         AND later.channel = held.channel AND later.fact > held.fact
-        AND later.next_attempt_at < held.next_attempt_at"""
+        AND later.next_attempt_at < outcome.next_attempt_at"""
 
 _RELEASE = """
     UPDATE deliveries SET attempts = deliveries.attempts - 1, next_attempt_at = %s
@@ -158,9 +162,10 @@ class Deliveries:
         """Records what became of claimed deliveries. Raises `Unavailable`."""
         columns = [[getattr(each, name) for each in outcomes] for name in _OUTCOME]
         self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, columns))
-        postponed = [each.id for each in outcomes if each.state is DeliveryState.DUE]
+        postponed = [each for each in outcomes if each.state is DeliveryState.DUE]
         if postponed:
-            self._database.run_idempotent(lambda conn: conn.execute(_HOLD, (postponed,)))
+            until = [[getattr(each, name) for each in postponed] for name in _UNTIL]
+            self._database.run_idempotent(lambda conn: conn.execute(_HOLD, until))
 
     def release(self, claimed: Collection[Delivery], *, now: datetime) -> None:
         """Gives back deliveries that were claimed and not tried. Raises `Unavailable`."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from application.deliveries.deliveries import CLAIM
+from application.deliveries.delivery import Outcome
 from application.deliveries.sender import MOST_ATTEMPTS
 from application.webhooks.secrets import WebhookSecrets
 from application.webhooks.webhooks import MOST_WEBHOOKS
@@ -21,6 +23,7 @@ from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import NOW, SECRET
 from tests.support.other_server import OtherServer, answer, other_server
+from tests.support.projector import apply_log
 from tests.support.webhook_receiver import WebhookReceiver, new_webhook
 
 Answer = Callable[[], Iterable[bytes]]
@@ -69,6 +72,22 @@ def test_a_message_is_parked_after_a_dozen_attempts(
         clock.advance(days=1)
     assert receiver.send() == ["parked"]
     assert len(receiver.server.requests) == MOST_ATTEMPTS
+
+
+def test_what_waits_for_a_message_is_not_held_by_the_claim_of_another_sender(
+    receiver: WebhookReceiver, host_desk: Desk
+) -> None:
+    host_desk.revoke(host_desk.new_link())
+    apply_log(receiver.conninfo)
+    deliveries = receiver.services.deliveries
+    (late,) = deliveries.claim("webhook", most=9, now=NOW)
+    (mine,) = deliveries.claim("webhook", most=9, now=NOW + CLAIM)  # the first claim has expired
+    _, waiting = receiver.deliveries()
+    deliveries.settle(Outcome.postponed(late, answer="HTTP 500", until=NOW + CLAIM / 2))
+    assert receiver.deliveries()[1] == waiting
+    until = NOW + 2 * CLAIM
+    deliveries.settle(Outcome.postponed(mine, answer="HTTP 500", until=until))
+    assert [each.next_attempt_at for each in receiver.deliveries()] == [until, until]
 
 
 def test_a_redirect_is_not_followed(receiver: WebhookReceiver, host_desk: Desk) -> None:
