@@ -19,6 +19,8 @@ LARGEST_ANSWER = 4 * 1024 * 1024  # bytes
 ATTEMPTS = 5
 """How often a request is sent that the service can't answer at this moment."""
 
+LONGEST_WAIT_SECONDS = 2.0
+
 _EVERYWHERE = AllowedAddresses((ip_network("0.0.0.0/0"), ip_network("::/0")))
 
 # What to do after a refusal, by its slug.
@@ -94,7 +96,7 @@ class ServiceClient:
             answer = self._send(method, url, all_headers, content)
             if answer.status != 503 or attempt == ATTEMPTS - 1:
                 break
-            sleep(min(float(answer.headers.get("retry-after", "1")), 2.0))
+            sleep(min(float(_wait(answer) or "1"), LONGEST_WAIT_SECONDS))
         return self._result(answer)
 
     def _send(
@@ -135,6 +137,12 @@ def repeatable(tool: str, arguments: Any) -> dict[str, str]:
     return {"Idempotency-Key": f"mcp-{hashlib.sha256(text).hexdigest()}"}
 
 
+def _wait(answer: Answer) -> str | None:
+    """Returns for how many seconds to wait; None if the answer does not say, or names a date."""
+    wait = answer.headers.get("retry-after", "")
+    return wait if wait.isascii() and wait.isdecimal() else None
+
+
 def _in_words(answer: Answer) -> str:
     try:
         problem = msgspec.json.decode(answer.body, type=dict[str, Any])
@@ -143,6 +151,6 @@ def _in_words(answer: Answer) -> str:
     slug = str(problem.get("type", "")).rpartition("/")[2]
     errors = problem.get("errors", {})
     fields = [f"{name}: {' '.join(sentences)}" for name, sentences in errors.items()]
-    wait = answer.headers.get("retry-after")
+    wait = _wait(answer)
     hint = _NEXT.get(slug) or (f"Try again in {wait} seconds." if wait else "")
     return " ".join(filter(None, [str(problem.get("detail", "")), *fields, hint]))

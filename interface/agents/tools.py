@@ -59,20 +59,38 @@ def tools_for(scopes: Collection[str], *, link: str | None, reads_only: bool) ->
     """Returns the tools that a key with these scopes allows, or that one link allows."""
     needs = {BEARER} if link is not None else {*scopes, BEARER}
     found = [tool for tool in TOOLS if tool.needs in needs and (tool.reads_only or not reads_only)]
-    return [_bound_to(link, tool) if link is not None else tool for tool in found]
+    if link is None:
+        return found
+    booked: set[str] = set()
+    bound = [_bound_to(link, booked, tool) for tool in found]
+    # Without `book`, no booking is theirs to show.
+    return [tool for tool in bound if not (reads_only and issubclass(tool.arguments, OfBooking))]
 
 
-def _bound_to(link: str, tool: Tool) -> Tool:
-    """Returns a tool that works with this link alone, whatever it is asked."""
-    if not issubclass(tool.arguments, OfLink):
-        return tool
+def _bound_to(link: str, booked: set[str], tool: Tool) -> Tool:
+    """Returns a tool that works with this link alone, and its booking, whatever it is asked.
 
-    def run(service: ServiceClient, given: Any) -> Any:
+    `booked` has the tokens that manage the booking, once `book` has returned it.
+    """
+
+    def run_with_link(service: ServiceClient, given: Any) -> Any:
         if given.link is not None and _token(given.link) != _token(link):
             raise Refused("This server is for one link only, and that is another one.")
         given.link = link
+        found = tool.run(service, given)
+        if tool.run is _book:
+            booked.add(_token(found["manage_url"]))
+        return found
+
+    def run_with_booking(service: ServiceClient, given: Any) -> Any:
+        if _token(given.manage_url) not in booked:
+            raise Refused(
+                "This server is for one link only: take the `manage_url` that its tool `book` has"
+                " returned since it was started. Book again with the same arguments to get it."
+            )
         return tool.run(service, given)
 
+    run = run_with_link if issubclass(tool.arguments, OfLink) else run_with_booking
     run.__doc__ = tool.run.__doc__
     return replace(tool, run=run)
 

@@ -18,7 +18,8 @@ import click
 @click.option(
     "--link",
     envvar="ADMITONE_MCP_LINK",
-    help="Instead of a key: one link. The tools work with this link alone. Also ADMITONE_MCP_LINK.",
+    help="Instead of a key: one link. The tools work with this link alone, and with the booking"
+    " that they make. Also ADMITONE_MCP_LINK.",
 )
 @click.option("--read-only", is_flag=True, help="Only tools that change nothing.")
 def mcp(url: str, key: str | None, link: str | None, read_only: bool) -> None:
