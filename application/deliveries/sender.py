@@ -138,18 +138,13 @@ class Sender:
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
         """Sends what is due, and waits for more. Connections outlast a wait of a second at most."""
         begun = monotonic()
-        self._send_all(stop)
+        self.send_due(stop)
         stop.wait(begun + SHORTEST_ROUND_SECONDS - monotonic())
         if not list(conn.notifies(timeout=POLL_SECONDS, stop_after=1)):
             self._channel.close()
 
     def send_due(self, stop: Event) -> int:
         """Sends everything that is due now and returns how many deliveries were tried."""
-        count = self._send_all(stop)
-        self._channel.close()
-        return count
-
-    def _send_all(self, stop: Event) -> int:
         count = 0
         while not stop.is_set() and (tried := self.send_some(stop)):
             count += tried

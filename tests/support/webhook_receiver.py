@@ -2,6 +2,7 @@
 
 import email
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_network
@@ -43,11 +44,9 @@ class WebhookReceiver:
     conninfo: str
 
     def __post_init__(self) -> None:
+        self._channel = WebhookChannel(self.services)
         self.sender = Sender(
-            self.conninfo,
-            self.services.deliveries,
-            WebhookChannel(self.services),
-            now=self.services.now,
+            self.conninfo, self.services.deliveries, self._channel, now=self.services.now
         )
 
     @property
@@ -59,7 +58,8 @@ class WebhookReceiver:
     def send(self) -> list[str]:
         """Applies the log, sends what is due, and returns the state of each message, in order."""
         apply_log(self.conninfo)
-        self.sender.send_due(Event())
+        with closing(self._channel):
+            self.sender.send_due(Event())
         return [each.state for each in self.deliveries()]
 
     def deliveries(self) -> list[Delivery]:

@@ -1,6 +1,7 @@
 """Services that send mail to a server of the test."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from threading import Event
 
@@ -57,9 +58,10 @@ def host_desk(services: Services, host: Account) -> Desk:
 
 
 @pytest.fixture
-def sender(mailing: Services, conninfo: str) -> Sender:
+def sender(mailing: Services, conninfo: str) -> Iterator[Sender]:
     """Sends mail to the server."""
-    return Sender(conninfo, mailing.deliveries, MailChannel(mailing), now=mailing.now)
+    with closing(MailChannel(mailing)) as channel:
+        yield Sender(conninfo, mailing.deliveries, channel, now=mailing.now)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Collection
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -197,11 +198,17 @@ def test_many_senders_send_each_mail_once(
     for n in range(8):
         host_desk.book(host_desk.new_link(calendar_id), NOW + timedelta(hours=4 + n / 2))
     apply_log(conninfo)
-    senders = [
-        Sender(conninfo, mailing.deliveries, MailChannel(mailing), now=mailing.now)
-        for _ in range(4)
-    ]
-    counts = at_once([partial(each.send_due, Event()) for each in senders])
+    with ExitStack() as channels:
+        senders = [
+            Sender(
+                conninfo,
+                mailing.deliveries,
+                channels.enter_context(closing(MailChannel(mailing))),
+                now=mailing.now,
+            )
+            for _ in range(4)
+        ]
+        counts = at_once([partial(each.send_due, Event()) for each in senders])
     assert sum(counts) == 16
     assert [len(mails) for mails in mail_server.by_id().values()] == [1] * 16
 
