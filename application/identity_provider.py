@@ -166,6 +166,7 @@ class IdentityProvider:
             email=email if isinstance(email, str) and is_theirs else None,
             name=name if isinstance(name, str) else None,
             claims=claims,
+            proved_at=_proved_at(claims, now),
         )
 
     def _provider(self, now: datetime) -> _Known:
@@ -242,10 +243,8 @@ class IdentityProvider:
         except (JoseError, ValueError, LookupError, TypeError) as error:
             log.warning("an ID token was refused: %s", type(error).__name__)
             raise SignInNotProved from error
-        if max_age is not None:
-            seconds_ago = now.timestamp() - claims["auth_time"]
-            if not -LEEWAY.total_seconds() <= seconds_ago < max_age:
-                raise SignInNotProved
+        if is_fresh and _proved_at(claims, now) is None:
+            raise SignInNotProved
         if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:
             raise SignInNotProved
         return dict(claims)
@@ -287,6 +286,17 @@ class IdentityProvider:
             )
         except (AddressNotAllowed, RequestFailed) as error:
             raise _unreachable(error.detail) from error
+
+
+def _proved_at(claims: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Returns when the provider last asked who is there, if it says so and that is fresh."""
+    auth_time = claims.get("auth_time")
+    if not isinstance(auth_time, int | float):
+        return None
+    seconds_ago = now.timestamp() - auth_time
+    if not -LEEWAY.total_seconds() <= seconds_ago < CONFIRMED_FOR.total_seconds():
+        return None
+    return now - timedelta(seconds=max(0.0, seconds_ago))
 
 
 def _with_query(address: str, query: Mapping[str, str]) -> str:

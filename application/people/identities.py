@@ -96,6 +96,8 @@ class Identity:
     """Somebody who has just signed in at the provider.
 
     `email` is None if the provider does not say that it is theirs. `claims` is all that it says.
+    `proved_at` is when they last proved to the provider who they are, if it says so and that is
+    fresh.
     """
 
     issuer: str
@@ -103,6 +105,7 @@ class Identity:
     email: str | None
     name: str | None
     claims: Mapping[str, Any]
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from application.people.accounts import OnlyByProvider
-from application.people.authentication import Proof
+from application.people.authentication import CONFIRMED_FOR, Proof
 from application.people.identities import (
     AlreadyConnected,
     Attempt,
@@ -148,12 +148,21 @@ def _go_on(errand: Errand) -> Response:
     identity = provider.identity(request.args, errand.attempt, is_fresh=is_fresh, now=current.now())
     match errand.purpose:
         case Purpose.SIGN_IN:
-            account = current.identities.sign_in(identity, now=current.now())
-            return sign_in_at_browser(account, errand.path, by=Proof.PROVIDER)
+            return _signed_in(identity, errand.path)
         case Purpose.CONFIRM:
             return _confirmed(identity, errand.path)
         case Purpose.CONNECT:
             return _connected(identity)
+
+
+def _signed_in(identity: Identity, path: str) -> Response:
+    """Signs in, which is no fresh proof where the provider has asked nobody who is there."""
+    current = services()
+    now = current.now()
+    account = current.identities.sign_in(identity, now=now)
+    proved_at = identity.proved_at
+    until = now if proved_at is None else proved_at + CONFIRMED_FOR
+    return sign_in_at_browser(account, path, by=Proof.PROVIDER, confirmed_until=until)
 
 
 def _confirmed(identity: Identity, path: str) -> Response:

@@ -395,6 +395,37 @@ def test_connecting_takes_a_fresh_proof_and_a_form_of_ours(person: SignedIn, clo
 # A fresh proof
 
 
+@pytest.mark.parametrize(
+    ("sign", "is_proof"),
+    [
+        (without("auth_time"), False),
+        (with_claims(auth_time=SECONDS_NOW - 600), False),
+        (with_claims(auth_time=SECONDS_NOW + 3600), False),
+        (with_claims(auth_time=""), False),
+        (with_claims(auth_time=SECONDS_NOW - 599), True),
+    ],
+)
+def test_signing_in_is_a_fresh_proof_only_if_the_provider_has_asked_who_is_there(
+    browser: FlaskClient,
+    provider: Provider,
+    services: Services,
+    clock: Clock,
+    sign: Any,
+    is_proof: bool,
+) -> None:
+    provider.sign = sign
+    assert come_back(browser, provider).status_code == 303
+    person = signed_in(browser, services.accounts.by_email(ADA), lambda: None)
+    asks = "Confirm that it's you"
+    assert (asks in text(person.post("/account/keys"))) != is_proof
+    new = {"password": "correct horse battery", "password_again": "correct horse battery"}
+    clock.time += timedelta(seconds=1)  # the proof counts from when it was given
+    assert asks in text(person.post("/account/keys"))
+    person.post("/account/password", new)
+    assert not services.accounts.by_email(ADA).has_password
+    assert services.security_log.newest(limit=1)[0].details["how"] == "provider"
+
+
 @pytest.fixture
 def ada(browser: FlaskClient, provider: Provider, services: Services, clock: Clock) -> SignedIn:
     """Signed in by the provider, ten minutes ago."""
