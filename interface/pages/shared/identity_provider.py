@@ -8,6 +8,7 @@ them, and one of theirs is of no use here.
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -56,11 +57,15 @@ class Purpose(StrEnum):
 
 
 class Errand(msgspec.Struct):
-    """What a browser was sent to the provider for, and the page that follows."""
+    """What a browser was sent to the provider for, and the page that follows.
+
+    `session` is the id of the session from which it was sent; nobody need be signed in to sign in.
+    """
 
     attempt: Attempt
     purpose: Purpose
     path: str
+    session: UUID | None = None
 
 
 @blueprint.get("/sign-in/provider")
@@ -136,7 +141,8 @@ def _send(purpose: Purpose, path: str) -> tuple[str, Errand]:
     provider, attempt = _provider(), new_attempt()
     is_fresh = purpose is Purpose.CONFIRM
     address = provider.sign_in_address(attempt, is_fresh=is_fresh, now=services().now())
-    return address, Errand(attempt, purpose, path)
+    session = current_session()
+    return address, Errand(attempt, purpose, path, session.id if session else None)
 
 
 def _go_on(errand: Errand) -> Response:
@@ -144,6 +150,8 @@ def _go_on(errand: Errand) -> Response:
     current, provider = services(), _provider()
     if "error" in request.args:  # such as access_denied: somebody has changed their mind
         raise SignInNotProved
+    if errand.purpose is not Purpose.SIGN_IN:
+        _require_session_of(errand)
     is_fresh = errand.purpose is Purpose.CONFIRM
     identity = provider.identity(request.args, errand.attempt, is_fresh=is_fresh, now=current.now())
     match errand.purpose:
@@ -153,6 +161,19 @@ def _go_on(errand: Errand) -> Response:
             return _confirmed(identity, errand.path)
         case Purpose.CONNECT:
             return _connected(identity)
+
+
+def _require_session_of(errand: Errand) -> None:
+    """Raises `SignInNotProved` if the browser was sent from another session, or none.
+
+    To connect an account, that session needs a fresh proof still.
+    """
+    session = current_session()
+    if session is None or session.id != errand.session:
+        raise SignInNotProved
+    is_connecting = errand.purpose is Purpose.CONNECT
+    if is_connecting and not session.is_confirmed(now=services().now()):
+        raise SignInNotProved
 
 
 def _signed_in(identity: Identity, path: str) -> Response:

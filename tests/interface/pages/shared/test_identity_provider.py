@@ -21,7 +21,7 @@ from joserfc.jwk import OctKey, RSAKey
 
 from application.identity_provider import METADATA_LIFETIME
 from application.people.accounts import OnlyByProvider
-from application.people.authentication import CONFIRMED_FOR
+from application.people.authentication import CONFIRMED_BY_LINK_FOR, CONFIRMED_FOR
 from interface.bootstrap import Services, build
 from interface.settings import Settings
 from tests.support.clock import Clock
@@ -33,7 +33,7 @@ from tests.support.identity_provider import (
     running_provider,
     signed,
 )
-from tests.support.signed_in_browser import SignedIn, signed_in
+from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
 
 CALLBACK = "/sign-in/provider/callback"
 ADA = "ada@example.org"
@@ -356,12 +356,17 @@ def test_the_last_admin_stays_one_whatever_the_provider_says(
 # Connecting
 
 
-def connect(person: SignedIn, provider: Provider, subject: str) -> Any:
+def sent_to_connect(person: SignedIn) -> str:
+    """Where the page sends the browser to connect the account."""
     page = text(person.post("/account/provider"))
     found = re.search(r'href="(http://127[^"]+)"', page)
     assert found is not None
     assert f'content="0; url={found[1]}"' in page
-    back = provider.sign_in(found[1], subject)
+    return found[1]
+
+
+def connect(person: SignedIn, provider: Provider, subject: str) -> Any:
+    back = provider.sign_in(sent_to_connect(person), subject)
     return person.client.get(back.removeprefix("https://book.example.org"))
 
 
@@ -390,6 +395,42 @@ def test_connecting_takes_a_fresh_proof_and_a_form_of_ours(person: SignedIn, clo
     assert person.client.get("/account/provider").status_code == 405
     clock.time += timedelta(hours=1)
     assert "Confirm that it's you" in text(person.post("/account/provider"))
+
+
+@pytest.mark.parametrize("purpose", ["connect", "confirm"])
+def test_only_the_session_that_was_sent_for_it_connects_or_confirms_an_account(
+    person: SignedIn, provider: Provider, services: Services, app: Flask, purpose: str
+) -> None:
+    if purpose == "connect":
+        address = sent_to_connect(person)
+    else:
+        services.identities.connect(person.account, issuer=provider.url, subject="ada", now=NOW)
+        address = sent_to(person.client, "/account/confirm/provider")
+    back = provider.sign_in(address, "ada").removeprefix("https://book.example.org")
+    errand = person.client.get_cookie("__Host-admitone-provider")
+    assert errand is not None
+    linked = services.identities.is_connected(person.account, provider.url)
+    token = services.accounts.sign_in_token(person.account)
+    other = sign_in(app.test_client(), person.account, token, lambda: None).client
+    nobody = app.test_client()
+    for browser in (other, nobody):
+        provider.asked.clear()
+        browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
+        assert browser.get(back).status_code == 422
+        assert provider.asked == []
+        assert browser.get_cookie("__Host-admitone-provider") is None
+    assert services.identities.is_connected(person.account, provider.url) == linked
+
+
+def test_an_account_is_connected_only_while_the_proof_is_fresh(
+    person: SignedIn, provider: Provider, services: Services, clock: Clock
+) -> None:
+    clock.time += CONFIRMED_BY_LINK_FOR - timedelta(minutes=1)
+    address = sent_to_connect(person)
+    clock.time += timedelta(minutes=1)
+    back = provider.sign_in(address, "ada").removeprefix("https://book.example.org")
+    assert person.client.get(back).status_code == 422
+    assert not services.identities.is_connected(person.account, provider.url)
 
 
 # A fresh proof
