@@ -148,8 +148,11 @@ class IdentityProvider:
             raise SignInNotProved
         if answer.get("iss", self.client.issuer) != self.client.issuer:  # RFC 9207
             raise SignInNotProved
+        code = answer.get("code", "")
+        if not code:
+            raise SignInNotProved
         provider = self._provider(now)
-        tokens = self._tokens(provider.metadata, answer.get("code", ""), attempt)
+        tokens = self._tokens(provider.metadata, code, attempt)
         claims = self._claims(tokens, attempt, is_fresh=is_fresh, now=now)
         endpoint = provider.metadata.userinfo_endpoint
         if (

@@ -25,7 +25,7 @@ from application.people.identities import (
     SignInNotProved,
     new_attempt,
 )
-from application.people.rate_limits import FORGED_TOKENS
+from application.people.rate_limits import FORGED_TOKENS, WRONG_ANSWERS, RateLimit
 from application.people.tokens import InvalidToken
 from domain.errors import AdmitOneError, NotFound, Unavailable
 from interface.i18n import gettext
@@ -35,7 +35,7 @@ from interface.pages.shared.confirmation import confirmed
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.sign_in import sign_in_at_browser, sign_in_page
 from interface.web.problems import refusal_page
-from interface.web.rate_limits import count_failure
+from interface.web.rate_limits import count_failure, is_used_up, refuse_beyond
 from interface.web.request_context import services
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ protect_from_csrf(blueprint)
 
 ERRAND_LIFETIME = timedelta(minutes=10)
 _COOKIE = "admitone-provider"
+_ONCE = RateLimit("provider-errand", 1, ERRAND_LIFETIME + timedelta(minutes=1))
+"""An errand counts once, for as long as its cookie is accepted and a little longer."""
 
 
 class Purpose(StrEnum):
@@ -114,9 +116,12 @@ def come_back() -> ResponseReturnValue:
     """Takes the answer of the provider, and goes on with what the browser was sent for."""
     try:
         return _without_errand(_go_on(_errand()))
-    except (InvalidToken, SignInNotProved):
+    except InvalidToken:
         count_failure(FORGED_TOKENS)
         return _without_errand(_refused(SignInNotProved()))
+    except SignInNotProved as refusal:
+        count_failure(WRONG_ANSWERS)
+        return _without_errand(_refused(refusal))
     except (NotAdmitted, AlreadyConnected, Unavailable) as refusal:
         return _without_errand(_refused(refusal))
 
@@ -146,8 +151,15 @@ def _send(purpose: Purpose, path: str) -> tuple[str, Errand]:
 
 
 def _go_on(errand: Errand) -> Response:
-    """Raises `SignInNotProved`, `NotAdmitted`, `AlreadyConnected` or `Unavailable`."""
+    """Goes on with what the browser was sent for.
+
+    Raises `SignInNotProved`, `NotAdmitted`, `AlreadyConnected` or `Unavailable`, or
+    `TooManyAttempts` before the provider is asked.
+    """
     current, provider = services(), _provider()
+    refuse_beyond(WRONG_ANSWERS)
+    if is_used_up(_ONCE, errand.attempt.state):
+        raise SignInNotProved
     if "error" in request.args:  # such as access_denied: somebody has changed their mind
         raise SignInNotProved
     if errand.purpose is not Purpose.SIGN_IN:

@@ -20,9 +20,13 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from application.identity_provider import METADATA_LIFETIME
+from application.people import rate_limits
 from application.people.accounts import OnlyByProvider
 from application.people.authentication import CONFIRMED_BY_LINK_FOR, CONFIRMED_FOR
+from application.people.rate_limits import WRONG_ANSWERS
 from interface.bootstrap import Services, build
+from interface.pages.shared import identity_provider as page
+from interface.pages.shared.identity_provider import ERRAND_LIFETIME
 from interface.settings import Settings
 from tests.support.clock import Clock
 from tests.support.examples import NOW, SECRET
@@ -82,6 +86,11 @@ def start(conninfo: str, clock: Clock, settings: Settings) -> Iterator[Callable[
     yield start
     for services in built:
         services.close()
+
+
+@pytest.fixture(autouse=True)
+def _counts_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "DATABASE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -229,16 +238,60 @@ def test_a_code_counts_only_in_the_browser_that_was_sent_for_it_and_only_once(
     other = app.test_client()
     sent_to(other)
     assert is_refused(other.get(back))  # the state of another sign-in
+    assert browser.get(back).status_code == 303
+
+
+@pytest.mark.parametrize("first", ["&iss=https://evil.example", ""])
+def test_what_a_browser_was_sent_for_is_used_up_by_whatever_comes_back(
+    browser: FlaskClient, provider: Provider, clock: Clock, first: str
+) -> None:
+    back = provider.sign_in(sent_to(browser), "ada").removeprefix("https://book.example.org")
     errand = browser.get_cookie("__Host-admitone-provider")
     assert errand is not None
-    assert browser.get(f"{back}&iss=https://evil.example").status_code == 422
+    assert browser.get(back + first).status_code == (422 if first else 303)
     assert browser.get_cookie("__Host-admitone-provider") is None
-    browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
-    assert browser.get(back).status_code == 303
-    browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
-    again = browser.get(back)
-    assert again.status_code == 422
-    assert "could not be accepted" in text(again)
+    provider.asked.clear()
+    for later in (timedelta(0), ERRAND_LIFETIME):
+        clock.time = NOW + later
+        browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
+        again = browser.get(back)
+        assert again.status_code == 422
+        assert "could not be accepted" in text(again)
+    assert provider.asked == []
+
+
+def test_without_a_code_the_provider_is_not_asked(browser: FlaskClient, provider: Provider) -> None:
+    state = parse_qs(urlsplit(sent_to(browser)).query)["state"][0]
+    provider.asked.clear()
+    assert is_refused(browser.get(f"{CALLBACK}?state={state}&code="))
+    sent = parse_qs(urlsplit(sent_to(browser)).query)["state"][0]
+    assert is_refused(browser.get(f"{CALLBACK}?state={sent}"))
+    assert provider.asked == []
+
+
+def test_after_too_many_answers_that_prove_nothing_the_provider_is_not_asked(
+    browser: FlaskClient, provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "WRONG_ANSWERS", replace(WRONG_ANSWERS, failures=2))
+    for _ in range(2):
+        state = parse_qs(urlsplit(sent_to(browser)).query)["state"][0]
+        assert is_refused(browser.get(f"{CALLBACK}?state={state}&code=guessed"))
+    back = provider.sign_in(sent_to(browser), "ada").removeprefix("https://book.example.org")
+    provider.asked.clear()
+    refused = browser.get(back)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "600")
+    assert provider.asked == []
+    clock.time += WRONG_ANSWERS.window
+    assert come_back(browser, provider).status_code == 303
+
+
+def test_answers_without_the_cookie_keep_nobody_from_signing_in(
+    app: Flask, browser: FlaskClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other site can make a browser send these."""
+    monkeypatch.setattr(page, "WRONG_ANSWERS", replace(WRONG_ANSWERS, failures=1))
+    assert is_refused(app.test_client().get(f"{CALLBACK}?state=x&code=x"))
+    assert come_back(browser, provider).status_code == 303
 
 
 def test_who_takes_longer_than_ten_minutes_or_changes_their_mind_begins_anew(
@@ -401,19 +454,19 @@ def test_connecting_takes_a_fresh_proof_and_a_form_of_ours(person: SignedIn, clo
 def test_only_the_session_that_was_sent_for_it_connects_or_confirms_an_account(
     person: SignedIn, provider: Provider, services: Services, app: Flask, purpose: str
 ) -> None:
-    if purpose == "connect":
-        address = sent_to_connect(person)
-    else:
+    if purpose == "confirm":
         services.identities.connect(person.account, issuer=provider.url, subject="ada", now=NOW)
-        address = sent_to(person.client, "/account/confirm/provider")
-    back = provider.sign_in(address, "ada").removeprefix("https://book.example.org")
-    errand = person.client.get_cookie("__Host-admitone-provider")
-    assert errand is not None
     linked = services.identities.is_connected(person.account, provider.url)
     token = services.accounts.sign_in_token(person.account)
     other = sign_in(app.test_client(), person.account, token, lambda: None).client
-    nobody = app.test_client()
-    for browser in (other, nobody):
+    for browser in (other, app.test_client()):
+        if purpose == "connect":
+            address = sent_to_connect(person)
+        else:
+            address = sent_to(person.client, "/account/confirm/provider")
+        back = provider.sign_in(address, "ada").removeprefix("https://book.example.org")
+        errand = person.client.get_cookie("__Host-admitone-provider")
+        assert errand is not None
         provider.asked.clear()
         browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
         assert browser.get(back).status_code == 422
