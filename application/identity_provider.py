@@ -45,6 +45,8 @@ LEEWAY = timedelta(minutes=1)
 ANSWER_SECONDS = 5.0
 LARGEST_ANSWER = 256 * 1024  # bytes
 METADATA_LIFETIME = timedelta(hours=1)
+FAILURE_LIFETIME = timedelta(seconds=5)
+"""How long a provider is not asked about itself again after that has failed."""
 
 _DISCOVERY = "/.well-known/openid-configuration"
 
@@ -108,6 +110,7 @@ class IdentityProvider:
         self.client = client
         self._outgoing = outgoing
         self._known: _Known | None = None
+        self._failed_at: datetime | None = None
 
     def sign_in_address(self, attempt: Attempt, *, is_fresh: bool, now: datetime) -> str:
         """Returns where the browser is sent. Raises `ProviderUnreachable`.
@@ -173,10 +176,26 @@ class IdentityProvider:
         )
 
     def _provider(self, now: datetime) -> _Known:
-        """Returns what is known of the provider, read within the last hour."""
-        if self._known is None or now - self._known.read_at > METADATA_LIFETIME:
-            self._known = self._read(now)
-        return self._known
+        """Returns what is known of the provider, read within the last hour.
+
+        While it can't be read, what was known before counts on. Raises `ProviderUnreachable` if
+        there is nothing, without asking just after a failure.
+        """
+        known = self._known
+        if known is not None and now - known.read_at <= METADATA_LIFETIME:
+            return known
+        failed_at = self._failed_at
+        if failed_at is None or abs(now - failed_at) >= FAILURE_LIFETIME:
+            try:
+                self._known = self._read(now)
+            except ProviderUnreachable:
+                self._failed_at = now
+            else:
+                self._failed_at = None
+                return self._known
+        if known is None:
+            raise ProviderUnreachable
+        return known
 
     def _read(self, now: datetime) -> _Known:
         issuer = self.client.issuer

@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from application.identity_provider import METADATA_LIFETIME
+from application.identity_provider import FAILURE_LIFETIME, METADATA_LIFETIME
 from application.people import rate_limits
 from application.people.accounts import OnlyByProvider
 from application.people.authentication import CONFIRMED_BY_LINK_FOR, CONFIRMED_FOR
@@ -329,6 +329,38 @@ def test_a_provider_that_is_out_of_reach_says_so_and_others_still_sign_in(
         assert answer.status_code == 503
         assert "The sign-in service doesn't answer right now." in text(answer)
         assert 'name="password"' in text(answer)
+
+
+METADATA = "/.well-known/openid-configuration"
+
+
+def test_what_is_known_of_a_provider_counts_on_while_it_does_not_answer(
+    browser: FlaskClient, provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_to(browser)
+    clock.time += METADATA_LIFETIME + timedelta(seconds=1)
+    monkeypatch.setattr(provider, "fails_at", {METADATA})
+    provider.asked.clear()
+    for _ in range(2):
+        assert come_back(browser, provider).status_code == 303
+    assert provider.asked.count(METADATA) == 1
+    monkeypatch.setattr(provider, "fails_at", set())
+    clock.time += FAILURE_LIFETIME
+    for _ in range(2):
+        sent_to(browser)
+    assert provider.asked.count(METADATA) == 2
+
+
+def test_a_provider_that_has_just_failed_is_not_asked_again_for_some_seconds(
+    browser: FlaskClient, provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "fails_at", {METADATA})
+    for _ in range(3):
+        assert browser.get("/sign-in/provider").status_code == 503
+    assert provider.asked == [METADATA]
+    monkeypatch.setattr(provider, "fails_at", set())
+    clock.time += FAILURE_LIFETIME
+    assert come_back(browser, provider).status_code == 303
 
 
 # Which account
