@@ -45,6 +45,8 @@ LEEWAY = timedelta(minutes=1)
 ANSWER_SECONDS = 5.0
 LARGEST_ANSWER = 256 * 1024  # bytes
 METADATA_LIFETIME = timedelta(hours=1)
+FAILURE_LIFETIME = timedelta(seconds=5)
+"""How long a provider is not asked about itself again after that has failed."""
 
 _DISCOVERY = "/.well-known/openid-configuration"
 
@@ -108,6 +110,7 @@ class IdentityProvider:
         self.client = client
         self._outgoing = outgoing
         self._known: _Known | None = None
+        self._failed_at: datetime | None = None
 
     def sign_in_address(self, attempt: Attempt, *, is_fresh: bool, now: datetime) -> str:
         """Returns where the browser is sent. Raises `ProviderUnreachable`.
@@ -148,8 +151,11 @@ class IdentityProvider:
             raise SignInNotProved
         if answer.get("iss", self.client.issuer) != self.client.issuer:  # RFC 9207
             raise SignInNotProved
+        code = answer.get("code", "")
+        if not code:
+            raise SignInNotProved
         provider = self._provider(now)
-        tokens = self._tokens(provider.metadata, answer.get("code", ""), attempt)
+        tokens = self._tokens(provider.metadata, code, attempt)
         claims = self._claims(tokens, attempt, is_fresh=is_fresh, now=now)
         endpoint = provider.metadata.userinfo_endpoint
         if (
@@ -166,13 +172,30 @@ class IdentityProvider:
             email=email if isinstance(email, str) and is_theirs else None,
             name=name if isinstance(name, str) else None,
             claims=claims,
+            proved_at=_proved_at(claims, now),
         )
 
     def _provider(self, now: datetime) -> _Known:
-        """Returns what is known of the provider, read within the last hour."""
-        if self._known is None or now - self._known.read_at > METADATA_LIFETIME:
-            self._known = self._read(now)
-        return self._known
+        """Returns what is known of the provider, read within the last hour.
+
+        While it can't be read, what was known before counts on. Raises `ProviderUnreachable` if
+        there is nothing, without asking just after a failure.
+        """
+        known = self._known
+        if known is not None and now - known.read_at <= METADATA_LIFETIME:
+            return known
+        failed_at = self._failed_at
+        if failed_at is None or abs(now - failed_at) >= FAILURE_LIFETIME:
+            try:
+                self._known = self._read(now)
+            except ProviderUnreachable:
+                self._failed_at = now
+            else:
+                self._failed_at = None
+                return self._known
+        if known is None:
+            raise ProviderUnreachable
+        return known
 
     def _read(self, now: datetime) -> _Known:
         issuer = self.client.issuer
@@ -242,10 +265,8 @@ class IdentityProvider:
         except (JoseError, ValueError, LookupError, TypeError) as error:
             log.warning("an ID token was refused: %s", type(error).__name__)
             raise SignInNotProved from error
-        if max_age is not None:
-            seconds_ago = now.timestamp() - claims["auth_time"]
-            if not -LEEWAY.total_seconds() <= seconds_ago < max_age:
-                raise SignInNotProved
+        if is_fresh and _proved_at(claims, now) is None:
+            raise SignInNotProved
         if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:
             raise SignInNotProved
         return dict(claims)
@@ -287,6 +308,17 @@ class IdentityProvider:
             )
         except (AddressNotAllowed, RequestFailed) as error:
             raise _unreachable(error.detail) from error
+
+
+def _proved_at(claims: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Returns when the provider last asked who is there, if it says so and that is fresh."""
+    auth_time = claims.get("auth_time")
+    if not isinstance(auth_time, int | float):
+        return None
+    seconds_ago = now.timestamp() - auth_time
+    if not -LEEWAY.total_seconds() <= seconds_ago < CONFIRMED_FOR.total_seconds():
+        return None
+    return now - timedelta(seconds=max(0.0, seconds_ago))
 
 
 def _with_query(address: str, query: Mapping[str, str]) -> str:

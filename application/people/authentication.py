@@ -121,17 +121,19 @@ class Sessions:
         now: datetime,
         by: Proof = Proof.PASSWORD,
         confirmed_until: datetime | None = None,
+        is_renewal: bool = False,
         browser: str | None = None,
         is_new_browser: bool = False,
     ) -> Session:
         """Signs the account in at one browser, for 30 days, or until 7 days without use.
 
-        `by` proves who is there for the usual time, unless it was given before. Somebody who has
-        signed in before gets a mail about a browser that is new.
+        `by` proves who is there for the usual time, or until `confirmed_until`. A renewal goes on
+        from an earlier session. Somebody who has signed in before gets a mail about a browser that
+        is new.
         """
         session_id, token = uuid4(), secrets.token_urlsafe(32)
         until = confirmed_until or now + _confirmed_for(by)
-        how = by.value if confirmed_until is None else "renewal"
+        how = "renewal" if is_renewal else by.value
         with self._database.connection() as conn, conn.transaction():
             conn.execute(
                 "DELETE FROM sessions WHERE expires_at <= %s OR last_used_at <= %s",

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.deliveries import outbox
 from application.eventstore.database import Database
 from application.people import security_log
 from application.people.accounts import (
@@ -30,6 +31,9 @@ from application.people.accounts import (
 from domain.errors import AdmitOneError, Invalid, Unavailable
 
 log = logging.getLogger(__name__)
+
+NEW_IDENTITY = "new-identity"
+"""The kind of mail about somebody at the provider who can sign in now; its target is the issuer."""
 
 _CONNECT = """INSERT INTO identities (issuer, subject, account_id, created_at)
     VALUES (%(issuer)s, %(subject)s, %(account_id)s, %(now)s)"""
@@ -96,6 +100,8 @@ class Identity:
     """Somebody who has just signed in at the provider.
 
     `email` is None if the provider does not say that it is theirs. `claims` is all that it says.
+    `proved_at` is when they last proved to the provider who they are, if it says so and that is
+    fresh.
     """
 
     issuer: str
@@ -103,6 +109,7 @@ class Identity:
     email: str | None
     name: str | None
     claims: Mapping[str, Any]
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +186,10 @@ class Identities:
         return row is not None
 
     def connect(self, account: Account, *, issuer: str, subject: str, now: datetime) -> None:
-        """Connects an account with somebody at the provider. Raises `AlreadyConnected`."""
+        """Connects an account with somebody at the provider. Raises `AlreadyConnected`.
+
+        The account gets a mail about it.
+        """
         with self._database.connection() as conn:
             try:
                 with conn.transaction():
@@ -277,6 +287,7 @@ def _connect(
         _CONNECT,
         {"issuer": issuer, "subject": subject, "account_id": account.id, "now": now},
     )
+    outbox.add_notice(conn, account_id=account.id, kind=NEW_IDENTITY, target=issuer, now=now)
     security_log.record(
         conn, security_log.IDENTITY_LINKED, account_id=account.id, details={"issuer": issuer}
     )

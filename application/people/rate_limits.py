@@ -61,6 +61,12 @@ client still has `FREE_PASSWORDS`.
 WRONG_PASSKEYS = RateLimit("wrong-passkey", 20, timedelta(minutes=15))
 """Passkeys that are refused, by address. Nobody can guess one, so the right one is accepted."""
 
+WRONG_ANSWERS = RateLimit("wrong-answer", 60, timedelta(minutes=10))
+"""Answers of the identity provider that prove nothing, by address, read before it is asked.
+
+Only those with the cookie of this browser: any other site can make browsers send the rest.
+"""
+
 FREE_PASSWORDS = 3
 """Wrong passwords that a client may enter in a window for an account beyond its limit."""
 
@@ -76,6 +82,9 @@ _COUNT = """
 _READ = """
     SELECT kind, failures, ends_at FROM rate_limits
     WHERE (kind, subject) IN ((%s, %s), (%s, %s)) AND ends_at > %s"""
+
+_READ_ONE = """
+    SELECT failures, ends_at FROM rate_limits WHERE kind = %s AND subject = %s AND ends_at > %s"""
 
 _SWEEP = f"""
     DELETE FROM rate_limits WHERE (kind, subject) IN (
@@ -123,6 +132,14 @@ class RateLimits:
         window = self._count(limit, address, now)
         if window.failures > limit.failures:
             raise window.refusal(now)
+
+    def check(self, limit: RateLimit, address: str, *, now: datetime) -> None:
+        """Raises `TooManyAttempts` if this client has failed as often as the limit allows."""
+        with deadline(DATABASE_SECONDS):
+            rows = self._database.fetch_all(_READ_ONE, (limit.kind, self._hash(address), now))
+        for row in rows:
+            if row["failures"] >= limit.failures:
+                raise _Window(**row).refusal(now)
 
     def count_wrong_password(self, *, client: str, email: str, now: datetime) -> None:
         """Counts a wrong password, both for the client and for the account."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from application.people.accounts import NEW_KEY, Account
 from application.people.authentication import NEW_BROWSER, NEW_PASSWORD
+from application.people.identities import NEW_IDENTITY
 from application.people.passkeys import NEW_PASSKEY
 from interface.i18n import exact_text, gettext, zone_text
 from interface.i18n import mark_for_translation as _
@@ -37,6 +38,15 @@ _WORDS = {
         _("It signs in to your account without a password."),
         _("If you didn't add it, remove it, sign out everywhere and change your password."),
         _("Passkey"),
+    ),
+    NEW_IDENTITY: _Words(
+        _("Your account was connected with the sign-in service"),
+        _("Somebody who signs in there can use your account now."),
+        _(
+            "If that wasn't you, disconnect it and sign out everywhere, "
+            "or tell whoever runs this service."
+        ),
+        _("Sign-in service"),
     ),
     NEW_BROWSER: _Words(
         _("A new sign-in to your account"),

@@ -11,7 +11,7 @@ from application.deliveries.sender import NotNeeded
 from application.delivery_facts import Facts
 from application.eventstore.loading import Wanted
 from application.link_requests import NEW_LINK
-from application.people import accounts, authentication, passkeys
+from application.people import accounts, authentication, identities, passkeys
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee, Prefill
@@ -110,7 +110,7 @@ def _with_new_link(
 
 
 def _what_is_new(services: Services, delivery: Delivery, account: Account) -> str | None:
-    """Returns how the account knows the key, passkey or browser of a mail, while it has it."""
+    """Returns how the account knows what a mail is about, while it has that."""
     target = delivery.target
     names: dict[str, str | None] = {}
     match delivery.kind:
@@ -119,6 +119,8 @@ def _what_is_new(services: Services, delivery: Delivery, account: Account) -> st
             names = {key.prefix: f"{key.name} (ao_{key.prefix}_…)" for key in keys}
         case passkeys.NEW_PASSKEY:
             names = {str(each.id): each.name for each in services.passkeys.all(account)}
+        case identities.NEW_IDENTITY if services.identities.is_connected(account, target):
+            names = {target: target}
         case authentication.NEW_BROWSER:
             sessions = services.sessions.all(account, now=delivery.due_at)
             names = {str(each.id): each.browser for each in sessions}

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from application.eventstore.database import DATABASE_ERRORS, safe_description
 from application.people.authentication import WrongPassword
-from application.people.rate_limits import INVALID_REDEMPTIONS, RateLimit
+from application.people.rate_limits import INVALID_REDEMPTIONS, RateLimit, TooManyAttempts
 from domain.errors import Invalid
 from interface.web.request_context import client_address, services
 
@@ -26,6 +26,24 @@ def count_failure(limit: RateLimit) -> None:
     current = services()
     with _unless_the_database_fails():
         current.rate_limits.count(limit, client_address(), now=current.now())
+
+
+def refuse_beyond(limit: RateLimit) -> None:
+    """Raises `TooManyAttempts` if this client has failed as often as the limit allows."""
+    current = services()
+    with _unless_the_database_fails():
+        current.rate_limits.check(limit, client_address(), now=current.now())
+
+
+def is_used_up(limit: RateLimit, what: str) -> bool:
+    """Counts a use of something; returns True if the limit allows no such use any more."""
+    current = services()
+    try:
+        with _unless_the_database_fails():
+            current.rate_limits.count(limit, what, now=current.now())
+    except TooManyAttempts:
+        return True
+    return False
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +52,8 @@ class Provider:
     sign: Sign = signed
     asked: list[str] = field(default_factory=list)
     """The paths of all requests."""
+    fails_at: Collection[str] = ()
+    """The paths at which it answers that it can't."""
 
     def __post_init__(self) -> None:
         self._app = oidc_provider_mock.app()
@@ -79,6 +81,8 @@ class Provider:
     ) -> Iterable[bytes]:
         request = Request(environ)
         self.asked.append(request.path)
+        if request.path in self.fails_at:
+            return Response(status=503)(environ, start_response)
         body = request.get_data()
         environ["wsgi.input"] = BytesIO(body)
         form = request.form.to_dict() if request.path == "/oauth2/token" else {}

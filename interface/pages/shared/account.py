@@ -138,6 +138,7 @@ def sign_out_everywhere() -> ResponseReturnValue:
         session.account,
         by=session.confirmed_by,
         confirmed_until=session.confirmed_until,
+        is_renewal=True,
     )
 
 

@@ -99,6 +99,7 @@ def start_session(
     *,
     by: Proof,
     confirmed_until: datetime | None = None,
+    is_renewal: bool = False,
 ) -> AnyResponse:
     """Signs the account in at this browser: ends the session before, adds the new one's cookie."""
     current, before = services(), current_session()
@@ -110,6 +111,7 @@ def start_session(
         now=current.now(),
         by=by,
         confirmed_until=confirmed_until,
+        is_renewal=is_renewal,
         browser=browser_name(request.headers.get("User-Agent", "")),
         is_new_browser=browser_id is None,
     )

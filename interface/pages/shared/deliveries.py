@@ -28,6 +28,7 @@ _KINDS = {
     "new-key": _("New API key"),
     "new-password": _("New password"),
     "new-passkey": _("New passkey"),
+    "new-identity": _("Sign-in service connected"),
     "new-browser": _("Sign-in at a new browser"),
 }
 

@@ -8,6 +8,7 @@ them, and one of theirs is of no use here.
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -15,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from application.people.accounts import OnlyByProvider
-from application.people.authentication import Proof
+from application.people.authentication import CONFIRMED_FOR, Proof
 from application.people.identities import (
     AlreadyConnected,
     Attempt,
@@ -24,7 +25,7 @@ from application.people.identities import (
     SignInNotProved,
     new_attempt,
 )
-from application.people.rate_limits import FORGED_TOKENS
+from application.people.rate_limits import FORGED_TOKENS, WRONG_ANSWERS, RateLimit
 from application.people.tokens import InvalidToken
 from domain.errors import AdmitOneError, NotFound, Unavailable
 from interface.i18n import gettext
@@ -34,7 +35,7 @@ from interface.pages.shared.confirmation import confirmed
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.sign_in import sign_in_at_browser, sign_in_page
 from interface.web.problems import refusal_page
-from interface.web.rate_limits import count_failure
+from interface.web.rate_limits import count_failure, is_used_up, refuse_beyond
 from interface.web.request_context import services
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ protect_from_csrf(blueprint)
 
 ERRAND_LIFETIME = timedelta(minutes=10)
 _COOKIE = "admitone-provider"
+_ONCE = RateLimit("provider-errand", 1, ERRAND_LIFETIME + timedelta(minutes=1))
+"""An errand counts once, for as long as its cookie is accepted and a little longer."""
 
 
 class Purpose(StrEnum):
@@ -56,11 +59,15 @@ class Purpose(StrEnum):
 
 
 class Errand(msgspec.Struct):
-    """What a browser was sent to the provider for, and the page that follows."""
+    """What a browser was sent to the provider for, and the page that follows.
+
+    `session` is the id of the session from which it was sent; nobody need be signed in to sign in.
+    """
 
     attempt: Attempt
     purpose: Purpose
     path: str
+    session: UUID | None = None
 
 
 @blueprint.get("/sign-in/provider")
@@ -109,9 +116,12 @@ def come_back() -> ResponseReturnValue:
     """Takes the answer of the provider, and goes on with what the browser was sent for."""
     try:
         return _without_errand(_go_on(_errand()))
-    except (InvalidToken, SignInNotProved):
+    except InvalidToken:
         count_failure(FORGED_TOKENS)
         return _without_errand(_refused(SignInNotProved()))
+    except SignInNotProved as refusal:
+        count_failure(WRONG_ANSWERS)
+        return _without_errand(_refused(refusal))
     except (NotAdmitted, AlreadyConnected, Unavailable) as refusal:
         return _without_errand(_refused(refusal))
 
@@ -136,24 +146,56 @@ def _send(purpose: Purpose, path: str) -> tuple[str, Errand]:
     provider, attempt = _provider(), new_attempt()
     is_fresh = purpose is Purpose.CONFIRM
     address = provider.sign_in_address(attempt, is_fresh=is_fresh, now=services().now())
-    return address, Errand(attempt, purpose, path)
+    session = current_session()
+    return address, Errand(attempt, purpose, path, session.id if session else None)
 
 
 def _go_on(errand: Errand) -> Response:
-    """Raises `SignInNotProved`, `NotAdmitted`, `AlreadyConnected` or `Unavailable`."""
+    """Goes on with what the browser was sent for.
+
+    Raises `SignInNotProved`, `NotAdmitted`, `AlreadyConnected` or `Unavailable`, or
+    `TooManyAttempts` before the provider is asked.
+    """
     current, provider = services(), _provider()
+    refuse_beyond(WRONG_ANSWERS)
+    if is_used_up(_ONCE, errand.attempt.state):
+        raise SignInNotProved
     if "error" in request.args:  # such as access_denied: somebody has changed their mind
         raise SignInNotProved
+    if errand.purpose is not Purpose.SIGN_IN:
+        _require_session_of(errand)
     is_fresh = errand.purpose is Purpose.CONFIRM
     identity = provider.identity(request.args, errand.attempt, is_fresh=is_fresh, now=current.now())
     match errand.purpose:
         case Purpose.SIGN_IN:
-            account = current.identities.sign_in(identity, now=current.now())
-            return sign_in_at_browser(account, errand.path, by=Proof.PROVIDER)
+            return _signed_in(identity, errand.path)
         case Purpose.CONFIRM:
             return _confirmed(identity, errand.path)
         case Purpose.CONNECT:
             return _connected(identity)
+
+
+def _require_session_of(errand: Errand) -> None:
+    """Raises `SignInNotProved` if the browser was sent from another session, or none.
+
+    To connect an account, that session needs a fresh proof still.
+    """
+    session = current_session()
+    if session is None or session.id != errand.session:
+        raise SignInNotProved
+    is_connecting = errand.purpose is Purpose.CONNECT
+    if is_connecting and not session.is_confirmed(now=services().now()):
+        raise SignInNotProved
+
+
+def _signed_in(identity: Identity, path: str) -> Response:
+    """Signs in, which is no fresh proof where the provider has asked nobody who is there."""
+    current = services()
+    now = current.now()
+    account = current.identities.sign_in(identity, now=now)
+    proved_at = identity.proved_at
+    until = now if proved_at is None else proved_at + CONFIRMED_FOR
+    return sign_in_at_browser(account, path, by=Proof.PROVIDER, confirmed_until=until)
 
 
 def _confirmed(identity: Identity, path: str) -> Response:

@@ -1,5 +1,7 @@
 """Signing in, by password, passkey or one-time link, and signing out."""
 
+from datetime import datetime
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
@@ -152,10 +154,12 @@ def _first_page(account: Account) -> str:
     return url_for("home.show" if is_new or account.has_password else "account.access")
 
 
-def sign_in_at_browser(account: Account, path: str, *, by: Proof) -> Response:
+def sign_in_at_browser(
+    account: Account, path: str, *, by: Proof, confirmed_until: datetime | None = None
+) -> Response:
     """Signs in at this browser, and leads to the path."""
     services().accounts.set_language(account, language_tag())
-    return auth.start_session(redirect(path, 303), account, by=by)
+    return auth.start_session(redirect(path, 303), account, by=by, confirmed_until=confirmed_until)
 
 
 def _client(email: str) -> str:

@@ -14,6 +14,7 @@ from application.people.rate_limits import (
     INVALID_REDEMPTIONS,
     PASSWORDS_BY_ACCOUNT,
     PASSWORDS_BY_CLIENT,
+    WRONG_ANSWERS,
     WRONG_KEYS,
     RateLimit,
     RateLimits,
@@ -114,9 +115,25 @@ def test_addresses_and_kinds_are_counted_apart(limits: RateLimits) -> None:
             INVALID_REDEMPTIONS,
             PASSWORDS_BY_CLIENT,
             PASSWORDS_BY_ACCOUNT,
+            WRONG_ANSWERS,
         )
     ]
     assert len(set(kinds)) == len(kinds)
+
+
+def test_the_count_is_read_before_an_attempt_that_costs_much(limits: RateLimits) -> None:
+    def wait(address: str = HOME, now: datetime = NOW) -> int | None:
+        try:
+            limits.check(TWICE, address, now=now)
+        except TooManyAttempts as refusal:
+            return refusal.retry_after
+        return None
+
+    refused(limits)
+    assert wait() is None
+    refused(limits)
+    assert wait() == 600
+    assert wait(WORK) is wait(now=NOW + TWICE.window) is None
 
 
 def test_all_workers_count_together(limits: RateLimits, other_worker: RateLimits) -> None:

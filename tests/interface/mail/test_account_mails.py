@@ -1,6 +1,7 @@
 """The mails to an account about what was done to it."""
 
 from application.people.accounts import Account
+from application.people.identities import Identity
 from interface.bootstrap import Services
 from tests.interface.mail.conftest import Send
 from tests.interface.mail.test_booking_mails import text_of
@@ -48,6 +49,30 @@ def test_a_new_passkey_is_told_to_its_account(
     (mail,) = mail_server.mails
     assert mail["Subject"] == "Ein neuer Passkey für Ihr Konto"
     assert "Passkey: Laptop im Büro" in text_of(mail)
+
+
+def test_a_new_identity_at_the_provider_is_told_to_its_account(
+    services: Services, host: Account, send: Send, mail_server: MailServer
+) -> None:
+    services.identities.connect(host, issuer="https://id.example", subject="eve", now=NOW)
+    assert send() == ["sent"]
+    (mail,) = mail_server.mails
+    assert mail["Subject"] == "Ihr Konto wurde mit dem Anmeldedienst verbunden"
+    text = text_of(mail)
+    assert "Anmeldedienst: https://id.example" in text
+    assert "trennen Sie die Verbindung" in text
+    assert "eve" not in text
+
+
+def test_an_identity_that_takes_a_prepared_account_by_its_address_is_told_to_it(
+    services: Services, host: Account, send: Send, mail_server: MailServer
+) -> None:
+    prepared = services.accounts.create(email="ada@example.org", name="Ada", roles=["auditor"])
+    ada = Identity("https://id.example", "ada", prepared.email, None, {})
+    for _ in range(2):
+        assert services.identities.sign_in(ada, now=NOW).id == prepared.id
+    assert send() == ["sent"]
+    assert [mail["To"] for mail in mail_server.mails] == ["Ada <ada@example.org>"]
 
 
 def test_a_sign_in_at_a_new_browser_is_told_once_there_was_an_earlier_one(

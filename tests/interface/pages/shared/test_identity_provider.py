@@ -19,10 +19,14 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from application.identity_provider import METADATA_LIFETIME
+from application.identity_provider import FAILURE_LIFETIME, METADATA_LIFETIME
+from application.people import rate_limits
 from application.people.accounts import OnlyByProvider
-from application.people.authentication import CONFIRMED_FOR
+from application.people.authentication import CONFIRMED_BY_LINK_FOR, CONFIRMED_FOR
+from application.people.rate_limits import WRONG_ANSWERS
 from interface.bootstrap import Services, build
+from interface.pages.shared import identity_provider as page
+from interface.pages.shared.identity_provider import ERRAND_LIFETIME
 from interface.settings import Settings
 from tests.support.clock import Clock
 from tests.support.examples import NOW, SECRET
@@ -33,7 +37,7 @@ from tests.support.identity_provider import (
     running_provider,
     signed,
 )
-from tests.support.signed_in_browser import SignedIn, signed_in
+from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
 
 CALLBACK = "/sign-in/provider/callback"
 ADA = "ada@example.org"
@@ -82,6 +86,11 @@ def start(conninfo: str, clock: Clock, settings: Settings) -> Iterator[Callable[
     yield start
     for services in built:
         services.close()
+
+
+@pytest.fixture(autouse=True)
+def _counts_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "DATABASE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -229,16 +238,60 @@ def test_a_code_counts_only_in_the_browser_that_was_sent_for_it_and_only_once(
     other = app.test_client()
     sent_to(other)
     assert is_refused(other.get(back))  # the state of another sign-in
+    assert browser.get(back).status_code == 303
+
+
+@pytest.mark.parametrize("first", ["&iss=https://evil.example", ""])
+def test_what_a_browser_was_sent_for_is_used_up_by_whatever_comes_back(
+    browser: FlaskClient, provider: Provider, clock: Clock, first: str
+) -> None:
+    back = provider.sign_in(sent_to(browser), "ada").removeprefix("https://book.example.org")
     errand = browser.get_cookie("__Host-admitone-provider")
     assert errand is not None
-    assert browser.get(f"{back}&iss=https://evil.example").status_code == 422
+    assert browser.get(back + first).status_code == (422 if first else 303)
     assert browser.get_cookie("__Host-admitone-provider") is None
-    browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
-    assert browser.get(back).status_code == 303
-    browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
-    again = browser.get(back)
-    assert again.status_code == 422
-    assert "could not be accepted" in text(again)
+    provider.asked.clear()
+    for later in (timedelta(0), ERRAND_LIFETIME):
+        clock.time = NOW + later
+        browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
+        again = browser.get(back)
+        assert again.status_code == 422
+        assert "could not be accepted" in text(again)
+    assert provider.asked == []
+
+
+def test_without_a_code_the_provider_is_not_asked(browser: FlaskClient, provider: Provider) -> None:
+    state = parse_qs(urlsplit(sent_to(browser)).query)["state"][0]
+    provider.asked.clear()
+    assert is_refused(browser.get(f"{CALLBACK}?state={state}&code="))
+    sent = parse_qs(urlsplit(sent_to(browser)).query)["state"][0]
+    assert is_refused(browser.get(f"{CALLBACK}?state={sent}"))
+    assert provider.asked == []
+
+
+def test_after_too_many_answers_that_prove_nothing_the_provider_is_not_asked(
+    browser: FlaskClient, provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "WRONG_ANSWERS", replace(WRONG_ANSWERS, failures=2))
+    for _ in range(2):
+        state = parse_qs(urlsplit(sent_to(browser)).query)["state"][0]
+        assert is_refused(browser.get(f"{CALLBACK}?state={state}&code=guessed"))
+    back = provider.sign_in(sent_to(browser), "ada").removeprefix("https://book.example.org")
+    provider.asked.clear()
+    refused = browser.get(back)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "600")
+    assert provider.asked == []
+    clock.time += WRONG_ANSWERS.window
+    assert come_back(browser, provider).status_code == 303
+
+
+def test_answers_without_the_cookie_keep_nobody_from_signing_in(
+    app: Flask, browser: FlaskClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other site can make a browser send these."""
+    monkeypatch.setattr(page, "WRONG_ANSWERS", replace(WRONG_ANSWERS, failures=1))
+    assert is_refused(app.test_client().get(f"{CALLBACK}?state=x&code=x"))
+    assert come_back(browser, provider).status_code == 303
 
 
 def test_who_takes_longer_than_ten_minutes_or_changes_their_mind_begins_anew(
@@ -276,6 +329,38 @@ def test_a_provider_that_is_out_of_reach_says_so_and_others_still_sign_in(
         assert answer.status_code == 503
         assert "The sign-in service doesn't answer right now." in text(answer)
         assert 'name="password"' in text(answer)
+
+
+METADATA = "/.well-known/openid-configuration"
+
+
+def test_what_is_known_of_a_provider_counts_on_while_it_does_not_answer(
+    browser: FlaskClient, provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent_to(browser)
+    clock.time += METADATA_LIFETIME + timedelta(seconds=1)
+    monkeypatch.setattr(provider, "fails_at", {METADATA})
+    provider.asked.clear()
+    for _ in range(2):
+        assert come_back(browser, provider).status_code == 303
+    assert provider.asked.count(METADATA) == 1
+    monkeypatch.setattr(provider, "fails_at", set())
+    clock.time += FAILURE_LIFETIME
+    for _ in range(2):
+        sent_to(browser)
+    assert provider.asked.count(METADATA) == 2
+
+
+def test_a_provider_that_has_just_failed_is_not_asked_again_for_some_seconds(
+    browser: FlaskClient, provider: Provider, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "fails_at", {METADATA})
+    for _ in range(3):
+        assert browser.get("/sign-in/provider").status_code == 503
+    assert provider.asked == [METADATA]
+    monkeypatch.setattr(provider, "fails_at", set())
+    clock.time += FAILURE_LIFETIME
+    assert come_back(browser, provider).status_code == 303
 
 
 # Which account
@@ -356,12 +441,17 @@ def test_the_last_admin_stays_one_whatever_the_provider_says(
 # Connecting
 
 
-def connect(person: SignedIn, provider: Provider, subject: str) -> Any:
+def sent_to_connect(person: SignedIn) -> str:
+    """Where the page sends the browser to connect the account."""
     page = text(person.post("/account/provider"))
     found = re.search(r'href="(http://127[^"]+)"', page)
     assert found is not None
     assert f'content="0; url={found[1]}"' in page
-    back = provider.sign_in(found[1], subject)
+    return found[1]
+
+
+def connect(person: SignedIn, provider: Provider, subject: str) -> Any:
+    back = provider.sign_in(sent_to_connect(person), subject)
     return person.client.get(back.removeprefix("https://book.example.org"))
 
 
@@ -392,7 +482,74 @@ def test_connecting_takes_a_fresh_proof_and_a_form_of_ours(person: SignedIn, clo
     assert "Confirm that it's you" in text(person.post("/account/provider"))
 
 
+@pytest.mark.parametrize("purpose", ["connect", "confirm"])
+def test_only_the_session_that_was_sent_for_it_connects_or_confirms_an_account(
+    person: SignedIn, provider: Provider, services: Services, app: Flask, purpose: str
+) -> None:
+    if purpose == "confirm":
+        services.identities.connect(person.account, issuer=provider.url, subject="ada", now=NOW)
+    linked = services.identities.is_connected(person.account, provider.url)
+    token = services.accounts.sign_in_token(person.account)
+    other = sign_in(app.test_client(), person.account, token, lambda: None).client
+    for browser in (other, app.test_client()):
+        if purpose == "connect":
+            address = sent_to_connect(person)
+        else:
+            address = sent_to(person.client, "/account/confirm/provider")
+        back = provider.sign_in(address, "ada").removeprefix("https://book.example.org")
+        errand = person.client.get_cookie("__Host-admitone-provider")
+        assert errand is not None
+        provider.asked.clear()
+        browser.set_cookie("__Host-admitone-provider", errand.value, secure=True)
+        assert browser.get(back).status_code == 422
+        assert provider.asked == []
+        assert browser.get_cookie("__Host-admitone-provider") is None
+    assert services.identities.is_connected(person.account, provider.url) == linked
+
+
+def test_an_account_is_connected_only_while_the_proof_is_fresh(
+    person: SignedIn, provider: Provider, services: Services, clock: Clock
+) -> None:
+    clock.time += CONFIRMED_BY_LINK_FOR - timedelta(minutes=1)
+    address = sent_to_connect(person)
+    clock.time += timedelta(minutes=1)
+    back = provider.sign_in(address, "ada").removeprefix("https://book.example.org")
+    assert person.client.get(back).status_code == 422
+    assert not services.identities.is_connected(person.account, provider.url)
+
+
 # A fresh proof
+
+
+@pytest.mark.parametrize(
+    ("sign", "is_proof"),
+    [
+        (without("auth_time"), False),
+        (with_claims(auth_time=SECONDS_NOW - 600), False),
+        (with_claims(auth_time=SECONDS_NOW + 3600), False),
+        (with_claims(auth_time=""), False),
+        (with_claims(auth_time=SECONDS_NOW - 599), True),
+    ],
+)
+def test_signing_in_is_a_fresh_proof_only_if_the_provider_has_asked_who_is_there(
+    browser: FlaskClient,
+    provider: Provider,
+    services: Services,
+    clock: Clock,
+    sign: Any,
+    is_proof: bool,
+) -> None:
+    provider.sign = sign
+    assert come_back(browser, provider).status_code == 303
+    person = signed_in(browser, services.accounts.by_email(ADA), lambda: None)
+    asks = "Confirm that it's you"
+    assert (asks in text(person.post("/account/keys"))) != is_proof
+    new = {"password": "correct horse battery", "password_again": "correct horse battery"}
+    clock.time += timedelta(seconds=1)  # the proof counts from when it was given
+    assert asks in text(person.post("/account/keys"))
+    person.post("/account/password", new)
+    assert not services.accounts.by_email(ADA).has_password
+    assert services.security_log.newest(limit=1)[0].details["how"] == "provider"
 
 
 @pytest.fixture
