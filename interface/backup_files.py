@@ -4,23 +4,19 @@ from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
 from application.backup import BackupUnusable
+from interface import key_store
 from interface.private_files import create_private, make_private
 from interface.settings import PREFIX, Settings
 
-AUDIT_KEY = "audit_key"
-SECRET_KEYS = "secret_keys"  # noqa: S105 - the name of a file
 _KEYS = "keys/"
 _CHECKPOINTS = "checkpoints/"
 
 
 def write_keys(archive: ZipFile, settings: Settings) -> None:
     """Adds the keys that there are."""
-    for name, configured in _configured(settings).items():
-        file = settings.data / name
-        if configured:
-            archive.writestr(_KEYS + name, configured + "\n")
-        elif file.exists():
-            archive.writestr(_KEYS + name, file.read_text())
+    for kind, keys in key_store.existing_keys(settings).items():
+        if keys:
+            archive.writestr(_KEYS + key_store.FILES[kind], "".join(f"{key}\n" for key in keys))
 
 
 def write_checkpoints(archive: ZipFile, folder: Path) -> None:
@@ -63,28 +59,24 @@ def write_planned(files: dict[Path, bytes], settings: Settings) -> None:
 
 
 def _files(archive: ZipFile, settings: Settings) -> dict[Path, bytes]:
-    configured = _configured(settings)
+    configured = {
+        name: key_store.configured(settings, kind) for kind, name in key_store.FILES.items()
+    }
     files = {}
     for member in archive.namelist():
         folder, _, name = member.partition("/")
         if folder + "/" == _CHECKPOINTS:
             files[settings.checkpoints_folder / _relative(name)] = archive.read(member)
-        elif folder + "/" == _KEYS and not configured.get(name):
-            files[settings.data / _relative(name)] = archive.read(member)
         elif folder + "/" == _KEYS:
-            kept = archive.read(member).decode().split()
-            if not set(kept) <= set(configured[name].split()):
+            text = archive.read(member)
+            if not configured.get(name):
+                files[settings.data / _relative(name)] = text
+            elif not set(text.decode().split()) <= set(configured[name]):
                 raise BackupUnusable(
                     f"{PREFIX}{name.upper()} has not the keys of the backup, without which links"
                     " that were sent don't work: add them, or unset it."
                 )
     return files
-
-
-def _configured(settings: Settings) -> dict[str, str]:
-    """Returns the keys that the settings name, as a file would hold them."""
-    audit_keys = "\n".join(settings.audit_key.replace(",", " ").split())
-    return {SECRET_KEYS: "\n".join(settings.secret_keys), AUDIT_KEY: audit_keys}
 
 
 def _relative(name: str) -> Path:

@@ -20,7 +20,8 @@ from interface.private_files import create_private, write_private
 from interface.settings import PREFIX, Settings, SettingsError
 from projections.evidence.checkpoint_store import CheckpointStore
 
-_FILES = {KeyKind.SECRET: "secret_keys", KeyKind.AUDIT: "audit_key"}
+FILES = {KeyKind.SECRET: "secret_keys", KeyKind.AUDIT: "audit_key"}
+"""The names of the files of keys, in the data folder."""
 _SETTINGS = {KeyKind.SECRET: f"{PREFIX}SECRET_KEYS", KeyKind.AUDIT: f"{PREFIX}AUDIT_KEY"}
 
 
@@ -60,7 +61,7 @@ def new_secret() -> str:
 def store_secret(settings: Settings, key: str) -> None:
     """Stores the first key that signs tokens. Raises `SettingsError`."""
     if _keys(settings, KeyKind.SECRET, lambda: key) != (key,):
-        path = settings.data / _FILES[KeyKind.SECRET]
+        path = settings.data / FILES[KeyKind.SECRET]
         raise SettingsError(f"Another process has just created {path}: start again.")
 
 
@@ -87,14 +88,14 @@ def checkpoint_store(settings: Settings) -> CheckpointStore:
 def existing_keys(settings: Settings) -> Keys:
     """Returns the keys that there are, without creating any. Raises `SettingsError`."""
     return {
-        kind: _configured(settings, kind) or _read(kind, settings.data / _FILES[kind])
+        kind: configured(settings, kind) or _read(kind, settings.data / FILES[kind])
         for kind in KeyKind
     }
 
 
 def place(settings: Settings, kind: KeyKind) -> str:
     """Returns where the keys of a kind are: the name of a setting, or a path."""
-    return _SETTINGS[kind] if _configured(settings, kind) else str(settings.data / _FILES[kind])
+    return _SETTINGS[kind] if configured(settings, kind) else str(settings.data / FILES[kind])
 
 
 def rotate(settings: Settings, kind: KeyKind) -> str:
@@ -102,7 +103,7 @@ def rotate(settings: Settings, kind: KeyKind) -> str:
 
     The service signs with it from its next start on. Raises `KeysAreSettings` and `SettingsError`.
     """
-    if _configured(settings, kind):
+    if configured(settings, kind):
         raise KeysAreSettings(
             f"The keys are in {_SETTINGS[kind]}: put a new one before the others there, with a"
             " comma between them."
@@ -127,14 +128,15 @@ def remove(settings: Settings, dropped: str) -> bool:
             continue
         if fingerprint(keys[0]) == dropped:
             raise KeyInUse
-        if _configured(settings, kind):
+        if configured(settings, kind):
             raise KeysAreSettings(f"The key is in {_SETTINGS[kind]}: take it out there first.")
         _write(settings, kind, left)
         return True
     return False
 
 
-def _configured(settings: Settings, kind: KeyKind) -> tuple[str, ...]:
+def configured(settings: Settings, kind: KeyKind) -> tuple[str, ...]:
+    """Returns the keys of a kind that the settings name, newest first."""
     if kind is KeyKind.SECRET:
         return settings.secret_keys
     return tuple(key for key in re.split(r"[\s,]+", settings.audit_key) if key)
@@ -142,9 +144,9 @@ def _configured(settings: Settings, kind: KeyKind) -> tuple[str, ...]:
 
 def _keys(settings: Settings, kind: KeyKind, make: Callable[[], str]) -> tuple[str, ...]:
     """Returns the keys of a kind, newest first. Creates their file if it does not exist."""
-    if configured := _configured(settings, kind):
-        return configured
-    path = settings.data / _FILES[kind]
+    if keys := configured(settings, kind):
+        return keys
+    path = settings.data / FILES[kind]
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
@@ -169,7 +171,7 @@ def _read(kind: KeyKind, path: Path) -> tuple[str, ...]:
 
 def _write(settings: Settings, kind: KeyKind, keys: Sequence[str]) -> None:
     """Replaces the file as a whole, so that no key is lost if that fails."""
-    path = settings.data / _FILES[kind]
+    path = settings.data / FILES[kind]
     draft = path.with_name(f"{path.name}.new")
     try:
         write_private(draft, "".join(f"{key}\n" for key in keys))

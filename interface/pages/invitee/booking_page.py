@@ -145,14 +145,7 @@ def choose_again(token: str) -> ResponseReturnValue:
     try:
         invited.link.must_be_active(services().now())
     except LinkEnded as refusal:
-        return link_ended(
-            refusal,
-            invited,
-            token,
-            zone=_reader_zone(invited),
-            while_choosing=True,
-            typed=_typed(),
-        )
+        return _ended_while_choosing(refusal, invited, token)
     zone = _reader_zone(invited)
     typed = _typed()
     start = _start_in(typed)
@@ -196,14 +189,7 @@ def book(token: str) -> ResponseReturnValue:
                 raise Invalid(loaded.errors)
             return _booked(token, invited, **loaded.values)
     except LinkEnded as refusal:
-        return link_ended(
-            refusal,
-            invited,
-            token,
-            zone=_reader_zone(invited),
-            while_choosing=True,
-            typed=_typed(),
-        )
+        return _ended_while_choosing(refusal, invited, token)
     except SlotRefused as refusal:
         page = _form_page(invited, token, lost=start, typed=typed, refusal=refusal)
         return refusal_page(page, refusal, owner=False)
@@ -328,6 +314,14 @@ def _as_json(token: str) -> Response:
     except AdmitOneError as refusal:
         return problem(refusal)
     return Response(body, content_type="application/json")
+
+
+def _ended_while_choosing(
+    refusal: LinkEnded, invited: Invitation, token: str
+) -> ResponseReturnValue:
+    """Shows why nothing can be booked any more, and keeps what was typed."""
+    zone = _reader_zone(invited)
+    return link_ended(refusal, invited, token, zone=zone, while_choosing=True, typed=_typed())
 
 
 def _typed() -> dict[str, str]:

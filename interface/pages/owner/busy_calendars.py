@@ -12,7 +12,8 @@ from domain.calendar import LONGEST_NAME
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.outgoing.outgoing_url import LONGEST_URL
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.owner.owned import own_id
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Name, Text
@@ -76,7 +77,7 @@ def add() -> ResponseReturnValue:
 def read(calendar_id: UUID) -> ResponseReturnValue:
     """Has a calendar read now."""
     current = services()
-    current.busy_calendars.ask_to_read(_owner_id(), calendar_id, now=current.now())
+    current.busy_calendars.ask_to_read(own_id(), calendar_id, now=current.now())
     return _to_index("busy-calendar-asked")
 
 
@@ -84,7 +85,7 @@ def read(calendar_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def ask_to_remove(calendar_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation: the address can't be shown again."""
-    calendar = services().busy_calendars.one(_owner_id(), calendar_id)
+    calendar = services().busy_calendars.one(own_id(), calendar_id)
     return render_template("busy_calendars/remove.html", calendar=calendar)
 
 
@@ -92,7 +93,7 @@ def ask_to_remove(calendar_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def remove(calendar_id: UUID) -> ResponseReturnValue:
     """Removes a calendar."""
-    services().busy_calendars.remove(_owner_id(), calendar_id)
+    services().busy_calendars.remove(own_id(), calendar_id)
     return _to_index("busy-calendar-removed")
 
 
@@ -100,7 +101,7 @@ def _add(url: str, name: str | None) -> Errors:
     """Adds a calendar and returns what is wrong with it, by field."""
     current = services()
     try:
-        current.busy_calendars.add(owner_id=_owner_id(), url=url, name=name, now=current.now())
+        current.busy_calendars.add(owner_id=own_id(), url=url, name=name, now=current.now())
     except Invalid as invalid:
         return errors_of(invalid)
     except AddressNotAllowed as refusal:
@@ -109,7 +110,7 @@ def _add(url: str, name: str | None) -> Errors:
 
 
 def _page(*, typed: dict[str, str] | None = None, errors: Errors | None = None) -> str:
-    calendars = services().busy_calendars.all(_owner_id())
+    calendars = services().busy_calendars.all(own_id())
     return render_template(
         "busy_calendars/index.html",
         calendars=calendars,
@@ -126,7 +127,3 @@ def _page(*, typed: dict[str, str] | None = None, errors: Errors | None = None) 
 
 def _to_index(notice: str) -> ResponseReturnValue:
     return redirect(url_for("busy_calendars_pages.index", notice=notice), 303)
-
-
-def _owner_id() -> UUID:
-    return require_session().account.id

@@ -10,8 +10,8 @@ from application.calendar_feeds import MOST_FEEDS, CalendarFeed, FeedDetail
 from domain.errors import CalendarNotFound, Invalid
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
-from interface.pages.owner.owned import own_calendars
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.owner.owned import own_calendars, own_id
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.calendar_feed import feed_url, webcal_url
@@ -52,7 +52,7 @@ def create() -> ResponseReturnValue:
 @for_role("owner")
 def ask_to_revoke(feed_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation: the address never works again."""
-    feed = services().calendar_feeds.one(_owner_id(), feed_id)
+    feed = services().calendar_feeds.one(own_id(), feed_id)
     return render_template(
         "calendar_feeds/revoke.html",
         name=_name(feed, own_calendars()),
@@ -64,7 +64,7 @@ def ask_to_revoke(feed_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def revoke(feed_id: UUID) -> ResponseReturnValue:
     """Revokes a feed."""
-    services().calendar_feeds.revoke(_owner_id(), feed_id)
+    services().calendar_feeds.revoke(own_id(), feed_id)
     return _to_index("feed-revoked")
 
 
@@ -73,7 +73,7 @@ def _create(calendar_id: UUID | None, detail: FeedDetail) -> Errors:
     current = services()
     try:
         current.calendar_feeds.create(
-            owner_id=_owner_id(), calendar_id=calendar_id, detail=detail, now=current.now()
+            owner_id=own_id(), calendar_id=calendar_id, detail=detail, now=current.now()
         )
     except Invalid as invalid:
         return errors_of(invalid)
@@ -83,7 +83,7 @@ def _create(calendar_id: UUID | None, detail: FeedDetail) -> Errors:
 
 
 def _page(*, errors: Errors | None = None) -> str:
-    feeds = services().calendar_feeds.all(_owner_id())
+    feeds = services().calendar_feeds.all(own_id())
     calendars = own_calendars()
     return render_template(
         "calendar_feeds/index.html",
@@ -110,7 +110,3 @@ def _name(feed: CalendarFeed, calendars: Mapping[UUID, CalendarRow]) -> str:
 
 def _to_index(notice: str) -> ResponseReturnValue:
     return redirect(url_for("calendar_feeds_pages.index", notice=notice), 303)
-
-
-def _owner_id() -> UUID:
-    return require_session().account.id

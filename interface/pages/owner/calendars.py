@@ -22,7 +22,7 @@ from interface.pages.owner.calendar_form import (
 )
 from interface.pages.owner.calendar_labels import label, unit, weekly_lines
 from interface.pages.owner.calendar_preview import preview
-from interface.pages.owner.owned import own_calendar
+from interface.pages.owner.owned import own_calendar, own_id
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import for_role, require_session
@@ -40,7 +40,7 @@ protect_from_csrf(blueprint)
 @for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows all calendars, the archived ones last."""
-    calendars = calendar_list.calendars_of(services().database, _owner_id())
+    calendars = calendar_list.calendars_of(services().database, own_id())
     return render_template(
         "calendars/index.html",
         calendars=[calendar for calendar in calendars if not calendar.is_archived],
@@ -71,7 +71,7 @@ def save_new() -> ResponseReturnValue:
         return _form_page(form, errors=errors), 422
     current = services()
     created = current.calendars.create(
-        owner_id=_owner_id(), terms=terms, actor=auth.actor(), now=current.now()
+        owner_id=own_id(), terms=terms, actor=auth.actor(), now=current.now()
     )
     return _to_index(created, "calendar-created")
 
@@ -110,7 +110,7 @@ def save(calendar_id: UUID) -> ResponseReturnValue:
     try:
         changed = current.calendars.change(
             calendar_id=calendar_id,
-            owner_id=_owner_id(),
+            owner_id=own_id(),
             change=lambda _: terms,
             version=int(_version_sent()),
             actor=auth.actor(),
@@ -136,7 +136,7 @@ def archive(calendar_id: UUID) -> ResponseReturnValue:
     current = services()
     archived = current.calendars.archive(
         calendar_id=calendar_id,
-        owner_id=_owner_id(),
+        owner_id=own_id(),
         actor=auth.actor(),
         now=current.now(),
     )
@@ -167,7 +167,7 @@ def _terms_of_copy(terms: CalendarTerms) -> CalendarTerms:
 def _conflict_page(yours: CalendarTerms, calendar_id: UUID) -> ResponseReturnValue:
     """Shows what somebody else saved beside what was sent; saved already if both are the same."""
     current = services()
-    latest = current.event_store.get_own(Calendar, calendar_id, _owner_id())
+    latest = current.event_store.get_own(Calendar, calendar_id, own_id())
     if latest.terms == yours:
         return _to_index(Written(latest, current.event_store.head()), "calendar-changed")
     version = int(_version_sent())
@@ -208,7 +208,7 @@ def _form_page(
 
 def _others(calendar_id: UUID) -> list[CalendarRow]:
     """Returns the owner's calendars that can be changed, without this one."""
-    calendars = calendar_list.calendars_of(services().database, _owner_id())
+    calendars = calendar_list.calendars_of(services().database, own_id())
     return [each for each in calendars if each.id != calendar_id and not each.is_archived]
 
 
@@ -216,7 +216,7 @@ def _preview(form: CalendarForm) -> dict[str, Any]:
     """Returns the preview, or the labels of the fields that prevent it."""
     rules, errors = form.parse_rules()
     if rules is not None:
-        return {"preview": preview(rules, _owner_id()), "obstacles": []}
+        return {"preview": preview(rules, own_id()), "obstacles": []}
     obstacles = [label(field) for field in FIELDS if field in errors]
     if any(field not in FIELDS for field in errors):
         obstacles.append(label("overrides"))
@@ -233,7 +233,3 @@ def _to_index(written: Written[Calendar], notice: str) -> ResponseReturnValue:
     """Redirects to the list, once it shows what was written."""
     wait_until_visible(written, calendar_list.NAME)
     return redirect(url_for("calendars_pages.index", notice=notice), 303)
-
-
-def _owner_id() -> UUID:
-    return require_session().account.id

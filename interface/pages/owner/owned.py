@@ -13,24 +13,27 @@ from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkRow
 
 
+def own_id() -> UUID:
+    """Returns the id of their account."""
+    return require_session().account.id
+
+
 def own_calendar(calendar_id: UUID) -> CalendarRow:
     """Returns a calendar of theirs. Raises `CalendarNotFound`."""
-    account = require_session().account
-    return calendar_list.calendar_of(services().database, account.id, calendar_id)
+    return calendar_list.calendar_of(services().database, own_id(), calendar_id)
 
 
 def own_calendars() -> dict[UUID, CalendarRow]:
     """Returns all their calendars by id, including the archived ones."""
-    calendars = calendar_list.calendars_of(services().database, require_session().account.id)
+    calendars = calendar_list.calendars_of(services().database, own_id())
     return {calendar.id: calendar for calendar in calendars}
 
 
 def own_link(link_id: UUID) -> LinkRow:
     """Returns a link of theirs. Raises `LinkNotFound`."""
     current = services()
-    account = require_session().account
     try:
-        return link_list.link_of(current.database, account.id, link_id, now=current.now())
+        return link_list.link_of(current.database, own_id(), link_id, now=current.now())
     except LinkNotFound:  # whose own sentence is for people who copied a link
         raise LinkNotFound(_("Link not found.")) from None
 

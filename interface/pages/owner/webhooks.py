@@ -13,7 +13,8 @@ from application.webhooks.webhooks import MOST_WEBHOOKS, Webhook, WebhookEvent
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.outgoing.outgoing_url import LONGEST_URL
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.owner.owned import own_id
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.deliveries import EVENTS, kind_text
 from interface.pages.shared.forms import errors_of, load
@@ -61,7 +62,7 @@ def add() -> ResponseReturnValue:
     if loaded.errors:
         return _index(typed=typed, errors=loaded.errors), 422
     try:
-        added = current.webhooks.add(owner_id=_owner_id(), now=current.now(), **loaded.values)
+        added = current.webhooks.add(owner_id=own_id(), now=current.now(), **loaded.values)
     except (Invalid, AddressNotAllowed) as refusal:
         return _index(typed=typed, errors=_errors(refusal)), 422
     return _page(added), 201
@@ -83,7 +84,7 @@ def change(webhook_id: UUID) -> ResponseReturnValue:
     if loaded.errors:
         return _page(_own(webhook_id), typed=typed, errors=loaded.errors), 422
     try:
-        services().webhooks.change(_owner_id(), webhook_id, **loaded.values)
+        services().webhooks.change(own_id(), webhook_id, **loaded.values)
     except (Invalid, AddressNotAllowed) as refusal:
         return _page(_own(webhook_id), typed=typed, errors=_errors(refusal)), 422
     return _to(webhook_id, "webhook-changed")
@@ -93,7 +94,7 @@ def change(webhook_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def pause(webhook_id: UUID) -> ResponseReturnValue:
     """Pauses a webhook."""
-    services().webhooks.change(_owner_id(), webhook_id, is_active=False)
+    services().webhooks.change(own_id(), webhook_id, is_active=False)
     return _to(webhook_id, "webhook-paused")
 
 
@@ -101,7 +102,7 @@ def pause(webhook_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def resume(webhook_id: UUID) -> ResponseReturnValue:
     """Resumes a webhook."""
-    services().webhooks.change(_owner_id(), webhook_id, is_active=True)
+    services().webhooks.change(own_id(), webhook_id, is_active=True)
     return _to(webhook_id, "webhook-resumed")
 
 
@@ -109,7 +110,7 @@ def resume(webhook_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def test(webhook_id: UUID) -> ResponseReturnValue:
     """Sends a message that tells of nothing, and shows what was answered."""
-    trial = try_webhook(services(), _owner_id(), webhook_id)
+    trial = try_webhook(services(), own_id(), webhook_id)
     return _page(_own(webhook_id), trial=trial)
 
 
@@ -118,7 +119,7 @@ def test(webhook_id: UUID) -> ResponseReturnValue:
 def rotate_secret(webhook_id: UUID) -> ResponseReturnValue:
     """Replaces the secret and shows the new one in this response only."""
     current = services()
-    return _page(current.webhooks.rotate_secret(_owner_id(), webhook_id, now=current.now()))
+    return _page(current.webhooks.rotate_secret(own_id(), webhook_id, now=current.now()))
 
 
 @blueprint.post("/settings/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>")
@@ -126,7 +127,7 @@ def rotate_secret(webhook_id: UUID) -> ResponseReturnValue:
 def send_again(webhook_id: UUID, delivery_id: UUID) -> ResponseReturnValue:
     """Sends one message again, or at once if it waits."""
     current = services()
-    current.webhooks.replay(_owner_id(), webhook_id, ids=[delivery_id], now=current.now())
+    current.webhooks.replay(own_id(), webhook_id, ids=[delivery_id], now=current.now())
     return _to(webhook_id, "webhook-sent-again")
 
 
@@ -141,12 +142,12 @@ def ask_to_delete(webhook_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def delete(webhook_id: UUID) -> ResponseReturnValue:
     """Deletes a webhook."""
-    services().webhooks.remove(_owner_id(), webhook_id)
+    services().webhooks.remove(own_id(), webhook_id)
     return redirect(url_for("webhooks_pages.index", notice="webhook-deleted"), 303)
 
 
 def _index(*, typed: dict[str, Any] | None = None, errors: Errors | None = None) -> str:
-    webhooks = services().webhooks.all(_owner_id())
+    webhooks = services().webhooks.all(own_id())
     return render_template(
         "webhooks/index.html",
         webhooks=webhooks,
@@ -205,12 +206,8 @@ def _errors(refusal: Invalid | AddressNotAllowed) -> Errors:
 
 
 def _own(webhook_id: UUID) -> Webhook:
-    return services().webhooks.one(_owner_id(), webhook_id)
+    return services().webhooks.one(own_id(), webhook_id)
 
 
 def _to(webhook_id: UUID, notice: str) -> ResponseReturnValue:
     return redirect(url_for("webhooks_pages.show", webhook_id=webhook_id, notice=notice), 303)
-
-
-def _owner_id() -> UUID:
-    return require_session().account.id
