@@ -18,6 +18,7 @@ PREFIX = "ADMITONE_"
 SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
 LONGEST_PATROL_HOURS = 8760
+LONGEST_DATABASE_WAIT = 3600  # seconds
 SECRETS = (
     "database_url",
     "owner_database_url",
@@ -262,6 +263,9 @@ class Settings:
     """ADMITONE_PROJECTOR_DATABASE_URL: the same database for the projector."""
     auditor_database_url: Annotated[str | None, _database_url] = None
     """ADMITONE_AUDITOR_DATABASE_URL: the same database for `admitone audit`."""
+    database_wait: Annotated[int, _whole_number(0, LONGEST_DATABASE_WAIT)] = 60
+    """ADMITONE_DATABASE_WAIT: seconds for which a start waits for a database that is starting or
+    can't be reached, 0 to 3600."""
     data: Annotated[Path, _new_folder] = Path("var")
     """ADMITONE_DATA: the folder for the embedded database, the keys and the checkpoints."""
     host: Annotated[str, _ip_address] = "127.0.0.1"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from threading import Event
 from time import monotonic, sleep
 
 import psycopg
@@ -9,8 +10,10 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
+from application.key_fingerprints import KeyKind
 from domain.errors import AdmitOneError
 from interface.database_roles import DatabaseRole
+from interface.runtime import database_start
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.settings import Settings
@@ -86,6 +89,29 @@ def database(settings: Settings, role: DatabaseRole) -> Iterator[str]:
 
 
 @contextmanager
+def database_of_process(
+    settings: Settings, role: DatabaseRole, keys: KeyKind, *, stop: Event
+) -> Iterator[str]:
+    """Like `database`, for a process that runs on: waits for a database that is just starting.
+
+    Raises `KeyMissing` if a key of this kind is missing that the service has used, and `SystemExit`
+    if `stop` is set while it waits.
+    """
+    from interface.bootstrap import require_keys, require_schema
+
+    with server(settings, role) as conninfo:
+
+        def require_all() -> None:
+            require_schema(conninfo)
+            require_keys(conninfo, settings, keys)
+
+        database_start.once_reachable(
+            conninfo, require_all, seconds=settings.database_wait, stop=stop
+        )
+        yield conninfo
+
+
+@contextmanager
 def connection(settings: Settings, role: DatabaseRole) -> Iterator[Connection[DictRow]]:
     """Yields a connection without the deadline that requests have."""
     with database(settings, role) as conninfo, closing(_connect(conninfo)) as conn:
@@ -108,7 +134,7 @@ def errors_as_sentences() -> Iterator[None]:
         psycopg.errors.InsufficientPrivilege,
         psycopg.errors.ReadOnlySqlTransaction,
     ) as error:
-        reason = " ".join((error.diag.message_primary or str(error)).split())
+        reason = database_start.reason(error)
         raise DatabaseRefused(f"The database can't be used: {reason}") from error
 
 

@@ -9,7 +9,7 @@ from threading import Event
 from application.deliveries.deliveries import CLAIM
 from application.deliveries.sender import Channel, Sender
 from application.key_fingerprints import KeyKind
-from interface.bootstrap import build, require_keys
+from interface.bootstrap import build
 from interface.database_roles import DatabaseRole
 from interface.mail.channel import MailChannel
 from interface.observability import logs
@@ -34,8 +34,9 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     low_priority.take()  # bookings come first
     end_with_parent()
     stop = stop_on_signals()
-    with command_database.database(settings, DatabaseRole.SERVICE) as conninfo:
-        require_keys(conninfo, settings, KeyKind.SECRET)
+    with command_database.database_of_process(
+        settings, DatabaseRole.SERVICE, KeyKind.SECRET, stop=stop
+    ) as conninfo:
         services = build(settings, conninfo)
         channels: list[Channel] = [MailChannel(services)]
         silences: Silences = {}

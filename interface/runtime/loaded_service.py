@@ -46,7 +46,8 @@ class LoadedService:
         owner_url = settings.database_url_of(DatabaseRole.OWNER)
         if service_url is None or owner_url is None:
             raise ValueError("the settings name no database")
-        self._owner_url = owner_url
+        self.owner_url = owner_url
+        """The connection string of the database for the owner of its tables."""
         os.environ |= for_children(os.environ)
         i18n.load_languages()
         self._services = build(settings, service_url)
@@ -64,7 +65,7 @@ class LoadedService:
 
     def apply_schema(self) -> None:
         """Creates or upgrades the tables."""
-        bootstrap.apply_schema(self._owner_url)
+        bootstrap.apply_schema(self.owner_url)
         self._settle_keys()
 
     def prepare_embedded(self, superuser: str) -> None:
@@ -72,15 +73,15 @@ class LoadedService:
 
         `superuser` is the connection string of its superuser.
         """
-        bootstrap.prepare_embedded(superuser, self._owner_url)
+        bootstrap.prepare_embedded(superuser, self.owner_url)
         self._settle_keys()
 
     def _settle_keys(self) -> None:
         """Stores new keys and records which there are. Raises `KeyMissing` if one was lost."""
-        bootstrap.require_keys(self._owner_url, self._settings)
+        bootstrap.require_keys(self.owner_url, self._settings)
         if self._new_secret is not None:
             key_store.store_secret(self._settings, self._new_secret)
-        bootstrap.record_keys(self._owner_url, self._settings)
+        bootstrap.record_keys(self.owner_url, self._settings)
 
     def welcome(self, say: Callable[[str], None]) -> None:
         """Prints the address and, while nobody has signed in, how to do so.

@@ -3,7 +3,7 @@
 from application.eventstore.mapper import JSONMapper
 from application.key_fingerprints import KeyKind
 from interface import key_store
-from interface.bootstrap import require_keys, utc_now
+from interface.bootstrap import utc_now
 from interface.database_roles import DatabaseRole
 from interface.observability import logs
 from interface.runtime import command_database, rebuild_launcher
@@ -24,8 +24,9 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log)
     end_with_parent()
     stop = stop_on_signals()
-    with command_database.database(settings, DatabaseRole.PROJECTOR) as conninfo:
-        require_keys(conninfo, settings, KeyKind.AUDIT)
+    with command_database.database_of_process(
+        settings, DatabaseRole.PROJECTOR, KeyKind.AUDIT, stop=stop
+    ) as conninfo:
         runner = Runner(conninfo, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
         store = key_store.checkpoint_store(settings)

@@ -153,11 +153,7 @@ class Supervisor:
         from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
 
         service = LoadedService(self._settings, web_only=self._web_only)
-        if self._server is None:
-            service.apply_schema()
-        else:
-            self._server.wait_until_ready()
-            service.prepare_embedded(self._server.conninfo)
+        self._prepare_database(service)
         self._workers = WorkerWatch(folder)
         self._children = [
             ManagedProcess(name, partial(self._as_child, work))
@@ -166,6 +162,24 @@ class Supervisor:
         for child in self._children:
             child.start()
         return service
+
+    def _prepare_database(self, service: "LoadedService") -> None:
+        """Creates or upgrades the tables, once the database answers.
+
+        Raises `SystemExit` if the service is stopped before.
+        """
+        from interface.runtime.database_start import once_reachable
+
+        server, wait = self._server, self._settings.database_wait
+        if server is None:
+            once_reachable(service.owner_url, service.apply_schema, seconds=wait, stop=self._stop)
+            return
+
+        def prepare_embedded() -> None:
+            server.start()  # it runs, unless it died meanwhile
+            service.prepare_embedded(server.conninfo)
+
+        once_reachable(server.conninfo, prepare_embedded, seconds=wait, stop=self._stop)
 
     def _as_child(self, work: Callable[[], None]) -> None:
         if self._server is not None:

@@ -59,6 +59,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         ATTEMPTS_DAYS="7",
         DELIVERIES_DAYS="8",
         PATROL_HOURS="12",
+        DATABASE_WAIT="0",
         FORGET_AFTER_DAYS="30",
         TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::7,,",
         SMTP_URL="smtp://ada:pa%40ss@mail.example.org",
@@ -93,6 +94,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
         attempts_days=7,
         deliveries_days=8,
         patrol_hours=12,
+        database_wait=0,
         forget_after_days=30,
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("2001:db8::7")),
         smtp_url=SmtpServer("mail.example.org", 587, user="ada", password="pa@ss"),  # noqa: S106
@@ -177,6 +179,7 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("ATTEMPTS_DAYS", "0"),
         ("DELIVERIES_DAYS", "0"),
         ("PATROL_HOURS", "0"),
+        ("DATABASE_WAIT", "3601"),
         ("FORGET_AFTER_DAYS", "0"),
         ("FORGET_AFTER_DAYS", "never"),
         ("PORT", "²"),

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.support.database_proxy import Proxy
 from tests.support.restartable_service import RestartableService, restartable_service
 from tests.support.service import (
     Service,
@@ -188,11 +190,26 @@ def test_of_two_starts_at_once_on_one_folder_the_second_says_so_and_ends(
     ]
 
 
-def test_web_workers_alone_serve_people_and_leave_the_rest_to_others(
+def test_web_workers_alone_wait_for_the_database_and_leave_the_rest_to_others(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
-    with running_service(tmp_path, new_database(), "--web-only") as web:
-        assert "No projector is running" in web.command("projections", "status").stdout
+    with closing(Proxy(new_database())) as proxy:
+        proxy.refuse()
+        web = start_service(tmp_path, proxy.conninfo, "--web-only")
+        try:
+            wait_until(lambda: "waiting up to 60 s for the database: " in log_of(web))
+            proxy.accept()
+            wait_until_ready(web)
+            assert "No projector is running" in web.command("projections", "status").stdout
+        finally:
+            stop_service(web)
+
+
+def test_it_can_be_stopped_while_it_waits_for_the_database(tmp_path: Path) -> None:
+    service = start_service(tmp_path, f"host=127.0.0.1 port={free_port()}")
+    wait_until(lambda: "waiting up to 60 s for the database: " in log_of(service))
+    stop_service(service)
+    assert "Traceback" not in log_of(service)
 
 
 def test_an_external_database_leaves_the_embedded_one_untouched(
@@ -236,12 +253,13 @@ def refused(
     good = new_database()
     dead = f"postgresql://ada:s3cret-w0rd@127.0.0.1:{free_port()}/admitone"
     wrong = {"ADMITONE_PORT": "0", "ADMITONE_WORKERS": "many", "ADMITONE_HOST": "here"}
+    at_once = {"ADMITONE_DATABASE_WAIT": "0"}
     asked: dict[str, tuple[str | None, dict[str, str]]] = {
         "port taken": (good, {"ADMITONE_PORT": str(taken_port)}),
         "not our address": (good, {"ADMITONE_HOST": "192.0.2.1"}),
         "three wrong settings": (good, wrong),
-        "no database there": (dead, {}),
-        "no server there": ("host=nowhere.invalid dbname=admitone", {}),
+        "no database there": (dead, at_once),
+        "no server there": ("host=nowhere.invalid dbname=admitone", at_once),
     }
     started = {
         name: start_service(tmp_path_factory.mktemp("refused"), conninfo, **settings)
