@@ -9,6 +9,8 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import conninfo_to_dict
 
+from application.eventstore import recorder as recorder_module
+from application.eventstore import write_probe
 from application.eventstore.append_turn import CommitsHang
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
@@ -22,6 +24,7 @@ from tests.support.stored_rows import log, query, stored
 from tests.support.waiting import wait_until
 
 CONNECTIONS = 5
+PLENTY = 60.0  # seconds; more than anything takes on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +156,17 @@ def test_a_wait_that_is_cancelled_is_an_unknown_outcome_for_all_who_share_the_tr
 
 @pytest.mark.usefixtures("no_standby")
 def test_a_commit_that_hangs_is_unconfirmed_and_named_to_those_behind_it_and_to_operators(
-    recorder: EventRecorder, admin: psycopg.Connection
+    recorder: EventRecorder, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE", 0.1)  # nearly all of the time is to ask why
+    monkeypatch.setattr(write_probe, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(write_probe, "PROBE_SECONDS", PLENTY)
+    monkeypatch.setattr(write_probe, "CAUSE_SECONDS", PLENTY)
     probe = WriteProbe(recorder.datastore)
     with ThreadPoolExecutor() as threads:
         _, append = append_that_waits(recorder, threads, admin)
         assert probe.obstacle() == "Commits hang: no synchronous standby confirms them."
-        with deadline(3), pytest.raises(CommitsHang):
+        with pytest.raises(CommitsHang):
             recorder.insert_events([stored()])
         with pytest.raises(Unconfirmed):
             append.result()
