@@ -16,6 +16,7 @@ from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, dict_row, kwargs_row
+from psycopg_pool import PoolTimeout
 
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 class DiskFull(Unavailable):
     """Nothing can be saved at the moment, because the disk is full. Try again later."""
+
+
+class ServerAway(psycopg.OperationalError):
+    """No connection could be had for half of the time that was left, and none can be made."""
 
 
 DATABASE_ERRORS = (Unavailable, psycopg.Error)
@@ -110,7 +115,7 @@ class Database(PostgresDatastore):
         Connects when the first one is used.
         """
         super().__init__(dbname="", host="", port="", user="", password="")
-        self.pool: ConnectionPool[Any] = _Pool(
+        self.pool: _Pool = _Pool(
             with_defaults(conninfo, application_name="admitone"),
             connection_class=PatientConnection,
             kwargs={"row_factory": dict_row, "autocommit": True},
@@ -128,6 +133,7 @@ class Database(PostgresDatastore):
         """Returns a function that sets UTC, the schema and two time-outs on a new connection."""
 
         def after_connect(conn: Connection[Any]) -> None:
+            self.pool.is_away = False
             conn.execute(
                 """SELECT set_config('timezone', 'UTC', false),
                     set_config('search_path', 'public', false),
@@ -162,17 +168,32 @@ class Database(PostgresDatastore):
     def _take(self) -> PatientConnection:
         self.pool.open(wait=False)
         while True:
-            conn: PatientConnection = self.pool.getconn(seconds_left())
+            conn = self._wait_for_connection()
             if not has_hung_up(conn):
                 return conn
             conn.close()
             self.pool.putconn(conn)
 
+    def _wait_for_connection(self) -> PatientConnection:
+        """Returns a connection of the pool, which may turn out to be dead.
+
+        Half of the time is enough for a server that restarts. Whoever waits for one that can't, as
+        on a full disk, is told so then, and not at the deadline.
+        """
+        conn: PatientConnection
+        try:
+            conn = self.pool.getconn(seconds_left() / 2)
+        except PoolTimeout as error:
+            if self.pool.is_away:
+                raise ServerAway(str(error)) from error
+            conn = self.pool.getconn(seconds_left())
+        return conn
+
     @contextmanager
     def connection(self) -> Iterator[PatientConnection]:
         """Lends a connection in autocommit mode, for work that must not be done twice.
 
-        Raises `Unavailable` if the server can't be reached before the deadline, or is lost
+        Raises `Unavailable` if the server can't be reached in time, or is lost
         during the work, which may then be done or not; and `DiskFull`.
         """
         try:
@@ -184,8 +205,8 @@ class Database(PostgresDatastore):
     def run_idempotent(self, work: Callable[[PatientConnection], T]) -> T:
         """Runs `work` on a connection, and again on another one if that was lost.
 
-        Only for work that may be done twice. Raises `Unavailable` at the deadline, and `DiskFull`
-        at once.
+        Only for work that may be done twice. Raises `Unavailable` at the deadline, or before if the
+        server can't be reached, and `DiskFull` at once.
         """
         with deadline():
             for pause in pauses():
@@ -195,7 +216,7 @@ class Database(PostgresDatastore):
                 except LOST as error:
                     if is_disk_full(error):
                         raise DiskFull from error
-                    if not sleep_within_deadline(pause):
+                    if not may_try_again(error, pause):
                         raise Unavailable from error
         raise AssertionError("pauses() never ends")
 
@@ -242,6 +263,11 @@ def pauses() -> Iterator[float]:
         longest = min(longest * 2, 0.25)
 
 
+def may_try_again(error: BaseException | None, pause: float) -> bool:
+    """Sleeps and returns True. Returns False at once if the server is away, or at the deadline."""
+    return not isinstance(error, ServerAway) and sleep_within_deadline(pause)
+
+
 def sleep_within_deadline(seconds: float) -> bool:
     """Sleeps and returns True, or returns False at once if the deadline would pass first."""
     if seconds_left() <= seconds:
@@ -250,15 +276,19 @@ def sleep_within_deadline(seconds: float) -> bool:
     return True
 
 
-class _Pool(ConnectionPool[Connection[DictRow]]):
+class _Pool(ConnectionPool[Any]):
     """A pool that lends the connection that was used last, and reconnects at a steady pace.
 
     The library's lends all in turn. Each has a process of the server, and one that has just worked
     finds what it needs in the caches of the processor; those that are left over are closed.
     """
 
+    is_away = False
+    """True from the time when connecting has failed for a while until it succeeds."""
+
     def reconnect_failed(self) -> None:
         """Starts over, instead of pausing for minutes: `check()` makes the pool grow again."""
+        self.is_away = True
         self.check()
 
     def _get_ready_connection(self, timeout: float | None) -> Connection[DictRow] | None:

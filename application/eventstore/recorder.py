@@ -31,9 +31,10 @@ from application.eventstore.database import (
     Database,
     DiskFull,
     PatientConnection,
+    ServerAway,
     is_disk_full,
+    may_try_again,
     pauses,
-    sleep_within_deadline,
 )
 from application.eventstore.deadline import deadline, seconds_left
 from application.eventstore.group_commit import (
@@ -58,7 +59,7 @@ __all__ = [
 
 # After these errors, nothing was sent or nothing was recorded.
 _NEVER_SENT = (
-    *(PoolTimeout, PoolClosed, TooManyRequests),
+    *(PoolTimeout, PoolClosed, TooManyRequests, ServerAway),
     psycopg.errors.ReadOnlySqlTransaction,
 )
 
@@ -102,8 +103,8 @@ class EventRecorder(PostgresApplicationRecorder):
         Raises `VersionConflict` if another writer was first, as a `StaleRead` if that concerns
         an aggregate in `unchanged`, and `DiskFull` at once. At the deadline, raises `Busy` if
         others were ahead all the time, `TurnHeld` or `CommitsHang` if one of them blocked the
-        rest, `Unconfirmed` if the events may be recorded, and `Unavailable` if the server could
-        not be had.
+        rest, and `Unconfirmed` if the events may be recorded. Raises `Unavailable` if the server
+        could not be had, at the deadline or before.
         """
         if not stored_events:
             return []
@@ -135,7 +136,7 @@ class EventRecorder(PostgresApplicationRecorder):
                 except Lost as lost:
                     outcome_is_open = True
                     was_sent = was_sent or not isinstance(lost.error, _NEVER_SENT)
-                    if not sleep_within_deadline(pause):
+                    if not may_try_again(lost.error, pause):
                         raise (Unconfirmed if was_sent else Unavailable) from lost.error
         raise AssertionError("pauses() never ends")
 

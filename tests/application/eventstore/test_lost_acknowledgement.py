@@ -146,12 +146,12 @@ def no_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the deadline come while a recorder waits before its second attempt."""
     late: list[float] = []
 
-    def sleep(seconds: float) -> bool:
+    def sleep(*_: object) -> bool:
         late.append(REQUEST_SECONDS)
         return len(late) == 1
 
     monkeypatch.setattr(deadline_module, "monotonic", lambda: monotonic() + sum(late))
-    monkeypatch.setattr(recorder_module, "sleep_within_deadline", sleep)
+    monkeypatch.setattr(recorder_module, "may_try_again", sleep)
 
 
 @pytest.mark.usefixtures("no_time_is_left")

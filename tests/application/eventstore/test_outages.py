@@ -10,7 +10,7 @@ import pytest
 
 from application.eventstore import database as database_module
 from application.eventstore import recorder as recorder_module
-from application.eventstore.database import Database
+from application.eventstore.database import Database, ServerAway
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.recorder import EventRecorder
@@ -101,6 +101,23 @@ def test_a_server_that_is_silent_from_the_start_is_unavailable(
 ) -> None:
     with proxy.silence():
         must_be_unavailable(use_it, distant)
+    use_it(distant)
+
+
+@every_use
+def test_who_waits_for_a_server_that_is_away_is_told_after_half_of_the_time(
+    use_it: Use, distant: Database, proxy: Proxy
+) -> None:
+    fill(distant, 1)
+    proxy.refuse()
+    proxy.cut()
+    must_be_unavailable(read, distant)
+    wait_until(lambda: distant.pool.is_away)
+    with deadline(SECONDS), pytest.raises(Unavailable) as refusal:
+        use_it(distant)
+    assert isinstance(refusal.value.__cause__, ServerAway)
+    proxy.accept()
+    wait_until(lambda: not distant.pool.is_away)
     use_it(distant)
 
 
