@@ -40,6 +40,8 @@ _NEXT = {
     "too-late": "Don't try again: tell the user how to reach the host.",
     "reschedule-limit": "Don't try again: tell the user how to reach the host.",
     "agent-limit": "Don't try again: the owner of the key has set this limit. Tell the user.",
+    "too-many-open-links": "List the active links and show them to the user, who can say which of"
+    " them to revoke or to wait for.",
     "too-many-requests": "Wait as long as it says before you try again.",
 }
 
