@@ -47,7 +47,11 @@ _NEXT = {
 
 
 class Refused(Exception):
-    """The service refuses, in words for whoever reads them."""
+    """The service refuses, in words for whoever reads them. `status` is that of its answer."""
+
+    def __init__(self, sentences: str, status: int | None = None) -> None:
+        super().__init__(sentences)
+        self.status = status
 
 
 class Result(NamedTuple):
@@ -121,7 +125,7 @@ class ServiceClient:
 
     def _result(self, answer: Answer) -> Result:
         if answer.status >= 300:
-            raise Refused(_in_words(answer))
+            raise Refused(_in_words(answer), answer.status)
         self._position = max(self._position, int(answer.headers.get("x-log-position", "0")))
         is_json = "json" in answer.headers.get("content-type", "")
         value = msgspec.json.decode(answer.body) if is_json else answer.body.decode()
