@@ -17,6 +17,7 @@ from application.backup import BackupUnusable, Manifest
 from application.busy_calendars.busy_calendars import BusyCalendars
 from application.busy_calendars.reading import BusyCalendarReader
 from application.calendar_feeds import CalendarFeeds
+from application.commands.agent_limits import AgentLimits
 from application.commands.bookings import BookingCommands
 from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
@@ -32,7 +33,6 @@ from application.key_fingerprints import KeyKind, KnownKey
 from application.link_requests import LinkRequests
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
-from application.people.agent_limits import AgentLimits
 from application.people.authentication import Sessions
 from application.people.identities import Admission, Identities
 from application.people.passkeys import Passkeys, RelyingParty
@@ -164,7 +164,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         passkeys=Passkeys(database, None if settings.oidc_only else _relying_party(settings)),
         identities=Identities(database, accounts, _admission(settings)),
         identity_provider=_identity_provider(settings, outgoing),
-        agent_limits=AgentLimits(database),
+        agent_limits=AgentLimits(event_store),
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),

@@ -93,7 +93,8 @@ class ApiKey:
     """An API key without its secret, which is shown only once.
 
     What it may do is what both its `scopes` and the roles of its account allow. An assistant acts
-    with one that `is_agent`, and issues at most `links_a_day` with it; None: no limit.
+    with one that `is_agent`, and issues at most `links_a_day` with it, of which at most
+    `links_at_once` are open at a time; None: no limit.
     """
 
     prefix: str
@@ -106,6 +107,7 @@ class ApiKey:
     revoked_at: datetime | None
     is_agent: bool
     links_a_day: int | None
+    links_at_once: int | None
 
 
 BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
@@ -122,7 +124,7 @@ _ID_BY_EMAIL = f"SELECT id FROM accounts {BY_EMAIL}"  # noqa: S608 - a constant
 _ADMINS = """SELECT id FROM accounts WHERE 'admin' = ANY(roles) AND disabled_at IS NULL
     ORDER BY id FOR UPDATE"""
 _KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, expires_at, last_used_at, revoked_at,
-        is_agent, links_a_day
+        is_agent, links_a_day, links_at_once
     FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
 
@@ -387,13 +389,14 @@ class Accounts:
         seed: str | None = None,
         is_agent: bool = False,
         links_a_day: int | None = None,
+        links_at_once: int | None = None,
     ) -> str:
         """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
 
         Without `scopes`, it has all that the roles of the account allow. The account gets a mail
         about it. With a `seed`, a secret of at least 32 characters that is stored nowhere, the same
         request of the same account gets the same key again instead of a second one. An assistant
-        acts with a key that `is_agent`; `links_a_day` limits what it issues.
+        acts with a key that `is_agent`; `links_a_day` and `links_at_once` limit what it issues.
         """
         wanted = tuple(dict.fromkeys(scopes or account.scopes))
         if forbidden := sorted(set(wanted) - set(account.scopes)):
@@ -405,7 +408,7 @@ class Accounts:
                     ]
                 }
             )
-        request = (account.id, name, lifetime, is_agent, links_a_day, *wanted)
+        request = (account.id, name, lifetime, is_agent, links_a_day, links_at_once, *wanted)
         prefix, secret = _new_secret(seed, request)
         key = f"{_KEY_START}_{prefix}_{secret}"
         with self._database.connection() as conn, conn.transaction():
@@ -415,11 +418,11 @@ class Accounts:
             conn.execute(
                 """INSERT INTO api_keys
                     (prefix, account_id, name, secret_sha256, scopes, created_at, expires_at,
-                    is_agent, links_a_day)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                    is_agent, links_a_day, links_at_once)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
                 (
                     *(prefix, account.id, name, hash_of_secret(secret), list(wanted)),
-                    *(now, now + lifetime, is_agent, links_a_day),
+                    *(now, now + lifetime, is_agent, links_a_day, links_at_once),
                 ),
             )
             security_log.record(
@@ -432,6 +435,7 @@ class Accounts:
                     "expires_at": (now + lifetime).isoformat(timespec="seconds"),
                     "for": "agent" if is_agent else None,
                     "links_a_day": str(links_a_day) if links_a_day is not None else None,
+                    "links_at_once": str(links_at_once) if links_at_once is not None else None,
                 },
             )
         return key
@@ -484,7 +488,8 @@ class Accounts:
         if recent is not None:
             return recent
         row = self._database.fetch_one(
-            """SELECT account_id, secret_sha256, scopes, last_used_at, roles, is_agent, links_a_day
+            """SELECT account_id, secret_sha256, scopes, last_used_at, roles, is_agent, links_a_day,
+                links_at_once
             FROM api_keys JOIN accounts ON id = account_id
             WHERE prefix = %s AND revoked_at IS NULL AND expires_at > %s
                 AND disabled_at IS NULL""",
@@ -501,7 +506,9 @@ class Accounts:
         scopes = frozenset(row["scopes"]).intersection(scopes_of(row["roles"]))
         actor = _actor(prefix, is_agent=row["is_agent"])
         caller = Caller(
-            row["account_id"], scopes, actor, row["is_agent"], links_a_day=row["links_a_day"]
+            *(row["account_id"], scopes, actor, row["is_agent"]),
+            links_a_day=row["links_a_day"],
+            links_at_once=row["links_at_once"],
         )
         self._recent_callers.remember(key_hash, caller, looked_up_at=now)
         return caller

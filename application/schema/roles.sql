@@ -79,7 +79,7 @@ BEGIN
     GRANT SELECT, INSERT, DELETE ON public.passkeys TO admitone_service;
     GRANT SELECT, INSERT, UPDATE, DELETE ON public.passkey_challenges TO admitone_service;
     GRANT UPDATE (name, sign_count, last_used_at) ON public.passkeys TO admitone_service;
-    GRANT SELECT, INSERT, DELETE ON public.agent_requests TO admitone_service;
+    GRANT SELECT, INSERT, DELETE ON public.agent_requests, public.agent_links TO admitone_service;
     GRANT SELECT, INSERT, DELETE ON public.identities TO admitone_service;
     GRANT UPDATE (last_used_at) ON public.identities TO admitone_service;
     GRANT SELECT, INSERT, UPDATE ON public.accounts, public.api_keys TO admitone_service;

@@ -1,13 +1,15 @@
-"""The MCP server: offers the tools over standard input and output."""
+"""The MCP server: offers the tools, over standard input and output unless `http_server` does."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import msgspec
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp_types import (
@@ -34,33 +36,45 @@ anything twice.
 """
 
 
+Context = ServerRequestContext[Any, Any]
+"""Of a request. It names the HTTP request, if there is one."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A service with the credentials of a caller, and the tools that these allow."""
+
+    service: ServiceClient
+    tools: Sequence[Tool]
+
+
 def run(service: ServiceClient, *, link: str | None, reads_only: bool) -> None:
     """Serves until standard input ends. Raises `Refused` if the key is not accepted."""
     scopes = service.read("/key")["scopes"] if service.key is not None else []
     offered = tools_for(scopes, link=link, reads_only=reads_only)
-    anyio.run(partial(_serve, service, offered))
+    anyio.run(_serve, Access(service, offered))
 
 
-async def _serve(service: ServiceClient, tools: Sequence[Tool]) -> None:
-    server = server_of(service, tools)
+async def _serve(access: Access) -> None:
+    server = server_of(lambda _: access)
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-def server_of(service: ServiceClient, tools: Sequence[Tool]) -> Server[Any]:
-    """Returns the server of these tools."""
-    by_name = {tool.name: tool for tool in tools}
-    listed = [_offered(tool) for tool in tools]
+def server_of(access_of: Callable[[Context], Access]) -> Server[Any]:
+    """Returns the server of the tools that the caller of each request has access to."""
 
-    async def list_tools(_: Any, __: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=listed)
+    async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[_offered(tool) for tool in access_of(context).tools])
 
-    async def call_tool(_: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(context: Context, params: CallToolRequestParams) -> CallToolResult:
+        access = access_of(context)
+        by_name = {tool.name: tool for tool in access.tools}
         tool = by_name.get(params.name)
         if tool is None:
             known = ", ".join(by_name)
             return _failed(f"There is no tool {params.name} for this key. There are: {known}.")
-        call = partial(_result, service, tool, params.arguments or {})
+        call = partial(_result, access.service, tool, params.arguments or {})
         return await anyio.to_thread.run_sync(call)
 
     return Server(

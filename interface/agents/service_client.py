@@ -40,12 +40,18 @@ _NEXT = {
     "too-late": "Don't try again: tell the user how to reach the host.",
     "reschedule-limit": "Don't try again: tell the user how to reach the host.",
     "agent-limit": "Don't try again: the owner of the key has set this limit. Tell the user.",
+    "too-many-open-links": "List the active links and show them to the user, who can say which of"
+    " them to revoke or to wait for.",
     "too-many-requests": "Wait as long as it says before you try again.",
 }
 
 
 class Refused(Exception):
-    """The service refuses, in words for whoever reads them."""
+    """The service refuses, in words for whoever reads them. `status` is that of its answer."""
+
+    def __init__(self, sentences: str, status: int | None = None) -> None:
+        super().__init__(sentences)
+        self.status = status
 
 
 class Result(NamedTuple):
@@ -119,7 +125,7 @@ class ServiceClient:
 
     def _result(self, answer: Answer) -> Result:
         if answer.status >= 300:
-            raise Refused(_in_words(answer))
+            raise Refused(_in_words(answer), answer.status)
         self._position = max(self._position, int(answer.headers.get("x-log-position", "0")))
         is_json = "json" in answer.headers.get("content-type", "")
         value = msgspec.json.decode(answer.body) if is_json else answer.body.decode()

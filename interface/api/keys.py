@@ -30,4 +30,5 @@ def read() -> Any:
         "actor": found.actor,
         "is_agent": found.is_agent,
         "links_a_day": found.links_a_day,
+        "links_at_once": found.links_at_once,
     }

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.eventstore.event_sourced_application import Written
 from application.people import personal_data
-from application.people.agent_limits import AgentLimitReached
 from domain.errors import (
     Busy,
     CalendarArchived,
@@ -66,6 +66,7 @@ blueprint = Blueprint(
 )
 
 
+LIMITS = (AgentLimitReached, TooManyOpenLinks)
 ERASED = (LinkRedeemed, LinkRevoked)
 """Refusals of a repeated request whose text was erased meanwhile."""
 
@@ -83,7 +84,7 @@ _EXAMPLE = {
 @requires("links")
 @blueprint.arguments(LinkInput, required=False, example=_EXAMPLE)
 @takes_idempotency_key
-@refuses(CalendarNotFound, CalendarArchived, *ERASED, AgentLimitReached, Busy)
+@refuses(CalendarNotFound, CalendarArchived, *ERASED, *LIMITS, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue a single-use link.
@@ -112,7 +113,7 @@ def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
 @requires("links")
 @blueprint.arguments(LinkBatchInput, example={"links": [_EXAMPLE, {"recipient": "Grace Hopper"}]})
 @takes_idempotency_key
-@refuses(CalendarNotFound, CalendarArchived, *ERASED, AgentLimitReached, Busy)
+@refuses(CalendarNotFound, CalendarArchived, *ERASED, *LIMITS, Busy)
 @blueprint.response(201, LinkBatchOutput, headers=LOG_POSITION)
 def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
     """Issue up to 500 links.
@@ -264,7 +265,7 @@ def revoke(body: dict[str, Any], link_id: UUID) -> Any:
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
 @takes_idempotency_key
-@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, AgentLimitReached, Busy)
+@refuses(LinkNotFound, LinkRedeemed, LinkRevoked, CalendarArchived, *LIMITS, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def replace(link_id: UUID) -> Any:
     """Replace a link.
@@ -273,13 +274,15 @@ def replace(link_id: UUID) -> Any:
     long, in one step. Send an `Idempotency-Key` so that the request can be repeated safely: without
     one, the link that is replaced was revoked the second time.
     """
-    current, key = services(), idempotency_key()
-    with current.agent_limits.issuing(caller(), 1, request=key, now=current.now()):
+    current, now = services(), services().now()
+    with current.agent_limits.issuing(
+        caller(), 1, request=idempotency_key(), now=now, replaced=link_id
+    ) as key:
         replaced = current.links.replace(
             link_id=link_id,
             owner_id=caller().account_id,
             actor=caller().actor,
-            now=current.now(),
+            now=now,
             idempotency_key=key,
         )
     new = replaced.value
@@ -293,14 +296,16 @@ def _own(link_id: UUID) -> LinkRow:
 
 
 def _issue(calendar_id: UUID, links: list[NewLink]) -> Written[list[SingleUseLink]]:
-    current, key = services(), idempotency_key()
-    with current.agent_limits.issuing(caller(), len(links), request=key, now=current.now()):
+    current, now = services(), services().now()
+    with current.agent_limits.issuing(
+        caller(), len(links), request=idempotency_key(), now=now
+    ) as key:
         return current.links.issue(
             calendar_id=calendar_id,
             owner_id=caller().account_id,
             links=links,
             actor=caller().actor,
-            now=current.now(),
+            now=now,
             idempotency_key=key,
         )
 

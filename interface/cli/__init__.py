@@ -18,7 +18,7 @@ COMMANDS = {
     "health": "Check whether people can book now.",
     "keys": "Manage API keys.",
     "mail": "Check that mail goes out.",
-    "mcp": "Give an assistant tools for booking links (MCP, by stdio).",
+    "mcp": "Give assistants tools for booking links (MCP).",
     "privacy": "Export and erase personal data.",
     "projections": "Watch, rebuild and verify the views.",
     "restore": "Bring a backup back into an empty place.",

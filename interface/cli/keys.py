@@ -38,6 +38,11 @@ def keys() -> None:
     type=click.IntRange(1, 10_000),
     help="How many links it may issue in a day. Default: no limit.",
 )
+@click.option(
+    "--links-at-once",
+    type=click.IntRange(1, 1000),
+    help="How many of its links may be open at a time, neither used nor ended. Default: no limit.",
+)
 def create(
     email: str,
     name: str,
@@ -45,6 +50,7 @@ def create(
     days: int,
     agent: bool,
     links_a_day: int | None,
+    links_at_once: int | None,
 ) -> None:
     """Create an API key and print it, once, alone on the last line."""
     with context.services() as services:
@@ -57,6 +63,7 @@ def create(
             lifetime=timedelta(days=days),
             is_agent=agent,
             links_a_day=links_a_day,
+            links_at_once=links_at_once,
         )
         click.echo(f"An API key for {account.email}. It is shown only this once:", err=True)
         click.echo(key)
@@ -72,6 +79,8 @@ def list_keys() -> None:
             kind = "  agent" if key.is_agent else ""
             if key.links_a_day is not None:
                 kind += f"  links a day: {key.links_a_day}"
+            if key.links_at_once is not None:
+                kind += f"  open links: {key.links_at_once}"
             used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
             click.echo(
                 f"{key.prefix}  {key.email}  {key.name or '-'}  {','.join(key.scopes)}"

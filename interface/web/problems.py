@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.deliveries.deliveries import DeliveryOver
 from application.link_requests import LinkRequestNotFound
 from application.outgoing import AddressNotAllowed
@@ -16,7 +17,6 @@ from application.people.accounts import (
     LastAdmin,
     OnlyByProvider,
 )
-from application.people.agent_limits import AgentLimitReached
 from application.people.identities import AlreadyConnected, NotAdmitted, SignInNotProved
 from application.people.passkeys import PasskeyRefused
 from application.people.rate_limits import TooManyAttempts
@@ -64,6 +64,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     LinkRequestNotFound: (404, "not-found"),
     LastAdmin: (409, "last-admin"),
     AgentLimitReached: (429, "agent-limit"),
+    TooManyOpenLinks: (429, "too-many-open-links"),
     OnlyByProvider: (403, "only-by-provider"),
     NotAdmitted: (403, "not-admitted"),
     SignInNotProved: (422, "sign-in-not-proved"),

@@ -319,6 +319,10 @@ class KeyOutput(ResponseSchema):
         allow_none=True,
         metadata=_example(None, "How many links it may issue in a day; null: no limit."),
     )
+    links_at_once = fields.Integer(
+        allow_none=True,
+        metadata=_example(None, "How many of its links may be open at a time; null: no limit."),
+    )
 
 
 class CalendarShown(ResponseSchema):

@@ -30,6 +30,7 @@ blueprint = Blueprint("account", __name__)
 protect_from_csrf(blueprint)
 
 MOST_LINKS_A_DAY = 10_000
+MOST_LINKS_AT_ONCE = 1000
 
 Errors = dict[str, list[str]]
 
@@ -38,6 +39,7 @@ _NO_PASSWORD = _("Enter a new password.")
 _NOT_CURRENT = _("That isn't your current password.")
 _NOT_THE_SAME = _("The passwords don't match.")
 _LINKS_A_DAY = _("Enter a number from 1 to 10000, or nothing.")
+_LINKS_AT_ONCE = _("Enter a number from 1 to 1000, or nothing.")
 _NO_SCOPE = _("Select at least one permission.")
 _SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
@@ -52,7 +54,7 @@ class AccountForm(Schema):
 
 
 class KeyForm(Schema):
-    """The name of a new API key."""
+    """The name of a new API key, and its limits."""
 
     key_name = Name(
         longest=LONGEST_PERSON,
@@ -64,6 +66,12 @@ class KeyForm(Schema):
         allow_none=True,
         validate=validate.Range(1, MOST_LINKS_A_DAY, error=_LINKS_A_DAY),
         error_messages={"invalid": _LINKS_A_DAY},
+    )
+    links_at_once = fields.Integer(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(1, MOST_LINKS_AT_ONCE, error=_LINKS_AT_ONCE),
+        error_messages={"invalid": _LINKS_AT_ONCE},
     )
 
 
@@ -158,12 +166,13 @@ def create_key() -> ResponseReturnValue:
     The same form sent again, such as by reloading the page, shows the same key.
     """
     account = _account()
-    names = ("key_name", "links_a_day", "is_agent")
+    names = ("key_name", "links_a_day", "links_at_once", "is_agent")
     typed = {name: request.form.get(name, "") for name in names}
     scopes = request.form.getlist("scopes")
     loaded = load(
         KeyForm(),
-        {"key_name": typed["key_name"], "links_a_day": typed["links_a_day"].strip() or None},
+        {"key_name": typed["key_name"]}
+        | {name: typed[name].strip() or None for name in ("links_a_day", "links_at_once")},
     )
     errors = loaded.errors
     if not scopes:
@@ -183,6 +192,7 @@ def create_key() -> ResponseReturnValue:
             seed=form_id if len(form_id) >= SHORTEST_SEED else None,
             is_agent="is_agent" in request.form,
             links_a_day=loaded.values["links_a_day"],
+            links_at_once=loaded.values["links_at_once"],
         )
     except Invalid as invalid:
         errors = {"key_name": errors_of(invalid)["name"]}

@@ -48,7 +48,7 @@ PROBES = ("write_probes",)
 LOG = ("stored_events", "log")
 SECRETS = (
     *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
-    "agent_requests",
+    *("agent_requests", "agent_links"),
     *("busy_calendars", "webhooks", "calendar_feeds", "service_keys", "link_requests"),
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
@@ -78,7 +78,7 @@ GRANTED: dict[str, dict[str, str]] = {
     | dict.fromkeys(
         ["personal_data", "sessions", "calendar_feeds", "link_requests"], "SELECT INSERT DELETE"
     )
-    | {"identities": "SELECT INSERT DELETE", "agent_requests": "SELECT INSERT DELETE"}
+    | dict.fromkeys(["identities", "agent_requests", "agent_links"], "SELECT INSERT DELETE")
     | {"passkeys": "SELECT INSERT DELETE", "passkey_challenges": "SELECT INSERT UPDATE DELETE"}
     | dict.fromkeys(["accounts", "api_keys"], "SELECT INSERT UPDATE")
     | dict.fromkeys(OPERATIONS, "SELECT")

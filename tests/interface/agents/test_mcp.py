@@ -7,13 +7,13 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, StdioServerParameters
-from mcp_types import CallToolResult, TextContent
 
 from application.people.roles import ALL_SCOPES
 from interface.agents import service_client
-from interface.agents.server import server_of
+from interface.agents.server import Access, server_of
 from interface.agents.service_client import ATTEMPTS, Refused, ServiceClient
 from interface.agents.tools import tools_for
+from tests.interface.agents.talk import answer, printed, words
 from tests.support.other_server import answer as http_answer
 from tests.support.other_server import other_server
 from tests.support.service import Service
@@ -41,29 +41,12 @@ def in_process(
     """Talks to a server here, which has the owner's key, or a link alone."""
     client = ServiceClient(service.url, None if link else service.key)
     tools = tools_for(ALL_SCOPES, link=link, reads_only=reads_only)
-    anyio.run(_conversation, server_of(client, tools), talk)
+    anyio.run(_conversation, server_of(lambda _: Access(client, tools)), talk)
 
 
 async def _conversation(server: Any, talk: Talk) -> None:
     async with Client(server) as client:
         await talk(client)
-
-
-def words(result: CallToolResult) -> str:
-    assert result.is_error
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
-
-
-async def answer(client: Client, tool: str, **arguments: Any) -> Any:
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, result.content
-    return result.structured_content
-
-
-def printed(service: Service, *arguments: str) -> str:
-    return service.command(*arguments).stdout.strip().splitlines()[-1]
 
 
 BEARERS = {

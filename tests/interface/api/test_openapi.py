@@ -34,7 +34,7 @@ ARCHIVED = {409: {"calendar-archived"}}
 ISSUING = {
     409: {"link-redeemed", "link-revoked", "calendar-archived"},
     422: {"validation", "idempotency-mismatch"},
-    429: {"too-many-requests", "agent-limit"},
+    429: {"too-many-requests", "agent-limit", "too-many-open-links"},
 }
 NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
 IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}

@@ -236,9 +236,13 @@ def test_a_key_for_an_assistant_is_marked_and_may_have_a_limit(
     wrong = person.post("/account/keys", form | {"links_a_day": "many"})
     assert error_at(wrong, "links_a_day") == "Enter a number from 1 to 10000, or nothing."
     assert 'name="is_agent" value="yes" checked' in wrong.text
-    assert person.post("/account/keys", form | {"links_a_day": "5"}).status_code == 201
-    keys = services.accounts.keys_of(person.account)
-    assert [(key.name, key.links_a_day) for key in keys if key.is_agent] == [("Helper", 5)]
+    wrong = person.post("/account/keys", form | {"links_at_once": "0"})
+    assert error_at(wrong, "links_at_once") == "Enter a number from 1 to 1000, or nothing."
+    limits = {"links_a_day": "5", "links_at_once": "2"}
+    assert person.post("/account/keys", form | limits).status_code == 201
+    (key,) = [key for key in services.accounts.keys_of(person.account) if key.is_agent]
+    assert (key.name, key.links_a_day, key.links_at_once) == ("Helper", 5, 2)
     page = person.get("/settings/access").text
     assert '<span class="badge">Assistant</span>' in page
     assert "5 links a day" in page
+    assert "2 open links at a time" in page

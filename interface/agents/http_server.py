@@ -1,0 +1,165 @@
+"""The MCP server over HTTP ("Streamable HTTP"): each request brings its own API key.
+
+It is a process of its own, beside the service: the protocol's library is asynchronous, while the
+service answers with threads, and this one needs neither database nor keys of the installation.
+
+Nothing is stored about a client. So each request is answered alone, by any process: there are no
+sessions to fill the memory or to be taken over, and no streams that are held open. A key is checked
+with the service before anything else of a request is read.
+"""
+
+import socket
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import uvicorn
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from interface.agents.server import Access, Context, server_of
+from interface.agents.service_client import Refused, ServiceClient
+from interface.agents.tools import tools_for
+
+PATH = "/mcp"
+LARGEST_BODY = 256 * 1024  # bytes
+MOST_AT_ONCE = 100
+"""So many connections at a time; others are answered with 503."""
+MOST_REMEMBERED = 1000
+
+_ACCESS = "admit_one.access"
+
+
+def run(url: str, listener: socket.socket, *, hosts: Sequence[str], reads_only: bool) -> None:
+    """Serves the tools of the service at `url` until the process is told to stop.
+
+    `hosts` are the names by which clients reach it, such as that of a proxy, with their ports.
+    """
+    anyio.run(partial(serve, url, listener, hosts=hosts, reads_only=reads_only))
+
+
+async def serve(
+    url: str, listener: socket.socket, *, hosts: Sequence[str], reads_only: bool
+) -> None:
+    """Serves until the process is told to stop, or the task is cancelled."""
+    manager = StreamableHTTPSessionManager(
+        server_of(_access_of_request),
+        json_response=True,
+        stateless=True,
+        max_request_body_size=LARGEST_BODY,
+    )
+    config = uvicorn.Config(
+        _Entrance(url, reads_only, _hosts_allowed(hosts), manager),
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_graceful_shutdown=5,
+    )
+    async with manager.run():
+        await uvicorn.Server(config).serve([listener])
+
+
+def _access_of_request(context: Context) -> Access:
+    request: Any = context.request
+    access: Access = request.scope[_ACCESS]
+    return access
+
+
+def _hosts_allowed(hosts: Sequence[str]) -> TransportSecurityMiddleware:
+    """Returns what refuses pages of other sites, whatever names they give this server.
+
+    A browser says in `Host` by which name it found it, and in `Origin` whose page asks.
+    """
+    origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+    return TransportSecurityMiddleware(
+        TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=origins)
+    )
+
+
+@dataclass
+class _Entrance:
+    """The application: refuses what may not be answered, and finds out what each key may do."""
+
+    url: str
+    reads_only: bool
+    allowed: TransportSecurityMiddleware
+    manager: StreamableHTTPSessionManager
+    clients: "_Clients" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clients = _Clients(self.url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope)
+        refusal = await self._refusal(request) or await self._refusal_of_key(request)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        else:
+            await self.manager.handle_request(scope, receive, send)
+
+    async def _refusal(self, request: Request) -> Response | None:
+        if request.url.path != PATH:
+            return PlainTextResponse(f"The tools are at {PATH}.", 404)
+        if request.method != "POST":  # there is nothing to listen to, and no session to end
+            return PlainTextResponse("Send a POST.", 405, {"Allow": "POST"})
+        return await self.allowed.validate_request(request, is_post=True)
+
+    async def _refusal_of_key(self, request: Request) -> Response | None:
+        """Returns a refusal, or puts what the key may do into the scope of the request."""
+        kind, _, key = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not key.strip():
+            return _no_key("A valid API key is needed, sent as Authorization: Bearer.")
+        try:
+            access = await anyio.to_thread.run_sync(self._access, key.strip())
+        except Refused as refusal:
+            if refusal.status == 401:
+                return _no_key(str(refusal))
+            return PlainTextResponse(str(refusal), 429 if refusal.status == 429 else 503)
+        request.scope[_ACCESS] = access
+        return None
+
+    def _access(self, key: str) -> Access:
+        service = self.clients.of(key)
+        scopes = service.read("/key")["scopes"]
+        self.clients.remember(service)
+        return Access(service, tools_for(scopes, link=None, reads_only=self.reads_only))
+
+
+class _Clients:
+    """The clients of the keys that were found valid, so that lists show what each has written.
+
+    They make nothing possible: a key that is forgotten at worst reads a list of a moment ago.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._by_key: OrderedDict[str, ServiceClient] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, key: str) -> ServiceClient:
+        with self._lock:
+            return self._by_key.get(key) or ServiceClient(self._url, key)
+
+    def remember(self, service: ServiceClient) -> None:
+        key = service.key or ""
+        with self._lock:
+            self._by_key.setdefault(key, service)
+            self._by_key.move_to_end(key)
+            if len(self._by_key) > MOST_REMEMBERED:
+                self._by_key.popitem(last=False)
+
+
+def _no_key(sentence: str) -> Response:
+    return PlainTextResponse(sentence, 401, {"WWW-Authenticate": 'Bearer realm="Admit One"'})
