@@ -23,6 +23,8 @@ from domain.link import SingleUseLink
 
 NEW_LINK = "new-link"
 """The kind of the mail with the new link. Its target is the language of its reader."""
+LINK_REQUEST = "link-request"
+"""The kind of the mail that tells the owner of a request: one for each link, ever."""
 KEPT_FOR = timedelta(days=90)
 MOST_LISTED = 100
 LONGEST_MESSAGE = 500
@@ -57,6 +59,11 @@ class LinkRequest:
     message: str | None
     language: str | None
 
+    @property
+    def key(self) -> str:
+        """Returns the idempotency key of its answer."""
+        return f"request:{self.link_id} {self.asked_at.isoformat()}"
+
 
 class LinkRequests:
     """Stores, lists and ends requests."""
@@ -74,10 +81,15 @@ class LinkRequests:
         language: str,
         now: datetime,
     ) -> None:
-        """Stores a request. While there is one for this link, it stays as it is."""
+        """Stores a request, and has the owner told by mail the first time for this link.
+
+        While there is a request for this link, it stays as it is.
+        """
         values = (link.id, link.owner_id, link.calendar_id, now, name, email, message, language)
-        with self._database.connection() as conn:
-            conn.execute(_ASK.encode(), values)
+        mail = _mail(LINK_REQUEST, Audience.OWNER, link, now=now)
+        with self._database.connection() as conn, conn.transaction():
+            if conn.execute(_ASK.encode(), values).rowcount > 0:
+                _add(conn, mail)
 
     def all(self, owner_id: UUID) -> list[LinkRequest]:
         """Returns the first 100 requests to an owner, the oldest first."""
@@ -96,26 +108,16 @@ class LinkRequests:
             raise LinkRequestNotFound
         return found[0]
 
-    def answer(self, request: LinkRequest, *, new_link_id: UUID, now: datetime) -> None:
+    def end_with(self, link: SingleUseLink, request: LinkRequest, *, now: datetime) -> None:
         """Ends a request with a new link, which goes by mail to an address that was given.
 
         Does nothing the second time.
         """
+        mail = _mail(NEW_LINK, Audience.INVITEE, link, request.language or "", now=now)
         with self._database.connection() as conn, conn.transaction():
             is_new = _end(conn, request.owner_id, request.link_id)
-            if not is_new or request.email is None:
-                return
-            mail = NewDelivery(
-                channel=outbox.MAIL,
-                kind=NEW_LINK,
-                audience=Audience.INVITEE,
-                owner_id=request.owner_id,
-                link_id=new_link_id,
-                target=request.language or "",
-                due_at=now,
-            )
-            for query in outbox.adding([mail]):
-                query.execute(conn)
+            if is_new and request.email is not None:
+                _add(conn, mail)
 
     def dismiss(self, owner_id: UUID, link_id: UUID) -> None:
         """Ends a request without a new link. Does nothing the second time."""
@@ -142,6 +144,25 @@ class LinkRequests:
 def _end(conn: Connection[DictRow], owner_id: UUID, link_id: UUID) -> bool:
     """Deletes a request; returns True if there was one."""
     return conn.execute(_DELETE, (owner_id, link_id)).rowcount > 0
+
+
+def _mail(
+    kind: str, audience: Audience, link: SingleUseLink, target: str = "", *, now: datetime
+) -> NewDelivery:
+    return NewDelivery(
+        channel=outbox.MAIL,
+        kind=kind,
+        audience=audience,
+        owner_id=link.owner_id,
+        link_id=link.id,
+        target=target,
+        due_at=now,
+    )
+
+
+def _add(conn: Connection[DictRow], mail: NewDelivery) -> None:
+    for query in outbox.adding([mail]):
+        query.execute(conn)
 
 
 def report(requests: Collection[LinkRequest]) -> list[dict[str, Any]]:

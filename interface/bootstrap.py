@@ -23,6 +23,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
 from application.commands.redemption import RedemptionCommands
+from application.commands.request_answers import RequestAnswers
 from application.deliveries.deliveries import Deliveries
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
@@ -116,6 +117,7 @@ class Services:
     webhooks: Webhooks
     calendar_feeds: CalendarFeeds
     link_requests: LinkRequests
+    request_answers: RequestAnswers
     now: Callable[[], datetime] = utc_now
 
     def sign_in_url(self, account: Account, *, breaks_glass: bool = False) -> str:
@@ -149,6 +151,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens, only_by_provider=settings.oidc_only)
     event_store = EventSourcedApplication(database)
+    links = LinkCommands(event_store)
     link_requests = LinkRequests(database)
     outgoing = HttpClient(
         AllowedAddresses(settings.outgoing_networks),
@@ -168,7 +171,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
-        links=LinkCommands(event_store),
+        links=links,
         redemptions=RedemptionCommands(event_store),
         bookings=BookingCommands(event_store),
         erasure=ErasureCommands(event_store, accounts, link_requests),
@@ -182,6 +185,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         webhooks=Webhooks(database, outgoing, WebhookSecrets(keys)),
         calendar_feeds=CalendarFeeds(event_store, tokens),
         link_requests=link_requests,
+        request_answers=RequestAnswers(links, link_requests),
         now=now,
     )
 

@@ -68,7 +68,7 @@ class Account:
 
     `language` is the tag of the language in which they last signed in, such as `de-CH`. While an
     account is disabled, nobody signs in to it, and its keys are refused. `muted_mails` are kinds of
-    mails about their bookings that they do without.
+    mails about their bookings and links that they do without.
     """
 
     id: UUID

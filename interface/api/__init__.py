@@ -14,6 +14,7 @@ from interface.api import (
     deliveries,
     feeds,
     keys,
+    link_requests,
     links,
     manage,
     projections,
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
     for blueprint in (
         calendars.blueprint,
         links.blueprint,
+        link_requests.blueprint,
         bookings.blueprint,
         deliveries.blueprint,
         keys.blueprint,

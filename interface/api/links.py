@@ -35,7 +35,7 @@ from interface.api.decorators import (
     with_log_position,
 )
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
-from interface.web.link_presenter import present_link
+from interface.web.link_presenter import present_issued, present_link, typed_for
 from interface.web.pagination import cursor, position_of
 from interface.web.problems import problem_of
 from interface.web.request_context import services
@@ -106,7 +106,7 @@ def issue(body: dict[str, Any], calendar_id: UUID) -> Any:
         ) from None
     (link,) = issued.value
     headers = with_log_position(issued, version_tag(link) | _location(link))
-    return _present_issued(link, new.typed), headers
+    return present_issued(link, new.typed), headers
 
 
 @blueprint.route("/calendars/<uuid:calendar_id>/links/batch", methods=["POST"])
@@ -124,7 +124,7 @@ def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
     new = [_new_link(fields) for fields in body["links"]]
     issued = _issue(calendar_id, new)
     links = zip(issued.value, new, strict=True)
-    items = [_present_issued(link, each.typed) for link, each in links]
+    items = [present_issued(link, each.typed) for link, each in links]
     return {"items": items}, with_log_position(issued)
 
 
@@ -197,7 +197,7 @@ def change(body: dict[str, Any], link_id: UUID) -> Any:
         now=current.now(),
     )
     link = changed.value
-    return _present(link, _typed(link)), with_log_position(changed, version_tag(link))
+    return _present(link, typed_for(link)), with_log_position(changed, version_tag(link))
 
 
 @blueprint.route("/links/<uuid:link_id>/refused-attempts")
@@ -258,7 +258,7 @@ def revoke(body: dict[str, Any], link_id: UUID) -> Any:
         now=current.now(),
     )
     link = revoked.value
-    return _present(link, _typed(link)), with_log_position(revoked)
+    return _present(link, typed_for(link)), with_log_position(revoked)
 
 
 @blueprint.route("/links/<uuid:link_id>/replace", methods=["POST"])
@@ -287,7 +287,7 @@ def replace(link_id: UUID) -> Any:
         )
     new = replaced.value
     headers = with_log_position(replaced, version_tag(new) | _location(new))
-    return _present_issued(new, _typed(new)), headers
+    return present_issued(new, typed_for(new)), headers
 
 
 def _own(link_id: UUID) -> LinkRow:
@@ -322,19 +322,9 @@ def _new_link(fields: dict[str, Any]) -> NewLink:
     )
 
 
-def _typed(link: SingleUseLink) -> dict[str, str]:
-    row = personal_data.find(services().database, link.id, link.typed_version)
-    return row.data if row else {}
-
-
 def _present(link: SingleUseLink, typed: dict[str, str]) -> dict[str, Any]:
     """Returns the output of a link that was just written. It has no booking."""
     return present_link(link_list.details_of(link, typed, now=services().now()))
-
-
-def _present_issued(link: SingleUseLink, typed: dict[str, str]) -> dict[str, Any]:
-    """Returns the output of a link as it was issued, now or by an earlier request."""
-    return present_link(link_list.details_of(link, typed, now=link.created_on))
 
 
 def _location(link: SingleUseLink) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""The words of the mail with a new link, to the person who asked for it."""
+"""The words of mails about a new link: to its owner who is asked for it, and to who asked."""
 
 from datetime import datetime
 
+from application.link_requests import LinkRequest
 from interface.i18n import gettext, moment_text, zone_text
 from interface.mail.letter import Letter
 
@@ -16,4 +17,28 @@ def link_letter(*, host: str, expires_at: datetime, zone: str, url: str) -> Lett
             (gettext("Valid until"), f"{moment_text(expires_at, zone)} ({zone_text(zone)})"),
         ],
         actions=[(gettext("Choose a time"), url)],
+    )
+
+
+def request_letter(request: LinkRequest, *, calendar: str, url: str) -> Letter:
+    """Returns the mail about a request, which the owner answers at `url`."""
+    facts = [
+        (gettext("Name"), request.name),
+        (gettext("E-mail address"), request.email or ""),
+        (gettext("Calendar"), calendar),
+    ]
+    return Letter(
+        subject=gettext("%(name)s asks for a new link") % {"name": request.name},
+        title=gettext("You are asked for a new link"),
+        lead=gettext("%(name)s can't book with the link that you sent, and asks for a new one.")
+        % {"name": request.name},
+        facts=[(label, value) for label, value in facts if value],
+        quote=(gettext("Message"), request.message) if request.message else None,
+        actions=[(gettext("Show the request"), url)],
+        closing=[
+            gettext(
+                "Anybody who has the link can ask, so make sure that you know the person. "
+                "You get one mail for each link."
+            )
+        ],
     )

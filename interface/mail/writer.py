@@ -10,20 +10,20 @@ from application.deliveries.outbox import FORGOTTEN
 from application.deliveries.sender import NotNeeded
 from application.delivery_facts import Facts
 from application.eventstore.loading import Wanted
-from application.link_requests import NEW_LINK
+from application.link_requests import LINK_REQUEST, NEW_LINK, LinkRequestNotFound
 from application.people import accounts, authentication, identities, passkeys
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee, Prefill
 from domain.booking import Booking, BookingStatus
-from domain.calendar import CalendarTerms
+from domain.calendar import Calendar, CalendarTerms
 from domain.link import LinkStatus, SingleUseLink
 from interface import i18n
 from interface.bootstrap import Services
 from interface.mail.account_letters import account_letter
 from interface.mail.booking_letters import BookingNews, booking_letter
 from interface.mail.letter import CalendarPart, Envelope, compose, mailbox
-from interface.mail.link_letters import link_letter
+from interface.mail.link_letters import link_letter, request_letter
 from interface.mail.mail import Mail
 from interface.web.icalendar_file import Entry, Invitation, Person, calendar_file
 from projections.reactions.mail import CANCELLED, MOVED, REMINDER, REQUEST
@@ -57,11 +57,14 @@ def write(services: Services, facts: Facts, delivery: Delivery) -> Mail:
     if delivery.kind == NEW_LINK and delivery.link_id is not None:
         with i18n.reading(partial(i18n.locale_named, delivery.target)):
             return _with_new_link(services, facts, delivery, delivery.link_id, owner)
+    if delivery.audience is Audience.OWNER and delivery.kind in owner.muted_mails:
+        raise NotNeeded
+    if delivery.kind == LINK_REQUEST and delivery.link_id is not None:
+        with i18n.reading(partial(i18n.locale_named, owner.language)):
+            return _about_request(services, delivery, delivery.link_id, owner)
     if delivery.booking_id is None:
         with i18n.reading(partial(i18n.locale_named, owner.language)):
             return _about_account(services, delivery, owner)
-    if delivery.audience is Audience.OWNER and delivery.kind in owner.muted_mails:
-        raise NotNeeded
     rows = facts.rows_of(delivery.booking_id)
     reader = owner if delivery.audience is Audience.OWNER else rows.get(1)
     if reader is None:
@@ -107,6 +110,24 @@ def _with_new_link(
         url=f"{services.settings.public_url}/b/{services.tokens.for_link(link_id)}",
     )
     return compose(letter, _envelope(services, delivery, owner.name, reader, _person(owner)))
+
+
+def _about_request(services: Services, delivery: Delivery, link_id: UUID, owner: Account) -> Mail:
+    """Returns the mail that tells the owner who asks for a new link.
+
+    Raises `NotNeeded` if the request has been answered, or its person is forgotten.
+    """
+    try:
+        request = services.link_requests.one(owner.id, link_id)
+    except LinkRequestNotFound:
+        raise NotNeeded from None
+    letter = request_letter(
+        request,
+        calendar=services.event_store.get(Calendar, request.calendar_id).terms.name,
+        url=f"{services.settings.public_url}/links#requests",
+    )
+    asker = None if request.email is None else Person(request.name, request.email)
+    return compose(letter, _envelope(services, delivery, "Admit One", _person(owner), asker))
 
 
 def _what_is_new(services: Services, delivery: Delivery, account: Account) -> str | None:

@@ -143,6 +143,26 @@ class RefusedAttemptList(ResponseSchema):
     items = fields.List(fields.Nested(RefusedAttemptOutput))
 
 
+class LinkRequestOutput(ResponseSchema):
+    """A person who asks for a new link in the place of one that they have."""
+
+    link_id = fields.UUID(metadata=_example(_LINK_ID, "The link that they have."))
+    calendar_id = fields.UUID(metadata=_example(_CALENDAR_ID))
+    asked_at = Instant(metadata=_example("2027-01-26T10:12:00Z"))
+    name = fields.String(metadata=_example("Ada Lovelace"))
+    email = fields.String(allow_none=True, metadata=_example("ada@example.org"))
+    message = fields.String(
+        allow_none=True, metadata=_example("I was ill last week. Could we try again?")
+    )
+    language = fields.String(allow_none=True, metadata=_example("de", "Of the page they asked on."))
+
+
+class LinkRequestList(ResponseSchema):
+    """Requests for a new link, oldest first."""
+
+    items = fields.List(fields.Nested(LinkRequestOutput))
+
+
 class LinkBatchOutput(ResponseSchema):
     """The links that were issued, in the order of the request."""
 

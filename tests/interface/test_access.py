@@ -78,6 +78,7 @@ RULES = {
     "calendars": "calendars",
     "busy-calendars": "calendars",
     "links": "links",
+    "link-requests": "links",
     "projections": "projections",
 }
 NO_ACCESS = "Your account doesn&#39;t have access to this page."

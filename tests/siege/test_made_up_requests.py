@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import count, cycle, repeat
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from wsgiref.types import StartResponse, WSGIEnvironment
 from zlib import crc32
 
@@ -35,6 +35,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from application.outgoing import Answer
 from domain.booking_rules import known_time_zones
+from domain.link import SingleUseLink
 from interface.bootstrap import Services
 from interface.outgoing.http_client import HttpClient
 from interface.web.fields import FIRST_YEAR, LAST_YEAR
@@ -55,7 +56,10 @@ OF_OTHERS = 2  # examples of calls for which the role has no right
 OWN_CALLS = {
     "nobody": set[str](),
     "invitee": {"booking-links", "manage"},
-    "owner": {"calendars", "links", "bookings", "busy-calendars", "feeds", "webhooks"},
+    "owner": {
+        *("calendars", "links", "link-requests", "bookings", "busy-calendars", "feeds"),
+        "webhooks",
+    },
     "auditor": {"audit"},
     "operator": {"projections", "deliveries"},
 }
@@ -66,6 +70,11 @@ OF_MANAGE_LINKS = (
     "POST /api/v1/manage/{token}/reschedule",
     "POST /api/v1/manage/{token}/cancel",
     "POST /api/v1/manage/{token}/forget",
+)
+
+OF_REQUESTS = (
+    "POST /api/v1/link-requests/{link_id}/answer",
+    "DELETE /api/v1/link-requests/{link_id}",
 )
 
 # The calls of chains, by their tags. An owner's end with what invitees do with the links.
@@ -208,12 +217,21 @@ def real_values(
             # Of a calendar of their own: requests may archive one that they know.
             yield from (link[name] for link in owner.new_links(owner.new_calendar(), 50))
 
+    def with_requests() -> Iterator[str]:
+        for link_id in fresh("id"):
+            link = services.event_store.get(SingleUseLink, UUID(link_id))
+            ask = services.link_requests.ask
+            ask(link, name="Bob", email=None, message=None, language="en", now=services.now())
+            yield link_id
+
+    asked_for = with_requests()
     values = {
         "calendar_id": repeat(changed),
         "POST /api/v1/calendars/{calendar_id}/archive calendar_id": repeat(archived),
         "link_id": fresh("id"),
         "token": fresh("token"),
         **{f"{call} token": cycle(managed) for call in OF_MANAGE_LINKS},
+        **{f"{call} link_id": asked_for for call in OF_REQUESTS},
         "start": cycle(owner.slots(owner.new_link(calendar))),
         "booking_id": cycle(booking["booking_id"] for booking in bookings),
         "name": repeat(link_list.NAME),

@@ -1,5 +1,6 @@
 """Deliveries in words, for owners and operators."""
 
+from application import link_requests
 from application.deliveries.delivery import Delivery
 from application.webhooks.webhooks import WebhookEvent
 from interface.i18n import gettext
@@ -25,6 +26,8 @@ _KINDS = {
     "request": _("Request to pick another time"),
     "cancelled": _("Cancellation"),
     "reminder": _("Reminder"),
+    link_requests.LINK_REQUEST: _("Request for a new link"),
+    link_requests.NEW_LINK: _("New link"),
     "new-key": _("New API key"),
     "new-password": _("New password"),
     "new-passkey": _("New passkey"),

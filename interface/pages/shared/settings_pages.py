@@ -5,6 +5,7 @@ from typing import NamedTuple
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from application.link_requests import LINK_REQUEST
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared.auth import for_role, has_role, require_session, signed_in
 from interface.pages.shared.csrf import protect_from_csrf
@@ -73,8 +74,9 @@ OWNERS_MAILS = {
     mail.CHANGED: _("When the location of a booking changes"),
     mail.CANCELLED: _("When a booking is cancelled"),
     mail.REMINDER: _("Before a booking, as a reminder"),
+    LINK_REQUEST: _("When somebody asks for a new link"),
 }
-"""The mails about bookings that an owner can do without."""
+"""The mails about bookings and links that an owner can do without."""
 
 
 def init_app(app: Flask) -> None:
@@ -128,7 +130,7 @@ def notifications() -> ResponseReturnValue:
 @blueprint.post("/settings/notifications")
 @for_role("owner")
 def change_notifications() -> ResponseReturnValue:
-    """Changes which mails about bookings the account gets: those whose boxes are checked."""
+    """Changes which mails the account gets about its bookings and links: those checked."""
     wanted = request.form.getlist("mails")
     services().accounts.mute_mails(
         require_session().account, [kind for kind in OWNERS_MAILS if kind not in wanted]
