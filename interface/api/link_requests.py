@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.link_requests import LinkRequestNotFound
-from application.people.agent_limits import AgentLimitReached
 from domain.errors import Busy, CalendarArchived
 from interface.api.calls import address_of
 from interface.api.decorators import (
@@ -44,7 +44,7 @@ def list_requests() -> Any:
 @blueprint.route("/<uuid:link_id>/answer", methods=["POST"])
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
-@refuses(LinkRequestNotFound, CalendarArchived, AgentLimitReached, Busy)
+@refuses(LinkRequestNotFound, CalendarArchived, AgentLimitReached, TooManyOpenLinks, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def answer(link_id: UUID) -> Any:
     """Answer a request with a new link.

@@ -7,7 +7,6 @@ from uuid import UUID
 from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.eventstore.event_sourced_application import Written
-from application.people import personal_data
 from domain.errors import (
     Busy,
     CalendarArchived,
