@@ -22,6 +22,7 @@ from application.commands.calendars import CalendarCommands
 from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
 from application.commands.redemption import RedemptionCommands
+from application.commands.schedules import ScheduleCommands
 from application.deliveries.deliveries import Deliveries
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
@@ -102,6 +103,7 @@ class Services:
     security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
+    schedules: ScheduleCommands
     links: LinkCommands
     redemptions: RedemptionCommands
     bookings: BookingCommands
@@ -168,6 +170,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
+        schedules=ScheduleCommands(event_store),
         links=LinkCommands(event_store),
         redemptions=RedemptionCommands(event_store),
         bookings=BookingCommands(event_store),

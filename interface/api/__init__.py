@@ -17,6 +17,7 @@ from interface.api import (
     links,
     manage,
     projections,
+    schedules,
     webhooks,
 )
 from interface.api.openapi import Api
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
     api = Api(app)
     for blueprint in (
         calendars.blueprint,
+        schedules.blueprint,
         links.blueprint,
         bookings.blueprint,
         deliveries.blueprint,
