@@ -92,14 +92,21 @@ class BookingRules:
 
 def check_rules(rules: BookingRules) -> None:
     """Checks the rules; raises `Invalid` with every fault, by the dotted path of its field."""
+    errors = faults_of_numbers(rules, LIMITS) | faults_of_availability(
+        rules.time_zone, rules.availability
+    )
+    if errors:
+        raise Invalid(errors)
+
+
+def faults_of_availability(time_zone: str, availability: Availability) -> dict[str, list[str]]:
+    """Returns what is wrong with hours and their time zone, by the dotted path of the field."""
     errors: dict[str, list[str]] = {}
-    if not is_time_zone(rules.time_zone):
+    if not is_time_zone(time_zone):
         errors["time_zone"] = [
             Sentence("Must be the IANA name of a time zone, such as Europe/Berlin.")
         ]
-    errors |= faults_of_numbers(rules, LIMITS)
-
-    weekly, overrides = rules.availability.weekly, rules.availability.overrides
+    weekly, overrides = availability.weekly, availability.overrides
     for weekday, hours in weekly.items():
         faults = [] if weekday in WEEKDAYS else [Sentence("Must be a weekday, monday to sunday.")]
         errors[f"availability.weekly.{weekday}"] = faults + _faults_of_hours(hours)
@@ -110,10 +117,7 @@ def check_rules(rules: BookingRules) -> None:
     for day, hours in overrides.items():
         faults = [] if _is_date(day) else [Sentence("Must be a real date, written as YYYY-MM-DD.")]
         errors[f"availability.overrides.{day}"] = faults + _faults_of_hours(hours)
-
-    errors = {field: sentences for field, sentences in errors.items() if sentences}
-    if errors:
-        raise Invalid(errors)
+    return {field: sentences for field, sentences in errors.items() if sentences}
 
 
 def faults_of_numbers(terms: object, limits: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:

@@ -32,7 +32,8 @@ class CalendarTerms:
     Invitees cancel up to `cancel_notice_minutes` before the start of their booking, and move it
     up to `reschedule_notice_minutes` before, `reschedule_limit` times. Where they can get no
     further, they read `contact`, a line on how to reach the owner. They are reminded
-    `reminder_minutes` before the start; 0 means that they aren't.
+    `reminder_minutes` before the start; 0 means that they aren't. With a `schedule_id`, the hours
+    and the time zone in the rules are those of that schedule.
     """
 
     name: str
@@ -44,22 +45,18 @@ class CalendarTerms:
     reschedule_limit: int = 3
     contact: str = ""
     reminder_minutes: int = 1440
+    schedule_id: UUID | None = None
 
     def check(self) -> None:
         """Checks the terms; raises `Invalid` with every fault, by field."""
-        errors: dict[str, list[str]] = {}
-        if not is_visible(self.name):
-            errors["name"] = [Sentence("Must not be empty.")]
+        errors = faults_of_name(self.name)
         for field, longest in (
-            ("name", LONGEST_NAME),
             ("location", LONGEST_LOCATION),
             ("description", LONGEST_DESCRIPTION),
             ("contact", LONGEST_CONTACT),
         ):
             if len(getattr(self, field)) > longest:
-                errors[field] = [
-                    Sentence("Must not be longer than {most} characters.", most=longest)
-                ]
+                errors[field] = [_too_long(longest)]
         errors |= faults_of_numbers(self, CHANGE_LIMITS)
         try:
             check_rules(self.rules)
@@ -73,6 +70,25 @@ class CalendarTerms:
         if minutes is None:
             return self
         return replace(self, rules=replace(self.rules, duration_minutes=minutes))
+
+    def has_hours_of(self, other: "CalendarTerms") -> bool:
+        """Returns True if the weekly hours, date overrides and time zones are the same."""
+        mine, theirs = self.rules, other.rules
+        return (mine.time_zone, mine.availability) == (theirs.time_zone, theirs.availability)
+
+
+def faults_of_name(name: str) -> dict[str, list[str]]:
+    """Returns what is wrong with the name of a calendar or of a schedule, by field."""
+    faults: list[str] = []
+    if not is_visible(name):
+        faults.append(Sentence("Must not be empty."))
+    elif len(name) > LONGEST_NAME:
+        faults.append(_too_long(LONGEST_NAME))
+    return {"name": faults} if faults else {}
+
+
+def _too_long(longest: int) -> Sentence:
+    return Sentence("Must not be longer than {most} characters.", most=longest)
 
 
 def _add_change_rules(terms: dict[str, Any]) -> None:
@@ -98,7 +114,7 @@ class Calendar(Aggregate):
         """The calendar exists, with its first terms."""
 
         TOPIC = "calendar.created"
-        class_version = 2
+        class_version = 3
         owner_id: UUID
         terms: CalendarTerms
         actor: str
@@ -108,11 +124,16 @@ class Calendar(Aggregate):
             """Adds the rules for changes of bookings."""
             _add_change_rules(state["terms"])
 
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """Adds that the calendar has hours of its own."""
+            state["terms"]["schedule_id"] = None
+
     class Changed(Aggregate.Event):
         """The terms are replaced: these are all of the new ones."""
 
         TOPIC = "calendar.changed"
-        class_version = 2
+        class_version = 3
         terms: CalendarTerms
         actor: str
 
@@ -120,6 +141,11 @@ class Calendar(Aggregate):
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """Adds the rules for changes of bookings."""
             _add_change_rules(state["terms"])
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """Adds that the calendar has hours of its own."""
+            state["terms"]["schedule_id"] = None
 
     class Archived(Aggregate.Event):
         """No new links from now on; those already sent still work until they end."""
@@ -149,20 +175,48 @@ class Calendar(Aggregate):
     def change(self, terms: CalendarTerms, *, version: int, actor: str, now: datetime) -> None:
         """Replaces the terms of `version`, the newest. Does nothing if they are the same.
 
-        Raises `CalendarArchived`, `StaleVersion` or `Invalid`.
+        Whoever changes `schedule_id` tells the schedules, too. Raises `CalendarArchived`,
+        `StaleVersion` or `Invalid`: also for other hours while the calendar follows a schedule.
         """
         if self.is_archived:
             raise CalendarArchived
         if version != self.version:
             raise StaleVersion
         terms.check()
-        if terms != self.terms:
-            self.trigger_event(self.Changed, terms=terms, actor=actor, timestamp=now)
+        follows = terms.schedule_id is not None and terms.schedule_id == self.terms.schedule_id
+        if follows and not terms.has_hours_of(self.terms):
+            raise Invalid(
+                {
+                    "schedule_id": [
+                        Sentence(
+                            "This calendar has the hours of a schedule."
+                            " Change them there, or give it hours of its own."
+                        )
+                    ]
+                }
+            )
+        self._replace(terms, actor=actor, now=now)
+
+    def follow(self, terms: CalendarTerms, *, actor: str, now: datetime) -> None:
+        """Takes the new hours of the schedule that the calendar follows, which are in `terms`."""
+        self._replace(terms, actor=actor, now=now)
+
+    def keep_hours(self, *, actor: str, now: datetime) -> None:
+        """Makes the hours of the schedule that the calendar follows, if any, its own."""
+        self._replace(replace(self.terms, schedule_id=None), actor=actor, now=now)
 
     def archive(self, *, actor: str, now: datetime) -> None:
-        """Ends the issuing of links for this calendar. Does nothing the second time."""
+        """Ends the issuing of links for this calendar. Does nothing the second time.
+
+        It keeps its hours, and no longer follows a schedule.
+        """
         if not self.is_archived:
+            self.keep_hours(actor=actor, now=now)
             self.trigger_event(self.Archived, actor=actor, timestamp=now)
+
+    def _replace(self, terms: CalendarTerms, *, actor: str, now: datetime) -> None:
+        if terms != self.terms:
+            self.trigger_event(self.Changed, terms=terms, actor=actor, timestamp=now)
 
     @event(Changed)
     def _changed(self, terms: CalendarTerms) -> None:

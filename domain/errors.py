@@ -7,7 +7,8 @@ Each docstring is the sentence people see.
     ├── NotFound
     │   ├── CalendarNotFound
     │   ├── LinkNotFound
-    │   └── BookingNotFound
+    │   ├── BookingNotFound
+    │   └── ScheduleNotFound
     ├── LinkEnded                 the link will never book again
     │   ├── LinkRedeemed
     │   ├── LinkExpired
@@ -16,6 +17,7 @@ Each docstring is the sentence people see.
     │   ├── SlotTaken
     │   └── SlotNotOffered
     ├── CalendarArchived
+    ├── ScheduleInUse
     ├── BookingCancelled
     ├── InviteeForgotten
     ├── ChangeRefused             the invitee can't change the booking themselves any more
@@ -87,6 +89,10 @@ class BookingNotFound(NotFound):
     """There is no such booking."""
 
 
+class ScheduleNotFound(NotFound):
+    """There is no such schedule."""
+
+
 class LinkEnded(AdmitOneError):
     """This link no longer works."""
 
@@ -117,6 +123,10 @@ class SlotNotOffered(SlotRefused):
 
 class CalendarArchived(AdmitOneError):
     """This calendar is archived: it takes no changes and no new links."""
+
+
+class ScheduleInUse(AdmitOneError):
+    """Calendars still follow this schedule. Give each of them a copy of its hours first."""
 
 
 class BookingCancelled(AdmitOneError):

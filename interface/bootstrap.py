@@ -24,6 +24,7 @@ from application.commands.erasure import ErasureCommands
 from application.commands.links import LinkCommands
 from application.commands.redemption import RedemptionCommands
 from application.commands.request_answers import RequestAnswers
+from application.commands.schedules import ScheduleCommands
 from application.deliveries.deliveries import Deliveries
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
@@ -103,6 +104,7 @@ class Services:
     security_log: SecurityLog
     event_store: EventSourcedApplication
     calendars: CalendarCommands
+    schedules: ScheduleCommands
     links: LinkCommands
     redemptions: RedemptionCommands
     bookings: BookingCommands
@@ -171,6 +173,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         security_log=SecurityLog(database),
         event_store=event_store,
         calendars=CalendarCommands(event_store, accounts),
+        schedules=ScheduleCommands(event_store),
         links=links,
         redemptions=RedemptionCommands(event_store),
         bookings=BookingCommands(event_store),

@@ -13,10 +13,12 @@ from projections.reactions.webhooks import WebhookReaction
 from projections.views.booking_calendar import BookingCalendar
 from projections.views.calendar_list import CalendarList
 from projections.views.link_list import LinkList
+from projections.views.schedule_list import ScheduleList
 from projections.views.transparency_log import TransparencyLog
 
 CATALOGUE: tuple[Projection, ...] = (
     CalendarList(),
+    ScheduleList(),
     LinkList(),
     BookingCalendar(),
     TransparencyLog(),

@@ -41,6 +41,7 @@ from domain.agenda import AgendaDay
 from domain.calendar import Calendar
 from domain.errors import Busy
 from domain.link import SingleUseLink
+from domain.schedule import Schedule
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class EventSourcedApplication(Application[UUID]):
     """Loads and saves aggregates.
 
     Loading does not get slower with an aggregate's age: of a calendar the last events say all,
-    and agenda days are remembered (see `application.eventstore.aggregate_memory`).
+    and agenda days and schedules are remembered (see `application.eventstore.aggregate_memory`).
     """
 
     recorder: EventRecorder
@@ -97,8 +98,8 @@ class EventSourcedApplication(Application[UUID]):
         """Reads all of these aggregates in one statement, which sees the log at one moment.
 
         So a decision that needs several of them knows of each what it knows of the others.
-        Calendars and agenda days that this process remembers are read from there on. `busy_at`
-        also asks whether the calendars elsewhere say that the owner is busy then.
+        Calendars, schedules and agenda days that this process remembers are read from there on.
+        `busy_at` also asks whether the calendars elsewhere say that the owner is busy then.
         """
         readings = [Reading(each, self._memory.get(each.id)) for each in wanted]
         parts = [part for reading in readings for part in reading.parts]
@@ -131,7 +132,7 @@ class EventSourcedApplication(Application[UUID]):
             self._origins.put(aggregate.id, LinkOrigin.of(aggregate))
         elif isinstance(aggregate, Calendar):
             self._memory.remember(aggregate, last, events=1, confirmed_at=confirmed_at)
-        elif isinstance(aggregate, AgendaDay):
+        elif isinstance(aggregate, AgendaDay | Schedule):
             events = aggregate.version
             self._memory.remember(aggregate, last, events=events, confirmed_at=confirmed_at)
 
@@ -161,7 +162,7 @@ class EventSourcedApplication(Application[UUID]):
         return self.load(Wanted(kind, aggregate_id, version)).find(kind, aggregate_id, version)
 
     def get(self, kind: type[A], aggregate_id: UUID, *, version: int | None = None) -> A:
-        """Like `find`, but raises `CalendarNotFound`, `LinkNotFound` or `BookingNotFound`."""
+        """Like `find`, but raises the `NotFound` of this kind."""
         return self.load(Wanted(kind, aggregate_id, version)).get(kind, aggregate_id, version)
 
     def get_own(self, kind: type[A], aggregate_id: UUID, owner_id: UUID) -> A:

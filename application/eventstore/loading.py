@@ -15,14 +15,22 @@ from application.eventstore.streams import NEWEST, Part, StoredRow
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.calendar import Calendar
-from domain.errors import BookingNotFound, CalendarNotFound, LinkNotFound, NotFound
+from domain.errors import (
+    BookingNotFound,
+    CalendarNotFound,
+    LinkNotFound,
+    NotFound,
+    ScheduleNotFound,
+)
 from domain.link import SingleUseLink
 from domain.offer import Offer
+from domain.schedule import Schedule
 
-A = TypeVar("A", Calendar, SingleUseLink, Booking, AgendaDay)
+A = TypeVar("A", Calendar, Schedule, SingleUseLink, Booking, AgendaDay)
 
 _MISSING: dict[type, type[NotFound]] = {
     Calendar: CalendarNotFound,
+    Schedule: ScheduleNotFound,
     SingleUseLink: LinkNotFound,
     Booking: BookingNotFound,
 }
@@ -68,7 +76,7 @@ class Loaded(NamedTuple):
         return aggregate if isinstance(aggregate, kind) else None
 
     def get(self, kind: type[A], aggregate_id: UUID, version: int | None = None) -> A:
-        """Like `find`, but raises `CalendarNotFound`, `LinkNotFound` or `BookingNotFound`."""
+        """Like `find`, but raises the `NotFound` of this kind."""
         aggregate = self.find(kind, aggregate_id, version)
         if aggregate is None:
             raise _MISSING[kind]

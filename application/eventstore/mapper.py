@@ -18,11 +18,17 @@ from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.calendar import Calendar
 from domain.link import SingleUseLink
+from domain.schedule import Schedule
 
 EVENT_CLASSES: tuple[type[Any], ...] = (
     Calendar.Created,
     Calendar.Changed,
     Calendar.Archived,
+    Schedule.Created,
+    Schedule.Changed,
+    Schedule.CalendarJoined,
+    Schedule.CalendarLeft,
+    Schedule.Archived,
     SingleUseLink.Issued,
     SingleUseLink.Changed,
     SingleUseLink.Redeemed,

@@ -18,6 +18,7 @@ from interface.api import (
     links,
     manage,
     projections,
+    schedules,
     webhooks,
 )
 from interface.api.openapi import Api
@@ -42,6 +43,7 @@ def init_app(app: Flask) -> None:
     api = Api(app)
     for blueprint in (
         calendars.blueprint,
+        schedules.blueprint,
         links.blueprint,
         link_requests.blueprint,
         bookings.blueprint,

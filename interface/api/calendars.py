@@ -54,9 +54,9 @@ def list_calendars() -> Any:
 def create(body: dict[str, Any]) -> Any:
     """Create a calendar.
 
-    Only the name, the time zone, the duration and the availability are required. By default a
-    slot can start every `duration_minutes`, there are no buffers, slots can be booked up to 240
-    minutes before they start, and 60 days ahead.
+    Only the name and the duration are required, and the time zone and the availability or else a
+    schedule. By default a slot can start every `duration_minutes`, there are no buffers, slots can
+    be booked up to 240 minutes before they start, and 60 days ahead.
     """
     current = services()
     created = current.calendars.create(
@@ -117,6 +117,8 @@ def change(body: dict[str, Any], calendar_id: UUID) -> Any:
 
     Fields that the body does not name stay as they are. `availability.weekly` and
     `availability.overrides` count as two fields. Links that were already sent follow the change.
+    While the calendar follows a schedule, its hours change with that alone; with a `schedule_id` of
+    null, it has them as its own.
     """
     current = services()
     changed = current.calendars.change(

@@ -48,6 +48,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.SlotTaken: (409, "slot-taken"),
     errors.SlotNotOffered: (422, "slot-not-offered"),
     errors.CalendarArchived: (409, "calendar-archived"),
+    errors.ScheduleInUse: (409, "schedule-in-use"),
     errors.BookingCancelled: (409, "booking-cancelled"),
     errors.InviteeForgotten: (409, "invitee-forgotten"),
     errors.TooLate: (409, "too-late"),

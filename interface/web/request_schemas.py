@@ -37,6 +37,8 @@ LONGEST_NOTE = 2000
 LONGEST_REFERENCE = 200
 MOST_REPLAYED = 500
 LONGEST_LIFE_DAYS = LONGEST_LIFE.days
+_MISSING = "Missing data for required field."
+_OF_THE_SCHEDULE = "Leave this out: that of the schedule is used."
 _TIME_PATTERN = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 
 
@@ -109,9 +111,26 @@ class CalendarInput(Body):
         required=True,
         metadata={"example": "Intro call", "description": "What invitees see."},
     )
-    time_zone = TimeZone(required=True, metadata={"example": "Europe/Paris"})
+    time_zone = TimeZone(
+        metadata={
+            "example": "Europe/Paris",
+            "description": "Required, unless the calendar follows a schedule.",
+        }
+    )
     duration_minutes = _whole("duration_minutes", 30, "The length of a slot.", required=True)
-    availability = fields.Nested(AvailabilitySchema, required=True)
+    availability = fields.Nested(
+        AvailabilitySchema,
+        metadata={"description": "Required, unless the calendar follows a schedule."},
+    )
+    schedule_id = fields.UUID(
+        allow_none=True,
+        metadata={
+            "example": None,
+            "description": "The schedule that the calendar follows. Its time zone and hours take"
+            " the place of `time_zone` and `availability`, which are left out. Null: the calendar"
+            " has hours of its own.",
+        },
+    )
     start_increment_minutes = _whole(
         "start_increment_minutes",
         30,
@@ -166,12 +185,57 @@ class CalendarInput(Body):
         "How long before the start to remind people. Default: 1440. 0: not at all.",
     )
 
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _has_hours_from_one_place(self, _data: Any, data: Any, **_: Any) -> None:
+        if not isinstance(data, dict):
+            return
+        follows = data.get("schedule_id") is not None
+        hours = ("time_zone", "availability")
+        if follows:
+            wrong, sentence = [name for name in hours if name in data], _OF_THE_SCHEDULE
+        else:
+            wrong, sentence = [name for name in hours if name not in data], _MISSING
+        if wrong and (follows or not self.partial):
+            raise ValidationError({name: [sentence] for name in wrong})
+
 
 class CalendarChange(CalendarInput):
     """The fields of a calendar to change."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"partial": True} | kwargs)
+
+
+class ScheduleInput(Body):
+    """Hours with a name, for several calendars."""
+
+    name = Name(
+        longest=LONGEST_NAME,
+        required=True,
+        metadata={"example": "Mornings", "description": "Only the owner sees it."},
+    )
+    time_zone = TimeZone(required=True, metadata={"example": "Europe/Paris"})
+    availability = fields.Nested(AvailabilitySchema, required=True)
+
+
+class ScheduleChange(ScheduleInput):
+    """The fields of a schedule to change."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"partial": True} | kwargs)
+
+
+class ScheduleEnd(Body):
+    """What becomes of the calendars that follow a schedule."""
+
+    release_calendars = Flag(
+        load_default=False,
+        metadata={
+            "example": True,
+            "description": "Whether each calendar that follows the schedule gets a copy of its"
+            " hours. Without it, a schedule that calendars follow is not archived.",
+        },
+    )
 
 
 class NoFields(Body):

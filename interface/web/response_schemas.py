@@ -21,6 +21,7 @@ from projections.rebuild.jobs import KINDS, STATES
 
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 _CALENDAR_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"
+_SCHEDULE_ID = "e29b7c15-4a0d-4d5c-9a3b-1f7e5c8d0b66"
 _BOOKING_ID = "c1f4f1c8-2a66-5d0b-9a55-7b8f1d6e4c33"
 _FEED_ID = "d7a5e0b4-1c92-4b7e-8f36-6e0c2a9d7f77"
 _DELIVERY_ID = "8a4d0a1c-93c8-4f7e-8d5f-2b9f0f6d5e44"
@@ -82,6 +83,11 @@ class CalendarOutput(ResponseSchema):
     reschedule_limit = fields.Integer(attribute="terms.reschedule_limit", metadata=_example(3))
     contact = fields.String(attribute="terms.contact", metadata=_example("Call 555-0100."))
     reminder_minutes = fields.Integer(attribute="terms.reminder_minutes", metadata=_example(1440))
+    schedule_id = fields.UUID(
+        attribute="terms.schedule_id",
+        allow_none=True,
+        metadata=_example(None, "The schedule whose hours and time zone the calendar has."),
+    )
     archived = fields.Boolean(attribute="is_archived", metadata=_example(False))
 
 
@@ -89,6 +95,22 @@ class CalendarPage(ResponseSchema):
     """All calendars of the owner."""
 
     items = fields.List(fields.Nested(CalendarOutput))
+
+
+class ScheduleOutput(ResponseSchema):
+    """A schedule, with the calendars that follow it. The ETag names its version."""
+
+    id = fields.UUID(metadata=_example(_SCHEDULE_ID))
+    name = fields.String(attribute="terms.name", metadata=_example("Mornings"))
+    time_zone = fields.String(attribute="terms.time_zone", metadata=_example("Europe/Paris"))
+    availability = fields.Nested(AvailabilitySchema, attribute="terms.availability")
+    calendar_ids = fields.List(fields.UUID(metadata=_example(_CALENDAR_ID)))
+
+
+class SchedulePage(ResponseSchema):
+    """All schedules of the owner."""
+
+    items = fields.List(fields.Nested(ScheduleOutput))
 
 
 class LinkBookingOutput(ResponseSchema):

@@ -1,4 +1,4 @@
-"""Spot-checks a view: rebuilds the rows of random links and calendars, and compares them."""
+"""Spot-checks a view: rebuilds the rows of random links, calendars and schedules to compare."""
 
 from collections.abc import Iterator
 from random import randrange
@@ -19,7 +19,7 @@ from projections.rebuild.view_diff import Comparison, compare
 TEMPORARY = "pg_temp"
 
 Subject = tuple[UUID, ...]
-"""The ids of what one history is about: of a link and its booking, or of a calendar."""
+"""The ids of what one history is about: a link and its booking, a calendar, or a schedule."""
 
 # From a random position, so many positions are searched for an event that the view shows.
 _NEAR = 10_000
@@ -71,7 +71,7 @@ def _from_log(
 
 def _subject_of(conn: Connection[DictRow], recorded: RecordedEvent, mapper: JSONMapper) -> Subject:
     correlation_id = link_history.correlation_id_of(recorded)
-    if recorded.topic.startswith("calendar."):
+    if recorded.topic.startswith(("calendar.", "schedule.")):
         return (correlation_id,)
     if recorded.topic.startswith("link."):
         return (recorded.originator_id, correlation_id)

@@ -60,7 +60,7 @@ class CalendarList(Projection):
                 position=rows.position,
                 version=event.originator_version,
                 is_archived=False,
-                terms=msgspec.to_builtins(event.terms),
+                terms=_stored(event.terms),
             ),
         )
 
@@ -68,7 +68,7 @@ class CalendarList(Projection):
     def _changed(self, event: Calendar.Changed, rows: Rows) -> None:
         calendar = rows.change(CALENDARS, event.originator_id)
         calendar.version = event.originator_version
-        calendar.terms = msgspec.to_builtins(event.terms)
+        calendar.terms = _stored(event.terms)
 
     @applies(Calendar.Archived)
     def _archived(self, event: Calendar.Archived, rows: Rows) -> None:
@@ -141,6 +141,17 @@ def row_of(calendar: Calendar) -> CalendarRow:
         is_archived=calendar.is_archived,
         terms=calendar.terms,
     )
+
+
+def _stored(terms: CalendarTerms) -> dict[str, Any]:
+    """Returns the terms as the view stores them, in which `schedule_id` is there only if it is set.
+
+    So the rows of calendars without a schedule are what they were before there were schedules.
+    """
+    stored: dict[str, Any] = msgspec.to_builtins(terms)
+    if terms.schedule_id is None:
+        del stored["schedule_id"]
+    return stored
 
 
 def _row(terms: dict[str, Any], **columns: Any) -> CalendarRow:

@@ -12,7 +12,7 @@ from application.calendar_feeds import FeedDetail
 from application.people.roles import ALL_SCOPES, ROLES
 from interface.bootstrap import Services
 from tests.support.authenticator import Authenticator
-from tests.support.examples import NOW
+from tests.support.examples import NOW, SCHEDULE_JSON
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
@@ -76,6 +76,7 @@ RULES = {
     "feeds": "bookings",
     "webhooks": "bookings",
     "calendars": "calendars",
+    "schedules": "calendars",
     "busy-calendars": "calendars",
     "links": "links",
     "link-requests": "links",
@@ -111,6 +112,7 @@ def ids(new_owner: Callable[..., Owner], services: Services) -> dict[str, str]:
     feed = services.calendar_feeds.create(
         owner_id=bob.account.id, calendar_id=None, detail=FeedDetail("busy"), now=NOW
     )
+    schedule = bob.post("/schedules", SCHEDULE_JSON | {"name": MARK}).json
     session = services.sessions.start(bob.account, now=NOW)
     booking = bob.book(link)["booking_id"]
     made = Authenticator().make(services.passkeys.begin_to_add(bob.account, now=NOW))
@@ -124,6 +126,7 @@ def ids(new_owner: Callable[..., Owner], services: Services) -> dict[str, str]:
         "last_id": other["id"],
         "calendar_id": link["calendar_id"],
         "booking_id": booking,
+        "schedule_id": schedule["id"],
         "webhook_id": str(webhook.id),
         "feed_id": str(feed.id),
         "passkey_id": str(passkey.id),
@@ -175,7 +178,7 @@ def of_bob(services: Services, ids: dict[str, str]) -> list[str]:
         "SELECT t::text FROM webhooks t WHERE owner_id = %(owner_id)s",
         "SELECT t::text FROM calendar_feeds t WHERE owner_id = %(owner_id)s",
         """SELECT t::text FROM stored_events t WHERE originator_id
-            IN (%(link_id)s, %(last_id)s, %(calendar_id)s, %(booking_id)s)""",
+            IN (%(link_id)s, %(last_id)s, %(calendar_id)s, %(booking_id)s, %(schedule_id)s)""",
         "SELECT t::text FROM personal_data t WHERE originator_id IN (%(link_id)s, %(booking_id)s)",
     ):
         rows += sorted(row["t"] for row in services.database.fetch_all(query, ids))

@@ -41,6 +41,7 @@ from interface.outgoing.http_client import HttpClient
 from interface.web.fields import FIRST_YEAR, LAST_YEAR
 from projections.views import link_list
 from tests.support.audit_trail import sign_checkpoint
+from tests.support.examples import SCHEDULE_JSON
 from tests.support.http_desk import from_another_address, manage_token
 from tests.support.owner import Owner
 
@@ -57,8 +58,8 @@ OWN_CALLS = {
     "nobody": set[str](),
     "invitee": {"booking-links", "manage"},
     "owner": {
-        *("calendars", "links", "link-requests", "bookings", "busy-calendars", "feeds"),
-        "webhooks",
+        *("calendars", "schedules", "links", "link-requests", "bookings", "busy-calendars"),
+        *("feeds", "webhooks"),
     },
     "auditor": {"audit"},
     "operator": {"projections", "deliveries"},
@@ -99,12 +100,12 @@ CONFIG = {
 }
 
 # Fields whose rules no schema can express: opening hours end after they start and do not overlap,
-# a link has one expiry within a year, `to` does not lie before `from`, a calendar offers the slots
-# that its link offers, an owner has few calendars elsewhere, webhooks (`url`) and feeds (`detail`),
-# a replay has ids or a time, a cursor is one that an answer named,
-# and a witness knows no more than there is (`old`).
+# a calendar has hours and a time zone or follows a schedule that there is, a link has one expiry
+# within a year, `to` does not lie before `from`, a calendar offers the slots that its link offers,
+# an owner has few calendars elsewhere, webhooks (`url`) and feeds (`detail`), a replay has ids or a
+# time, a cursor is one that an answer named, and a witness knows no more than there is (`old`).
 BEYOND_SCHEMAS = {
-    *("availability", "expires_at", "expires_in_days", "to", "offer"),
+    *("availability", "time_zone", "schedule_id", "expires_at", "expires_in_days", "to", "offer"),
     *("url", "detail", "ids", "cursor", "old"),
 }
 
@@ -208,6 +209,7 @@ def real_values(
         return [owner.post(path, json=body).json["id"] for _ in range(2)]
 
     webhook, deleted_webhook = two("/webhooks", {"url": ELSEWHERE, "events": ["booking.made"]})
+    schedule, archived_schedule = two("/schedules", SCHEDULE_JSON)
     feed, deleted_feed = two("/feeds", {"detail": "busy"})
     operator = new_owner("Paul Operator", roles=("operator",))
     rebuild = operator.post(f"/projections/{link_list.NAME}/rebuilds").json
@@ -242,6 +244,8 @@ def real_values(
         "url": (f"{ELSEWHERE}/{number}.ics" for number in count()),
         "webhook_id": repeat(webhook),
         "DELETE /api/v1/webhooks/{webhook_id} webhook_id": repeat(deleted_webhook),
+        "schedule_id": repeat(schedule),
+        "POST /api/v1/schedules/{schedule_id}/archive schedule_id": repeat(archived_schedule),
         "feed_id": repeat(feed),
         "DELETE /api/v1/feeds/{feed_id} feed_id": repeat(deleted_feed),
         **{name: repeat(value) for name, value in HEADERS.items()},

@@ -19,12 +19,14 @@ from domain.booking import INVITEE, Booking
 from domain.booking_rules import WEEKDAYS, Availability
 from domain.calendar import CalendarTerms
 from domain.link import SingleUseLink
+from domain.schedule import Schedule
 from interface.bootstrap import Services
 from tests.support.examples import (
     ACTOR,
     ADA,
     OWNER,
     RULES,
+    SCHEDULE_TERMS,
     TERMS,
     TOMORROW_AT_NINE,
     TOMORROW_AT_TEN,
@@ -75,6 +77,41 @@ class Desk:
             owner_id=self.owner_id,
             change=lambda _: terms(**changes),
             version=version,
+            actor=self.actor,
+            now=self._time(),
+        )
+
+    def new_schedule(self, *, owner_id: UUID | None = None, **changes: Any) -> UUID:
+        """Creates a schedule with the example's terms and these changes, and returns its id."""
+        written = self.services.schedules.create(
+            owner_id=owner_id or self.owner_id,
+            terms=replace(SCHEDULE_TERMS, **changes),
+            actor=self.actor,
+            now=self._time(),
+        )
+        return written.value.id
+
+    def change_schedule(
+        self, schedule_id: UUID, version: int | None = None, **changes: Any
+    ) -> Written[Schedule]:
+        """Changes these terms of a schedule, by default in its newest version."""
+        return self.services.schedules.change(
+            schedule_id=schedule_id,
+            owner_id=self.owner_id,
+            change=lambda terms: replace(terms, **changes),
+            version=version,
+            actor=self.actor,
+            now=self._time(),
+        )
+
+    def archive_schedule(
+        self, schedule_id: UUID, *, release_calendars: bool = True
+    ) -> Written[Schedule]:
+        """Archives a schedule. By default its calendars keep its hours."""
+        return self.services.schedules.archive(
+            schedule_id=schedule_id,
+            owner_id=self.owner_id,
+            release_calendars=release_calendars,
             actor=self.actor,
             now=self._time(),
         )

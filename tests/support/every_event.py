@@ -32,6 +32,10 @@ def everything_happens(desk: Desk) -> None:
     desk.replace(replaced)
     desk.change(calendar_id, duration_minutes=60)
     desk.archive(desk.new_calendar())
+    schedule = desk.new_schedule()
+    desk.new_calendar(schedule_id=schedule)
+    desk.change_schedule(schedule, name="Early")
+    desk.archive_schedule(schedule)
     other = desk.new_calendar(owner_id=OTHER_OWNER, availability=ALL_DAY)
     desk.redeem(desk.new_link(other, owner_id=OTHER_OWNER))
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from application.people.personal_data import Invitee
 from domain.booking_rules import WEEKDAYS, Availability, BookingRules
 from domain.calendar import CalendarTerms
+from domain.schedule import ScheduleTerms
 from domain.slot import Slot
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday
@@ -38,6 +39,19 @@ RULES = BookingRules(
     start_increment_minutes=30,
 )
 TERMS = CalendarTerms(name="Intro call", rules=RULES, location="Room 1", description="Hello.")
+MORNINGS = Availability(
+    weekly=dict.fromkeys(WEEKDAYS, (("08:00", "12:00"),)), overrides={"2026-12-24": ()}
+)
+SCHEDULE_TERMS = ScheduleTerms(name="Mornings", time_zone="Europe/Paris", availability=MORNINGS)
+SCHEDULE_JSON: dict[str, Any] = {
+    "name": "Mornings",
+    "time_zone": "Europe/Paris",
+    "availability": {
+        "weekly": {day: [["08:00", "12:00"]] for day in WEEKDAYS},
+        "overrides": {"2026-12-24": []},
+    },
+}
+"""The same schedule as an owner posts it."""
 
 
 def calendar_json(**changes: Any) -> dict[str, Any]:

@@ -19,6 +19,11 @@ TITLES = {
     "calendar.created": _("Calendar created"),
     "calendar.changed": _("Calendar changed"),
     "calendar.archived": _("Calendar archived"),
+    "schedule.created": _("Schedule created"),
+    "schedule.changed": _("Schedule changed"),
+    "schedule.calendar_joined": _("Calendar follows the schedule"),
+    "schedule.calendar_left": _("Calendar left the schedule"),
+    "schedule.archived": _("Schedule archived"),
     "link.issued": _("Link issued"),
     "link.changed": _("Link changed"),
     "link.redeemed": _("Link used"),
@@ -38,11 +43,12 @@ _KINDS = {
     "link": _("Link"),
     "booking": _("Booking"),
     "calendar": _("Calendar"),
+    "schedule": _("Schedule"),
     "agenda": _("Agenda day"),
 }
 
 # Fields whose value is the id of something that has a history.
-_AGGREGATES = frozenset({"link_id", "booking_id", "calendar_id", "replaced_by"})
+_AGGREGATES = frozenset({"link_id", "booking_id", "calendar_id", "schedule_id", "replaced_by"})
 _INSTANT = Instant()
 _LONGEST_LINE = 60
 

@@ -11,6 +11,7 @@ from domain.booking_rules import Availability
 from domain.calendar import Calendar
 from domain.link import SingleUseLink
 from domain.offer import Offer
+from domain.schedule import Schedule, ScheduleTerms
 from tests.support.examples import (
     ACTOR,
     CALENDAR,
@@ -25,6 +26,7 @@ from tests.support.examples import (
 )
 
 BOOKING = UUID("b0000000-0000-4000-8000-000000000006")
+SCHEDULE = UUID("5c4ed01e-0000-4000-8000-000000000010")
 OTHER_LINK = UUID("22220000-0000-4000-8000-000000000007")
 AGENDA = UUID("a6e00000-0000-4000-8000-000000000008")
 COMMITMENT = "c0" * 32
@@ -42,6 +44,12 @@ TERMS_IN_FULL = replace(
         buffer_before_minutes=5,
         buffer_after_minutes=10,
     ),
+    schedule_id=SCHEDULE,
+)
+SCHEDULE_TERMS = ScheduleTerms(
+    name='Café ☕ "hours"',
+    time_zone="Europe/Berlin",
+    availability=TERMS_IN_FULL.rules.availability,
 )
 
 
@@ -60,6 +68,17 @@ EVENTS: dict[str, Any] = {
     ),
     "calendar.changed": _later(Calendar.Changed, CALENDAR, 2, terms=TERMS, actor=ACTOR),
     "calendar.archived": _later(Calendar.Archived, CALENDAR, 3, actor=ACTOR),
+    "schedule.created": _first(
+        Schedule.Created, SCHEDULE, owner_id=OWNER, terms=SCHEDULE_TERMS, actor=ACTOR
+    ),
+    "schedule.changed": _later(Schedule.Changed, SCHEDULE, 2, terms=SCHEDULE_TERMS, actor=ACTOR),
+    "schedule.calendar_joined": _later(
+        Schedule.CalendarJoined, SCHEDULE, 2, calendar_id=CALENDAR, actor=ACTOR
+    ),
+    "schedule.calendar_left": _later(
+        Schedule.CalendarLeft, SCHEDULE, 3, calendar_id=CALENDAR, actor=ACTOR
+    ),
+    "schedule.archived": _later(Schedule.Archived, SCHEDULE, 4, actor=ACTOR),
     "link.issued": _first(
         SingleUseLink.Issued,
         LINK,
@@ -144,7 +163,10 @@ EVENTS: dict[str, Any] = {
     "booking.invitee_forgotten": _later(Booking.InviteeForgotten, BOOKING, 4, actor=ACTOR),
 }
 
+_WITHOUT_SCHEDULE = {"terms": replace(TERMS_IN_FULL, schedule_id=None)}
 MISSING_IN_OLD_FORMS: dict[str, dict[str, Any]] = {
+    "calendar.created.v1.json": _WITHOUT_SCHEDULE,
+    "calendar.created.v2.json": _WITHOUT_SCHEDULE,
     "link.issued.v1.json": {"offer": None, "idempotency_key": None},
     "link.issued.v2.json": {"idempotency_key": None},
 }

@@ -24,12 +24,13 @@ from domain.booking import Booking
 from domain.calendar import Calendar
 from domain.link import SingleUseLink
 from domain.offer import Offer
+from domain.schedule import Schedule
 from interface.bootstrap import Services
 from tests.application.eventstore.golden_events import COMMITMENT, EVENTS, event_of
 from tests.support.examples import ACTOR, CALENDAR, IN_90_DAYS, LINK, NOW, OWNER, TERMS
 
 GOLDEN = Path(__file__).parent / "golden"
-AGGREGATES: tuple[type[Any], ...] = (Calendar, SingleUseLink, AgendaDay, Booking)
+AGGREGATES: tuple[type[Any], ...] = (Calendar, Schedule, SingleUseLink, AgendaDay, Booking)
 # Asked for by the library because the first event of the class has another name.
 NEVER_TRIGGERED = {"link.created", "agenda.created", "booking.created"}
 

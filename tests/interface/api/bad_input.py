@@ -3,7 +3,14 @@
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, calendar_json, redeem_json
+from tests.support.examples import (
+    A_DAY,
+    HALF_PAST_NINE,
+    NINE,
+    SCHEDULE_JSON,
+    calendar_json,
+    redeem_json,
+)
 
 HALF = "\ud800"  # one half of a surrogate pair: no character by itself
 HUGE = 10**30
@@ -282,9 +289,23 @@ ADD_FEED = Call(
     ("detail",),
 )
 
+CREATE_SCHEDULE = Call(
+    "create a schedule",
+    "POST",
+    "/schedules",
+    SCHEDULE_JSON,
+    {
+        field: kind
+        for field, kind in _TERMS.items()
+        if field in ("name", "time_zone") or field.startswith("availability")
+    },
+    ("name", "time_zone", "availability"),
+    _TERMS_OBJECTS,
+)
+
 CALLS = (
     *(CREATE, CHANGE, ARCHIVE, ISSUE, ISSUE_UNTIL, ISSUE_BATCH),
     *(CHANGE_LINK, REVOKE, REPLACE, REDEEM),
     *(CHANGE_BOOKING, RESCHEDULE, ASK, CANCEL),
-    *(ADD_BUSY, ADD_WEBHOOK, ADD_FEED),
+    *(ADD_BUSY, ADD_WEBHOOK, ADD_FEED, CREATE_SCHEDULE),
 )

@@ -34,7 +34,7 @@ def test_a_calendar_is_created_with_all_fields(owner: Owner, services: Services)
     assert created.status_code == 201
     calendar_id = created.json["id"]
     given["availability"]["weekly"]["monday"].sort()
-    assert created.json == given | {"id": calendar_id, "archived": False}
+    assert created.json == given | {"id": calendar_id, "schedule_id": None, "archived": False}
     assert created.headers["Location"] == f"/api/v1/calendars/{calendar_id}"
     assert created.headers["ETag"] == '"1"'
     assert created.headers["X-Log-Position"] == str(services.event_store.head())

@@ -58,6 +58,14 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     | ARCHIVED
     | {412: {"stale-version"}, 428: {"precondition-required"}},
     "POST /calendars/{calendar_id}/archive": KEY | UNKNOWN | BODY,
+    "POST /schedules": KEY | BODY,
+    "GET /schedules": KEY | VIEW,
+    "GET /schedules/{schedule_id}": KEY | UNKNOWN | VIEW,
+    "PATCH /schedules/{schedule_id}": KEY
+    | UNKNOWN
+    | BODY
+    | {412: {"stale-version"}, 428: {"precondition-required"}},
+    "POST /schedules/{schedule_id}/archive": KEY | UNKNOWN | BODY | {409: {"schedule-in-use"}},
     "POST /calendars/{calendar_id}/links": KEY | UNKNOWN | BODY | ISSUING,
     "POST /calendars/{calendar_id}/links/batch": KEY | UNKNOWN | BODY | ISSUING,
     "GET /links": KEY | VIEW,
@@ -164,6 +172,10 @@ VERSIONED = {
     "GET /calendars/{calendar_id}",
     "PATCH /calendars/{calendar_id}",
     "POST /calendars/{calendar_id}/archive",
+    "POST /schedules",
+    "GET /schedules/{schedule_id}",
+    "PATCH /schedules/{schedule_id}",
+    "POST /schedules/{schedule_id}/archive",
     "POST /calendars/{calendar_id}/links",
     "GET /links/{link_id}",
     "PATCH /links/{link_id}",
@@ -171,7 +183,11 @@ VERSIONED = {
     "POST /link-requests/{link_id}/answer",
 }
 # What is changed by its version; an empty change of it changes nothing.
-ENTITY_CHANGES = {"PATCH /calendars/{calendar_id}", "PATCH /links/{link_id}"}
+ENTITY_CHANGES = {
+    "PATCH /calendars/{calendar_id}",
+    "PATCH /schedules/{schedule_id}",
+    "PATCH /links/{link_id}",
+}
 
 # What can be repeated by its key.
 REPEATABLE = {
@@ -314,6 +330,13 @@ def test_the_examples_of_bodies_are_accepted(owner: Owner, document: dict[str, A
     assert owner.post("/links/revoke", body).json["unchanged"][0]["id"] == body["ids"][0]
     change = example_body(document, "PATCH /calendars/{calendar_id}")
     assert owner.patch(path, change, **{"If-Match": "*"}).status_code == 200
+    created = owner.post("/schedules", example_body(document, "POST /schedules"))
+    assert created.status_code == 201, created.json
+    path = f"/schedules/{created.json['id']}"
+    change = example_body(document, "PATCH /schedules/{schedule_id}")
+    assert owner.patch(path, change, **{"If-Match": "*"}).status_code == 200
+    body = example_body(document, "POST /schedules/{schedule_id}/archive")
+    assert owner.post(f"{path}/archive", body).status_code == 200
 
 
 def test_the_examples_of_answers_are_as_the_document_says(document: dict[str, Any]) -> None:

@@ -96,7 +96,8 @@ def booking_of(conn: Connection[DictRow], position: int) -> str:
 
 def mentions(row: dict[str, Any]) -> set[str]:
     """Returns the ids whose history a row shows: its own, or its link's."""
-    return {str(row.get(name)) for name in ("link_id", "calendar_id", "booking_id") if name in row}
+    names = ("link_id", "calendar_id", "booking_id", "schedule_id")
+    return {str(row.get(name)) for name in names if name in row}
 
 
 @settings(

@@ -49,6 +49,16 @@ SHAPES = {
         PRIMARY KEY calendar_list_v2_pkey (calendar_id)
         calendar_list_v2_owner (owner_id, "position")
         """,
+    "schedule_list_v1": """
+        schedule_id uuid NOT NULL
+        owner_id uuid NOT NULL
+        "position" bigint NOT NULL
+        version bigint NOT NULL
+        is_archived boolean NOT NULL
+        terms jsonb NOT NULL
+        PRIMARY KEY schedule_list_v1_pkey (schedule_id)
+        schedule_list_v1_owner (owner_id, "position")
+        """,
     "link_list_v3": """
         link_id uuid NOT NULL
         owner_id uuid NOT NULL
