@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -29,6 +30,7 @@ from application.deliveries.deliveries import Deliveries
 from application.eventstore.connection import connect
 from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication
+from application.eventstore.standby import Standby
 from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.eventstore.write_probe import WriteProbe
 from application.key_fingerprints import KeyKind, KnownKey
@@ -46,7 +48,7 @@ from application.proofs.checkpoint_signer import CheckpointSigner
 from application.webhooks.secrets import WebhookSecrets
 from application.webhooks.webhooks import Webhooks
 from domain.errors import AdmitOneError
-from interface import key_store, web_address
+from interface import key_store, patroni, web_address
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.http_client import HttpClient
 from interface.settings import Settings, SettingsError
@@ -56,7 +58,6 @@ from projections.evidence.checkpoint_store import CheckpointStore
 if TYPE_CHECKING:
     from application.identity_provider import IdentityProvider
 
-POOL_SIZE = 5
 CALLBACK_PATH = "/sign-in/provider/callback"
 """Where the identity provider sends browsers back to."""
 OLDEST_POSTGRES = 15
@@ -93,6 +94,8 @@ class Services:
 
     settings: Settings
     database: Database
+    standby: Standby | None
+    """For reads that may be a few seconds old, if the settings name one."""
     tokens: Tokens
     accounts: Accounts
     sessions: Sessions
@@ -140,6 +143,8 @@ class Services:
 
     def close(self) -> None:
         """Closes all connections."""
+        if self.standby is not None:
+            self.standby.close()
         self.event_store.close()
 
 
@@ -148,7 +153,13 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
 
     They connect and start threads only when they are used, so a process may fork before that.
     """
-    database = Database(conninfo, max_pool_size=POOL_SIZE)
+    find_primary = (
+        partial(patroni.primary, settings.patroni_urls) if settings.patroni_urls else None
+    )
+    database = Database(conninfo, max_pool_size=settings.pool_size, find_primary=find_primary)
+    standby = None
+    if settings.replica_url is not None:
+        standby = Standby(settings.replica_url, database, max_pool_size=settings.pool_size)
     keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)
     accounts = Accounts(database, tokens, only_by_provider=settings.oidc_only)
@@ -163,6 +174,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
     return Services(
         settings=settings,
         database=database,
+        standby=standby,
         tokens=tokens,
         accounts=accounts,
         sessions=Sessions(database, accounts),

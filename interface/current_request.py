@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from werkzeug import Request
     from werkzeug.routing import Rule
 
+    from application.eventstore.database import Database
     from application.people.recent_callers import Caller
 
 
 class CurrentRequest:
     """A request, and what is found out about it while it is answered."""
 
-    __slots__ = ("began", "caller", "environ", "extensions", "id", "parsed", "refused_by", "rule")
+    __slots__ = (
+        *("began", "caller", "database", "environ", "extensions", "id", "parsed"),
+        *("reads_newest", "refused_by", "rule"),
+    )
 
     def __init__(self, environ: "WSGIEnvironment", extensions: Mapping[str, Any]) -> None:
         """`extensions` are those of the application that answers it."""
@@ -36,6 +40,10 @@ class CurrentRequest:
         """The slug of the problem that it is answered with."""
         self.id: str | None = None
         self.parsed: Request | None = None
+        self.reads_newest = True
+        """False if what it reads may be a few seconds old."""
+        self.database: Database | None = None
+        """The one that it reads from, once it has begun to."""
 
 
 _current: ContextVar[CurrentRequest | None] = ContextVar("request", default=None)

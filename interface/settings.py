@@ -24,6 +24,8 @@ SECRETS = (
     "owner_database_url",
     "projector_database_url",
     "auditor_database_url",
+    "listen_url",
+    "replica_url",
     "secret_keys",
     "audit_key",
     "metrics_token",
@@ -59,6 +61,15 @@ PATHS_OF_THE_SERVICE = (
 )
 
 
+_OF_THE_DATABASE = (
+    "owner_database_url",
+    "projector_database_url",
+    "auditor_database_url",
+    "listen_url",
+    "replica_url",
+    "patroni_urls",
+)
+"""What says more about a database that the operator has named."""
 _ROLES_NEED = {"oidc_role_claim": "oidc_roles", "oidc_roles": "oidc_role_claim"}
 
 
@@ -174,6 +185,18 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _patroni_urls(text: str) -> tuple[str, ...]:
+    urls = tuple(part.strip() for part in text.split(",") if part.strip())
+    for url in urls:
+        try:
+            address = web_address.parse(url)
+        except InvalidAddress as error:
+            raise _Unusable(f"{error}, such as http://10.0.0.1:8008, not {url!r}") from error
+        if address.path.strip("/"):
+            raise _Unusable(f"must be addresses without a path, not {url!r}")
+    return urls
+
+
 def _web_address(text: str) -> str:
     """Returns the address in its normal form, without a slash at its end."""
     try:
@@ -266,6 +289,20 @@ class Settings:
     database_wait: Annotated[int, _whole_number(0, LONGEST_DATABASE_WAIT)] = 60
     """ADMITONE_DATABASE_WAIT: seconds for which a start waits for a database that is starting or
     can't be reached, 0 to 3600."""
+    listen_url: Annotated[str | None, _database_url] = None
+    """ADMITONE_LISTEN_URL: the same database for the connections on which senders wait for work, so
+    that they do not occupy a pooler such as PgBouncer. Unset: ADMITONE_DATABASE_URL."""
+    replica_url: Annotated[str | None, _database_url] = None
+    """ADMITONE_REPLICA_URL: a standby of that database, for lists in the API and calendar feeds,
+    which may be 5 seconds old. One that is further behind or does not answer is passed over.
+    Unset: everything is read from the primary."""
+    patroni_urls: Annotated[tuple[str, ...], _patroni_urls] = ()
+    """ADMITONE_PATRONI_URLS: comma-separated addresses of Patroni's API on the hosts that
+    ADMITONE_DATABASE_URL names, which are asked for the primary. Unset: the first host that says
+    that it takes writes is used."""
+    pool_size: Annotated[int, _whole_number(1, 100)] = 5
+    """ADMITONE_POOL_SIZE: connections to the database that a web process opens at most, and as many
+    to a standby, 1 to 100."""
     data: Annotated[Path, _new_folder] = Path("var")
     """ADMITONE_DATA: the folder for the embedded database, the keys and the checkpoints."""
     host: Annotated[str, _ip_address] = "127.0.0.1"
@@ -411,8 +448,8 @@ class Settings:
         if "database_url" not in values:
             errors += [
                 f"{_variable(name)} needs {_variable('database_url')}."
-                for name in SECRETS
-                if name.endswith("_database_url") and name in values
+                for name in _OF_THE_DATABASE
+                if name in values
             ]
         errors += _missing_oidc(values)
         if errors:

@@ -254,14 +254,14 @@ def test_the_database_is_used_below_the_interface_and_by_its_processes_only() ->
 
 
 def test_requests_to_other_servers_leave_from_one_place_only() -> None:
-    to_ourselves = {"interface.runtime.readiness_probe"}
+    to_our_own = {"interface.runtime.readiness_probe", "interface.patroni"}
     users = {
         module_name(file)
         for folder in FOLDERS
         for file in sources(folder)
         if any(is_within(m, {"http.client", "urllib.request"}) for m in imports(file))
     }
-    assert users - to_ourselves == {"interface.outgoing.http_client"}
+    assert users - to_our_own == {"interface.outgoing.http_client"}
 
 
 def names_set_on_the_request(file: Path) -> Iterator[str]:
@@ -282,7 +282,8 @@ def test_a_request_carries_its_caller_and_session_and_nothing_else() -> None:
     names = {name for file in sources("interface") for name in names_set_on_the_request(file)}
     assert names == {"session"}
     of_the_request = {"began", "environ", "extensions", "id", "parsed", "refused_by", "rule"}
-    assert set(CurrentRequest.__slots__) == {"caller", *of_the_request}
+    where_it_reads = {"database", "reads_newest"}
+    assert set(CurrentRequest.__slots__) == {"caller", *of_the_request, *where_it_reads}
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:

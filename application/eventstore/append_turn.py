@@ -56,7 +56,7 @@ def refusal(database: Database) -> Unavailable:
     """Returns what to tell a writer who did not get a turn in time.
 
     That is `Busy` if others are served meanwhile, and if there is no time left to find out, but
-    plain `Unavailable` if the server can't be had.
+    plain `Unavailable` if the server can't be had. A host where commits hang is left.
     """
     if seconds_left() <= STUCK_SECONDS:
         return Busy()
@@ -65,6 +65,8 @@ def refusal(database: Database) -> Unavailable:
             first = holder(conn)
             sleep(STUCK_SECONDS)
             second = holder(conn)
+            if second is not None and second.waits_for_standby:
+                database.leave(conn)
     except LOST:
         return Unavailable()
     if first is None or second is None or first.transaction != second.transaction:

@@ -34,7 +34,11 @@ def check(conninfo: str) -> None:
 def with_defaults(conninfo: str, *, application_name: str) -> str:
     """Returns the connection string with time-outs that notice a silent network in seconds.
 
-    What the string sets itself is left as it is.
+    One that names several hosts leads to the first that takes writes. What the string sets itself
+    is left as it is.
     """
     settings = conninfo_to_dict(conninfo)
-    return make_conninfo("", **{**_DEFAULTS, "application_name": application_name, **settings})
+    defaults = {**_DEFAULTS, "application_name": application_name}
+    if "," in str(settings.get("host") or settings.get("hostaddr") or ""):
+        defaults["target_session_attrs"] = "read-write"
+    return make_conninfo("", **{**defaults, **settings})

@@ -5,7 +5,7 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import psycopg
@@ -20,6 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
+from application.eventstore.hosts import FindPrimary, Hosts, address_of
 from domain.errors import Unavailable
 
 T = TypeVar("T")
@@ -89,6 +90,8 @@ class PatientConnection(Connection[DictRow]):
         """The names of the statements that `Statement` has prepared on it."""
         self.warnings: list[str] = []
         """The warnings of the server, until somebody clears them."""
+        self.address = address_of(pgconn)
+        self.opened_at = monotonic()
         self.add_notice_handler(partial(_keep_warning, self.warnings))
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
@@ -109,14 +112,22 @@ class Database(PostgresDatastore):
     silent server for ever and keeps dead connections in its pool.
     """
 
-    def __init__(self, conninfo: str, *, pool_size: int = 1, max_pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        pool_size: int = 1,
+        max_pool_size: int = 10,
+        find_primary: FindPrimary | None = None,
+    ) -> None:
         """Prepares connections to the server that `conninfo` names, a URL or key=value pairs.
 
-        Connects when the first one is used.
+        Connects when the first one is used. `find_primary` asks which of several hosts to use.
         """
         super().__init__(dbname="", host="", port="", user="", password="")
+        self._hosts = Hosts(with_defaults(conninfo, application_name="admitone"), find_primary)
         self.pool: _Pool = _Pool(
-            with_defaults(conninfo, application_name="admitone"),
+            self._hosts.conninfo,
             connection_class=PatientConnection,
             kwargs={"row_factory": dict_row, "autocommit": True},
             min_size=pool_size,
@@ -169,7 +180,7 @@ class Database(PostgresDatastore):
         self.pool.open(wait=False)
         while True:
             conn = self._wait_for_connection()
-            if not has_hung_up(conn):
+            if not has_hung_up(conn) and not self._hosts.was_left(conn.address, conn.opened_at):
                 return conn
             conn.close()
             self.pool.putconn(conn)
@@ -188,6 +199,13 @@ class Database(PostgresDatastore):
                 raise ServerAway(str(error)) from error
             conn = self.pool.getconn(seconds_left())
         return conn
+
+    def leave(self, conn: PatientConnection) -> None:
+        """Leaves the host of a connection whose commit got no answer, if there are others.
+
+        What is connected to it is closed before it is used again.
+        """
+        self._hosts.avoid(conn.address)
 
     @contextmanager
     def connection(self) -> Iterator[PatientConnection]:

@@ -159,7 +159,7 @@ class EventRecorder(PostgresApplicationRecorder):
             with self.datastore.checked_out() as conn:
                 taken = self.queue.take()  # only now: meanwhile others have joined
                 if taken:
-                    _append(conn, taken)
+                    self._append(conn, taken)
         except LOST as error:
             lost = error
         except BaseException as error:
@@ -168,6 +168,16 @@ class EventRecorder(PostgresApplicationRecorder):
             raise
         finally:
             self.queue.settle(own, taken, lost)
+
+    def _append(self, conn: PatientConnection, taken: Sequence[Append]) -> None:
+        """Appends, and leaves a host that does not commit."""
+        try:
+            _append(conn, taken)
+        except LOST:
+            self.datastore.leave(conn)
+            raise
+        if any(isinstance(append.outcome, Unconfirmed) for append in taken):
+            self.datastore.leave(conn)
 
     def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
         """Returns the positions of exactly these events, or None if the log holds others."""

@@ -91,6 +91,8 @@ class WriteProbe:
         try:
             with deadline(CAUSE_SECONDS), self._database.connection() as conn:
                 found = holder(conn)
+                if found is not None and found.waits_for_standby:
+                    self._database.leave(conn)
         except (Unavailable, *LOST):
             found = None
         if found is None:

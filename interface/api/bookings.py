@@ -24,7 +24,7 @@ from interface.api.decorators import (
 from interface.api.openapi import LOG_POSITION, refuses
 from interface.web.managed_booking import managed
 from interface.web.pagination import cursor, start_and_id_of
-from interface.web.request_context import services
+from interface.web.request_context import read_database, services
 from interface.web.request_schemas import (
     AskToRescheduleInput,
     BookingChange,
@@ -59,7 +59,7 @@ def list_bookings(query: dict[str, Any]) -> Any:
     limit = query.pop("limit")
     after = start_and_id_of(query.pop("cursor"))
     rows = booking_calendar.bookings_of(
-        services().database, caller().account_id, limit=limit + 1, after=after, **query
+        read_database(), caller().account_id, limit=limit + 1, after=after, **query
     )
     page = rows[:limit]
     has_more = len(rows) > len(page)

@@ -20,7 +20,7 @@ from interface.api.decorators import (
 from interface.api.free_slots import free_slots
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, has_etag, refuses
 from interface.web.calendar_mapping import changed_terms, new_terms
-from interface.web.request_context import services
+from interface.web.request_context import read_database, services
 from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields, SlotsQuery
 from interface.web.response_schemas import CalendarOutput, CalendarPage, SlotsOutput
 from projections.open_slots import OpenSlots
@@ -43,7 +43,7 @@ def list_calendars() -> Any:
 
     All calendars of the account in the order of their creation, archived ones included.
     """
-    return {"items": calendar_list.calendars_of(services().database, caller().account_id)}
+    return {"items": calendar_list.calendars_of(read_database(), caller().account_id)}
 
 
 @blueprint.route("", methods=["POST"])

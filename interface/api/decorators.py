@@ -174,6 +174,8 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 if position > services().event_store.head():
                     raise Invalid({"X-Min-Position": ["Is beyond the end of the log."]})
                 positions.wait_for(services().database, views, position)
+            else:
+                this_request().reads_newest = False
             return view(*args, **kwargs)
 
         return waiting

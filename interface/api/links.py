@@ -37,7 +37,7 @@ from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.link_presenter import present_issued, present_link, typed_for
 from interface.web.pagination import cursor, position_of
 from interface.web.problems import problem_of
-from interface.web.request_context import services
+from interface.web.request_context import read_database, services
 from interface.web.request_schemas import (
     BulkRevokeInput,
     LinkBatchInput,
@@ -140,7 +140,7 @@ def list_links(query: dict[str, Any]) -> Any:
     """
     current = services()
     rows = link_list.links_of(
-        current.database,
+        read_database(),
         caller().account_id,
         now=current.now(),
         limit=query["limit"] + 1,

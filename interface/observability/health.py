@@ -28,10 +28,15 @@ def init_app(app: Flask, services: Services) -> None:
 
     @blueprint.get("/readyz")
     def ready() -> tuple[Response, int]:
-        """Answers 200 if people can book now, else 503 with the reasons."""
+        """Answers 200 if people can book now, else 503 with the reasons.
+
+        Says also why a standby is not read, which keeps nobody from booking.
+        """
         reasons = reasons_against_ready(services)
         if reasons:
             return jsonify(status="not ready", reasons=reasons), 503
+        if (obstacle := standby_obstacle(services)) is not None:
+            return jsonify(status="ready", standby=obstacle), 200
         return jsonify(status="ready"), 200
 
     app.register_blueprint(blueprint)
@@ -61,6 +66,11 @@ def reasons_against_ready(services: Services) -> list[str]:
         for projection in CATALOGUE
         if reached[projection.name] < head - MOST_EVENTS_BEHIND
     ]
+
+
+def standby_obstacle(services: Services) -> str | None:
+    """Returns why the standby that the settings name is not read, as a sentence."""
+    return None if services.standby is None else services.standby.obstacle()
 
 
 def _is_stalled(database: Database) -> bool:

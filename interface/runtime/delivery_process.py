@@ -42,7 +42,13 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         silences: Silences = {}
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
         senders = [
-            Sender(conninfo, services.deliveries, channel, now=services.now, claim=claim)
+            Sender(
+                settings.listen_url or conninfo,
+                services.deliveries,
+                channel,
+                now=services.now,
+                claim=claim,
+            )
             for channel in channels
         ]
         retention = partial(delete_hourly, services, stop=stop)

@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
+import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application import schema
 from application.eventstore.connection import connect
+from application.eventstore.database import safe_description
+from application.eventstore.hosts import Hosts
+from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.key_fingerprints import KeyKind
 from application.people import access_log, security_log
 from domain.errors import AdmitOneError
-from interface import key_store
+from interface import key_store, patroni
 from interface.bootstrap import (
-    POOL_SIZE,
     Services,
     build,
     missing_tables,
@@ -201,7 +204,7 @@ def _server(
             f"The clocks of this machine and of the database are {seconds:.0f} s apart.",
             "Let both follow the same time server.",
         )
-    needed = settings.workers * POOL_SIZE + OTHER_PROCESSES
+    needed = settings.workers * settings.pool_size + OTHER_PROCESSES
     if row["connections"] < needed:
         yield Finding(
             f"PostgreSQL allows {row['connections']} connections, and this host alone may need"
@@ -224,6 +227,7 @@ def _server(
 def _service(services: Services, now: datetime) -> Iterator[Finding]:
     if (reason := why_not_ready(services.settings)) is not None:
         yield Finding(f"People can't book here: {reason}", "Start it with `admitone serve`.")
+    yield from _beside_the_primary(services)
     yield from _views(services)
     yield from _deliveries(services, now)
     yield from _evidence(services)
@@ -235,6 +239,39 @@ def _service(services: Services, now: datetime) -> Iterator[Finding]:
             "Make one every night, and store it elsewhere.",
             is_wrong=False,
         )
+
+
+def _beside_the_primary(services: Services) -> Iterator[Finding]:
+    """Looks at the addresses of the cluster that the settings name beside its primary's."""
+    settings = services.settings
+    if services.standby is not None and (obstacle := services.standby.obstacle()) is not None:
+        yield Finding(
+            f"The standby of ADMITONE_REPLICA_URL is passed over: {obstacle}",
+            "Correct its address, or unset it. Until then everything is read from the primary.",
+        )
+    if settings.listen_url is not None:
+        try:
+            with closing(connect(settings.listen_url, application_name="admitone doctor")) as conn:
+                is_pooled = is_pooled_by_transaction(conn, settings.listen_url)
+                reason = "it leads to a pooler in transaction mode" if is_pooled else None
+        except psycopg.Error as error:
+            reason = safe_description(error)
+        if reason is not None:
+            yield Finding(
+                f"Senders can't wait for work at ADMITONE_LISTEN_URL: {reason}.",
+                "Name the PostgreSQL server itself.",
+            )
+    for url in settings.patroni_urls:
+        if not patroni.answers(url):
+            yield Finding(f"Patroni does not answer at {url}.", "Correct ADMITONE_PATRONI_URLS.")
+    if settings.patroni_urls and settings.database_url is not None:
+        primary = patroni.primary(settings.patroni_urls)
+        if primary is not None and not Hosts(settings.database_url).names(primary):
+            yield Finding(
+                f"Patroni calls {primary.host}:{primary.port} the primary, a host that"
+                " ADMITONE_DATABASE_URL does not name.",
+                "Name each host there as Patroni's connect_address does.",
+            )
 
 
 def _views(services: Services) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from interface.i18n import gettext
 from interface.web.entity_tags import tag_of
 from interface.web.icalendar_file import MEDIA_TYPE, Entry, Person, feed_file
 from interface.web.rate_limits import count_failure
-from interface.web.request_context import services
+from interface.web.request_context import read_database, services
 from projections import feed_contents
 from projections.feed_contents import FeedState
 from projections.views.booking_calendar import BookingRow
@@ -50,7 +50,8 @@ def feed_response(token: str) -> Response:
         count_failure(FORGED_TOKENS)
         raise
     now = current.now()
-    state = feed_contents.state_of(current.database, feed.owner_id, feed.calendar_id, now=now)
+    this_request().reads_newest = False
+    state = feed_contents.state_of(read_database(), feed.owner_id, feed.calendar_id, now=now)
     changed_at = max(filter(None, (feed.created_at, state.changed_at, state.rebuilt_at)))
     response = Response(content_type=MEDIA_TYPE)
     response.set_etag(tag_of(feed, state), weak=True)
@@ -69,7 +70,7 @@ def _file(feed: SubscribedFeed, state: FeedState) -> bytes:
     """Returns the file, in the owner's language."""
     current = services()
     rows = feed_contents.bookings_in(
-        current.database, feed.owner_id, feed.calendar_id, now=current.now()
+        read_database(), feed.owner_id, feed.calendar_id, now=current.now()
     )
     service_address = current.settings.sender_address
     with i18n.reading(partial(i18n.locale_named, feed.language)):

@@ -11,7 +11,7 @@ from math import ceil
 
 from interface.version import version
 from interface.web.fields import whole_number
-from interface.web.request_context import sent, services
+from interface.web.request_context import read_database, sent, services
 from projections.engine import positions
 
 
@@ -25,7 +25,7 @@ def entity_tag(*views: str, reader: object = None, by_the_minute: bool = False) 
     minute = ceil(current.now().timestamp() / 60) if by_the_minute else None
     return tag_of(
         *(str(reader), minute, sent().path, sent().query_string),
-        *positions.state_of(current.database, views),
+        *positions.state_of(read_database(), views),
     )
 
 

@@ -7,6 +7,7 @@ from typing import cast
 from flask import g, has_app_context
 from werkzeug import Request
 
+from application.eventstore.database import Database
 from application.people.security_log import STRANGER, Origin, account_actor
 from interface import ip_address
 from interface.bootstrap import Services
@@ -32,6 +33,18 @@ def sent() -> Request:
 def services() -> Services:
     """Returns the services of this application."""
     return cast("Services", this_request().extensions["admitone"])
+
+
+def read_database() -> Database:
+    """Returns where this request reads views: from a standby, if it may and there is one.
+
+    It is the same one for the whole request.
+    """
+    request = this_request()
+    if request.database is None:
+        standby = None if request.reads_newest else services().standby
+        request.database = services().database if standby is None else standby.choose()
+    return request.database
 
 
 def mail_goes_out() -> bool:

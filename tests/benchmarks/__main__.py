@@ -11,7 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.benchmarks import at_the_store, growth, over_http, report, results_file, told, views
+from tests.benchmarks import (
+    at_the_store,
+    growth,
+    over_http,
+    report,
+    results_file,
+    size,
+    told,
+    views,
+)
 from tests.benchmarks.machine import Machine, running_machine
 from tests.benchmarks.options import Options
 
@@ -24,6 +33,7 @@ PARTS: dict[str, Part] = {
     "growth": growth.measure,
     "views": views.measure,
     "told": told.measure,
+    "size": size.measure,
 }
 
 

@@ -38,10 +38,10 @@ OVERRIDES = 100  # dates in the terms of a calendar that was changed often: some
 
 
 class Case(NamedTuple):
-    """How grown it is, and what redeems one link more."""
+    """How grown it is, and what is done there once more."""
 
     size: int
-    redeem: Callable[[], object]
+    act: Callable[[], object]
 
 
 def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
             ("calendar versions", [_versions(desk, size) for size in VERSIONS]),
             ("bookings a day", [_bookings(desk, size) for size in BOOKINGS]),
         ):
-            found[name] = _compared(cases, machine.postgres, options.rounds)
+            found[name] = compared(cases, machine.postgres, options.rounds)
     found["events"] = _events(options, machine, folder)
     return {"of": found}
 
@@ -67,12 +67,13 @@ def _events(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
     logs = {size: machine.new_database() for size in sizes}
     for size, conninfo in logs.items():
         fill(conninfo, size)
-    with _desks(list(logs.values()), folder) as desks:
-        cases = [_on_empty_days(desk, size) for size, desk in zip(logs, desks, strict=True)]
-        return _compared(cases, machine.postgres, options.rounds)
+    with desks(list(logs.values()), folder) as of_logs:
+        cases = [on_empty_days(desk, size) for size, desk in zip(logs, of_logs, strict=True)]
+        return compared(cases, machine.postgres, options.rounds)
 
 
-def _on_empty_days(desk: Desk, size: int) -> Case:
+def on_empty_days(desk: Desk, size: int) -> Case:
+    """Returns the case of redeeming links on a day of their own each."""
     calendar_id = desk.new_calendar(**ALWAYS_OPEN, booking_window_days=365)
     return Case(size, _redeeming(desk, calendar_id, _one_each_day()))
 
@@ -129,9 +130,10 @@ def _redeeming(desk: Desk, calendar_id: UUID, starts: Iterator[datetime]) -> Cal
     return lambda: desk.redeem(next(links), next(starts))
 
 
-def _compared(cases: Sequence[Case], postgres: Kinds, rounds: int) -> dict[str, Any]:
+def compared(cases: Sequence[Case], postgres: Kinds, rounds: int) -> dict[str, Any]:
+    """Returns for each size the costs in the median, and their ratio to the first one's."""
     for case in cases:
-        case.redeem()
+        case.act()
     runs: dict[int, list[dict[str, float]]] = {case.size: [] for case in cases}
     for number in range(rounds):
         for case in cases if number % 2 == 0 else reversed(cases):
@@ -152,7 +154,7 @@ def _cost(case: Case, postgres: Kinds) -> dict[str, float]:
     cpu = process_time()
     for _ in range(REDEEMED):
         begun = perf_counter()
-        case.redeem()
+        case.act()
         taken.append(perf_counter() - begun)
     cpu = process_time() - cpu
     cpu += usage.cpu_seconds(postgres)[usage.POSTGRES] - before
@@ -161,18 +163,18 @@ def _cost(case: Case, postgres: Kinds) -> dict[str, float]:
 
 @contextmanager
 def _desk(conninfo: str, folder: Path) -> Iterator[Desk]:
-    with _desks([conninfo], folder) as (desk,):
+    with desks([conninfo], folder) as (desk,):
         yield desk
 
 
 @contextmanager
-def _desks(conninfos: Sequence[str], folder: Path) -> Iterator[list[Desk]]:
+def desks(conninfos: Sequence[str], folder: Path) -> Iterator[list[Desk]]:
     """Builds services on each database, at the time of the examples."""
     settings = Settings(data=folder, secret_keys=(SECRET,), public_url="https://book.example.org")
     with ExitStack() as stack:
-        desks = []
+        made = []
         for conninfo in conninfos:
             services = build(settings, conninfo, now=lambda: NOW)
             stack.callback(services.close)
-            desks.append(Desk(services, owner_id=OWNER))
-        yield desks
+            made.append(Desk(services, owner_id=OWNER))
+        yield made

@@ -9,9 +9,10 @@ MOST_ROUNDS = 16
 
 @dataclass(frozen=True)
 class Options:
-    """How much to measure. The whole takes about half an hour on two cores.
+    """How much to measure. The whole takes about 40 minutes on two cores.
 
-    BENCH_ONLY      parts to run, separated by commas: http, store, growth, views, told
+    BENCH_ONLY      parts to run, separated by commas: http, store, growth, views, told,
+                    size
     BENCH_ROUNDS    rounds of each comparison, 3 by default, at most 16
     BENCH_SECONDS   how long each side of an HTTP comparison runs in a round, 5 by default; at the
                     store a fifth of that

@@ -26,7 +26,14 @@ def table(head: Sequence[str], rows: Sequence[Row]) -> list[str]:
 
 def whole(results: dict[str, Any]) -> Iterator[str]:
     """Yields the lines of the report on all parts that were measured."""
-    parts = {"http": _http, "store": _store, "growth": _growth, "views": _views, "told": _told}
+    parts = {
+        "http": _http,
+        "store": _store,
+        "growth": _growth,
+        "views": _views,
+        "told": _told,
+        "size": _size,
+    }
     for name, lines in parts.items():
         if name in results:
             yield ""
@@ -165,6 +172,35 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
     yield from table([*head, "CPU ms of the sender a pair"], rows)
     yield ""
     yield from table(["seconds until told", *told.LAG], until_told)
+
+
+def _size(found: dict[str, Any]) -> Iterator[str]:
+    events = found["events"]
+    yield f"A log of {events:,} events"
+    yield from size_table(found)
+    for what in ("redeem", "issue"):
+        most = found[what][str(events)]
+        yield (
+            f"{what}: p50 {most['p50_ms']:.1f} ms, CPU / that at {growth.FEWEST_EVENTS:,} events"
+            f" {shown(most['ratio'])}"
+        )
+    for name, milliseconds in found["links_page_ms"].items():
+        yield f"links of an owner, {name}: {milliseconds:.1f} ms"
+
+
+def size_table(found: dict[str, Any]) -> list[str]:
+    """Returns what a long log takes: bytes, and the time to rebuild and to verify it."""
+    of = found["bytes_an_event"]
+    rows: list[Row] = [[f"bytes an event: {name}", f"{size:,.0f}"] for name, size in of.items()]
+    rows.append(["bytes an event", f"{sum(of.values()):,.0f}"])
+    rates = {
+        "rebuild of all views": found["rebuilt_events_per_second"],
+        "verification of the whole log": found["evidence"]["verified_events_per_second"],
+    }
+    for name, rate in rates.items():
+        minutes = found["events"] / rate / 60
+        rows.append([name, f"{minutes:,.1f} min ({rate:,.0f} events/s)"])
+    return table([f"{found['events']:,} events", ""], rows)
 
 
 _ANSWERS = ("issue_ms", "redeem_ms")

@@ -66,7 +66,7 @@ def measure(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
         "events": options.events,
         "library_runner_events_per_second": library,
         "rebuild": _rebuilds(long, library, options.rounds),
-        "evidence": _proofs(long, folder),
+        "evidence": proofs(long, folder),
         "lag": _lags(machine, folder),
     }
 
@@ -77,7 +77,7 @@ def _rebuilds(conninfo: str, library: float, rounds: int) -> dict[str, Any]:
         best, best_ratio, peak = 0.0, 0.0, 0.0
         for _ in range(rounds):
             before = _read_and_decode(conninfo)
-            rate, used = _rebuild(conninfo, *names)
+            rate, used = rebuild(conninfo, *names)
             baseline = (before + _read_and_decode(conninfo)) / 2
             best, peak = max(best, rate), max(peak, used)
             best_ratio = max(best_ratio, rate / baseline)
@@ -103,7 +103,7 @@ def _read_and_decode(conninfo: str) -> float:
         return count / (perf_counter() - begun)
 
 
-def _rebuild(conninfo: str, *names: str) -> tuple[float, float]:
+def rebuild(conninfo: str, *names: str) -> tuple[float, float]:
     """Rebuilds views in a process and returns the events per second, and its peak memory in MB."""
     ended = subprocess.run(
         [sys.executable, "-c", _REBUILD, conninfo, *names],
@@ -115,7 +115,7 @@ def _rebuild(conninfo: str, *names: str) -> tuple[float, float]:
     return rate, peak
 
 
-def _proofs(conninfo: str, folder: Path) -> dict[str, float]:
+def proofs(conninfo: str, folder: Path) -> dict[str, float]:
     """Signs, proves and verifies the whole log."""
     signer = CheckpointSigner("bench.example.org", bytes(32))
     store = CheckpointStore(folder / "checkpoints", signer.verifier_key())

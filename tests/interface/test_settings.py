@@ -45,6 +45,10 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
     certificates, _ = certificate_for("feeds.example", tmp_path)
     given = read(
         DATABASE_URL="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
+        LISTEN_URL="postgresql://db.example.org/admitone?sslmode=require",
+        REPLICA_URL="postgresql://standby.example.org/admitone",
+        PATRONI_URLS="http://10.0.0.1:8008, https://db2.example.org:8008/",
+        POOL_SIZE="7",
         DATA=str(tmp_path),
         HOST="0.0.0.0",  # noqa: S104
         PORT="8080",
@@ -79,6 +83,10 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path) -> None:
     )
     assert given == Settings(
         database_url="postgresql://ada:pa%40ss@db.example.org/admitone?sslmode=require",
+        listen_url="postgresql://db.example.org/admitone?sslmode=require",
+        replica_url="postgresql://standby.example.org/admitone",
+        patroni_urls=("http://10.0.0.1:8008", "https://db2.example.org:8008/"),
+        pool_size=7,
         data=tmp_path,
         host="0.0.0.0",  # noqa: S104
         port=8080,
@@ -161,6 +169,10 @@ def test_a_setting_that_is_empty_or_blank_is_not_set() -> None:
         ("DATABASE_URL", "mysql://db.example.org/admitone"),
         ("DATABASE_URL", "postgresql://db.example.org/admitone?no_such_option=1"),
         ("DATABASE_URL", "postgresql://ada:p@ss@db.example.org/admitone"),
+        ("REPLICA_URL", "standby.example.org"),
+        ("PATRONI_URLS", "10.0.0.1:8008"),
+        ("PATRONI_URLS", "http://10.0.0.1:8008/primary"),
+        ("POOL_SIZE", "0"),
         ("DATA", __file__),
         ("HOST", "book.example.org"),
         ("HOST", "[::1]"),

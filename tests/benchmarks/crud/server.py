@@ -4,16 +4,18 @@ import os
 
 from flask import Flask
 
-from interface.bootstrap import POOL_SIZE
 from interface.runtime import parent_watchdog, web_server
 from interface.runtime.request_front import RequestFront
+from interface.settings import Settings
 from tests.benchmarks.crud.service import create_app
 
 
 def application() -> Flask:
     """Builds the application on what the environment names."""
     return create_app(
-        os.environ["CRUD_DATABASE_URL"], os.environ["CRUD_KEY_SHA256"], connections=POOL_SIZE
+        os.environ["CRUD_DATABASE_URL"],
+        os.environ["CRUD_KEY_SHA256"],
+        connections=Settings.pool_size,
     )
 
 

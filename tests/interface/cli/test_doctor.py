@@ -17,7 +17,7 @@ from interface.runtime import doctor
 from projections.evidence import evidence_checks
 from projections.evidence.evidence_checks import Finding
 from tests.support.command_line import Command, Outcome
-from tests.support.service import Service
+from tests.support.service import Service, free_port
 
 HASTE = "PostgreSQL runs with fsync = off"  # that is how the tests' server runs
 IGNORED = (HASTE, "People can't book here", "No projector is running")
@@ -87,6 +87,19 @@ def test_settings_that_do_harm_are_named(
         monkeypatch.setenv(name, value)
     (finding,) = found(admitone("doctor"), "WRONG")
     assert finding.startswith(what)
+
+
+def test_addresses_of_a_cluster_that_lead_nowhere_are_named(
+    admitone: Command, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("ADMITONE_LISTEN_URL", f"{conninfo} dbname=no_such_database")
+    monkeypatch.setenv("ADMITONE_REPLICA_URL", conninfo)
+    monkeypatch.setenv("ADMITONE_PATRONI_URLS", nowhere)
+    standby, listening, patroni = found(admitone("doctor"), "WRONG")
+    assert standby == "The standby of ADMITONE_REPLICA_URL is passed over: It is no standby."
+    assert listening.startswith("Senders can't wait for work at ADMITONE_LISTEN_URL: ")
+    assert patroni == f"Patroni does not answer at {nowhere}."
 
 
 def test_files_that_others_may_read_and_a_full_disk_are_named(

@@ -1,0 +1,108 @@
+"""A host that takes writes and never commits them is left for the one that does.
+
+That is a primary whose cluster manager was killed: nothing stops it, and its standby has become
+the primary meanwhile.
+"""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from application.eventstore.append_turn import CommitsHang, refusal
+from application.eventstore.database import Database
+from application.eventstore.deadline import deadline
+from application.eventstore.hosts import Address
+from application.eventstore.recorder import EventRecorder, Unconfirmed
+from application.eventstore.write_probe import WriteProbe
+from domain.errors import Busy
+from interface.bootstrap import apply_schema
+from tests.support.postgres_server import PostgresServer
+from tests.support.stored_rows import query, stored
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A former primary where commits wait for a standby for ever, and the new primary."""
+    folder = tmp_path_factory.mktemp("servers")
+    former = PostgresServer(folder / "former")
+    former.create()
+    with former.running() as of_former:
+        apply_schema(of_former)
+        new = former.copy_to(folder / "new")
+        with psycopg.connect(of_former, autocommit=True) as conn:
+            conn.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            conn.execute("SELECT pg_reload_conf()")
+        with new.running() as of_new:
+            yield of_former, of_new
+            # So that it can be stopped: a commit that waits does not end by itself.
+            with psycopg.connect(of_former, autocommit=True) as conn:
+                conn.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                conn.execute("SELECT pg_reload_conf()")
+
+
+def ports(servers: tuple[str, str]) -> list[str]:
+    return [str(conninfo_to_dict(each)["port"]) for each in servers]
+
+
+def both(servers: tuple[str, str]) -> str:
+    """The address that names the former primary first."""
+    former, new = ports(servers)
+    return f"{servers[0]} host=127.0.0.1,127.0.0.1 port={former},{new}"
+
+
+@pytest.fixture
+def database(servers: tuple[str, str]) -> Iterator[Database]:
+    """Both hosts, with nothing known about them."""
+    database = Database(both(servers), max_pool_size=2)
+    yield database
+    database.close()
+
+
+def port_in_use(database: Database) -> str:
+    with database.connection() as conn:
+        return conn.address.port
+
+
+def test_a_commit_without_an_answer_makes_the_next_one_go_to_the_other_host(
+    database: Database, servers: tuple[str, str]
+) -> None:
+    recorder = EventRecorder(database)
+    former, new = ports(servers)
+    assert port_in_use(database) == former
+    event = stored()
+    with deadline(0.5), pytest.raises(Unconfirmed):
+        recorder.insert_events([event])
+    assert recorder.insert_events([event])  # it is not in the log that counts
+    assert port_in_use(database) == new
+    assert query(servers[1], "SELECT count(*) FROM stored_events") == [(1,)]
+
+
+def test_who_waits_behind_somebody_elses_commit_leaves_too(
+    database: Database, servers: tuple[str, str]
+) -> None:
+    hanging = Database(servers[0], max_pool_size=1)
+    with deadline(0.5), pytest.raises((Unconfirmed, Busy)):
+        EventRecorder(hanging).insert_events([stored()])
+    assert isinstance(refusal(database), CommitsHang)
+    assert port_in_use(database) == ports(servers)[1]
+    hanging.close()
+
+
+def test_readiness_says_that_commits_hang_and_then_finds_the_other_host(
+    database: Database, servers: tuple[str, str]
+) -> None:
+    probe = WriteProbe(database)
+    assert probe.obstacle() == "Commits hang: no synchronous standby confirms them."
+    assert WriteProbe(database).obstacle() is None
+    assert port_in_use(database) == ports(servers)[1]
+
+
+def test_the_primary_that_the_cluster_names_is_used_from_the_start(
+    servers: tuple[str, str],
+) -> None:
+    new = ports(servers)[1]
+    database = Database(both(servers), find_primary=lambda: Address("127.0.0.1", new))
+    assert port_in_use(database) == new
+    database.close()

@@ -1,0 +1,97 @@
+"""Lists that name no position come from the standby; everything else comes from the primary.
+
+The standby is a database of its own that has stood still: whatever is read there is not found.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from application.eventstore.standby import Standby
+from interface.bootstrap import Services
+from tests.support.examples import NINE, redeem_json
+from tests.support.owner import Owner
+
+OBSTACLE = "It is more than 5 s behind."
+
+
+@pytest.fixture
+def standby(services: Services, new_database: Callable[[], str]) -> Iterator[Standby]:
+    """An empty database that counts as a standby of the other one."""
+    standby = Standby(new_database(), services.database, max_pool_size=2)
+    yield standby
+    standby.close()
+
+
+@pytest.fixture
+def obstacles(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Why the standby is passed over: the last one in the list."""
+    obstacles: list[str | None] = [None]
+    monkeypatch.setattr(Standby, "obstacle", lambda _: obstacles[-1])
+    return obstacles
+
+
+@pytest.fixture
+def booked(owner: Owner) -> Owner:
+    """An owner with a calendar, a link and a booking, which the views show."""
+    link = owner.new_link()
+    owner.post(f"/booking-links/{link['token']}/redeem", redeem_json(NINE))
+    owner.catch_up()
+    return owner
+
+
+LISTS = ("/calendars", "/links", "/bookings")
+
+
+def test_lists_that_name_no_position_may_be_old(
+    booked: Owner,
+    standby: Standby,
+    obstacles: list[str | None],
+    services: Services,
+    web_application: Callable[[Services], Flask],
+) -> None:
+    def items(path: str, headers: dict[str, str] | None = None) -> int:
+        return len(
+            booked.call("GET", f"/api/v1{path}", **booked.headers, **(headers or {})).json["items"]
+        )
+
+    web_application(replace(services, standby=standby))
+    assert [items(path) for path in LISTS] == [0, 0, 0]
+    assert [items(path, {"X-Min-Position": "1"}) for path in LISTS] == [1, 1, 1]
+    obstacles.append(OBSTACLE)
+    assert [items(path) for path in LISTS] == [1, 1, 1]
+
+
+def test_what_is_newer_has_another_tag(
+    booked: Owner,
+    standby: Standby,
+    obstacles: list[str | None],
+    services: Services,
+    web_application: Callable[[Services], Flask],
+) -> None:
+    web_application(replace(services, standby=standby))
+    tag = booked.get("/links").headers["ETag"]
+    assert (
+        booked.call("GET", "/api/v1/links", **booked.headers, **{"If-None-Match": tag}).status_code
+        == 304
+    )
+    obstacles.append(OBSTACLE)
+    assert (
+        booked.call("GET", "/api/v1/links", **booked.headers, **{"If-None-Match": tag}).status_code
+        == 200
+    )
+
+
+def test_readiness_says_why_the_standby_is_not_read(
+    standby: Standby,
+    obstacles: list[str | None],
+    services: Services,
+    web_application: Callable[[Services], Flask],
+) -> None:
+    client = web_application(replace(services, standby=standby)).test_client()
+    assert client.get("/readyz").json == {"status": "ready"}
+    obstacles.append(OBSTACLE)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready", "standby": OBSTACLE})
