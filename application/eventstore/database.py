@@ -141,25 +141,15 @@ class Database(PostgresDatastore):
     def register_type_adapters(self) -> None:
         """Does nothing: we use no types of the library, and start without a server."""
 
-    @contextmanager
-    def checked_out(self) -> Iterator[PatientConnection]:
+    def checked_out(self) -> "_Lending":
         """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors.
 
         What is left in a transaction, or does not answer, is closed.
         """
-        with deadline():
-            conn = self._take()
-            try:
-                yield conn
-            except psycopg.errors.ReadOnlySqlTransaction:
-                conn.close()  # so that the pool looks for the new primary
-                raise
-            finally:
-                if conn.pgconn.transaction_status != TransactionStatus.IDLE:
-                    conn.close()
-                self.pool.putconn(conn)
+        return _Lending(self)
 
-    def _take(self) -> PatientConnection:
+    def take(self) -> PatientConnection:
+        """Returns a connection, which has to be given back. `checked_out` does both."""
         self.pool.open(wait=False)
         while True:
             conn: PatientConnection = self.pool.getconn(seconds_left())
@@ -224,6 +214,35 @@ class Database(PostgresDatastore):
                 return cursor.execute(query, params).fetchall()
 
         return self.run_idempotent(read)
+
+
+class _Lending:
+    """Lends a connection for the block, in which a deadline holds."""
+
+    __slots__ = ("_conn", "_database", "_deadline")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._deadline = deadline()
+        self._conn: PatientConnection
+
+    def __enter__(self) -> PatientConnection:
+        self._deadline.__enter__()
+        try:
+            self._conn = self._database.take()
+        except BaseException:
+            self._deadline.__exit__()
+            raise
+        return self._conn
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        if is_read_only or self._conn.pgconn.transaction_status != TransactionStatus.IDLE:
+            self._conn.close()  # of a read-only one, so that the pool looks for the new primary
+        try:
+            self._database.pool.putconn(self._conn)
+        finally:
+            self._deadline.__exit__()
 
 
 @contextmanager
