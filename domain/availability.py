@@ -110,7 +110,9 @@ def is_offered(
     if slot.end - slot.start != timedelta(minutes=offer.rules(rules).duration_minutes):
         return False
     until = slot.start + MINUTE
-    return slot in offered_slots(rules, now=now, since=slot.start, until=until, offer=offer)
+    rules = offer.rules(rules)
+    starts = _free_starts(rules, offer, now=now, since=slot.start, until=until, busy=())
+    return any(EPOCH + start * MINUTE == slot.start for start in starts)
 
 
 def _slots(rules: BookingRules, starts: Iterable[int]) -> list[Slot]:

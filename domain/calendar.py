@@ -67,7 +67,7 @@ class CalendarTerms:
 
     def with_duration(self, minutes: int | None) -> "CalendarTerms":
         """Returns these terms with another duration; None leaves it as it is."""
-        if minutes is None:
+        if minutes is None or minutes == self.rules.duration_minutes:
             return self
         return replace(self, rules=replace(self.rules, duration_minutes=minutes))
 

@@ -4,11 +4,13 @@ Flask answers the pages, and `interface.api.calls` the calls of the API: what se
 here.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+from application.eventstore.context_value import holding
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -49,14 +51,9 @@ class CurrentRequest:
 _current: ContextVar[CurrentRequest | None] = ContextVar("request", default=None)
 
 
-@contextmanager
-def answering(request: CurrentRequest) -> Iterator[None]:
+def answering(request: CurrentRequest) -> AbstractContextManager[None]:
     """Makes this the current request in the block."""
-    token = _current.set(request)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return holding(_current, request)
 
 
 def find() -> CurrentRequest | None:

@@ -1,10 +1,10 @@
 """The reader's language: texts from gettext catalogues, dates and numbers in CLDR formats."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +16,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
+from application.eventstore.context_value import holding
 from domain.errors import Sentence
 
 FOLDER = Path(__file__).parent / "pages/messages"
@@ -23,8 +24,26 @@ SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po")))
 
 
-_locale: ContextVar[Callable[[], Locale]] = ContextVar("locale")
-_clock: ContextVar[Callable[[], int | None]] = ContextVar("clock")
+class _Reader:
+    """What somebody prefers, which is found out once, when it is first needed."""
+
+    def __init__(
+        self, choose: Callable[[], Locale], choose_clock: Callable[[], int | None]
+    ) -> None:
+        self._choose = choose
+        self._choose_clock = choose_clock
+
+    @cached_property
+    def locale(self) -> Locale:
+        return self._choose()
+
+    @cached_property
+    def clock(self) -> int | None:
+        return self._choose_clock()
+
+
+_reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
+"""Who reads the current answer or mail. None: nobody has said."""
 
 
 def prepare(environment: Environment) -> None:
@@ -72,27 +91,21 @@ def load_languages() -> None:
         dates.format_date(date.min, "full", locale=Locale(name))
 
 
-@contextmanager
 def reading(
     choose: Callable[[], Locale], choose_clock: Callable[[], int | None] = lambda: None
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Makes what `choose` returns the reader's locale in the block. It is called when needed.
 
     `choose_clock` returns 12 or 24, the hours of the clock that the reader prefers; None stands
     for that of the locale.
     """
-    token, clock_token = _locale.set(choose), _clock.set(choose_clock)
-    try:
-        yield
-    finally:
-        _locale.reset(token)
-        _clock.reset(clock_token)
+    return holding(_reader, _Reader(choose, choose_clock))
 
 
 def locale() -> Locale:
     """Returns the reader's locale; English where nobody has set one."""
-    choose = _locale.get(None)
-    return locale_named(None) if choose is None else choose()
+    reader = _reader.get()
+    return locale_named(None) if reader is None else reader.locale
 
 
 @lru_cache(maxsize=64)
@@ -127,8 +140,8 @@ def clock_hours() -> int:
 
 def preferred_clock() -> int | None:
     """Returns 12 or 24 if the reader prefers that to the clock of their locale."""
-    choose = _clock.get(None)
-    return None if choose is None else choose()
+    reader = _reader.get()
+    return None if reader is None else reader.clock
 
 
 def language_tag() -> str:

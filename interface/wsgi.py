@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -48,7 +48,7 @@ class WebApplication(Flask):
         with (
             answering(CurrentRequest(environ, self.extensions)),
             deadline(),
-            i18n.reading(cache(reader_locale), cache(reader_clock)),
+            i18n.reading(reader_locale, reader_clock),
             security_log.acting(origin_of_request),
         ):
             yield

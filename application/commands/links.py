@@ -1,5 +1,8 @@
 """Commands on links, except redeeming them."""
 
+# Annotations of the functions inside of a command would be evaluated each time it is called.
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

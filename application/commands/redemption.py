@@ -1,5 +1,8 @@
 """The command that redeems a link: loads what the domain decides from, and saves."""
 
+# Annotations of the functions inside of a command would be evaluated each time it is called.
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID

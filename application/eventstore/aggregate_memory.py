@@ -16,6 +16,8 @@ from application.eventstore.streams import StoredRow
 MOST_BYTES = 4 * 2**20
 """The size of the events that all remembered aggregates together consist of, about."""
 
+_CHANGED_IN_PLACE = (dict, list)
+
 A = TypeVar("A")
 V = TypeVar("V")
 
@@ -98,8 +100,9 @@ class AggregateMemory(RecentlyUsed[Remembered]):
 def copy_of(aggregate: A) -> A:
     """Returns a copy to decide on: what changes in place is copied, what is replaced is not."""
     copy = object.__new__(type(aggregate))
-    vars(copy).update(
-        (name, value.copy() if isinstance(value, (dict, list)) else value)
-        for name, value in vars(aggregate).items()
-    )
+    values = vars(copy)
+    values.update(vars(aggregate))
+    for name, value in values.items():
+        if type(value) in _CHANGED_IN_PLACE:
+            values[name] = value.copy()
     return copy

@@ -11,9 +11,9 @@ committed until then. A caller who read an older version gets nothing recorded; 
 """
 
 # ruff: noqa: S608 - only constants are put into statements
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -147,8 +147,8 @@ def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) 
     values = [str(max(1, milliseconds)).encode()]
     for column, is_there in enumerate(has):
         if is_there:
-            parts = [each[column] for each in callers if each.counts[column]]
-            values += [joined(arrays) for arrays in zip(*parts, strict=True)]
+            parts: list[Any] = [each[column] for each in callers if each.counts[column]]
+            values += _joined(parts)
             if read:
                 values.append(_numbers([each.counts[column] for each in callers]))
     found = _statement(people, forgotten, read).run(conn, values)
@@ -167,6 +167,11 @@ def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID
         (wire_format.as_uuid(originator_id or b""), as_int(version or b""))
         for originator_id, version in _RECORDED.run(conn, [ids, versions])
     }
+
+
+def _joined(parts: Sequence[Arrays]) -> Iterable[bytes]:
+    """Returns the columns of several callers as one each."""
+    return parts[0] if len(parts) == 1 else map(joined, zip(*parts, strict=True))
 
 
 def _numbers(counts: Sequence[int]) -> bytes:

@@ -158,25 +158,15 @@ class Database(PostgresDatastore):
     def register_type_adapters(self) -> None:
         """Does nothing: we use no types of the library, and start without a server."""
 
-    @contextmanager
-    def checked_out(self) -> Iterator[PatientConnection]:
+    def checked_out(self) -> "_Lending":
         """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors.
 
         What is left in a transaction, or does not answer, is closed.
         """
-        with deadline():
-            conn = self._take()
-            try:
-                yield conn
-            except psycopg.errors.ReadOnlySqlTransaction:
-                conn.close()  # so that the pool looks for the new primary
-                raise
-            finally:
-                if conn.pgconn.transaction_status != TransactionStatus.IDLE:
-                    conn.close()
-                self.pool.putconn(conn)
+        return _Lending(self)
 
-    def _take(self) -> PatientConnection:
+    def take(self) -> PatientConnection:
+        """Returns a connection, which has to be given back. `checked_out` does both."""
         self.pool.open(wait=False)
         while True:
             conn = self._wait_for_connection()
@@ -265,6 +255,35 @@ class Database(PostgresDatastore):
         return self.run_idempotent(read)
 
 
+class _Lending:
+    """Lends a connection for the block, in which a deadline holds."""
+
+    __slots__ = ("_conn", "_database", "_deadline")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._deadline = deadline()
+        self._conn: PatientConnection
+
+    def __enter__(self) -> PatientConnection:
+        self._deadline.__enter__()
+        try:
+            self._conn = self._database.take()
+        except BaseException:
+            self._deadline.__exit__()
+            raise
+        return self._conn
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        if is_read_only or self._conn.pgconn.transaction_status != TransactionStatus.IDLE:
+            self._conn.close()  # of a read-only one, so that the pool looks for the new primary
+        try:
+            self._database.pool.putconn(self._conn)
+        finally:
+            self._deadline.__exit__()
+
+
 @contextmanager
 def snapshot(conn: Connection[DictRow]) -> Iterator[None]:
     """Begins a read-only transaction that sees the database as it is at its first query."""
@@ -308,6 +327,33 @@ class _Pool(ConnectionPool[Any]):
         """Starts over, instead of pausing for minutes: `check()` makes the pool grow again."""
         self.is_away = True
         self.check()
+
+    def getconn(self, timeout: float | None = None) -> Connection[DictRow]:
+        """Lends an idle connection in a shorter way than the library; without one, as it does."""
+        with self._lock:
+            conn = self._get_ready_connection(timeout) if self._pool else None
+        if conn is None:
+            return super().getconn(timeout)
+        conn._pool = self
+        return conn
+
+    def putconn(self, conn: Connection[DictRow]) -> None:
+        """Takes back a connection that is fit to be lent; the library sees to any other.
+
+        It also does whatever is more than that: somebody waits, or the pool has been closed.
+        """
+        is_fit = (
+            conn._pool is self
+            and conn.pgconn.transaction_status == TransactionStatus.IDLE
+            and conn._created_at > self._drained_at
+            and conn._expire_at > monotonic()
+        )
+        with self._lock:
+            if is_fit and not (self._waiting or self._closed or self._pool_full_event):
+                conn._pool = None
+                self._pool.append(conn)
+                return
+        super().putconn(conn)
 
     def _get_ready_connection(self, timeout: float | None) -> Connection[DictRow] | None:
         """Returns an idle connection, which the library takes from the other end."""

@@ -16,15 +16,17 @@ class deadline:  # noqa: N801 - used as a function
 
     def __init__(self, seconds: float = REQUEST_SECONDS) -> None:
         self._seconds = seconds
-        self._token: Token[float | None]
+        self._token: Token[float | None] | None = None
 
     def __enter__(self) -> None:
         ends_at = monotonic() + self._seconds
         outer = _ends_at.get()
-        self._token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
+        is_first = outer is None or ends_at < outer
+        self._token = _ends_at.set(ends_at) if is_first else None
 
     def __exit__(self, *_: object) -> None:
-        _ends_at.reset(self._token)
+        if self._token is not None:
+            _ends_at.reset(self._token)
 
 
 def seconds_left() -> float:

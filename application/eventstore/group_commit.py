@@ -166,24 +166,32 @@ class AppendQueue:
         Nobody, if another leader was faster.
         """
         with self._mutex:
-            taken: list[Append] = []
-            left: deque[Append] = deque()
-            versions: set[Version] = set()
-            written: set[UUID] = set()
-            for append in self._waiting:
-                if taken and not (
-                    append.may_join(taken[0], versions, written)
-                    and len(versions) + len(append.versions) <= MOST_EVENTS
-                ):
-                    left.append(append)
-                    continue
-                append.is_under_way = True
-                taken.append(append)
-                versions |= append.versions
-                written.update(originator_id for originator_id, _ in append.versions)
-            self._waiting = left
             self._led_since = monotonic()
+            if len(self._waiting) == 1:
+                taken = [self._waiting.popleft()]
+            else:
+                taken = self._take_who_may_share()
+            for append in taken:
+                append.is_under_way = True
             return taken
+
+    def _take_who_may_share(self) -> list[Append]:
+        taken: list[Append] = []
+        left: deque[Append] = deque()
+        versions: set[Version] = set()
+        written: set[UUID] = set()
+        for append in self._waiting:
+            if taken and not (
+                append.may_join(taken[0], versions, written)
+                and len(versions) + len(append.versions) <= MOST_EVENTS
+            ):
+                left.append(append)
+                continue
+            taken.append(append)
+            versions |= append.versions
+            written.update(originator_id for originator_id, _ in append.versions)
+        self._waiting = left
+        return taken
 
     def settle(
         self, leader: Append, taken: Collection[Append], lost: BaseException | None = None
@@ -202,7 +210,7 @@ class AppendQueue:
             recorded: set[Version] = set()
             for append in taken:
                 append.is_under_way = False
-                if isinstance(append.outcome, list):
+                if waiting and isinstance(append.outcome, list):
                     recorded |= append.versions
             for append in waiting:
                 if taken_before := append.versions & recorded:

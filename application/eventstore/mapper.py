@@ -132,7 +132,8 @@ class JSONMapper(Mapper[UUID]):
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
         """Returns the row of an event. Raises `UnknownTopic` for a class not in the table."""
         form = self._form_of(getattr(domain_event, "TOPIC", ""))
-        state = {name: getattr(domain_event, name) for name in form.fields}
+        values = vars(domain_event)
+        state = {name: values[name] for name in form.fields}
         if form.version > 1:
             state = {"class_version": form.version, **state}
         return StoredEvent(

@@ -12,8 +12,8 @@ them, and they can be deleted without a trace in the hashes.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from application.eventstore import advisory_locks
+from application.eventstore.context_value import holding
 from application.eventstore.database import Database, PatientConnection
 from application.people.personal_data import SALT_BYTES, commitment, without_empty
 from application.proofs.verifier import leaf_bytes, leaf_hash
@@ -167,22 +168,15 @@ class Entry:
 _ORIGIN: ContextVar[Callable[[], Origin]] = ContextVar("origin", default=lambda: Origin(SERVICE))
 
 
-@contextmanager
-def acting(origin: Callable[[], Origin]) -> Iterator[None]:
+def acting(origin: Callable[[], Origin]) -> AbstractContextManager[None]:
     """Says who acts in the block. `origin` is called when there is something to record."""
-    token = _ORIGIN.set(origin)
-    try:
-        yield
-    finally:
-        _ORIGIN.reset(token)
+    return holding(_ORIGIN, origin)
 
 
-@contextmanager
-def acting_as(actor: str) -> Iterator[None]:
+def acting_as(actor: str) -> AbstractContextManager[None]:
     """Says that somebody else acts in the block, from the same address."""
     around = _ORIGIN.get()
-    with acting(lambda: around()._replace(actor=actor)):
-        yield
+    return acting(lambda: around()._replace(actor=actor))
 
 
 def account_actor(account_id: UUID | str) -> str:

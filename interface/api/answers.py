@@ -5,8 +5,9 @@ left to it: UUIDs, moments in UTC, dates, and enums by their values. The tests o
 each answer with what the schema itself makes of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -41,11 +42,9 @@ def _object(schema: Schema) -> Rule:
 
     def plain(value: Any) -> dict[str, Any]:
         found = {}
+        get = _getter(value)
         for name, path, attribute, rule in members:
-            owner = value
-            for step in path:
-                owner = _get(owner, step)
-            member = _get(owner, attribute)
+            member = (_getter(_owner(value, path)) if path else get)(attribute, missing)
             if member is not missing:
                 found[name] = member if rule is None or member is None else rule(member)
         return found
@@ -59,10 +58,15 @@ def _place(attribute: str) -> tuple[list[str], str]:
     return path, name
 
 
-def _get(owner: Any, name: str) -> Any:
-    if isinstance(owner, dict):
-        return owner.get(name, missing)
-    return getattr(owner, name, missing)
+def _owner(value: Any, path: Sequence[str]) -> Any:
+    for step in path:
+        value = _getter(value)(step, missing)
+    return value
+
+
+def _getter(owner: Any) -> Callable[[str, Any], Any]:
+    """Returns a function that gets a member by its name, or else a default."""
+    return owner.get if isinstance(owner, dict) else partial(getattr, owner)
 
 
 def _rule(field: fields.Field[Any]) -> Rule | None:

@@ -10,10 +10,12 @@ from interface.web.request_context import services
 from projections.views import link_list
 from projections.views.link_list import LinkDetails
 
+_FIELDS = tuple(field.name for field in fields(LinkDetails))
+
 
 def present_link(link: LinkDetails) -> dict[str, Any]:
     """Returns the fields of a link, with `url` and `token` while it is active."""
-    output = {field.name: getattr(link, field.name) for field in fields(LinkDetails)}
+    output = {name: getattr(link, name) for name in _FIELDS}
     if link.status is LinkStatus.ACTIVE:
         token = services().tokens.for_link(link.id)
         output |= {"url": booking_url(token), "token": token}
