@@ -328,16 +328,16 @@ class _Pool(ConnectionPool[Any]):
         self.is_away = True
         self.check()
 
-    def getconn(self, timeout: float | None = None) -> Connection[DictRow]:
+    def getconn(self, timeout: float | None = None) -> PatientConnection:
         """Lends an idle connection in a shorter way than the library; without one, as it does."""
         with self._lock:
             conn = self._get_ready_connection(timeout) if self._pool else None
         if conn is None:
-            return super().getconn(timeout)
+            conn = super().getconn(timeout)
         conn._pool = self
         return conn
 
-    def putconn(self, conn: Connection[DictRow]) -> None:
+    def putconn(self, conn: PatientConnection) -> None:
         """Takes back a connection that is fit to be lent; the library sees to any other.
 
         It also does whatever is more than that: somebody waits, or the pool has been closed.
@@ -355,13 +355,13 @@ class _Pool(ConnectionPool[Any]):
                 return
         super().putconn(conn)
 
-    def _get_ready_connection(self, timeout: float | None) -> Connection[DictRow] | None:
+    def _get_ready_connection(self, timeout: float | None) -> PatientConnection | None:
         """Returns an idle connection, which the library takes from the other end."""
         self._pool.rotate(1)
         return super()._get_ready_connection(timeout)
 
     @staticmethod
-    def check_connection(conn: Connection[DictRow]) -> None:
+    def check_connection(conn: PatientConnection) -> None:
         """Checks a connection without a query, because the server may be silent."""
         if has_hung_up(conn):
             conn.close()
