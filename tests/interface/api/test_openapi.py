@@ -83,7 +83,10 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "POST /link-requests/{link_id}/answer": KEY
     | UNKNOWN
     | BODY
-    | {409: {"calendar-archived"}, 429: {"too-many-requests", "agent-limit"}},
+    | {
+        409: {"calendar-archived"},
+        429: {"too-many-requests", "agent-limit", "too-many-open-links"},
+    },
     "DELETE /link-requests/{link_id}": KEY | UNKNOWN,
     "GET /bookings": KEY | VIEW,
     "GET /deliveries": KEY | VIEW,
