@@ -2,7 +2,7 @@
 
 import random
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from time import sleep
@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, dict_row, kwargs_row
 
+from application.eventstore.connection import configure
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from domain.errors import Unavailable
@@ -104,11 +105,25 @@ class Database(PostgresDatastore):
     silent server for ever and keeps dead connections in its pool.
     """
 
-    def __init__(self, conninfo: str, *, pool_size: int = 1, max_pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        pool_size: int = 1,
+        max_pool_size: int = 10,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """Prepares connections to the server that `conninfo` names, a URL or key=value pairs.
 
-        Connects when the first one is used.
+        Connects when the first one is used. `settings` are PostgreSQL's, for all sessions.
         """
+        self._settings = {
+            "timezone": "UTC",
+            "search_path": "public",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+            "lock_timeout": f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms",
+            **(settings or {}),
+        }
         super().__init__(dbname="", host="", port="", user="", password="")
         self.pool: ConnectionPool[Any] = _Pool(
             with_defaults(conninfo, application_name="admitone"),
@@ -126,17 +141,7 @@ class Database(PostgresDatastore):
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         """Returns a function that sets UTC, the schema and two time-outs on a new connection."""
-
-        def after_connect(conn: Connection[Any]) -> None:
-            conn.execute(
-                """SELECT set_config('timezone', 'UTC', false),
-                    set_config('search_path', 'public', false),
-                    set_config('idle_in_transaction_session_timeout', %s, false),
-                    set_config('lock_timeout', %s, false)""",
-                (f"{IDLE_IN_TRANSACTION_SECONDS}s", f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms"),
-            )
-
-        return after_connect
+        return partial(configure, settings=self._settings)
 
     def register_type_adapters(self) -> None:
         """Does nothing: we use no types of the library, and start without a server."""
