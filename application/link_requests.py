@@ -2,7 +2,8 @@
 
 Whoever has a link can ask, without an account. So requests are rows outside the log: one for each
 link, which limits them to what the owner has issued, and they are deleted once the owner answers,
-once they are too old, or when the person is forgotten.
+once they are too old, or when the person is forgotten. Which link answered which is kept, without
+a word about the person, so that nothing remains in the one who is forgotten in the other.
 """
 
 from collections.abc import Collection
@@ -35,6 +36,7 @@ _ASK = f"""
     INSERT INTO link_requests ({_COLUMNS})
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (link_id) DO NOTHING"""  # noqa: S608
 _SELECT = f"SELECT {_COLUMNS} FROM link_requests"  # noqa: S608 - a constant
+_ANSWERED = "INSERT INTO answered_requests (new_link_id, link_id, answered_at) VALUES (%s, %s, %s)"
 _DELETE = "DELETE FROM link_requests WHERE owner_id = %s AND link_id = %s"
 _SWEEP = f"""
     DELETE FROM link_requests WHERE link_id IN (
@@ -116,7 +118,10 @@ class LinkRequests:
         mail = _mail(NEW_LINK, Audience.INVITEE, link, request.language or "", now=now)
         with self._database.connection() as conn, conn.transaction():
             is_new = _end(conn, request.owner_id, request.link_id)
-            if is_new and request.email is not None:
+            if not is_new:
+                return
+            conn.execute(_ANSWERED, (link.id, request.link_id, now))
+            if request.email is not None:
                 _add(conn, mail)
 
     def dismiss(self, owner_id: UUID, link_id: UUID) -> None:

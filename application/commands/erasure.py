@@ -17,6 +17,7 @@ from psycopg.rows import DictRow
 
 from application import calendar_feeds, link_requests
 from application.busy_calendars import busy_calendars
+from application.commands.same_invitee import about_invitees
 from application.deliveries import outbox
 from application.eventstore.erasing import ERASING
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
@@ -30,26 +31,6 @@ from domain.booking import INVITEE, Booking
 PAGE = 1000
 RETENTION = "retention"
 OPERATOR = "operator"
-
-# The aggregates with rows about the same invitee: the booking, its link, and the links that
-# were replaced by that one, because a replacement copies recipient and note. The link that was
-# replaced comes right before its replacement in the log: both were recorded in one append.
-_SAME_INVITEE = """
-    WITH RECURSIVE link (id) AS (
-        SELECT (convert_from(state, 'UTF8')::jsonb->>'link_id')::uuid
-        FROM stored_events WHERE originator_id = ANY(%(ids)s::uuid[]) AND originator_version = 1
-    UNION
-        SELECT before.originator_id
-        FROM link JOIN stored_events AS issued
-            ON issued.originator_id = link.id AND issued.originator_version = 1
-        CROSS JOIN LATERAL (
-            SELECT * FROM stored_events WHERE notification_id < issued.notification_id
-            ORDER BY notification_id DESC LIMIT 1
-        ) AS before
-        WHERE before.topic = 'link.revoked'
-            AND convert_from(before.state, 'UTF8')::jsonb->>'replaced_by' = link.id::text
-    )
-    SELECT id FROM link UNION SELECT unnest(%(ids)s::uuid[])"""
 
 _ERASE = f"""
     WITH forgotten AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id), {ERASING}
@@ -177,8 +158,7 @@ class ErasureCommands:
 
     def _same_invitee(self, booking_ids: Collection[UUID]) -> list[UUID]:
         """Returns the bookings and links with personal data about the invitees of bookings."""
-        rows = self.event_store.database.fetch_all(_SAME_INVITEE, {"ids": list(booking_ids)})
-        return [row["id"] for row in rows]
+        return about_invitees(self.event_store.database, booking_ids)
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
         """Deletes all personal data of these bookings and links; returns the number of rows."""

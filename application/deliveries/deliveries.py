@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from application.deliveries.delivery import Audience, Delivery, DeliveryState, Outcome
 from application.deliveries.outbox import CHANNEL
+from application.eventstore.connection import BY_INDEX, UNATTENDED
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
@@ -144,6 +145,19 @@ class Deliveries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @classmethod
+    def of_senders(cls, conninfo: str, *, count: int) -> Self:
+        """Returns the deliveries for so many senders of a process, on connections of their own.
+
+        They claim and settle by index even in a new database, whose tables grow fast.
+        """
+        settings = {**UNATTENDED, **BY_INDEX}
+        return cls(Database(conninfo, max_pool_size=count, settings=settings))
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._database.close()
 
     def claim(
         self, channel: str, *, most: int, now: datetime, lasting: timedelta = CLAIM

@@ -20,6 +20,17 @@ UNATTENDED: Mapping[str, str] = {
 }
 """PostgreSQL's settings for processes that nobody watches and that can do their work again."""
 
+BY_INDEX: Mapping[str, str] = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+}
+"""PostgreSQL's settings for sessions that find every row by an index.
+
+A plan is made once, perhaps while the tables are empty, and has to stay right as they grow.
+"""
+
 
 def connect(
     conninfo: str,
@@ -40,11 +51,15 @@ def connect(
         conn: Connection[DictRow] = on_failure.enter_context(
             closing(kind.connect(completed, autocommit=autocommit, row_factory=dict_row))
         )
-        values = {"timezone": "UTC", "search_path": "public", **(settings or {})}
-        conn.execute(
-            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[])"
-            " AS setting (name, value)",
-            (list(values), list(values.values())),
-        )
+        configure(conn, {"timezone": "UTC", "search_path": "public", **(settings or {})})
         on_failure.pop_all()
     return conn
+
+
+def configure(conn: Connection[Any], settings: Mapping[str, str]) -> None:
+    """Sets PostgreSQL's settings for the whole session of a connection."""
+    conn.execute(
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[])"
+        " AS setting (name, value)",
+        (list(settings), list(settings.values())),
+    )

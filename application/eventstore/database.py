@@ -2,7 +2,7 @@
 
 import random
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic, sleep
@@ -18,6 +18,7 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, dict_row, kwargs_row
 from psycopg_pool import PoolTimeout
 
+from application.eventstore.connection import configure
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from application.eventstore.hosts import FindPrimary, Hosts, address_of
@@ -119,11 +120,20 @@ class Database(PostgresDatastore):
         pool_size: int = 1,
         max_pool_size: int = 10,
         find_primary: FindPrimary | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """Prepares connections to the server that `conninfo` names, a URL or key=value pairs.
 
-        Connects when the first one is used. `find_primary` asks which of several hosts to use.
+        Connects when the first one is used. `find_primary` asks which of several hosts to use;
+        `settings` are PostgreSQL's, for all sessions.
         """
+        self._settings = {
+            "timezone": "UTC",
+            "search_path": "public",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+            "lock_timeout": f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms",
+            **(settings or {}),
+        }
         super().__init__(dbname="", host="", port="", user="", password="")
         self._hosts = Hosts(with_defaults(conninfo, application_name="admitone"), find_primary)
         self.pool: _Pool = _Pool(
@@ -145,13 +155,7 @@ class Database(PostgresDatastore):
 
         def after_connect(conn: Connection[Any]) -> None:
             self.pool.is_away = False
-            conn.execute(
-                """SELECT set_config('timezone', 'UTC', false),
-                    set_config('search_path', 'public', false),
-                    set_config('idle_in_transaction_session_timeout', %s, false),
-                    set_config('lock_timeout', %s, false)""",
-                (f"{IDLE_IN_TRANSACTION_SECONDS}s", f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms"),
-            )
+            configure(conn, self._settings)
 
         return after_connect
 

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from functools import cache
 
 import idna
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from interface import i18n
 from interface.mail.mail import Mail
@@ -87,11 +87,21 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
 
 def _one_line(text: str) -> str:
     """Returns the text without line breaks and other signs that a header must not have."""
-    return "".join(sign if sign.isprintable() else " " for sign in text).strip()
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return text.strip()
 
 
 def _render(name: str, letter: Letter) -> str:
-    return _templates().get_template(name).render(letter=letter)
+    return _template(name).render(letter=letter)
+
+
+@cache
+def _template(name: str) -> Template:
+    template = _templates().get_template(name)
+    # They are copied for every letter, which takes a while out of what the environment puts there.
+    template.globals = dict(template.globals)
+    return template
 
 
 @cache

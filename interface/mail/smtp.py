@@ -3,7 +3,7 @@
 import re
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -128,9 +128,20 @@ class _Dialogue(smtplib.SMTP):
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         """Sends a command and notes it."""
+        self.put_all([(cmd, args)])
+
+    def put_all(self, commands: Sequence[tuple[str, str]]) -> None:
+        """Sends commands with their arguments at once and notes them.
+
+        Raises `ValueError` if one has a line break.
+        """
+        lines = [" ".join(filter(None, command)) for command in commands]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a command has a line break")
         if self._note is not None:
-            self._note(f"> {'(hidden)' if self._is_secret else f'{cmd} {args}'.rstrip()}")
-        super().putcmd(cmd, args)
+            for line in lines:
+                self._note(f"> {'(hidden)' if self._is_secret else line}")
+        self.send("".join(f"{line}\r\n" for line in lines))
 
     def getreply(self) -> tuple[int, bytes]:
         """Returns the server's answer and notes it."""
@@ -200,13 +211,13 @@ def _hand_over(smtp: _Dialogue, mail: Mail) -> str:
         options = ["SMTPUTF8", "BODY=8BITMIME"]
         smtp.command_encoding = "utf-8"
     commands = [
-        (_MAIL, " ".join([f"FROM:{smtplib.quoteaddr(mail.sender)}", *options])),
-        (_RCPT, f"TO:{smtplib.quoteaddr(mail.recipient)}"),
+        (_MAIL, " ".join([f"FROM:<{mail.sender}>", *options])),
+        (_RCPT, f"TO:<{mail.recipient}>"),
         (_DATA, ""),
     ]
     is_pipelining = smtp.has_extn("pipelining")
-    for command in commands if is_pipelining else ():
-        smtp.putcmd(*command)
+    if is_pipelining:
+        smtp.put_all(commands)
     for name, arguments in commands:
         if not is_pipelining:
             smtp.putcmd(name, arguments)

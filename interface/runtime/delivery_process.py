@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from application.deliveries.deliveries import CLAIM
+from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.sender import Channel, Sender
 from application.key_fingerprints import KeyKind
 from interface.bootstrap import build
@@ -41,10 +41,11 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         channels: list[Channel] = [MailChannel(services)]
         silences: Silences = {}
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
+        deliveries = Deliveries.of_senders(conninfo, count=len(channels))
         senders = [
             Sender(
                 settings.listen_url or conninfo,
-                services.deliveries,
+                deliveries,
                 channel,
                 now=services.now,
                 claim=claim,
@@ -61,6 +62,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
                 services.webhooks.renew_encryption()
                 run_all(senders, stop)
         finally:
+            deliveries.close()
             services.close()
 
 

@@ -171,8 +171,12 @@ def _address(name: str, person: Person, **parameters: str) -> str:
 def _line(name: str, value: str, **parameters: str) -> str:
     """Returns a line; where it is longer than 75 bytes, it goes on behind a space in the next."""
     line = "".join([name, *(f";{key}={text}" for key, text in parameters.items()), ":", value])
-    if len(line) <= _MOST_BYTES and line.isascii():
-        return line
+    if line.isascii():
+        if len(line) <= _MOST_BYTES:
+            return line
+        rest = range(_MOST_BYTES, len(line), _MOST_BYTES - 1)
+        later = [f" {line[place : place + _MOST_BYTES - 1]}" for place in rest]
+        return "\r\n".join([line[:_MOST_BYTES], *later])
     parts, part, size = [], "", 0
     for sign in line:
         more = len(sign.encode())

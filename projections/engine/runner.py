@@ -24,7 +24,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore import advisory_locks
-from application.eventstore.connection import UNATTENDED, connect
+from application.eventstore.connection import BY_INDEX, UNATTENDED, connect
 from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read, read_next
@@ -53,16 +53,11 @@ ROUND_SECONDS = 3.0
 _LONGEST_RETRY_SECONDS = 2.0
 _SETTINGS = {
     **UNATTENDED,
+    **BY_INDEX,
     # The server ends the session, and frees the lock, of a runner that hangs: one that works
     # sends something every second.
     "idle_session_timeout": "3s",
     "idle_in_transaction_session_timeout": "3s",
-    # A plan is made once, perhaps while the tables are empty, and has to stay right as they grow:
-    # every row that the runner writes is found by an index.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_seqscan": "off",
 }
 # Errors of the view itself, not of an event: its tables are missing, or may not be written.
 _VIEW_ERRORS = (psycopg.ProgrammingError, LookupError)

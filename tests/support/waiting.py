@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(
+    condition: Callable[[], object], seconds: float = 60, *, every: float = 0.01
+) -> None:
     """Asks again and again until the condition is true. The limit only ends a run that hangs."""
     ends_at = monotonic() + seconds
     while not condition():
         assert monotonic() < ends_at, "it did not happen"
-        sleep(0.01)
+        sleep(every)
 
 
 def at_once(calls: list[Callable[[], T]]) -> list[T]:

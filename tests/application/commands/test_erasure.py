@@ -11,6 +11,7 @@ import pytest
 
 from application.calendar_feeds import FeedDetail
 from application.commands import erasure
+from application.commands.new_link import NewLink
 from application.eventstore.recorder import PersonalDataRow
 from application.people.accounts import Account
 from application.people.personal_data import Invitee, Prefill, commitment, find
@@ -25,6 +26,12 @@ from tests.support.examples import ACTOR, ADA, GRACE, NOW, OTHER_OWNER, TOMORROW
 from tests.support.waiting import at_once
 
 LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def olivia_desk(desk: Desk, olivia: Account) -> Desk:
+    """Gives the commands of an owner with an account, who can be asked for links."""
+    return Desk(desk.services, olivia.id)
 
 
 def booked(desk: Desk, calendar_id: UUID | None = None, **redemption: Any) -> UUID:
@@ -106,6 +113,78 @@ def test_erasure_includes_the_links_that_the_used_link_replaced(desk: Desk) -> N
     assert len(desk.personal_rows()) == 6
     desk.forget(booking_id)
     assert [row["data"] for row in desk.personal_rows()] == [{"recipient": "Somebody else"}]
+
+
+def asked_anew(desk: Desk, old_id: UUID, name: str = ADA.name, email: str | None = None) -> UUID:
+    """Asks for a new link in the place of one, and returns the id of that which answers it."""
+    requests, old = desk.services.link_requests, desk.link(old_id)
+    requests.ask(old, name=name, email=email, message=None, language="en", now=NOW)
+    new = NewLink(recipient=name, prefill=Prefill(name, email))
+    (link,) = desk.issue(old.calendar_id, new).value
+    requests.end_with(link, requests.one(desk.owner_id, old_id), now=NOW)
+    return link.id
+
+
+def recipients(desk: Desk) -> set[str]:
+    """Returns whom links are for, as far as that is still stored."""
+    return {row["data"].get("recipient", "") for row in desk.personal_rows()} - {""}
+
+
+def test_erasure_includes_the_link_that_was_asked_for_anew_and_those_before(
+    olivia_desk: Desk,
+) -> None:
+    desk = olivia_desk
+    calendar_id = desk.new_calendar()
+    replaced = desk.new_link(calendar_id, recipient="Countess")
+    link_id = asked_anew(desk, desk.replace(replaced).value.id)
+    booking_id = desk.book(asked_anew(desk, link_id, email=ADA.email.upper()))
+    desk.new_link(calendar_id, recipient="Somebody else")
+    desk.forget(booking_id)
+    assert [row["data"] for row in desk.personal_rows()] == [{"recipient": "Somebody else"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "left"),
+    [
+        (ADA.name, None, set()),
+        ("Ada", ADA.email, set()),
+        (GRACE.name, None, {GRACE.name}),
+        (ADA.name, GRACE.email, {ADA.name}),
+    ],
+)
+def test_a_link_asked_for_with_a_used_one_is_erased_with_its_invitee_if_they_asked(
+    olivia_desk: Desk, name: str, email: str | None, left: set[str]
+) -> None:
+    desk = olivia_desk
+    booking_id = booked(desk)
+    new_id = asked_anew(desk, desk.booking(booking_id).link_id, name, email)
+    desk.forget(booking_id)
+    assert recipients(desk) == left
+    assert desk.link(new_id).status(LATER) is LinkStatus.ACTIVE
+
+
+def test_who_used_a_link_before_somebody_else_asked_with_it_is_not_erased(
+    olivia_desk: Desk,
+) -> None:
+    desk = olivia_desk
+    used = booked(desk)
+    new_id = asked_anew(desk, desk.booking(used).link_id, GRACE.name, GRACE.email)
+    desk.forget(desk.book(new_id, TOMORROW_AT_TEN, invitee=GRACE))
+    assert recipients(desk) == {"Countess"}
+    assert ADA.email in str(desk.personal_rows())
+
+
+def test_what_a_backup_brought_back_of_a_link_that_was_asked_for_is_erased_again(
+    olivia_desk: Desk,
+) -> None:
+    desk = olivia_desk
+    booking_id = booked(desk)
+    asked_anew(desk, desk.booking(booking_id).link_id)
+    rows = backup(desk)
+    desk.forget(booking_id)
+    restore(desk, rows)
+    assert desk.services.erasure.reapply() == 3
+    assert desk.personal_rows() == []
 
 
 def test_a_second_erasure_records_nothing(desk: Desk) -> None:

@@ -50,6 +50,7 @@ SECRETS = (
     *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
     *("agent_requests", "agent_links"),
     *("busy_calendars", "webhooks", "calendar_feeds", "service_keys", "link_requests"),
+    "answered_requests",
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
@@ -91,6 +92,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "busy_calendars": "SELECT INSERT UPDATE DELETE",
         "webhooks": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
+        "answered_requests": "SELECT INSERT",
         "deliveries": "SELECT INSERT UPDATE DELETE",
         # Some of their columns it may insert as well.
         "service_keys": "SELECT",

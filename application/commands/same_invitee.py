@@ -1,0 +1,110 @@
+"""Finds the bookings and links with texts about the invitee of a booking.
+
+These are the booking, its link, the links that were replaced by that one, because a replacement
+copies recipient and note, and the links on the other side of a request for a new link, as far as
+they are about the same person. Bookings that the person made with those are not among them: each
+is forgotten by itself.
+"""
+
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from application.eventstore.database import Database
+from application.people import personal_data
+from application.people.email_address import spellings
+from application.people.personal_data import Prefill
+from domain.booking import Booking
+
+About = tuple[UUID, UUID]
+"""A booking, and a link with texts about its invitee."""
+
+_LINKS_OF_BOOKINGS = """
+    SELECT originator_id AS booking_id, (convert_from(state, 'UTF8')::jsonb->>'link_id')::uuid AS id
+    FROM stored_events WHERE originator_id = ANY(%s::uuid[]) AND originator_version = 1"""
+
+# The link that was replaced comes right before its replacement in the log: both were recorded in
+# one append.
+_WITH_REPLACED = """
+    WITH RECURSIVE link (booking_id, id) AS (
+        SELECT * FROM unnest(%s::uuid[], %s::uuid[])
+    UNION
+        SELECT link.booking_id, before.originator_id
+        FROM link JOIN stored_events AS issued
+            ON issued.originator_id = link.id AND issued.originator_version = 1
+        CROSS JOIN LATERAL (
+            SELECT * FROM stored_events WHERE notification_id < issued.notification_id
+            ORDER BY notification_id DESC LIMIT 1
+        ) AS before
+        WHERE before.topic = 'link.revoked'
+            AND convert_from(before.state, 'UTF8')::jsonb->>'replaced_by' = link.id::text
+    )
+    SELECT booking_id, id FROM link"""
+
+_OTHER_SIDES = """
+    SELECT new_link_id AS link_id, link_id AS other_id FROM answered_requests
+        WHERE new_link_id = ANY(%(ids)s::uuid[])
+    UNION
+    SELECT link_id, new_link_id FROM answered_requests WHERE link_id = ANY(%(ids)s::uuid[])"""
+
+
+def about_invitees(database: Database, booking_ids: Collection[UUID]) -> list[UUID]:
+    """Returns the bookings and links with texts about the invitees of these bookings."""
+    rows = database.fetch_all(_LINKS_OF_BOOKINGS, (list(booking_ids),))
+    found: set[About] = set()
+    new = {(row["booking_id"], row["id"]) for row in rows}
+    while new:
+        columns = [list(column) for column in zip(*new, strict=True)]
+        rows = database.fetch_all(_WITH_REPLACED, columns)
+        new = {(row["booking_id"], row["id"]) for row in rows} - found
+        found |= new
+        new = _other_sides(database, new) - found
+    return sorted({*booking_ids, *(link_id for _, link_id in found)})
+
+
+def _other_sides(database: Database, pairs: Collection[About]) -> set[About]:
+    """Returns the links from which these were requested, and those requested from these.
+
+    Without those that are about somebody else: whoever has a link can ask for a new one.
+    """
+    sides: dict[UUID, list[UUID]] = {}
+    for row in database.fetch_all(_OTHER_SIDES, {"ids": [link_id for _, link_id in pairs]}):
+        sides.setdefault(row["link_id"], []).append(row["other_id"])
+    others = {(booking, each) for booking, link in pairs for each in sides.get(link, ())}
+    ids = {each for pair in others for each in pair}
+    rows = personal_data.rows_by_originator(
+        database, ids | {Booking.id_for(link_id) for _, link_id in others}
+    )
+    texts = {key: [row.data for row in versions.values()] for key, versions in rows.items()}
+    return {pair for pair in others if _is_about_same(texts, *pair)}
+
+
+def _is_about_same(
+    texts: Mapping[UUID, Collection[Mapping[str, str]]], booking_id: UUID, link_id: UUID
+) -> bool:
+    """Returns whether a link is about the invitee of a booking that was made with another link.
+
+    Its invitee says so or, before it has one, whoever asked for it. A link that nobody has used
+    and nobody asked for was meant for the person who then asked for a new one.
+    """
+    people = [
+        Prefill(data.get("name"), data.get("email"))
+        for data in texts.get(Booking.id_for(link_id), ())
+        if "email" in data
+    ] or [
+        person for data in texts.get(link_id, ()) if (person := Prefill.from_data(data)) is not None
+    ]
+    invitees = [
+        Prefill(data["name"], data["email"])
+        for data in texts.get(booking_id, ())
+        if "email" in data
+    ]
+    return not people or any(_is_same(a, b) for a in people for b in invitees)
+
+
+def _is_same(one: Prefill, other: Prefill) -> bool:
+    """Compares by e-mail address or, if one has none, by name."""
+    if one.email and other.email:
+        return not {each.lower() for each in spellings(one.email)}.isdisjoint(
+            each.lower() for each in spellings(other.email)
+        )
+    return (one.name or "").casefold() == (other.name or "").casefold()

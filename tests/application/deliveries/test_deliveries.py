@@ -1,0 +1,45 @@
+"""Senders find what is due by index, however much was sent before."""
+
+from contextlib import closing
+from datetime import timedelta
+
+from application.deliveries import outbox
+from application.deliveries.deliveries import Deliveries
+from application.deliveries.delivery import Audience, NewDelivery, Outcome
+from interface.bootstrap import Services
+from tests.support.examples import LINK, NOW, OWNER
+from tests.support.plans import JOINS_OF_ALL, prepared_plans
+
+RUNS = 7  # psycopg prepares what is run for the sixth time
+
+
+def test_no_plan_of_a_sender_reads_all_deliveries(services: Services, conninfo: str) -> None:
+    """The plans are made once, while PostgreSQL believes that the table is as good as empty."""
+    messages = [
+        NewDelivery(
+            channel=outbox.WEBHOOK,
+            kind="link.issued",
+            audience=Audience.OWNER,
+            owner_id=OWNER,
+            due_at=NOW,
+            fact=fact,
+            subject=LINK,
+        )
+        for fact in range(RUNS)
+    ]
+    with services.database.connection() as conn:
+        for query in outbox.adding(messages):
+            query.execute(conn)
+    with closing(Deliveries.of_senders(conninfo, count=1)) as deliveries:
+        now = NOW
+        for _ in range(RUNS):
+            claimed = deliveries.claim(outbox.WEBHOOK, most=32, now=now)
+            deliveries.release(claimed, now=now)
+            (message,) = deliveries.claim(outbox.WEBHOOK, most=32, now=now)
+            now += timedelta(minutes=1)
+            deliveries.settle(Outcome.postponed(message, answer="HTTP 500", until=now))
+        with deliveries._database.checked_out() as conn:
+            plans = [plan for statement, plan in prepared_plans(conn) if "deliveries" in statement]
+    assert len(plans) == 4  # claim, release, settle, hold
+    for plan in plans:
+        assert [each for each in ("Seq Scan on deliveries", *JOINS_OF_ALL) if each in plan] == []
