@@ -1,4 +1,4 @@
-"""Texts in which there is nothing to see: spaces, marks without a letter, invisible signs."""
+"""What can be seen of a text: not spaces, marks without a letter, or invisible signs."""
 
 import re
 
@@ -7,6 +7,10 @@ VISIBLE = (
     r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb]"
 )
 """A character that can be seen, as a regular expression."""
+
+# Those that turn the direction of the text after them, and those without a width. Letters of some
+# languages, and emoji, need the joiners U+200C and U+200D, and the marks U+200E, U+200F and U+061C.
+_MISLEADING = re.compile(r"[\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 _VISIBLE = re.compile(VISIBLE)
 
@@ -17,3 +21,12 @@ def is_visible(text: str) -> bool:
     A name or a note without one counts as empty: nobody could tell it from nothing.
     """
     return _VISIBLE.search(text) is not None
+
+
+def without_misleading(text: str) -> str:
+    """Returns the text without invisible signs by which it looks like another one.
+
+    One of them shows what comes after it backwards, so that "txt.exe" reads "exe.txt". They come
+    along unseen when something is copied, so nobody is told.
+    """
+    return _MISLEADING.sub("", text)

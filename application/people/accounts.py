@@ -27,7 +27,7 @@ from application.people.recent_callers import Caller, RecentCallers
 from application.people.roles import KEY_DAYS, ROLES, scopes_of
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
-from domain.visible_text import is_visible
+from domain.visible_text import is_visible, without_misleading
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
 KEY_LIFETIME = timedelta(days=KEY_DAYS)
@@ -157,7 +157,7 @@ class Accounts:
         errors |= _role_errors(roles)
         if errors:
             raise Invalid(errors)
-        shown = name if name and is_visible(name) else None
+        shown = without_misleading(name) if name and is_visible(name) else None
         try:
             with self._database.connection() as conn, conn.transaction():
                 account_id = uuid4()

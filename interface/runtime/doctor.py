@@ -148,13 +148,13 @@ def _database(settings: Settings, now: Callable[[], datetime]) -> Iterator[Findi
                     "Run `admitone schema apply`, or start the service if the database is its own.",
                 )
                 return
+            require_keys(conninfo, settings)
             if not key_store.existing_keys(settings)[KeyKind.SECRET]:  # they would be made now
                 yield Finding(
                     f"There are no secret keys in {settings.data}: the service was never started.",
                     "Start it, or restore a backup.",
                 )
                 return
-            require_keys(conninfo, settings)
             services = build(settings, conninfo)
             try:
                 yield from _service(services, now())

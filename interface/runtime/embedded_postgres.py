@@ -257,11 +257,12 @@ class EmbeddedPostgres:
     def _make_socket_folder(self, identity: Identity) -> None:
         folder = self._socket_folder
         folder.mkdir(mode=0o700, exist_ok=True)
-        hand_over(identity, folder, deep=False)
-        # In the shared temporary folder somebody else may have created it first.
         status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != identity.owner:
+        # In the shared temporary folder somebody else may have created it first.
+        is_ours = folder.parent == self._data or status.st_uid in (os.geteuid(), identity.owner)
+        if not stat.S_ISDIR(status.st_mode) or not is_ours:
             raise EmbeddedPostgresError(f"The folder {folder} belongs to somebody else.")
+        hand_over(identity, folder, deep=False)
         folder.chmod(0o700)
 
     def _remove_remains(self) -> None:

@@ -13,7 +13,7 @@ from application.audit.replay import AsOf
 from application.people.email_address import InvalidEmailAddress, normalized_email_address
 from domain.booking_rules import is_time_zone
 from domain.errors import Sentence
-from domain.visible_text import VISIBLE, is_visible
+from domain.visible_text import VISIBLE, is_visible, without_misleading
 
 LAST_POSITION = 2**63 - 1  # the largest bigint of PostgreSQL
 # Far enough from the ends of datetime that no zone or buffer can reach them.
@@ -220,7 +220,8 @@ def too_long(most: int) -> Sentence:
 class Text(fields.String):
     """Text for people: no control characters, no broken Unicode, surrounding space removed.
 
-    Text in which there is nothing to see is empty.
+    Text in which there is nothing to see is empty. Invisible signs by which one text looks like
+    another are left out.
     """
 
     def __init__(
@@ -249,8 +250,10 @@ class Text(fields.String):
             raise ValidationError(too_long(self.longest))
         text = text.strip()
         # Nearly all text is printable, which is known at once; the signs of the rest are looked at.
-        if not text.isprintable() and any(map(self._is_forbidden, text)):
-            raise ValidationError(Sentence("Must not contain control characters."))
+        if not text.isprintable():
+            if any(map(self._is_forbidden, text)):
+                raise ValidationError(Sentence("Must not contain control characters."))
+            text = without_misleading(text).strip()
         return text if is_visible(text) else ""
 
     def _is_forbidden(self, sign: str) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from marshmallow import Schema
+from marshmallow.fields import String
 from werkzeug.wrappers import Response
 
 from application.people.accounts import Account, AccountNotFound
@@ -36,9 +37,8 @@ class SignInForm(Schema):
     email = Name(
         longest=254, required=True, error_messages={"required": _("Enter your e-mail address.")}
     )
-    password = Name(
-        longest=1000, required=True, error_messages={"required": _("Enter your password.")}
-    )
+    # As it was typed: other texts lose the space around them.
+    password = String(required=True, error_messages={"required": _("Enter your password.")})
 
 
 def sign_in_page(

@@ -97,6 +97,14 @@ def test_an_archived_calendar_takes_no_links(desk: Desk) -> None:
     assert desk.log(after=head) == []
 
 
+def test_a_redeemed_link_is_refused_for_that_and_not_for_its_archived_calendar(desk: Desk) -> None:
+    link_id = desk.new_link()
+    desk.redeem(link_id)
+    desk.archive(desk.link(link_id).calendar_id)
+    with pytest.raises(LinkRedeemed):
+        desk.replace(link_id)
+
+
 # Changing
 
 

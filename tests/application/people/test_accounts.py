@@ -40,6 +40,11 @@ def test_a_new_account_is_found_by_id_and_by_address_in_any_case(
     assert accounts.by_email("OLIVIA@Example.org") == olivia
 
 
+def test_an_account_is_named_without_signs_that_nobody_sees(accounts: Accounts) -> None:
+    name = "Ol\u200bivia \u202eOwner"
+    assert accounts.create(email="o@example.org", name=name, roles=()).name == "Olivia Owner"
+
+
 @pytest.mark.parametrize("name", [None, ""])
 def test_an_account_without_a_name_is_named_after_its_address(
     accounts: Accounts, name: str | None

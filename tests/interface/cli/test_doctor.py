@@ -10,13 +10,16 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from application import schema
+from application import key_fingerprints, schema
+from application.eventstore.connection import connect
+from application.key_fingerprints import KeyKind
 from application.people import security_log
 from interface.bootstrap import Services
 from interface.runtime import doctor
 from projections.evidence import evidence_checks
 from projections.evidence.evidence_checks import Finding
 from tests.support.command_line import Command, Outcome
+from tests.support.examples import SECRET
 from tests.support.service import Service, free_port
 
 HASTE = "PostgreSQL runs with fsync = off"  # that is how the tests' server runs
@@ -146,6 +149,19 @@ def test_what_is_wrong_in_the_database_is_named(
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(statement.encode())
     assert found(admitone("doctor"), "WRONG") == [what]
+
+
+def test_keys_that_are_not_there_are_named_and_none_is_made(
+    admitone: Command, conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ADMITONE_SECRET_KEYS")
+    never_started = f"There are no secret keys in {tmp_path}: the service was never started."
+    assert found(admitone("doctor"), "WRONG") == [never_started]
+    with connect(conninfo, application_name="test") as conn:
+        key_fingerprints.record(conn, {KeyKind.SECRET: [SECRET]})
+    (lost,) = found(admitone("doctor"), "WRONG")
+    assert lost.startswith(f"The secret key {key_fingerprints.fingerprint(SECRET)}, in use since")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_evidence_that_is_not_as_recorded_is_named(admitone: Command, services: Services) -> None:

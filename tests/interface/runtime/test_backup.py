@@ -22,11 +22,14 @@ from application.key_fingerprints import KeyKind
 from application.people import security_log
 from interface import backup_files, key_store
 from interface.bootstrap import Services, build, restore_tables
+from interface.database_roles import DatabaseRole
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE, REACTIONS
+from tests.application.eventstore.turns import waiting_for_a_lock
 from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 from tests.support.examples import NOW, SECRET
+from tests.support.waiting import wait_until
 from tests.support.webhook_receiver import new_webhook
 
 VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
@@ -63,25 +66,40 @@ def original(conninfo: str, tmp_path: Path, catch_up: Callable[[], None]) -> Ite
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command on a database, with a data folder of its own for each."""
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts a command on a database, with a data folder of its own for each."""
 
-    def run(
+    def start(
         conninfo: str, *arguments: str, stdout: int = subprocess.PIPE
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> subprocess.Popen[str]:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("ADMITONE_")
         }
         environment["ADMITONE_DATABASE_URL"] = conninfo
         environment["ADMITONE_DATA"] = str(tmp_path / str(abs(hash(conninfo))))
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "interface.cli", *arguments],
             env=environment,
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
         )
+
+    return start
+
+
+@pytest.fixture
+def run(
+    start: Callable[..., subprocess.Popen[str]],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command to its end."""
+
+    def run(
+        conninfo: str, *arguments: str, stdout: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
+        with start(conninfo, *arguments, stdout=stdout) as running:
+            out, err = running.communicate(timeout=60)
+            return subprocess.CompletedProcess(arguments, running.returncode, out, err)
 
     return run
 
@@ -165,9 +183,11 @@ def written(conninfo: str, file: Path, *, compression: int = ZIP_STORED, **manif
     return file
 
 
-def restored(conninfo: str, file: Path, *, accept_lost_keys: bool = False) -> None:
-    """Restores the tables alone, where there are no keys."""
-    settings = Settings(data=file.parent / "nothing")
+def restored(
+    conninfo: str, file: Path, *, accept_lost_keys: bool = False, owner: str | None = None
+) -> None:
+    """Restores the tables alone, where there are no keys. `owner`: as an owner with other roles."""
+    settings = Settings(data=file.parent / "nothing", owner_database_url=owner)
     with ZipFile(file) as archive:
         manifest = backup.Manifest.read(archive)
         restore_tables(conninfo, archive, manifest, settings, accept_lost_keys=accept_lost_keys)
@@ -187,6 +207,27 @@ def test_without_a_key_that_was_in_use_nothing_is_restored_unless_its_loss_is_ac
 
     with connect(empty_database, application_name="test") as conn:
         assert key_fingerprints.known(conn) == []
+
+
+@pytest.mark.usefixtures("original")
+def test_the_roles_of_a_restored_database_have_their_rights_if_there_are_any(
+    conninfo: str, empty_database: str, new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    file = written(conninfo, tmp_path / "admitone.backup")
+    without_roles = new_database()
+    with psycopg.connect(without_roles) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+
+    restored(empty_database, file, owner=empty_database)
+    restored(without_roles, file)
+
+    reads = "SELECT has_table_privilege(%s, 'public.stored_events', 'SELECT')"
+    for target, may_read in ((empty_database, True), (without_roles, False)):
+        with connect(target, application_name="test") as conn:
+            assert schema.have_grants(conn) == may_read
+            row = conn.execute(reads, (DatabaseRole.SERVICE,)).fetchone()
+            assert row == {"has_table_privilege": may_read}
 
 
 def test_a_backup_of_an_earlier_version_is_upgraded(
@@ -305,6 +346,21 @@ def test_a_file_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         archive.writestr("checkpoints/../../evil", "x")
     with ZipFile(tmp_path / "evil.backup") as archive, pytest.raises(backup.BackupUnusable):
         backup_files.plan(archive, Settings(data=tmp_path / "data"))
+
+
+def test_a_backup_that_is_ended_leaves_nothing_half_made(
+    conninfo: str, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    with psycopg.connect(conninfo) as admin:
+        admin.execute("LOCK TABLE personal_data IN ACCESS EXCLUSIVE MODE")
+        with start(conninfo, "backup", str(folder / "admitone.backup")) as backing_up:
+            wait_until(lambda: waiting_for_a_lock(conninfo))
+            assert len(list(folder.iterdir())) == 1
+            backing_up.terminate()
+            assert backing_up.wait(60) == 1
+    assert list(folder.iterdir()) == []
 
 
 def test_a_backup_never_replaces_a_file_and_can_go_to_standard_output(

@@ -13,9 +13,12 @@ from threading import Event
 import psycopg
 import pytest
 
+from application import key_fingerprints
+from application.eventstore.connection import connect
 from application.key_fingerprints import KeyKind
 from interface.bootstrap import SchemaMissing
 from interface.database_roles import DatabaseRole
+from interface.key_store import KeyMissing
 from interface.runtime.command_database import DatabaseRefused, database_of_process
 from interface.runtime.database_start import once_reachable
 from interface.settings import Settings
@@ -163,6 +166,24 @@ def test_a_process_that_runs_alone_waits_too(
     settings = Settings(nowhere, data=tmp_path)
     with pytest.raises(SystemExit), database_of_process(settings, role, keys, stop=stop):
         pass
+
+
+def test_a_process_that_runs_alone_needs_the_keys_that_it_uses_and_no_others(
+    conninfo: str, stop: Event, tmp_path: Path
+) -> None:
+    settings = Settings(conninfo, data=tmp_path)
+    role = {KeyKind.SECRET: DatabaseRole.SERVICE, KeyKind.AUDIT: DatabaseRole.PROJECTOR}
+    for lost, other in ((KeyKind.SECRET, KeyKind.AUDIT), (KeyKind.AUDIT, KeyKind.SECRET)):
+        with connect(conninfo, application_name="test") as conn:
+            key_fingerprints.drop(conn, key_fingerprints.fingerprint("lost"))
+            key_fingerprints.record(conn, {lost: ["lost"]})
+        with database_of_process(settings, role[other], other, stop=stop):
+            pass
+        with (
+            pytest.raises(KeyMissing, match=f"The {lost} key"),
+            database_of_process(settings, role[lost], lost, stop=stop),
+        ):
+            pass
 
 
 def test_a_process_that_runs_alone_does_not_wait_for_tables_nor_for_ever(

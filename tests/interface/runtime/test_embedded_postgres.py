@@ -31,6 +31,7 @@ from tests.support.waiting import wait_until
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 PROJECT = Path(__file__).parents[3]
+SOMEBODY_ELSE = 54321  # a user of the machine
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -380,6 +381,15 @@ def test_a_temporary_socket_folder_that_somebody_else_made_is_refused(
             server.start()
     finally:
         Path(host).unlink()
+    if os.geteuid() == 0:  # may give a folder to somebody else, and take it from them
+        Path(host).mkdir()
+        os.chown(host, SOMEBODY_ELSE, SOMEBODY_ELSE)
+        try:
+            with pytest.raises(EmbeddedPostgresError, match="belongs to somebody else"):
+                server.start()
+            assert Path(host).stat().st_uid == SOMEBODY_ELSE
+        finally:
+            Path(host).rmdir()
 
 
 def test_the_cluster_of_another_version_is_refused_and_left_alone(data: Path) -> None:

@@ -111,6 +111,13 @@ def test_a_time_outside_the_rules_keeps_the_form(invitee: InviteeBrowser) -> Non
     assert invitee.bookings() == []
 
 
+def test_a_name_that_would_be_shown_backwards_is_booked_as_it_was_typed(
+    invitee: InviteeBrowser,
+) -> None:
+    invitee.post(invitee.form() | {"name": "Ada \u202elairotut\u202c"})
+    assert [booking["invitee"]["name"] for booking in invitee.bookings()] == ["Ada lairotut"]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [

@@ -58,6 +58,14 @@ def test_password_signs_in_and_a_wrong_one_says_so(
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
+def test_a_password_counts_as_it_was_typed(app: Flask, services: Services, owner: Owner) -> None:
+    password = " \u202ecorrect horse\t battery "  # noqa: S105
+    services.sessions.set_password(owner.account, password, now=NOW)
+    browser, form = app.test_client(), {"email": owner.account.email}
+    assert browser.post("/", data=form | {"password": password.strip()}).status_code == 422
+    assert browser.post("/", data=form | {"password": password}).status_code == 303
+
+
 def test_when_too_many_people_sign_in_the_page_says_so_and_keeps_the_address(app: Flask) -> None:
     typed = {"email": "ada@example.org", "password": "correct horse battery", "next": "/links"}
     refusal = {REFUSAL: TooManySignIns()}
