@@ -96,6 +96,10 @@ class Cluster:
             host=self.address(host), port=BALANCED, dbname=database, user=user, password=PASSWORD
         )
 
+    def asked(self, host: int) -> str:
+        """Like `balanced`, for a question that waits for nobody."""
+        return make_conninfo(self.balanced(host), connect_timeout=2, tcp_user_timeout=2000)
+
     def pooled(self, host: int) -> str:
         """Returns the way to the primary through PgBouncer and HAProxy."""
         return make_conninfo(
@@ -154,6 +158,12 @@ class Cluster:
     def primary(self) -> Node | None:
         """Returns the node that Patroni calls the primary, if there is one that answers."""
         return next((node for node in self.nodes if node.answers("/primary")), None)
+
+    def the_primary(self) -> Node:
+        """Returns the primary, of which there must be one."""
+        node = self.primary()
+        assert node is not None
+        return node
 
     def sync_standbys(self) -> list[Node]:
         """Returns the nodes that confirm commits."""
@@ -227,8 +237,7 @@ class Cluster:
 
     def switch_over(self) -> None:
         """Makes the synchronous standby the primary, as an operator does for maintenance."""
-        primary, (standby, *_) = self.primary(), self.sync_standbys()
-        assert primary is not None
+        primary, (standby, *_) = self.the_primary(), self.sync_standbys()
         order = {"leader": primary.name, "candidate": standby.name}
         connection = HTTPConnection(primary.inside, REST, timeout=60)
         connection.request(
@@ -238,6 +247,38 @@ class Cluster:
         answer = response.read().decode()
         connection.close()
         assert response.status == 200, answer
+
+    def configure(self, **parameters: str) -> None:
+        """Sets parameters of PostgreSQL on all nodes that need no restart."""
+        primary = self.the_primary()
+        connection = HTTPConnection(primary.inside, REST, timeout=10)
+        change = json.dumps({"postgresql": {"parameters": parameters}})
+        connection.request("PATCH", "/config", change, {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        with psycopg.connect(primary.conninfo(), autocommit=True) as conn:
+
+            def is_set() -> bool:
+                rows = conn.execute(
+                    "SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)",
+                    (list(parameters),),
+                ).fetchall()
+                return dict(rows) == parameters
+
+            wait_until(is_set)
+
+    def stop_receiving(self, node: Node) -> None:
+        """Stops the process by which a standby gets what the primary has committed."""
+        postmaster = self._postmaster(node)
+        for process in self.processes_of(node):
+            if process.parent == postmaster and "walreceiver" in process.command:
+                process.freeze()
+
+    def keep_going(self) -> None:
+        """Lets all processes go on that were stopped."""
+        for node in self.nodes:
+            self.connect_again(node)
+            self.thaw(node)
 
     def repair(self) -> None:
         """Starts whatever does not run and connects whatever is cut off; returns when all is well.
@@ -250,9 +291,8 @@ class Cluster:
                 self.start_etcd(number)
         if self._pgbouncer["pid"] not in running:
             self._start_pgbouncer()
+        self.keep_going()
         for node in self.nodes:
-            self.connect_again(node)
-            self.thaw(node)
             if node.patroni not in running:
                 self.start_patroni(node)
         wait_until(self.is_whole, 2 * START_SECONDS)

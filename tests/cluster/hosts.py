@@ -5,7 +5,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from interface.runtime.parent_watchdog import for_children
@@ -15,6 +16,7 @@ from tests.support.mail_server import HOST, MailServer, running_mail_server
 from tests.support.service import Service, start_service, stop_service, wait_until_ready
 
 WEB = (1, 2)
+_NUMBERS = count(1)
 
 
 @dataclass
@@ -34,6 +36,13 @@ class Hosts:
         """One of the web hosts, to give orders to."""
         return self.web[0]
 
+    def of_a_new_owner(self) -> list[Service]:
+        """Returns the web hosts as an owner sees them whose agenda is empty."""
+        email = f"owner-{next(_NUMBERS)}@example.org"
+        self.first.command("accounts", "create", email)
+        key = self.first.command("keys", "create", "--account", email).stdout.split()[-1]
+        return [replace(host, _key=[key]) for host in self.web]
+
     def are_ready(self) -> bool:
         """Returns True if all web hosts are ready."""
         return all(self.readiness(host)[0] == 200 for host in self.web)
@@ -46,9 +55,47 @@ class Hosts:
             return 0, ""
         return answer.status_code, answer.text
 
-    def projectors_at_work(self) -> list[subprocess.Popen[str]]:
-        """Returns the processes of projectors that run."""
-        return [each for each in self.projectors if each.poll() is None]
+    def run_code_of(self, folder: Path | None) -> None:
+        """Lets what is started from now on run the code in a folder; None: this checkout's."""
+        for name in ("PYTHONSAFEPATH", "PYTHONPATH"):
+            self.settings.pop(name, None)
+        if folder is not None:
+            self.settings |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(folder)}
+
+    def command(self, *arguments: str) -> None:
+        """Runs `admitone` beside the projectors."""
+        subprocess.run(
+            [sys.executable, "-m", "interface.cli", *arguments],
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def start_web(self, number: int) -> None:
+        """Starts a web host, for the first time or with its port and its data again."""
+        data = self.folder / f"web{number}"
+        data.mkdir(exist_ok=True)
+        way = self.cluster.pooled(1) if number == 1 else self.cluster.balanced(number)
+        before = [host for host in self.web if host.environment["ADMITONE_DATA"] == str(data)]
+        settings = dict(self.settings)
+        if before:
+            settings["ADMITONE_PORT"] = str(before[0].port)
+        started = start_service(data, way, "--web-only", **settings)
+        self.web = [host for host in self.web if host not in before] + [started]
+        self.web.sort(key=lambda host: host.environment["ADMITONE_DATA"])
+        wait_until_ready(started)
+
+    def replace_everything(self) -> None:
+        """Replaces all processes one after the other, as a rolling upgrade does."""
+        for started in (self.projectors, self.senders):
+            before = list(started)
+            for old in before:
+                self.start_projector() if started is self.projectors else self.start_sender()
+                end(old)
+                started.remove(old)
+        for number, host in zip(WEB, list(self.web), strict=True):
+            stop_service(host)
+            self.start_web(number)
 
     def start_projector(self) -> subprocess.Popen[str]:
         """Starts another projector."""
@@ -72,7 +119,7 @@ class Hosts:
         )
         return "" if done.returncode == 0 else done.stdout + done.stderr
 
-    def mails_told_twice(self) -> list[str]:
+    def told_twice(self) -> list[str]:
         """Returns the ids of mails that came more than once."""
         return [name for name, mails in self.mails.by_id().items() if len(mails) > 1]
 
@@ -109,11 +156,7 @@ def running_hosts(cluster: Cluster, folder: Path) -> Iterator[Hosts]:
         hosts = Hosts(cluster, folder, settings, [], [], [], mails)
         try:
             for number in WEB:
-                data = folder / f"web{number}"
-                data.mkdir()
-                way = cluster.pooled(1) if number == 1 else cluster.balanced(number)
-                hosts.web.append(start_service(data, way, "--web-only", **settings))
-                wait_until_ready(hosts.web[-1])
+                hosts.start_web(number)
                 # Made by the first start, and the same on all hosts.
                 settings["ADMITONE_AUDIT_KEY_FILE"] = str(folder / "web1" / "audit_key")
             for _ in WEB:
@@ -122,7 +165,16 @@ def running_hosts(cluster: Cluster, folder: Path) -> Iterator[Hosts]:
             yield hosts
         finally:
             for process in (*hosts.projectors, *hosts.senders):
-                process.kill()
-                process.wait()
+                end(process)
             for host in hosts.web:
                 stop_service(host)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ends a process in order, or by force if it takes too long."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -47,8 +47,12 @@ class Workload:
         operations: int,
         processes: int = 2,
         threads: int = 6,
+        name: str = "client",
     ) -> None:
-        """Starts them. `folder` gets what they tell each other, and their history."""
+        """Starts them. `folder` gets what they tell each other, and their history.
+
+        Each `name` may work on a service once: it is in the keys of their requests.
+        """
         calendars = [
             hosts[0].new_calendar(
                 duration_minutes=duration,
@@ -62,14 +66,17 @@ class Workload:
         ]
         first = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=2)
         links = folder / "links.txt"
-        links.touch()
         self._history = folder / "history.jsonl"
+        for file in (links, self._history):
+            file.touch()
         self._enough = folder / "enough"
+        self._read_to = 0
+        self._recorded: list[tuple[Operation, str]] = []
         self._running = []
         for number in range(processes):
             host = hosts[number % len(hosts)]
             orders = Orders(
-                name=f"client {number}",
+                name=f"{name} {number}",
                 seed=random.getrandbits(32),
                 threads=threads,
                 operations=operations // processes,
@@ -108,27 +115,27 @@ class Workload:
 
     def operations(self) -> list[Operation]:
         """Returns what has been asked and answered so far."""
-        return [operation for operation, _ in self._recorded()]
+        self._read_on()
+        return [operation for operation, _ in self._recorded]
 
     def result(self, conninfo: str) -> Result:
         """Waits for all clients, and returns what came of it."""
         assert [client.wait() for client in self._running] == [0] * len(self._running)
-        recorded = self._recorded()
+        self._read_on()
         with psycopg.connect(conninfo) as conn:
             log = read_log(conn)
-        return Result(
-            [operation for operation, _ in recorded], Counter(answer for _, answer in recorded), log
-        )
+        answers = Counter(answer for _, answer in self._recorded)
+        return Result(self.operations(), answers, log)
 
-    def _recorded(self) -> list[tuple[Operation, str]]:
-        if not self._history.exists():
-            return []
-        # The last line may be half written.
-        lines = self._history.read_bytes().split(b"\n")[:-1]
-        return [
-            (msgspec.convert(operation | _inf_of(operation), Operation), answer)
-            for operation, answer in map(json.loads, lines)
-        ]
+    def _read_on(self) -> None:
+        """Reads what has been added to the history. Its last line may be half written."""
+        with self._history.open("rb") as file:
+            file.seek(self._read_to)
+            lines = file.read().rpartition(b"\n")[0]
+        self._read_to += len(lines) + 1 if lines else 0
+        for operation, answer in map(json.loads, lines.splitlines()):
+            known = msgspec.convert(operation | _inf_of(operation), Operation)
+            self._recorded.append((known, answer))
 
 
 def _inf_of(operation: dict[str, object]) -> dict[str, object]:
