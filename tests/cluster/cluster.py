@@ -267,12 +267,24 @@ class Cluster:
 
             wait_until(is_set)
 
-    def stop_receiving(self, node: Node) -> None:
-        """Stops the process by which a standby gets what the primary has committed."""
+    @contextmanager
+    def far_away(self) -> Iterator[None]:
+        """Within the block each commit takes 5 ms longer, as if the standbys were so far away."""
+        self.configure(commit_delay="5000", commit_siblings="0")
+        try:
+            yield
+        finally:
+            self.configure(commit_delay="0", commit_siblings="5")
+
+    def receiver(self, node: Node) -> Process:
+        """Returns the process by which a standby gets what the primary has committed."""
         postmaster = self._postmaster(node)
-        for process in self.processes_of(node):
-            if process.parent == postmaster and "walreceiver" in process.command:
-                process.freeze()
+        (found,) = (
+            process
+            for process in self.processes_of(node)
+            if process.parent == postmaster and "walreceiver" in process.command
+        )
+        return found
 
     def keep_going(self) -> None:
         """Lets all processes go on that were stopped."""
