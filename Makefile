@@ -15,10 +15,10 @@ ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || 
 BROKEN = broken
 endif
 
-.PHONY: help run test check bench faults mutants siege screenshots html lighthouse lock clean broken
+.PHONY: help run test check bench faults cluster-test mutants siege screenshots html lighthouse lock clean broken
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/run ## Install what is missing and run the whole service. EXTRAS=oidc installs more.
 	@$(if $(EXTRAS),$(call install_extras))
@@ -38,6 +38,9 @@ bench: $(VENV)/dev ## Measure how fast it is, beside baselines. BENCH_ONLY=http,
 
 faults: $(VENV)/dev ## Kill processes under load and tamper with the log. Takes minutes.
 	@exec $(VENV)/bin/python -m pytest tests/faults -s $(ARGS)
+
+cluster-test: $(VENV)/dev ## Let things befall a PostgreSQL cluster under load. Takes minutes.
+	@exec $(VENV)/bin/python -m pytest tests/cluster -s $(ARGS)
 
 mutants: $(VENV)/dev ## Plant deliberate faults, each of which the tests have to find. Takes minutes.
 	@exec $(VENV)/bin/python -m tests.mutants

@@ -19,8 +19,8 @@ ABOUT_THE_PROJECT = [
 
 @pytest.mark.parametrize("file", ABOUT_THE_PROJECT, ids=lambda path: path.name)
 def test_every_make_target_that_is_named_exists(file: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = re.findall(r"(?:^|`|run: |\d\. )make ([a-z]+)", file.read_text(), re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"(?:^|`|run: |\d\. )make ([a-z-]+)", file.read_text(), re.MULTILINE)
     assert set(named) - targets == set()
 
 
@@ -28,8 +28,8 @@ def test_every_file_and_folder_that_contributors_are_sent_to_exists() -> None:
     folders = re.findall(r"`([\w.-]+/)`", CONTRIBUTING)
     files = re.findall(r"`([\w.-]+/[\w./-]+\.\w+)`", CONTRIBUTING)
     linked = [f".github/{name}" for name in re.findall(r"\]\(([\w.-]+)\)", CONTRIBUTING)]
-    in_tests = {"browser/", "examples/", "faults/", "mutants/", "siege/", "benchmarks/"}
-    named = {*folders, *files, *linked} - in_tests
+    in_tests = {"browser/", "cluster/", "examples/", "faults/", "mutants/", "siege/"}
+    named = {*folders, *files, *linked} - in_tests - {"benchmarks/"}
     assert {"domain/", "tests/", "domain/errors.py", ".github/SECURITY.md"} <= named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 

@@ -30,7 +30,7 @@ from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import DATABASE_ERRORS, safe_description
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +114,7 @@ class Sender:
         self._now = now
         self._claim = claim
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
+        self._unrecorded: list[Outcome] = []  # for want of a database
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set. Connects again whenever the database was lost."""
@@ -153,8 +154,11 @@ class Sender:
     def send_some(self, stop: Event) -> int:
         """Sends the oldest deliveries that are due and returns how many were tried.
 
-        After a second, or once `stop` is set, it gives back those that it has not come to.
+        After a second, or once `stop` is set, it gives back those that it has not come to. What
+        could not be recorded before is recorded first: if the database was away for less than a
+        claim lasts, as in a failover, nobody is told twice.
         """
+        self._record([])
         begun = self._now()
         left = deque(
             self._deliveries.claim(
@@ -164,10 +168,20 @@ class Sender:
         count = 0
         while left and not (count and (stop.is_set() or self._now() - begun > LONGEST_BATCH)):
             outcomes = self._try_first(left, stop)
-            self._deliveries.settle(*outcomes)
+            self._record(outcomes)
             count += len(outcomes)
         self._deliveries.release(left, now=begun)
         return count
+
+    def _record(self, outcomes: Collection[Outcome]) -> None:
+        """Records what became of deliveries, or keeps it until the database can be had again."""
+        all_of_them, self._unrecorded = [*self._unrecorded, *outcomes], []
+        try:
+            if all_of_them:
+                self._deliveries.settle(*all_of_them)
+        except Unavailable:
+            self._unrecorded = all_of_them
+            raise
 
     def _try_first(self, left: deque[Delivery], stop: Event) -> list[Outcome]:
         """Takes the first deliveries out of `left`, tries them, and returns what became of them.

@@ -108,8 +108,8 @@ def _sides(machine: Machine) -> Iterator[dict[str, Pair]]:
     with ExitStack() as stack:
         database = Database(machine.new_database(), max_pool_size=CONNECTIONS)
         stack.callback(database.close)
-        stock_recorder = _stock_recorder(machine.bare_database())
-        stack.callback(stock_recorder.datastore.close)
+        library = stock_recorder(machine.bare_database())
+        stack.callback(library.datastore.close)
         tables = machine.bare_database()
         crud.create_tables(tables)
         pool = stack.enter_context(closing(crud.new_pool(tables, CONNECTIONS)))
@@ -123,8 +123,8 @@ def _sides(machine: Machine) -> Iterator[dict[str, Pair]]:
 
         def stock() -> None:
             issued, redeemed, _ = new_pair()
-            stock_recorder.insert_events(issued)
-            stock_recorder.insert_events(redeemed)
+            library.insert_events(issued)
+            library.insert_events(redeemed)
 
         def rows() -> None:
             with pool.connection() as conn:
@@ -162,14 +162,15 @@ def _person(aggregate_id: UUID, data: dict[str, str]) -> PersonalDataRow:
     return PersonalDataRow(aggregate_id, 1, bytes(32), data)
 
 
-def _stock_recorder(conninfo: str) -> PostgresApplicationRecorder:
+def stock_recorder(conninfo: str) -> PostgresApplicationRecorder:
+    """Returns the library's own recorder, with its tables in this database."""
     parts = conninfo_to_dict(conninfo)
     datastore = PostgresDatastore(
         dbname=str(parts["dbname"]),
         host=str(parts["host"]),
         port=str(parts["port"]),
         user=str(parts["user"]),
-        password="",
+        password=str(parts.get("password", "")),
         pool_size=1,
         max_overflow=CONNECTIONS - 1,
     )

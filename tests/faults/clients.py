@@ -7,6 +7,7 @@ others, waits for an answer for a while, and often repeats what was not answered
 
 import json
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -99,6 +100,8 @@ class Client:
         self._random = Random(f"{orders.seed} {self._name}")
         self._first_start = datetime.fromisoformat(orders.first_start)
         self._asked = 0
+        self._links: deque[KnownLink] = deque(maxlen=NEWEST_LINKS)
+        self._links_seen = self._links_read_to = 0
         self._connection: HTTPConnection | None = None
 
     def act(self) -> None:
@@ -186,14 +189,16 @@ class Client:
         response = self._connection.getresponse()
         return response.status, json.loads(response.read())
 
-    def _newest_links(self) -> list[KnownLink]:
+    def _newest_links(self) -> deque[KnownLink]:
         """Returns the last links that anybody has issued."""
-        lines = Path(self._orders.links).read_text().splitlines()
-        first = max(0, len(lines) - NEWEST_LINKS)
-        known = [line.split() for line in lines[first:]]
-        return [
-            KnownLink(first + place, *line) for place, line in enumerate(known) if len(line) == 2
-        ]
+        with Path(self._orders.links).open("rb") as file:
+            file.seek(self._links_read_to)
+            lines = file.read().rpartition(b"\n")[0]
+        self._links_read_to += len(lines) + 1 if lines else 0
+        for line in lines.decode().splitlines():
+            self._links_seen += 1
+            self._links.append(KnownLink(self._links_seen, *line.split()))
+        return self._links
 
 
 if __name__ == "__main__":

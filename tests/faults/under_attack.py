@@ -4,28 +4,21 @@
 log. What is done, in which order and when follows from a seed.
 """
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from time import monotonic, sleep
 
-import msgspec
 import psycopg
 
-from domain.booking_rules import WEEKDAYS
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.postgres_binaries import EmbeddedPostgresError
-from tests.faults.clients import Orders
-from tests.faults.history import Entry, Operation, read_log
+from tests.faults.workload import Result, Workload
 from tests.support.database_proxy import Loss, Proxy
 from tests.support.processes import Process, family, web_workers
 from tests.support.service import (
@@ -39,7 +32,6 @@ from tests.support.small_disk import full, small_disk
 from tests.support.waiting import wait_until
 
 CLOCK = Path(__file__).with_name("jumping_clock")
-ALL_DAY = {"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}}
 
 
 @dataclass
@@ -257,15 +249,6 @@ def attacked(folder: Path, seed: int, attacks: Sequence[Attack] = ATTACKS) -> It
         yield attacked
 
 
-@dataclass
-class Result:
-    """What came of it: the history, how often each answer was given, and the log."""
-
-    operations: list[Operation]
-    answers: Counter[str]
-    log: list[Entry]
-
-
 def work_under_attack(
     under: Attacked, *, operations: int, processes: int = 2, threads: int = 6, calm: bool = False
 ) -> Result:
@@ -274,72 +257,25 @@ def work_under_attack(
     They go on until each of the attacks has been done once. Afterwards nothing is attacked any
     more, and the service has to be ready.
     """
-    service = under.service
-    terms = ((30, 0, 0), (30, 15, 0), (30, 0, 45))
-    calendars = [
-        service.new_calendar(
-            duration_minutes=duration,
-            start_increment_minutes=30,
-            buffer_before_minutes=before,
-            buffer_after_minutes=after,
-            availability=ALL_DAY,
-            booking_window_days=365,
-        )
-        for duration, before, after in terms
-    ]
-    first = datetime.now(UTC).replace(hour=0, minute=0, second=0) + timedelta(days=2)
-    links, history = under.folder / "links.txt", under.folder / "history.jsonl"
-    enough = under.folder / "enough"
-    links.touch()
-    running = []
-    for number in range(processes):
-        orders = Orders(
-            name=f"client {number}",
-            seed=under.random.getrandbits(32),
-            threads=threads,
-            operations=operations // processes,
-            host=service.host,
-            port=service.port,
-            api_key=service.key,
-            calendars=calendars,
-            first_start=f"{first:%Y-%m-%dT%H:%M:%SZ}",
-            links=str(links),
-            history=str(history),
-            enough=str(enough),
-        )
-        client = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.clients"],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert client.stdin is not None
-        with client.stdin as orders_of_client:
-            orders_of_client.write(msgspec.json.encode(orders))
-        running.append(client)
-    while any(client.poll() is None for client in running):
+    work = Workload(
+        [under.service],
+        under.folder,
+        under.random,
+        operations=operations,
+        processes=processes,
+        threads=threads,
+    )
+    while work.is_going_on():
         if calm:
             sleep(0.1)
         else:
             under.attack()
         if calm or len(under.done) == len(under.attacks):
-            enough.touch()
-    assert [client.returncode for client in running] == [0] * processes
+            work.may_end()
     under.proxy.lose([])
     under.repair()
     wait_until_recovered(under.service)
-    lines = [json.loads(line) for line in history.read_bytes().splitlines()]
-    with psycopg.connect(under.postgres.conninfo) as conn:
-        log = read_log(conn)
-    return Result(
-        [msgspec.convert(operation | inf_of(operation), Operation) for operation, _ in lines],
-        Counter(answer for _, answer in lines),
-        log,
-    )
-
-
-def inf_of(operation: dict[str, object]) -> dict[str, object]:
-    """JSON has no infinity: an operation without an answer was written with null."""
-    return {"answered": float("inf")} if operation["answered"] is None else {}
+    return work.result(under.postgres.conninfo)
 
 
 def wait_until_recovered(service: Service) -> None:

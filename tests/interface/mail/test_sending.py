@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
+from unittest.mock import Mock
 from uuid import UUID
 
 import psycopg
@@ -15,10 +16,11 @@ import pytest
 
 from application.deliveries import deliveries
 from application.deliveries import sender as sending
-from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
+from application.deliveries.deliveries import Deliveries, DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.deliveries.sender import Send as Sending
+from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.runtime.retention_loop import delete_due
@@ -189,6 +191,29 @@ def test_a_sender_gives_back_what_it_has_not_come_to_within_a_second(
     assert (waiting.attempts, waiting.next_attempt_at) == (0, NOW)
     assert sender.send_some(Event()) == 1
     assert mailing.deliveries.newest(limit=9, state=DeliveryState.DUE) == []
+
+
+def test_what_was_sent_while_the_database_got_lost_is_recorded_and_not_sent_again(
+    booking_id: UUID,
+    mailing: Services,
+    mail_server: MailServer,
+    conninfo: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_log(conninfo)
+    with closing(MailChannel(mailing)) as channel:
+        sender = Sender(conninfo, mailing.deliveries, channel, now=mailing.now)
+        with monkeypatch.context() as lost:
+            lost.setattr(Deliveries, "settle", Mock(side_effect=Unavailable))
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    sender.send_some(Event())
+        assert len(mail_server.mails) == 2
+        clock.advance(seconds=deliveries.CLAIM.total_seconds())
+        sender.send_due(Event())
+    assert len(mail_server.mails) == 2
+    assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
 
 
 def test_many_senders_send_each_mail_once(
