@@ -294,7 +294,7 @@ class FeedInput(Body):
     calendar_id = fields.UUID(
         allow_none=True,
         load_default=None,
-        metadata={"description": "Default: the bookings of all calendars."},
+        metadata={"description": "Default: the bookings of all calendars.", "example": None},
     )
     detail = fields.Enum(
         FeedDetail,

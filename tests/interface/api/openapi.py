@@ -118,3 +118,31 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for method, operation in item.items()
         if method.upper() in METHODS
     }
+
+
+def success(operation: dict[str, Any]) -> dict[str, Any]:
+    """Returns the only good response of a call, with its status."""
+    (status,) = [status for status in operation["responses"] if status.startswith("2")]
+    response: dict[str, Any] = operation["responses"][status] | {"status": int(status)}
+    return response
+
+
+def example_of(document: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """Returns the value that the page of the document fills in."""
+    schema = resolved(document, schema)
+    if "example" in schema:
+        return schema["example"]
+    if "properties" in schema:
+        return {name: example_of(document, it) for name, it in schema["properties"].items()}
+    if "anyOf" in schema:
+        return example_of(document, schema["anyOf"][0])
+    if "items" in schema:
+        return [example_of(document, schema["items"])]
+    assert schema.get("type") == "object", f"{schema} has no example"
+    return {}
+
+
+def example_body(document: dict[str, Any], call: str) -> Any:
+    """Returns the example of the body of a call."""
+    content = operations(document)[call]["requestBody"]["content"]["application/json"]
+    return content.get("example") or example_of(document, content["schema"])

@@ -14,7 +14,7 @@ from flask import json
 from interface.bootstrap import build
 from interface.settings import Settings
 from interface.wsgi import create_app
-from tests.support.examples import SECRET
+from tests.support.examples import NOW, SECRET
 
 RECORD = Path(__file__).with_name("recorded_document.txt")
 
@@ -41,7 +41,7 @@ def main() -> None:
     """Records the document. The database that it names is never asked."""
     with TemporaryDirectory() as folder:
         settings = Settings(data=Path(folder), secret_keys=(SECRET,))
-        services = build(settings, "host=/nowhere")
+        services = build(settings, "host=/nowhere", now=lambda: NOW)
         answer = create_app(services).test_client().get("/api/openapi.json")
         services.close()
     RECORD.write_text("\n".join([*lines_of(json.loads(answer.data)), ""]))

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.interface.api.openapi import API, faults, operations, resolved, slugs
+from tests.interface.api.openapi import (
+    API,
+    example_of,
+    faults,
+    operations,
+    resolved,
+    slugs,
+    success,
+)
 from tests.interface.api.recorded_document import RECORD, lines_of
 from tests.interface.routes import routes
 from tests.support.examples import NINE, TEN, calendar_json, redeem_json
@@ -227,12 +235,6 @@ def headers_read(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {parameter["name"]: parameter for parameter in found if parameter["in"] == "header"}
 
 
-def success(operation: dict[str, Any]) -> dict[str, Any]:
-    (status,) = [status for status in operation["responses"] if status.startswith("2")]
-    response: dict[str, Any] = operation["responses"][status] | {"status": int(status)}
-    return response
-
-
 def _as_documented(rule: str) -> str:
     """A rule of the application as the document writes it."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule).removeprefix(API)
@@ -282,64 +284,6 @@ def test_every_call_has_a_short_summary_and_a_description(document: dict[str, An
         assert operation["description"].endswith("."), call
     assert "Idempotency-Key" in document["info"]["description"]
     assert all(tag["description"] for tag in document["tags"])
-
-
-def example_of(document: dict[str, Any], schema: dict[str, Any]) -> Any:
-    """The value that the page of the document fills in."""
-    schema = resolved(document, schema)
-    if "example" in schema:
-        return schema["example"]
-    if "properties" in schema:
-        return {name: example_of(document, it) for name, it in schema["properties"].items()}
-    if "anyOf" in schema:
-        return example_of(document, schema["anyOf"][0])
-    if "items" in schema:
-        return [example_of(document, schema["items"])]
-    assert schema.get("type") == "object", f"{schema} has no example"
-    return {}
-
-
-def example_body(document: dict[str, Any], call: str) -> Any:
-    """The example of the body of a call."""
-    content = operations(document)[call]["requestBody"]["content"]["application/json"]
-    return content.get("example") or example_of(document, content["schema"])
-
-
-def test_the_examples_of_bodies_are_accepted(owner: Owner, document: dict[str, Any]) -> None:
-    created = owner.post("/calendars", example_body(document, "POST /calendars"))
-    assert created.status_code == 201, created.json
-    path = f"/calendars/{created.json['id']}"
-    one, batch = "POST /calendars/{calendar_id}/links", "POST /calendars/{calendar_id}/links/batch"
-    issued = owner.post(f"{path}/links", example_body(document, one))
-    assert issued.status_code == 201, issued.json
-    assert owner.post(f"{path}/links/batch", example_body(document, batch)).status_code == 201
-    token = issued.json["token"]
-    body = example_body(document, "POST /booking-links/{token}/redeem")
-    booked = owner.post(f"/booking-links/{token}/redeem", body)
-    assert booked.status_code == 201, booked.json
-    booking = f"/bookings/{booked.json['booking_id']}"
-    own = f"/manage/{booked.json['manage_url'].rpartition('/')[2]}"
-    for method, path_, call in (
-        ("PATCH", booking, "PATCH /bookings/{booking_id}"),
-        ("POST", f"{booking}/reschedule", "POST /bookings/{booking_id}/reschedule"),
-        ("POST", f"{booking}/ask-to-reschedule", "POST /bookings/{booking_id}/ask-to-reschedule"),
-        ("POST", f"{own}/reschedule", "POST /manage/{token}/reschedule"),
-        ("POST", f"{own}/cancel", "POST /manage/{token}/cancel"),
-        ("POST", f"{booking}/cancel", "POST /bookings/{booking_id}/cancel"),
-    ):
-        answer = owner.call(method, f"{API}{path_}", example_body(document, call), **owner.headers)
-        assert answer.status_code == 200, (call, answer.json)
-    body = example_body(document, "POST /links/revoke")
-    assert owner.post("/links/revoke", body).json["unchanged"][0]["id"] == body["ids"][0]
-    change = example_body(document, "PATCH /calendars/{calendar_id}")
-    assert owner.patch(path, change, **{"If-Match": "*"}).status_code == 200
-    created = owner.post("/schedules", example_body(document, "POST /schedules"))
-    assert created.status_code == 201, created.json
-    path = f"/schedules/{created.json['id']}"
-    change = example_body(document, "PATCH /schedules/{schedule_id}")
-    assert owner.patch(path, change, **{"If-Match": "*"}).status_code == 200
-    body = example_body(document, "POST /schedules/{schedule_id}/archive")
-    assert owner.post(f"{path}/archive", body).status_code == 200
 
 
 def test_the_examples_of_answers_are_as_the_document_says(document: dict[str, Any]) -> None:
