@@ -65,7 +65,7 @@ def test_the_tools_are_those_that_the_key_or_the_link_allows() -> None:
     reading = names(link="https://book.example.org/b/x", reads_only=True)
     assert reading == {"describe_link", "times_of_link"}
     assert names("links", "audit", reads_only=True) == {
-        *("list_links", "replay", "verify", "report"),
+        *("list_links", "replay", "verify", "list_events", "report"),
         *("describe_link", "times_of_link", "show_booking"),
     }
 
@@ -158,8 +158,17 @@ def test_an_auditor_replays_verifies_and_reports(service: Service) -> None:
         forged = f"{verified['key'].rpartition('+')[0]}+{'A' * 44}"
         refused = await client.call_tool("verify", {"position": position, "public_key": forged})
         assert words(refused).startswith("The proof is wrong:")
-        report = await answer(client, "report", after=position - 1, topic="link.issued")
-        assert report["items"][0]["position"] == position
+        found = await answer(client, "list_events", after=position - 1, topic="link.issued")
+        assert found["items"][0]["position"] == position
+        report = await answer(client, "report")
+        assert report["holds"]
+        assert "No link was redeemed more than once." in [
+            each["statement"] for each in report["statements"] if each["holds"]
+        ]
+        assert report["counts"]["links"]["issued"] >= 1
+        early = await answer(client, "report", first_day="2020-01-01", last_day="2020-12-31")
+        assert early["counts"]["links"]["issued"] == 0
+        assert early["period"] == {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}
 
     in_process(service, conversation)
 
