@@ -14,6 +14,7 @@ from interface.agents.server import Access, server_of
 from interface.agents.service_client import ATTEMPTS, Refused, ServiceClient
 from interface.agents.tools import tools_for
 from tests.interface.agents.talk import answer, printed, words
+from tests.interface.agents.transcript import BLOCK, MANUAL, recorded
 from tests.support.other_server import answer as http_answer
 from tests.support.other_server import other_server
 from tests.support.service import Service
@@ -248,6 +249,13 @@ def test_what_a_text_tells_an_assistant_to_do_it_can_do_only_as_far_as_its_key_g
     )
     assert refused.status_code == 403
     assert service.get(f"/links/{other['id']}").json["status"] == "active"
+
+
+def test_the_conversation_in_the_manual_is_one_that_was_held(service: Service) -> None:
+    shown = BLOCK.search(MANUAL.read_text())
+    assert shown is not None
+    remedy = "is the change meant? Then: python -m tests.interface.agents.transcript"
+    assert recorded(service) == shown[0], remedy
 
 
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
