@@ -25,7 +25,7 @@ from domain.availability import is_offered
 from domain.booking import Booking
 from domain.booking_rules import LONGEST_BUFFER
 from domain.calendar import Calendar, CalendarTerms
-from domain.errors import Sentence
+from domain.errors import AdmitOneError, Sentence
 from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
 from domain.slot import Slot
@@ -35,6 +35,10 @@ BATCH = 5000
 TERMS_CACHED = 500  # versions of calendars
 
 _REDEEMED, _BOOKED = 1, 2  # bits
+
+
+class LogTooLong(AdmitOneError):
+    """The log is too long to be checked here: use `admitone audit report single-use`."""
 
 
 def report(

@@ -42,6 +42,7 @@ _NEXT = {
     "agent-limit": "Don't try again: the owner of the key has set this limit. Tell the user.",
     "too-many-open-links": "List the active links and show them to the user, who can say which of"
     " them to revoke or to wait for.",
+    "log-too-long": "Don't try again: tell the user, who can run this command.",
     "too-many-requests": "Wait as long as it says before you try again.",
 }
 

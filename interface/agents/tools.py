@@ -337,9 +337,28 @@ class _FindEvents(Arguments):
 
 
 def _find_events(service: ServiceClient, given: _FindEvents) -> Any:
-    """Report the events of the log in order, of one kind or of one actor if you like."""
+    """List the events of the log in order, of one kind or of one actor if you like."""
     query = {"after": given.after, "topic": given.topic, "actor": given.actor}
     return service.read("/audit/events", limit=50, **query)
+
+
+class _Report(Arguments):
+    first_day: Annotated[
+        str | None, Meta(description="Counts from this day in UTC on, such as 2027-01-01.")
+    ] = None
+    last_day: Annotated[
+        str | None, Meta(description="Counts until the end of this day in UTC.")
+    ] = None
+
+
+def _report(service: ServiceClient, given: _Report) -> Any:
+    """Report whether any link was ever used twice, and how many were issued, used and revoked.
+
+    The service checks its whole log: each statement says on how many events, and where it does
+    not hold. The counts are those of the days given, or of all.
+    """
+    query = {"from": given.first_day, "to": given.last_day}
+    return service.read("/audit/reports/single-use", **query)
 
 
 TOOLS = (
@@ -370,7 +389,8 @@ TOOLS = (
     ),
     Tool("replay", "Replay the history of a link", "audit", _Replay, _replay),
     Tool("verify", "Verify an event", "audit", _Verify, _verify),
-    Tool("report", "Report events", "audit", _FindEvents, _find_events),
+    Tool("list_events", "List events", "audit", _FindEvents, _find_events),
+    Tool("report", "Report on single use", "audit", _Report, _report),
 )
 
 

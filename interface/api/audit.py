@@ -14,6 +14,7 @@ from marshmallow import ValidationError
 
 from application.audit.event_search import find_events
 from application.audit.replay import History, HistoryNotFound
+from application.audit.single_use_report import LogTooLong
 from application.people import access_log
 from domain.agenda import AgendaDay
 from domain.errors import Invalid
@@ -26,6 +27,8 @@ from interface.api.audit_schemas import (
     HistoryOutput,
     HistoryQuery,
     ProofOutput,
+    ReportOutput,
+    ReportQuery,
     SecurityPage,
     SecurityQuery,
     WitnessQuery,
@@ -36,6 +39,7 @@ from interface.web.audit_queries import (
     MAPPER,
     history_of,
     history_of_agenda,
+    proof_of_single_use,
     record_access,
 )
 from interface.web.fields import Day
@@ -166,6 +170,22 @@ def events(query: dict[str, Any]) -> Any:
     """
     page = services().database.in_snapshot(lambda conn: find_events(conn, MAPPER, **query))
     return {"items": [step_json(step) for step in page.steps], "next_after": page.next_after}
+
+
+@blueprint.route("/reports/single-use")
+@audited
+@blueprint.arguments(ReportQuery, location="query")
+@refuses(LogTooLong)
+@blueprint.response(200, ReportOutput)
+def report_single_use(query: dict[str, Any]) -> Any:
+    """Report whether any link was used twice.
+
+    Checks the whole log, up to 100,000 events: each statement with how many events it was checked
+    on, and the counts of the period. `admitone audit report single-use` checks any number.
+    """
+    proof = proof_of_single_use(**query)
+    statements = [each | {"statement": str(each["statement"])} for each in proof["statements"]]
+    return proof | {"statements": statements}
 
 
 @blueprint.route("/checkpoint")

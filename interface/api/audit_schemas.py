@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from application.audit.replay import LARGEST_PAGE, LONGEST_PERIOD
 from application.people.security_log import KINDS
-from interface.web.fields import LAST_POSITION, AsOfField, Day, Instant, Text
+from interface.web.fields import LAST_POSITION, AsOfField, Day, Instant, InstantOrDay, Text
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
 from interface.web.response_schemas import ResponseSchema
 
@@ -110,6 +110,28 @@ class SecurityQuery(LimitedQuery):
     )
     since = Instant(load_default=None, metadata={"description": "Only entries from this time on."})
     until = Instant(load_default=None, metadata={"description": "Only entries before this time."})
+
+
+class ReportQuery(Query):
+    """The period whose events are counted. The whole log is checked."""
+
+    since = InstantOrDay(
+        data_key="from",
+        load_default=None,
+        metadata={
+            "example": "2027-01-01",
+            "description": "Counts events from this time on, or from the start of this day in UTC.",
+        },
+    )
+    until = InstantOrDay(
+        whole_day=True,
+        data_key="to",
+        load_default=None,
+        metadata={
+            "example": "2027-01-31",
+            "description": "Counts events before this time, or until the end of this day in UTC.",
+        },
+    )
 
 
 class WitnessQuery(Query):
@@ -321,4 +343,90 @@ class AccessPage(ResponseSchema):
     next_before = fields.Integer(
         allow_none=True,
         metadata={"example": None, "description": "The next page's `before`; null at the end."},
+    )
+
+
+class PeriodOutput(ResponseSchema):
+    """A period, open at an end that is null."""
+
+    since = fields.String(
+        data_key="from",
+        attribute="from",
+        allow_none=True,
+        metadata={"format": "date-time", "example": "2027-01-01T00:00:00Z"},
+    )
+    until = fields.String(
+        data_key="to",
+        attribute="to",
+        allow_none=True,
+        metadata={"format": "date-time", "example": "2027-02-01T00:00:00Z"},
+    )
+
+
+class HeadOutput(ResponseSchema):
+    """The end of the log: its last position, and how many events there are."""
+
+    position = fields.Integer(metadata={"example": 214})
+    size = fields.Integer(metadata={"example": 201})
+
+
+class LinkCounts(ResponseSchema):
+    """What became of links in the period. Those that were replaced are not among the revoked."""
+
+    issued = fields.Integer(metadata={"example": 40})
+    redeemed = fields.Integer(metadata={"example": 31})
+    revoked = fields.Integer(metadata={"example": 2})
+    replaced = fields.Integer(metadata={"example": 1})
+    expired = fields.Integer(metadata={"example": 3})
+
+
+class BookingCounts(ResponseSchema):
+    """What became of bookings in the period."""
+
+    made = fields.Integer(metadata={"example": 31})
+    rescheduled = fields.Integer(metadata={"example": 4})
+    cancelled = fields.Integer(metadata={"example": 2})
+
+
+class ReportCounts(ResponseSchema):
+    """What happened in the period."""
+
+    links = fields.Nested(LinkCounts)
+    bookings = fields.Nested(BookingCounts)
+    refused_attempts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={
+            "example": {"link-redeemed": 2},
+            "description": "By reason. Those of the last days only: they are not events.",
+        },
+    )
+
+
+class StatementOutput(ResponseSchema):
+    """A statement on all events of some kind."""
+
+    statement = fields.String(metadata={"example": "No link was redeemed more than once."})
+    holds = fields.Boolean(metadata={"example": True})
+    checked = fields.Integer(metadata={"example": 31})
+    violations = fields.List(
+        fields.Integer(),
+        metadata={"example": [], "description": "The positions of the first events at fault."},
+    )
+
+
+class ReportOutput(ResponseSchema):
+    """The proof of single use: the whole log, checked."""
+
+    made_at = fields.String(metadata={"format": "date-time", "example": "2027-02-01T09:00:00Z"})
+    period = fields.Nested(PeriodOutput)
+    head = fields.Nested(HeadOutput)
+    checkpoint = fields.String(
+        allow_none=True,
+        metadata={"example": None, "description": "The newest signed checkpoint, if there is one."},
+    )
+    counts = fields.Nested(ReportCounts)
+    statements = fields.List(fields.Nested(StatementOutput))
+    holds = fields.Boolean(
+        metadata={"example": True, "description": "Whether every statement holds."}
     )

@@ -1,7 +1,8 @@
 """Reads histories and checkpoints, and records accesses, for the API and the pages."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -13,14 +14,19 @@ from application.audit.replay import (
     replay_of_agenda,
     states_at,
 )
+from application.audit.single_use_report import LogTooLong, report
 from application.audit.state_changes import State
+from application.eventstore import event_log
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
 from domain.errors import Invalid
 from interface.web.request_context import sent, services
+from projections.evidence.checkpoint_store import CheckpointDamaged
 
 MAPPER = JSONMapper()
 LONGEST_QUERY = 8000
+LONGEST_LOG = 100_000
+"""Events. A request checks them within its time; the command checks any number."""
 
 
 def record_access(actor: str, result: str = "") -> None:
@@ -95,3 +101,26 @@ def compared_states(aggregate_id: UUID, moments: Sequence[AsOf | None]) -> list[
     return services().database.in_snapshot(
         lambda conn: states_at(conn, aggregate_id, moments, MAPPER, now=now)
     )
+
+
+def proof_of_single_use(since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    """Checks the whole log, and returns the report with the counts of [since, until).
+
+    Raises `LogTooLong` beyond 100,000 events.
+    """
+    now, database = services().now(), services().database
+    if database.in_snapshot(event_log.head) > LONGEST_LOG:
+        raise LogTooLong
+    checkpoint = _newest_checkpoint()
+    return database.in_snapshot(
+        lambda conn: report(conn, since=since, until=until, now=now, checkpoint=checkpoint)
+    )
+
+
+def _newest_checkpoint() -> str | None:
+    """Returns the text of the newest checkpoint; None if there is none that can be trusted."""
+    try:
+        newest = services().checkpoint_store().newest()
+    except CheckpointDamaged:
+        return None
+    return newest and newest.text

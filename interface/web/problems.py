@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from application.audit.single_use_report import LogTooLong
 from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.deliveries.deliveries import DeliveryOver
 from application.link_requests import LinkRequestNotFound
@@ -73,6 +74,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     DeliveryOver: (409, "delivery-over"),
     AddressNotAllowed: (422, "address-not-allowed"),
     RebuildRunning: (409, "rebuild-running"),
+    LogTooLong: (409, "log-too-long"),
     NoCheckpoint: (404, "no-checkpoint"),
     CheckpointDamaged: (503, "checkpoint-damaged"),
 }

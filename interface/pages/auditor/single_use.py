@@ -1,28 +1,25 @@
 """The proof of single use as a page to print."""
 
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from marshmallow import EXCLUDE, Schema
 
-from application.audit.single_use_report import report
+from application.audit.single_use_report import LogTooLong
 from application.eventstore import event_log
 from interface.pages.auditor.audited import audited
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
+from interface.web.audit_queries import proof_of_single_use
 from interface.web.fields import Day
 from interface.web.request_context import services
-from projections.evidence.checkpoint_store import CheckpointDamaged
 
 blueprint = Blueprint("single_use_pages", __name__)
 protect_from_csrf(blueprint)
-
-LONGEST_LOG = 100_000
-"""Events. A page checks them within its time; the command checks any number."""
 
 
 class PeriodQuery(Schema):
@@ -42,8 +39,9 @@ def show() -> ResponseReturnValue:
     query = load(PeriodQuery(), request.args)
     head = services().database.in_snapshot(event_log.head)
     proof = None
-    if not query.errors and head <= LONGEST_LOG:
-        proof = _report(query.values["first"], query.values["last"])
+    if not query.errors:
+        with suppress(LogTooLong):
+            proof = proof_of_single_use(*_period(query.values["first"], query.values["last"]))
     page = render_template(
         "audit/single_use.html",
         proof=proof,
@@ -56,25 +54,12 @@ def show() -> ResponseReturnValue:
     return page, 422 if query.errors else 200
 
 
-def _report(first: date | None, last: date | None) -> dict[str, Any]:
-    """Returns the proof, with the counts of the days `first` to `last`."""
-    now = services().now()
+def _period(first: date | None, last: date | None) -> tuple[datetime | None, datetime | None]:
+    """Returns when the first of these days starts and the last one ends, if they are named."""
     since = None if first is None else _start_of(first)
     until = None if last is None else _start_of(last + timedelta(days=1))
-    checkpoint = _newest_checkpoint()
-    return services().database.in_snapshot(
-        lambda conn: report(conn, since=since, until=until, now=now, checkpoint=checkpoint)
-    )
+    return since, until
 
 
 def _start_of(day: date) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(user_time_zone()))
-
-
-def _newest_checkpoint() -> str | None:
-    """Returns the text of the newest checkpoint; None if there is none that can be trusted."""
-    try:
-        newest = services().checkpoint_store().newest()
-    except CheckpointDamaged:
-        return None
-    return newest and newest.text

@@ -14,6 +14,7 @@ from interface.agents.server import Access, server_of
 from interface.agents.service_client import ATTEMPTS, Refused, ServiceClient
 from interface.agents.tools import tools_for
 from tests.interface.agents.talk import answer, printed, words
+from tests.interface.agents.transcript import BLOCK, MANUAL, recorded
 from tests.support.other_server import answer as http_answer
 from tests.support.other_server import other_server
 from tests.support.service import Service
@@ -65,7 +66,7 @@ def test_the_tools_are_those_that_the_key_or_the_link_allows() -> None:
     reading = names(link="https://book.example.org/b/x", reads_only=True)
     assert reading == {"describe_link", "times_of_link"}
     assert names("links", "audit", reads_only=True) == {
-        *("list_links", "replay", "verify", "report"),
+        *("list_links", "replay", "verify", "list_events", "report"),
         *("describe_link", "times_of_link", "show_booking"),
     }
 
@@ -158,8 +159,17 @@ def test_an_auditor_replays_verifies_and_reports(service: Service) -> None:
         forged = f"{verified['key'].rpartition('+')[0]}+{'A' * 44}"
         refused = await client.call_tool("verify", {"position": position, "public_key": forged})
         assert words(refused).startswith("The proof is wrong:")
-        report = await answer(client, "report", after=position - 1, topic="link.issued")
-        assert report["items"][0]["position"] == position
+        found = await answer(client, "list_events", after=position - 1, topic="link.issued")
+        assert found["items"][0]["position"] == position
+        report = await answer(client, "report")
+        assert report["holds"]
+        assert "No link was redeemed more than once." in [
+            each["statement"] for each in report["statements"] if each["holds"]
+        ]
+        assert report["counts"]["links"]["issued"] >= 1
+        early = await answer(client, "report", first_day="2020-01-01", last_day="2020-12-31")
+        assert early["counts"]["links"]["issued"] == 0
+        assert early["period"] == {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}
 
     in_process(service, conversation)
 
@@ -239,6 +249,13 @@ def test_what_a_text_tells_an_assistant_to_do_it_can_do_only_as_far_as_its_key_g
     )
     assert refused.status_code == 403
     assert service.get(f"/links/{other['id']}").json["status"] == "active"
+
+
+def test_the_conversation_in_the_manual_is_one_that_was_held(service: Service) -> None:
+    shown = BLOCK.search(MANUAL.read_text())
+    assert shown is not None
+    remedy = "is the change meant? Then: python -m tests.interface.agents.transcript"
+    assert recorded(service) == shown[0], remedy
 
 
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [

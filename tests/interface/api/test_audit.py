@@ -191,6 +191,7 @@ def test_audit_responses_match_the_document(
         "/audit/agendas/{owner_id}/{day}": f"/audit/agendas/{booked.owner}/2026-11-24",
         "/audit/events": "/audit/events?limit=1",
         "/audit/events/{position}/proof": "/audit/events/1/proof",
+        "/audit/reports/single-use": "/audit/reports/single-use?from=2026-11-23",
         "/audit/accesses": "/audit/accesses?limit=1",
         "/audit/checkpoint": "/audit/checkpoint",
         "/audit/key": "/audit/key",

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from application.audit.single_use_report import report
 from application.proofs.verifier import (
     parse_key,
     verify_checkpoint,
@@ -10,6 +13,7 @@ from application.proofs.verifier import (
 )
 from application.proofs.witness import Cosigner, Witness
 from interface.bootstrap import Services
+from interface.web import audit_queries
 from tests.support.audit_trail import BookedLink, sign_checkpoint
 from tests.support.examples import NOW
 from tests.support.http_desk import refusal
@@ -61,6 +65,31 @@ def test_a_checkpoint_that_was_changed_is_not_served(
     file.write_text(file.read_text().replace("\n6\n", "\n5\n"))
     for path in ("/audit/checkpoint", "/audit/events/1/proof"):
         assert refusal(auditor.get(path)) == (503, "checkpoint-damaged")
+
+
+def test_single_use_is_reported_with_the_counts_of_the_days_asked_for(
+    auditor: Owner,
+    booked: BookedLink,
+    services: Services,
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    auditor.catch_up()
+    sign_checkpoint(services, conninfo)
+    path = "/audit/reports/single-use"
+    reported = auditor.get(f"{path}?from=2026-11-23&to=2026-11-23").json
+    with services.database.connection() as conn:
+        wanted = report(
+            conn, since=NOW.replace(hour=0, minute=0), until=None, now=NOW, checkpoint=None
+        )
+    assert reported["holds"]
+    assert reported["statements"] == wanted["statements"]
+    assert reported["counts"] == wanted["counts"]
+    assert reported["counts"]["links"]["redeemed"] == 1
+    assert reported["checkpoint"] == auditor.get("/audit/checkpoint").text
+    assert auditor.get(f"{path}?to=2026-11-22").json["counts"]["links"]["redeemed"] == 0
+    monkeypatch.setattr(audit_queries, "LONGEST_LOG", 5)
+    assert refusal(auditor.get(path)) == (409, "log-too-long")
 
 
 def test_a_witness_elsewhere_cosigns_what_the_service_asks_it_to(

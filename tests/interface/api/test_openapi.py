@@ -149,6 +149,7 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
         KEY | UNKNOWN | {422: {"validation"}},
     ),
     "GET /audit/events": KEY | {422: {"validation"}},
+    "GET /audit/reports/single-use": KEY | {409: {"log-too-long"}, 422: {"validation"}},
     "GET /audit/checkpoint": KEY | NO_CHECKPOINT,
     "GET /audit/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
     "GET /audit/security/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},

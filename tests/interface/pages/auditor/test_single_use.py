@@ -6,7 +6,7 @@ import pytest
 
 from application.audit import single_use_report
 from interface.bootstrap import Services
-from interface.pages.auditor import single_use
+from interface.web import audit_queries
 from tests.interface.pages.page_text import text, words
 from tests.support.audit_trail import BookedLink, sign_checkpoint
 from tests.support.examples import NOW
@@ -60,7 +60,7 @@ def test_events_are_counted_on_the_days_asked_for(auditor: SignedIn, booked: Boo
 def test_a_log_too_long_for_a_page_is_left_to_the_command(
     auditor: SignedIn, booked: BookedLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(single_use, "LONGEST_LOG", 5)
+    monkeypatch.setattr(audit_queries, "LONGEST_LOG", 5)
     shown = words(auditor.get(PROOF))
     assert "It has about 6 events." in shown
     assert re.search(r"admitone audit report single-use --html \S+", shown)
