@@ -15,7 +15,8 @@ ifneq ($(shell test ! -e $(VENV) || $(VENV)/bin/python -c "" >/dev/null 2>&1 || 
 BROKEN = broken
 endif
 
-.PHONY: help run test check bench faults cluster-test mutants siege screenshots html lighthouse lock clean broken
+.PHONY: help run test check bench faults cluster-test container mutants siege screenshots html \
+	lighthouse lock clean broken
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +42,9 @@ faults: $(VENV)/dev ## Kill processes under load and tamper with the log. Takes 
 
 cluster-test: $(VENV)/dev ## Let things befall a PostgreSQL cluster under load. Takes minutes.
 	@exec $(VENV)/bin/python -m pytest tests/cluster -s $(ARGS)
+
+container: $(VENV)/dev ## Run the Containerfile's steps in a fresh Debian, and the service. Needs root.
+	@exec $(VENV)/bin/python -m tests.container
 
 mutants: $(VENV)/dev ## Plant deliberate faults, each of which the tests have to find. Takes minutes.
 	@exec $(VENV)/bin/python -m tests.mutants

@@ -18,6 +18,7 @@ READMES = [
         "application/README.md",
         "domain/README.md",
         "interface/README.md",
+        "interface/deployment/GROWTH.md",
         "interface/deployment/README.md",
         "interface/help/auditor.md",
         "interface/help/operator.md",

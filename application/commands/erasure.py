@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ _ERASE = f"""
 _FORGOTTEN = f"""
     SELECT notification_id, originator_id FROM stored_events
     WHERE topic = '{Booking.InviteeForgotten.TOPIC}' AND notification_id > %s
-    ORDER BY notification_id LIMIT {PAGE}"""  # noqa: S608 - two constants
+    ORDER BY notification_id LIMIT %s"""  # noqa: S608 - a constant
 
 _ALL_ROWS = f"""
     SELECT originator_id, originator_version, data FROM personal_data
@@ -52,6 +53,14 @@ _ROWS_WITH_EVENTS = """
     WHERE originator_id = ANY(%s::uuid[]) OR (originator_id, originator_version) IN
         (SELECT * FROM unnest(%s::uuid[], %s::bigint[]))
     ORDER BY notification_id"""
+
+
+def erasures_after(
+    conn: Connection[DictRow], after: int, *, most: int = PAGE
+) -> list[tuple[int, UUID]]:
+    """Returns the next erasures in the log after a position: their positions, and the bookings."""
+    rows = conn.execute(_FORGOTTEN.encode(), (after, most)).fetchall()
+    return [(row["notification_id"], row["originator_id"]) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -94,11 +103,36 @@ class ErasureCommands:
 
     def reapply(self) -> int:
         """Deletes again everything that was ever forgotten; returns how many rows had come back."""
+        database = self.event_store.database
         erased = after = 0
-        while page := self.event_store.database.fetch_all(_FORGOTTEN, (after,)):
-            erased += self._erase(self._same_invitee([row["originator_id"] for row in page]))
-            after = page[-1]["notification_id"]
+        while page := database.run_idempotent(partial(erasures_after, after=after)):
+            erased += self._erase(self._same_invitee([booking_id for _, booking_id in page]))
+            after, _ = page[-1]
         return erased
+
+    def forget_again(
+        self, booking_id: UUID, link_ids: Collection[UUID], *, now: datetime
+    ) -> tuple[bool, int]:
+        """Repeats an erasure that the log may have lost when it was brought back to a moment.
+
+        Returns whether it is recorded anew, and how many rows of it had come back. The booking
+        need not be in the log.
+        """
+        booking = self.event_store.find(Booking, booking_id)
+        is_new = booking is not None and not booking.is_invitee_forgotten
+        erased = self._erase([booking_id, *link_ids])
+        if is_new:
+            self.forget(booking_id=booking_id, owner_id=None, actor=OPERATOR, now=now)
+        return is_new, erased
+
+    def come_back(self, originator_ids: Collection[UUID]) -> int:
+        """Returns how many of these bookings and links have personal data."""
+        row = self.event_store.database.fetch_one(
+            "SELECT count(DISTINCT originator_id) AS n FROM personal_data"
+            " WHERE originator_id = ANY(%s::uuid[])",
+            (list(originator_ids),),
+        )
+        return row["n"] if row else 0
 
     def personal_data_about(self, email: str) -> dict[str, Any]:
         """Returns everything stored about an e-mail address, as JSON-able data.
@@ -158,7 +192,9 @@ class ErasureCommands:
 
     def _same_invitee(self, booking_ids: Collection[UUID]) -> list[UUID]:
         """Returns the bookings and links with personal data about the invitees of bookings."""
-        return about_invitees(self.event_store.database, booking_ids)
+        return self.event_store.database.run_idempotent(
+            partial(about_invitees, booking_ids=booking_ids)
+        )
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
         """Deletes all personal data of these bookings and links; returns the number of rows."""

@@ -9,8 +9,9 @@ is forgotten by itself.
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from application.eventstore.database import Database
-from application.people import personal_data
+from psycopg import Connection
+from psycopg.rows import DictRow
+
 from application.people.email_address import spellings
 from application.people.personal_data import Prefill
 from domain.booking import Booking
@@ -46,35 +47,37 @@ _OTHER_SIDES = """
     UNION
     SELECT link_id, new_link_id FROM answered_requests WHERE link_id = ANY(%(ids)s::uuid[])"""
 
+_TEXTS = "SELECT originator_id, data FROM personal_data WHERE originator_id = ANY(%s)"
 
-def about_invitees(database: Database, booking_ids: Collection[UUID]) -> list[UUID]:
+
+def about_invitees(conn: Connection[DictRow], booking_ids: Collection[UUID]) -> list[UUID]:
     """Returns the bookings and links with texts about the invitees of these bookings."""
-    rows = database.fetch_all(_LINKS_OF_BOOKINGS, (list(booking_ids),))
+    rows = conn.execute(_LINKS_OF_BOOKINGS, (list(booking_ids),))
     found: set[About] = set()
     new = {(row["booking_id"], row["id"]) for row in rows}
     while new:
         columns = [list(column) for column in zip(*new, strict=True)]
-        rows = database.fetch_all(_WITH_REPLACED, columns)
+        rows = conn.execute(_WITH_REPLACED, columns)
         new = {(row["booking_id"], row["id"]) for row in rows} - found
         found |= new
-        new = _other_sides(database, new) - found
+        new = _other_sides(conn, new) - found
     return sorted({*booking_ids, *(link_id for _, link_id in found)})
 
 
-def _other_sides(database: Database, pairs: Collection[About]) -> set[About]:
+def _other_sides(conn: Connection[DictRow], pairs: Collection[About]) -> set[About]:
     """Returns the links from which these were requested, and those requested from these.
 
     Without those that are about somebody else: whoever has a link can ask for a new one.
     """
     sides: dict[UUID, list[UUID]] = {}
-    for row in database.fetch_all(_OTHER_SIDES, {"ids": [link_id for _, link_id in pairs]}):
+    for row in conn.execute(_OTHER_SIDES, {"ids": [link_id for _, link_id in pairs]}):
         sides.setdefault(row["link_id"], []).append(row["other_id"])
     others = {(booking, each) for booking, link in pairs for each in sides.get(link, ())}
     ids = {each for pair in others for each in pair}
-    rows = personal_data.rows_by_originator(
-        database, ids | {Booking.id_for(link_id) for _, link_id in others}
-    )
-    texts = {key: [row.data for row in versions.values()] for key, versions in rows.items()}
+    wanted = ids | {Booking.id_for(link_id) for _, link_id in others}
+    texts: dict[UUID, list[Mapping[str, str]]] = {}
+    for row in conn.execute(_TEXTS, (list(wanted),)):
+        texts.setdefault(row["originator_id"], []).append(row["data"])
     return {pair for pair in others if _is_about_same(texts, *pair)}
 
 

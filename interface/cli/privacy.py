@@ -31,10 +31,21 @@ def forget(booking_id: UUID) -> None:
 
 @privacy.command()
 def reapply() -> None:
-    """Erase again everybody who was forgotten, after personal data came back from a backup."""
+    """Erase again everybody who was forgotten, after personal data came back from a backup.
+
+    That is everybody of whom the log says so, and who is listed beside the checkpoints because
+    the database was brought back to a moment before it.
+    """
+    from interface.reapplied_erasures import reapply_all  # slow, and not for a help text
+
     with context.services() as services:
-        erased = services.erasure.reapply()
-    click.echo(f"Erased {erased} {'row' if erased == 1 else 'rows'} that had come back.")
+        done = reapply_all(services)
+    click.echo(f"Erased {done.rows} {'row' if done.rows == 1 else 'rows'} that had come back.")
+    if done.recorded:
+        click.echo(
+            f"Recorded {done.recorded} {'erasure' if done.recorded == 1 else 'erasures'} that the"
+            " log had lost."
+        )
 
 
 @privacy.command()

@@ -33,6 +33,7 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
     """
     from application.backup import DAMAGED, BackupUnusable, Manifest
     from application.people.security_log import RESTORED
+    from interface.reapplied_erasures import reapply_all
 
     settings = context.settings()
     try:
@@ -51,7 +52,7 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
     click.echo(f"{len(rebuilt)} views are rebuilt.")
     with context.services() as services:
         services.security_log.record(RESTORED, details={"made_at": manifest.made_at})
-        erased = services.erasure.reapply()
+        erased = reapply_all(services).rows
         click.echo(f"Erased {erased} {'row' if erased == 1 else 'rows'} of forgotten people.")
         due = sum(channel.due for channel in services.deliveries.backlog(now=services.now()))
     is_sound = _verify(settings)

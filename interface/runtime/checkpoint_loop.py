@@ -1,4 +1,4 @@
-"""Signs checkpoints of the log every half minute, beside the projector."""
+"""Signs checkpoints of the log, and lists erasures, every half minute beside the projector."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ from interface.runtime.background_thread import background_thread
 from projections.evidence import evidence_checks
 from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due
 from projections.evidence.checkpoint_store import CheckpointStore
+from projections.evidence.erasure_list import ErasureList
 from projections.evidence.evidence_checks import SIGNATURE, Finding
 from projections.evidence.security_log_proofs import SecurityLogSigner
 
@@ -47,6 +48,7 @@ def sign_periodically(
                 with closing(connect(conninfo, application_name="admitone checkpoints")) as conn:
                     _sign(conn, signer, store, now=now(), stop=stop)
                     _sign_security_log(conn, security_log, now=now())
+                    _list_erasures(conn, store)
             except psycopg.Error as error:
                 log.error("can't sign a checkpoint: %s", error)
 
@@ -74,6 +76,14 @@ def _sign(
         log.error("no checkpoint is signed: %s", error)
         position = error.position if isinstance(error, HistoryChanged) else None
         evidence_checks.record(conn, SIGNATURE, Finding(0, str(error), position))
+
+
+def _list_erasures(conn: Connection[DictRow], store: CheckpointStore) -> None:
+    """Lists new erasures where a return of the database to an earlier moment does not reach."""
+    try:
+        ErasureList(store.folder).add_new(conn)
+    except (OSError, ValueError, psycopg.Error) as error:
+        log.error("can't list erasures beside the checkpoints: %s", error)
 
 
 def _sign_security_log(

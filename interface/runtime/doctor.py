@@ -29,6 +29,7 @@ from interface.bootstrap import (
     refuse_old_server,
     require_keys,
 )
+from interface.reapplied_erasures import come_back
 from interface.runtime import command_database
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings, SettingsError, unused_settings
@@ -231,6 +232,11 @@ def _service(services: Services, now: datetime) -> Iterator[Finding]:
     yield from _views(services)
     yield from _deliveries(services, now)
     yield from _evidence(services)
+    if number := come_back(services):
+        yield Finding(
+            f"{number} bookings and links have personal data again, although it was erased.",
+            "Run `admitone privacy reapply`.",
+        )
     backups = services.security_log.newest(limit=1, kind=security_log.BACKED_UP)
     if not backups or now - backups[0].at > timedelta(days=BACKUP_DAYS):
         last = f"is of {backups[0].at:%Y-%m-%d}" if backups else "has not been made"

@@ -53,6 +53,19 @@ def repair(
         return list(_Repair(conn, store, dry_run).findings())
 
 
+def set_aside_later(store: CheckpointStore, size: int) -> list[Path]:
+    """Renames the checkpoints of a greater size, and their leaves, and returns the new names.
+
+    For a log that was brought back to an earlier moment. Keeps signers waiting.
+    """
+    with store.signing():
+        later = [file for file in store.files() if size_of(file) > size]
+        files = [path for file in later for path in (file, file.with_suffix(LEAVES))]
+        return [
+            path.rename(path.with_name(path.name + SET_ASIDE)) for path in files if path.exists()
+        ]
+
+
 class _Repair:
     def __init__(self, conn: Connection[DictRow], store: CheckpointStore, dry_run: bool) -> None:
         self._conn, self._store, self._dry_run = conn, store, dry_run

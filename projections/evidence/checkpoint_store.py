@@ -154,11 +154,11 @@ class CheckpointStore:
         """
         day = self.folder / f"{signed.time:%Y-%m-%d}"
         if not day.is_dir():
-            _create_like_parent(day)
+            create_like_parent(day)
         _flush_folder(self.folder)
         name = f"{signed.size:0{_SIZE_DIGITS}}"
         write_leaves(day / f"{name}{LEAVES}", leaves)
-        _create(day / f"{name}{CHECKPOINT}", text)
+        create_whole(day / f"{name}{CHECKPOINT}", text)
 
     def _create_folder(self) -> None:
         """Creates the folder, with mode 0700.
@@ -167,7 +167,7 @@ class CheckpointStore:
         to them as well.
         """
         if self.folder.name == SECURITY_LOG and self.folder.parent.exists():
-            _create_like_parent(self.folder)
+            create_like_parent(self.folder)
         else:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -212,7 +212,7 @@ def read_leaves(file: Path) -> list[Leaf]:
 
 def write_leaves(file: Path, leaves: Iterable[Leaf]) -> None:
     """Creates a file of leaves. Raises `CheckpointConflict` if it exists with other content."""
-    _create(file, "".join(map(_line, leaves)))
+    create_whole(file, "".join(map(_line, leaves)))
 
 
 def _line(leaf: Leaf) -> str:
@@ -220,7 +220,7 @@ def _line(leaf: Leaf) -> str:
     return f"{position} {leaf_hash.hex()}\n"
 
 
-def _create_like_parent(folder: Path) -> None:
+def create_like_parent(folder: Path) -> None:
     """Creates a folder with the mode of the one that it is in."""
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(_mode_of(folder.parent))
@@ -230,7 +230,7 @@ def _mode_of(folder: Path) -> int:
     return stat.S_IMODE(folder.stat().st_mode) & 0o777
 
 
-def _create(path: Path, text: str) -> None:
+def create_whole(path: Path, text: str) -> None:
     """Creates a whole file or none. A file with the same content may be there already.
 
     That is what a process leaves that was killed before it wrote the next file.

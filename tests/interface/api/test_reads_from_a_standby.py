@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from application.eventstore.standby import Standby
 from interface.bootstrap import Services
@@ -34,8 +35,16 @@ def obstacles(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 
 
 @pytest.fixture
-def booked(owner: Owner) -> Owner:
-    """An owner with a calendar, a link and a booking, which the views show."""
+def client(
+    standby: Standby, services: Services, web_application: Callable[[Services], Flask]
+) -> FlaskClient:
+    """A client of the service with that standby."""
+    return web_application(replace(services, standby=standby)).test_client()
+
+
+@pytest.fixture
+def booked(owner: Owner, client: FlaskClient) -> Owner:
+    """An owner of that service with a calendar, a link and a booking, which the views show."""
     link = owner.new_link()
     owner.post(f"/booking-links/{link['token']}/redeem", redeem_json(NINE))
     owner.catch_up()
@@ -45,33 +54,19 @@ def booked(owner: Owner) -> Owner:
 LISTS = ("/calendars", "/links", "/bookings")
 
 
-def test_lists_that_name_no_position_may_be_old(
-    booked: Owner,
-    standby: Standby,
-    obstacles: list[str | None],
-    services: Services,
-    web_application: Callable[[Services], Flask],
-) -> None:
+def test_lists_that_name_no_position_may_be_old(booked: Owner, obstacles: list[str | None]) -> None:
     def items(path: str, headers: dict[str, str] | None = None) -> int:
         return len(
             booked.call("GET", f"/api/v1{path}", **booked.headers, **(headers or {})).json["items"]
         )
 
-    web_application(replace(services, standby=standby))
     assert [items(path) for path in LISTS] == [0, 0, 0]
     assert [items(path, {"X-Min-Position": "1"}) for path in LISTS] == [1, 1, 1]
     obstacles.append(OBSTACLE)
     assert [items(path) for path in LISTS] == [1, 1, 1]
 
 
-def test_what_is_newer_has_another_tag(
-    booked: Owner,
-    standby: Standby,
-    obstacles: list[str | None],
-    services: Services,
-    web_application: Callable[[Services], Flask],
-) -> None:
-    web_application(replace(services, standby=standby))
+def test_what_is_newer_has_another_tag(booked: Owner, obstacles: list[str | None]) -> None:
     tag = booked.get("/links").headers["ETag"]
     assert (
         booked.call("GET", "/api/v1/links", **booked.headers, **{"If-None-Match": tag}).status_code
@@ -85,12 +80,8 @@ def test_what_is_newer_has_another_tag(
 
 
 def test_readiness_says_why_the_standby_is_not_read(
-    standby: Standby,
-    obstacles: list[str | None],
-    services: Services,
-    web_application: Callable[[Services], Flask],
+    client: FlaskClient, obstacles: list[str | None]
 ) -> None:
-    client = web_application(replace(services, standby=standby)).test_client()
     assert client.get("/readyz").json == {"status": "ready"}
     obstacles.append(OBSTACLE)
     answer = client.get("/readyz")

@@ -1,0 +1,45 @@
+"""Erases again whoever was forgotten, after personal data came back from a backup."""
+
+from typing import NamedTuple
+
+from domain.errors import AdmitOneError
+from interface.bootstrap import Services
+from projections.evidence.erasure_list import Erasure, ErasureList
+
+
+class ListDamaged(AdmitOneError):
+    """The list of erasures beside the checkpoints can't be read."""
+
+
+class Reapplied(NamedTuple):
+    """How many rows of personal data were erased, and how many erasures were recorded anew."""
+
+    rows: int
+    recorded: int
+
+
+def reapply_all(services: Services) -> Reapplied:
+    """Repeats the erasures in the log and in the list beside the checkpoints."""
+    rows = services.erasure.reapply()
+    recorded = 0
+    for erasure in listed(services):
+        is_new, erased = services.erasure.forget_again(
+            erasure.booking_id, erasure.link_ids, now=services.now()
+        )
+        rows += erased
+        recorded += is_new
+    return Reapplied(rows, recorded)
+
+
+def listed(services: Services) -> list[Erasure]:
+    """Returns the erasures in the list. Raises `ListDamaged`."""
+    try:
+        return ErasureList(services.settings.checkpoints_folder).all()
+    except (OSError, ValueError) as error:
+        raise ListDamaged from error
+
+
+def come_back(services: Services) -> int:
+    """Returns how many bookings and links have personal data although they were forgotten."""
+    ids = {each for erasure in listed(services) for each in (erasure.booking_id, *erasure.link_ids)}
+    return services.erasure.come_back(ids)

@@ -1,0 +1,1 @@
+"""The container's steps, run without a container engine: `make container`."""
