@@ -10,6 +10,7 @@ _LABELS = {
     "name": _("Name"),
     "location": _("Location"),
     "description": _("Description"),
+    "schedule_id": _("Schedule"),
     "time_zone": _("Time zone"),
     "duration_minutes": _("Duration"),
     "start_increment_minutes": _("Start times every"),
