@@ -15,12 +15,12 @@ from domain.calendar import NUMBER_LIMITS, CalendarTerms
 from domain.errors import Invalid, ScheduleNotFound, Sentence
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
+from interface.pages.owner.shown_hours import shown_hours
 from interface.pages.shared.forms import errors_of, load
 from interface.web.calendar_mapping import new_terms
 from interface.web.opening_hours import (
     CLOSED,
     UnreadableHours,
-    hours_text,
     is_night,
     joined_nights,
     parse_hours,
@@ -145,7 +145,7 @@ class CalendarForm:
     @classmethod
     def blank(cls, time_zone: str) -> "CalendarForm":
         """Returns the form for a new calendar: half an hour, Monday to Friday from nine to five."""
-        weekly = {WEEKLY[day]: hours_text(_OFFICE_HOURS) for day in WEEKDAYS[:5]}
+        weekly = {WEEKLY[day]: shown_hours(_OFFICE_HOURS) for day in WEEKDAYS[:5]}
         return cls(
             {
                 "schedule_id": "",
@@ -323,7 +323,7 @@ class CalendarForm:
 def _weekly_texts(availability: Availability) -> dict[str, str]:
     """Returns the fields of the weekly hours, a night where it begins."""
     hours = joined_nights(availability.weekly)
-    return {field: hours_text(hours[day]) for day, field in WEEKLY.items()}
+    return {field: shown_hours(hours[day]) for day, field in WEEKLY.items()}
 
 
 def override_field(date: str) -> str:
@@ -352,7 +352,7 @@ def _rows_of(overrides: Mapping[str, Hours]) -> Iterator[Override]:
         )
         if not goes_on:
             until = each if number > first else ""
-            yield Override(dates[first], hours_text(hours) or gettext("closed"), until)
+            yield Override(dates[first], shown_hours(hours) or gettext("closed"), until)
             first = number + 1
 
 
@@ -424,10 +424,10 @@ def _ends_before_it_starts(opens: str, closes: str) -> Sentence:
     if opens < in_the_evening < _END_OF_DAY:
         return Sentence(
             "{hours} ends before it starts. Did you mean {guess}?",
-            hours=hours_text(((opens, closes),)),
-            guess=hours_text(((opens, in_the_evening),)),
+            hours=shown_hours(((opens, closes),)),
+            guess=shown_hours(((opens, in_the_evening),)),
         )
-    return Sentence("{hours} ends before it starts.", hours=hours_text(((opens, closes),)))
+    return Sentence("{hours} ends before it starts.", hours=shown_hours(((opens, closes),)))
 
 
 def _texts_with_unit(name: str, minutes: int) -> dict[str, str]:

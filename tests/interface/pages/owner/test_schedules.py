@@ -65,7 +65,7 @@ def test_a_schedule_is_created_and_listed_with_its_hours(person: SignedIn, owner
     page = words(person.get(answer.headers["Location"]))
     assert "Schedule created." in page
     assert "Nights" in page
-    assert "Mon–Thu 09:00–17:00 Fri 22:00–02:00" in page
+    assert "Mon–Thu 9:00 AM–5:00 PM Fri 10:00 PM–2:00 AM" in page
     assert "No calendar uses it yet." in page
     (schedule,) = owner.get("/schedules").json["items"]
     assert schedule["availability"]["weekly"]["saturday"] == [["00:00", "02:00"]]
@@ -105,7 +105,10 @@ def test_two_people_who_change_a_schedule_see_each_others_changes(
     assert answer.status_code == 412
     assert "Someone else changed this schedule while you were editing it" in words(answer)
     merged = filled_in(answer, "schedule")
-    assert (merged["name"], merged["availability.weekly.monday"]) == (["Early"], ["07:00–08:00"])
+    assert (merged["name"], merged["availability.weekly.monday"]) == (
+        ["Early"],
+        ["7:00\u202fAM–8:00\u202fAM"],
+    )
     assert person.post(path, merged).status_code == 303
 
 
@@ -134,7 +137,7 @@ def test_a_calendar_gets_a_schedule_and_its_own_hours_back_by_its_form(
     page = person.get(path)
     assert followed(text(page)) == schedule_id
     form = filled_in(page)
-    assert form["availability.weekly.monday"] == ["08:00–12:00"]
+    assert form["availability.weekly.monday"] == ["8:00\u202fAM–12:00\u202fPM"]
     own = form | {"schedule_id": "", "availability.weekly.monday": "10-11"}
     assert person.post(path, own).status_code == 303
     calendar = owner.get(f"/calendars/{calendar_id}").json
