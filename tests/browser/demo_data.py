@@ -71,6 +71,7 @@ class Demo:
 
     owner: UUID
     calendar: UUID
+    schedule: UUID
     archived: UUID
     active: UUID
     batch: tuple[UUID, UUID]
@@ -103,6 +104,7 @@ def fill(services: Services) -> Demo:
     desk = Desk(services, account.id, f"account:{account.id}")
     now = services.now()
     long_ago = now - timedelta(days=60)
+    schedule = desk.new_schedule(name="Office hours", time_zone=ZONE, availability=_OFFICE)
     calendars = {
         "intro": desk.new_calendar(
             name="Intro call",
@@ -129,6 +131,7 @@ def fill(services: Services) -> Demo:
             location="",
             description="",
             duration_minutes=20,
+            schedule_id=schedule,
             now=long_ago,
             time_zone=ZONE,
             availability=_OFFICE,
@@ -190,6 +193,7 @@ def fill(services: Services) -> Demo:
         owner=account.id,
         auditor=auditor.id,
         calendar=calendars["intro"],
+        schedule=schedule,
         archived=calendars["old"],
         active=links["active"],
         batch=(links["batch-first"], links["batch-last"]),

@@ -1,5 +1,6 @@
 """The owner's day, week and month in a real browser."""
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -44,7 +45,7 @@ def test_on_a_narrow_screen_only_the_days_with_bookings_are_listed(
         expect(page.locator(f"{days}:visible")).to_contain_text("Ada Lovelace")
 
 
-def test_time_is_blocked_by_drawing_over_the_hours_and_opened_by_keyboard(
+def test_time_is_blocked_by_drawing_over_the_hours_or_by_keys_and_opened_by_keyboard(
     new_page: Callable[..., Page], site: Site
 ) -> None:
     owner = site.new_person("dora@example.org", "Dora Drawing")
@@ -76,3 +77,26 @@ def test_time_is_blocked_by_drawing_over_the_hours_and_opened_by_keyboard(
     page.get_by_role("button", name="Open again").press("Enter")
     expect(page.get_by_role("status").first).to_contain_text("open again")
     expect(open_time).to_have_count(whole)
+
+    cursor = page.locator("[data-hours] .cursor button")
+    cursor.focus()
+    page.keyboard.press("ArrowRight")
+    expect(cursor).to_have_attribute(
+        "aria-label", re.compile("^Tue.*2 Mar, 09:00, Open 09:00–17:00$")
+    )
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+    expect(cursor).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("ArrowDown")
+    expect(column.locator(".drawn")).to_have_text("10:00–11:30")
+    expect(page.locator("#announcements")).to_contain_text("2 Mar, 10:00–11:30")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Block time")).to_be_focused()
+    assert [page.get_by_label(name).input_value() for name in ("Day", "From", "Until")] == [
+        "2027-03-02",
+        "10:00",
+        "11:30",
+    ]
+    page.keyboard.press("Escape")
+    expect(column.locator(".drawn")).to_have_count(0)

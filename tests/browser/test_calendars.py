@@ -187,3 +187,25 @@ def test_a_new_api_key_is_copied(new_page: Callable[..., Page], site: Site, emai
     key = page.evaluate("navigator.clipboard.readText()")
     headers = {"Authorization": f"Bearer {key}"}
     assert site.service.call("GET", "/api/v1/calendars", **headers).status_code == 200
+
+
+def test_one_change_of_a_schedule_moves_two_calendars(page: Page, site: Site, email: str) -> None:
+    site.sign_in(page, email)
+    page.goto("/settings")
+    page.get_by_role("main").get_by_role("link", name="Schedules").first.click()
+    page.get_by_role("button", name="Create schedule").click()
+    page.get_by_label("Name", exact=True).fill("Office")
+    page.get_by_role("button", name="Create schedule").click()
+    for name in ("Intro call", "Review"):
+        page.goto(f"{CALENDARS}/new")
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_label("Hours", exact=True).select_option("Schedule Office")
+        expect(page.get_by_role("group", name="Weekly hours")).to_be_hidden()
+        page.get_by_role("button", name="Create calendar").click()
+    page.get_by_role("link", name="Schedule Office").first.click()
+    page.get_by_label("Monday", exact=True).fill("7-8")
+    expect(page.get_by_role("region", name="Next 14 days")).to_contain_text("Mon 07:00–08:00")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Used by Intro call, Review")).to_be_visible()
+    page.goto(CALENDARS)
+    expect(page.get_by_text("Mon 07:00–08:00")).to_have_count(2)

@@ -54,6 +54,7 @@ def test_the_five_steps_of_the_guide_end_with_the_link_in_the_clipboard(
     expect(dialog.get_by_role("status")).to_have_text(COPIED)
     assert [clipboard(page)] == issued(site, calendar_id)
     expect(dialog.get_by_label("Link for Ada")).to_have_value(clipboard(page))
+    expect(dialog.get_by_role("link", name="Preview as invitee")).to_have_count(1)
 
 
 def test_the_dialog_is_left_by_key_and_by_button(owner_page: Callable[..., Page]) -> None:

@@ -59,6 +59,7 @@ RULES = {
     "invitee_preview": "owner",
     "link_requests": "owner",
     "links_pages": "owner",
+    "schedules_pages": "owner",
     "share_batch": "owner",
     "share_link": "owner",
     "webhooks_pages": "owner",

@@ -1,15 +1,17 @@
 """Merges two changes of one calendar, made in two browsers or tabs at the same time."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
+from uuid import UUID
 
 from domain.calendar import CalendarTerms
 from interface.pages.owner.calendar_form import NUMBERS, UNIT_OF, WEEKLY, WORDS, CalendarForm
 from interface.pages.owner.calendar_labels import label, unit
 
 _OVERRIDES = "overrides"
-_PARTS = {name: (name,) for name in (*WORDS, "time_zone", *NUMBERS, *WEEKLY.values())} | {
-    name: (name, unit_field) for name, unit_field in UNIT_OF.items()
-}
+_PARTS = {
+    name: (name,) for name in (*WORDS, "schedule_id", "time_zone", *NUMBERS, *WEEKLY.values())
+} | {name: (name, unit_field) for name, unit_field in UNIT_OF.items()}
 
 
 class Difference(NamedTuple):
@@ -28,9 +30,14 @@ class Conflict(NamedTuple):
 
 
 def conflict(
-    *, base: CalendarTerms | None, theirs: CalendarTerms, yours: CalendarTerms
+    *,
+    base: CalendarTerms | None,
+    theirs: CalendarTerms,
+    yours: CalendarTerms,
+    schedule_names: Mapping[UUID, str],
 ) -> Conflict:
     """Merges both changes of `base`, the terms before either; None if these are unknown."""
+    names = {str(schedule_id): name for schedule_id, name in schedule_names.items()}
     current, mine = CalendarForm.of(theirs), CalendarForm.of(yours)
     before = None if base is None else CalendarForm.of(base)
     differences = []
@@ -44,8 +51,8 @@ def conflict(
         differences.append(
             Difference(
                 label(part),
-                _readable(current, part),
-                _readable(mine, part) if is_yours else None,
+                _readable(current, part, names),
+                _readable(mine, part, names) if is_yours else None,
             )
         )
         if not is_yours and part == _OVERRIDES:
@@ -64,9 +71,11 @@ def _text(form: CalendarForm, part: str) -> str:
     return " ".join(form.typed[field] for field in _PARTS[part])
 
 
-def _readable(form: CalendarForm, part: str) -> str:
-    """Returns the text of a part of the form, to read: numbers with their unit."""
+def _readable(form: CalendarForm, part: str, schedule_names: Mapping[str, str]) -> str:
+    """Returns the text of a part of the form, to read: numbers with their unit, names for ids."""
     text = _text(form, part)
+    if part == "schedule_id":
+        return schedule_names.get(text, "")
     if not text or part not in NUMBERS:
         return text
     name = form.typed[UNIT_OF[part]] if part in UNIT_OF else part.rpartition("_")[2]

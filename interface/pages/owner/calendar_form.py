@@ -1,25 +1,26 @@
 """The form of a calendar: its terms as texts in fields, and back."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import zip_longest
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
 from domain.booking_rules import WEEKDAYS, Availability, BookingRules, Hours
 from domain.calendar import NUMBER_LIMITS, CalendarTerms
-from domain.errors import Invalid, Sentence
+from domain.errors import Invalid, ScheduleNotFound, Sentence
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
+from interface.pages.owner.shown_hours import shown_hours
 from interface.pages.shared.forms import errors_of, load
 from interface.web.calendar_mapping import new_terms
 from interface.web.opening_hours import (
     CLOSED,
     UnreadableHours,
-    hours_text,
     is_night,
     joined_nights,
     parse_hours,
@@ -28,6 +29,7 @@ from interface.web.opening_hours import (
 )
 from interface.web.request_schemas import CalendarInput
 from interface.web.time_zone_lookup import resolve_time_zone
+from projections.views.schedule_list import ScheduleRow
 
 Errors = dict[str, list[str]]
 
@@ -61,7 +63,7 @@ UNIT_OF = {
 }
 """The fields with the unit of a number, by the field of the number."""
 
-FIELDS = (*WORDS, "time_zone", *NUMBERS, *UNIT_OF.values(), *WEEKLY.values())
+FIELDS = (*WORDS, "schedule_id", "time_zone", *NUMBERS, *UNIT_OF.values(), *WEEKLY.values())
 _END_OF_DAY = "24:00"
 _MINUTES_IN = {"days": 1440, "hours": 60, "minutes": 1}
 
@@ -143,9 +145,10 @@ class CalendarForm:
     @classmethod
     def blank(cls, time_zone: str) -> "CalendarForm":
         """Returns the form for a new calendar: half an hour, Monday to Friday from nine to five."""
-        weekly = {WEEKLY[day]: hours_text(_OFFICE_HOURS) for day in WEEKDAYS[:5]}
+        weekly = {WEEKLY[day]: shown_hours(_OFFICE_HOURS) for day in WEEKDAYS[:5]}
         return cls(
             {
+                "schedule_id": "",
                 "time_zone": time_zone,
                 "duration_minutes": "30",
                 "buffer_before_minutes": str(BookingRules.buffer_before_minutes),
@@ -172,10 +175,10 @@ class CalendarForm:
             numbers |= _texts_with_unit(name, number) if name in UNIT_OF else {name: str(number)}
         if rules.start_increment_minutes == rules.duration_minutes:
             numbers["start_increment_minutes"] = ""
-        hours = joined_nights(rules.availability.weekly)
-        weekly = {field: hours_text(hours[day]) for day, field in WEEKLY.items()}
+        weekly = _weekly_texts(rules.availability)
         return cls(
             {name: getattr(terms, name) for name in WORDS}
+            | {"schedule_id": "" if terms.schedule_id is None else str(terms.schedule_id)}
             | {"time_zone": rules.time_zone}
             | numbers
             | weekly,
@@ -199,6 +202,20 @@ class CalendarForm:
         hours = self.typed.get(WEEKLY.get(source, ""), "")
         return replace(self, typed={**self.typed, **{WEEKLY[day]: hours for day in targets}})
 
+    def with_hours_of(self, schedules: Iterable[ScheduleRow]) -> "CalendarForm":
+        """Returns the form with the hours of the schedule that was chosen, if it is one of these.
+
+        They stand in the same fields as hours of its own.
+        """
+        for schedule in schedules:
+            if str(schedule.id) == self.typed.get("schedule_id"):
+                hours = {"time_zone": schedule.terms.time_zone} | _weekly_texts(
+                    schedule.terms.availability
+                )
+                rows = _rows_of(schedule.terms.availability.overrides)
+                return replace(self, typed={**self.typed, **hours}, overrides=tuple(rows))
+        return self
+
     @property
     def rows(self) -> tuple[Override, ...]:
         """Returns the overrides, and some empty rows for more."""
@@ -210,6 +227,11 @@ class CalendarForm:
         if not self.typed.get("start_increment_minutes", "").strip():
             errors.pop("start_increment_minutes", None)  # it follows the duration
         errors = self._at_rows(errors) | dict(self._faults())
+        try:
+            chosen = self.typed.get("schedule_id", "")
+            terms = replace(terms, schedule_id=UUID(chosen) if chosen else None)
+        except ValueError:
+            errors["schedule_id"] = [Sentence(str(ScheduleNotFound()))]
         return ParsedTerms(None if errors else terms, errors)
 
     def parse_rules(self) -> ParsedRules:
@@ -298,6 +320,12 @@ class CalendarForm:
         return int(text) * _MINUTES_IN.get(self.typed.get(UNIT_OF.get(name, ""), ""), 1)
 
 
+def _weekly_texts(availability: Availability) -> dict[str, str]:
+    """Returns the fields of the weekly hours, a night where it begins."""
+    hours = joined_nights(availability.weekly)
+    return {field: shown_hours(hours[day]) for day, field in WEEKLY.items()}
+
+
 def override_field(date: str) -> str:
     """Returns the field under which errors of a date's hours are listed."""
     return f"availability.overrides.{date}"
@@ -324,7 +352,7 @@ def _rows_of(overrides: Mapping[str, Hours]) -> Iterator[Override]:
         )
         if not goes_on:
             until = each if number > first else ""
-            yield Override(dates[first], hours_text(hours) or gettext("closed"), until)
+            yield Override(dates[first], shown_hours(hours) or gettext("closed"), until)
             first = number + 1
 
 
@@ -396,10 +424,10 @@ def _ends_before_it_starts(opens: str, closes: str) -> Sentence:
     if opens < in_the_evening < _END_OF_DAY:
         return Sentence(
             "{hours} ends before it starts. Did you mean {guess}?",
-            hours=hours_text(((opens, closes),)),
-            guess=hours_text(((opens, in_the_evening),)),
+            hours=shown_hours(((opens, closes),)),
+            guess=shown_hours(((opens, in_the_evening),)),
         )
-    return Sentence("{hours} ends before it starts.", hours=hours_text(((opens, closes),)))
+    return Sentence("{hours} ends before it starts.", hours=shown_hours(((opens, closes),)))
 
 
 def _texts_with_unit(name: str, minutes: int) -> dict[str, str]:

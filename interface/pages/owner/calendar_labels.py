@@ -4,12 +4,14 @@ from domain.booking_rules import WEEKDAYS, Hours
 from interface.i18n import gettext, weekday_name
 from interface.i18n import mark_for_translation as _
 from interface.pages.owner.calendar_form import WEEKLY
-from interface.web.opening_hours import hours_text, joined_nights
+from interface.pages.owner.shown_hours import shown_hours
+from interface.web.opening_hours import joined_nights
 
 _LABELS = {
     "name": _("Name"),
     "location": _("Location"),
     "description": _("Description"),
+    "schedule_id": _("Schedule"),
     "time_zone": _("Time zone"),
     "duration_minutes": _("Duration"),
     "start_increment_minutes": _("Start times every"),
@@ -51,6 +53,6 @@ def weekly_lines(weekly: dict[str, Hours]) -> list[str]:
             continue
         if hours:
             first, last = (weekday_name(n, short=True) for n in (start, number))
-            lines.append(f"{first if start == number else f'{first}–{last}'} {hours_text(hours)}")
+            lines.append(f"{first if start == number else f'{first}–{last}'} {shown_hours(hours)}")
         start = number + 1
     return lines

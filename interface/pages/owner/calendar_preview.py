@@ -1,13 +1,15 @@
 """The slots that a calendar would offer in the next two weeks, saved or not."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain, islice
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from domain.availability import SlotsOfSpan
-from domain.booking_rules import BookingRules
+from domain.availability import SlotsOfSpan, open_times
+from domain.booking_rules import Availability, BookingRules
+from domain.slot import Slot
 from interface.i18n import local_day
 from interface.pages.owner.hours_grid import HoursGrid, hours_grid
 from interface.web.request_context import services
@@ -52,18 +54,33 @@ def preview(rules: BookingRules, owner_id: UUID) -> Preview:
     if not any(day.count for day in days.values()):
         later = open_slots.first_from(today + timedelta(days=_DAYS), zone)
     next_day = local_day(later.start, zone) if later else None
-    return Preview(zone, days, next_day, _grids(days, zone, owner_id))
+    stretches = chain.from_iterable(day.stretches for day in days.values())
+    return Preview(zone, days, next_day, _grids(list(days), zone, owner_id, stretches))
 
 
-def _grids(days: dict[date, SlotsOfSpan], zone: str, owner_id: UUID) -> list[HoursGrid]:
+def open_hours(availability: Availability, zone: str, owner_id: UUID) -> list[HoursGrid]:
+    """Returns the open hours of the same days as two grids, with what is taken."""
+    today = local_day(services().now(), zone)
+    dates = [today + timedelta(days=number) for number in range(_DAYS)]
+    since, until = _bounds(dates, zone)
+    stretches = open_times(availability, zone, since=since, until=until)
+    return _grids(dates, zone, owner_id, stretches)
+
+
+def _bounds(dates: Sequence[date], zone: str) -> tuple[datetime, datetime]:
+    first, last = dates[0], dates[-1] + timedelta(days=1)
+    return midnight(first, ZoneInfo(zone)), midnight(last, ZoneInfo(zone))
+
+
+def _grids(
+    dates: Sequence[date], zone: str, owner_id: UUID, open_stretches: Iterable[Slot]
+) -> list[HoursGrid]:
     """Returns the days as two grids with the same hours."""
-    dates = list(days)
-    since = midnight(dates[0], ZoneInfo(zone))
-    until = midnight(dates[-1] + timedelta(days=1), ZoneInfo(zone))
+    since, until = _bounds(dates, zone)
     grid = hours_grid(
         dates,
         zone,
-        open_times=chain.from_iterable(day.stretches for day in days.values()),
+        open_times=open_stretches,
         taken=booking_calendar.taken_times(services().database, owner_id, since=since, until=until),
     )
     return [

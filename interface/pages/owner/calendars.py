@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from application.eventstore.event_sourced_application import Written
 from domain.booking_rules import WEEKDAYS
 from domain.calendar import LONGEST_NAME, Calendar, CalendarTerms
-from domain.errors import CalendarArchived, StaleVersion
+from domain.errors import CalendarArchived, Invalid, StaleVersion
 from interface.i18n import gettext
 from interface.pages.owner.calendar_conflict import conflict
 from interface.pages.owner.calendar_form import (
@@ -22,11 +22,12 @@ from interface.pages.owner.calendar_form import (
 )
 from interface.pages.owner.calendar_labels import label, unit, weekly_lines
 from interface.pages.owner.calendar_preview import preview
-from interface.pages.owner.owned import own_calendar, own_id
+from interface.pages.owner.owned import own_calendar, own_id, own_schedules, schedule_names
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import for_role, require_session
 from interface.pages.shared.csrf import protect_from_csrf
+from interface.pages.shared.forms import errors_of
 from interface.web.request_context import services
 from interface.web.time_zone_lookup import selectable_time_zones
 from projections.views import calendar_list
@@ -45,6 +46,7 @@ def index() -> ResponseReturnValue:
         "calendars/index.html",
         calendars=[calendar for calendar in calendars if not calendar.is_archived],
         archived=[calendar for calendar in calendars if calendar.is_archived],
+        schedule_names=schedule_names(),
         weekly_lines=weekly_lines,
     )
 
@@ -63,16 +65,19 @@ def create() -> ResponseReturnValue:
 @for_role("owner")
 def save_new() -> ResponseReturnValue:
     """Creates a calendar, or shows the form again with what is wrong."""
-    form = CalendarForm.sent(request.form)
+    form = _form_sent()
     if page := _page_of_helper_button(form, None):
         return page
     terms, errors = form.parse()
     if terms is None:
         return _form_page(form, errors=errors), 422
     current = services()
-    created = current.calendars.create(
-        owner_id=own_id(), terms=terms, actor=auth.actor(), now=current.now()
-    )
+    try:
+        created = current.calendars.create(
+            owner_id=own_id(), terms=terms, actor=auth.actor(), now=current.now()
+        )
+    except Invalid as refusal:  # about the schedule, which the form does not know
+        return _form_page(form, errors=errors_of(refusal)), 422
     return _to_index(created, "calendar-created")
 
 
@@ -80,7 +85,7 @@ def save_new() -> ResponseReturnValue:
 @for_role("owner")
 def show_preview() -> ResponseReturnValue:
     """Returns the preview alone, for a form that is being filled in."""
-    return render_template("calendars/preview.html", **_preview(CalendarForm.sent(request.form)))
+    return render_template("calendars/preview.html", **_preview(_form_sent()))
 
 
 @blueprint.get("/settings/calendars/<uuid:calendar_id>")
@@ -99,12 +104,12 @@ def edit(calendar_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def save(calendar_id: UUID) -> ResponseReturnValue:
     """Changes a calendar, or shows the form again with what is wrong."""
-    form = CalendarForm.sent(request.form)
+    form = _form_sent()
     if page := _page_of_helper_button(form, calendar_id):
         return page
     terms, errors = form.parse()
     if terms is None:
-        page = _form_page(form, errors=errors, calendar_id=calendar_id, version=_version_sent())
+        page = _form_page(form, errors=errors, calendar_id=calendar_id, version=version_sent())
         return page, 422
     current = services()
     try:
@@ -112,13 +117,18 @@ def save(calendar_id: UUID) -> ResponseReturnValue:
             calendar_id=calendar_id,
             owner_id=own_id(),
             change=lambda _: terms,
-            version=int(_version_sent()),
+            version=int(version_sent()),
             actor=auth.actor(),
             now=current.now(),
             same_hours=request.form.getlist("same_hours", type=UUID),
         )
     except StaleVersion:
         return _conflict_page(terms, calendar_id)
+    except Invalid as refusal:
+        page = _form_page(
+            form, errors=errors_of(refusal), calendar_id=calendar_id, version=version_sent()
+        )
+        return page, 422
     return _to_index(changed, "calendar-changed")
 
 
@@ -143,6 +153,11 @@ def archive(calendar_id: UUID) -> ResponseReturnValue:
     return _to_index(archived, "calendar-archived")
 
 
+def _form_sent() -> CalendarForm:
+    """Returns the form as a browser sent it, with the hours of the schedule if it names one."""
+    return CalendarForm.sent(request.form).with_hours_of(own_schedules())
+
+
 def _page_of_helper_button(
     form: CalendarForm, calendar_id: UUID | None
 ) -> ResponseReturnValue | None:
@@ -156,7 +171,7 @@ def _page_of_helper_button(
             pass
         case _:
             return None
-    return _form_page(form, calendar_id=calendar_id, version=_version_sent())
+    return _form_page(form, calendar_id=calendar_id, version=version_sent())
 
 
 def _terms_of_copy(terms: CalendarTerms) -> CalendarTerms:
@@ -170,13 +185,16 @@ def _conflict_page(yours: CalendarTerms, calendar_id: UUID) -> ResponseReturnVal
     latest = current.event_store.get_own(Calendar, calendar_id, own_id())
     if latest.terms == yours:
         return _to_index(Written(latest, current.event_store.head()), "calendar-changed")
-    version = int(_version_sent())
+    version = int(version_sent())
     base = current.event_store.find(Calendar, calendar_id, version=version) if version else None
     merged = conflict(
-        base=base.terms if base is not None else None, theirs=latest.terms, yours=yours
+        base=base.terms if base is not None else None,
+        theirs=latest.terms,
+        yours=yours,
+        schedule_names=schedule_names(),
     )
     page = _form_page(
-        merged.form,
+        merged.form.with_hours_of(own_schedules()),
         calendar_id=calendar_id,
         version=str(latest.version),
         differences=merged.differences,
@@ -194,22 +212,34 @@ def _form_page(
         form=form,
         calendar_id=calendar_id,
         version=version,
-        label=label,
+        **hours_fields(),
         unit=unit,
         unit_of=UNIT_OF,
-        weekly=WEEKLY,
-        weekdays=WEEKDAYS,
-        override_field=override_field,
-        zones=selectable_time_zones(),
+        schedules=own_schedules(),
         others=_others(calendar_id) if calendar_id else [],
         same_hours=set(request.form.getlist("same_hours", type=UUID)),
     )
 
 
 def _others(calendar_id: UUID) -> list[CalendarRow]:
-    """Returns the owner's calendars that can be changed, without this one."""
+    """Returns the owner's calendars whose own hours can be changed, without this one."""
     calendars = calendar_list.calendars_of(services().database, own_id())
-    return [each for each in calendars if each.id != calendar_id and not each.is_archived]
+    return [
+        each
+        for each in calendars
+        if each.id != calendar_id and not each.is_archived and each.terms.schedule_id is None
+    ]
+
+
+def hours_fields() -> dict[str, Any]:
+    """Returns what the template of the hours needs, beside a form and its errors."""
+    return {
+        "label": label,
+        "weekly": WEEKLY,
+        "weekdays": WEEKDAYS,
+        "override_field": override_field,
+        "zones": selectable_time_zones(),
+    }
 
 
 def _preview(form: CalendarForm) -> dict[str, Any]:
@@ -223,7 +253,7 @@ def _preview(form: CalendarForm) -> dict[str, Any]:
     return {"preview": None, "obstacles": obstacles}
 
 
-def _version_sent() -> str:
+def version_sent() -> str:
     """Returns the version that the form was filled in from; 0, which never exists, if malformed."""
     version = request.form.get("version", "")
     return version if version.isascii() and version.isdigit() and len(version) < 10 else "0"

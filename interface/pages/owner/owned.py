@@ -8,9 +8,10 @@ from interface.i18n import mark_for_translation as _
 from interface.pages.shared.auth import require_session
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
-from projections.views import calendar_list, link_list
+from projections.views import calendar_list, link_list, schedule_list
 from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkRow
+from projections.views.schedule_list import ScheduleRow
 
 
 def own_id() -> UUID:
@@ -27,6 +28,16 @@ def own_calendars() -> dict[UUID, CalendarRow]:
     """Returns all their calendars by id, including the archived ones."""
     calendars = calendar_list.calendars_of(services().database, own_id())
     return {calendar.id: calendar for calendar in calendars}
+
+
+def own_schedules() -> list[ScheduleRow]:
+    """Returns all their schedules."""
+    return schedule_list.schedules_of(services().database, own_id())
+
+
+def schedule_names() -> dict[UUID, str]:
+    """Returns the names of all their schedules by id."""
+    return {schedule.id: schedule.terms.name for schedule in own_schedules()}
 
 
 def own_link(link_id: UUID) -> LinkRow:

@@ -35,6 +35,13 @@ PARTS = (
         "owner",
     ),
     SettingsPart(
+        "schedules_pages.index",
+        _("Schedules"),
+        _("Hours that several calendars share."),
+        frozenset({"schedules_pages"}),
+        "owner",
+    ),
+    SettingsPart(
         "account.show",
         _("Account"),
         _("Your name and your time zone."),

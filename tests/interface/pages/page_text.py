@@ -16,10 +16,11 @@ def words(answer: Any) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer.get_data(as_text=True))).split())
 
 
-def filled_in(answer: Any) -> dict[str, Any]:
-    """Returns the calendar form of a page as a browser would send it."""
+def filled_in(answer: Any, form_id: str = "calendar") -> dict[str, Any]:
+    """Returns the form of a calendar, or another one, as a browser would send it."""
     page = answer.get_data(as_text=True)
-    form = page[page.index('<form id="calendar"') : page.index("</form>", page.index('"calendar"'))]
+    begins = page.index(f'<form id="{form_id}"')
+    form = page[begins : page.index("</form>", begins)]
     sent: dict[str, Any] = {}
     for tag in re.findall(r"<input[^>]*>", form):
         name, value = (re.search(rf' {part}="([^"]*)"', tag) for part in ("name", "value"))
@@ -28,7 +29,9 @@ def filled_in(answer: Any) -> dict[str, Any]:
     for name, inner in re.findall(r'<textarea [^>]*name="(\w+)"[^>]*>([^<]*)<', form):
         sent[name] = html.unescape(inner)
     for name, inner in re.findall(r'<select [^>]*name="(\w+)"[^>]*>(.*?)</select>', form, re.S):
-        chosen = re.search(r'value="(\w+)" selected', inner) or re.search(r'value="(\w+)"', inner)
+        chosen = re.search(r'value="([\w-]+)" selected', inner) or re.search(
+            r'value="([\w-]*)"', inner
+        )
         assert chosen is not None
         sent[name] = chosen[1]
     return sent

@@ -134,11 +134,11 @@ def test_a_stale_edit_shows_what_changed_and_saves_on_the_second_press(
     assert the_calendar(owner)["duration_minutes"] == 45
     notice = words(answer)
     assert "Duration 45 minutes 20 minutes" in notice
-    assert "Monday 10:00–12:00 unchanged" in notice
+    assert "Monday 10:00 AM–12:00 PM unchanged" in notice
     merged = filled_in(answer)
     assert merged["duration_minutes"] == ["20"]
     assert merged["location"] == ["Room 2"]
-    assert merged["availability.weekly.monday"] == ["10:00–12:00"]
+    assert merged["availability.weekly.monday"] == ["10:00\u202fAM–12:00\u202fPM"]
     assert person.post(address, merged).status_code == 303
     calendar = the_calendar(owner)
     assert (calendar["duration_minutes"], calendar["location"]) == (20, "Room 2")

@@ -46,8 +46,8 @@ def test_a_run_of_dates_is_one_row_only_where_the_hours_are_the_same() -> None:
     calendar = terms(availability=Availability({}, overrides))
     assert CalendarForm.of(calendar).overrides == (
         Override("2026-12-31", "closed", "2027-01-01"),
-        Override("2027-01-02", "09:00–12:00"),
-        Override("2027-01-04", "09:00–12:00", "2027-01-05"),
+        Override("2027-01-02", "9:00\u202fAM–12:00\u202fPM"),
+        Override("2027-01-04", "9:00\u202fAM–12:00\u202fPM", "2027-01-05"),
     )
 
 

@@ -38,7 +38,7 @@ def test_the_list_shows_what_can_be_booked_and_when(person: SignedIn, owner: Own
     page = words(person.get(CALENDARS))
     assert "<Chat>" in page
     assert "1 hour 30 minutes · America/New York" in page
-    assert "Mon–Thu 09:00–12:00, 13:00–17:00 Sat 10:00–12:00" in page
+    assert "Mon–Thu 9:00 AM–12:00 PM, 1:00 PM–5:00 PM Sat 10:00 AM–12:00 PM" in page
     assert "Fri" not in page
 
 
@@ -128,10 +128,10 @@ def test_a_night_goes_on_in_the_following_day(person: SignedIn, owner: Owner) ->
         "2026-12-26": [["00:00", "01:00"]],
     }
     shown = filled_in(person.get(f"{CALENDARS}/{the_calendar(owner)['id']}"))
-    assert shown["availability.weekly.monday"] == ["22:00–02:00"]
-    assert shown["availability.weekly.tuesday"] == ["09:00–12:00"]
-    assert shown["availability.weekly.sunday"] == ["23:00–01:00"]
-    assert "Mon 22:00–02:00 Tue 09:00–12:00" in words(person.get(CALENDARS))
+    assert shown["availability.weekly.monday"] == ["10:00\u202fPM–2:00\u202fAM"]
+    assert shown["availability.weekly.tuesday"] == ["9:00\u202fAM–12:00\u202fPM"]
+    assert shown["availability.weekly.sunday"] == ["11:00\u202fPM–1:00\u202fAM"]
+    assert "Mon 10:00 PM–2:00 AM Tue 9:00 AM–12:00 PM" in words(person.get(CALENDARS))
 
 
 def test_holidays_are_one_row_from_the_first_to_the_last_day(
@@ -155,7 +155,7 @@ def test_holidays_are_one_row_from_the_first_to_the_last_day(
     shown = filled_in(person.get(f"{CALENDARS}/{calendar['id']}"))
     assert shown["override_date"][:4] == ["2026-12-24", "2027-01-02", "2027-03-01", ""]
     assert shown["override_until"][:4] == ["2027-01-01", "", "", ""]
-    assert shown["override_hours"][:3] == ["closed", "10:00–12:00", "closed"]
+    assert shown["override_hours"][:3] == ["closed", "10:00\u202fAM–12:00\u202fPM", "closed"]
 
 
 def test_holidays_that_make_no_sense_are_refused_at_their_row(
@@ -259,10 +259,19 @@ def test_everything_wrong_is_said_at_once_beside_its_field(person: SignedIn, own
 @pytest.mark.parametrize(
     ("hours", "sentence"),
     [
-        ("12-9", "12:00–09:00 ends before it starts. Did you mean 12:00–21:00?"),
-        ("20:00-8:30", "20:00–08:30 ends before it starts. Did you mean 20:00–20:30?"),
-        ("9-5", "09:00–05:00 ends before it starts. Did you mean 09:00–17:00?"),
-        ("22-21", "22:00–21:00 ends before it starts."),
+        (
+            "12-9",
+            "12:00 PM–9:00 AM ends before it starts. Did you mean 12:00 PM–9:00 PM?",
+        ),
+        (
+            "20:00-8:30",
+            "8:00 PM–8:30 AM ends before it starts. Did you mean 8:00 PM–8:30 PM?",
+        ),
+        (
+            "9-5",
+            "9:00 AM–5:00 AM ends before it starts. Did you mean 9:00 AM–5:00 PM?",
+        ),
+        ("22-21", "10:00 PM–9:00 PM ends before it starts."),
     ],
 )
 def test_hours_that_end_before_they_start_are_refused_with_a_guess(
@@ -275,8 +284,10 @@ def test_hours_that_end_before_they_start_are_refused_with_a_guess(
         "override_hours": [hours],
     }
     answer = person.post(NEW, form)
-    assert error_at(answer, "availability.weekly.monday") == sentence
-    assert error_at(answer, "override-1") == sentence
+    assert [
+        error_at(answer, field).replace("\u202f", " ")
+        for field in ("availability.weekly.monday", "override-1")
+    ] == [sentence] * 2
     assert owner.get("/calendars").json["items"] == []
 
 
