@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 LONGEST_BATCH = timedelta(seconds=1)
 """After this time, a sender gives back what it has claimed but not tried."""
-FRESH = timedelta(milliseconds=50)
+FRESH = timedelta(milliseconds=100)
 """After this time, a sender records what became of deliveries, and reads anew for the others."""
-FEWEST = 8
+FEWEST = 16
 """So many are tried all the same, within a second: on a busy machine, time passes with nothing
 done, and to read and to record for each delivery would be most of the work."""
 SHORTEST_ROUND_SECONDS = 0.2

@@ -45,10 +45,28 @@ def written(headers: Sequence[tuple[str, str | Address]], forms: Sequence[Form])
 def _header(name: str, value: str | Address) -> str:
     line = f"{name}: {value}"
     text, address = (value, "") if isinstance(value, str) else (value.display_name, value.addr_spec)
-    if text.isascii() and "=?" not in text and len(line) <= _LONGEST_HEADER:
-        return line
+    if text.isascii() and "=?" not in text:
+        if len(line) <= _LONGEST_HEADER:
+            return line
+        if not address and (folded := _folded(line, after=len(name) + 2)):
+            return folded
     encoded = Header(text, "utf-8", header_name=name).encode(linesep=_END)
     return f"{name}: {encoded}{_END} <{address}>" if address else f"{name}: {encoded}"
+
+
+def _folded(line: str, *, after: int) -> str | None:
+    """Returns a header that goes on in further lines, each begun by one of its single spaces.
+
+    Only spaces behind its beginning of so many characters count. None if its words are too long.
+    """
+    lines = []
+    while len(line) > _LONGEST_HEADER:
+        place = line.rfind(" ", after, _LONGEST_HEADER + 1)
+        if place < 0 or line[place - 1] == " ":
+            return None
+        lines.append(line[:place])
+        line, after = line[place:], 1
+    return _END.join([*lines, line])
 
 
 def _part(form: Form) -> str:

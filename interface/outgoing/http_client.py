@@ -134,8 +134,7 @@ class HttpClient:
             # Whoever closes a connection that was idle has not answered the request.
             with suppress(ConnectionError):
                 return _exchange(reused, request, kept, most_bytes)
-        connection = _Connection(request.url.host, request.url.port)
-        connection.sock = self._connect(request.url, deadline)
+        connection = _Connection(self._connect(request.url, deadline), monotonic())
         return _exchange(connection, request, kept, most_bytes)
 
     def _connect(self, url: OutgoingUrl, deadline: Deadline) -> TimedSocket:
@@ -160,26 +159,28 @@ class _Request(NamedTuple):
     body: bytes | None
     keep: bool
 
-    def all_headers(self) -> dict[str, str]:
-        own = {
+    def as_bytes(self) -> bytes:
+        """Returns all of the request, in one piece. Raises `ValueError` for a line break in it."""
+        headers = {
             "Host": self.url.server.authority,
             "User-Agent": f"Admit-One/{version()}",
             "Accept-Encoding": "gzip",
         }
         if not self.keep:
-            own["Connection"] = "close"
-        return own | dict(self.headers)
+            headers["Connection"] = "close"
+        if self.body is not None:
+            headers["Content-Length"] = str(len(self.body))
+        headers |= self.headers
+        lines = [f"{self.method} {self.url.target} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a line break in a header")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (self.body or b"")
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection to an address that was checked. It never connects by itself."""
-
-    sock: TimedSocket | None
-    auto_open = 0
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(host, port)
-        self.opened_at = monotonic()
+class _Connection(NamedTuple):
+    socket: TimedSocket
+    opened_at: float
 
 
 class KeptConnections:
@@ -191,12 +192,12 @@ class KeptConnections:
     def take(self, url: OutgoingUrl, deadline: Deadline) -> _Connection | None:
         """Returns an open connection that is no longer kept, if there is one."""
         connection = self._by_origin.pop(url.server.origin, None)
-        if connection is None or connection.sock is None:
+        if connection is None:
             return None
         if monotonic() - connection.opened_at > KEPT_SECONDS:
-            connection.close()
+            connection.socket.close()
             return None
-        connection.sock.limit(deadline)
+        connection.socket.limit(deadline)
         return connection
 
     def keep(self, url: OutgoingUrl, connection: _Connection) -> None:
@@ -206,7 +207,7 @@ class KeptConnections:
     def close(self) -> None:
         """Closes all of them."""
         while self._by_origin:
-            self._by_origin.popitem()[1].close()
+            self._by_origin.popitem()[1].socket.close()
 
 
 def _exchange(
@@ -214,11 +215,9 @@ def _exchange(
 ) -> Answer:
     """Sends a request and returns the answer; keeps the connection or closes it."""
     with ExitStack() as stack:
-        stack.callback(connection.close)
-        connection.request(
-            request.method, request.url.target, body=request.body, headers=request.all_headers()
-        )
-        with connection.getresponse() as response:
+        stack.callback(connection.socket.close)
+        connection.socket.sendall(request.as_bytes())
+        with _response(connection.socket, request.method) as response:
             answer = Answer(
                 response.status,
                 {name.lower(): value for name, value in response.getheaders()},
@@ -241,14 +240,22 @@ def _tunnel(proxy: Proxy, address: str, port: int, deadline: Deadline) -> TimedS
     connected = TimedSocket.connected(addresses, proxy.port, deadline)
     try:
         connected.sendall("\r\n".join([*lines, "", ""]).encode())
-        response = http.client.HTTPResponse(connected, method="CONNECT")  # type: ignore[arg-type]
-        response.begin()
-        if response.status != 200:
+        if _response(connected, "CONNECT").status != 200:
             raise RequestFailed("The proxy does not allow this address.")
     except (OSError, http.client.HTTPException, RequestFailed):
         connected.close()
         raise
     return connected
+
+
+def _response(connected: TimedSocket, method: str) -> http.client.HTTPResponse:
+    """Returns what the other side answers to a request that was sent, without the body."""
+    with ExitStack() as on_failure:
+        response = http.client.HTTPResponse(connected, method=method)  # type: ignore[arg-type]
+        on_failure.callback(response.close)
+        response.begin()
+        on_failure.pop_all()
+    return response
 
 
 def _body(response: http.client.HTTPResponse, most_bytes: int) -> bytes:

@@ -24,6 +24,8 @@ def read(content: bytes) -> EmailMessage:
         "Bestätigt: Gespräch, 9:00\u202fUhr",
         "=?utf-8?q?no_code?=",
         "A long subject " * 20,
+        "Two  spaces " * 20,
+        "Donaudampfschifffahrtsgesellschaft" * 10,
         "Überlang 予約 " * 30,
     ],
 )
@@ -40,6 +42,14 @@ def test_headers_are_read_as_they_were_meant_and_go_over_any_server(
     shown, address = parseaddr(written_to)
     assert (str(make_header(decode_header(shown))), address) == (name, "ada@example.org")
     assert mail.defects == []
+
+
+def test_a_long_subject_in_ascii_goes_on_in_further_lines_as_it_is() -> None:
+    subject = "New booking: Introduction with Ada Lovelace, " * 4
+    content = written([("Subject", subject.strip())], [Form("text/plain", "x")])
+    lines = content.partition(b"\r\nMIME-Version")[0].split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+    assert b"".join(lines) == f"Subject: {subject.strip()}".encode()
 
 
 @pytest.mark.parametrize(
