@@ -12,12 +12,17 @@ from functools import lru_cache
 from traceback import StackSummary, walk_tb
 from typing import Any
 
+import msgspec
+
 from application.eventstore.database import safe_description
 from interface import current_request
 from interface.observability.request_facts import request_id
 
 OUR_FOLDERS = ("application", "domain", "interface", "projections")
 _FIELDS = ("method", "route", "status", "milliseconds")
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def configure(form: str | None) -> None:
@@ -65,7 +70,10 @@ class JSONLines(logging.Formatter):
                 facts[name] = known_facts[name]
         if trace := _trace(record):
             facts["exception"] = trace
-        return json.dumps(facts)
+        try:
+            return _encode(facts).decode()
+        except UnicodeEncodeError:  # half a character, as in the name of a file
+            return json.dumps(facts)
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
+from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]
 
 from domain.errors import AdmitOneError
 from interface.runtime.heartbeat import BEAT_SECONDS, beat
@@ -128,7 +128,7 @@ class RequestFront:
             refusal = error if isinstance(error, LengthRequired) else RequestTimeout()
             await self._refuse(_environ(scope, b"", 0), proto, refusal)
             return
-        except (ProtocolClosed, ClientGone):
+        except (ProtocolClosed, ProtocolError, ClientGone):
             return
         environ = _environ(scope, body, length)
         work = self._work_of(scope)
@@ -177,16 +177,19 @@ async def _whole_body(scope: Scope, proto: Any) -> tuple[bytes, int]:
         raise LengthRequired
     if declared is not None and int(declared) > LARGEST_BODY:
         return b"", int(declared)
-    chunks: list[bytes] = []
-    length = 0
     async with asyncio.timeout(BODY_SECONDS):
+        if declared is not None:  # which the server does not let the client exceed
+            body: bytes = await proto()
+            if len(body) < int(declared):
+                raise ClientGone
+            return body, len(body)
+        chunks: list[bytes] = []
+        length = 0
         async for chunk in proto:
             length += len(chunk)
             if length > LARGEST_BODY:
                 return b"", length
             chunks.append(chunk)
-    if declared is not None and length < int(declared):
-        raise ClientGone
     return b"".join(chunks), length
 
 

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from granian.rsgi import ProtocolError  # type: ignore[attr-defined]
 
 from interface.runtime import request_front
 from interface.runtime.lanes import Lane
@@ -55,6 +56,9 @@ class FakeProtocol:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+    async def __call__(self) -> bytes:
+        return b"".join([chunk async for chunk in self])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
@@ -103,6 +107,15 @@ def test_a_body_is_gathered_before_the_application_sees_it(headers: dict[str, st
 def test_the_application_never_sees_a_body_that_ended_early() -> None:
     scope, protocol = sent(b"hello", content_length="10")
     assert answer(RequestFront(pytest.fail, threads=1), scope, protocol).status == 0  # type: ignore[arg-type]
+
+
+def test_the_application_never_sees_a_body_whose_connection_broke() -> None:
+    class Broken(FakeProtocol):
+        async def __call__(self) -> bytes:
+            raise ProtocolError
+
+    scope, _ = sent(content_length="10")
+    assert answer(RequestFront(pytest.fail, threads=1), scope, Broken()).status == 0  # type: ignore[arg-type]
 
 
 def test_a_body_that_does_not_come_in_time_is_refused_and_its_connection_closed(
