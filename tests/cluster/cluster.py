@@ -61,6 +61,23 @@ class Node:
         finally:
             connection.close()
 
+    def status(self) -> dict[str, Any]:
+        """Returns what its Patroni says about it, asked without the wire."""
+        connection = HTTPConnection(self.inside, REST, timeout=2)
+        try:
+            connection.request("GET", "/patroni")
+            found: dict[str, Any] = json.loads(connection.getresponse().read())
+        except (OSError, HTTPException):
+            return {}
+        finally:
+            connection.close()
+        return found
+
+    def takes_writes(self) -> bool:
+        """Returns True if its PostgreSQL says that it does."""
+        with psycopg.connect(self.conninfo()) as conn:
+            return not conn.execute("SELECT pg_is_in_recovery()").fetchall()[0][0]
+
     def conninfo(self, database: str = "postgres", user: str = "postgres") -> str:
         """Returns the address of its PostgreSQL, without the wire."""
         return make_conninfo(
@@ -170,12 +187,20 @@ class Cluster:
         return [node for node in self.nodes if node.answers("/sync")]
 
     def is_whole(self) -> bool:
-        """Returns True if there are a primary, a synchronous standby and another one."""
-        if not all(node.answers("/health") for node in self.nodes):
+        """Returns True if there is a primary that streams to both others, as commits need it.
+
+        A standby that answers may still have to be rewound to where the primary's timeline began.
+        """
+        if (primary := self.primary()) is None or not all(
+            node.answers("/health") for node in self.nodes
+        ):
             return False
-        replicas = [node for node in self.nodes if node.answers("/replica")]
-        is_confirmed = not self.agreed.get("synchronous_mode", True) or self.sync_standbys()
-        return self.primary() is not None and len(replicas) == 2 and bool(is_confirmed)
+        standbys = primary.status().get("replication", [])
+        is_synchronous = self.agreed.get("synchronous_mode", True)
+        is_confirmed = any(each["sync_state"] == "sync" for each in standbys)
+        return [each["state"] for each in standbys] == ["streaming"] * 2 and (
+            is_confirmed or not is_synchronous
+        )
 
     def processes_of(self, node: Node) -> list[Process]:
         """Returns Patroni and PostgreSQL of a node."""

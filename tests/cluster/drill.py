@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from projections.views import link_list
 from tests.cluster.cluster import Cluster, Node
 from tests.cluster.hosts import Hosts
 from tests.faults.history import DONE, Fault, Operation, check, read_log
@@ -102,7 +104,7 @@ class Drill:
         """Returns how long after each change of the primary the next of these times was."""
         in_order = sorted(times)
         changes = sorted(at for at, _ in self.primaries)[1:]
-        return [next(time for time in in_order if time > at) - at for at in changes]
+        return [next((time for time in in_order if time > at), inf) - at for at in changes]
 
     def done_at(self) -> list[float]:
         """Returns when each operation that succeeded was answered."""
@@ -204,7 +206,9 @@ def _watch_what_follows(running: Drill, stop: Event) -> None:
             running.mailed.append(monotonic())
             mails = count
         with suppress(psycopg.Error), psycopg.connect(running.cluster.asked(2)) as conn:
-            row = conn.execute("SELECT min(position) FROM projection_positions").fetchone()
+            row = conn.execute(
+                "SELECT position FROM projection_positions WHERE name = %s", (link_list.NAME,)
+            ).fetchone()
             if row and row[0] != position:
                 running.moved.append(monotonic())
                 position = row[0]
