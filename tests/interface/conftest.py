@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
@@ -57,3 +58,13 @@ def sign_in_as(
         return sign_in(app.test_client(), account, token, lambda: None)
 
     return sign_in_as
+
+
+@pytest.fixture
+def empty_database(new_database: Callable[[], str]) -> str:
+    """A database in which nothing is, no table either."""
+    conninfo = new_database()
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+    return conninfo

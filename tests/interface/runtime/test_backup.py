@@ -36,16 +36,6 @@ VIEWS = [table.name for projection in CATALOGUE for table in projection.tables]
 
 
 @pytest.fixture
-def empty_database(new_database: Callable[[], str]) -> str:
-    """A database in which nothing is, no table either."""
-    conninfo = new_database()
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute("DROP SCHEMA public CASCADE")
-        conn.execute("CREATE SCHEMA public")
-    return conninfo
-
-
-@pytest.fixture
 def original(conninfo: str, tmp_path: Path, catch_up: Callable[[], None]) -> Iterator[Services]:
     """A service to which everything has happened."""
     settings = Settings(data=tmp_path / "data", secret_keys=(SECRET,))
