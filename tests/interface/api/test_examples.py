@@ -63,7 +63,7 @@ class Reader:
     def made_from_examples(self) -> dict[str, Any]:
         """Makes what calls name, and returns its ids by the names in their paths."""
         webhook = self.created("/webhooks")["id"]
-        link, booking = self.new_link(), self.new_booking()
+        link, booking, schedule = self.new_link(), self.new_booking(), self.created("/schedules")
         self.owner.catch_up()
         (delivery, *_) = self.owner.get(f"/webhooks/{webhook}/deliveries").json["items"]
         self.cancel(booking["booking_id"])
@@ -74,6 +74,7 @@ class Reader:
             "calendar_id": link["calendar_id"],
             "link_id": link["id"],
             "booking_id": booking["booking_id"],
+            "schedule_id": schedule["id"],
             "webhook_id": webhook,
             "delivery_id": delivery["id"],
             "name": link_list.NAME,
@@ -118,6 +119,8 @@ class Reader:
             return {"booking_id": self.new_booking()["booking_id"]}
         if kind == "links" and method != "GET":
             return {"link_id": self.new_link()["id"]}
+        if path.startswith("/schedules/") and method != "GET":
+            return {"schedule_id": self.created("/schedules")["id"]}
         if path.endswith("/archive"):
             return {"calendar_id": self.created("/calendars")["id"]}
         if path.startswith("/link-requests/"):

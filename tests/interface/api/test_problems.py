@@ -75,6 +75,7 @@ NEVER_OVER_HTTP = {
     "interface.cli.witness.WitnessUnusable",
     "interface.key_store.KeyInUse",
     "interface.key_store.KeysAreSettings",
+    "interface.reapplied_erasures.ListDamaged",
     "projections.evidence.checkpoint_signing.HistoryChanged",
     "projections.evidence.checkpoint_store.CheckpointConflict",
     "projections.rebuild.rebuild.SwitchRefused",
