@@ -42,7 +42,7 @@ class Drill:
     hosts: Hosts
     work: Workload
     random: Random
-    told_twice_before: Collection[str]
+    told_before: Collection[str]
     primaries: list[tuple[float, str]] = field(default_factory=list)
     """When which node was first seen to be the primary."""
     readiness: list[Readiness] = field(default_factory=list)
@@ -111,8 +111,8 @@ class Drill:
         return [each.answered for each in self.operations if each.outcome == DONE]
 
     def told_twice(self) -> list[str]:
-        """Returns the ids of mails that came more than once since the drill began."""
-        return [name for name in self.hosts.told_twice() if name not in self.told_twice_before]
+        """Returns the ids of mails that came more than once, all since the drill began."""
+        return [name for name in self.hosts.told_twice() if name not in self.told_before]
 
     def report(self, name: str) -> None:
         """Prints what was measured."""
@@ -142,7 +142,7 @@ def drill(cluster: Cluster, hosts: Hosts, folder: Path, *, seed: int = 1) -> Ite
     random = Random(seed)
     clients = f"client after {head}"
     work = Workload(hosts.of_a_new_owner(), folder, random, operations=200, name=clients)
-    running = Drill(cluster, hosts, work, random, hosts.told_twice())
+    running = Drill(cluster, hosts, work, random, hosts.mails.by_id())
     stop = Event()
     watching = [
         *(Thread(target=_watch_node, args=(running, node, stop)) for node in cluster.nodes),

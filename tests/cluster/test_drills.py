@@ -3,7 +3,6 @@
 from pathlib import Path
 from time import monotonic
 
-from application.eventstore.append_turn import CommitsHang
 from tests.cluster.cluster import Cluster
 from tests.cluster.drill import all_is_right, another_primary, drill
 from tests.cluster.hosts import Hosts
@@ -77,7 +76,6 @@ def test_a_standby_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) -> Non
 
 
 def test_both_standbys_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) -> None:
-    calendar_id = hosts.first.new_calendar()
     with drill(cluster, hosts, tmp_path) as running:
         primary = cluster.the_primary()
         for node in cluster.nodes:
@@ -85,7 +83,6 @@ def test_both_standbys_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) ->
                 cluster.kill(node)
         gone_at = monotonic()
         wait_until(lambda: running.unready_since(gone_at) is not None)
-        answer = hosts.first.post(f"/calendars/{calendar_id}/links", {})
         running.wait_for(5)
         back_at = monotonic()
     all_is_right(running, "both standbys killed")
@@ -94,8 +91,6 @@ def test_both_standbys_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) ->
     assert unready is not None
     assert unready.at - gone_at <= NOTICED
     assert "standby" in unready.text
-    assert (answer.status_code, answer.json["detail"]) == (503, CommitsHang.__doc__)
-    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_member_of_etcd_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""A projector or sender that is killed is replaced by the one that stands by."""
+
+import sys
+from math import inf
+from pathlib import Path
+from time import monotonic
+
+import psycopg
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.drill import drill
+from tests.cluster.hosts import Hosts
+from tests.support.waiting import wait_until
+
+SECONDS = 5.0
+APPLICATIONS = {"projector": "admitone projector", "sender": "admitone mail sender"}
+
+
+def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) -> None:
+    killed: list[tuple[str, float]] = []
+    with drill(cluster, hosts, tmp_path) as running:
+        # One of the two was at work, and the new one stands by.
+        for name, start in (("projector", hosts.start_projector), ("sender", hosts.start_sender)):
+            processes = hosts.projectors if name == "projector" else hosts.senders
+            for process in list(processes):
+                wait_until(lambda name=name: connected(cluster, name) == 2)  # type: ignore[misc]
+                process.kill()
+                killed.append((name, monotonic()))
+                running.wait_for(2 * SECONDS)
+                process.wait()
+                processes.remove(process)
+                start()
+                running.wait_for(2 * SECONDS)
+    running.report("projectors and senders killed")
+    assert running.faults == []
+    assert hosts.verify_views() == ""
+    for name, at in killed:
+        times = running.moved if name == "projector" else running.mailed
+        after = min((time for time in times if time > at), default=inf) - at
+        sys.stdout.write(f"  {name}: {after:.1f} s\n")
+        assert after <= SECONDS, name
+
+
+def connected(cluster: Cluster, name: str) -> int:
+    """Returns how many projectors or senders of mail have a connection, also standing by."""
+    with psycopg.connect(cluster.balanced(2)) as conn:
+        row = conn.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s",
+            (APPLICATIONS[name],),
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
