@@ -37,7 +37,7 @@ LEFT_OUT = {
 """The tables that are not kept, and why. Every other table is, whoever adds it."""
 _VIEW = re.compile(r"[a-z_]+_v[0-9]+(_[a-z_]+)?")
 DAMAGED = (BadZipFile, EOFError, zlib.error)
-"""What reading a damaged ZIP file raises."""
+"""The errors that reading a damaged ZIP file raises."""
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 _TABLES_FOLDER = "tables/"
 
@@ -56,7 +56,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Follower:
-    """How far a view or a reaction had come."""
+    """The position that a view or a reaction had reached."""
 
     position: int
     begun_at: str
@@ -65,7 +65,7 @@ class Follower:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds."""
+    """The table of contents of a backup."""
 
     version: str
     """Of the program that wrote it."""

@@ -28,7 +28,7 @@ class FeedNotFound(NotFound):
 
 
 class FeedDetail(StrEnum):
-    """What a feed tells about a booking: everything, or only that the owner is busy."""
+    """The detail in which a feed shows bookings: everything, or only that the owner is busy."""
 
     FULL = "full"
     BUSY = "busy"

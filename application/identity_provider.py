@@ -40,20 +40,20 @@ ALGORITHMS = (
 """By which ID tokens may be signed: with a private key of the provider's, never with a secret."""
 
 LEEWAY = timedelta(minutes=1)
-"""How far the clock of the provider may be off."""
+"""The difference between the clock of the provider and ours that is accepted."""
 
 ANSWER_SECONDS = 5.0
 LARGEST_ANSWER = 256 * 1024  # bytes
 METADATA_LIFETIME = timedelta(hours=1)
 FAILURE_LIFETIME = timedelta(seconds=5)
-"""How long a provider is not asked about itself again after that has failed."""
+"""The time for which a provider is not asked about itself again after that has failed."""
 
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True)
 class Client:
-    """How this service is known to the provider. Without a secret, PKCE alone protects a code.
+    """This service as the provider knows it. Without a secret, PKCE alone protects a code.
 
     `issuer` names the provider, exactly as it names itself.
     """
@@ -64,11 +64,11 @@ class Client:
     redirect_uri: str
     scopes: Sequence[str] = ("openid", "email", "profile")
     wanted_claims: frozenset[str] = frozenset({"email"})
-    """What is asked for beside the ID token, if that does not hold it."""
+    """The claims that are asked for beside the ID token, if that does not hold them."""
 
 
 class _Metadata(msgspec.Struct):
-    """What a provider says about itself (OpenID Connect Discovery 1.0, section 3)."""
+    """The description that a provider gives of itself (OpenID Connect Discovery 1.0, section 3)."""
 
     issuer: str
     authorization_endpoint: str

@@ -1,4 +1,4 @@
-"""What the application asks of the network: HTTP requests to addresses that owners enter.
+"""The needs of the application from the network: HTTP requests to addresses that owners enter.
 
 `interface.outgoing` decides which addresses may be reached, and sends the requests.
 """

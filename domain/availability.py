@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from math import inf
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -143,12 +143,9 @@ def _free_starts(
     latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
     start = minute_from(_clipped(since, earliest, latest))
     stop = minute_from(_clipped(until, earliest, latest))
-    offered = (
-        minute
+    offered: Iterator[int] = chain.from_iterable(
+        _offered_starts(rules, zone, begin, min(begin + DAY, stop), first_day, last_day)
         for begin in range(start, stop, DAY)
-        for minute in _offered_starts(
-            rules, zone, begin, min(begin + DAY, stop), first_day, last_day
-        )
     )
     if offer.slots is not None:
         wanted = frozenset(offer.slots)
@@ -232,13 +229,15 @@ def _outside(ranges: Sequence[tuple[int, int]], minutes: Iterable[int]) -> Itera
 
     The ranges are sorted by start.
     """
-    passed, blocked_until = 0, -inf
-    for minute in minutes:
+    passed, blocked_until, rest = 0, -inf, iter(minutes)
+    for minute in rest:
         while passed < len(ranges) and ranges[passed][0] <= minute:
             blocked_until = max(blocked_until, ranges[passed][1])
             passed += 1
         if minute >= blocked_until:
             yield minute
+            if passed == len(ranges):
+                yield from rest
 
 
 def _clipped(moment: datetime, earliest: datetime, latest: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What a backup holds beside the tables: the keys of the installation, and its checkpoints."""
+"""The files of a backup beside the tables: the keys of the installation, and its checkpoints."""
 
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile

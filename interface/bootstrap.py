@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from application.identity_provider import IdentityProvider
 
 CALLBACK_PATH = "/sign-in/provider/callback"
-"""Where the identity provider sends browsers back to."""
+"""The path to which the identity provider sends browsers back."""
 OLDEST_POSTGRES = 15
 
 # Use the pinned tzdata instead of the system's: an auditor has to replay with the same clock

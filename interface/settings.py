@@ -425,7 +425,7 @@ class Settings:
 
     @property
     def oidc_provider_name(self) -> str:
-        """How people know the identity provider."""
+        """The name by which people know the identity provider."""
         return self.oidc_name or outgoing_url.parse(self.oidc_issuer).host
 
     @property

@@ -1,4 +1,4 @@
-"""What a calendar feed shows, read from the calendar of bookings."""
+"""The bookings that a calendar feed shows, read from the calendar of bookings."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ MOST_BOOKINGS = 1000
 
 @dataclass(frozen=True)
 class FeedState:
-    """What tells whether the bookings in a feed have changed.
+    """The values that differ when the bookings in a feed have changed.
 
     `versions` is a digest of which bookings there are and in which versions, and `rebuilt_at`
     says when the view was last built anew. `changed_at` is when one of them changed last. All

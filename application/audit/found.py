@@ -1,4 +1,4 @@
-"""What a search of the audit has found, as the log has it: enough to tell one from another."""
+"""The results of a search of the audit, as the log has them: enough to tell one from another."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

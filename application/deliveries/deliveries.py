@@ -13,7 +13,7 @@ from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
 CLAIM = timedelta(minutes=1)
-"""How long a sender has a delivery for itself; twice what an attempt may take."""
+"""The time for which a sender has a delivery for itself: twice what an attempt may take."""
 
 _COLUMNS = ", ".join(field.name for field in fields(Delivery))
 _OUTCOME = [field.name for field in fields(Outcome)]

@@ -87,7 +87,7 @@ class Channel(Protocol):
 
     name: str
     at_once: int
-    """How many deliveries a sender claims together, beside one that was tried before."""
+    """The number of deliveries that a sender claims together, beside one that was tried before."""
 
     def prepare(self, deliveries: Collection[Delivery]) -> Send:
         """Reads what the deliveries say, and returns how to send each of them."""

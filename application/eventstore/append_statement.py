@@ -101,7 +101,7 @@ class Rows(NamedTuple):
     forgotten: Arrays
     read: Arrays
     counts: tuple[int, int, int, int]
-    """How many rows each of them has."""
+    """The number of rows of each of them."""
 
 
 class Result(NamedTuple):

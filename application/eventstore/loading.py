@@ -35,12 +35,12 @@ _MISSING: dict[type, type[NotFound]] = {
     Booking: BookingNotFound,
 }
 _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
-"""How many of its last events say all about an aggregate, with the first; else it takes all."""
+"""The number of last events that say all about an aggregate, with the first; else it takes all."""
 
 
 @dataclass(frozen=True)
 class LinkOrigin:
-    """What never changes about a link, so that it can be known without asking."""
+    """The facts of a link that never change, so that they can be known without asking."""
 
     calendar_id: UUID
     owner_id: UUID
@@ -95,7 +95,7 @@ class Loaded(NamedTuple):
 
 
 class Reading:
-    """What to read of one aggregate: all of it, or what may have followed what is remembered."""
+    """A request for one aggregate: all of it, or what may have followed what is remembered."""
 
     def __init__(self, wanted: Wanted[Any], remembered: Remembered | None) -> None:
         is_known = remembered is not None and isinstance(remembered.aggregate, wanted.kind)

@@ -83,7 +83,7 @@ class AlreadyConnected(AdmitOneError):
 
 
 class Attempt(NamedTuple):
-    """What is made up for one sign-in, and comes back with it. Only the browser keeps it."""
+    """The secrets made up for one sign-in, which come back with it. Only the browser keeps them."""
 
     state: str
     nonce: str
@@ -114,7 +114,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Admission:
-    """Who may come in, and as what.
+    """The rule for who may sign in, and with which roles.
 
     `domains` are those of the addresses for which accounts are created. With a `role_claim`, the
     provider says who has which roles at each sign-in: `roles` are ours by its values. A dot in it

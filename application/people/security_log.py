@@ -94,7 +94,7 @@ provider decides at which people sign in."""
 
 FAILURES_OF_AN_ACCOUNT = 10
 FAILURES_IN_ALL = 200
-"""How many failed sign-ins are recorded in an hour. More are counted."""
+"""The number of failed sign-ins that are recorded in an hour. More are counted."""
 
 SWEPT_AT_ONCE = 5000
 NOBODY = UUID(int=0)

@@ -1,4 +1,4 @@
-"""How texts are searched: for words in any order, whatever their accents, capitals and quotes.
+"""Searches texts for words in any order, whatever their accents, capitals and quotes.
 
 The parts of queries here take the parameter `words`, which is what `words_of` returns. Texts are
 compared as the function `folded` of the schema returns them, and `search_key` makes of them what

@@ -22,7 +22,7 @@ from domain.errors import Invalid, NotFound, Sentence
 
 MOST_WEBHOOKS = 10
 OVERLAP = timedelta(hours=24)
-"""How long messages are also signed with the secret before, once there is a new one."""
+"""The time for which messages are also signed with the previous secret."""
 REQUEST_SECONDS = 15.0
 MOST_BYTES = 65_536
 GONE = "gone"
@@ -30,7 +30,7 @@ GONE = "gone"
 
 
 class WebhookEvent(StrEnum):
-    """What a webhook can be told of. These are the names of the events in the log as well."""
+    """The events that a webhook can be told of, by their names in the log."""
 
     LINK_ISSUED = "link.issued"
     LINK_CHANGED = "link.changed"
@@ -82,7 +82,7 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a receiver answered. The message is taken by any 2xx."""
+    """The answer of a receiver. The message is taken by any 2xx."""
 
     status: int
 

@@ -17,7 +17,7 @@ from interface.outgoing.http_client import HttpClient
 ANSWER_SECONDS = 20.0
 LARGEST_ANSWER = 4 * 1024 * 1024  # bytes
 ATTEMPTS = 5
-"""How often a request is sent that the service can't answer at this moment."""
+"""The number of times that a request is sent while the service can't answer it."""
 
 LONGEST_WAIT_SECONDS = 2.0
 
@@ -56,7 +56,7 @@ class Refused(Exception):
 
 
 class Result(NamedTuple):
-    """What the service answers, and the version of what it is about."""
+    """An answer of the service, and the version of what it is about."""
 
     value: Any
     etag: str

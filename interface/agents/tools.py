@@ -20,7 +20,7 @@ _Id = Annotated[str, Meta(description="The id, as the list has it.")]
 
 
 class Arguments(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What a tool takes."""
+    """The arguments of a tool."""
 
 
 class OfLink(Arguments):

@@ -15,7 +15,7 @@ _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"
 
 
 class HistoryQuery(Query):
-    """Which part of a history to return."""
+    """The part of a history to return."""
 
     after = fields.Integer(
         load_default=0,
@@ -38,7 +38,7 @@ class HistoryQuery(Query):
 
 
 class AgendaQuery(HistoryQuery):
-    """Which days of an agenda to return, and which part of their history."""
+    """The days of an agenda to return, and the part of their history."""
 
     first = Day(
         data_key="from",
@@ -56,7 +56,7 @@ class AgendaQuery(HistoryQuery):
 
 
 class EventQuery(LimitedQuery):
-    """Which part of the log to return."""
+    """The part of the log to return."""
 
     after = fields.Integer(
         load_default=0,
@@ -77,7 +77,7 @@ class EventQuery(LimitedQuery):
 
 
 class AccessQuery(LimitedQuery):
-    """Which part of the accesses to return."""
+    """The part of the accesses to return."""
 
     before = fields.Integer(
         load_default=None,
@@ -87,7 +87,7 @@ class AccessQuery(LimitedQuery):
 
 
 class SecurityQuery(LimitedQuery):
-    """Which entries of the security log to return."""
+    """The entries of the security log to return."""
 
     before = fields.Integer(
         load_default=None,
@@ -135,7 +135,7 @@ class ReportQuery(Query):
 
 
 class WitnessQuery(Query):
-    """What a witness has cosigned last."""
+    """The checkpoint that a witness has cosigned last."""
 
     old = fields.Integer(
         load_default=0,

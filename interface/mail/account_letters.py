@@ -13,7 +13,7 @@ from interface.mail.letter import Letter
 
 
 class _Words(NamedTuple):
-    """What a kind of mail says. `label` is that of what it is about."""
+    """The words of a kind of mail. `label` is that of what it is about."""
 
     title: str
     lead: str

@@ -1,4 +1,4 @@
-"""What a mail says to its reader, and how it becomes a message."""
+"""The words of a mail to its reader, and the message that is made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from interface.mail.message import Form, written
 
 @dataclass(frozen=True)
 class Letter:
-    """What a mail says, in its reader's language.
+    """The words of a mail, in its reader's language.
 
     `facts` are labels and values, `quote` is what a person wrote, with its label, and `actions`
     are the texts of links and where they lead.
@@ -34,7 +34,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Envelope:
-    """Who writes to whom, when (UTC), and under which id a repeated mail is recognised."""
+    """The sender, recipient, time (UTC) and id of a mail; a repeated one has the same id."""
 
     sender: Address
     recipient: Address

@@ -30,7 +30,7 @@ def views_of(services: Services) -> "Views":
 
 
 class Views(Collector):
-    """What views, rebuilds, deliveries and checks have come to, read at each scrape."""
+    """Metrics of views, rebuilds, deliveries and checks, read at each scrape."""
 
     def __init__(
         self,

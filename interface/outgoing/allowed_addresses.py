@@ -1,4 +1,4 @@
-"""Which IP addresses the service may open connections to."""
+"""The IP addresses to which the service may open connections."""
 
 import ipaddress
 import socket

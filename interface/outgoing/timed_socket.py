@@ -112,7 +112,7 @@ class TimedSocket:
 
 
 class _Arriving(io.RawIOBase):
-    """What arrives at a socket. Each read ends by the deadline."""
+    """The bytes that arrive at a socket. Each read ends by the deadline."""
 
     def __init__(self, connected: socket.socket, seconds_left: Callable[[], float]) -> None:
         self._socket = connected

@@ -60,7 +60,7 @@ class LoadedService:
         self.processes: Mapping[str, Callable[[], None]] = (
             serving if web_only else in_background | serving
         )
-        """What each process does, by its name, in the order in which they are started."""
+        """The work of each process, by its name, in the order in which they are started."""
         forks.prepare()
 
     def apply_schema(self) -> None:

@@ -30,7 +30,7 @@ class Identity:
     owner: int
     group: int
     sees_us_as: str | None = None
-    """What it calls the user of this process. None: by the name that everybody uses."""
+    """The name that it has for the user of this process. None: the name that everybody uses."""
 
     def output(self, script: str, *arguments: str) -> str | None:
         """Runs a shell script as this identity and returns what it prints, or None if it fails.

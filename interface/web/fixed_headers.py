@@ -5,7 +5,7 @@ from interface.observability.request_facts import endpoint
 from interface.web.request_context import is_https
 
 PROGRAMS = ("/api/", "/healthz", "/metrics", "/readyz")
-"""Where the paths begin at which only programs read."""
+"""The beginnings of paths at which only programs read."""
 
 DOCUMENT_PAGE = "/api/docs"
 

@@ -56,13 +56,13 @@ class Entry:
 
     @property
     def sequence(self) -> int:
-        """How often the booking has changed."""
+        """The number of changes of the booking."""
         return self.version - 1
 
 
 @dataclass(frozen=True)
 class Invitation:
-    """What makes a file a message that calendar programs act on by themselves (iTIP, RFC 5546).
+    """The part of a file on which calendar programs act by themselves (iTIP, RFC 5546).
 
     The times of such a file are in UTC, which every program reads the same way.
     """

@@ -327,7 +327,7 @@ class BusyCalendarInput(Body):
 
 
 class PrefillSchema(Body):
-    """What the booking form is filled in with. The invitee can change it."""
+    """The details that the booking form is filled in with. The invitee can change it."""
 
     name = Text(longest=LONGEST_PERSON, allow_none=True, metadata={"example": "Ada Lovelace"})
     email = Email(allow_none=True, metadata={"example": "ada@example.org"})
@@ -502,7 +502,7 @@ class WebhookChange(Body):
 
 
 class ReplayInput(Body):
-    """Which messages to send again."""
+    """The messages to send again."""
 
     ids = fields.List(
         fields.UUID(),
@@ -536,7 +536,7 @@ class LimitedQuery(Query):
 
 
 class PageQuery(LimitedQuery):
-    """Which part of an owner's list to return."""
+    """The part of an owner's list to return."""
 
     cursor = fields.String(
         load_default=None,
@@ -550,7 +550,7 @@ class PageQuery(LimitedQuery):
 
 
 class LinkQuery(PageQuery):
-    """Which links to return."""
+    """The links to return."""
 
     q = Text(
         longest=200,
@@ -571,7 +571,7 @@ class LinkQuery(PageQuery):
 
 
 class BookingQuery(PageQuery):
-    """Which bookings to return."""
+    """The bookings to return."""
 
     q = Text(
         longest=200,
@@ -601,7 +601,7 @@ class BookingQuery(PageQuery):
 
 
 class WebhookDeliveryQuery(LimitedQuery):
-    """Which deliveries to one webhook to return."""
+    """The deliveries to one webhook to return."""
 
     cursor = fields.String(
         load_default=None,
@@ -617,7 +617,7 @@ class WebhookDeliveryQuery(LimitedQuery):
 
 
 class DeliveryQuery(WebhookDeliveryQuery):
-    """Which deliveries to return."""
+    """The deliveries to return."""
 
     booking_id = fields.UUID(
         load_default=None,
@@ -643,7 +643,7 @@ class RevokeInput(Body):
 
 
 class BookingChange(Body):
-    """What to change about a booking."""
+    """A change of a booking."""
 
     location = Text(
         longest=LONGEST_LOCATION,
@@ -659,7 +659,7 @@ class CancelInput(Body):
 
 
 class RescheduleInput(Body):
-    """Where to move a booking."""
+    """The time to which a booking is moved."""
 
     start = Instant(
         required=True,
@@ -671,7 +671,7 @@ class RescheduleInput(Body):
 
 
 class AskToRescheduleInput(Body):
-    """What to tell the invitee who is asked to pick another time."""
+    """A message to the invitee who is asked to pick another time."""
 
     message = _message("Could we meet in the afternoon?", "The invitee sees it.")
 
@@ -691,7 +691,7 @@ class BulkRevokeInput(RevokeInput):
 
 
 class SlotsQuery(Query):
-    """Which days' slots to return."""
+    """The days whose slots to return."""
 
     first = Day(
         data_key="from",

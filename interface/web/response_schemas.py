@@ -199,7 +199,7 @@ class UnchangedLink(ResponseSchema):
 
 
 class BulkRevocationOutput(ResponseSchema):
-    """Which links were revoked, and why the others were not."""
+    """The links that were revoked, and the reasons why others were not."""
 
     revoked = fields.List(fields.UUID(), metadata=_example([_LINK_ID]))
     unchanged = fields.List(fields.Nested(UnchangedLink))
@@ -329,7 +329,7 @@ class WebhookList(ResponseSchema):
 
 
 class WebhookTrialOutput(ResponseSchema):
-    """What became of a message that tells of nothing."""
+    """The outcome of a message that tells of nothing."""
 
     accepted = fields.Boolean(attribute="is_accepted", metadata=_example(True))
     answer = fields.String(
@@ -338,7 +338,7 @@ class WebhookTrialOutput(ResponseSchema):
 
 
 class ReplayOutput(ResponseSchema):
-    """How many messages are sent again."""
+    """The number of messages that are sent again."""
 
     count = fields.Integer(metadata=_example(12))
 

@@ -25,7 +25,7 @@ class ToldBooking(BookingOutput):
 
 
 class Message(ResponseSchema):
-    """What all messages have in common."""
+    """The fields that all messages have in common."""
 
     type = fields.String()
     timestamp = Instant(

@@ -1,4 +1,4 @@
-"""What webhooks are told: the link or the booking of an event, in the forms of the API.
+"""The messages to webhooks: the link or the booking of an event, in the forms of the API.
 
 Links and bookings are as the event left them. What people typed is read when a message is sent,
 so that it says nothing about anybody who is forgotten by then.

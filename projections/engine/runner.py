@@ -64,7 +64,7 @@ _VIEW_ERRORS = (psycopg.ProgrammingError, LookupError)
 
 
 class _Known(NamedTuple):
-    """What a runner knows of views that all stand at one position, with nothing parked."""
+    """The state of views that all stand at one position, with nothing parked."""
 
     position: int
     memories: Mapping[Projection, Memory]

@@ -15,7 +15,7 @@ NAMES = (SIGNATURE, LOG, SECURITY_LOG, PERSONAL_DATA, VIEWS)
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: how many events or rows it covered, and the first fault, if any.
+    """The finding of one check: how many events or rows it covered, and the first fault, if any.
 
     `position` is that of the event at fault, if it is known.
     """

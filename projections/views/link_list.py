@@ -277,7 +277,7 @@ class LinkOrder(StrEnum):
 
 
 class _SortKey(NamedTuple):
-    """What links are sorted by, and the values of that for the link at the position %(cursor)s."""
+    """The columns that links are sorted by, and their values for the link at %(cursor)s."""
 
     columns: tuple[str, ...]
     at_cursor: str

@@ -1,4 +1,4 @@
-"""What an owner's links come to: how many have each status, and which were issued together."""
+"""An overview of an owner's links: the number with each status, and those issued together."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

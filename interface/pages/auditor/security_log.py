@@ -58,7 +58,7 @@ _NO_ACCOUNT = _("There is no account with this address.")
 
 
 class SecurityLogQuery(Schema):
-    """Which entries to show; times are wall-clock times of the reader."""
+    """The choice of entries to show; times are wall-clock times of the reader."""
 
     class Meta:
         unknown = EXCLUDE

@@ -20,7 +20,7 @@ PAGE_SIZE = 25
 
 
 class Filters(Schema):
-    """Which links are meant: `first` and `last` are the positions of those issued together."""
+    """The choice of links: `first` and `last` are the positions of those issued together."""
 
     q = Text(longest=200, load_default=None)
     status = fields.Enum(LinkStatus, by_value=True, load_default=None)

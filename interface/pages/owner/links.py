@@ -72,7 +72,7 @@ CSV_TITLES = (
 
 
 class LinkEdit(Schema):
-    """What can be corrected of a link that was issued."""
+    """The fields of a link that can be corrected after it was issued."""
 
     recipient = Text(longest=LONGEST_PERSON, load_default=None)
     note = Text(longest=LONGEST_NOTE, several_lines=True, load_default=None)

@@ -22,7 +22,7 @@ _JOINERS = "\u200c\u200d"
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands between two separators. `before` is the separator in front of it, or empty."""
+    """The text between two separators. `before` is the separator in front of it, or empty."""
 
     before: str
     text: str

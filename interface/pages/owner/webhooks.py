@@ -33,7 +33,7 @@ _NO_EVENT = _("Select at least one event.")
 
 
 class WebhookForm(Schema):
-    """Where messages go, and what they tell."""
+    """The address of a webhook, and the events that it is told of."""
 
     url = Name(
         longest=LONGEST_URL,

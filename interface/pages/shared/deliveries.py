@@ -16,7 +16,7 @@ EVENTS = {
     WebhookEvent.BOOKING_CHANGED: _("Location changed"),
     WebhookEvent.BOOKING_CANCELLED: _("Booking cancelled"),
 }
-"""What webhooks are told of, in words."""
+"""The events that webhooks are told of, in words."""
 
 _KINDS = {
     **{event.value: label for event, label in EVENTS.items()},

@@ -51,7 +51,7 @@ _ONCE = RateLimit("provider-errand", 1, ERRAND_LIFETIME + timedelta(minutes=1))
 
 
 class Purpose(StrEnum):
-    """What somebody is sent to the provider for."""
+    """The purposes for which somebody is sent to the provider."""
 
     SIGN_IN = "sign-in"
     CONFIRM = "confirm"
@@ -59,7 +59,7 @@ class Purpose(StrEnum):
 
 
 class Errand(msgspec.Struct):
-    """What a browser was sent to the provider for, and the page that follows.
+    """The errand of a browser at the provider, and the page that follows.
 
     `session` is the id of the session from which it was sent; nobody need be signed in to sign in.
     """

@@ -1,4 +1,4 @@
-"""What assistants are told that come to this address: https://llmstxt.org."""
+"""The text for assistants that come to this address: https://llmstxt.org."""
 
 from flask import Blueprint, Response, render_template, url_for
 
