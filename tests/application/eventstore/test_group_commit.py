@@ -335,6 +335,14 @@ def test_when_a_leader_gives_up_the_next_one_leads_and_nothing_of_it_is_appended
     assert queue.take() == [second]
 
 
+def test_rivals_for_a_version_never_share_a_transaction() -> None:
+    queue, version = AppendQueue(), (uuid4(), 1)
+    first, rival = an_append(version), an_append(version)
+    queue.join(first)
+    queue.join(rival)
+    assert queue.take() == [first]
+
+
 def test_a_caller_whose_deadline_comes_while_it_is_under_way_is_not_appended_again() -> None:
     queue = AppendQueue()
     leader, other = an_append((uuid4(), 1)), an_append((uuid4(), 1))
