@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -153,10 +152,11 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
 
     They connect and start threads only when they are used, so a process may fork before that.
     """
-    find_primary = (
-        partial(patroni.primary, settings.patroni_urls) if settings.patroni_urls else None
+    database = Database(
+        conninfo,
+        max_pool_size=settings.pool_size,
+        find_primary=patroni.finder(settings.patroni_urls),
     )
-    database = Database(conninfo, max_pool_size=settings.pool_size, find_primary=find_primary)
     standby = None
     if settings.replica_url is not None:
         standby = Standby(settings.replica_url, database, max_pool_size=settings.pool_size)

@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from application.eventstore.hosts import Address
+from application.eventstore.hosts import Address, FindPrimary
 
 SECONDS = 0.5  # for each answer
 _LEADS = ("leader", "primary", "master", "standby_leader")
 """The roles of the primary, by the names of Patroni's versions."""
+
+
+def finder(urls: Sequence[str]) -> FindPrimary | None:
+    """Returns what asks for the primary at these addresses of Patroni; None if there are none."""
+    return partial(primary, urls) if urls else None
 
 
 def primary(urls: Sequence[str]) -> Address | None:

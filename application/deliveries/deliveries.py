@@ -10,6 +10,7 @@ from application.deliveries.delivery import Audience, Delivery, DeliveryState, O
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import BY_INDEX, UNATTENDED
 from application.eventstore.database import Database
+from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import AdmitOneError, NotFound
 
 CLAIM = timedelta(minutes=1)
@@ -147,13 +148,22 @@ class Deliveries:
         self._database = database
 
     @classmethod
-    def of_senders(cls, conninfo: str, *, count: int) -> Self:
+    def of_senders(
+        cls, conninfo: str, *, count: int, find_primary: FindPrimary | None = None
+    ) -> Self:
         """Returns the deliveries for so many senders of a process, on connections of their own.
 
         They claim and settle by index even in a new database, whose tables grow fast.
         """
         settings = {**UNATTENDED, **BY_INDEX}
-        return cls(Database(conninfo, max_pool_size=count, settings=settings))
+        return cls(
+            Database(conninfo, max_pool_size=count, find_primary=find_primary, settings=settings)
+        )
+
+    @property
+    def hosts(self) -> Hosts:
+        """The hosts that its connections lead to."""
+        return self._database.hosts
 
     def close(self) -> None:
         """Closes all connections."""

@@ -30,6 +30,7 @@ from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import DATABASE_ERRORS, safe_description
+from application.eventstore.hosts import Hosts
 from domain.errors import AdmitOneError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -101,14 +102,14 @@ class Sender:
 
     def __init__(
         self,
-        conninfo: str,
+        where: str | Hosts,
         deliveries: Deliveries,
         channel: Channel,
         *,
         now: Callable[[], datetime],
         claim: timedelta = CLAIM,
     ) -> None:
-        self._conninfo = conninfo
+        self._hosts = Hosts.of(where)
         self._deliveries = deliveries
         self._channel = channel
         self._now = now
@@ -117,18 +118,19 @@ class Sender:
         self._unrecorded: list[Outcome] = []  # for want of a database
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set. Connects again whenever the database was lost."""
+        """Works until `stop` is set. Connects again whenever the database was lost, or left."""
         while not stop.is_set():
             try:
+                opened_at = monotonic()
                 with closing(
                     connect(
-                        self._conninfo,
+                        self._hosts,
                         application_name=f"admitone {self._channel.name} sender",
                         settings=UNATTENDED,
                     )
                 ) as conn:
                     conn.execute(f"LISTEN {CHANNEL}")
-                    while not stop.is_set():
+                    while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         self._send_and_wait(conn, stop)
             except DATABASE_ERRORS as error:
                 log.warning("nothing is sent, connecting again: %s", safe_description(error))

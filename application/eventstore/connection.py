@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.conninfo import with_defaults
+from application.eventstore.hosts import Hosts
 
 UNATTENDED: Mapping[str, str] = {
     # A crash of the server takes rows and position away together, and both are made again.
@@ -33,7 +34,7 @@ A plan is made once, perhaps while the tables are empty, and has to stay right a
 
 
 def connect(
-    conninfo: str,
+    where: str | Hosts,
     *,
     application_name: str,
     settings: Mapping[str, str] | None = None,
@@ -42,11 +43,13 @@ def connect(
 ) -> Connection[DictRow]:
     """Returns a connection that reads times in UTC, by default in autocommit mode.
 
+    `where` is a connection string, or the hosts of one, of which the best one is tried first.
+
     Names without a schema are those of `public`, where nobody but the owner creates anything: a
     schema that is named like the user is not searched. `settings` are PostgreSQL's, for the whole
     session. Raises psycopg's own errors.
     """
-    completed = with_defaults(conninfo, application_name=application_name)
+    completed = with_defaults(Hosts.of(where).conninfo(), application_name=application_name)
     with ExitStack() as on_failure:
         conn: Connection[DictRow] = on_failure.enter_context(
             closing(kind.connect(completed, autocommit=autocommit, row_factory=dict_row))

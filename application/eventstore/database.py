@@ -135,9 +135,10 @@ class Database(PostgresDatastore):
             **(settings or {}),
         }
         super().__init__(dbname="", host="", port="", user="", password="")
-        self._hosts = Hosts(with_defaults(conninfo, application_name="admitone"), find_primary)
+        self.hosts = Hosts(with_defaults(conninfo, application_name="admitone"), find_primary)
+        """The hosts that its connections lead to."""
         self.pool: _Pool = _Pool(
-            self._hosts.conninfo,
+            self.hosts.conninfo,
             connection_class=PatientConnection,
             kwargs={"row_factory": dict_row, "autocommit": True},
             min_size=pool_size,
@@ -174,7 +175,7 @@ class Database(PostgresDatastore):
         self.pool.open(wait=False)
         while True:
             conn = self._wait_for_connection()
-            if not has_hung_up(conn) and not self._hosts.was_left(conn.address, conn.opened_at):
+            if not has_hung_up(conn) and not self.hosts.was_left(conn.address, conn.opened_at):
                 return conn
             conn.close()
             self.pool.putconn(conn)
@@ -199,7 +200,7 @@ class Database(PostgresDatastore):
 
         What is connected to it is closed before it is used again.
         """
-        self._hosts.avoid(conn.address)
+        self.hosts.avoid(conn.address)
 
     @contextmanager
     def connection(self) -> Iterator[PatientConnection]:

@@ -3,14 +3,16 @@
 A connection string may name several hosts; libpq takes the first one that says it takes writes. A
 former primary whose cluster manager was killed still says so, and never commits: a host that left
 a commit without an answer is therefore tried last for a while, and its connections are given up.
-Where the cluster manager can be asked, the host that it names is tried first.
+Where the cluster manager can be asked, the host that it names is tried first; processes that work
+for days on one connection follow it.
 """
 
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq.abc import PGconn
 
@@ -42,6 +44,11 @@ class Hosts:
         self._primary: Address | None = None
         self._avoided: dict[Address, float] = {}
 
+    @classmethod
+    def of(cls, where: "str | Hosts") -> "Hosts":
+        """Returns the hosts that a connection string names; or those that are given."""
+        return where if isinstance(where, Hosts) else cls(where)
+
     def conninfo(self) -> str:
         """Returns the connection string, with the hosts in the best order."""
         if len(self._each) < 2:
@@ -71,6 +78,20 @@ class Hosts:
         if len(self._each) > 1:
             self._avoided[address] = monotonic()
             self._asked_at = float("-inf")
+
+    def follow(self, primary: Address) -> None:
+        """Leaves all hosts but the primary, with their connections, if it is one of them."""
+        if self.names(primary):
+            now = monotonic()
+            with self._asking:
+                self._primary, self._asked_at = primary, now
+            for each in self._each:
+                if primary not in _names(each):
+                    self._avoided |= dict.fromkeys(_names(each), now)
+
+    def has_left(self, conn: Connection[Any], since: float) -> bool:
+        """Returns True if the host of a connection was avoided after `since`."""
+        return bool(self._avoided) and self.was_left(address_of(conn.pgconn), since)
 
     def was_left(self, address: Address, since: float) -> bool:
         """Returns True if the host was avoided after `since`, when a connection was opened."""

@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
+from application.eventstore.hosts import Hosts
 from application.proofs.checkpoint_signer import CheckpointSigner
 from domain.errors import AdmitOneError, Unavailable
 from interface.runtime.background_thread import background_thread
@@ -28,7 +29,7 @@ EVERY_SECONDS = 30.0
 
 @contextmanager
 def sign_periodically(
-    conninfo: str,
+    where: str | Hosts,
     signer: CheckpointSigner,
     store: CheckpointStore,
     is_at_work: Event,
@@ -45,7 +46,7 @@ def sign_periodically(
             if not is_at_work.is_set():
                 continue
             try:
-                with closing(connect(conninfo, application_name="admitone checkpoints")) as conn:
+                with closing(connect(where, application_name="admitone checkpoints")) as conn:
                     _sign(conn, signer, store, now=now(), stop=stop)
                     _sign_security_log(conn, security_log, now=now())
                     _list_erasures(conn, store)

@@ -10,8 +10,10 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
+from application.eventstore.hosts import Hosts
 from application.key_fingerprints import KeyKind
 from domain.errors import AdmitOneError
+from interface import patroni
 from interface.database_roles import DatabaseRole
 from interface.runtime import database_start
 from interface.runtime.embedded_postgres import EmbeddedPostgres
@@ -67,7 +69,8 @@ def _reached(
     """Yields where the role connects, and the embedded server if it is that one's database."""
     with errors_as_sentences():
         if (conninfo := settings.database_url_of(role)) is not None:
-            yield conninfo, None
+            # A command is short: it asks once for the primary.
+            yield Hosts(conninfo, patroni.finder(settings.patroni_urls)).conninfo(), None
             return
         embedded = EmbeddedPostgres(settings.data / "postgres", binaries=settings.postgres_bin)
         try:

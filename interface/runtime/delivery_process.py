@@ -8,7 +8,9 @@ from threading import Event
 
 from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.sender import Channel, Sender
+from application.eventstore.hosts import Hosts
 from application.key_fingerprints import KeyKind
+from interface import patroni
 from interface.bootstrap import build
 from interface.database_roles import DatabaseRole
 from interface.mail.channel import MailChannel
@@ -17,6 +19,7 @@ from interface.runtime import command_database, low_priority
 from interface.runtime.background_thread import background_thread
 from interface.runtime.busy_calendar_loop import read_busy_calendars
 from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
+from interface.runtime.primary_loop import following
 from interface.runtime.retention_loop import delete_hourly
 from interface.settings import Settings
 from interface.webhooks.channel import Silences, WebhookChannel
@@ -41,10 +44,12 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         channels: list[Channel] = [MailChannel(services)]
         silences: Silences = {}
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
-        deliveries = Deliveries.of_senders(conninfo, count=len(channels))
+        find_primary = patroni.finder(settings.patroni_urls)
+        deliveries = Deliveries.of_senders(conninfo, count=len(channels), find_primary=find_primary)
+        listening = Hosts(settings.listen_url or conninfo, find_primary)
         senders = [
             Sender(
-                settings.listen_url or conninfo,
+                listening,
                 deliveries,
                 channel,
                 now=services.now,
@@ -53,9 +58,12 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
             for channel in channels
         ]
         retention = partial(delete_hourly, services, stop=stop)
+        # What a delivery is about is never read from an older primary than the delivery itself.
+        hosts = [services.database.hosts, deliveries.hosts, listening]
         calendars = partial(read_busy_calendars, services, stop=stop)
         try:
             with (
+                following(find_primary, hosts, stop),
                 background_thread("retention", retention, stop),
                 background_thread("calendars", calendars, stop),
             ):

@@ -18,6 +18,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
+from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
 from domain.errors import AdmitOneError
 from interface.runtime.background_thread import background_thread
@@ -40,21 +41,22 @@ class _Stopped(Exception):
 
 @contextmanager
 def patrol_periodically(
-    conninfo: str, store: CheckpointStore, hours: int, is_at_work: Event, stop: Event
+    where: str | Hosts, store: CheckpointStore, hours: int, is_at_work: Event, stop: Event
 ) -> Iterator[None]:
     """Patrols in a thread while `is_at_work` is set, until `stop` is set."""
-    work = partial(_keep_watching, conninfo, _Watch(store, hours, stop), is_at_work, stop)
+    work = partial(_keep_watching, Hosts.of(where), _Watch(store, hours, stop), is_at_work, stop)
     with background_thread("patrol", work, stop):
         yield
 
 
-def _keep_watching(conninfo: str, watch: "_Watch", is_at_work: Event, stop: Event) -> None:
+def _keep_watching(hosts: Hosts, watch: "_Watch", is_at_work: Event, stop: Event) -> None:
     while not stop.wait(LOOK_SECONDS):
         if not is_at_work.is_set():
             continue
         try:
-            with closing(connect(conninfo, application_name="admitone patrol")) as conn:
-                while is_at_work.is_set():
+            opened_at = monotonic()
+            with closing(connect(hosts, application_name="admitone patrol")) as conn:
+                while is_at_work.is_set() and not hosts.has_left(conn, opened_at):
                     watch.look(conn)
                     if stop.wait(LOOK_SECONDS):
                         return

@@ -28,6 +28,7 @@ from application.eventstore.connection import BY_INDEX, UNATTENDED, connect
 from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read, read_next
+from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
 from application.eventstore.pipeline import Pipeline
 from application.eventstore.recorder import CHANNEL
@@ -85,9 +86,9 @@ class Runner:
     """
 
     def __init__(
-        self, conninfo: str, projections: Sequence[Projection], mapper: JSONMapper
+        self, where: str | Hosts, projections: Sequence[Projection], mapper: JSONMapper
     ) -> None:
-        self._conninfo = conninfo
+        self._hosts = Hosts.of(where)
         self._projections = projections
         self._mapper = mapper
         self._batch_size = SMALLEST_BATCH
@@ -101,11 +102,12 @@ class Runner:
         pause = 0.1
         while not stop.is_set():
             try:
+                opened_at = monotonic()
                 with closing(self._connect()) as conn:
                     if self._lock(conn):
                         log.info("keeping %d views up to date", len(self._projections))
                         pause = 0.1
-                        self._follow(conn, stop)
+                        self._follow(conn, stop, opened_at)
                 stop.wait(POLL_SECONDS)
             except psycopg.Error as error:
                 log.warning(
@@ -118,9 +120,10 @@ class Runner:
                 self.is_at_work.clear()
 
     def _connect(self) -> Connection[DictRow]:
+        conninfo = self._hosts.conninfo()  # may ask for the primary
         with deadline(ROUND_SECONDS):
             return connect(
-                self._conninfo,
+                conninfo,
                 application_name="admitone projector",
                 settings=_SETTINGS,
                 kind=PatientConnection,
@@ -134,14 +137,15 @@ class Runner:
             ).fetchone()
             return bool(row and row["is_ours"])
 
-    def _follow(self, conn: Connection[DictRow], stop: Event) -> None:
+    def _follow(self, conn: Connection[DictRow], stop: Event, opened_at: float) -> None:
+        """Applies events until `stop` is set or the host of the connection is left."""
         self.is_at_work.set()
         with deadline(ROUND_SECONDS):
             conn.execute(f"LISTEN {CHANNEL}")
         self._retry_parked(conn)
         self._known = None
         sampled_at = 0.0
-        while not stop.is_set():
+        while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
             begun = monotonic()
             with deadline(ROUND_SECONDS):
                 applied = self.catch_up(conn)

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
+from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
 from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import FOLLOWERS
@@ -50,13 +51,13 @@ def start_projector(
 
 
 @contextmanager
-def running_projector(conninfo: str, *, may_stand_by: bool = False) -> Iterator[Event]:
+def running_projector(where: str | Hosts, *, may_stand_by: bool = False) -> Iterator[Event]:
     """Runs a projector in a thread of this process and yields the event that stops it.
 
     It is at work when the block begins, unless it `may_stand_by` or not find its database.
     """
     stop = Event()
-    runner = Runner(conninfo, FOLLOWERS, MAPPER)
+    runner = Runner(where, FOLLOWERS, MAPPER)
     thread = Thread(target=runner.run, args=(stop,))
     thread.start()
     try:

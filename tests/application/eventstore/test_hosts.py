@@ -55,6 +55,15 @@ def test_only_older_connections_to_an_avoided_host_are_given_up() -> None:
     assert not hosts.was_left(A, since=float("inf"))
 
 
+def test_whoever_follows_a_primary_leaves_all_other_hosts() -> None:
+    hosts = Hosts(BOTH)
+    hosts.follow(Address("c.example.org", "5432"))
+    assert (hosts.was_left(A, since=0.0), hosts.was_left(B, since=0.0)) == (False, False)
+    hosts.follow(B)
+    assert (hosts.was_left(A, since=0.0), hosts.was_left(B, since=0.0)) == (True, False)
+    assert order(hosts) == REVERSED
+
+
 def test_the_only_host_is_never_avoided() -> None:
     hosts = Hosts("host=a.example.org dbname=admitone")
     hosts.avoid(A)

@@ -5,6 +5,8 @@ the primary meanwhile.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
+from threading import Event
 
 import psycopg
 import pytest
@@ -13,13 +15,16 @@ from psycopg.conninfo import conninfo_to_dict
 from application.eventstore.append_turn import CommitsHang, refusal
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
-from application.eventstore.hosts import Address
+from application.eventstore.hosts import Address, Hosts
 from application.eventstore.recorder import EventRecorder, Unconfirmed
 from application.eventstore.write_probe import WriteProbe
 from domain.errors import Busy
 from interface.bootstrap import apply_schema
+from interface.runtime import primary_loop
 from tests.support.postgres_server import PostgresServer
+from tests.support.projector import running_projector
 from tests.support.stored_rows import query, stored
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +111,35 @@ def test_the_primary_that_the_cluster_names_is_used_from_the_start(
     database = Database(both(servers), find_primary=lambda: Address("127.0.0.1", new))
     assert port_in_use(database) == new
     database.close()
+
+
+def test_a_projector_and_a_pool_follow_the_primary_to_another_host(
+    servers: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing ends their sessions: the former primary still runs."""
+    monkeypatch.setattr(primary_loop, "EVERY_SECONDS", 0.01)
+    former, new = (Address("127.0.0.1", port) for port in ports(servers))
+    named = [former]
+
+    def find_primary() -> Address:
+        return named[-1]
+
+    def projectors_at(conninfo: str) -> int:
+        ((count,),) = query(
+            conninfo,
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'admitone projector'",
+        )
+        return int(count)
+
+    hosts = Hosts(both(servers), find_primary)
+    with (
+        closing(Database(both(servers), find_primary=find_primary)) as database,
+        running_projector(hosts),
+    ):
+        assert (projectors_at(servers[0]), projectors_at(servers[1])) == (1, 0)
+        assert port_in_use(database) == former.port
+        with primary_loop.following(find_primary, [hosts, database.hosts], Event()):
+            named.append(new)
+            wait_until(lambda: projectors_at(servers[1]))
+            wait_until(lambda: not projectors_at(servers[0]))
+            wait_until(lambda: port_in_use(database) == new.port)

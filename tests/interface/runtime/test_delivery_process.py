@@ -1,12 +1,20 @@
-"""The senders of one process live and end together."""
+"""The senders of one process live and end together, and wait for work where they are told to."""
 
-from threading import Event
+from dataclasses import replace
+from functools import partial
+from threading import Event, Thread
 from typing import Any, cast
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from application.deliveries.sender import Sender
+from interface.bootstrap import Services
+from interface.observability import logs
+from interface.runtime import delivery_process, low_priority
 from interface.runtime.delivery_process import run_all
+from tests.support.stored_rows import query
+from tests.support.waiting import wait_until
 
 
 class _Stub:
@@ -28,3 +36,38 @@ def test_an_error_of_one_sender_ends_all_of_them_and_is_raised() -> None:
     with pytest.raises(MemoryError, match="no more"):
         run_all(cast("list[Sender]", senders), Event())
     assert waiting.was_stopped
+
+
+def test_senders_wait_for_work_past_the_pooler(
+    services: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All their other connections go through it."""
+    stop = Event()
+    monkeypatch.setattr(delivery_process, "stop_on_signals", lambda: stop)
+    monkeypatch.setattr(delivery_process, "end_with_parent", lambda: None)
+    monkeypatch.setattr(low_priority, "take", lambda: None)
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    settings = replace(
+        services.settings,
+        database_url=make_conninfo(conninfo, application_name="pooled"),
+        listen_url=make_conninfo(conninfo, application_name="direct"),
+    )
+    thread = Thread(target=partial(delivery_process.run, settings))
+    thread.start()
+
+    def sessions(doing: str) -> list[str]:
+        found = query(
+            conninfo,
+            """SELECT application_name FROM pg_stat_activity WHERE datname = current_database()
+            AND pid <> pg_backend_pid() AND query LIKE %s""",
+            doing,
+        )
+        return [name for (name,) in found]
+
+    try:
+        wait_until(lambda: sessions("LISTEN %") == ["direct"] * 3)
+        wait_until(lambda: set(sessions("%UPDATE deliveries%")) == {"pooled"})
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
