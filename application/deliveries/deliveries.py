@@ -8,7 +8,7 @@ from uuid import UUID
 
 from application.deliveries.delivery import Audience, Delivery, DeliveryState, Outcome
 from application.deliveries.outbox import CHANNEL
-from application.eventstore.connection import BY_INDEX, UNATTENDED
+from application.eventstore.connection import BY_INDEX, FOUND_GONE
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
@@ -150,9 +150,10 @@ class Deliveries:
     def of_senders(cls, conninfo: str, *, count: int) -> Self:
         """Returns the deliveries for so many senders of a process, on connections of their own.
 
-        They claim and settle by index even in a new database, whose tables grow fast.
+        They claim and settle by index even in a new database, whose tables grow fast, and wait for
+        their commits: a claim or an outcome that is lost is a message that is sent again.
         """
-        settings = {**UNATTENDED, **BY_INDEX}
+        settings = {**FOUND_GONE, **BY_INDEX}
         return cls(Database(conninfo, max_pool_size=count, settings=settings))
 
     def close(self) -> None:
