@@ -72,9 +72,17 @@ class CalendarTerms:
         return replace(self, rules=replace(self.rules, duration_minutes=minutes))
 
     def has_hours_of(self, other: "CalendarTerms") -> bool:
-        """Returns True if the weekly hours, date overrides and time zones are the same."""
-        mine, theirs = self.rules, other.rules
-        return (mine.time_zone, mine.availability) == (theirs.time_zone, theirs.availability)
+        """Returns True if the weekly hours, date overrides and time zones are the same.
+
+        A weekday without hours is the same as one that is not named.
+        """
+        return _hours(self.rules) == _hours(other.rules)
+
+
+def _hours(rules: BookingRules) -> tuple[object, ...]:
+    availability = rules.availability
+    weekly = {day: hours for day, hours in availability.weekly.items() if hours}
+    return rules.time_zone, weekly, availability.overrides
 
 
 def faults_of_name(name: str) -> dict[str, list[str]]:
@@ -183,18 +191,20 @@ class Calendar(Aggregate):
         if version != self.version:
             raise StaleVersion
         terms.check()
-        follows = terms.schedule_id is not None and terms.schedule_id == self.terms.schedule_id
-        if follows and not terms.has_hours_of(self.terms):
-            raise Invalid(
-                {
-                    "schedule_id": [
-                        Sentence(
-                            "This calendar has the hours of a schedule."
-                            " Change them there, or give it hours of its own."
-                        )
-                    ]
-                }
-            )
+        if terms.schedule_id is not None and terms.schedule_id == self.terms.schedule_id:
+            if not terms.has_hours_of(self.terms):
+                raise Invalid(
+                    {
+                        "schedule_id": [
+                            Sentence(
+                                "This calendar has the hours of a schedule."
+                                " Change them there, or give it hours of its own."
+                            )
+                        ]
+                    }
+                )
+            kept = replace(terms.rules, availability=self.terms.rules.availability)
+            terms = replace(terms, rules=kept)
         self._replace(terms, actor=actor, now=now)
 
     def follow(self, terms: CalendarTerms, *, actor: str, now: datetime) -> None:

@@ -32,8 +32,12 @@ DAY = timedelta(days=1)
 UNANSWERED = timedelta(minutes=10)
 """For so long a link counts that may still be issued: far longer than a request takes."""
 
-_TAKE = """INSERT INTO agent_requests (prefix, request, links, at)
-    VALUES (%(prefix)s, %(request)s, %(links)s, %(now)s)"""
+_TAKEN = """SELECT coalesce(sum(links), 0) AS links,
+        coalesce(bool_or(request = %(request)s), false) AS is_repeated
+    FROM (SELECT DISTINCT request, links FROM agent_requests WHERE prefix = %(prefix)s) AS shares"""
+_TAKE = """INSERT INTO agent_requests (prefix, request, attempt, links, at)
+    SELECT %(prefix)s, %(request)s, %(attempt)s, %(links)s, coalesce(min(at), %(now)s)
+    FROM agent_requests WHERE prefix = %(prefix)s AND request = %(request)s"""
 _OPEN = """SELECT count(*) AS links FROM (
         SELECT link_id FROM agent_links WHERE prefix = %(prefix)s
         UNION SELECT unnest(%(new)s::uuid[])
@@ -107,23 +111,22 @@ class AgentLimits:
         key = IssuingKey(caller.account_id, request or secrets.token_urlsafe(16))
         asked = _Request(caller, key, links, replaced, now)
         try:
-            is_new = self._take(asked)
+            self._take(asked)
         except TooManyOpenLinks:
-            is_new = self._take(asked, *self._found_in_log(asked))
+            self._take(asked, *self._found_in_log(asked))
         try:
             yield key.key
         except Unavailable:
             raise  # links may have been issued all the same
         except AdmitOneError as refusal:
-            # Nor does its like have another share of the day, if that has issued links.
-            is_over = is_new and not isinstance(refusal, IdempotencyMismatch)
-            self._give_back(asked, of_the_day=is_over)
+            # Another request under the same key, with as many links, may have issued them.
+            self._give_back(asked, of_the_day=not isinstance(refusal, IdempotencyMismatch))
             raise
 
     def _take(
         self, asked: _Request, ended: Collection[UUID] = (), issued: Collection[UUID] = ()
-    ) -> bool:
-        """Takes a share; returns False for a request that has taken its share of a day before.
+    ) -> None:
+        """Takes a share of both limits, for this attempt alone.
 
         `ended` are links of the key that are no longer open, `issued` those of the request that
         were issued before.
@@ -134,11 +137,10 @@ class AgentLimits:
                 "SELECT FROM api_keys WHERE prefix = %s FOR NO KEY UPDATE",
                 (asked.caller.key_prefix,),
             )
-            is_new = _take_of_the_day(conn, asked)
+            _take_of_the_day(conn, asked)
             if asked.caller.links_at_once is not None:
                 conn.execute(_DROP, (asked.caller.key_prefix, list(ended)))
                 _reserve(conn, asked, [each for each in asked.link_ids if each not in issued])
-        return is_new
 
     def _found_in_log(self, asked: _Request) -> tuple[set[UUID], set[UUID]]:
         """Returns which links of the key are no longer open, and which of the request exist.
@@ -171,33 +173,31 @@ class AgentLimits:
             )
             if of_the_day:
                 conn.execute(
-                    "DELETE FROM agent_requests WHERE prefix = %s AND request = %s",
-                    (prefix, asked.share),
+                    "DELETE FROM agent_requests WHERE prefix = %s AND attempt = %s",
+                    (prefix, asked.attempt),
                 )
 
         self._database.run_idempotent(give_back)
 
 
-def _take_of_the_day(conn: Connection[Any], asked: _Request) -> bool:
+def _take_of_the_day(conn: Connection[Any], asked: _Request) -> None:
     limit, prefix = asked.caller.links_a_day, asked.caller.key_prefix
     if limit is None:
-        return False
+        return
     conn.execute(
         "DELETE FROM agent_requests WHERE prefix = %s AND at <= %s", (prefix, asked.now - DAY)
     )
-    taken = conn.execute(
-        """SELECT coalesce(sum(links), 0) AS links,
-            coalesce(bool_or(request = %s), false) AS is_repeated
-        FROM agent_requests WHERE prefix = %s""",
-        (asked.share, prefix),
-    ).fetchone()
-    if taken is not None and taken["is_repeated"]:
-        return False
-    if taken is not None and taken["links"] + asked.links > limit:
+    values = {
+        "prefix": prefix,
+        "request": asked.share,
+        "attempt": asked.attempt,
+        "links": asked.links,
+        "now": asked.now,
+    }
+    taken = conn.execute(_TAKEN, values).fetchone()
+    if taken is not None and not taken["is_repeated"] and taken["links"] + asked.links > limit:
         raise AgentLimitReached
-    values = {"prefix": prefix, "request": asked.share, "links": asked.links, "now": asked.now}
     conn.execute(_TAKE, values)
-    return True
 
 
 def _reserve(conn: Connection[Any], asked: _Request, new: list[UUID]) -> None:

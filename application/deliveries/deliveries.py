@@ -8,7 +8,7 @@ from uuid import UUID
 
 from application.deliveries.delivery import Audience, Delivery, DeliveryState, Outcome
 from application.deliveries.outbox import CHANNEL
-from application.eventstore.connection import BY_INDEX, UNATTENDED
+from application.eventstore.connection import BY_INDEX, FOUND_GONE
 from application.eventstore.database import Database
 from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import AdmitOneError, NotFound
@@ -153,9 +153,10 @@ class Deliveries:
     ) -> Self:
         """Returns the deliveries for so many senders of a process, on connections of their own.
 
-        They claim and settle by index even in a new database, whose tables grow fast.
+        They claim and settle by index even in a new database, whose tables grow fast, and wait for
+        their commits: a claim or an outcome that is lost is a message that is sent again.
         """
-        settings = {**UNATTENDED, **BY_INDEX}
+        settings = {**FOUND_GONE, **BY_INDEX}
         return cls(
             Database(conninfo, max_pool_size=count, find_primary=find_primary, settings=settings)
         )

@@ -10,14 +10,19 @@ from psycopg.rows import DictRow, dict_row
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.hosts import Hosts
 
-UNATTENDED: Mapping[str, str] = {
-    # A crash of the server takes rows and position away together, and both are made again.
-    "synchronous_commit": "off",
+FOUND_GONE: Mapping[str, str] = {
     # The server drops a client that it can't reach for three seconds, and its locks with it.
     "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "2",
     "tcp_user_timeout": "3000",
+}
+"""PostgreSQL's settings for processes that hold what others wait for."""
+
+UNATTENDED: Mapping[str, str] = {
+    # A crash of the server takes rows and position away together, and both are made again.
+    "synchronous_commit": "off",
+    **FOUND_GONE,
 }
 """PostgreSQL's settings for processes that nobody watches and that can do their work again."""
 

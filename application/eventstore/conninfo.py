@@ -1,5 +1,7 @@
 """Checks connection strings for PostgreSQL, and adds time-outs to them."""
 
+from typing import Any
+
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -37,8 +39,17 @@ def with_defaults(conninfo: str, *, application_name: str) -> str:
     One that names several hosts leads to the first that takes writes. What the string sets itself
     is left as it is.
     """
-    settings = conninfo_to_dict(conninfo)
     defaults = {**_DEFAULTS, "application_name": application_name}
+    return _leading_to("read-write", conninfo, **defaults)
+
+
+def to_standby(conninfo: str) -> str:
+    """Returns the connection string; one that names several hosts leads to the first standby."""
+    return _leading_to("standby", conninfo)
+
+
+def _leading_to(kind: str, conninfo: str, **defaults: Any) -> str:
+    settings = conninfo_to_dict(conninfo)
     if "," in str(settings.get("host") or settings.get("hostaddr") or ""):
-        defaults["target_session_attrs"] = "read-write"
+        defaults["target_session_attrs"] = kind
     return make_conninfo("", **{**defaults, **settings})

@@ -13,6 +13,7 @@ from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
+from application.eventstore.conninfo import to_standby
 from application.eventstore.database import (
     DATABASE_ERRORS,
     Database,
@@ -35,17 +36,24 @@ PASSED_OVER_SECONDS = 10.0
 KEPT_POSITIONS = 16
 """Of the primary. Older ones than the bound say nothing more."""
 
-_WRITTEN = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS position"
+# Positions say something about each other within one history: of one server, on one timeline.
+_WRITTEN = """
+    SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS position,
+        (SELECT system_identifier FROM pg_control_system()) || '/'
+            || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS history"""
 _REPLAYED = """
     SELECT pg_is_in_recovery() AS is_standby,
-        (pg_last_wal_replay_lsn() - '0/0')::bigint AS position"""
+        (pg_last_wal_replay_lsn() - '0/0')::bigint AS position,
+        (SELECT system_identifier FROM pg_control_system()) || '/'
+            || lpad(upper(to_hex((SELECT timeline_id FROM pg_control_checkpoint()))), 8, '0')
+            AS history"""
 
 
 class Standby(Database):
     """A standby with the primary behind it: whatever can't be read there is read here."""
 
     def __init__(self, conninfo: str, primary: Database, *, max_pool_size: int = 10) -> None:
-        super().__init__(conninfo, max_pool_size=max_pool_size)
+        super().__init__(to_standby(conninfo), max_pool_size=max_pool_size)
         self._primary = primary
         self._checking = Lock()
         self._checked_at = float("-inf")
@@ -53,6 +61,8 @@ class Standby(Database):
         self._is_fresh_until = float("-inf")
         self._written: deque[tuple[float, int]] = deque(maxlen=KEPT_POSITIONS)
         """When the primary had written how much."""
+        self._history = ""
+        """The server that the primary is, and its timeline."""
         self._obstacle: str | None = None
 
     def choose(self) -> Database:
@@ -105,8 +115,12 @@ class Standby(Database):
                 written = self._primary.fetch_one(_WRITTEN)
         except DATABASE_ERRORS:  # nothing can be said; what is known goes on to hold for a while
             return
-        if written is not None:
-            self._written.append((asked_at, written["position"]))
+        if written is None:
+            return
+        if written["history"] != self._history:
+            self._history = written["history"]
+            self._written.clear()
+        self._written.append((asked_at, written["position"]))
         try:
             replayed = self._run_here(lambda conn: conn.execute(_REPLAYED).fetchone())
         except DATABASE_ERRORS as error:
@@ -115,6 +129,11 @@ class Standby(Database):
         if replayed is None or not replayed["is_standby"]:
             self._is_fresh_until = float("-inf")
             self._obstacle = "It is no standby."
+            return
+        if replayed["history"] != self._history:
+            # After a failover that is so until the standby's next checkpoint.
+            self._is_fresh_until = float("-inf")
+            self._obstacle = "It does not follow this primary yet, or follows another one."
             return
         shown_at = None
         while self._written and self._written[0][1] <= replayed["position"]:

@@ -8,6 +8,7 @@ sessions to fill the memory or to be taken over, and no streams that are held op
 with the service before anything else of a request is read.
 """
 
+import asyncio
 import socket
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from mcp.server.transport_security import TransportSecurityMiddleware, Transport
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from interface.agents.server import Access, Context, server_of
 from interface.agents.service_client import Refused, ServiceClient
@@ -33,6 +35,8 @@ PATH = "/mcp"
 LARGEST_BODY = 256 * 1024  # bytes
 MOST_AT_ONCE = 100
 """So many connections at a time; others are answered with 503."""
+REQUEST_SECONDS = 10.0
+"""For so long a client may take to send a whole request. Then the connection is closed."""
 MOST_REMEMBERED = 1000
 
 _ACCESS = "admit_one.access"
@@ -58,6 +62,7 @@ async def serve(
     )
     config = uvicorn.Config(
         _Entrance(url, reads_only, _hosts_allowed(hosts), manager),
+        http=_Connection,
         lifespan="off",
         log_level="warning",
         access_log=False,
@@ -84,6 +89,42 @@ def _hosts_allowed(hosts: Sequence[str]) -> TransportSecurityMiddleware:
     return TransportSecurityMiddleware(
         TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=origins)
     )
+
+
+class _Connection(H11Protocol):
+    """A connection that ends if a client does not send a whole request in time.
+
+    The library's stays open for whoever sends nothing, and for whoever sends slowly.
+    """
+
+    _overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Gives the first request its time."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes a part of a request, which may be its last or begin the next one."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends the watch."""
+        self._end_watch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        cycle = self.cycle
+        if cycle is not None and not (cycle.more_body or cycle.response_complete):
+            self._end_watch()  # a whole request is here, and is being answered
+        elif self._overdue is None:
+            self._overdue = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
+
+    def _end_watch(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
 
 @dataclass
@@ -126,13 +167,16 @@ class _Entrance:
         except Refused as refusal:
             if refusal.status == 401:
                 return _no_key(str(refusal))
-            return PlainTextResponse(str(refusal), 429 if refusal.status == 429 else 503)
+            if refusal.status == 429:
+                return PlainTextResponse(str(refusal), 429)
+            # Nobody has shown a valid key yet, so this says nothing about where the service is.
+            return PlainTextResponse("The service can't answer right now. Try again later.", 503)
         request.scope[_ACCESS] = access
         return None
 
     def _access(self, key: str) -> Access:
         service = self.clients.of(key)
-        scopes = service.read("/key")["scopes"]
+        scopes = service.send("GET", "/key", attempts=1).value["scopes"]
         self.clients.remember(service)
         return Access(service, tools_for(scopes, link=None, reads_only=self.reads_only))
 

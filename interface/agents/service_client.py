@@ -83,6 +83,7 @@ class ServiceClient:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        attempts: int = ATTEMPTS,
     ) -> Result:
         """Sends a request, again if the service asks for that. Raises `Refused`.
 
@@ -99,9 +100,9 @@ class ServiceClient:
         if body is not None:
             all_headers["Content-Type"] = "application/json"
             content = msgspec.json.encode(body)
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             answer = self._send(method, url, all_headers, content)
-            if answer.status != 503 or attempt == ATTEMPTS - 1:
+            if answer.status != 503 or attempt == attempts - 1:
                 break
             sleep(min(float(_wait(answer) or "1"), LONGEST_WAIT_SECONDS))
         return self._result(answer)

@@ -154,6 +154,17 @@ def test_a_calendar_that_follows_takes_other_hours_from_its_schedule_alone() -> 
     assert len(collected(calendar)) == 4
 
 
+def test_a_calendar_that_follows_can_be_saved_without_the_weekdays_that_have_no_hours() -> None:
+    weekly = {"monday": (("09:00", "10:00"),), "tuesday": ()}
+    schedule = created(replace(SCHEDULE_TERMS, availability=Availability(weekly, {})))
+    terms = schedule.terms_for(TERMS)
+    calendar = Calendar.create(owner_id=OWNER, terms=terms, actor=ACTOR, now=NOW)
+    named = Availability({"monday": weekly["monday"]}, {})
+    typed = replace(terms, name="Renamed", rules=replace(terms.rules, availability=named))
+    calendar.change(typed, version=1, actor=ACTOR, now=LATER)
+    assert calendar.terms == replace(terms, name="Renamed")
+
+
 def test_a_calendar_keeps_its_hours_when_it_no_longer_follows_and_when_it_is_archived() -> None:
     left, archived = following(created()), following(created())
     left.keep_hours(actor=ACTOR, now=LATER)

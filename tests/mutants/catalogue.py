@@ -299,8 +299,8 @@ MUTANTS = (
     ),
     _calendar(
         "a calendar is archived twice",
-        "        if not self.is_archived:\n            self.trigger",
-        "        if True:\n            self.trigger",
+        "        if not self.is_archived:\n            self.keep",
+        "        if True:\n            self.keep",
     ),
     Mutant(
         "a calendar that is archived forgets its terms",

@@ -1,9 +1,11 @@
 """Reads that may be a little old come from a standby that keeps up, and else from the primary."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from application.eventstore import standby as standby_module
 from application.eventstore.database import Database
@@ -97,3 +99,26 @@ def test_the_primary_itself_is_no_standby(primary: Database, servers: tuple[str,
         assert same.choose() is primary
     finally:
         same.close()
+
+
+def test_one_of_another_history_is_not_read_however_far_it_is(
+    servers: tuple[str, str], conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standby_module, "CHECK_SECONDS", -1.0)
+    with closing(Database(conninfo)) as other, closing(Standby(servers[1], other)) as standby:
+        assert standby.obstacle() == "It does not follow this primary yet, or follows another one."
+        assert standby.choose() is other
+
+
+def test_of_several_hosts_the_first_standby_is_read(
+    servers: tuple[str, str], primary: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standby_module, "CHECK_SECONDS", -1.0)
+    hosts, ports = (
+        ",".join(str(conninfo_to_dict(server)[name]) for server in servers)
+        for name in ("host", "port")
+    )
+    both = make_conninfo(servers[0], host=hosts, port=ports)
+    with closing(Standby(both, primary)) as standby:
+        wait_until(lambda: standby.obstacle() is None)
+        assert reads_at_the_standby(standby.choose())

@@ -1,5 +1,6 @@
 """The tools over HTTP, driven by the protocol's own client against a running service."""
 
+import contextlib
 import signal
 import socket
 import sys
@@ -11,9 +12,11 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from anyio.abc import ByteReceiveStream
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from interface.agents import http_server
 from interface.agents.http_server import LARGEST_BODY, PATH, serve
 from tests.interface.agents.talk import answer, printed, words
 from tests.support.command_line import Command
@@ -110,14 +113,40 @@ def test_what_comes_without_a_key_from_another_site_or_too_large_is_refused(
     served(service.url, talk)
 
 
-def test_a_service_that_does_not_answer_is_said_to_be_unreachable() -> None:
+def test_without_a_valid_key_nobody_is_told_where_the_service_is() -> None:
     async def talk(url: str) -> None:
         async with with_key("ao_0_0") as http:
             response = await http.post(url, headers=JSON, json=LISTING)
             assert response.status_code == 503
-            assert "can't be reached" in response.text
+            assert response.text == "The service can't answer right now. Try again later."
 
     served("http://127.0.0.1:1", talk)
+
+
+def test_whoever_sends_no_whole_request_is_sent_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "REQUEST_SECONDS", 0.2)
+    head = b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+
+    async def talk(url: str) -> None:
+        port = int(url.split(":")[2].partition("/")[0])
+        for sent in (b"", b"POST /mcp HT", head + b"{"):
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                if sent:
+                    await stream.send(sent)
+                await read_to_the_end(stream)
+        async with with_key(service.key) as http:
+            assert (await http.post(url, headers=JSON, json=LISTING)).status_code == 200
+
+    served(service.url, talk)
+
+
+async def read_to_the_end(stream: ByteReceiveStream) -> None:
+    """Reads whatever comes, until the other side has closed the connection."""
+    with anyio.fail_after(20), contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        while True:
+            await stream.receive()
 
 
 def test_the_command_says_where_assistants_reach_it_and_ends_when_it_is_told_to(

@@ -104,6 +104,31 @@ def test_requests_with_one_key_at_the_same_moment_exceed_no_limit(
         ask(1, "k-3")
 
 
+def test_a_refused_request_leaves_what_its_repeat_takes_of_the_limit(
+    assistant: Owner, services: Services, clock: Clock
+) -> None:
+    limits, caller = services.agent_limits, services.accounts.caller(assistant.key, now=NOW)
+    assert caller is not None
+
+    def ask(links: int, request: str) -> None:
+        with limits.issuing(caller, links, request=request, now=clock.time):
+            pass
+
+    with (  # noqa: PT012 - one is inside of the other
+        pytest.raises(LinkNotFound),
+        limits.issuing(caller, 2, request="k-1", now=NOW),
+    ):
+        ask(2, "k-1")  # at the same moment, and answered with two links
+        raise LinkNotFound
+    with pytest.raises(AgentLimitReached):
+        ask(1, "k-2")
+    # Repeating it once more does not make it count for longer.
+    clock.time += DAY / 2
+    ask(2, "k-1")
+    clock.time += DAY / 2
+    ask(2, "k-2")
+
+
 TOO_MANY = (429, "too-many-open-links")
 
 

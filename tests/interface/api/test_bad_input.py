@@ -161,7 +161,7 @@ def test_a_day_that_does_not_exist_is_refused_by_name(owner: Owner) -> None:
 def test_the_longest_and_strangest_valid_texts_are_stored_unchanged(owner: Owner) -> None:
     name = "👩\u200d👩\u200d👧\u200d👦" + "é" * 193
     assert len(name) == 200
-    taken = {"name": name, "location": "ﷺ" * 500, "description": "\u202e\u2028\ufeffx" * 1000}
+    taken = {"name": name, "location": "ﷺ" * 500, "description": "x\u2028" * 1999 + "xx"}
     calendar_id = owner.new_calendar(**taken)
     shown = owner.get(f"/calendars/{calendar_id}").json
     assert {field: shown[field] for field in taken} == taken

@@ -96,7 +96,8 @@ def test_rows_that_were_tampered_with_are_reported_and_replaced(
     right: Views, conn: Connection[DictRow], conninfo: str
 ) -> None:
     tamper(conn)
-    calendars, links, bookings, tree = rebuilt(conninfo)
+    calendars, schedules, links, bookings, tree = rebuilt(conninfo)
+    assert schedules.differing == 0
     assert tree.differing == 0
     assert rows(conn) == right
     assert calendars.differing == len(right["calendar_list_v2"])

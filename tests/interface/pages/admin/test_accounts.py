@@ -98,6 +98,7 @@ def test_the_last_admin_is_told_why_they_stay(
 
 OWNERS = (
     *("/settings/calendars", "/links", "/bookings", "/settings/calendars/new"),
+    "/settings/schedules",
     "/settings/connections",
 )
 SETTINGS = ("/settings", "/settings/account", "/settings/access", "/settings/notifications")

@@ -12,7 +12,8 @@ from interface.pages.shared.settings_pages import OWNERS_MAILS
 from tests.support.signed_in_browser import SignedIn
 
 ACCOUNT, ACCESS = "/settings/account", "/settings/access"
-CALENDARS, CONNECTIONS = "/settings/calendars", "/settings/connections"
+CALENDARS, SCHEDULES = "/settings/calendars", "/settings/schedules"
+CONNECTIONS = "/settings/connections"
 NOTIFICATIONS = "/settings/notifications"
 
 
@@ -23,7 +24,7 @@ def text(answer: Any) -> str:
 @pytest.mark.parametrize(
     ("role", "parts"),
     [
-        ("owner", [CALENDARS, ACCOUNT, ACCESS, NOTIFICATIONS, CONNECTIONS]),
+        ("owner", [CALENDARS, SCHEDULES, ACCOUNT, ACCESS, NOTIFICATIONS, CONNECTIONS]),
         ("operator", [ACCOUNT, ACCESS, NOTIFICATIONS]),
     ],
 )
@@ -39,6 +40,7 @@ def test_the_settings_lead_to_the_parts_that_a_role_has(
     [
         (CALENDARS, CALENDARS),
         ("/settings/calendars/new", CALENDARS),
+        (SCHEDULES, SCHEDULES),
         (ACCOUNT, ACCOUNT),
         (ACCESS, ACCESS),
         ("/account/passkeys/new", ACCESS),
