@@ -43,19 +43,12 @@ def plan(archive: ZipFile, settings: Settings) -> dict[Path, bytes]:
 
 
 def write_planned(files: dict[Path, bytes], settings: Settings) -> None:
-    """Writes the files, of mode 0600. If one can't be written, none is left behind."""
-    written: list[Path] = []
+    """Writes the files, of mode 0600, each wholly or not at all."""
     make_private(settings.data)
-    try:
-        for path, text in files.items():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with create_private(path) as file:
-                file.write(text)
-            written.append(path)
-    except OSError:
-        for path in written:
-            path.unlink()
-        raise
+    for path, text in files.items():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with create_private(path) as file:
+            file.write(text)
 
 
 def _files(archive: ZipFile, settings: Settings) -> dict[Path, bytes]:

@@ -225,11 +225,13 @@ def restore_tables(
     settings: Settings,
     *,
     accept_lost_keys: bool = False,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> None:
     """Creates the tables of a backup, fills and upgrades them, in one transaction.
 
-    Views are empty then. Roles have their rights, if the settings name any. Raises
-    `BackupUnusable`, and `KeyMissing` for a key that is not in place, unless such are accepted.
+    Views are empty then. Roles have their rights, if the settings name any. Calls `before_commit`
+    when only the commit is left to do. Raises `BackupUnusable`, and `KeyMissing` for a key that is
+    not in place, unless such are accepted.
     """
     with _connection(conninfo) as conn:
         if unknown := sorted(set(manifest.steps) - set(schema.all_steps())):
@@ -255,6 +257,7 @@ def restore_tables(
             key_store.refuse_without(settings, lost)
         if settings.owner_database_url is not None:
             schema.apply_roles(conn)
+        before_commit()
 
 
 def require_keys(conninfo: str, settings: Settings, *kinds: KeyKind) -> None:

@@ -1,8 +1,9 @@
 """`admitone restore`: brings a backup back into an empty place."""
 
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from zipfile import ZipFile
 
 import click
@@ -14,6 +15,8 @@ from interface.database_roles import DatabaseRole
 if TYPE_CHECKING:
     from application.backup import Manifest
     from interface.settings import Settings
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -28,14 +31,15 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
 
     That is the database and the data folder that the settings name. Rebuilds the views, erases
     again whoever was forgotten, and verifies the log. A damaged file, a place that is not empty,
-    and keys that are in neither are refused, and nothing is changed. Exit status 1: refused, or the
-    restored log is not as it was signed.
+    and keys that are in neither are refused, and nothing is changed. Exit status 1: refused, ended,
+    or the restored log is not as it was signed.
     """
     from application.backup import DAMAGED, BackupUnusable, Manifest
     from application.people.security_log import RESTORED
     from interface.reapplied_erasures import reapply_all
 
     settings = context.settings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which leaves nothing behind at first
     try:
         with ZipFile(file) as archive:
             manifest = Manifest.read(archive)
@@ -73,17 +77,43 @@ def _bring_back(
     from interface import backup_files, bootstrap
     from interface.runtime import command_database
 
+    came: list[int] = []
+
+    def only_notice() -> None:
+        """Lets no signal part the files from the tables, which are about to be committed."""
+        for number in _ENDING:
+            signal.signal(number, lambda received, _: came.append(received))
+
     missing = backup_files.plan(archive, settings)
     with command_database.to_be_filled(settings) as conninfo:
-        backup_files.write_planned(missing, settings)
         try:
+            backup_files.write_planned(missing, settings)
             bootstrap.restore_tables(
-                conninfo, archive, manifest, settings, accept_lost_keys=accept_lost_keys
+                conninfo,
+                archive,
+                manifest,
+                settings,
+                accept_lost_keys=accept_lost_keys,
+                before_commit=only_notice,
             )
         except BaseException:
             for path in missing:
                 path.unlink(missing_ok=True)
             raise
+    for number in _ENDING:
+        signal.signal(number, _end_unfinished)
+    if came:
+        _end_unfinished()
+
+
+def _end_unfinished(*_: object) -> NoReturn:
+    click.echo(
+        "The backup is in place, but the rest is not done. Before anybody uses the service, run"
+        " `admitone projections rebuild --all`, `admitone privacy reapply` and"
+        " `admitone audit verify`.",
+        err=True,
+    )
+    sys.exit(1)
 
 
 def _verify(settings: "Settings") -> bool:

@@ -25,6 +25,7 @@ from projections.evidence.security_log_proofs import SecurityLogSigner
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 30.0
+FIRST_SECONDS = 3.0  # what was recorded while nobody signed is not left unsigned any longer
 
 
 @contextmanager
@@ -37,14 +38,19 @@ def sign_periodically(
     *,
     now: Callable[[], datetime],
 ) -> Iterator[None]:
-    """Signs new events in a thread while `is_at_work` is set, until `stop` is set."""
+    """Signs new events in a thread while `is_at_work` is set, until `stop` is set.
+
+    For the first time soon after it is set.
+    """
 
     security_log = SecurityLogSigner(signer, store)
 
     def sign() -> None:
-        while not stop.wait(EVERY_SECONDS):
+        pause = FIRST_SECONDS
+        while not stop.wait(pause):
             if not is_at_work.is_set():
                 continue
+            pause = EVERY_SECONDS
             try:
                 with closing(connect(where, application_name="admitone checkpoints")) as conn:
                     _sign(conn, signer, store, now=now(), stop=stop)

@@ -328,7 +328,8 @@ def test_the_log_is_listed_in_order_by_topic_actor_and_time(
 def test_a_search_finds_ids_and_the_addresses_of_invitees_until_they_are_forgotten(
     desk: Desk, conn: Connection[DictRow]
 ) -> None:
-    link_id = desk.new_link()
+    link_id = desk.new_link(recipient="Countess")
+    assert found(desk, conn, "countess") == [link_id]
     booking_id = desk.book(link_id)
     assert found(desk, conn, str(link_id).upper()) == [link_id]
     assert found(desk, conn, f" {ADA.email.upper()} ") == [booking_id]

@@ -53,6 +53,12 @@ def distant(proxy: Proxy) -> Iterator[EventRecorder]:
     database.close()
 
 
+def an_append(event: StoredEvent, patience: float = 60.0) -> Append:
+    rows = append_statement.rows([event], (), (), {})
+    version = (id_of(event), event.originator_version)
+    return Append(rows, [version], {}, patience=patience)
+
+
 def append(recorder: EventRecorder, events: Sequence[StoredEvent]) -> Callable[[], Sequence[int]]:
     return partial(recorder.insert_events, events, personal_data=[typed(events[0])])
 
@@ -129,6 +135,21 @@ def test_each_caller_hears_of_its_own_conflict_and_the_others_are_recorded(
     assert answers[0] == [found[fine.originator_id]]
     assert answers[5] == [found[also_fine.originator_id], found[clean.originator_id]]
     assert personal_data(conninfo) == [(id_of(taken), 1), (id_of(also_fine), 1)]
+
+
+def test_whoever_shares_a_transaction_with_a_conflict_is_recorded_in_the_next_one(
+    recorder: EventRecorder, conninfo: str
+) -> None:
+    taken = stored()
+    recorder.insert_events([taken])
+    conflicting, fine = an_append(stored(taken.originator_id)), an_append(stored())
+    recorder.queue.join(conflicting)
+    recorder.queue.join(fine)
+    recorder.lead(conflicting)
+    assert isinstance(conflicting.outcome, VersionConflict)
+    assert fine.outcome is None
+    recorder.lead(fine)
+    assert fine.outcome == [log(conninfo)[-1][0]]
 
 
 def test_of_callers_with_the_same_version_the_first_wins(
@@ -252,10 +273,7 @@ def test_a_caller_without_patience_is_told_and_the_others_are_recorded(
 def test_a_turn_that_does_not_come_is_told_to_the_least_patient_and_the_others_go_again(
     recorder: EventRecorder, conninfo: str
 ) -> None:
-    impatient, patient = (
-        Append(append_statement.rows([event], (), (), {}), [(id_of(event), 1)], {}, patience=left)
-        for event, left in ((stored(), 0.1), (stored(), 60.0))
-    )
+    impatient, patient = an_append(stored(), patience=0.1), an_append(stored())
     recorder.queue.join(impatient)
     recorder.queue.join(patient)
     with somebody_elses_turn(conninfo):

@@ -46,6 +46,14 @@ def test_every_metric_in_a_query_exists(measured: dict[str, Any]) -> None:
     assert asked - set(measured) == set()
 
 
+def test_a_log_that_is_not_as_recorded_or_not_signed_is_told() -> None:
+    evidence = {expression for expression in expressions() if "admitone_evidence" in expression}
+    assert {
+        "admitone_evidence_fault == 1",
+        'admitone_evidence_age_seconds{check="signature"} > 600',
+    } <= evidence
+
+
 def test_every_label_in_a_query_exists(measured: dict[str, Any]) -> None:
     for expression in expressions():
         for name, selector in METRIC.findall(expression):

@@ -297,6 +297,7 @@ def test_checkpoints_are_signed_periodically_while_the_projector_is_at_work(
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(checkpoint_loop, "FIRST_SECONDS", 0.01)
     monkeypatch.setattr(checkpoint_loop, "EVERY_SECONDS", 0.01)
     at_work, stop = Event(), Event()
     desk.new_link()
@@ -308,3 +309,20 @@ def test_checkpoints_are_signed_periodically_while_the_projector_is_at_work(
         catch_up()
         wait_until(lambda: len(store.all()) == 2)
     assert stop.is_set()
+
+
+def test_what_is_unsigned_at_a_start_is_signed_before_the_first_pause_between_signatures(
+    desk: Desk,
+    conninfo: str,
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint_loop, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(checkpoint_loop, "EVERY_SECONDS", 3600.0)
+    at_work, stop = Event(), Event()
+    desk.new_link()
+    catch_up()
+    with sign_periodically(conninfo, SIGNER, store, at_work, stop, now=lambda: NOW):
+        at_work.set()  # as by a projector that stood by
+        wait_until(lambda: len(store.all()) == 1)

@@ -180,6 +180,7 @@ def on_duty(
     conninfo: str, store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Signs and patrols as the projector does, with only short pauses."""
+    monkeypatch.setattr(checkpoint_loop, "FIRST_SECONDS", 0.02)
     monkeypatch.setattr(checkpoint_loop, "EVERY_SECONDS", 0.02)
     monkeypatch.setattr(patrol_loop, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(patrol_loop, "SHORTEST_SECONDS", 0.0)

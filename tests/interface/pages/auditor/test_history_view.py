@@ -39,6 +39,19 @@ def test_a_history_shows_each_event_with_personal_data_and_changes(
     assert re.search(r"slot_start Nov 24, 2026, 10:00:00\sAM Nov 24, 2026, 9:00:00\sAM UTC", page)
 
 
+def test_each_link_and_booking_leads_to_its_history_whoever_may_read_it(
+    person: SignedIn, booked: BookedLink, services: Services
+) -> None:
+    def led_to() -> list[str]:
+        pages = (f"/links/{booked.link}", f"/bookings/{booked.booking}")
+        found = (re.search(r'href="/audit/history/([^"]+)"', text(person.get(it))) for it in pages)
+        return [match[1] for match in found if match]
+
+    assert led_to() == []
+    services.accounts.change_roles(person.account, ("owner", "auditor"))
+    assert led_to() == [booked.link, booked.booking]
+
+
 def test_a_history_shows_what_a_link_offers_and_how_it_was_changed(
     auditor: SignedIn, owner: Owner
 ) -> None:
