@@ -152,7 +152,9 @@ def test_the_preview_of_a_calendar_shows_the_hours_of_the_chosen_schedule(
     owner.catch_up()
     form = filled_in(person.get(f"{CALENDARS}/new"))
     sent = form | {"schedule_id": schedule_id, "time_zone": "", "availability.weekly.monday": "x"}
-    assert "Times shown in Europe/Paris." in words(person.post(f"{CALENDARS}/preview", sent))
+    assert "Times shown in Central European Time – Paris." in words(
+        person.post(f"{CALENDARS}/preview", sent)
+    )
 
 
 def test_a_new_calendar_like_another_follows_the_same_schedule(
