@@ -192,7 +192,7 @@ def test_a_schedule_is_deleted_and_calendars_keep_copies_once_the_page_has_said_
     owner.catch_up()
     refused = person.post(path)
     assert refused.status_code == 409
-    assert "Each calendar that uses it gets a copy of its hours: Intro call." in words(refused)
+    assert "uses this schedule gets a copy of its hours: Intro call." in words(refused)
     answer = person.post(path, {"copies": "yes"})
     assert "Schedule deleted." in words(person.get(answer.headers["Location"]))
     calendar = owner.get(f"/calendars/{calendar_id}").json
