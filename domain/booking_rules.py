@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import available_timezones
 
-from domain.errors import Invalid, Sentence, SlotNotOffered
+from domain.errors import Invalid, Sentence, SlotNotOffered, TimeOfDay
 from domain.slot import Reservation, Slot
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -174,12 +174,14 @@ def _faults_of_hours(hours: Hours) -> list[str]:
             proper.append((opens, closes))
     faults += [
         Sentence(
-            "{first} and {second} must not overlap.",
-            first="–".join(first),
-            second="–".join(second),
+            "{opens}–{closes} and {next_opens}–{next_closes} must not overlap.",
+            opens=TimeOfDay(opens),
+            closes=TimeOfDay(closes),
+            next_opens=TimeOfDay(next_opens),
+            next_closes=TimeOfDay(next_closes),
         )
-        for first, second in pairwise(sorted(proper))
-        if second[0] < first[1]
+        for (opens, closes), (next_opens, next_closes) in pairwise(sorted(proper))
+        if next_opens < closes
     ]
     return faults
 

@@ -39,6 +39,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 
+class TimeOfDay(str):
+    """A time such as 09:30 in a sentence, so that it can be shown by the reader's clock."""
+
+
 class Sentence(str):
     """A sentence that still has its template and values, so that it can be translated."""
 

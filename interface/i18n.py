@@ -17,7 +17,8 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 from application.eventstore.context_value import holding
-from domain.errors import Sentence
+from domain.errors import Sentence, TimeOfDay
+from domain.wall_clock import minute_of_day
 
 FOLDER = Path(__file__).parent / "pages/messages"
 SOURCE_LANGUAGE = "en"
@@ -164,9 +165,14 @@ def gettext(message: str) -> str:
 
 def sentence(text: str) -> str:
     """Returns the sentence in the reader's language, with its values filled in."""
-    if isinstance(text, Sentence):
-        return gettext(text.template).format(**text.values)
-    return gettext(text)
+    if not isinstance(text, Sentence):
+        return gettext(text)
+    return gettext(text.template).format(
+        **{
+            name: hour_text(value) if isinstance(value, TimeOfDay) else value
+            for name, value in text.values.items()
+        }
+    )
 
 
 def ngettext(one: str, many: str, count: int) -> str:
@@ -244,6 +250,11 @@ def minute_text(minute: int) -> str:
     return _time_text(minute // 60 % 24, minute % 60, locale(), preferred_clock())
 
 
+def hour_text(time_of_day: str) -> str:
+    """Shows a time from 00:00 to 24:00 by the reader's clock, such as 09:30 or 9:30 AM."""
+    return time_of_day if clock_hours() == 24 else minute_text(minute_of_day(time_of_day))
+
+
 def moment_text(moment: datetime, zone: str) -> str:
     """Formats date and wall-clock time in `zone`, such as 24 Nov 2026, 09:30."""
     if preferred_clock() is not None:
@@ -267,8 +278,8 @@ def slot_text(start: datetime, end: datetime, zone: str) -> str:
 
 
 def zone_text(zone: str) -> str:
-    """Returns the name of an IANA zone for reading, such as America/New York."""
-    return zone.replace("_", " ")
+    """Returns the name of an IANA zone for reading, such as Eastern Time – New York."""
+    return _zone_text(zone, locale())
 
 
 def offset_text(moment: datetime, zone: str) -> str:
@@ -359,6 +370,19 @@ def _time_text(hour: int, minute: int, reader: Locale, clock: int | None) -> str
     if clock is None:
         return dates.format_time(moment, "short", locale=reader)
     return dates.format_skeleton("Hm" if clock == 24 else "hm", moment, locale=reader)
+
+
+@lru_cache(maxsize=4096)
+def _zone_text(zone: str, reader: Locale) -> str:
+    if "/" not in zone or zone.startswith("Etc/"):  # UTC, and names for programs
+        return zone
+    city = dates.get_timezone_location(zone, locale=reader, return_city=True)
+    city = city.rpartition("/")[2].replace("\u00ad", "")  # where a long name can be divided
+    place = dates.get_timezone_location(zone, locale=reader)
+    name = dates.get_timezone_name(zone, "long", locale=reader, zone_variant="generic")
+    if name == place and f"{city})" in place:  # one of the zones of a country
+        name = str(reader.zone_formats["region"] % city)
+    return name if city in name else f"{name} – {city}"
 
 
 @lru_cache

@@ -34,9 +34,9 @@ def test_the_preview_follows_the_form_as_it_is_filled_in(
     page.get_by_role("button", name="Create calendar").click()
     expect(page.get_by_label("Time zone")).to_have_value("Europe/Paris")  # the browser's
     ahead = page.get_by_role("region", name="Next 14 days")
-    expect(ahead).to_contain_text("Times shown in Europe/Paris.")
+    expect(ahead).to_contain_text("Times shown in Central European Time – Paris.")
     page.get_by_label("Time zone").fill("new york")
-    expect(ahead).to_contain_text("Times shown in America/New York.")
+    expect(ahead).to_contain_text("Times shown in Eastern Time – New York.")
     for day in WEEKDAYS:
         page.get_by_label(day.capitalize(), exact=True).fill("")
     expect(ahead).to_contain_text("No times are available in the next 14 days.")

@@ -39,7 +39,7 @@ class Manual:
 
 MANUALS = {
     "interface/README.md": Manual(
-        prints=r"http://[\d.:]+/b/\S+\n(http://[\d.:]+/m/\S+)\n\1\n/problems/link-redeemed\nconfirmed"
+        prints=r"http://[\d.:]+/b/\S+\n(http://[\d.:]+/m/\S+)\n\1\n/problems/link-redeemed\nconfirmed\n08:00"
     ),
     "interface/help/auditor.md": Manual(
         prints=r'ao_\S+\n(?s:.*)"type":"link.issued"(?s:.*)Proved: (?s:.*)Proved: (?s:.*)Proved: ',

@@ -8,20 +8,19 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from application.eventstore.event_sourced_application import Written
-from domain.booking_rules import WEEKDAYS
 from domain.calendar import LONGEST_NAME, Calendar, CalendarTerms
 from domain.errors import CalendarArchived, Invalid, StaleVersion
 from interface.i18n import gettext
 from interface.pages.owner.calendar_conflict import conflict
-from interface.pages.owner.calendar_form import (
-    FIELDS,
-    UNIT_OF,
-    WEEKLY,
-    CalendarForm,
-    override_field,
-)
-from interface.pages.owner.calendar_labels import label, unit, weekly_lines
+from interface.pages.owner.calendar_form import UNIT_OF, CalendarForm
+from interface.pages.owner.calendar_labels import unit, weekly_lines
 from interface.pages.owner.calendar_preview import preview
+from interface.pages.owner.hours_form import (
+    after_helper_button,
+    fields_context,
+    labels_of,
+    version_sent,
+)
 from interface.pages.owner.owned import own_calendar, own_id, own_schedules, schedule_names
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
@@ -29,7 +28,6 @@ from interface.pages.shared.auth import for_role, require_session
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of
 from interface.web.request_context import services
-from interface.web.time_zone_lookup import selectable_time_zones
 from projections.views import calendar_list
 from projections.views.calendar_list import CalendarRow
 
@@ -66,8 +64,8 @@ def create() -> ResponseReturnValue:
 def save_new() -> ResponseReturnValue:
     """Creates a calendar, or shows the form again with what is wrong."""
     form = _form_sent()
-    if page := _page_of_helper_button(form, None):
-        return page
+    if shown := after_helper_button(form):
+        return _form_page(shown)
     terms, errors = form.parse()
     if terms is None:
         return _form_page(form, errors=errors), 422
@@ -105,8 +103,8 @@ def edit(calendar_id: UUID) -> ResponseReturnValue:
 def save(calendar_id: UUID) -> ResponseReturnValue:
     """Changes a calendar, or shows the form again with what is wrong."""
     form = _form_sent()
-    if page := _page_of_helper_button(form, calendar_id):
-        return page
+    if shown := after_helper_button(form):
+        return _form_page(shown, calendar_id=calendar_id, version=version_sent())
     terms, errors = form.parse()
     if terms is None:
         page = _form_page(form, errors=errors, calendar_id=calendar_id, version=version_sent())
@@ -158,22 +156,6 @@ def _form_sent() -> CalendarForm:
     return CalendarForm.sent(request.form).with_hours_of(own_schedules())
 
 
-def _page_of_helper_button(
-    form: CalendarForm, calendar_id: UUID | None
-) -> ResponseReturnValue | None:
-    """Returns the form with hours copied or its preview renewed; None if neither was pressed."""
-    match request.form.get("do"):
-        case "copy":
-            form = form.with_hours_copied(
-                request.form.get("copy_from", ""), request.form.get("copy_to", "")
-            )
-        case "preview":
-            pass
-        case _:
-            return None
-    return _form_page(form, calendar_id=calendar_id, version=version_sent())
-
-
 def _terms_of_copy(terms: CalendarTerms) -> CalendarTerms:
     name = gettext("Copy of %(name)s") % {"name": terms.name}
     return replace(terms, name=name[:LONGEST_NAME])
@@ -212,7 +194,7 @@ def _form_page(
         form=form,
         calendar_id=calendar_id,
         version=version,
-        **hours_fields(),
+        **fields_context(),
         unit=unit,
         unit_of=UNIT_OF,
         schedules=own_schedules(),
@@ -231,32 +213,12 @@ def _others(calendar_id: UUID) -> list[CalendarRow]:
     ]
 
 
-def hours_fields() -> dict[str, Any]:
-    """Returns what the template of the hours needs, beside a form and its errors."""
-    return {
-        "label": label,
-        "weekly": WEEKLY,
-        "weekdays": WEEKDAYS,
-        "override_field": override_field,
-        "zones": selectable_time_zones(),
-    }
-
-
 def _preview(form: CalendarForm) -> dict[str, Any]:
     """Returns the preview, or the labels of the fields that prevent it."""
     rules, errors = form.parse_rules()
     if rules is not None:
         return {"preview": preview(rules, own_id()), "obstacles": []}
-    obstacles = [label(field) for field in FIELDS if field in errors]
-    if any(field not in FIELDS for field in errors):
-        obstacles.append(label("overrides"))
-    return {"preview": None, "obstacles": obstacles}
-
-
-def version_sent() -> str:
-    """Returns the version that the form was filled in from; 0, which never exists, if malformed."""
-    version = request.form.get("version", "")
-    return version if version.isascii() and version.isdigit() and len(version) < 10 else "0"
+    return {"preview": None, "obstacles": labels_of(errors)}
 
 
 def _to_index(written: Written[Calendar], notice: str) -> ResponseReturnValue:

@@ -10,10 +10,14 @@ from application.eventstore.event_sourced_application import Written
 from domain.errors import ScheduleInUse, StaleVersion
 from domain.schedule import Schedule, ScheduleTerms
 from interface.pages.owner.calendar_conflict import conflict
-from interface.pages.owner.calendar_form import FIELDS
-from interface.pages.owner.calendar_labels import label, weekly_lines
+from interface.pages.owner.calendar_labels import weekly_lines
 from interface.pages.owner.calendar_preview import open_hours
-from interface.pages.owner.calendars import hours_fields, version_sent
+from interface.pages.owner.hours_form import (
+    after_helper_button,
+    fields_context,
+    labels_of,
+    version_sent,
+)
 from interface.pages.owner.owned import own_calendars, own_id, own_schedules
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.owner.schedule_form import ScheduleForm, calendar_terms
@@ -52,8 +56,8 @@ def create() -> ResponseReturnValue:
 def save_new() -> ResponseReturnValue:
     """Creates a schedule, or shows the form again with what is wrong."""
     form = ScheduleForm.sent(request.form)
-    if page := _page_of_helper_button(form, None):
-        return page
+    if shown := after_helper_button(form):
+        return _form_page(shown)
     terms, errors = form.parse()
     if terms is None:
         return _form_page(form, errors=errors), 422
@@ -87,8 +91,8 @@ def save(schedule_id: UUID) -> ResponseReturnValue:
     """Changes a schedule and the calendars that follow it, or shows what is wrong."""
     schedule = _own_schedule(schedule_id)
     form = ScheduleForm.sent(request.form)
-    if page := _page_of_helper_button(form, schedule):
-        return page
+    if shown := after_helper_button(form):
+        return _form_page(shown, schedule=schedule, version=version_sent())
     terms, errors = form.parse()
     if terms is None:
         page = _form_page(form, errors=errors, schedule=schedule, version=version_sent())
@@ -131,22 +135,6 @@ def _own_schedule(schedule_id: UUID) -> ScheduleRow:
 def _names_of_followers(schedule: ScheduleRow) -> list[str]:
     calendars = own_calendars()
     return [calendars[each].terms.name for each in schedule.calendar_ids]
-
-
-def _page_of_helper_button(
-    form: ScheduleForm, schedule: ScheduleRow | None
-) -> ResponseReturnValue | None:
-    """Returns the form with hours copied or its preview renewed; None if neither was pressed."""
-    match request.form.get("do"):
-        case "copy":
-            form = form.with_hours_copied(
-                request.form.get("copy_from", ""), request.form.get("copy_to", "")
-            )
-        case "preview":
-            pass
-        case _:
-            return None
-    return _form_page(form, schedule=schedule, version=version_sent())
 
 
 def _saved(terms: ScheduleTerms, schedule_id: UUID, version: int) -> ResponseReturnValue:
@@ -198,7 +186,7 @@ def _form_page(
         "schedules/form.html",
         **{"errors": {}, "differences": None} | context,
         **_preview(form),
-        **hours_fields(),
+        **fields_context(),
         form=form.calendar,
         schedule=schedule,
         followers=_names_of_followers(schedule) if schedule else [],
@@ -213,10 +201,7 @@ def _preview(form: ScheduleForm) -> dict[str, Any]:
         grids = open_hours(terms.availability, terms.time_zone, own_id())
         lines = weekly_lines(terms.availability.weekly)
         return {"grids": grids, "lines": lines, "zone": terms.time_zone, "obstacles": []}
-    obstacles = [label(field) for field in FIELDS if field in errors]
-    if any(field not in FIELDS for field in errors):
-        obstacles.append(label("overrides"))
-    return {"grids": [], "lines": [], "zone": None, "obstacles": obstacles}
+    return {"grids": [], "lines": [], "zone": None, "obstacles": labels_of(errors)}
 
 
 def _delete_page(schedule: ScheduleRow) -> str:

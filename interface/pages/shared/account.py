@@ -16,7 +16,7 @@ from application.people.roles import scopes_of
 from domain.errors import Invalid
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
-from interface.pages.shared.auth import password_client, require_session, signed_in
+from interface.pages.shared.auth import local_path, password_client, require_session, signed_in
 from interface.pages.shared.confirmation import ask_to_confirm, confirmed
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
@@ -102,14 +102,18 @@ def moved() -> ResponseReturnValue:
 @blueprint.post("/account")
 @signed_in
 def change() -> ResponseReturnValue:
-    """Changes name and time zone."""
+    """Changes name and time zone, and leads back to the page that proposed the zone, if one did."""
     account = _account()
     typed = {name: request.form.get(name, "") for name in ("name", "time_zone")}
     loaded = load(AccountForm(), typed | {"time_zone": resolve_time_zone(typed["time_zone"])})
     if loaded.errors:
         return _profile_page(typed=typed, errors=loaded.errors), 422
     services().accounts.change(account, **loaded.values)
-    return redirect(url_for("account.show", notice="account-changed"), 303)
+    path = request.form.get("next")
+    address = (
+        url_for("account.show", notice="account-changed") if path is None else local_path(path)
+    )
+    return redirect(address, 303)
 
 
 @blueprint.post("/account/password")

@@ -200,10 +200,22 @@ addEventListener("resize", () => {
   document.querySelector(".actions:popover-open")?.hidePopover();
 });
 
-// Fills in the browser's zone.
+// Fills in the browser's zone, or proposes it. Pages of invitees use both of these, too.
+const browserZone = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+function zoneText(zone, locale) { // as in pages from the server
+  if (!zone.includes("/") || zone.startsWith("Etc/")) return zone;
+  const city = zone.split("/").at(-1).replaceAll("_", " ");
+  const { value } = new Intl.DateTimeFormat(locale, { timeZone: zone, timeZoneName: "longGeneric" })
+    .formatToParts(new Date()).find(({ type }) => type === "timeZoneName");
+  return value.includes(city) ? value : `${value} – ${city}`;
+}
 const guess = document.querySelector("input[data-guess-zone]");
-if (guess && !guess.value) {
-  guess.value = guess.defaultValue = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+if (guess && !guess.value) guess.value = guess.defaultValue = browserZone;
+const proposal = document.querySelector("form[data-propose-zone]");
+if (proposal && browserZone && browserZone !== "UTC") {
+  proposal.elements.time_zone.value = browserZone;
+  proposal.querySelector("strong").textContent = zoneText(browserZone, proposal.dataset.proposeZone);
+  proposal.hidden = false;
 }
 
 // Asks before changes in a form are lost. A form that was sent back has changes from the beginning.

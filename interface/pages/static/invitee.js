@@ -43,8 +43,7 @@ if (document.querySelector("[data-booked]")) {
 // and keeps that zone for the next pages.
 const ZONE_COOKIE = "admitone-zone";
 const asked = document.querySelector("[data-ask-zone]");
-const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (asked && own && own !== asked.dataset.askZone) showIn(own);
+if (asked && browserZone && browserZone !== asked.dataset.askZone) showIn(browserZone);
 
 function showIn(zone) {
   const kept = `${ZONE_COOKIE}=${zone}`;
@@ -61,7 +60,7 @@ function showIn(zone) {
   }
   const day = new Intl.DateTimeFormat(asked.dataset.locale, { dateStyle: "full", timeZone: zone });
   for (const time of asked.querySelectorAll("h1 time")) time.textContent = day.format(new Date(time.dateTime));
-  for (const name of asked.querySelectorAll(".zone strong")) name.textContent = zone.replaceAll("_", " ");
+  for (const name of asked.querySelectorAll(".zone strong")) name.textContent = zoneText(zone, asked.dataset.locale);
   for (const field of asked.querySelectorAll("#tz")) field.placeholder = zone;
 }
 

@@ -65,7 +65,7 @@ def test_both_get_a_confirmation_in_their_own_language_and_zone(
     )
     text = text_of(to_ada)
     for words in (
-        "Tuesday, December 1, 2026, 9:00\u202fAM–9:30\u202fAM (Europe/London)",
+        "Tuesday, December 1, 2026, 9:00\u202fAM–9:30\u202fAM (United Kingdom Time – London)",
         "Location: Room 1",
         "Host: Olivia Owner",
         "Description: Hello.",
@@ -82,7 +82,7 @@ def test_both_get_a_confirmation_in_their_own_language_and_zone(
     )
     text = text_of(to_olivia)
     for words in (
-        "Dienstag, 1. Dezember 2026, 10:00–10:30 (Europe/Berlin)",
+        "Dienstag, 1. Dezember 2026, 10:00–10:30 (Mitteleuropäische Zeit – Berlin)",
         "ada@example.org",
         "Allergic to <nuts>",
         f"https://book.example.org/bookings/{booking_id}",

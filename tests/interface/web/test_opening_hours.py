@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.booking_rules import WEEKDAYS, Hours
+from domain.booking_rules import WEEKDAYS, Availability, Hours, faults_of_availability
 from domain.wall_clock import minute_of_day
 from interface import i18n
 from interface.web.opening_hours import (
@@ -204,3 +204,50 @@ def test_selectable_zones_are_places() -> None:
     assert not [
         zone for zone in selectable_time_zones() if zone.startswith(("Etc/", "posix", "EST"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "english", "german"),
+    [
+        (
+            "America/New_York",
+            "Eastern Time – New York",
+            "Nordamerikanische Ostküstenzeit – New York",
+        ),
+        ("US/Eastern", "Eastern Time – New York", "Nordamerikanische Ostküstenzeit – New York"),
+        ("Europe/Rome", "Central European Time – Rome", "Mitteleuropäische Zeit – Rom"),
+        (
+            "Europe/London",
+            "United Kingdom Time – London",
+            "Vereinigtes Königreich (Ortszeit) – London",
+        ),
+        (
+            "Atlantic/Reykjavik",
+            "Iceland Time – Reykjavik",
+            "Island (Ortszeit) – Reykjavík",
+        ),
+        ("Antarctica/Troll", "Troll Time", "Troll (Ortszeit)"),
+        ("America/Argentina/Buenos_Aires", "Buenos Aires Time", "Buenos Aires (Ortszeit)"),
+        ("UTC", "UTC", "UTC"),
+        ("Etc/GMT+5", "Etc/GMT+5", "Etc/GMT+5"),
+    ],
+)
+def test_a_zone_is_named_as_people_call_it(zone: str, english: str, german: str) -> None:
+    assert i18n.zone_text(zone) == english
+    with i18n.reading(lambda: i18n.locale_named("de")):
+        assert i18n.zone_text(zone) == german
+
+
+@pytest.mark.parametrize(
+    ("locale", "sentence"),
+    [
+        ("en", "9:00 AM–12:00 AM and 10:00 AM–12:00 PM must not overlap."),
+        ("de", "09:00–24:00 und 10:00–12:00 dürfen sich nicht überschneiden."),
+    ],
+)
+def test_hours_that_overlap_are_told_by_the_readers_clock(locale: str, sentence: str) -> None:
+    hours = (("09:00", "24:00"), ("10:00", "12:00"))
+    errors = faults_of_availability("UTC", Availability({"monday": hours}, {}))
+    with i18n.reading(lambda: i18n.locale_named(locale)):
+        (said,) = map(i18n.sentence, errors["availability.weekly.monday"])
+    assert said.replace("\u202f", " ") == sentence

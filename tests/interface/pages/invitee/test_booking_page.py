@@ -105,7 +105,7 @@ def test_a_link_shows_only_the_times_that_it_offers_with_its_duration(
 
 def test_times_are_those_of_the_zone_that_was_asked_for(invitee: InviteeBrowser) -> None:
     answer = invitee.get("?tz=America/New_York&day=2026-11-24")
-    assert "Times shown in America/New York" in text_of(answer)
+    assert "Times shown in Eastern Time – New York" in text_of(answer)
     assert "data-ask-zone" not in answer.get_data(as_text=True)
     assert times_in(answer)[0] == NINE
     assert "4:00 AM" in text_of(answer)
@@ -249,7 +249,7 @@ def test_other_days_keep_what_was_typed_and_the_time_that_was_chosen(
         assert typed["idempotency_key"] in text
         assert chosen_in(page) == [TEN]
     assert "Thursday, November 26, 2026" in text_of(pages[1])
-    assert "Times shown in Asia/Tokyo" in text_of(pages[3])
+    assert "Times shown in Japan Time – Tokyo" in text_of(pages[3])
     booked = invitee.post(typed | {"start": "2026-11-26T09:00:00Z"})
     assert booked.status_code == 303
     again = invitee.browser.get(f"{invitee.path}/times")
@@ -282,7 +282,7 @@ def test_zone_clock_and_language_are_kept_once_they_are_named(invitee: InviteeBr
     assert all("Max-Age=31536000; " in rest for _, _, rest in cookies)
     assert all("; Path=/; SameSite=Lax" in rest for _, _, rest in cookies)
     kept = invitee.get("?day=2026-11-24")
-    assert "Zeiten in America/New York" in text_of(kept)
+    assert "Zeitzone: Nordamerikanische Ostküstenzeit – New York" in text_of(kept)
     assert "04:00" in text_of(kept)
     assert "data-ask-zone" not in kept.get_data(as_text=True)
     assert "Set-Cookie" not in kept.headers
@@ -302,7 +302,7 @@ def test_unknown_choices_change_nothing(invitee: InviteeBrowser, query: str) -> 
 
 def test_the_hosts_time_stands_beside_a_time_in_another_zone(invitee: InviteeBrowser) -> None:
     shown = text_of(invitee.get("?tz=Pacific/Auckland&day=2026-11-24")).replace("\u202f", " ")
-    assert "Below each time: the time in UTC, where Olivia Owner is." in shown
+    assert "Below each time: Olivia Owner's time (UTC)." in shown
     assert "10:00 PM 9:00 AM" in shown
     other_day = text_of(invitee.get("?tz=Pacific/Auckland&day=2026-11-25")).replace("\u202f", " ")
     assert "12:00 AM Tue 11:00 AM" in other_day

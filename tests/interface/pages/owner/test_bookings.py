@@ -118,7 +118,7 @@ def test_times_are_in_the_owners_zone_also_where_that_makes_another_day(
         cell = cell_of(person, f"/bookings?view={view}", "2026-11-24")
         assert "00:30" in cell
         assert "Ada Lovelace" in cell
-    assert "Times shown in Europe/Paris." in text_of(person, "/bookings")
+    assert "Times shown in Central European Time – Paris." in text_of(person, "/bookings")
     assert "Tue, 24 Nov 2026 00:30–01:00" in text_of(person, "/bookings")
 
 
@@ -304,8 +304,8 @@ def test_a_booking_is_shown_in_both_time_zones(
         "Confirmed",
         "Intro call · 30 minutes",
         "10:00–10:30",
-        "Europe/Paris",
-        "04:00–04:30 (America/New York)",
+        "Central European Time – Paris",
+        "04:00–04:30 (Eastern Time – New York)",
         "grace@example.org",
         "Two lines <b>",
         "Room 1",

@@ -152,7 +152,9 @@ def test_the_preview_of_a_calendar_shows_the_hours_of_the_chosen_schedule(
     owner.catch_up()
     form = filled_in(person.get(f"{CALENDARS}/new"))
     sent = form | {"schedule_id": schedule_id, "time_zone": "", "availability.weekly.monday": "x"}
-    assert "Times shown in Europe/Paris." in words(person.post(f"{CALENDARS}/preview", sent))
+    assert "Times shown in Central European Time – Paris." in words(
+        person.post(f"{CALENDARS}/preview", sent)
+    )
 
 
 def test_a_new_calendar_like_another_follows_the_same_schedule(
@@ -190,7 +192,7 @@ def test_a_schedule_is_deleted_and_calendars_keep_copies_once_the_page_has_said_
     owner.catch_up()
     refused = person.post(path)
     assert refused.status_code == 409
-    assert "Each calendar that uses it gets a copy of its hours: Intro call." in words(refused)
+    assert "uses this schedule gets a copy of its hours: Intro call." in words(refused)
     answer = person.post(path, {"copies": "yes"})
     assert "Schedule deleted." in words(person.get(answer.headers["Location"]))
     calendar = owner.get(f"/calendars/{calendar_id}").json

@@ -54,6 +54,21 @@ def test_name_and_time_zone_are_changed(person: SignedIn, services: Services) ->
     assert services.accounts.by_id(person.account.id).time_zone is None
 
 
+@pytest.mark.parametrize(
+    ("path", "address"), [("/bookings?view=week", "/bookings?view=week"), ("//elsewhere.org", "/")]
+)
+def test_the_browsers_zone_is_proposed_to_somebody_who_has_saved_none(
+    person: SignedIn, path: str, address: str
+) -> None:
+    shown = "data-propose-zone"
+    assert shown in text(person.get("/bookings"))
+    answer = person.post("/account", {"name": "Olivia", "time_zone": "Asia/Tokyo", "next": path})
+    assert answer.headers["Location"] == address
+    page = text(person.get("/bookings"))
+    assert "Times shown in Japan Time – Tokyo." in page
+    assert shown not in page
+
+
 def test_a_wrong_name_or_zone_is_said_and_kept_in_the_form(
     person: SignedIn, services: Services
 ) -> None:

@@ -23,6 +23,6 @@ def test_every_page_leads_to_help_and_the_words_of_help_are_those_of_the_pages(
     page = unescape(person.get("/settings").get_data(as_text=True))
     assert '<a href="/help">Help</a>' in page
     helped = person.get("/help").get_data(as_text=True)
-    for words in ("Settings", "Calendars", "Connections", "Access"):
+    for words in ("Settings", "Calendars", "Schedules", "Connections", "Access"):
         assert words in page
         assert words in helped
