@@ -43,7 +43,7 @@ _TABLES_FOLDER = "tables/"
 
 
 class BackupUnusable(AdmitOneError):
-    """The file can't be restored: it is no backup, is damaged, or does not fit."""
+    """The file can't be restored: it is not a backup, is damaged, or does not fit here."""
 
 
 @dataclass(frozen=True)

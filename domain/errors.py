@@ -126,7 +126,7 @@ class SlotNotOffered(SlotRefused):
 
 
 class CalendarArchived(AdmitOneError):
-    """This calendar is archived: it takes no changes and no new links."""
+    """This calendar is archived: it can't be changed, and no new links can be created for it."""
 
 
 class ScheduleInUse(AdmitOneError):

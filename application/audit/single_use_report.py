@@ -153,10 +153,10 @@ class _Checks:
             Sentence("Every redemption has its booking, and every booking its redeemed link.")
         )
         self._apart = _Statement(
-            Sentence("At no moment did two confirmed bookings of one owner overlap.")
+            Sentence("No two confirmed bookings of one owner ever overlapped.")
         )
         self._reserved_apart = _Statement(
-            Sentence("At no moment did two reservations in one agenda clash, buffers included.")
+            Sentence("No two reservations in one agenda ever clashed, buffers included.")
         )
         self._issued_before = _Statement(Sentence("Every redeemed link was issued."))
         self._active = _Statement(

@@ -38,7 +38,7 @@ SHORTEST_SEED = 32
 """Characters of the secret from which an API key can be derived."""
 
 _KEY_START = "ao"
-_ADDRESS_TAKEN = Sentence("There is an account with this address already.")
+_ADDRESS_TAKEN = Sentence("An account with this address already exists.")
 _LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=1)
 
 
@@ -55,7 +55,7 @@ class AccountDisabled(AdmitOneError):
 
 
 class OnlyByProvider(AdmitOneError):
-    """Here people sign in only through the sign-in service."""
+    """People sign in only through the sign-in service here."""
 
 
 class LastAdmin(AdmitOneError):
@@ -566,7 +566,9 @@ def _was_created(conn: Connection[DictRow], account: Account, prefix: str, secre
     if found is None or not hmac.compare_digest(found["secret_sha256"], hash_of_secret(secret)):
         return False
     if found["revoked_at"] is not None:
-        raise Invalid({"name": [Sentence("This key was created before, and revoked since.")]})
+        raise Invalid(
+            {"name": [Sentence("This key was created before and has since been revoked.")]}
+        )
     return True
 
 

@@ -13,7 +13,7 @@ _SUMMARIES = {
     WebhookEvent.LINK_REVOKED: "A link was revoked.",
     WebhookEvent.BOOKING_MADE: "A booking was made.",
     WebhookEvent.BOOKING_RESCHEDULED: "A booking was moved to another time.",
-    WebhookEvent.BOOKING_CHANGED: "A booking takes place elsewhere.",
+    WebhookEvent.BOOKING_CHANGED: "A booking has a new location.",
     WebhookEvent.BOOKING_CANCELLED: "A booking was cancelled.",
     TRIAL: "Its owner wants to see whether a message arrives.",
 }

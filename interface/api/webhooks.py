@@ -37,7 +37,7 @@ blueprint = Blueprint(
     "webhooks",
     __name__,
     url_prefix="/api/v1/webhooks",
-    description="Webhooks: programs of yours that are told of what happens to links and bookings.",
+    description="Webhooks: programs of yours that get a message about links and bookings.",
 )
 
 
@@ -83,7 +83,8 @@ def create(body: dict[str, Any]) -> Any:
 def read(webhook_id: UUID) -> Any:
     """Read a webhook.
 
-    While `active` is false, it is told of nothing. `problem` is `gone` if its receiver wanted that.
+    While `active` is false, nothing is sent to it. `problem` is `gone` if its receiver asked for
+    that.
     """
     return _present(services().webhooks.one(caller().account_id, webhook_id))
 
@@ -96,7 +97,7 @@ def read(webhook_id: UUID) -> Any:
 def change(body: dict[str, Any], webhook_id: UUID) -> Any:
     """Change, pause or resume a webhook.
 
-    What a webhook was not told of while it was paused can be replayed.
+    Messages that were not sent while a webhook was paused can be replayed.
     """
     _must_be_allowed(body.get("events", ()))
     return _present(services().webhooks.change(caller().account_id, webhook_id, **body))

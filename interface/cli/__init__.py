@@ -12,7 +12,7 @@ from interface.settings import SettingsError
 COMMANDS = {
     "accounts": "Manage accounts.",
     "audit": "Replay the log and prove that it is unchanged.",
-    "backup": "Write all that has to be kept into one file.",
+    "backup": "Write everything that has to be kept into one file.",
     "deliveries": "Send, list and retry mails and messages to webhooks.",
     "doctor": "Say what is wrong with this installation, and what to do.",
     "health": "Check whether people can book now.",

@@ -77,7 +77,7 @@ def disconnect(email: str) -> None:
 
 
 @accounts.command("list")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_accounts(as_json: bool) -> None:
     """List all accounts, the oldest first."""
     with context.services() as services:
@@ -90,7 +90,7 @@ def list_accounts(as_json: bool) -> None:
 def disable(email: str) -> None:
     """End all access to an account: sessions, sign-in link and API keys.
 
-    What it owns stays, and links that it has shared can still be used.
+    Its calendars and links stay, and links that it has shared can still be used.
     """
     with context.services() as services:
         account = services.accounts.by_email(email)
@@ -144,7 +144,7 @@ def change_email(email: str, new: str) -> None:
 
 @accounts.command()
 @click.argument("email")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def passkeys(email: str, as_json: bool) -> None:
     """List the passkeys of an account, the oldest first."""
     with context.services() as services:
@@ -168,9 +168,9 @@ def passkeys(email: str, as_json: bool) -> None:
 @click.argument("email")
 @click.argument("passkey_id", metavar="ID", type=click.UUID)
 def remove_passkey(email: str, passkey_id: UUID) -> None:
-    """Remove a passkey of an account, because its device is lost. It signs nobody in any more.
+    """Remove a passkey of an account, such as one on a lost device. It no longer signs in.
 
-    Sessions go on: `admitone accounts sign-out EMAIL` ends them.
+    Open sessions continue: `admitone accounts sign-out EMAIL` ends them.
     """
     with context.services() as services:
         account = services.accounts.by_email(email)

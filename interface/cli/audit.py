@@ -58,7 +58,7 @@ def audit() -> None:
 def verify(file: Path | None, key_file: Path | None) -> None:
     """Recompute every hash of the log and compare it with the signed checkpoints.
 
-    Also compares what people typed with the commitments in the log. Exit status 1: something is not
+    Also compares personal data with the commitments in the log. Exit status 1: something is not
     as it was recorded, and the first position at fault is named.
     """
     from application.people import access_log

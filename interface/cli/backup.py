@@ -19,7 +19,7 @@ QUICKEST = 1  # of the levels of compression: higher ones take far longer for a 
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--without-keys", is_flag=True, help="Leave the secret keys and the audit key out.")
 def backup(file: Path, without_keys: bool) -> None:
-    """Write all that has to be kept into one file.
+    """Write everything that has to be kept into one file.
 
     That is the log, personal data, accounts, keys and checkpoints. FILE must not exist yet; - is
     standard output. The service may run meanwhile. Whoever has the file can read everything and,

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def checkpoints() -> None:
-    """Look after the folder of signed checkpoints."""
+    """Check and repair the folder of signed checkpoints."""
 
 
 @checkpoints.command()
-@click.option("--dry-run", is_flag=True, help="Only say what is wrong, and what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only list what is wrong and what would be done.")
 def repair(dry_run: bool) -> None:
-    """Say what is wrong with the files in the folder, and mend what can be mended.
+    """List the damaged and missing files of the folder, and repair those that can be.
 
     Files that are in the way are renamed, and missing leaves are written again from the log if it
     leads to their checkpoint. Exit status 1: something can't be mended.
@@ -47,7 +47,7 @@ def repair(dry_run: bool) -> None:
 
 @checkpoints.command("set-aside")
 def set_aside() -> None:
-    """Set aside what was signed later than a moment to which the database was brought back.
+    """Set aside the checkpoints signed after the moment to which the database was brought back.
 
     The log has lost the events after that moment, and nothing is signed while checkpoints cover
     more than it has. Renames these, and no others; auditors should get them, for they prove what

@@ -17,7 +17,7 @@ def deliveries() -> None:
 
 @deliveries.command()
 def run() -> None:
-    """Send what is due until stopped, and delete each hour what is old enough.
+    """Send due mails and messages until stopped, and delete old ones every hour.
 
     `admitone serve` does this by itself. More of these processes, here or on other hosts, share
     the work.

@@ -15,7 +15,7 @@ def doctor(as_json: bool) -> None:
     """Say what is wrong with this installation, and what to do.
 
     Looks at settings, data folder, keys, database, views, deliveries, evidence and backups, and
-    changes nothing. Exit status 1: something is wrong. Advice alone is no reason.
+    changes nothing. Exit status 1: something is wrong; advice alone does not count.
     """
     from interface.bootstrap import utc_now  # slow, and not needed for a help text
     from interface.runtime.doctor import examine

@@ -20,7 +20,7 @@ def mail() -> None:
 @mail.command()
 @click.argument("address")
 def test(address: str) -> None:
-    """Send one mail to ADDRESS and print what the mail server and we say to each other.
+    """Send one mail to ADDRESS and print the conversation with the mail server.
 
     Passwords are hidden. Exit status 1: the mail was not accepted.
     """

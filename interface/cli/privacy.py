@@ -19,7 +19,7 @@ def privacy() -> None:
 @privacy.command()
 @click.argument("booking_id", type=click.UUID)
 def forget(booking_id: UUID) -> None:
-    """Erase what was typed about the invitee of a booking, for good."""
+    """Erase the personal data of the invitee of a booking, for good."""
     from application.commands.erasure import OPERATOR  # slow, and not needed for a help text
 
     with context.services() as services:
@@ -70,14 +70,15 @@ def export(email: str, out: Path | None) -> None:
 
 @privacy.command()
 def retention() -> None:
-    """Delete what has been stored for long enough, once.
+    """Delete the data that is older than its retention period, once.
 
     `admitone serve` and `admitone deliveries run` do this every hour.
 
     Deletes ended rate limits, refused attempts that are older than ADMITONE_ATTEMPTS_DAYS,
-    addresses in the security log that are older than ADMITONE_SECURITY_ADDRESSES_DAYS, what was
-    sent before ADMITONE_DELIVERIES_DAYS and, if ADMITONE_FORGET_AFTER_DAYS is set, forgets the
-    invitees whose booking ended that many days ago or earlier.
+    addresses in the security log that are older than ADMITONE_SECURITY_ADDRESSES_DAYS,
+    deliveries that were sent more than ADMITONE_DELIVERIES_DAYS ago and, if
+    ADMITONE_FORGET_AFTER_DAYS is set, the personal data of invitees whose booking ended that many
+    days ago or earlier.
     """
     from interface.runtime.retention_loop import delete_due
 

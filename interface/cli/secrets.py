@@ -61,7 +61,7 @@ def rotate(kind: str) -> None:
     prompt="Links, feeds, sign-in links or checkpoints that this key signed stop working. Drop it?"
 )
 def drop(fingerprint: str) -> None:
-    """Take an older or a lost key out of use. What it signed stops working.
+    """Take an older or a lost key out of use. Whatever it signed is no longer accepted.
 
     FINGERPRINT is as `admitone secrets list` shows it.
     """

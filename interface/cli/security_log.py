@@ -28,8 +28,8 @@ def _moment() -> "Field[Any]":
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line, as from the API.")
-@click.option("--follow", is_flag=True, help="Go on with new entries until interrupted.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as from the API.")
+@click.option("--follow", is_flag=True, help="Keep printing new entries until interrupted.")
 @click.option("--account", help="Only about this account: its id or e-mail address.")
 @click.option("--kind", help="Only this kind, such as session.started.")
 @click.option("--since", type=FieldType(_moment, "time"), help="Only from this time on.")

@@ -39,9 +39,9 @@ _TO_INVITEES = {
         _("Your booking with %(name)s was moved."),
     ),
     CHANGED: (
-        _("New place: %(what)s, %(when)s"),
-        _("Your booking takes place elsewhere"),
-        _("Your booking with %(name)s has a new place."),
+        _("New location: %(what)s, %(when)s"),
+        _("Your booking has a new location"),
+        _("Your booking with %(name)s has a new location."),
     ),
     REQUEST: (
         _("Please pick another time: %(what)s"),
@@ -71,9 +71,9 @@ _TO_OWNERS = {
         _("The booking of %(name)s was moved."),
     ),
     CHANGED: (
-        _("New place: %(what)s, %(when)s"),
-        _("A booking takes place elsewhere"),
-        _("The booking of %(name)s has a new place."),
+        _("New location: %(what)s, %(when)s"),
+        _("A booking has a new location"),
+        _("The booking of %(name)s has a new location."),
     ),
     CANCELLED: (
         _("Cancelled: %(what)s, %(when)s"),

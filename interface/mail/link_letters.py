@@ -29,7 +29,7 @@ def request_letter(request: LinkRequest, *, calendar: str, url: str) -> Letter:
     ]
     return Letter(
         subject=gettext("%(name)s asks for a new link") % {"name": request.name},
-        title=gettext("You are asked for a new link"),
+        title=gettext("Someone is asking you for a new link"),
         lead=gettext("%(name)s can't book with the link that you sent, and asks for a new one.")
         % {"name": request.name},
         facts=[(label, value) for label, value in facts if value],
@@ -38,7 +38,7 @@ def request_letter(request: LinkRequest, *, calendar: str, url: str) -> Letter:
         closing=[
             gettext(
                 "Anybody who has the link can ask, so make sure that you know the person. "
-                "You get one mail for each link."
+                "You get one such mail per link."
             )
         ],
     )

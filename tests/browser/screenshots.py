@@ -1,5 +1,6 @@
-"""`make screenshots`: every page and mail, on wide and narrow screens, in light and dark.
+"""`make screenshots`: every page and mail, on wide and narrow screens, in light, dark and German.
 
+Pages that people print are also taken as printed.
 Arguments: the folder (default var/screenshots), then beginnings of names to make only those.
 """
 
@@ -19,7 +20,7 @@ from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from tests.browser import chromium
 from tests.browser import demo_data as demo
-from tests.browser.every_page import every_place, go
+from tests.browser.every_page import Place, every_place, go
 from tests.browser.mails import kind_of, mails_in
 from tests.browser.site import Site
 from tests.support.service import running_service
@@ -27,12 +28,21 @@ from tests.support.waiting import wait_until
 
 FOLDER = Path("var/screenshots")
 WIDTHS = (1280, 360)
+PRINTED = {"audit-proof", "bookings-week", "invitee-booked"}
+"""The pages that people print."""
+
 PICTURES = {"share-dialog-copied": "share", "invitee-choose": "choose", "links": "links"}
 """The pages that the README shows, with the names of their pictures."""
 
 _OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LOOKS: tuple[tuple[str, Literal["light", "dark"], str], ...] = (
+    ("light", "light", "en-GB"),
+    ("dark", "dark", "en-GB"),
+    ("german", "light", "de-DE"),
+)
+"""What a page is pictured in: the name, the colours, the language of the browser."""
 
 
 def main() -> None:
@@ -40,7 +50,8 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with demo_site() as (site, shown), sync_playwright() as playwright:
-        places = [place for place in every_place(shown) if _is_wanted(place.name)]
+        everything = [*every_place(shown), Place("api-docs", "/api/docs", None)]
+        places = [place for place in everything if _is_wanted(place.name)]
         browser = chromium.launch(playwright)
         states = {
             who: signed_in(browser, site, who)
@@ -48,11 +59,13 @@ def main() -> None:
         }
         for place in places:
             for width in WIDTHS:
-                for scheme in SCHEMES:
+                for look, scheme, locale in LOOKS:
+                    if look == "german" and place.prepare is not None:  # it looks for English words
+                        continue
                     context = browser.new_context(
                         viewport={"width": width, "height": 800},
                         color_scheme=scheme,
-                        locale="en-GB",
+                        locale=locale,
                         timezone_id=demo.ZONE,
                         base_url=site.url,
                         storage_state=states.get(place.who or ""),
@@ -60,10 +73,15 @@ def main() -> None:
                     page = context.new_page()
                     go(page, place)
                     page.screenshot(
-                        path=folder / f"{place.name}-{width}-{scheme}.png", full_page=True
+                        path=folder / f"{place.name}-{width}-{look}.png", full_page=True
                     )
-                    if (width, scheme) == (1280, "light") and place.name in PICTURES:
-                        page.screenshot(path=_OF_README / f"{PICTURES[place.name]}.png")
+                    if (width, look) == (1280, "light"):
+                        if place.name in PICTURES:
+                            page.screenshot(path=_OF_README / f"{PICTURES[place.name]}.png")
+                        if place.name in PRINTED:
+                            page.emulate_media(media="print")
+                            page.set_viewport_size({"width": 720, "height": 1000})
+                            page.screenshot(path=folder / f"{place.name}-print.png", full_page=True)
                     context.close()
             click.echo(place.name)
         for name, html in _mails(site).items():

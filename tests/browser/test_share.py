@@ -195,7 +195,7 @@ def test_several_links_are_issued_and_downloaded(
     share(page, "Several")
     page.get_by_role("link", name="Create several links at once").click()
     page.get_by_label("Recipients").fill("Ada\nGrace <grace@example.org>\n\nAlan\nada\n")
-    expect(page.get_by_text("3 links; left out: 1 repeated recipient.")).to_be_visible()
+    expect(page.get_by_text("3 links; skipped: 1 repeated recipient.")).to_be_visible()
     page.get_by_role("button", name="Create 3 links").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("3 new links")
     page.get_by_role("button", name="Copy the link for Grace").click()

@@ -29,7 +29,7 @@ _NO_ROLE = _("Select at least one role.")
 ROLE_NAMES = {
     "owner": _("Owner: has calendars, shares links"),
     "auditor": _("Auditor: reads the log and its proofs"),
-    "operator": _("Operator: looks after views and deliveries"),
+    "operator": _("Operator: looks after read models and deliveries"),
     "admin": _("Admin: everything, accounts included"),
 }
 

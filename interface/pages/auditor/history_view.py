@@ -33,7 +33,7 @@ TITLES = {
     "agenda.slot_released": _("Time released"),
     "booking.made": _("Booking made"),
     "booking.rescheduled": _("Booking rescheduled"),
-    "booking.changed": _("Place of the booking changed"),
+    "booking.changed": _("Location of the booking changed"),
     "booking.reschedule_requested": _("Invitee asked for another time"),
     "booking.cancelled": _("Booking cancelled"),
     "booking.invitee_forgotten": _("Invitee forgotten"),

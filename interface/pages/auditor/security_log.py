@@ -49,7 +49,7 @@ TITLES = {
     security_log.DATA_EXPORTED: _("Personal data exported"),
     security_log.DATA_ERASED: _("Personal data erased"),
     security_log.LINKS_EXPORTED: _("Links downloaded"),
-    security_log.REBUILD_REQUESTED: _("Rebuild of a view requested"),
+    security_log.REBUILD_REQUESTED: _("Rebuild of a read model requested"),
     security_log.BACKED_UP: _("Backup made"),
     security_log.RESTORED: _("Backup restored"),
 }

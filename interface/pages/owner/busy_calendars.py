@@ -33,11 +33,11 @@ PROBLEMS = {
     ReadProblem.CERTIFICATE_REFUSED: _("The server's certificate is not valid."),
     ReadProblem.TOO_SLOW: _("The server takes too long to answer."),
     ReadProblem.TOO_LARGE: _("The calendar is larger than 5 MB."),
-    ReadProblem.REDIRECTED: _("The server sends us from one address to the next."),
+    ReadProblem.REDIRECTED: _("The server keeps redirecting from one address to the next."),
     ReadProblem.NO_ACCESS: _("The server doesn't let us read the calendar."),
     ReadProblem.NOT_FOUND: _("There is no calendar at this address."),
     ReadProblem.SERVER_ERROR: _("The server answers with an error."),
-    ReadProblem.NOT_A_CALENDAR: _("What is at this address is not an iCalendar file."),
+    ReadProblem.NOT_A_CALENDAR: _("The file at this address is not an iCalendar file."),
     ReadProblem.TOO_COMPLEX: _("The calendar has too many events, or they repeat too often."),
 }
 

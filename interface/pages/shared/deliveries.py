@@ -22,7 +22,7 @@ _KINDS = {
     **{event.value: label for event, label in EVENTS.items()},
     "confirmation": _("Confirmation"),
     "moved": _("New time"),
-    "changed": _("New place"),
+    "changed": _("New location"),
     "request": _("Request to pick another time"),
     "cancelled": _("Cancellation"),
     "reminder": _("Reminder"),

@@ -12,8 +12,8 @@ ONCE, ONE_BOOKING, PAIRED = (
     "Every redemption has its booking, and every booking its redeemed link.",
 )
 APART, RESERVED_APART, READABLE = (
-    "At no moment did two confirmed bookings of one owner overlap.",
-    "At no moment did two reservations in one agenda clash, buffers included.",
+    "No two confirmed bookings of one owner ever overlapped.",
+    "No two reservations in one agenda ever clashed, buffers included.",
     "Every event can be read.",
 )
 ISSUED, ACTIVE, NOT_ARCHIVED = (

@@ -61,7 +61,7 @@ def test_where_people_sign_in_by_a_provider_only_a_link_has_to_break_the_glass(
     created = admitone("accounts", "create", "ada@example.org")
     assert created.out == "ada@example.org signs in with id.example.org at http://127.0.0.1:8000\n"
     refused = admitone("accounts", "sign-in-link", "ada@example.org")
-    assert refused[:] == (1, "", "Here people sign in only through the sign-in service.\n")
+    assert refused[:] == (1, "", "People sign in only through the sign-in service here.\n")
     assert SIGN_IN_LINK.fullmatch(
         admitone("accounts", "sign-in-link", "ada@example.org", "--break-glass").out
     )
@@ -168,7 +168,7 @@ def test_an_admins_key_may_do_everything(admitone: Command) -> None:
         ),
         (
             ("accounts", "create", "OLIVIA@example.org"),
-            "email: There is an account with this address already.",
+            "email: An account with this address already exists.",
         ),
         (("accounts", "sign-in-link", "nobody@example.org"), "There is no such account."),
         (("keys", "create", "--account", "nobody@example.org"), "There is no such account."),

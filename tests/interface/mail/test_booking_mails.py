@@ -137,7 +137,7 @@ def test_a_changed_place_and_a_request_are_told_with_the_owners_words(
         method, event = calendar_part(mail)
         assert (method, event["LOCATION"]) == ("REQUEST", place)
         assert place in text_of(mail)
-    assert moved_in["Subject"].startswith("New place: Intro call with Olivia Owner")
+    assert moved_in["Subject"].startswith("New location: Intro call with Olivia Owner")
     assert asked["Subject"] == "Please pick another time: Intro call with Olivia Owner"
     assert "Message:\n> I am away.\n> Sorry!" in text_of(asked)
     assert [part.get_content_type() for part in asked.iter_parts()] == ["text/plain", "text/html"]

@@ -51,7 +51,7 @@ def test_an_account_is_created_and_its_sign_in_link_is_shown_once(
     [
         ({"email": ""}, "Enter an e-mail address."),
         ({"email": "nonsense"}, "Enter one e-mail address"),
-        ({"email": "taken@example.org"}, "There is an account with this address already."),
+        ({"email": "taken@example.org"}, "An account with this address already exists."),
         ({"roles": []}, "Select at least one role."),
     ],
 )
@@ -98,8 +98,7 @@ def test_the_last_admin_is_told_why_they_stay(
 
 OWNERS = (
     *("/settings/calendars", "/links", "/bookings", "/settings/calendars/new"),
-    "/settings/schedules",
-    "/settings/connections",
+    *("/settings/schedules", "/settings/connections"),
 )
 SETTINGS = ("/settings", "/settings/account", "/settings/access", "/settings/notifications")
 

@@ -271,7 +271,7 @@ def test_what_the_service_found_changed_stands_on_top_of_the_audit_and_of_operat
     for path in ("/audit", "/operations"):
         shown = words(admin.get(path))
         assert "The event log was changed from outside. First position at fault: 5." in shown
-        assert "What people typed was changed" not in shown
+        assert "Personal data was changed" not in shown
     assert admin.get("/readyz").status_code == 200
 
 

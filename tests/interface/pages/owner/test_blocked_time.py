@@ -64,7 +64,7 @@ def test_only_the_chosen_calendar_is_blocked(
     ("do", "sentence"),
     [
         ("block", "so there is nothing to block"),
-        ("open", "Your weekly hours are already open then"),
+        ("open", "Your weekly hours are already open during that time"),
     ],
 )
 def test_time_that_stays_as_it_is_is_reported(

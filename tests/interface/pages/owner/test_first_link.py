@@ -66,7 +66,7 @@ def test_an_owner_without_a_public_address_is_asked_for_one(
     first = sign_in(app.test_client(), account, token, catch_up)
     assert 'name="email"' in first.get("/").get_data(as_text=True)
     taken = first.post("/first-link", FORM | {"email": person.account.email})
-    assert error_at(taken, "email") == "There is an account with this address already."
+    assert error_at(taken, "email") == "An account with this address already exists."
     assert first.post("/first-link", FORM | {"email": "max@example.org"}).status_code == 303
     assert services.accounts.by_id(account.id).email == "max@example.org"
 

@@ -260,7 +260,10 @@ def test_a_link_that_can_not_be_replaced_says_why(
     owner.post(f"/calendars/{calendar_id}/archive")
     answer = person.post(f"/links/{archived['id']}/replace")
     assert answer.status_code == 409
-    assert "This calendar is archived: it takes no changes and no new links." in text(answer)
+    assert (
+        "This calendar is archived: it can't be changed, and no new links can be created for it."
+        in text(answer)
+    )
     assert status_of(owner, archived) == "active"
     assert "Create another" not in text(person.get(f"/links/{used['id']}"))
     assert f"/links/{archived['id']}/replace" not in text(person.get("/links"))

@@ -251,7 +251,7 @@ def test_no_link_is_issued_before_its_recipients_were_shown(
     pasted = "Name;E-Mail\nAda;ada@example.org\nAda;ADA@example.org\nGrace;"
     page = text(show_several(person, calendar_id, pasted))
     assert re.search(
-        r"2 links</strong>; left out:\s+the line with the titles of the columns,"
+        r"2 links</strong>; skipped:\s+the header row,"
         r"\s+1 repeated recipient\.",
         page,
     )

@@ -74,7 +74,7 @@ def test_a_webhook_is_changed_paused_resumed_and_deleted(
     assert "Changes saved." in done(person.post(of(webhook), changes))
     changed = services.webhooks.one(person.account.id, webhook.id)
     assert changed == replace(webhook, events=(WebhookEvent.BOOKING_CANCELLED,), personal_data=True)
-    assert "Paused: your program is told of nothing." in done(person.post(of(webhook, "/pause")))
+    assert "Paused: nothing is sent to your program." in done(person.post(of(webhook, "/pause")))
     assert "Webhook resumed." in done(person.post(of(webhook, "/resume")))
     assert "Delete this webhook?" in words(person.get(of(webhook, "/delete")))
     assert "Webhook deleted." in done(person.post(of(webhook, "/delete")))

@@ -205,7 +205,9 @@ def test_a_form_for_a_key_that_is_sent_again_shows_the_same_key(
     assert len(services.accounts.api_keys()) == before + 2
     person.post(f"/account/keys/{key.split('_')[1]}/revoke")
     revoked = person.post("/account/keys", form)
-    assert error_at(revoked, "key_name") == "This key was created before, and revoked since."
+    assert (
+        error_at(revoked, "key_name") == "This key was created before and has since been revoked."
+    )
     assert len(services.accounts.api_keys()) == before + 2
 
 
