@@ -34,7 +34,7 @@ check: $(VENV)/dev ## Run what every change has to pass: lint, format, types, te
 	$(VENV)/bin/python -m mypy
 	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-bench: $(VENV)/dev ## Measure how fast it is, beside baselines. BENCH_ONLY=http,store,growth,views,size
+bench: $(VENV)/dev ## Measure how fast it is. BENCH_ONLY=http,store,growth,views,told,size
 	@exec $(VENV)/bin/python -m tests.benchmarks $(ARGS)
 
 faults: $(VENV)/dev ## Kill processes under load and tamper with the log. Takes minutes.

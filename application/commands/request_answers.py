@@ -22,9 +22,9 @@ class RequestAnswers:
     def answer(self, request: LinkRequest, *, actor: str, now: datetime) -> Written[SingleUseLink]:
         """Issues a link like the one that has ended, and ends the request.
 
-        The new link goes by mail to an address that was given. It has no note: that is about the
-        person the old one was for, and forgetting them leaves the new link. Until the request has
-        ended, doing this again returns the same link.
+        The new link goes by mail to an address that was given. It has no note, because the old note
+        may be about somebody else. Until the request has ended, doing this again returns the same
+        link.
 
         Raises `CalendarArchived` or `LinkNotFound`, and the request stays.
         """

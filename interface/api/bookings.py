@@ -16,6 +16,7 @@ from domain.errors import (
 from interface.api.decorators import (
     Blueprint,
     caller,
+    may_be_old,
     requires,
     revalidates,
     shows,
@@ -48,6 +49,7 @@ blueprint = Blueprint(
 @blueprint.route("")
 @requires("bookings")
 @shows(booking_calendar.NAME)
+@may_be_old
 @revalidates(booking_calendar.NAME)
 @blueprint.arguments(BookingQuery, location="query")
 @blueprint.response(200, BookingPage)

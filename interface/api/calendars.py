@@ -10,6 +10,7 @@ from interface.api.calls import address_of
 from interface.api.decorators import (
     Blueprint,
     caller,
+    may_be_old,
     names_version,
     requires,
     shows,
@@ -37,6 +38,7 @@ blueprint = Blueprint(
 @blueprint.route("")
 @requires("calendars")
 @shows(calendar_list.NAME)
+@may_be_old
 @blueprint.response(200, CalendarPage)
 def list_calendars() -> Any:
     """List calendars.

@@ -174,13 +174,25 @@ def shows(*views: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 if position > services().event_store.head():
                     raise Invalid({"X-Min-Position": ["Is beyond the end of the log."]})
                 positions.wait_for(services().database, views, position)
-            else:
-                this_request().reads_newest = False
             return view(*args, **kwargs)
 
         return waiting
 
     return decorate
+
+
+def may_be_old(view: Callable[P, R]) -> Callable[P, R]:
+    """Lets a list come from the standby, unless the request names a position that it has to show.
+
+    Before `revalidates`, whose tag is that of the database that the list is read from.
+    """
+
+    @wraps(view)
+    def reading(*args: P.args, **kwargs: P.kwargs) -> R:
+        this_request().reads_newest = "HTTP_X_MIN_POSITION" in this_request().environ
+        return view(*args, **kwargs)
+
+    return reading
 
 
 def revalidates(*views: str, by_the_minute: bool = False) -> Callable[[V], V]:

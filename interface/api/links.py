@@ -24,6 +24,7 @@ from interface.api.decorators import (
     Blueprint,
     caller,
     idempotency_key,
+    may_be_old,
     names_version,
     requires,
     revalidates,
@@ -130,6 +131,7 @@ def issue_batch(body: dict[str, Any], calendar_id: UUID) -> Any:
 @blueprint.route("/links")
 @requires("links")
 @shows(link_list.NAME)
+@may_be_old
 @revalidates(link_list.NAME, by_the_minute=True)
 @blueprint.arguments(LinkQuery, location="query")
 @blueprint.response(200, LinkPage)

@@ -10,6 +10,7 @@ from interface.api.calls import address_of
 from interface.api.decorators import (
     Blueprint,
     caller,
+    may_be_old,
     names_version,
     requires,
     shows,
@@ -19,7 +20,7 @@ from interface.api.decorators import (
 )
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.calendar_mapping import changed_schedule_terms, new_schedule_terms
-from interface.web.request_context import services
+from interface.web.request_context import read_database, services
 from interface.web.request_schemas import ScheduleChange, ScheduleEnd, ScheduleInput
 from interface.web.response_schemas import ScheduleOutput, SchedulePage
 from projections.views import calendar_list, schedule_list
@@ -36,13 +37,14 @@ blueprint = Blueprint(
 @blueprint.route("")
 @requires("calendars")
 @shows(schedule_list.NAME, calendar_list.NAME)
+@may_be_old
 @blueprint.response(200, SchedulePage)
 def list_schedules() -> Any:
     """List schedules.
 
     All schedules of the account in the order of their creation, without archived ones.
     """
-    return {"items": schedule_list.schedules_of(services().database, caller().account_id)}
+    return {"items": schedule_list.schedules_of(read_database(), caller().account_id)}
 
 
 @blueprint.route("", methods=["POST"])

@@ -43,7 +43,9 @@ LEAST_FREE_SHARE = 0.05
 MOST_CLOCK_SECONDS = 2.0
 BACKUP_DAYS = 7
 LATE_SECONDS = 600.0  # of a message that should have been sent
-OTHER_PROCESSES = 14  # connections of projector, sender, probes and a few commands
+OTHER_PROCESSES = 16
+"""Connections beside the pools of web workers and sender: 4 of the projector, 3 of a rebuild, 3 on
+which senders wait and 3 on which they record, and 3 for commands."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -205,12 +207,12 @@ def _server(
             f"The clocks of this machine and of the database are {seconds:.0f} s apart.",
             "Let both follow the same time server.",
         )
-    needed = settings.workers * settings.pool_size + OTHER_PROCESSES
+    needed = (settings.workers + 1) * settings.pool_size + OTHER_PROCESSES
     if row["connections"] < needed:
         yield Finding(
             f"PostgreSQL allows {row['connections']} connections, and this host alone may need"
             f" {needed}.",
-            "Raise max_connections, or lower ADMITONE_WORKERS.",
+            "Raise max_connections, or lower ADMITONE_WORKERS or ADMITONE_POOL_SIZE.",
         )
     if row["has_standby"] and not row["can_rewind"]:
         yield Finding(
@@ -233,8 +235,9 @@ def _service(services: Services, now: datetime) -> Iterator[Finding]:
     yield from _deliveries(services, now)
     yield from _evidence(services)
     if number := come_back(services):
+        has = "booking or link has" if number == 1 else "bookings and links have"
         yield Finding(
-            f"{number} bookings and links have personal data again, although it was erased.",
+            f"{number} {has} personal data again, although it was erased.",
             "Run `admitone privacy reapply`.",
         )
     backups = services.security_log.newest(limit=1, kind=security_log.BACKED_UP)

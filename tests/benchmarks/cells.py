@@ -1,7 +1,7 @@
 """A simulation of many owners in independent cells: load, hot owners, and moves.
 
-`python -m tests.benchmarks.cells` prints the table of interface/deployment/GROWTH.md. The same seed
-gives the same figures.
+`python -m tests.benchmarks.cells` prints the table of interface/deployment/GROWTH.md, and with
+`--publish` writes its figures to the published results. The same seed gives the same figures.
 
 An owner is put into a cell when they sign up, when nobody knows how busy they will be: into one of
 two that are chosen by chance, the one with fewer owners. How busy owners are is spread over orders
@@ -12,9 +12,11 @@ it is below.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import exp, log
 from random import Random
+
+from tests.benchmarks import results_file
 
 OWNERS = 1_000_000
 CELLS = 48
@@ -115,7 +117,8 @@ def table(quarters: Sequence[Quarter]) -> list[str]:
     lines = [head, "| --: | --: | --: | --: | --: | --: |"]
     for number, each in enumerate(quarters, 1):
         lines.append(
-            f"| {number} | {each.mean:,.0f} | {each.busiest_before / each.mean:.2f} × mean"
+            f"| {number} | {round(each.mean, -2):,.0f}"
+            f" | {each.busiest_before / each.mean:.2f} × mean"
             f" | {each.busiest_after / each.mean:.2f} × mean | {each.moves:,}"
             f" | {each.busiest_owner / each.mean:.2f} × a cell |"
         )
@@ -130,5 +133,14 @@ def _load(random: Random) -> float:
     return EVENTS_A_BOOKING * exp(random.gauss(log(MEDIAN_BOOKINGS), SPREAD))
 
 
+def main() -> None:
+    """Simulates, prints the table, and publishes the figures if asked to."""
+    quarters = simulate()
+    if "--publish" in sys.argv[1:]:
+        found = {"owners": OWNERS, "cells": CELLS, "quarters": [asdict(each) for each in quarters]}
+        results_file.save(results_file.PUBLISHED, {"cells": found})
+    sys.stdout.write("\n".join(table(quarters)) + "\n")
+
+
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(table(simulate())) + "\n")
+    main()

@@ -203,6 +203,23 @@ def size_table(found: dict[str, Any]) -> list[str]:
     return table([f"{found['events']:,} events", ""], rows)
 
 
+def size_sentences(found: dict[str, Any]) -> str:
+    """Returns what commands and lists take on a long log, beside one of the fewest events."""
+    of = {what: found[what][str(found["events"])] for what in ("redeem", "issue")}
+    times = {
+        what: f"{ratio['median']:.2f} times ({ratio['low']:.2f} to {ratio['high']:.2f}"
+        for what, ratio in ((what, each["ratio"]) for what, each in of.items())
+    }
+    page = found["links_page_ms"]
+    return (
+        f"Redeeming a link at {found['events']:,} events takes {times['redeem']}, of"
+        f" {found['rounds']} rounds) the CPU time that it takes at {growth.FEWEST_EVENTS:,}, and"
+        f" issuing one {times['issue']}): redeeming takes {of['redeem']['p50_ms']:.1f} ms and"
+        f" issuing {of['issue']['p50_ms']:.1f} ms, without HTTP. The first page of an owner's links"
+        f" takes {page['first page']:.0f} ms, a search among them {page['search']:.0f} ms."
+    )
+
+
 _ANSWERS = ("issue_ms", "redeem_ms")
 _HUNDREDTHS = ("p50", "p99")
 _KINDS = (usage.WEB, usage.PROJECTOR, usage.OTHER, usage.POSTGRES)

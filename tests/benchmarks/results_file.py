@@ -37,4 +37,6 @@ def rounded(value: Any) -> Any:
     """Returns nested results with four digits of each number that is not whole."""
     if isinstance(value, dict):
         return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value

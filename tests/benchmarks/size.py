@@ -1,7 +1,7 @@
 """A log of a given length, whole: its bytes, its rebuild, its verification, and commands on it.
 
 One database is filled once and used for everything, so that ten million events can be measured in
-an hour. Commands are measured beside the same ones on a log of 10,000 events, round by round.
+half an hour. Commands are measured beside the same ones on a log of 10,000 events, round by round.
 """
 
 from collections.abc import Callable

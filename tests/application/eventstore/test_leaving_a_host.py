@@ -10,15 +10,17 @@ from threading import Event
 
 import psycopg
 import pytest
+from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
-from application.eventstore.append_turn import CommitsHang, refusal
+from application.eventstore.append_turn import CommitsHang, holder, refusal
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Address, Hosts
 from application.eventstore.recorder import EventRecorder, Unconfirmed
 from application.eventstore.write_probe import WriteProbe
-from domain.errors import Busy
+from domain.errors import Busy, Unavailable
 from interface.bootstrap import apply_schema
 from interface.runtime import primary_loop
 from tests.support.postgres_server import PostgresServer
@@ -70,6 +72,25 @@ def port_in_use(database: Database) -> str:
         return conn.address.port
 
 
+def insert_without_an_answer(recorder: EventRecorder, event: StoredEvent) -> None:
+    """Appends an event whose commit hangs. A busy machine may not send it within half a second."""
+    for seconds in (0.5, 1.0, 2.0, 4.0):
+        try:
+            with deadline(seconds):
+                recorder.insert_events([event])
+        except Unconfirmed:
+            return
+        except (Busy, Unavailable):
+            continue
+    pytest.fail("The commit got an answer, or was never sent.")
+
+
+def commits_hang(conninfo: str) -> bool:
+    with psycopg.connect(conninfo, row_factory=dict_row) as conn:
+        first = holder(conn)
+        return first is not None and first.waits_for_standby
+
+
 def test_a_commit_without_an_answer_makes_the_next_one_go_to_the_other_host(
     database: Database, servers: tuple[str, str]
 ) -> None:
@@ -77,19 +98,20 @@ def test_a_commit_without_an_answer_makes_the_next_one_go_to_the_other_host(
     former, new = ports(servers)
     assert port_in_use(database) == former
     event = stored()
-    with deadline(0.5), pytest.raises(Unconfirmed):
-        recorder.insert_events([event])
+    insert_without_an_answer(recorder, event)
     assert recorder.insert_events([event])  # it is not in the log that counts
     assert port_in_use(database) == new
-    assert query(servers[1], "SELECT count(*) FROM stored_events") == [(1,)]
+    saved = "SELECT count(*) FROM stored_events WHERE originator_id = %s"
+    assert query(servers[1], saved, event.originator_id) == [(1,)]
 
 
 def test_who_waits_behind_somebody_elses_commit_leaves_too(
     database: Database, servers: tuple[str, str]
 ) -> None:
     hanging = Database(servers[0], max_pool_size=1)
-    with deadline(0.5), pytest.raises((Unconfirmed, Busy)):
-        EventRecorder(hanging).insert_events([stored()])
+    if not commits_hang(servers[0]):  # as they do if the test before this one has run
+        insert_without_an_answer(EventRecorder(hanging), stored())
+    assert commits_hang(servers[0])
     assert isinstance(refusal(database), CommitsHang)
     assert port_in_use(database) == ports(servers)[1]
     hanging.close()
