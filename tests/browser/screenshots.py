@@ -34,6 +34,9 @@ PRINTED = {"audit-proof", "bookings-week", "invitee-booked"}
 PICTURES = {"share-dialog-copied": "share", "invitee-choose": "choose", "links": "links"}
 """The pages that the README shows, with the names of their pictures."""
 
+_LEAVES_A_LINK = "share-dialog-copied"
+"""Comes last, since its links would stand on top of every list."""
+
 _OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -52,6 +55,7 @@ def main() -> None:
     with demo_site() as (site, shown), sync_playwright() as playwright:
         everything = [*every_place(shown), Place("api-docs", "/api/docs", None)]
         places = [place for place in everything if _is_wanted(place.name)]
+        places.sort(key=lambda place: place.name == _LEAVES_A_LINK)
         browser = chromium.launch(playwright)
         states = {
             who: signed_in(browser, site, who)

@@ -75,7 +75,7 @@ def test_a_program_that_has_only_the_link_finds_the_api_behind_it(
     invitee.owner.revoke(invitee.link)
     for path in (f"/b/{token}", "/b/nothing"):
         answer = client.get(path, headers={"Accept": "application/json"})
-        assert answer.json == client.get(path.replace("/b", "/api/v1/booking-links")).json
+        assert answer.json == client.get(path.replace("/b", "/api/v1/booking-links", 1)).json
         assert answer.mimetype == "application/problem+json"
     told = client.get("/llms.txt")
     assert (told.mimetype, "/api/v1/booking-links/TOKEN/redeem" in told.text) == (
