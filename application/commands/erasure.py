@@ -18,10 +18,11 @@ from psycopg.rows import DictRow
 
 from application import calendar_feeds, link_requests
 from application.busy_calendars import busy_calendars
-from application.commands.same_invitee import about_invitees
+from application.commands.same_invitee import about_invitees, forgotten_with
 from application.deliveries import outbox
 from application.eventstore.erasing import ERASING
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.recorder import Forgotten
 from application.link_requests import LinkRequests
 from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
@@ -106,7 +107,11 @@ class ErasureCommands:
         database = self.event_store.database
         erased = after = 0
         while page := database.run_idempotent(partial(erasures_after, after=after)):
-            erased += self._erase(self._same_invitee([booking_id for _, booking_id in page]))
+            booking_ids = [booking_id for _, booking_id in page]
+            forgotten = partial(forgotten_with, booking_ids=booking_ids)
+            erased += self._erase(
+                database.run_idempotent(forgotten) | self._same_invitee(booking_ids)
+            )
             after, _ = page[-1]
         return erased
 
@@ -152,7 +157,7 @@ class ErasureCommands:
         rows = self.event_store.database.fetch_all(
             _ROWS_WITH_EVENTS,
             (
-                self._same_invitee(booked_with_it),
+                list(self._same_invitee(booked_with_it)),
                 [row["originator_id"] for row in naming_it],
                 [row["originator_version"] for row in naming_it],
             ),
@@ -168,12 +173,12 @@ class ErasureCommands:
         return report
 
     def _forget(self, booking: Booking, *, actor: str, now: datetime) -> Written[Booking]:
-        aggregate_ids = self._same_invitee([booking.id])
+        forgotten = self._about([booking.id])
         if booking.is_invitee_forgotten:
-            self._erase(aggregate_ids)
+            self._erase({each.id for each in forgotten})
         before = booking.version
         booking.forget_invitee(actor=actor, now=now)
-        written = self.event_store.write(booking, forgotten=aggregate_ids)
+        written = self.event_store.write(booking, forgotten=forgotten)
         if booking.version > before:
             self._record_in_security_log(booking, actor=actor)
         return written
@@ -190,8 +195,11 @@ class ErasureCommands:
                     conn, security_log.DATA_ERASED, account_id=booking.owner_id, details=details
                 )
 
-    def _same_invitee(self, booking_ids: Collection[UUID]) -> list[UUID]:
+    def _same_invitee(self, booking_ids: Collection[UUID]) -> set[UUID]:
         """Returns the bookings and links with personal data about the invitees of bookings."""
+        return {each.id for each in self._about(booking_ids)}
+
+    def _about(self, booking_ids: Collection[UUID]) -> list[Forgotten]:
         return self.event_store.database.run_idempotent(
             partial(about_invitees, booking_ids=booking_ids)
         )

@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.commands.erasure import erasures_after
-from application.commands.same_invitee import about_invitees
+from application.commands.same_invitee import forgotten_with
 from projections.evidence.checkpoint_store import create_like_parent, create_whole
 
 FOLDER = "erasures"
@@ -82,7 +82,7 @@ class ErasureList:
 
 
 def _links(conn: Connection[DictRow], booking_id: UUID) -> tuple[UUID, ...]:
-    return tuple(sorted(set(about_invitees(conn, [booking_id])) - {booking_id}))
+    return tuple(sorted(forgotten_with(conn, [booking_id]) - {booking_id}))
 
 
 def _line(erasure: Erasure) -> str:

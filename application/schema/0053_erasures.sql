@@ -1,0 +1,8 @@
+-- What was forgotten with the invitee of a booking: the booking and the links with texts about them,
+-- by ids alone. Once the texts are gone, nothing else says which links these were. The projector
+-- lists them where a return of the database to an earlier moment does not reach.
+CREATE TABLE erasures (
+    booking_id uuid NOT NULL,
+    id uuid NOT NULL,
+    PRIMARY KEY (booking_id, id)
+);
