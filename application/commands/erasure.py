@@ -20,6 +20,7 @@ from application import calendar_feeds, link_requests
 from application.busy_calendars import busy_calendars
 from application.commands.same_invitee import about_invitees, forgotten_with
 from application.deliveries import outbox
+from application.eventstore.database import Database
 from application.eventstore.erasing import ERASING
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.eventstore.recorder import Forgotten
@@ -57,6 +58,18 @@ _ROWS_WITH_EVENTS = """
     WHERE originator_id = ANY(%s::uuid[]) OR (originator_id, originator_version) IN
         (SELECT * FROM unnest(%s::uuid[], %s::bigint[]))
     ORDER BY notification_id"""
+
+
+def erase(database: Database, originator_ids: Collection[UUID]) -> int:
+    """Deletes all personal data of these bookings and links; returns the number of rows."""
+    ids = list(originator_ids)
+
+    def run(conn: Connection[DictRow]) -> int:
+        for query in outbox.forgetting(ids):
+            query.execute(conn)
+        return conn.execute(_ERASE.encode(), (ids,)).rowcount
+
+    return database.run_idempotent(run)
 
 
 class Erasure(NamedTuple):
@@ -238,15 +251,7 @@ class ErasureCommands:
         )
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
-        """Deletes all personal data of these bookings and links; returns the number of rows."""
-        ids = list(originator_ids)
-
-        def erase(conn: Connection[DictRow]) -> int:
-            for query in outbox.forgetting(ids):
-                query.execute(conn)
-            return conn.execute(_ERASE.encode(), (ids,)).rowcount
-
-        return self.event_store.database.run_idempotent(erase)
+        return erase(self.event_store.database, originator_ids)
 
     def _rows_of(self, originator_ids: Collection[UUID]) -> int:
         row = self.event_store.database.fetch_one(

@@ -6,3 +6,7 @@ CREATE TABLE erasures (
     id uuid NOT NULL,
     PRIMARY KEY (booking_id, id)
 );
+
+-- Which link answers a request is stored before it is issued, so that whoever is forgotten meanwhile
+-- is forgotten there as well. Null until the request has ended with it.
+ALTER TABLE answered_requests ALTER answered_at DROP NOT NULL;

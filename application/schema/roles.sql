@@ -90,6 +90,7 @@ BEGIN
     GRANT SELECT, INSERT, DELETE ON public.calendar_feeds, public.link_requests
         TO admitone_service;
     GRANT SELECT, INSERT ON public.answered_requests, public.erasures TO admitone_service;
+    GRANT UPDATE (answered_at) ON public.answered_requests TO admitone_service;
     -- The projector lists who was forgotten, by ids.
     GRANT SELECT ON public.erasures TO admitone_projector;
 
