@@ -36,8 +36,15 @@ _ASK = f"""
     INSERT INTO link_requests ({_COLUMNS})
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (link_id) DO NOTHING"""  # noqa: S608
 _SELECT = f"SELECT {_COLUMNS} FROM link_requests"  # noqa: S608 - a constant
-_ANSWERED = "INSERT INTO answered_requests (new_link_id, link_id, answered_at) VALUES (%s, %s, %s)"
-_DELETE = "DELETE FROM link_requests WHERE owner_id = %s AND link_id = %s"
+_THIS = "owner_id = %s AND link_id = %s AND asked_at = %s"
+_ANSWERING = f"""
+    INSERT INTO answered_requests (new_link_id, link_id)
+    SELECT %s, link_id FROM link_requests WHERE {_THIS}
+    ON CONFLICT (new_link_id) DO UPDATE SET answered_at = answered_requests.answered_at"""  # noqa: S608
+_ANSWERED = "UPDATE answered_requests SET answered_at = %s WHERE new_link_id = %s"
+_IS_ANSWERED = "SELECT FROM answered_requests WHERE new_link_id = %s AND answered_at IS NOT NULL"
+_END = f"DELETE FROM link_requests WHERE {_THIS}"  # noqa: S608 - a constant
+_DISMISS = "DELETE FROM link_requests WHERE owner_id = %s AND link_id = %s"
 _SWEEP = f"""
     DELETE FROM link_requests WHERE link_id IN (
         SELECT link_id FROM link_requests WHERE asked_at < %s
@@ -110,24 +117,31 @@ class LinkRequests:
             raise LinkRequestNotFound
         return found[0]
 
+    def begin_to_answer(self, request: LinkRequest, new_link_id: UUID) -> None:
+        """Stores which link is about to answer a request. Raises `LinkRequestNotFound`."""
+        with self._database.connection() as conn:
+            if conn.execute(_ANSWERING.encode(), (new_link_id, *_key(request))).rowcount == 0:
+                raise LinkRequestNotFound
+
     def end_with(self, link: SingleUseLink, request: LinkRequest, *, now: datetime) -> None:
         """Ends a request with a new link, which goes by mail to an address that was given.
 
-        Does nothing the second time.
+        Does nothing the second time. Raises `LinkRequestNotFound` if it has ended otherwise.
         """
         mail = _mail(NEW_LINK, Audience.INVITEE, link, request.language or "", now=now)
         with self._database.connection() as conn, conn.transaction():
-            is_new = _end(conn, request.owner_id, request.link_id)
-            if not is_new:
+            if conn.execute(_END.encode(), _key(request)).rowcount == 0:
+                if conn.execute(_IS_ANSWERED, (link.id,)).rowcount == 0:
+                    raise LinkRequestNotFound
                 return
-            conn.execute(_ANSWERED, (link.id, request.link_id, now))
+            conn.execute(_ANSWERED, (now, link.id))
             if request.email is not None:
                 _add(conn, mail)
 
     def dismiss(self, owner_id: UUID, link_id: UUID) -> None:
         """Ends a request without a new link. Does nothing the second time."""
         with self._database.connection() as conn:
-            _end(conn, owner_id, link_id)
+            conn.execute(_DISMISS, (owner_id, link_id))
 
     def about(self, email: str) -> list[LinkRequest]:
         """Returns the requests with this e-mail address, whatever its case."""
@@ -146,9 +160,8 @@ class LinkRequests:
         return swept
 
 
-def _end(conn: Connection[DictRow], owner_id: UUID, link_id: UUID) -> bool:
-    """Deletes a request; returns True if there was one."""
-    return conn.execute(_DELETE, (owner_id, link_id)).rowcount > 0
+def _key(request: LinkRequest) -> tuple[UUID, UUID, datetime]:
+    return request.owner_id, request.link_id, request.asked_at
 
 
 def _mail(

@@ -5,11 +5,11 @@ deleted while every event stays. The log records that it was deleted, and by who
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,10 +18,12 @@ from psycopg.rows import DictRow
 
 from application import calendar_feeds, link_requests
 from application.busy_calendars import busy_calendars
-from application.commands.same_invitee import about_invitees
+from application.commands.same_invitee import about_invitees, forgotten_with
 from application.deliveries import outbox
+from application.eventstore.database import Database
 from application.eventstore.erasing import ERASING
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
+from application.eventstore.recorder import Forgotten
 from application.link_requests import LinkRequests
 from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
@@ -38,9 +40,12 @@ _ERASE = f"""
     SELECT FROM forgotten_person"""  # noqa: S608 - a constant
 
 _FORGOTTEN = f"""
-    SELECT notification_id, originator_id FROM stored_events
-    WHERE topic = '{Booking.InviteeForgotten.TOPIC}' AND notification_id > %s
-    ORDER BY notification_id LIMIT %s"""  # noqa: S608 - a constant
+    SELECT event.notification_id AS position, originator_id AS booking_id,
+        convert_from(made.state, 'UTF8')::jsonb->>'personal_data' AS made
+    FROM stored_events AS event JOIN stored_events AS made USING (originator_id)
+    WHERE event.topic = '{Booking.InviteeForgotten.TOPIC}' AND event.notification_id > %s
+        AND made.originator_version = 1
+    ORDER BY event.notification_id LIMIT %s"""  # noqa: S608 - a constant
 
 _ALL_ROWS = f"""
     SELECT originator_id, originator_version, data FROM personal_data
@@ -55,12 +60,41 @@ _ROWS_WITH_EVENTS = """
     ORDER BY notification_id"""
 
 
-def erasures_after(
-    conn: Connection[DictRow], after: int, *, most: int = PAGE
-) -> list[tuple[int, UUID]]:
-    """Returns the next erasures in the log after a position: their positions, and the bookings."""
-    rows = conn.execute(_FORGOTTEN.encode(), (after, most)).fetchall()
-    return [(row["notification_id"], row["originator_id"]) for row in rows]
+def erase(database: Database, originator_ids: Collection[UUID]) -> int:
+    """Deletes all personal data of these bookings and links; returns the number of rows."""
+    ids = list(originator_ids)
+
+    def run(conn: Connection[DictRow]) -> int:
+        for query in outbox.forgetting(ids):
+            query.execute(conn)
+        return conn.execute(_ERASE.encode(), (ids,)).rowcount
+
+    return database.run_idempotent(run)
+
+
+class Erasure(NamedTuple):
+    """An erasure in the log, by its position.
+
+    `made` is what the log had in the place of the invitee: the commitment, which tells one booking
+    with a link from another, made with it after the log was brought back to an earlier moment.
+    """
+
+    position: int
+    booking_id: UUID
+    made: str
+
+
+class Repetition(NamedTuple):
+    """How many rows of personal data were erased, and whether the erasure was recorded anew."""
+
+    rows: int
+    is_recorded: bool
+
+
+def erasures_after(conn: Connection[DictRow], after: int, *, most: int = PAGE) -> list[Erasure]:
+    """Returns the next erasures in the log after a position."""
+    rows = conn.execute(_FORGOTTEN.encode(), (after, most))
+    return [Erasure(**row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -85,7 +119,7 @@ class ErasureCommands:
                 booking = self.event_store.get(Booking, booking_id)
             else:
                 booking = self.event_store.get_own(Booking, booking_id, owner_id)
-            return self._forget(booking, actor=actor, now=now)
+            return self._forget(booking, self._about([booking.id]), actor=actor, now=now)
 
         return self.event_store.retry_on_conflict(decide)
 
@@ -96,7 +130,7 @@ class ErasureCommands:
             booking = self.event_store.get(Booking, booking_id)
             if booking.slot.end > by:
                 return False
-            self._forget(booking, actor=RETENTION, now=now)
+            self._forget(booking, self._about([booking.id]), actor=RETENTION, now=now)
             return True
 
         return self.event_store.retry_on_conflict(decide)
@@ -106,33 +140,49 @@ class ErasureCommands:
         database = self.event_store.database
         erased = after = 0
         while page := database.run_idempotent(partial(erasures_after, after=after)):
-            erased += self._erase(self._same_invitee([booking_id for _, booking_id in page]))
-            after, _ = page[-1]
+            booking_ids = [each.booking_id for each in page]
+            forgotten = partial(forgotten_with, booking_ids=booking_ids)
+            erased += self._erase(
+                database.run_idempotent(forgotten) | self._same_invitee(booking_ids)
+            )
+            after = page[-1].position
         return erased
 
     def forget_again(
-        self, booking_id: UUID, link_ids: Collection[UUID], *, now: datetime
-    ) -> tuple[bool, int]:
+        self, booking_id: UUID, made: str | None, link_ids: Collection[UUID], *, now: datetime
+    ) -> Repetition | None:
         """Repeats an erasure that the log may have lost when it was brought back to a moment.
 
-        Returns whether it is recorded anew, and how many rows of it had come back. The booking
-        need not be in the log.
+        The booking need not be in the log. If it was made anew since, and not as `made` says,
+        nothing is erased, and the result is None. With None for `made`, every booking is erased.
         """
-        booking = self.event_store.find(Booking, booking_id)
-        is_new = booking is not None and not booking.is_invitee_forgotten
-        erased = self._erase([booking_id, *link_ids])
-        if is_new:
-            self.forget(booking_id=booking_id, owner_id=None, actor=OPERATOR, now=now)
-        return is_new, erased
 
-    def come_back(self, originator_ids: Collection[UUID]) -> int:
-        """Returns how many of these bookings and links have personal data."""
-        row = self.event_store.database.fetch_one(
-            "SELECT count(DISTINCT originator_id) AS n FROM personal_data"
+        def decide() -> Repetition | None:
+            booking = self.event_store.find(Booking, booking_id)
+            if _is_made_anew(booking, made):
+                return None
+            known = [Forgotten(booking_id, each) for each in (booking_id, *link_ids)]
+            if booking is None or booking.is_invitee_forgotten:
+                return Repetition(self._erase({each.id for each in known}), False)
+            forgotten = sorted({*known, *self._about([booking_id])})
+            rows = self._rows_of({each.id for each in forgotten})
+            self._forget(booking, forgotten, actor=OPERATOR, now=now)
+            return Repetition(rows, True)
+
+        return self.event_store.retry_on_conflict(decide)
+
+    def is_made_anew(self, booking_id: UUID, made: str | None) -> bool:
+        """Returns whether this is the booking of somebody else than was forgotten in it before."""
+        return _is_made_anew(self.event_store.find(Booking, booking_id), made)
+
+    def come_back(self, originator_ids: Collection[UUID]) -> set[UUID]:
+        """Returns those of these bookings and links that have personal data."""
+        rows = self.event_store.database.fetch_all(
+            "SELECT DISTINCT originator_id AS id FROM personal_data"
             " WHERE originator_id = ANY(%s::uuid[])",
             (list(originator_ids),),
         )
-        return row["n"] if row else 0
+        return {row["id"] for row in rows}
 
     def personal_data_about(self, email: str) -> dict[str, Any]:
         """Returns everything stored about an e-mail address, as JSON-able data.
@@ -152,7 +202,7 @@ class ErasureCommands:
         rows = self.event_store.database.fetch_all(
             _ROWS_WITH_EVENTS,
             (
-                self._same_invitee(booked_with_it),
+                list(self._same_invitee(booked_with_it)),
                 [row["originator_id"] for row in naming_it],
                 [row["originator_version"] for row in naming_it],
             ),
@@ -167,13 +217,14 @@ class ErasureCommands:
         )
         return report
 
-    def _forget(self, booking: Booking, *, actor: str, now: datetime) -> Written[Booking]:
-        aggregate_ids = self._same_invitee([booking.id])
+    def _forget(
+        self, booking: Booking, forgotten: Sequence[Forgotten], *, actor: str, now: datetime
+    ) -> Written[Booking]:
         if booking.is_invitee_forgotten:
-            self._erase(aggregate_ids)
+            self._erase({each.id for each in forgotten})
         before = booking.version
         booking.forget_invitee(actor=actor, now=now)
-        written = self.event_store.write(booking, forgotten=aggregate_ids)
+        written = self.event_store.write(booking, forgotten=forgotten)
         if booking.version > before:
             self._record_in_security_log(booking, actor=actor)
         return written
@@ -190,22 +241,24 @@ class ErasureCommands:
                     conn, security_log.DATA_ERASED, account_id=booking.owner_id, details=details
                 )
 
-    def _same_invitee(self, booking_ids: Collection[UUID]) -> list[UUID]:
+    def _same_invitee(self, booking_ids: Collection[UUID]) -> set[UUID]:
         """Returns the bookings and links with personal data about the invitees of bookings."""
+        return {each.id for each in self._about(booking_ids)}
+
+    def _about(self, booking_ids: Collection[UUID]) -> list[Forgotten]:
         return self.event_store.database.run_idempotent(
             partial(about_invitees, booking_ids=booking_ids)
         )
 
     def _erase(self, originator_ids: Collection[UUID]) -> int:
-        """Deletes all personal data of these bookings and links; returns the number of rows."""
-        ids = list(originator_ids)
+        return erase(self.event_store.database, originator_ids)
 
-        def erase(conn: Connection[DictRow]) -> int:
-            for query in outbox.forgetting(ids):
-                query.execute(conn)
-            return conn.execute(_ERASE.encode(), (ids,)).rowcount
-
-        return self.event_store.database.run_idempotent(erase)
+    def _rows_of(self, originator_ids: Collection[UUID]) -> int:
+        row = self.event_store.database.fetch_one(
+            "SELECT count(*) AS n FROM personal_data WHERE originator_id = ANY(%s::uuid[])",
+            (list(originator_ids),),
+        )
+        return row["n"] if row else 0
 
     def _all_rows(self) -> Iterator[DictRow]:
         """Yields all personal data, page by page."""
@@ -246,3 +299,11 @@ class ErasureCommands:
                 "calendar_feeds": msgspec.to_builtins(feeds),
             }
         ]
+
+
+def _is_made_anew(booking: Booking | None, made: str | None) -> bool:
+    return (
+        booking is not None
+        and not booking.is_invitee_forgotten
+        and made not in (None, booking.personal_data)
+    )

@@ -1,13 +1,17 @@
 """Answers requests for a new link with one."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from application.commands.erasure import erase
 from application.commands.links import LinkCommands
 from application.commands.new_link import NewLink
+from application.commands.repeated_issuing import IssuingKey
 from application.eventstore.event_sourced_application import Written
-from application.link_requests import LinkRequest, LinkRequests
+from application.link_requests import LinkRequest, LinkRequestNotFound, LinkRequests
 from application.people.personal_data import Prefill
+from domain.errors import LinkEnded
 from domain.link import LONGEST_LIFE, SingleUseLink
 from domain.offer import EVERYTHING
 
@@ -26,7 +30,9 @@ class RequestAnswers:
         may be about somebody else. Until the request has ended, doing this again returns the same
         link.
 
-        Raises `CalendarArchived` or `LinkNotFound`, and the request stays.
+        Raises `CalendarArchived` or `LinkNotFound`, and the request stays. Raises
+        `LinkRequestNotFound` if it has ended otherwise, even meanwhile: the link is revoked then,
+        and its text erased.
         """
         old = self.links.event_store.get_own(SingleUseLink, request.link_id, request.owner_id)
         new = NewLink(
@@ -36,6 +42,8 @@ class RequestAnswers:
             # Days and times of the old link may be over, so the new one offers all of the calendar.
             offer=replace(EVERYTHING, duration_minutes=(old.offer or EVERYTHING).duration_minutes),
         )
+        new_link_id = IssuingKey(request.owner_id, request.key).link_id(0)
+        self.requests.begin_to_answer(request, new_link_id)
         issued = self.links.issue(
             calendar_id=old.calendar_id,
             owner_id=request.owner_id,
@@ -45,5 +53,17 @@ class RequestAnswers:
             idempotency_key=request.key,
         )
         (link,) = issued.value
-        self.requests.end_with(link, request, now=now)
+        try:
+            self.requests.end_with(link, request, now=now)
+        except LinkRequestNotFound:
+            with suppress(LinkEnded):
+                self.links.revoke(
+                    link_id=link.id,
+                    owner_id=request.owner_id,
+                    reason=None,
+                    actor=actor,
+                    now=now,
+                )
+            erase(self.links.event_store.database, [link.id])
+            raise
         return Written(link, issued.position)

@@ -6,18 +6,19 @@ they are about the same person. Bookings that the person made with those are not
 is forgotten by itself.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from application.eventstore.recorder import Forgotten
 from application.people.email_address import spellings
 from application.people.personal_data import Prefill
 from domain.booking import Booking
 
 About = tuple[UUID, UUID]
-"""A booking, and a link with texts about its invitee."""
+"""A booking, and itself or a link with texts about its invitee."""
 
 _LINKS_OF_BOOKINGS = """
     SELECT originator_id AS booking_id, (convert_from(state, 'UTF8')::jsonb->>'link_id')::uuid AS id
@@ -50,18 +51,38 @@ _OTHER_SIDES = """
 _TEXTS = "SELECT originator_id, data FROM personal_data WHERE originator_id = ANY(%s)"
 
 
-def about_invitees(conn: Connection[DictRow], booking_ids: Collection[UUID]) -> list[UUID]:
+_ERASURES = "SELECT booking_id, id FROM erasures WHERE booking_id = ANY(%s::uuid[])"
+
+
+def about_invitees(conn: Connection[DictRow], booking_ids: Collection[UUID]) -> list[Forgotten]:
     """Returns the bookings and links with texts about the invitees of these bookings."""
-    rows = conn.execute(_LINKS_OF_BOOKINGS, (list(booking_ids),))
-    found: set[About] = set()
-    new = {(row["booking_id"], row["id"]) for row in rows}
+    found: set[About] = {(booking_id, booking_id) for booking_id in booking_ids}
+    new = _pairs(conn.execute(_LINKS_OF_BOOKINGS, (list(booking_ids),)))
     while new:
-        columns = [list(column) for column in zip(*new, strict=True)]
-        rows = conn.execute(_WITH_REPLACED, columns)
-        new = {(row["booking_id"], row["id"]) for row in rows} - found
+        new = _with_replaced(conn, new) - found
         found |= new
         new = _other_sides(conn, new) - found
-    return sorted({*booking_ids, *(link_id for _, link_id in found)})
+    return [Forgotten(*pair) for pair in sorted(found)]
+
+
+def forgotten_with(conn: Connection[DictRow], booking_ids: Collection[UUID]) -> set[UUID]:
+    """Returns the bookings and links with texts about the forgotten invitees of these bookings.
+
+    Of an erasure by a version that did not store them, those that the log knows.
+    """
+    known = _with_replaced(conn, _pairs(conn.execute(_LINKS_OF_BOOKINGS, (list(booking_ids),))))
+    stored = _pairs(conn.execute(_ERASURES, (list(booking_ids),)))
+    return {*booking_ids, *(each for _, each in known | stored)}
+
+
+def _with_replaced(conn: Connection[DictRow], links: Collection[About]) -> set[About]:
+    """Returns these links, and those that were replaced by them."""
+    columns = [list(column) for column in zip(*links, strict=True)] or [[], []]
+    return _pairs(conn.execute(_WITH_REPLACED, columns))
+
+
+def _pairs(rows: Iterable[DictRow]) -> set[About]:
+    return {(row["booking_id"], row["id"]) for row in rows}
 
 
 def _other_sides(conn: Connection[DictRow], pairs: Collection[About]) -> set[About]:

@@ -44,7 +44,7 @@ CHANNEL = "stored_events"
 _EVENTS, _PEOPLE, _FORGOTTEN = (
     (UUIDS, BIGINTS, TEXTS, BYTEAS),
     (UUIDS, BIGINTS, BYTEAS, JSONBS, TEXTS),
-    (UUIDS,),
+    (UUIDS, UUIDS),
 )
 _READ = (UUIDS, BIGINTS)
 
@@ -93,6 +93,13 @@ class PersonalDataRow(NamedTuple):
     language: str | None = None
 
 
+class Forgotten(NamedTuple):
+    """A booking or link with texts about the invitee of a booking, who is forgotten."""
+
+    booking_id: UUID
+    id: UUID
+
+
 class Rows(NamedTuple):
     """The rows that one caller appends, a list for each column. A part without rows is empty."""
 
@@ -114,7 +121,7 @@ class Result(NamedTuple):
 def rows(
     events: Sequence[StoredEvent],
     people: Sequence[PersonalDataRow],
-    forgotten: Sequence[UUID],
+    forgotten: Sequence[Forgotten],
     read: Mapping[UUID, int],
 ) -> Rows:
     """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
@@ -134,7 +141,12 @@ def rows(
         )
         if people
         else (),
-        (uuids(forgotten),) if forgotten else (),
+        (
+            uuids(each.booking_id for each in forgotten),
+            uuids(each.id for each in forgotten),
+        )
+        if forgotten
+        else (),
         (uuids(read), bigints(read.values())) if read else (),
         (len(events), len(people), len(forgotten), len(read)),
     )
@@ -213,8 +225,11 @@ def _statement(people: bool, forgotten: bool, read: bool) -> Statement:
         )""")
     if forgotten:
         parts.append(f"""forgotten AS MATERIALIZED (
-            SELECT id FROM turn, {rows_of(_FORGOTTEN, "id")} {unless_stale}
-        ), {ERASING}""")
+            SELECT booking_id, id FROM turn, {rows_of(_FORGOTTEN, "booking_id, id")} {unless_stale}
+        ), {ERASING}, erasure AS (
+            INSERT INTO erasures (booking_id, id) SELECT booking_id, id FROM forgotten
+            ON CONFLICT DO NOTHING
+        )""")
     result = "SELECT notification_id FROM event"
     if read:
         # The function is called in the list of columns, which is computed after the turn has

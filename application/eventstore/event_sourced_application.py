@@ -33,6 +33,7 @@ from application.eventstore.mapper import MAPPER, JSONMapper
 from application.eventstore.recorder import (
     EventRecorder,
     EventStoreFactory,
+    Forgotten,
     PersonalDataRow,
     VersionConflict,
 )
@@ -173,7 +174,7 @@ class EventSourcedApplication(Application[UUID]):
         self,
         *aggregates: Any,
         personal_data: Sequence[PersonalDataRow] = (),
-        forgotten: Sequence[UUID] = (),
+        forgotten: Sequence[Forgotten] = (),
         unchanged: Sequence[A] = (),
     ) -> int:
         """Saves the new events of all aggregates in one transaction; returns a log position.
@@ -215,7 +216,7 @@ class EventSourcedApplication(Application[UUID]):
         aggregate: A,
         *,
         personal_data: Sequence[PersonalDataRow] = (),
-        forgotten: Sequence[UUID] = (),
+        forgotten: Sequence[Forgotten] = (),
     ) -> Written[A]:
         """Like `record`, for one aggregate, which is also the result."""
         position = self.record(aggregate, personal_data=personal_data, forgotten=forgotten)

@@ -24,7 +24,7 @@ from eventsourcing.utils import Environment, strtobool
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from application.eventstore import append_statement, append_turn, event_log
-from application.eventstore.append_statement import CHANNEL, PersonalDataRow, as_uuid
+from application.eventstore.append_statement import CHANNEL, Forgotten, PersonalDataRow, as_uuid
 from application.eventstore.database import (
     LOST,
     PATIENCE,
@@ -51,6 +51,7 @@ __all__ = [
     "CHANNEL",
     "EventRecorder",
     "EventStoreFactory",
+    "Forgotten",
     "PersonalDataRow",
     "StaleRead",
     "Unconfirmed",
@@ -85,15 +86,15 @@ class EventRecorder(PostgresApplicationRecorder):
         stored_events: Sequence[StoredEvent],
         *,
         personal_data: Sequence[PersonalDataRow] = (),
-        forgotten: Sequence[UUID] = (),
+        forgotten: Sequence[Forgotten] = (),
         unchanged: Mapping[UUID, int] = _NONE,
         **_: Any,
     ) -> Sequence[int]:
         """Records all events and the personal data behind them, or nothing; returns positions.
 
         In the same transaction, deletes all personal data of the aggregates in `forgotten`, and
-        with links among them the refused attempts, the requests and the answers to mails. Each of
-        these that can still change must
+        with links among them the refused attempts, the requests and the answers to mails, and
+        stores which ones these were, by their ids. Each of these that can still change must
         also receive an event here: the caller looked up what to delete before this append has
         its turn, and only a version conflict reveals rows that were added since.
 

@@ -89,7 +89,10 @@ BEGIN
     GRANT SELECT (id, owner_id, events, since_position) ON public.webhooks TO admitone_projector;
     GRANT SELECT, INSERT, DELETE ON public.calendar_feeds, public.link_requests
         TO admitone_service;
-    GRANT SELECT, INSERT ON public.answered_requests TO admitone_service;
+    GRANT SELECT, INSERT ON public.answered_requests, public.erasures TO admitone_service;
+    GRANT UPDATE (answered_at) ON public.answered_requests TO admitone_service;
+    -- The projector lists who was forgotten, by ids.
+    GRANT SELECT ON public.erasures TO admitone_projector;
 
     -- The projector adds what events cause to be sent, and the service sends it.
     GRANT SELECT, INSERT, UPDATE ON public.deliveries TO admitone_projector, admitone_service;

@@ -41,11 +41,8 @@ def reapply() -> None:
     with context.services() as services:
         done = reapply_all(services)
     click.echo(f"Erased {done.rows} {'row' if done.rows == 1 else 'rows'} that had come back.")
-    if done.recorded:
-        click.echo(
-            f"Recorded {done.recorded} {'erasure' if done.recorded == 1 else 'erasures'} that the"
-            " log had lost."
-        )
+    for sentence in done.sentences():
+        click.echo(sentence)
 
 
 @privacy.command()

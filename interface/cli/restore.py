@@ -56,8 +56,10 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
     click.echo(f"{len(rebuilt)} views are rebuilt.")
     with context.services() as services:
         services.security_log.record(RESTORED, details={"made_at": manifest.made_at})
-        erased = reapply_all(services).rows
-        click.echo(f"Erased {erased} {'row' if erased == 1 else 'rows'} of forgotten people.")
+        done = reapply_all(services)
+        click.echo(f"Erased {done.rows} {'row' if done.rows == 1 else 'rows'} of forgotten people.")
+        for sentence in done.sentences():
+            click.echo(sentence)
         due = sum(channel.due for channel in services.deliveries.backlog(now=services.now()))
     is_sound = _verify(settings)
     if due:

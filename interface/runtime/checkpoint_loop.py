@@ -89,7 +89,7 @@ def _list_erasures(conn: Connection[DictRow], store: CheckpointStore) -> None:
     """Lists new erasures where a return of the database to an earlier moment does not reach."""
     try:
         ErasureList(store.folder).add_new(conn)
-    except (OSError, ValueError, psycopg.Error) as error:
+    except (OSError, AdmitOneError, ValueError, psycopg.Error) as error:
         log.error("can't list erasures beside the checkpoints: %s", error)
 
 

@@ -2,7 +2,8 @@
 
 A database that is brought back to a moment does not know who was forgotten after it. So each
 erasure is listed in a file beside the checkpoints: by the ids of the booking and of the links, and
-by nothing that says who it was. As with checkpoints, a file is created once and never changed.
+by the commitment in the log to the invitee, of whom it says nothing once the salt is erased. As
+with checkpoints, a file is created once and never changed.
 """
 
 import re
@@ -15,18 +16,25 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.commands.erasure import erasures_after
-from application.commands.same_invitee import about_invitees
+from application.commands.same_invitee import forgotten_with
 from projections.evidence.checkpoint_store import create_like_parent, create_whole
 
 FOLDER = "erasures"
 _NAME = re.compile(r"(\d{15})-[0-9a-f]{32}\.ids", re.ASCII)
 
 
-class Erasure(NamedTuple):
-    """An erasure in the log. `link_ids` are those with personal data about the same invitee."""
+_COMMITMENT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class ListedErasure(NamedTuple):
+    """An erasure in the log. `link_ids` are those with personal data about the same invitee.
+
+    `made` as in `Erasure`. Early lists are without: None.
+    """
 
     position: int
     booking_id: UUID
+    made: str | None
     link_ids: tuple[UUID, ...]
 
 
@@ -36,7 +44,7 @@ class ErasureList:
     def __init__(self, checkpoints: Path) -> None:
         self._folder = checkpoints / FOLDER
 
-    def all(self) -> list[Erasure]:
+    def all(self) -> list[ListedErasure]:
         """Returns all erasures that were ever listed, by position. Raises `OSError`, `ValueError`.
 
         One that was made anew after a return to an earlier moment is there twice.
@@ -51,10 +59,7 @@ class ErasureList:
         count = 0
         after = self._known_to(conn)
         while page := erasures_after(conn, after):
-            found = [
-                Erasure(position, booking_id, _links(conn, booking_id))
-                for position, booking_id in page
-            ]
+            found = [ListedErasure(*each, _links(conn, each.booking_id)) for each in page]
             self._create(found)
             after, count = found[-1].position, count + len(found)
         return count
@@ -63,8 +68,9 @@ class ErasureList:
         """Returns the position of the last listed erasure that this log has, or 0."""
         for file in reversed(self._files()):
             last = _read(file)[-1]
-            if (last.position, last.booking_id) in erasures_after(conn, last.position - 1, most=1):
-                return last.position
+            for found in erasures_after(conn, last.position - 1, most=1):
+                if found == (last.position, last.booking_id, last.made or found.made):
+                    return last.position
         return 0
 
     def _files(self) -> list[Path]:
@@ -72,7 +78,7 @@ class ErasureList:
             return []
         return sorted(file for file in self._folder.iterdir() if _NAME.fullmatch(file.name))
 
-    def _create(self, erasures: list[Erasure]) -> None:
+    def _create(self, erasures: list[ListedErasure]) -> None:
         if not self._folder.is_dir():
             self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             create_like_parent(self._folder)
@@ -82,18 +88,24 @@ class ErasureList:
 
 
 def _links(conn: Connection[DictRow], booking_id: UUID) -> tuple[UUID, ...]:
-    return tuple(sorted(set(about_invitees(conn, [booking_id])) - {booking_id}))
+    return tuple(sorted(forgotten_with(conn, [booking_id]) - {booking_id}))
 
 
-def _line(erasure: Erasure) -> str:
-    return " ".join(map(str, (erasure.position, erasure.booking_id, *erasure.link_ids))) + "\n"
+def _line(erasure: ListedErasure) -> str:
+    position, booking_id, made, link_ids = erasure
+    return " ".join(map(str, (position, booking_id, *([made] if made else []), *link_ids))) + "\n"
 
 
-def _read(file: Path) -> list[Erasure]:
-    return list(_parsed(file.read_text("ascii")))
+def _read(file: Path) -> list[ListedErasure]:
+    """Returns the erasures in a file: at least one. Raises `OSError`, `ValueError`."""
+    found = list(_parsed(file.read_text("ascii")))
+    if not found:
+        raise ValueError(f"{file} is empty.")
+    return found
 
 
-def _parsed(text: str) -> Iterator[Erasure]:
+def _parsed(text: str) -> Iterator[ListedErasure]:
     for line in text.splitlines():
-        position, booking_id, *link_ids = line.split()
-        yield Erasure(int(position), UUID(booking_id), tuple(map(UUID, link_ids)))
+        position, booking_id, *rest = line.split()
+        made = rest.pop(0) if rest and _COMMITMENT.fullmatch(rest[0]) else None
+        yield ListedErasure(int(position), UUID(booking_id), made, tuple(map(UUID, rest)))

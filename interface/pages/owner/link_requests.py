@@ -31,10 +31,9 @@ def answer(link_id: UUID) -> ResponseReturnValue:
     old, current = own_link(link_id), services()
     try:
         request = current.link_requests.one(require_session().account.id, link_id)
+        answered = current.request_answers.answer(request, actor=auth.actor(), now=current.now())
     except LinkRequestNotFound:  # the form was sent twice
         return redirect(url_for("links_pages.index"), 303)
-    try:
-        answered = current.request_answers.answer(request, actor=auth.actor(), now=current.now())
     except CalendarArchived:  # which the form for a new link says
         return redirect(url_for("share_link.show", calendar_id=old.calendar_id), 303)
     link = wait_until_visible(answered, link_list.NAME)

@@ -11,8 +11,8 @@ import pytest
 
 from application.calendar_feeds import FeedDetail
 from application.commands import erasure
-from application.commands.new_link import NewLink
 from application.eventstore.recorder import PersonalDataRow
+from application.link_requests import NEW_LINK, LinkRequestNotFound
 from application.people.accounts import Account
 from application.people.personal_data import Invitee, Prefill, commitment, find
 from domain.booking import Booking, BookingStatus
@@ -119,10 +119,8 @@ def asked_anew(desk: Desk, old_id: UUID, name: str = ADA.name, email: str | None
     """Asks for a new link in the place of one, and returns the id of that which answers it."""
     requests, old = desk.services.link_requests, desk.link(old_id)
     requests.ask(old, name=name, email=email, message=None, language="en", now=NOW)
-    new = NewLink(recipient=name, prefill=Prefill(name, email))
-    (link,) = desk.issue(old.calendar_id, new).value
-    requests.end_with(link, requests.one(desk.owner_id, old_id), now=NOW)
-    return link.id
+    request = requests.one(desk.owner_id, old_id)
+    return desk.services.request_answers.answer(request, actor=ACTOR, now=NOW).value.id
 
 
 def recipients(desk: Desk) -> set[str]:
@@ -172,6 +170,43 @@ def test_who_used_a_link_before_somebody_else_asked_with_it_is_not_erased(
     desk.forget(desk.book(new_id, TOMORROW_AT_TEN, invitee=GRACE))
     assert recipients(desk) == {"Countess"}
     assert ADA.email in str(desk.personal_rows())
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False])
+def test_a_request_that_ends_while_it_is_answered_leaves_no_link_and_no_text(
+    olivia_desk: Desk, is_forgotten: bool
+) -> None:
+    desk = olivia_desk
+    booking_id = booked(desk)
+    old_id = desk.booking(booking_id).link_id
+    desk.let_first(
+        partial(desk.forget, booking_id)
+        if is_forgotten
+        else partial(desk.services.link_requests.dismiss, desk.owner_id, old_id)
+    )
+    rows = [row for row in desk.personal_rows() if not is_forgotten]
+    with pytest.raises(LinkRequestNotFound):
+        asked_anew(desk, old_id)
+    assert desk.personal_rows() == rows
+    assert desk.topics()[-1] == "link.revoked"
+    mails = desk.services.deliveries.newest(limit=9)
+    assert NEW_LINK not in {mail.kind for mail in mails}
+
+
+def test_a_request_that_is_answered_twice_at_once_gets_one_link(olivia_desk: Desk) -> None:
+    desk, requests = olivia_desk, olivia_desk.services.link_requests
+    old = desk.link(desk.new_link())
+    requests.ask(old, name="Ada", email=ADA.email, message=None, language="en", now=NOW)
+    request = requests.one(desk.owner_id, old.id)
+    answer = partial(desk.services.request_answers.answer, request, actor=ACTOR, now=NOW)
+    first: list[UUID] = []
+    desk.let_first(lambda: first.append(answer().value.id))
+    assert [answer().value.id] == first
+    assert desk.link(first[0]).status(NOW) is LinkStatus.ACTIVE
+    with pytest.raises(LinkRequestNotFound):
+        answer()
+    mails = desk.services.deliveries.newest(limit=9)
+    assert [mail.kind for mail in mails].count(NEW_LINK) == 1
 
 
 def test_what_a_backup_brought_back_of_a_link_that_was_asked_for_is_erased_again(

@@ -18,7 +18,7 @@ from application.eventstore import recorder as recorder_module
 from application.eventstore.database import Database
 from application.eventstore.deadline import REQUEST_SECONDS, deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
-from application.eventstore.recorder import EventRecorder, Unconfirmed, VersionConflict
+from application.eventstore.recorder import EventRecorder, Forgotten, Unconfirmed, VersionConflict
 from application.people.personal_data import commitment, find, without_empty
 from domain.booking import Booking
 from domain.errors import LinkRedeemed, Unavailable
@@ -103,7 +103,7 @@ def test_an_erasure_is_recorded_once_whatever_is_lost(
     made, other = stored(LINK), stored()
     recorder.insert_events([made, other], personal_data=[typed(made), typed(other)])
     proxy.lose([loss, loss])
-    positions = recorder.insert_events([stored(LINK, 2)], forgotten=[LINK])
+    positions = recorder.insert_events([stored(LINK, 2)], forgotten=[Forgotten(LINK, LINK)])
     assert log(conninfo)[2:] == [(positions[0], LINK, 2)]
     assert personal_data(conninfo) == [(other.originator_id, 1)]
 

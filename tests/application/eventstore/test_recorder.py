@@ -17,7 +17,7 @@ from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.mapper import UnknownTopic
-from application.eventstore.recorder import CHANNEL, EventRecorder, VersionConflict
+from application.eventstore.recorder import CHANNEL, EventRecorder, Forgotten, VersionConflict
 from domain.errors import Busy
 from domain.link import SingleUseLink
 from tests.application.eventstore.turns import somebody_elses_turn, waiting_for_a_lock
@@ -124,9 +124,9 @@ def test_an_erasure_that_meets_a_conflict_deletes_nothing(
     made, rivals = stored(LINK), stored(LINK, 2)
     recorder.insert_events([made, rivals], personal_data=[typed(made), typed(rivals)])
     with pytest.raises(VersionConflict):
-        recorder.insert_events([stored(LINK, 2)], forgotten=[LINK])
+        recorder.insert_events([stored(LINK, 2)], forgotten=[Forgotten(LINK, LINK)])
     assert len(personal_data(conninfo)) == 2
-    recorder.insert_events([stored(LINK, 3)], forgotten=[LINK])
+    recorder.insert_events([stored(LINK, 3)], forgotten=[Forgotten(LINK, LINK)])
     assert personal_data(conninfo) == []
 
 

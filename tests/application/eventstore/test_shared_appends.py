@@ -17,6 +17,7 @@ from application.eventstore.group_commit import Append, NoTurn
 from application.eventstore.recorder import (
     CHANNEL,
     EventRecorder,
+    Forgotten,
     PersonalDataRow,
     StaleRead,
     VersionConflict,
@@ -117,7 +118,7 @@ def test_each_caller_hears_of_its_own_conflict_and_the_others_are_recorded(
             partial(
                 recorder.insert_events,
                 [stored()],
-                forgotten=[id_of(taken)],
+                forgotten=[Forgotten(id_of(taken), id_of(taken))],
                 unchanged={uuid4(): 1},
             ),
             append(recorder, [also_fine, clean]),

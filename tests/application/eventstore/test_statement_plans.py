@@ -12,6 +12,7 @@ from psycopg.rows import class_row, dict_row
 from application.eventstore import append_statement, streams
 from application.eventstore.database import PatientConnection
 from application.eventstore.deadline import deadline
+from application.eventstore.recorder import Forgotten
 from application.eventstore.streams import NEWEST, OwnersTime, Part
 from domain.slot import Slot
 from tests.support.examples import NOW
@@ -61,7 +62,7 @@ def run(conn: PatientConnection, kind: tuple[bool, bool, bool], known: UUID) -> 
     rows = append_statement.rows(
         [event],
         [typed(event)] if people else [],
-        [known] if forgotten else [],
+        [Forgotten(known, known)] if forgotten else [],
         {known: 2} if read else {},
     )
     result = append_statement.append(conn, [rows], 1000)

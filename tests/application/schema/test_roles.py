@@ -18,6 +18,7 @@ from interface.bootstrap import Services, build, require_schema
 from interface.settings import Settings
 from projections.catalogue import CATALOGUE
 from projections.engine.projection import Projection
+from projections.evidence.erasure_list import ErasureList
 from projections.rebuild import jobs
 from projections.rebuild.jobs import RebuildJob
 from projections.rebuild.rebuild import Rebuild
@@ -37,7 +38,7 @@ from tests.support.authenticator import Authenticator
 from tests.support.command_line import Command
 from tests.support.commitments import recomputed
 from tests.support.desk import Desk
-from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET
+from tests.support.examples import ACTOR, ADA, NOW, OWNER, SECRET, TOMORROW_AT_TEN
 from tests.support.projector import apply_log
 from tests.support.webhook_receiver import new_webhook
 
@@ -50,7 +51,7 @@ SECRETS = (
     *("accounts", "api_keys", "sessions", "passkeys", "passkey_challenges", "identities"),
     *("agent_requests", "agent_links"),
     *("busy_calendars", "webhooks", "calendar_feeds", "service_keys", "link_requests"),
-    "answered_requests",
+    *("answered_requests", "erasures"),
 )
 EVIDENCE = ("evidence_checks", "personal_data_commitments")
 LIMITS = ("rate_limits",)
@@ -93,6 +94,7 @@ GRANTED: dict[str, dict[str, str]] = {
         "webhooks": "SELECT INSERT UPDATE DELETE",
         "write_probes": "SELECT INSERT UPDATE",
         "answered_requests": "SELECT INSERT",
+        "erasures": "SELECT INSERT",
         "deliveries": "SELECT INSERT UPDATE DELETE",
         # Some of their columns it may insert as well.
         "service_keys": "SELECT",
@@ -106,6 +108,7 @@ GRANTED: dict[str, dict[str, str]] = {
     | {
         "deliveries": "SELECT INSERT UPDATE",
         "evidence_checks": "SELECT INSERT UPDATE",
+        "erasures": "SELECT",
         "personal_data_commitments": "SELECT",
         "security_log": "SELECT",
         "service_keys": "SELECT",
@@ -232,6 +235,37 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     assert service.security_log.tell_unrecorded() == 0
     assert service.security_log.forget_addresses(before=NOW - timedelta(days=9999)) == 0
     assert service.deliveries.sweep(before=NOW - timedelta(days=1)) == 0
+
+
+def test_the_projector_lists_erasures_with_all_links_that_the_service_forgot(
+    service: Services, database: str, tmp_path: Path
+) -> None:
+    owner = service.accounts.create(email="ottilie@example.org", name="Ottilie", roles=("owner",))
+    desk, requests = Desk(service, owner.id), service.link_requests
+    calendar_id = desk.new_calendar()
+    replaced_id = desk.new_link(calendar_id, recipient="Countess")
+    link_id = desk.replace(replaced_id).value.id
+    booking_id = desk.book(link_id)
+    # The same person asked for another link, and has booked with that as well.
+    requests.ask(
+        desk.link(link_id), name=ADA.name, email=ADA.email, message=None, language="en", now=NOW
+    )
+    request = requests.one(owner.id, link_id)
+    new_id = service.request_answers.answer(request, actor=ACTOR, now=NOW).value.id
+    desk.book(new_id, TOMORROW_AT_TEN)
+    desk.forget(booking_id)
+    with acting_as(database, PROJECTOR) as conn:
+        ErasureList(tmp_path).add_new(conn)
+    listed = {erasure.booking_id: set(erasure.link_ids) for erasure in ErasureList(tmp_path).all()}
+    assert listed[booking_id] == {replaced_id, link_id, new_id}
+
+    # Of an erasure by an earlier version, which did not store them, the log knows some.
+    with acting_as(database, MIGRATOR) as conn:
+        conn.execute("DELETE FROM erasures")
+    with acting_as(database, PROJECTOR) as conn:
+        ErasureList(tmp_path / "later").add_new(conn)
+    listed = {each.booking_id: set(each.link_ids) for each in ErasureList(tmp_path / "later").all()}
+    assert listed[booking_id] == {replaced_id, link_id}
 
 
 def test_the_service_keeps_webhooks_and_the_projector_tells_them_without_their_secrets(

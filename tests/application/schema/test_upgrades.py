@@ -72,6 +72,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0050_agents.sql",
         "0051_mails_of_links.sql",
         "0052_answered_requests.sql",
+        "0053_erasures.sql",
         "0058_mails_about_requests.sql",
         "0059_links_at_once.sql",
         "0060_attempts_of_requests.sql",

@@ -26,7 +26,7 @@ from projections.evidence.security_log_proofs import SecurityLogSigner
 from projections.views import booking_calendar
 from tests.support.command_line import Command
 from tests.support.desk import Desk
-from tests.support.examples import NOW, OWNER, SECRET, TOMORROW_AT_NINE
+from tests.support.examples import GRACE, NOW, OWNER, SECRET, TOMORROW_AT_NINE
 from tests.support.postgres_server import PostgresServer
 from tests.support.projector import apply_log
 from tests.support.waiting import wait_until
@@ -42,6 +42,7 @@ class Recovered(NamedTuple):
     kept: list[UUID]
     forgotten_later: UUID
     booked_later: UUID
+    link_used_later: UUID
 
 
 def sign(services: Services, conninfo: str) -> None:
@@ -100,12 +101,14 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recovered]:
         kept = [book(0)]
         copy = original.copy_to(folder / "copy")
         kept.append(book(1))
+        unused = desk.new_link(calendar_id, recipient="Somebody")
         apply_log(original.conninfo)
         sign(services, original.conninfo)
         with closing(connected(original.conninfo)) as conn:
             conn.execute("SELECT pg_create_restore_point(%s)", (BACK_TO,))
         desk.forget(kept[0])
         later = book(2)
+        desk.forget(desk.book(unused, TOMORROW_AT_NINE + timedelta(days=4)))
         apply_log(original.conninfo)
         sign(services, original.conninfo)
         archive_all(original.conninfo)
@@ -120,7 +123,7 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recovered]:
         stack.callback(copy.stop)
         with closing(connected(copy.conninfo)) as conn:
             wait_until(lambda: not is_recovering(conn))
-        yield Recovered(copy.conninfo, settings, kept, kept[0], later)
+        yield Recovered(copy.conninfo, settings, kept, kept[0], later, unused)
 
 
 def is_recovering(conn: Connection[DictRow]) -> bool:
@@ -150,21 +153,31 @@ def test_a_return_to_a_moment_keeps_bookings_and_erasures(
         assert run("audit", "verify").status == 0
         assert "nothing is set aside" in run("audit", "checkpoints", "set-aside").out
 
-        # Who was forgotten after the moment is forgotten again.
-        assert come_back(services) == 2  # the booking, and its link
+        # Who was forgotten after the moment is forgotten again. Not so who has booked since, with
+        # a link that had been used by somebody who was forgotten.
+        assert come_back(services) == 3  # the booking, its link, and the other link
+        desk = Desk(services)
+        start = TOMORROW_AT_NINE + timedelta(days=4)
+        anew = desk.book(recovered.link_used_later, start, invitee=GRACE)
+        assert come_back(services) == 2
         assert "have personal data again" in run("doctor").out
         done = run("privacy", "reapply")
         assert done.out.splitlines() == [
             "Erased 2 rows that had come back.",
             "Recorded 1 erasure that the log had lost.",
+            f"Left booking {anew} as it is: it was made after the return to an earlier moment,"
+            " with a link that somebody who was forgotten had used. The link may still say who"
+            " that was.",
         ]
         assert come_back(services) == 0
+        assert not store.get(Booking, anew).is_invitee_forgotten
+        assert len(personal_data.rows_of(services.database, anew)) == 1
+        desk.forget(anew)
         assert store.get(Booking, recovered.forgotten_later).is_invitee_forgotten
         assert personal_data.find(services.database, recovered.kept[1], 1) is not None
         assert run("privacy", "reapply").out == "Erased 0 rows that had come back.\n"
 
         # The service goes on: it books, signs, and lists new erasures.
-        desk = Desk(services)
         calendar_id = store.get(Booking, recovered.kept[1]).calendar_id
         start = TOMORROW_AT_NINE + timedelta(days=3)
         booked = desk.redeem(desk.new_link(calendar_id), start).value.booking.id
@@ -173,10 +186,12 @@ def test_a_return_to_a_moment_keeps_bookings_and_erasures(
         sign(services, recovered.conninfo)
         assert run("audit", "verify").status == 0
         bookings = booking_calendar.bookings_of(services.database, OWNER, limit=9)
-        assert {row.id for row in bookings} == {*recovered.kept, booked}
+        assert {row.id for row in bookings} == {*recovered.kept, anew, booked}
         listed = ErasureList(recovered.settings.checkpoints_folder).all()
         assert [erasure.booking_id for erasure in listed] == [
             recovered.forgotten_later,
+            anew,
             recovered.forgotten_later,
+            anew,
             booked,
         ]

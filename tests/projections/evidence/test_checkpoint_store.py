@@ -28,6 +28,7 @@ from projections.evidence.checkpoint_store import (
     SignedCheckpoint,
     SigningElsewhere,
 )
+from projections.evidence.erasure_list import FOLDER
 from projections.evidence.log_verification import Verdict, verify
 from projections.views.transparency_log import event_of
 from tests.support.desk import Desk
@@ -296,15 +297,21 @@ def test_checkpoints_are_signed_periodically_while_the_projector_is_at_work(
     store: CheckpointStore,
     catch_up: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(checkpoint_loop, "FIRST_SECONDS", 0.01)
     monkeypatch.setattr(checkpoint_loop, "EVERY_SECONDS", 0.01)
     at_work, stop = Event(), Event()
     desk.new_link()
     catch_up()
+    # The list of erasures can't be read. That is logged, and stops nothing else.
+    damaged = store.folder / FOLDER / f"{1:015}-{0:032x}.ids"
+    damaged.parent.mkdir(parents=True)
+    damaged.touch()
     with sign_periodically(conninfo, SIGNER, store, at_work, stop, now=lambda: NOW):
         at_work.set()
         wait_until(lambda: len(store.all()) == 1)
+        wait_until(lambda: "can't list erasures" in caplog.text)
         desk.new_link()
         catch_up()
         wait_until(lambda: len(store.all()) == 2)
