@@ -146,7 +146,7 @@ def test_a_link_that_is_used_revoked_or_expired_makes_room_for_another_one(
     revoked = careful.new_link(calendar_id)
     refused = careful.post(path)
     assert refusal(refused) == TOO_MANY
-    assert "must be used, be revoked or expire" in refused.json["detail"]
+    assert "must be used, revoked or expired" in refused.json["detail"]
     assert owner.post(path).status_code == 201
     owner.book(used)
     careful.revoke(revoked)
