@@ -25,6 +25,7 @@ from application.eventstore.event_sourced_application import EventSourcedApplica
 from application.link_requests import LinkRequests
 from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
+from application.people.api_keys import ApiKeys
 from application.people.email_address import spellings
 from application.webhooks.webhooks import webhooks_of
 from domain.booking import INVITEE, Booking
@@ -69,6 +70,7 @@ class ErasureCommands:
 
     event_store: EventSourcedApplication
     accounts: Accounts
+    api_keys: ApiKeys
     link_requests: LinkRequests
 
     def forget(
@@ -238,7 +240,7 @@ class ErasureCommands:
         return [
             {
                 **msgspec.to_builtins(account),
-                "api_keys": msgspec.to_builtins(self.accounts.keys_of(account)),
+                "api_keys": msgspec.to_builtins(self.api_keys.of(account)),
                 "busy_calendars": [
                     {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
                 ],

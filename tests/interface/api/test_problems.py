@@ -156,8 +156,8 @@ def test_every_call_demands_a_scope_or_is_known_to_be_public(app: Flask) -> None
 def test_without_a_good_key_nobody_gets_in(
     app: Flask, owner: Owner, services: Services, clock: Clock
 ) -> None:
-    revoked = services.accounts.create_key(owner.account, name="revoked", now=NOW)
-    services.accounts.revoke_key(revoked.split("_")[1], now=clock())
+    revoked = services.api_keys.create(owner.account, name="revoked", now=NOW)
+    services.api_keys.revoke(revoked.split("_")[1], now=clock())
     before = recorded(services)
     guesses = (
         None,
@@ -194,7 +194,7 @@ def test_a_key_opens_only_what_its_scopes_name(
     app: Flask, owner: Owner, services: Services
 ) -> None:
     for scope in owner.account.scopes:
-        key = services.accounts.create_key(owner.account, name=scope, scopes=[scope], now=NOW)
+        key = services.api_keys.create(owner.account, name=scope, scopes=[scope], now=NOW)
         for route in guarded(app):
             headers = {"Authorization": f"bearer  {key} "}
             answer = owner.client.open(route.path, method=route.method, headers=headers)
