@@ -12,7 +12,7 @@ class ListDamaged(AdmitOneError):
 
 
 class Reapplied(NamedTuple):
-    """How many rows of personal data were erased, and how many erasures were recorded anew."""
+    """The number of rows of personal data that were erased, and of erasures recorded anew."""
 
     rows: int
     recorded: int
@@ -39,7 +39,7 @@ def listed(services: Services) -> list[Erasure]:
         raise ListDamaged from error
 
 
-def come_back(services: Services) -> int:
-    """Returns how many bookings and links have personal data although they were forgotten."""
+def count_come_back(services: Services) -> int:
+    """Returns the number of bookings and links have personal data although they were forgotten."""
     ids = {each for erasure in listed(services) for each in (erasure.booking_id, *erasure.link_ids)}
-    return services.erasure.come_back(ids)
+    return services.erasure.count_come_back(ids)

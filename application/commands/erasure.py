@@ -127,7 +127,7 @@ class ErasureCommands:
             self.forget(booking_id=booking_id, owner_id=None, actor=OPERATOR, now=now)
         return is_new, erased
 
-    def come_back(self, originator_ids: Collection[UUID]) -> int:
+    def count_come_back(self, originator_ids: Collection[UUID]) -> int:
         """Returns how many of these bookings and links have personal data."""
         row = self.event_store.database.fetch_one(
             "SELECT count(DISTINCT originator_id) AS n FROM personal_data"

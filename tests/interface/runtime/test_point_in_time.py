@@ -18,7 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from application.people import personal_data
 from domain.booking import Booking
 from interface.bootstrap import Services, apply_schema, build
-from interface.reapplied_erasures import come_back
+from interface.reapplied_erasures import count_come_back
 from interface.settings import Settings
 from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due
 from projections.evidence.erasure_list import ErasureList
@@ -151,14 +151,14 @@ def test_a_return_to_a_moment_keeps_bookings_and_erasures(
         assert "nothing is set aside" in run("audit", "checkpoints", "set-aside").out
 
         # Who was forgotten after the moment is forgotten again.
-        assert come_back(services) == 2  # the booking, and its link
+        assert count_come_back(services) == 2  # the booking, and its link
         assert "have personal data again" in run("doctor").out
         done = run("privacy", "reapply")
         assert done.out.splitlines() == [
             "Erased 2 rows that had come back.",
             "Recorded 1 erasure that the log had lost.",
         ]
-        assert come_back(services) == 0
+        assert count_come_back(services) == 0
         assert store.get(Booking, recovered.forgotten_later).is_invitee_forgotten
         assert personal_data.find(services.database, recovered.kept[1], 1) is not None
         assert run("privacy", "reapply").out == "Erased 0 rows that had come back.\n"
