@@ -168,7 +168,7 @@ class CalendarChange(CalendarInput):
 
 
 class ScheduleInput(Body):
-    """Hours with a name, for several calendars."""
+    """Availability with a name, which several calendars can follow."""
 
     name = Name(
         longest=LONGEST_NAME,
