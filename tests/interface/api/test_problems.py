@@ -18,7 +18,7 @@ from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
 from application.eventstore.database import DiskFull
 from application.outgoing import AddressNotAllowed
-from application.people.accounts import Accounts
+from application.people.api_keys import ApiKeys
 from application.people.rate_limits import TooManyAttempts
 from application.people.recent_callers import Caller
 from application.people.roles import ALL_SCOPES
@@ -76,6 +76,7 @@ NEVER_OVER_HTTP = {
     "interface.key_store.KeyInUse",
     "interface.key_store.KeysAreSettings",
     "interface.reapplied_erasures.ListDamaged",
+    "projections.evidence.checkpoint_repair.NotAsSigned",
     "projections.evidence.checkpoint_signing.HistoryChanged",
     "projections.evidence.checkpoint_store.CheckpointConflict",
     "projections.rebuild.rebuild.SwitchRefused",
@@ -344,7 +345,7 @@ def test_all_that_a_request_does_shares_one_deadline(
         raise errors.Unavailable
 
     monkeypatch.setattr(deadline, "monotonic", lambda: time[0])
-    monkeypatch.setattr(Accounts, "caller", slowly)
+    monkeypatch.setattr(ApiKeys, "caller", slowly)
     monkeypatch.setattr(CalendarCommands, "create", create)
     assert refusal(owner.post("/calendars", calendar_json())) == (503, "unavailable")
     assert left == [deadline.REQUEST_SECONDS - 4]
