@@ -1,4 +1,4 @@
-"""The needs of the application from the network: HTTP requests to addresses that owners enter.
+"""The HTTP requests that the application makes to addresses that owners enter.
 
 `interface.outgoing` decides which addresses may be reached, and sends the requests.
 """

@@ -1,4 +1,4 @@
-"""Opening hours with a name, which several calendars of one owner follow."""
+"""Availability with a name, which several calendars of one owner follow."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

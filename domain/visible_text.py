@@ -1,4 +1,4 @@
-"""What can be seen of a text: not spaces, marks without a letter, or invisible signs."""
+"""Finds the visible characters of a text, and removes misleading ones."""
 
 import re
 

@@ -36,10 +36,12 @@ from application.key_fingerprints import KeyKind, KnownKey
 from application.link_requests import LinkRequests
 from application.outgoing import Outgoing
 from application.people.accounts import Account, Accounts
+from application.people.api_keys import ApiKeys
 from application.people.authentication import Sessions
 from application.people.identities import Admission, Identities
 from application.people.passkeys import Passkeys, RelyingParty
 from application.people.rate_limits import RateLimits
+from application.people.recent_callers import RecentCallers
 from application.people.refused_attempts import RefusedAttempts
 from application.people.security_log import SecurityLog
 from application.people.tokens import Tokens
@@ -97,6 +99,7 @@ class Services:
     """For reads that may be a few seconds old, if the settings name one."""
     tokens: Tokens
     accounts: Accounts
+    api_keys: ApiKeys
     sessions: Sessions
     passkeys: Passkeys
     identities: Identities
@@ -162,7 +165,9 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         standby = Standby(settings.replica_url, database, max_pool_size=settings.pool_size)
     keys = key_store.secret_keys(settings)
     tokens = Tokens(keys)
-    accounts = Accounts(database, tokens, only_by_provider=settings.oidc_only)
+    recent_callers = RecentCallers()
+    accounts = Accounts(database, tokens, recent_callers, only_by_provider=settings.oidc_only)
+    api_keys = ApiKeys(database, recent_callers)
     event_store = EventSourcedApplication(database)
     links = LinkCommands(event_store)
     link_requests = LinkRequests(database)
@@ -177,6 +182,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         standby=standby,
         tokens=tokens,
         accounts=accounts,
+        api_keys=api_keys,
         sessions=Sessions(database, accounts),
         passkeys=Passkeys(database, None if settings.oidc_only else _relying_party(settings)),
         identities=Identities(database, accounts, _admission(settings)),
@@ -189,7 +195,7 @@ def build(settings: Settings, conninfo: str, *, now: Callable[[], datetime] = ut
         links=links,
         redemptions=RedemptionCommands(event_store),
         bookings=BookingCommands(event_store),
-        erasure=ErasureCommands(event_store, accounts, link_requests),
+        erasure=ErasureCommands(event_store, accounts, api_keys, link_requests),
         deliveries=Deliveries(database),
         refused_attempts=RefusedAttempts(database, keys[0]),
         rate_limits=RateLimits(database, keys[0]),

@@ -26,7 +26,7 @@ LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po"))
 
 
 class _Reader:
-    """What somebody prefers, which is found out once, when it is first needed."""
+    """A reader's preferences, each found out once, when it is first needed."""
 
     def __init__(
         self, choose: Callable[[], Locale], choose_clock: Callable[[], int | None]
@@ -44,7 +44,7 @@ class _Reader:
 
 
 _reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
-"""Who reads the current answer or mail. None: nobody has said."""
+"""The reader of the current answer or mail; None if nobody has said."""
 
 
 def prepare(environment: Environment) -> None:

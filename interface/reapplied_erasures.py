@@ -14,7 +14,7 @@ class ListDamaged(AdmitOneError):
 
 
 class Reapplied(NamedTuple):
-    """How many rows of personal data were erased, and how many erasures were recorded anew.
+    """The number of rows of personal data that were erased, and of erasures recorded anew.
 
     `left` has the bookings that were made anew with the link of somebody who was forgotten.
     """
@@ -65,10 +65,10 @@ def listed(services: Services) -> list[ListedErasure]:
         raise ListDamaged from error
 
 
-def come_back(services: Services) -> int:
+def count_come_back(services: Services) -> int:
     """Returns how many bookings and links have personal data although they were forgotten."""
     erasures = [({each.booking_id, *each.link_ids}, each) for each in listed(services)]
-    found = services.erasure.come_back(set().union(*(ids for ids, _ in erasures)))
+    found = services.erasure.that_came_back(set().union(*(ids for ids, _ in erasures)))
     forgotten: set[UUID] = set()
     for ids, erasure in erasures:
         if ids & found and not services.erasure.is_made_anew(erasure.booking_id, erasure.made):

@@ -69,7 +69,7 @@ _OF_THE_DATABASE = (
     "replica_url",
     "patroni_urls",
 )
-"""What says more about a database that the operator has named."""
+"""Settings that need ADMITONE_DATABASE_URL."""
 _ROLES_NEED = {"oidc_role_claim": "oidc_roles", "oidc_roles": "oidc_role_claim"}
 
 

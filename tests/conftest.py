@@ -198,7 +198,7 @@ def new_owner(app: Flask, services: Services, catch_up: Callable[[], None]) -> C
     def make(name: str = "Olivia Owner", roles: tuple[str, ...] = ("owner",)) -> Owner:
         email = f"{name.split()[0].lower()}@example.org"
         account = services.accounts.create(email=email, name=name, roles=roles)
-        key = services.accounts.create_key(account, name="tests", now=NOW)
+        key = services.api_keys.create(account, name="tests", now=NOW)
         return Owner(account, key, app.test_client(), catch_up)
 
     return make

@@ -1,4 +1,4 @@
-"""How many links an assistant may issue with its key: a bound for what it is talked into.
+"""Limits the links that an assistant may issue with its key.
 
 A key has two limits: the links of a day, and the open ones, which can still be used.
 
@@ -6,8 +6,8 @@ Whoever asks takes their share first, in a transaction of its own, and gives it 
 refused. So requests at the same moment exceed no limit, and what may have been issued counts, after
 a crash too: that costs the assistant, not the owner.
 
-The ids of links follow from the request. So it is known before they are issued which they will be,
-and the log tells of each of them whether it was issued, and whether it is open.
+The ids follow from the request, so they are known before the links are issued, and the log tells of
+each of them whether it was issued, and whether it is open.
 """
 
 import secrets
@@ -30,7 +30,7 @@ from domain.link import LinkStatus, SingleUseLink
 
 DAY = timedelta(days=1)
 UNANSWERED = timedelta(minutes=10)
-"""For so long a link counts that may still be issued: far longer than a request takes."""
+"""The time for which a link that may still be issued counts: far longer than a request takes."""
 
 _TAKEN = """SELECT coalesce(sum(links), 0) AS links,
         coalesce(bool_or(request = %(request)s), false) AS is_repeated
@@ -53,7 +53,7 @@ class AgentLimitReached(AdmitOneError):
 
 
 class TooManyOpenLinks(AdmitOneError):
-    """This key has as many open links as it may. One must be used, be revoked or expire first."""
+    """This key has as many open links as allowed. One must be used, revoked or expired first."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class CalendarCommands:
             terms = change(calendar.terms)
             schedules: list[Schedule] = []
             if terms.schedule_id != calendar.terms.schedule_id:
-                schedules += self._left(calendar, actor=actor, now=now)
+                schedules += self._release(calendar, actor=actor, now=now)
                 if joined := chosen_schedule(self.event_store, terms, owner_id):
                     joined.admit(calendar_id, actor=actor, now=now)
                     schedules.append(joined)
@@ -149,14 +149,17 @@ class CalendarCommands:
 
         def decide() -> Written[Calendar]:
             calendar = self.event_store.get_own(Calendar, calendar_id, owner_id)
-            schedules = self._left(calendar, actor=actor, now=now)
+            schedules = self._release(calendar, actor=actor, now=now)
             calendar.archive(actor=actor, now=now)
             return Written(calendar, self.event_store.record(calendar, *schedules))
 
         return self.event_store.retry_on_conflict(decide)
 
-    def _left(self, calendar: Calendar, *, actor: str, now: datetime) -> list[Schedule]:
-        """Returns the schedule that a calendar follows, if any, which it does no longer."""
+    def _release(self, calendar: Calendar, *, actor: str, now: datetime) -> list[Schedule]:
+        """Releases the calendar from the schedule that it follows.
+
+        Returns that schedule, to be saved; an empty list if there is none.
+        """
         if calendar.terms.schedule_id is None:
             return []
         schedule = self.event_store.get(Schedule, calendar.terms.schedule_id)

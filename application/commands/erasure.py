@@ -27,6 +27,7 @@ from application.eventstore.recorder import Forgotten
 from application.link_requests import LinkRequests
 from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
+from application.people.api_keys import ApiKeys
 from application.people.email_address import spellings
 from application.webhooks.webhooks import webhooks_of
 from domain.booking import INVITEE, Booking
@@ -103,6 +104,7 @@ class ErasureCommands:
 
     event_store: EventSourcedApplication
     accounts: Accounts
+    api_keys: ApiKeys
     link_requests: LinkRequests
 
     def forget(
@@ -175,7 +177,7 @@ class ErasureCommands:
         """Returns whether this is the booking of somebody else than was forgotten in it before."""
         return _is_made_anew(self.event_store.find(Booking, booking_id), made)
 
-    def come_back(self, originator_ids: Collection[UUID]) -> set[UUID]:
+    def that_came_back(self, originator_ids: Collection[UUID]) -> set[UUID]:
         """Returns those of these bookings and links that have personal data."""
         rows = self.event_store.database.fetch_all(
             "SELECT DISTINCT originator_id AS id FROM personal_data"
@@ -291,7 +293,7 @@ class ErasureCommands:
         return [
             {
                 **msgspec.to_builtins(account),
-                "api_keys": msgspec.to_builtins(self.accounts.keys_of(account)),
+                "api_keys": msgspec.to_builtins(self.api_keys.of(account)),
                 "busy_calendars": [
                     {"name": calendar.name, "url": calendar.masked_url} for calendar in calendars
                 ],

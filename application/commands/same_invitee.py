@@ -88,7 +88,7 @@ def _pairs(rows: Iterable[DictRow]) -> set[About]:
 def _other_sides(conn: Connection[DictRow], pairs: Collection[About]) -> set[About]:
     """Returns the links from which these were requested, and those requested from these.
 
-    Without those that are about somebody else: whoever has a link can ask for a new one.
+    Leaves out links about somebody else: whoever has a link can ask for a new one.
     """
     sides: dict[UUID, list[UUID]] = {}
     for row in conn.execute(_OTHER_SIDES, {"ids": [link_id for _, link_id in pairs]}):

@@ -62,7 +62,7 @@ class ScheduleCommands:
         """Ends a schedule. Does nothing the second time.
 
         With `release_calendars`, each calendar that follows it gets a copy of its hours as its
-        own; else they must be none. Raises `ScheduleInUse` or `ScheduleNotFound`.
+        own; otherwise no calendar may follow it. Raises `ScheduleInUse` or `ScheduleNotFound`.
         """
 
         def decide() -> Written[Schedule]:

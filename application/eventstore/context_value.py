@@ -1,4 +1,4 @@
-"""What is known around a piece of work without being passed on: who acts, or what is answered."""
+"""Context variables with a value for one block: who acts, which request is answered."""
 
 from contextvars import ContextVar, Token
 from typing import Generic, TypeVar

@@ -29,12 +29,15 @@ log = logging.getLogger(__name__)
 MOST_SECONDS_BEHIND = 5.0
 CHECK_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
-"""For the standby to answer, before the primary is asked."""
+"""Seconds within which the standby must answer, before the primary is asked."""
 PASSED_OVER_SECONDS = 10.0
-"""After it failed to. Longer than a request, so that none reads there after the primary."""
+"""Seconds for which it is not asked again after it failed.
+
+Longer than a request, so that none reads there after the primary.
+"""
 
 KEPT_POSITIONS = 16
-"""Of the primary. Older ones than the bound say nothing more."""
+"""Positions of the primary that are remembered. Older ones than the bound say nothing more."""
 
 # Positions say something about each other within one history: of one server, on one timeline.
 _WRITTEN = """
@@ -60,7 +63,7 @@ class Standby(Database):
         self._passed_over_at = float("-inf")
         self._is_fresh_until = float("-inf")
         self._written: deque[tuple[float, int]] = deque(maxlen=KEPT_POSITIONS)
-        """When the primary had written how much."""
+        """Positions of the primary, each with the time at which it was read."""
         self._history = ""
         """The server that the primary is, and its timeline."""
         self._obstacle: str | None = None
@@ -128,7 +131,7 @@ class Standby(Database):
             return
         if replayed is None or not replayed["is_standby"]:
             self._is_fresh_until = float("-inf")
-            self._obstacle = "It is no standby."
+            self._obstacle = "It is not a standby."
             return
         if replayed["history"] != self._history:
             # After a failover that is so until the standby's next checkpoint.

@@ -1,10 +1,6 @@
-"""Accounts, their roles and their API keys."""
+"""Accounts and their roles."""
 
-import hashlib
-import hmac
-import secrets
-from base64 import urlsafe_b64encode
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +11,6 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.deliveries import outbox
 from application.eventstore.database import Database
 from application.people import security_log
 from application.people.email_address import (
@@ -23,31 +18,18 @@ from application.people.email_address import (
     normalized_email_address,
     spellings,
 )
-from application.people.recent_callers import Caller, RecentCallers
-from application.people.roles import KEY_DAYS, ROLES, scopes_of
+from application.people.recent_callers import RecentCallers
+from application.people.roles import ROLES, scopes_of
 from application.people.tokens import InvalidToken, Tokens
 from domain.errors import AdmitOneError, Invalid, NotFound, Sentence
 from domain.visible_text import is_visible, without_misleading
 
 SIGN_IN_LIFETIME = timedelta(hours=24)
-KEY_LIFETIME = timedelta(days=KEY_DAYS)
-NEW_KEY = "new-key"
-"""The kind of mail about a new API key; its target is the prefix of the key."""
-
-SHORTEST_SEED = 32
-"""Characters of the secret from which an API key can be derived."""
-
-_KEY_START = "ao"
 _ADDRESS_TAKEN = Sentence("An account with this address already exists.")
-_LAST_USE_IS_RECORDED_EVERY = timedelta(minutes=1)
 
 
 class AccountNotFound(NotFound):
     """There is no such account."""
-
-
-class KeyNotFound(NotFound):
-    """There is no such API key."""
 
 
 class AccountDisabled(AdmitOneError):
@@ -88,28 +70,6 @@ class Account:
         return scopes_of(self.roles)
 
 
-@dataclass(frozen=True)
-class ApiKey:
-    """An API key without its secret, which is shown only once.
-
-    What it may do is what both its `scopes` and the roles of its account allow. An assistant acts
-    with one that `is_agent`, and issues at most `links_a_day` with it, of which at most
-    `links_at_once` are open at a time; None: no limit.
-    """
-
-    prefix: str
-    email: str
-    name: str
-    scopes: tuple[str, ...]
-    created_at: datetime
-    expires_at: datetime
-    last_used_at: datetime | None
-    revoked_at: datetime | None
-    is_agent: bool
-    links_a_day: int | None
-    links_at_once: int | None
-
-
 BY_EMAIL = "WHERE lower(email) IN (lower(%s), lower(%s)) ORDER BY created_at, id LIMIT 1"
 """Takes the two `spellings` of an address."""
 
@@ -123,25 +83,28 @@ _ID_BY_EMAIL = f"SELECT id FROM accounts {BY_EMAIL}"  # noqa: S608 - a constant
 # Locked in one order, so that two admins who remove each other wait for each other.
 _ADMINS = """SELECT id FROM accounts WHERE 'admin' = ANY(roles) AND disabled_at IS NULL
     ORDER BY id FOR UPDATE"""
-_KEYS = """SELECT prefix, email, k.name, scopes, k.created_at, expires_at, last_used_at, revoked_at,
-        is_agent, links_a_day, links_at_once
-    FROM api_keys k JOIN accounts a ON a.id = account_id"""
 
 
 class Accounts:
     """The accounts of one installation."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, *, only_by_provider: bool = False
+        self,
+        database: Database,
+        tokens: Tokens,
+        recent_callers: RecentCallers,
+        *,
+        only_by_provider: bool = False,
     ) -> None:
-        """With `only_by_provider`, nobody signs in by password, passkey or sign-in link.
+        """Forgets those of the `recent_callers` whose account it changes.
 
-        The one exception is a link that was created to break the glass.
+        With `only_by_provider`, nobody signs in by password, passkey or sign-in link. The one
+        exception is a link that was created to break the glass.
         """
         self.only_by_provider = only_by_provider
         self._database = database
         self._tokens = tokens
-        self._recent_callers = RecentCallers()
+        self._recent_callers = recent_callers
 
     def create(self, *, email: str, name: str | None, roles: Collection[str]) -> Account:
         """Creates an account; raises `Invalid`.
@@ -170,7 +133,7 @@ class Accounts:
                     conn,
                     security_log.ACCOUNT_CREATED,
                     account_id=account_id,
-                    details={"roles": _listed(roles)},
+                    details={"roles": security_log.listed(roles)},
                     addresses={"email": email},
                 )
         except psycopg.errors.UniqueViolation:
@@ -273,7 +236,10 @@ class Accounts:
                 conn,
                 security_log.ROLES_CHANGED,
                 account_id=account.id,
-                details={"roles_before": _listed(account.roles), "roles": _listed(roles)},
+                details={
+                    "roles_before": security_log.listed(account.roles),
+                    "roles": security_log.listed(roles),
+                },
             )
         self._recent_callers.forget_account(account.id)
         return self.by_id(account.id)
@@ -378,145 +344,6 @@ class Accounts:
                 return self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME)
         return self._tokens.sign_in(token, lifetime=SIGN_IN_LIFETIME, breaks_glass=True)
 
-    def create_key(
-        self,
-        account: Account,
-        *,
-        name: str,
-        now: datetime,
-        scopes: Sequence[str] | None = None,
-        lifetime: timedelta = KEY_LIFETIME,
-        seed: str | None = None,
-        is_agent: bool = False,
-        links_a_day: int | None = None,
-        links_at_once: int | None = None,
-    ) -> str:
-        """Creates an API key and returns it, which can be done only once. Raises `Invalid`.
-
-        Without `scopes`, it has all that the roles of the account allow. The account gets a mail
-        about it. With a `seed`, a secret of at least 32 characters that is stored nowhere, the same
-        request of the same account gets the same key again instead of a second one. An assistant
-        acts with a key that `is_agent`; `links_a_day` and `links_at_once` limit what it issues.
-        """
-        wanted = tuple(dict.fromkeys(scopes or account.scopes))
-        if forbidden := sorted(set(wanted) - set(account.scopes)):
-            raise Invalid(
-                {
-                    "scope": [
-                        f"This account may not have {', '.join(forbidden)}."
-                        f" It may have: {', '.join(account.scopes) or 'none'}."
-                    ]
-                }
-            )
-        request = (account.id, name, lifetime, is_agent, links_a_day, links_at_once, *wanted)
-        prefix, secret = _new_secret(seed, request)
-        key = f"{_KEY_START}_{prefix}_{secret}"
-        with self._database.connection() as conn, conn.transaction():
-            if seed is not None and _was_created(conn, account, prefix, secret):
-                return key
-            outbox.add_notice(conn, account_id=account.id, kind=NEW_KEY, target=prefix, now=now)
-            conn.execute(
-                """INSERT INTO api_keys
-                    (prefix, account_id, name, secret_sha256, scopes, created_at, expires_at,
-                    is_agent, links_a_day, links_at_once)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-                (
-                    *(prefix, account.id, name, hash_of_secret(secret), list(wanted)),
-                    *(now, now + lifetime, is_agent, links_a_day, links_at_once),
-                ),
-            )
-            security_log.record(
-                conn,
-                security_log.KEY_CREATED,
-                account_id=account.id,
-                details={
-                    "key": prefix,
-                    "scopes": _listed(wanted),
-                    "expires_at": (now + lifetime).isoformat(timespec="seconds"),
-                    "for": "agent" if is_agent else None,
-                    "links_a_day": str(links_a_day) if links_a_day is not None else None,
-                    "links_at_once": str(links_at_once) if links_at_once is not None else None,
-                },
-            )
-        return key
-
-    def api_keys(self) -> list[ApiKey]:
-        """Returns the keys of all accounts, newest first."""
-        return self._keys(_KEYS)
-
-    def keys_of(self, account: Account) -> list[ApiKey]:
-        """Returns the keys of one account, newest first."""
-        return self._keys(f"{_KEYS} WHERE account_id = %s", account.id)
-
-    def revoke_key(self, prefix: str, *, now: datetime, of: Account | None = None) -> None:
-        """Revokes a key. Does nothing the second time.
-
-        This process refuses it at once, other processes within 5 seconds.
-
-        With `of`, only a key of that account counts. Raises `KeyNotFound`.
-        """
-        with self._database.connection() as conn, conn.transaction():
-            key = conn.execute(
-                """SELECT account_id, revoked_at FROM api_keys
-                WHERE prefix = %s AND account_id = coalesce(%s, account_id) FOR UPDATE""",
-                (prefix, of and of.id),
-            ).fetchone()
-            if key is None:
-                raise KeyNotFound
-            if key["revoked_at"] is None:
-                conn.execute("UPDATE api_keys SET revoked_at = %s WHERE prefix = %s", (now, prefix))
-                security_log.record(
-                    conn,
-                    security_log.KEY_REVOKED,
-                    account_id=key["account_id"],
-                    details={"key": prefix},
-                )
-        self._recent_callers.forget(prefix)
-
-    def caller(self, key: str, *, now: datetime) -> Caller | None:
-        """Returns the caller of an API key; None if the key is wrong, revoked or expired.
-
-        The caller has only those scopes of the key that the roles of the account allow. What
-        another process has changed about the key or its account counts after 5 seconds at most.
-        """
-        start, _, rest = key.partition("_")
-        prefix, _, secret = rest.partition("_")
-        if start != _KEY_START or not key.isascii() or "\0" in key:
-            return None
-        key_hash = hash_of_secret(key)
-        recent = self._recent_callers.find(key_hash, now=now)
-        if recent is not None:
-            return recent
-        row = self._database.fetch_one(
-            """SELECT account_id, secret_sha256, scopes, last_used_at, roles, is_agent, links_a_day,
-                links_at_once
-            FROM api_keys JOIN accounts ON id = account_id
-            WHERE prefix = %s AND revoked_at IS NULL AND expires_at > %s
-                AND disabled_at IS NULL""",
-            (prefix, now),
-        )
-        if row is None or not hmac.compare_digest(row["secret_sha256"], hash_of_secret(secret)):
-            return None
-        if row["last_used_at"] is None or now - row["last_used_at"] > _LAST_USE_IS_RECORDED_EVERY:
-            self._database.run_idempotent(
-                lambda conn: conn.execute(
-                    "UPDATE api_keys SET last_used_at = %s WHERE prefix = %s", (now, prefix)
-                )
-            )
-        scopes = frozenset(row["scopes"]).intersection(scopes_of(row["roles"]))
-        actor = _actor(prefix, is_agent=row["is_agent"])
-        caller = Caller(
-            *(row["account_id"], scopes, actor, row["is_agent"]),
-            links_a_day=row["links_a_day"],
-            links_at_once=row["links_at_once"],
-        )
-        self._recent_callers.remember(key_hash, caller, looked_up_at=now)
-        return caller
-
-    def _keys(self, query: str, *values: object) -> list[ApiKey]:
-        newest_first = f"{query} ORDER BY k.created_at DESC, prefix"
-        return self._database.fetch_objects(_api_key, newest_first, values)
-
     def _one(self, query: str, *values: object) -> Account:
         account = self._find(query, *values)
         if account is None:
@@ -537,54 +364,6 @@ def end_sessions(conn: Connection[DictRow], account_id: UUID) -> None:
     conn.execute("UPDATE accounts SET sign_in_nonce = %s WHERE id = %s", (uuid4(), account_id))
 
 
-def hash_of_secret(secret: str) -> bytes:
-    """Returns the SHA-256 of a random secret.
-
-    A plain hash is enough: nobody can guess 256 random bits.
-    """
-    return hashlib.sha256(secret.encode()).digest()
-
-
-def _new_secret(seed: str | None, request: Sequence[object]) -> tuple[str, str]:
-    """Returns the prefix and the secret of a new key, random or derived from a `seed`."""
-    if seed is None:
-        return secrets.token_hex(4), secrets.token_urlsafe(32)
-    if len(seed) < SHORTEST_SEED:
-        raise ValueError(f"a seed has at least {SHORTEST_SEED} characters")
-    derived = hmac.digest(seed.encode(), "\0".join(map(str, request)).encode(), "sha512")
-    return derived[:4].hex(), urlsafe_b64encode(derived[4:36]).decode().rstrip("=")
-
-
-def _was_created(conn: Connection[DictRow], account: Account, prefix: str, secret: str) -> bool:
-    """Returns True if the account has this key. Only one request at a time gets an answer."""
-    conn.execute("SELECT FROM accounts WHERE id = %s FOR UPDATE", (account.id,))
-    found = conn.execute(
-        """SELECT secret_sha256, revoked_at FROM api_keys
-        WHERE prefix = %s AND account_id = %s""",
-        (prefix, account.id),
-    ).fetchone()
-    if found is None or not hmac.compare_digest(found["secret_sha256"], hash_of_secret(secret)):
-        return False
-    if found["revoked_at"] is not None:
-        raise Invalid(
-            {"name": [Sentence("This key was created before and has since been revoked.")]}
-        )
-    return True
-
-
-def _actor(prefix: str, *, is_agent: bool) -> str:
-    """Returns how events name who acts with the key that has this prefix.
-
-    It tells what an assistant has done from what programs and people do.
-    """
-    return f"{'agent' if is_agent else 'key'}:{prefix}"
-
-
-def _listed(names: Collection[str]) -> str:
-    """Returns how the security log names several roles or scopes."""
-    return ",".join(sorted(set(names)))
-
-
 def _role_errors(roles: Collection[str]) -> dict[str, list[str]]:
     unknown = sorted(set(roles) - set(ROLES))
     if not unknown:
@@ -601,7 +380,3 @@ def _must_leave_an_admin(conn: Connection[DictRow], account: Account) -> None:
 def account_of_row(*, roles: list[str], muted_mails: list[str], **columns: Any) -> Account:
     """Returns the account in a row of `ACCOUNT_COLUMNS`."""
     return Account(roles=tuple(roles), muted_mails=tuple(muted_mails), **columns)
-
-
-def _api_key(*, scopes: list[str], **columns: Any) -> ApiKey:
-    return ApiKey(scopes=tuple(scopes), **columns)

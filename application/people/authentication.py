@@ -25,10 +25,10 @@ from application.people.accounts import (
     Accounts,
     account_of_row,
     end_sessions,
-    hash_of_secret,
 )
 from application.people.email_address import spellings
 from application.people.passwords import LONGEST_PASSWORD
+from application.people.tokens import hash_of_secret
 from domain.errors import AdmitOneError, NotFound
 
 NEW_PASSWORD = "new-password"  # noqa: S105 - the kind of mail about it

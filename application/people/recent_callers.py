@@ -19,9 +19,9 @@ class Caller:
     actor: str
     is_agent: bool = False
     links_a_day: int | None = None
-    """How many links it may issue in a day; None: no limit."""
+    """The number of links that it may issue in a day; None: no limit."""
     links_at_once: int | None = None
-    """How many of its links may be open at a time; None: no limit."""
+    """The number of its links that may be open at a time; None: no limit."""
 
     @property
     def key_prefix(self) -> str:

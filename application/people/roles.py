@@ -1,4 +1,4 @@
-"""The roles of accounts, and the scopes that each allows."""
+"""The roles of accounts, the scopes that each allows, and the bounds of API keys."""
 
 from collections.abc import Collection
 
@@ -12,6 +12,10 @@ ROLES = (*SCOPES_OF, "admin")
 
 KEY_DAYS = 365
 """After how many days an API key expires, unless it is asked otherwise."""
+
+MOST_LINKS_A_DAY = 10_000
+MOST_LINKS_AT_ONCE = 1000
+"""The greatest limits that an API key can have."""
 
 
 def scopes_of(roles: Collection[str]) -> tuple[str, ...]:

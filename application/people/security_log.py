@@ -12,7 +12,7 @@ them, and they can be deleted without a trace in the hashes.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -182,6 +182,11 @@ def acting_as(actor: str) -> AbstractContextManager[None]:
 def account_actor(account_id: UUID | str) -> str:
     """Returns how an account is named as an actor."""
     return f"account:{account_id}"
+
+
+def listed(names: Collection[str]) -> str:
+    """Returns how the security log names several roles or scopes."""
+    return ",".join(sorted(set(names)))
 
 
 def record(

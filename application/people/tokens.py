@@ -106,6 +106,14 @@ class Tokens:
         return urlsafe_b64decode(unsigned).decode()
 
 
+def hash_of_secret(secret: str) -> bytes:
+    """Returns the SHA-256 of a random secret.
+
+    A plain hash is enough: nobody can guess 256 random bits.
+    """
+    return hashlib.sha256(secret.encode()).digest()
+
+
 class _HmacSha256(SigningAlgorithm):
     """The library's algorithm, which begins with each key only once."""
 

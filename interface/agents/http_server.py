@@ -81,7 +81,7 @@ def _access_of_request(context: Context) -> Access:
 
 
 def _hosts_allowed(hosts: Sequence[str]) -> TransportSecurityMiddleware:
-    """Returns what refuses pages of other sites, whatever names they give this server.
+    """Returns the check that refuses requests from pages of other sites, whatever name they use.
 
     A browser says in `Host` by which name it found it, and in `Origin` whose page asks.
     """
@@ -184,7 +184,7 @@ class _Entrance:
 class _Clients:
     """The clients of the keys that were found valid, so that lists show what each has written.
 
-    They make nothing possible: a key that is forgotten at worst reads a list of a moment ago.
+    Forgetting one is harmless: its next list may be a moment old.
     """
 
     def __init__(self, url: str) -> None:

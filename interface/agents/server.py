@@ -37,7 +37,7 @@ anything twice.
 
 
 Context = ServerRequestContext[Any, Any]
-"""Of a request. It names the HTTP request, if there is one."""
+"""The context of a request. It names the HTTP request, if there is one."""
 
 
 @dataclass(frozen=True)

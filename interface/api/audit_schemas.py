@@ -371,7 +371,10 @@ class HeadOutput(ResponseSchema):
 
 
 class LinkCounts(ResponseSchema):
-    """What became of links in the period. Those that were replaced are not among the revoked."""
+    """The number of links in the period, by what became of them.
+
+    Those that were replaced are not among the revoked.
+    """
 
     issued = fields.Integer(metadata={"example": 40})
     redeemed = fields.Integer(metadata={"example": 31})
@@ -381,7 +384,7 @@ class LinkCounts(ResponseSchema):
 
 
 class BookingCounts(ResponseSchema):
-    """What became of bookings in the period."""
+    """The number of bookings in the period, by what became of them."""
 
     made = fields.Integer(metadata={"example": 31})
     rescheduled = fields.Integer(metadata={"example": 4})
@@ -389,7 +392,7 @@ class BookingCounts(ResponseSchema):
 
 
 class ReportCounts(ResponseSchema):
-    """What happened in the period."""
+    """The counts of the period."""
 
     links = fields.Nested(LinkCounts)
     bookings = fields.Nested(BookingCounts)

@@ -21,8 +21,9 @@ from interface.api.decorators import (
 from interface.api.free_slots import free_slots
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, has_etag, refuses
 from interface.web.calendar_mapping import changed_terms, new_terms
+from interface.web.calendar_schemas import CalendarChange, CalendarInput
 from interface.web.request_context import read_database, services
-from interface.web.request_schemas import CalendarChange, CalendarInput, NoFields, SlotsQuery
+from interface.web.request_schemas import NoFields, SlotsQuery
 from interface.web.response_schemas import CalendarOutput, CalendarPage, SlotsOutput
 from projections.open_slots import OpenSlots
 from projections.views import booking_calendar, calendar_list
@@ -56,9 +57,9 @@ def list_calendars() -> Any:
 def create(body: dict[str, Any]) -> Any:
     """Create a calendar.
 
-    Only the name and the duration are required, and the time zone and the availability or else a
-    schedule. By default a slot can start every `duration_minutes`, there are no buffers, slots can
-    be booked up to 240 minutes before they start, and 60 days ahead.
+    The name and the duration are required, and either a time zone with availability or a
+    `schedule_id`. By default a slot can start every `duration_minutes`, there are no buffers, slots
+    can be booked up to 240 minutes before they start, and 60 days ahead.
     """
     current = services()
     created = current.calendars.create(
@@ -119,8 +120,8 @@ def change(body: dict[str, Any], calendar_id: UUID) -> Any:
 
     Fields that the body does not name stay as they are. `availability.weekly` and
     `availability.overrides` count as two fields. Links that were already sent follow the change.
-    While the calendar follows a schedule, its hours change with that alone; with a `schedule_id` of
-    null, it has them as its own.
+    While the calendar follows a schedule, change its hours there. A `schedule_id` of null keeps the
+    present hours as the calendar's own.
     """
     current = services()
     changed = current.calendars.change(

@@ -304,7 +304,7 @@ def _authenticated(scope: str | None) -> Caller:
     if kind.lower() != "bearer":
         raise Unauthorized
     current = services()
-    authenticated = current.accounts.caller(key.strip(), now=current.now())
+    authenticated = current.api_keys.caller(key.strip(), now=current.now())
     if authenticated is None:
         count_failure(WRONG_KEYS)
         raise Unauthorized

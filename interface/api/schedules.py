@@ -20,8 +20,8 @@ from interface.api.decorators import (
 )
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.calendar_mapping import changed_schedule_terms, new_schedule_terms
+from interface.web.calendar_schemas import ScheduleArchiveInput, ScheduleChange, ScheduleInput
 from interface.web.request_context import read_database, services
-from interface.web.request_schemas import ScheduleChange, ScheduleEnd, ScheduleInput
 from interface.web.response_schemas import ScheduleOutput, SchedulePage
 from projections.views import calendar_list, schedule_list
 from projections.views.schedule_list import ScheduleRow
@@ -113,7 +113,7 @@ def change(body: dict[str, Any], schedule_id: UUID) -> Any:
 
 @blueprint.route("/<uuid:schedule_id>/archive", methods=["POST"])
 @requires("calendars")
-@blueprint.arguments(ScheduleEnd, required=False)
+@blueprint.arguments(ScheduleArchiveInput, required=False)
 @refuses(ScheduleNotFound, ScheduleInUse, Busy)
 @blueprint.response(200, ScheduleOutput, headers=LOG_POSITION | ETAG)
 def archive(body: dict[str, Any], schedule_id: UUID) -> Any:

@@ -1,16 +1,11 @@
 """`admitone audit checkpoints`: the folder of signed checkpoints."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from interface.cli.audit_context import recorded_access, writing_to
 from interface.database_roles import DatabaseRole
-
-if TYPE_CHECKING:
-    from application.proofs.verifier import Checkpoint
-    from projections.evidence.checkpoint_store import CheckpointStore
 
 
 @click.group()
@@ -56,44 +51,23 @@ def set_aside() -> None:
     from application.people import access_log
     from interface.cli import context
     from interface.runtime import command_database
-    from projections.evidence.checkpoint_repair import set_aside_later
-    from projections.evidence.log_verification import judge, verify
-    from projections.evidence.security_log_proofs import leaves_after
+    from projections.evidence.checkpoint_repair import set_aside_after_return
 
     with recorded_access("checkpoints set-aside") as services:
         store = services.checkpoint_store()
-        of_security_log = store.of_security_log()
         with (
             writing_to(store),
             command_database.server(services.settings, DatabaseRole.AUDITOR) as conninfo,
             services.database.connection() as conn,
         ):
-            events = verify(conninfo, ()).events
-            entries = sum(1 for _ in leaves_after(conn, 0))
-            for verdict in (
-                verify(conninfo, _covering(store, events)),
-                judge(leaves_after(conn, 0), _covering(of_security_log, entries), iter(())),
-            ):
-                if verdict.fault is not None:
-                    raise click.ClickException(
-                        f"The log is not as it was signed at position {verdict.position}:"
-                        f" {verdict.fault}. Nothing is set aside."
-                    )
-            newest = store.newest()
-            signed = newest.signed.size if newest else 0
-            files = set_aside_later(store, events) + set_aside_later(of_security_log, entries)
-        if files:
-            what = f"{signed} events were signed, and the log has {events}"
+            done = set_aside_after_return(conn, conninfo, store)
+        what = f"{done.signed} events were signed, and the log has {done.events}"
+        if done.files:
             access_log.record(services.database, actor=context.actor(), what=what)
-    for file in files:
+    for file in done.files:
         click.echo(file.relative_to(store.folder))
     click.echo(
-        f"Set aside {len(files)} files: {signed} events were signed, and the log has {events}."
-        if files
+        f"Set aside {len(done.files)} files: {what}."
+        if done.files
         else "All checkpoints belong to the log: nothing is set aside."
     )
-
-
-def _covering(store: "CheckpointStore", size: int) -> "list[Checkpoint]":
-    """Returns the checkpoints that cover no more than this."""
-    return [signed for signed in store.all() if signed.size <= size]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from application.people.roles import ALL_SCOPES, KEY_DAYS
+from application.people.roles import ALL_SCOPES, KEY_DAYS, MOST_LINKS_A_DAY, MOST_LINKS_AT_ONCE
 from interface.cli import context
 
 
@@ -35,12 +35,12 @@ def keys() -> None:
 @click.option("--agent", is_flag=True, help="An assistant acts with it: events and pages say so.")
 @click.option(
     "--links-a-day",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(1, MOST_LINKS_A_DAY),
     help="How many links it may issue in a day. Default: no limit.",
 )
 @click.option(
     "--links-at-once",
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(1, MOST_LINKS_AT_ONCE),
     help="How many of its links may be open at a time, neither used nor ended. Default: no limit.",
 )
 def create(
@@ -55,7 +55,7 @@ def create(
     """Create an API key and print it, once, alone on the last line."""
     with context.services() as services:
         account = services.accounts.by_email(email)
-        key = services.accounts.create_key(
+        key = services.api_keys.create(
             account,
             name=name,
             scopes=scopes,
@@ -74,7 +74,7 @@ def list_keys() -> None:
     """List all API keys, newest first, without their secrets."""
     with context.services() as services:
         now = services.now()
-        for key in services.accounts.api_keys():
+        for key in services.api_keys.all():
             state = "  revoked" if key.revoked_at else "  expired" if key.expires_at <= now else ""
             kind = "  agent" if key.is_agent else ""
             if key.links_a_day is not None:
@@ -93,5 +93,5 @@ def list_keys() -> None:
 def revoke(prefix: str) -> None:
     """Revoke the key that starts with ao_PREFIX_. It stops working within 5 seconds."""
     with context.services() as services:
-        services.accounts.revoke_key(prefix, now=services.now())
+        services.api_keys.revoke(prefix, now=services.now())
         click.echo(f"Revoked {prefix}.")

@@ -33,8 +33,8 @@ def forget(booking_id: UUID) -> None:
 def reapply() -> None:
     """Erase again everybody who was forgotten, after personal data came back from a backup.
 
-    That is everybody of whom the log says so, and who is listed beside the checkpoints because
-    the database was brought back to a moment before it.
+    Covers every erasure in the log and in the list beside the checkpoints, which the log may have
+    lost.
     """
     from interface.reapplied_erasures import reapply_all  # slow, and not for a help text
 

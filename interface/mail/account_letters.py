@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from application.people.accounts import NEW_KEY, Account
+from application.people.accounts import Account
+from application.people.api_keys import NEW_KEY
 from application.people.authentication import NEW_BROWSER, NEW_PASSWORD
 from application.people.identities import NEW_IDENTITY
 from application.people.passkeys import NEW_PASSKEY

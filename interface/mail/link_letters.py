@@ -1,4 +1,4 @@
-"""The words of mails about a new link: to its owner who is asked for it, and to who asked."""
+"""The words of two mails about a request for a new link: to the owner, and to whoever asked."""
 
 from datetime import datetime
 

@@ -11,7 +11,7 @@ from application.deliveries.sender import NotNeeded
 from application.delivery_facts import Facts
 from application.eventstore.loading import Wanted
 from application.link_requests import LINK_REQUEST, NEW_LINK, LinkRequestNotFound
-from application.people import accounts, authentication, identities, passkeys
+from application.people import api_keys, authentication, identities, passkeys
 from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee, Prefill
@@ -135,8 +135,8 @@ def _what_is_new(services: Services, delivery: Delivery, account: Account) -> st
     target = delivery.target
     names: dict[str, str | None] = {}
     match delivery.kind:
-        case accounts.NEW_KEY:
-            keys = services.accounts.keys_of(account)
+        case api_keys.NEW_KEY:
+            keys = services.api_keys.of(account)
             names = {key.prefix: f"{key.name} (ao_{key.prefix}_…)" for key in keys}
         case passkeys.NEW_PASSKEY:
             names = {str(each.id): each.name for each in services.passkeys.all(account)}

@@ -29,7 +29,7 @@ from interface.bootstrap import (
     refuse_old_server,
     require_keys,
 )
-from interface.reapplied_erasures import come_back
+from interface.reapplied_erasures import count_come_back
 from interface.runtime import command_database
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import Settings, SettingsError, unused_settings
@@ -234,7 +234,7 @@ def _service(services: Services, now: datetime) -> Iterator[Finding]:
     yield from _views(services)
     yield from _deliveries(services, now)
     yield from _evidence(services)
-    if number := come_back(services):
+    if number := count_come_back(services):
         has = "booking or link has" if number == 1 else "bookings and links have"
         yield Finding(
             f"{number} {has} personal data again, although it was erased.",

@@ -10,13 +10,9 @@ from application.deliveries.delivery import Audience, DeliveryState
 from application.webhooks.webhooks import GONE, WebhookEvent
 from domain.booking import BookingStatus
 from domain.link import LinkStatus
+from interface.web.calendar_schemas import AvailabilitySchema
 from interface.web.fields import Instant, in_utc
-from interface.web.request_schemas import (
-    AvailabilitySchema,
-    InviteeSchema,
-    OfferSchema,
-    PrefillSchema,
-)
+from interface.web.request_schemas import InviteeSchema, OfferSchema, PrefillSchema
 from projections.rebuild.jobs import KINDS, STATES
 
 _LINK_ID = "0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11"

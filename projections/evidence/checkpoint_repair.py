@@ -15,6 +15,7 @@ from psycopg.rows import DictRow
 from application.eventstore.database import snapshot
 from application.proofs.merkle import root_of
 from application.proofs.verifier import Checkpoint, ProofError
+from domain.errors import AdmitOneError
 from projections.evidence.checkpoint_store import (
     CHECKPOINT,
     LEAVES,
@@ -24,9 +25,24 @@ from projections.evidence.checkpoint_store import (
     size_of,
     write_leaves,
 )
+from projections.evidence.log_verification import judge, verify
+from projections.evidence.security_log_proofs import leaves_after
 from projections.views.transparency_log import leaf_hashes, tile_reader, tree_size
 
 SET_ASIDE = ".aside"
+
+
+class NotAsSigned(AdmitOneError):
+    """The log is not as it was signed."""
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """The new names of files that were set aside, and the sizes at which log and signer were."""
+
+    files: list[Path]
+    signed: int
+    events: int
 
 
 @dataclass(frozen=True)
@@ -53,11 +69,43 @@ def repair(
         return list(_Repair(conn, store, dry_run).findings())
 
 
-def set_aside_later(store: CheckpointStore, size: int) -> list[Path]:
-    """Renames the checkpoints of a greater size, and their leaves, and returns the new names.
+def set_aside_after_return(
+    conn: Connection[DictRow], conninfo: str, store: CheckpointStore
+) -> SetAside:
+    """Renames the checkpoints of both logs that are newer than the log, and their leaves.
 
-    For a log that was brought back to an earlier moment. Keeps signers waiting.
+    For a database that was returned to an earlier moment. Keeps signers waiting. Raises
+    `NotAsSigned` if one of the logs is not as the other checkpoints say, and renames nothing then.
     """
+    of_security_log = store.of_security_log()
+    events = _count(conn)
+    entries = list(leaves_after(conn, 0))
+    for verdict in (
+        verify(conninfo, _covering(store, events)),
+        judge(iter(entries), _covering(of_security_log, len(entries)), iter(())),
+    ):
+        if verdict.fault is not None:
+            raise NotAsSigned(
+                f"The log is not as it was signed at position {verdict.position}:"
+                f" {verdict.fault}. Nothing is set aside."
+            )
+    newest = store.newest()
+    files = _set_aside_later(store, events) + _set_aside_later(of_security_log, len(entries))
+    return SetAside(files, newest.signed.size if newest else 0, events)
+
+
+def _count(conn: Connection[DictRow]) -> int:
+    row = conn.execute("SELECT count(*) AS events FROM stored_events").fetchone()
+    return int(row["events"]) if row else 0
+
+
+def _covering(store: CheckpointStore, size: int) -> list[Checkpoint]:
+    """Returns the checkpoints that cover no more than this."""
+    return [signed for signed in store.all() if signed.size <= size]
+
+
+def _set_aside_later(store: CheckpointStore, size: int) -> list[Path]:
+    """Renames the checkpoints of a greater size, and their leaves, and returns the new names."""
     with store.signing():
         later = [file for file in store.files() if size_of(file) > size]
         files = [path for file in later for path in (file, file.with_suffix(LEAVES))]

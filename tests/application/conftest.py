@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from application.audit.single_use_report import report
 from application.people.accounts import Account, Accounts
+from application.people.api_keys import ApiKeys
 from interface.bootstrap import Services
 from tests.application.audit.single_use_statements import LATER, Prove, Report
 
@@ -38,6 +39,12 @@ def prove(conninfo: str) -> Prove:
 def accounts(services: Services) -> Accounts:
     """The accounts of an empty database."""
     return services.accounts
+
+
+@pytest.fixture
+def api_keys(services: Services) -> ApiKeys:
+    """The API keys of an empty database."""
+    return services.api_keys
 
 
 @pytest.fixture

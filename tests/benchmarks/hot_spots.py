@@ -43,7 +43,7 @@ def main() -> None:
         settings = Settings(data=Path(place), secret_keys=(SECRET,), public_url="http://localhost")
         services = build(settings, machine.new_database())
         account = services.accounts.create(email="o@example.org", name="O", roles=("owner",))
-        key = services.accounts.create_key(account, name="bench", now=services.now())
+        key = services.api_keys.create(account, name="bench", now=services.now())
         with open(os.devnull, "w") as nowhere:
             logging.basicConfig(stream=nowhere)
             logs.configure("json")

@@ -167,8 +167,8 @@ def fill(services: Services) -> Demo:
     links = _links(desk, calendars["intro"], calendars["review"], now)
     add_operator_data(desk, calendars["intro"])
     wait_for_views(services)
-    services.accounts.create_key(account, name="Website", now=NOW)
-    key = services.accounts.create_key(account, name="The spreadsheet of the front desk", now=NOW)
+    services.api_keys.create(account, name="Website", now=NOW)
+    key = services.api_keys.create(account, name="The spreadsheet of the front desk", now=NOW)
     services.link_requests.ask(
         services.event_store.get(SingleUseLink, links["revoked"]),
         name="Alan Turing",

@@ -206,6 +206,6 @@ def test_one_change_of_a_schedule_moves_two_calendars(page: Page, site: Site, em
     page.get_by_label("Monday", exact=True).fill("7-8")
     expect(page.get_by_role("region", name="Next 14 days")).to_contain_text("Mon 07:00–08:00")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Used by Intro call, Review")).to_be_visible()
+    expect(page.get_by_text("Followed by Intro call, Review")).to_be_visible()
     page.goto(CALENDARS)
     expect(page.get_by_text("Mon 07:00–08:00")).to_have_count(2)

@@ -238,7 +238,7 @@ def test_the_api_is_for_keys_with_the_scope_of_each_call_and_shows_nothing_of_an
     admin = new_owner("Alice Admin", roles=("admin",))
     before = of_bob(services, ids)
     keys = {
-        scope: services.accounts.create_key(admin.account, name="", scopes=[scope], now=NOW)
+        scope: services.api_keys.create(admin.account, name="", scopes=[scope], now=NOW)
         for scope in ALL_SCOPES
     }
     for call in (call for call in calls if call.rule in ALL_SCOPES):

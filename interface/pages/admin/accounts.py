@@ -164,7 +164,7 @@ def _show_page(account: Account, *, sign_in_url: str | None = None, alert: str =
         alert=alert,
         sessions=current.sessions.all(account, now=current.now()),
         passkeys=current.passkeys.all(account),
-        keys=current.accounts.keys_of(account),
+        keys=current.api_keys.of(account),
         is_only_by_provider=current.settings.oidc_only,
         now=current.now(),
         zone=user_time_zone(),

@@ -18,6 +18,7 @@ from interface.i18n import mark_for_translation as _
 from interface.pages.owner.shown_hours import shown_hours
 from interface.pages.shared.forms import errors_of, load
 from interface.web.calendar_mapping import new_terms
+from interface.web.calendar_schemas import CalendarInput
 from interface.web.opening_hours import (
     CLOSED,
     UnreadableHours,
@@ -27,7 +28,6 @@ from interface.web.opening_hours import (
     split_at_midnight,
     split_nights,
 )
-from interface.web.request_schemas import CalendarInput
 from interface.web.time_zone_lookup import resolve_time_zone
 from projections.views.schedule_list import ScheduleRow
 

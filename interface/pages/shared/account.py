@@ -1,19 +1,25 @@
 """Account and access: name and time zone; password, sessions and API keys."""
 
 import secrets
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields
 from werkzeug.wrappers import Response
 
-from application.people.accounts import SHORTEST_SEED, Account, ApiKey, KeyNotFound
+from application.people.accounts import Account
+from application.people.api_keys import (
+    SHORTEST_SEED,
+    ApiKey,
+    KeyNotFound,
+)
 from application.people.authentication import Proof, WrongPassword
 from application.people.passwords import LONGEST_PASSWORD, SHORTEST_PASSWORD
-from application.people.roles import scopes_of
-from domain.errors import Invalid
+from application.people.roles import MOST_LINKS_A_DAY, MOST_LINKS_AT_ONCE, scopes_of
+from domain.errors import Invalid, Sentence
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
 from interface.pages.shared.auth import local_path, password_client, require_session, signed_in
@@ -29,17 +35,12 @@ from interface.web.time_zone_lookup import resolve_time_zone, selectable_time_zo
 blueprint = Blueprint("account", __name__)
 protect_from_csrf(blueprint)
 
-MOST_LINKS_A_DAY = 10_000
-MOST_LINKS_AT_ONCE = 1000
-
 Errors = dict[str, list[str]]
 
 
 _NO_PASSWORD = _("Enter a new password.")
 _NOT_CURRENT = _("That isn't your current password.")
 _NOT_THE_SAME = _("The passwords don't match.")
-_LINKS_A_DAY = _("Enter a number from 1 to 10000, or nothing.")
-_LINKS_AT_ONCE = _("Enter a number from 1 to 1000, or nothing.")
 _NO_SCOPE = _("Select at least one permission.")
 _SCOPE_TOO_WIDE = _("Your account doesn't have these permissions.")
 
@@ -53,6 +54,23 @@ class AccountForm(Schema):
     time_zone = TimeZone(load_default=None)
 
 
+class _Limit(fields.Integer):
+    """A whole number from 1 to `most`; None if it is left out."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(load_default=None, allow_none=True)
+        self._most = most
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> int:
+        with suppress(ValidationError):
+            number = super()._deserialize(*args, **kwargs)
+            if number is not None and 1 <= number <= self._most:
+                return number
+        raise ValidationError(
+            Sentence("Enter a number from 1 to {most}, or nothing.", most=self._most)
+        )
+
+
 class KeyForm(Schema):
     """The name of a new API key, and its limits."""
 
@@ -61,18 +79,8 @@ class KeyForm(Schema):
         required=True,
         error_messages={"required": _("Enter what the key is for.")},
     )
-    links_a_day = fields.Integer(
-        load_default=None,
-        allow_none=True,
-        validate=validate.Range(1, MOST_LINKS_A_DAY, error=_LINKS_A_DAY),
-        error_messages={"invalid": _LINKS_A_DAY},
-    )
-    links_at_once = fields.Integer(
-        load_default=None,
-        allow_none=True,
-        validate=validate.Range(1, MOST_LINKS_AT_ONCE, error=_LINKS_AT_ONCE),
-        error_messages={"invalid": _LINKS_AT_ONCE},
-    )
+    links_a_day = _Limit(MOST_LINKS_A_DAY)
+    links_at_once = _Limit(MOST_LINKS_AT_ONCE)
 
 
 @blueprint.get("/settings/account")
@@ -188,7 +196,7 @@ def create_key() -> ResponseReturnValue:
     current = services()
     form_id = request.form.get("form_id", "")
     try:
-        key = current.accounts.create_key(
+        key = current.api_keys.create(
             account,
             name=loaded.values["key_name"],
             scopes=scopes,
@@ -216,7 +224,7 @@ def ask_to_revoke_key(prefix: str) -> ResponseReturnValue:
 def revoke_key(prefix: str) -> ResponseReturnValue:
     """Revokes an API key of the account."""
     current = services()
-    current.accounts.revoke_key(prefix, now=current.now(), of=_account())
+    current.api_keys.revoke(prefix, now=current.now(), of=_account())
     return _to_access("key-revoked")
 
 
@@ -253,7 +261,7 @@ def _page(
         form_id=secrets.token_urlsafe(SHORTEST_SEED),
         errors=errors or {},
         new_key=new_key,
-        keys=current.accounts.keys_of(account),
+        keys=current.api_keys.of(account),
         shortest_password=SHORTEST_PASSWORD,
         longest_password=LONGEST_PASSWORD,
     )
@@ -301,7 +309,7 @@ def _usual_scopes(account: Account) -> list[str]:
 
 
 def _own_key(prefix: str) -> ApiKey:
-    for key in services().accounts.keys_of(_account()):
+    for key in services().api_keys.of(_account()):
         if key.prefix == prefix:
             return key
     raise KeyNotFound

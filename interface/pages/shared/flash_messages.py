@@ -12,8 +12,10 @@ NOTICES = {
         "Calendar archived. Links you have already sent keep working until they are used or expire."
     ),
     "schedule-created": _("Schedule created. Choose it on the form of a calendar."),
-    "schedule-changed": _("Changes saved, also in the calendars that use the schedule."),
-    "schedule-deleted": _("Schedule deleted. Calendars that used it keep its hours as their own."),
+    "schedule-changed": _("Changes saved, also in the calendars that follow the schedule."),
+    "schedule-deleted": _(
+        "Schedule deleted. Calendars that followed it keep its hours as their own."
+    ),
     "links-revoked": _("Links revoked."),
     "nothing-to-revoke": _("Select at least one active link to revoke."),
     "link-revoked": _("Link revoked."),

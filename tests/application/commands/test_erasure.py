@@ -365,7 +365,7 @@ def test_retention_does_not_forget_a_booking_that_was_just_rescheduled(desk: Des
 
 def test_an_export_lists_everything_held_about_an_address(desk: Desk, olivia: Account) -> None:
     calendar_id = desk.new_calendar()
-    key = desk.services.accounts.create_key(olivia, name="Website", now=NOW)
+    key = desk.services.api_keys.create(olivia, name="Website", now=NOW)
     desk.services.busy_calendars.add(
         owner_id=olivia.id, url="https://93.184.216.34/s3cret.ics", name="Family", now=NOW
     )

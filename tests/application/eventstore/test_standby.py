@@ -95,7 +95,7 @@ def test_a_query_that_fails_only_there_is_answered_by_the_primary(standby: Stand
 def test_the_primary_itself_is_no_standby(primary: Database, servers: tuple[str, str]) -> None:
     same = Standby(servers[0], primary, max_pool_size=1)
     try:
-        assert same.obstacle() == "It is no standby."
+        assert same.obstacle() == "It is not a standby."
         assert same.choose() is primary
     finally:
         same.close()

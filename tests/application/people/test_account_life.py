@@ -10,12 +10,12 @@ from argon2 import PasswordHasher
 from application.calendar_feeds import FeedDetail, FeedNotFound
 from application.people import authentication
 from application.people.accounts import (
-    KEY_LIFETIME,
     Account,
     AccountDisabled,
     Accounts,
     LastAdmin,
 )
+from application.people.api_keys import KEY_LIFETIME, ApiKeys
 from application.people.authentication import (
     SESSION_LIFETIME,
     UNUSED_SESSION_LIFETIME,
@@ -41,14 +41,14 @@ def sessions(services: Services) -> Sessions:
 
 
 @pytest.fixture
-def key(accounts: Accounts, olivia: Account) -> str:
+def key(api_keys: ApiKeys, olivia: Account) -> str:
     """A key with all scopes of an owner."""
-    return accounts.create_key(olivia, name="laptop", now=NOW)
+    return api_keys.create(olivia, name="laptop", now=NOW)
 
 
-def scopes(accounts: Accounts, key: str) -> set[str] | None:
+def scopes(api_keys: ApiKeys, key: str) -> set[str] | None:
     """What the key may do; None if it is refused."""
-    caller = accounts.caller(key, now=NOW)
+    caller = api_keys.caller(key, now=NOW)
     return None if caller is None else set(caller.scopes)
 
 
@@ -56,7 +56,12 @@ def scopes(accounts: Accounts, key: str) -> set[str] | None:
 
 
 def test_while_an_account_is_disabled_nothing_opens_it(
-    accounts: Accounts, sessions: Sessions, services: Services, olivia: Account, key: str
+    accounts: Accounts,
+    api_keys: ApiKeys,
+    sessions: Sessions,
+    services: Services,
+    olivia: Account,
+    key: str,
 ) -> None:
     sessions.set_password(olivia, PASSWORD, now=NOW)
     session, link = sessions.start(olivia, now=NOW), accounts.sign_in_token(olivia)
@@ -64,7 +69,7 @@ def test_while_an_account_is_disabled_nothing_opens_it(
     feed = feeds.create(owner_id=olivia.id, calendar_id=None, detail=FeedDetail("busy"), now=NOW)
     disabled = accounts.disable(olivia, now=NOW)
     assert disabled.disabled_at == NOW
-    assert scopes(accounts, key) is None
+    assert scopes(api_keys, key) is None
     assert sessions.find(session.token, now=NOW) is None
     with pytest.raises(WrongPassword):
         sessions.with_password(olivia.email, PASSWORD)
@@ -78,7 +83,7 @@ def test_while_an_account_is_disabled_nothing_opens_it(
 
     enabled = accounts.enable(disabled)
     assert enabled.disabled_at is None
-    assert scopes(accounts, key) == {"calendars", "links", "bookings"}
+    assert scopes(api_keys, key) == {"calendars", "links", "bookings"}
     assert sessions.with_password(olivia.email, PASSWORD).id == olivia.id
     assert sessions.find(session.token, now=NOW) is None
     with pytest.raises(InvalidToken):
@@ -102,12 +107,12 @@ def test_disabling_again_changes_nothing(accounts: Accounts, olivia: Account) ->
 
 
 def test_a_key_does_only_what_the_roles_of_its_account_allow_now(
-    accounts: Accounts, olivia: Account, key: str
+    accounts: Accounts, api_keys: ApiKeys, olivia: Account, key: str
 ) -> None:
     audit = accounts.change_roles(olivia, ["auditor"])
-    assert (audit.roles, scopes(accounts, key)) == (("auditor",), set())
+    assert (audit.roles, scopes(api_keys, key)) == (("auditor",), set())
     accounts.change_roles(olivia, ["auditor", "owner"])
-    assert scopes(accounts, key) == {"calendars", "links", "bookings"}
+    assert scopes(api_keys, key) == {"calendars", "links", "bookings"}
 
 
 def test_a_role_that_does_not_exist_is_refused(accounts: Accounts, olivia: Account) -> None:
@@ -236,15 +241,15 @@ def test_a_sign_in_link_stands_for_the_password_for_an_hour(
 
 
 def test_a_key_expires_after_a_year_or_when_it_was_asked_to(
-    accounts: Accounts, olivia: Account, key: str
+    api_keys: ApiKeys, olivia: Account, key: str
 ) -> None:
-    short = accounts.create_key(olivia, name="trial", now=NOW, lifetime=DAY)
+    short = api_keys.create(olivia, name="trial", now=NOW, lifetime=DAY)
     # A process remembers for some seconds that a key is good.
-    assert accounts.caller(short, now=NOW + DAY - 5 * SECOND)
-    assert accounts.caller(short, now=NOW + DAY) is None
-    assert accounts.caller(key, now=NOW + KEY_LIFETIME - 5 * SECOND)
-    assert accounts.caller(key, now=NOW + KEY_LIFETIME) is None
-    expiries = {each.name: each.expires_at for each in accounts.keys_of(olivia)}
+    assert api_keys.caller(short, now=NOW + DAY - 5 * SECOND)
+    assert api_keys.caller(short, now=NOW + DAY) is None
+    assert api_keys.caller(key, now=NOW + KEY_LIFETIME - 5 * SECOND)
+    assert api_keys.caller(key, now=NOW + KEY_LIFETIME) is None
+    expiries = {each.name: each.expires_at for each in api_keys.of(olivia)}
     assert expiries == {"trial": NOW + DAY, "laptop": NOW + KEY_LIFETIME}
 
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from application.people.accounts import Account, Accounts, KeyNotFound
+from application.people.accounts import Account, Accounts
+from application.people.api_keys import ApiKeys, KeyNotFound
 from domain.errors import Invalid
 from tests.application.conftest import rows_of
 from tests.support.examples import NOW
@@ -19,11 +20,11 @@ def prefix_of(key: str) -> str:
 
 
 def test_a_key_has_all_scopes_that_the_roles_allow_by_default(
-    accounts: Accounts, olivia: Account
+    api_keys: ApiKeys, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
+    key = api_keys.create(olivia, name="laptop", now=NOW)
     assert re.fullmatch(r"ao_[0-9a-f]{8}_[\w-]{43}", key)
-    caller = accounts.caller(key, now=NOW)
+    caller = api_keys.caller(key, now=NOW)
     assert caller is not None
     assert caller.account_id == olivia.id
     assert caller.scopes == {"calendars", "links", "bookings"}
@@ -31,34 +32,34 @@ def test_a_key_has_all_scopes_that_the_roles_allow_by_default(
 
 
 def test_a_key_can_have_fewer_scopes_than_the_roles_allow(
-    accounts: Accounts, olivia: Account
+    api_keys: ApiKeys, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="reader", scopes=["bookings", "bookings"], now=NOW)
-    caller = accounts.caller(key, now=NOW)
+    key = api_keys.create(olivia, name="reader", scopes=["bookings", "bookings"], now=NOW)
+    caller = api_keys.caller(key, now=NOW)
     assert caller is not None
     assert caller.scopes == {"bookings"}
-    assert accounts.api_keys()[0].scopes == ("bookings",)
+    assert api_keys.all()[0].scopes == ("bookings",)
 
 
 @pytest.mark.parametrize("scopes", [["audit"], ["links", "audit"], ["everything"]])
 def test_a_key_cannot_have_more_scopes_than_the_roles_allow(
-    accounts: Accounts, olivia: Account, scopes: list[str]
+    api_keys: ApiKeys, olivia: Account, scopes: list[str]
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        accounts.create_key(olivia, name="laptop", scopes=scopes, now=NOW)
+        api_keys.create(olivia, name="laptop", scopes=scopes, now=NOW)
     (sentence,) = refusal.value.errors["scope"]
     assert scopes[-1] in sentence
-    assert accounts.api_keys() == []
+    assert api_keys.all() == []
 
 
 def test_keys_are_listed_newest_first_without_their_secrets(
-    accounts: Accounts, olivia: Account
+    api_keys: ApiKeys, olivia: Account
 ) -> None:
     older, newer = (
-        accounts.create_key(olivia, name=name, now=now)
+        api_keys.create(olivia, name=name, now=now)
         for name, now in (("older", NOW), ("newer", LATER))
     )
-    keys = accounts.api_keys()
+    keys = api_keys.all()
     assert [(key.name, key.prefix) for key in keys] == [
         ("newer", prefix_of(newer)),
         ("older", prefix_of(older)),
@@ -69,9 +70,9 @@ def test_keys_are_listed_newest_first_without_their_secrets(
 
 
 def test_the_secret_of_a_key_is_not_stored(
-    accounts: Accounts, olivia: Account, conninfo: str
+    api_keys: ApiKeys, olivia: Account, conninfo: str
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
+    key = api_keys.create(olivia, name="laptop", now=NOW)
     secret = key.split("_", 2)[2]
     stored = rows_of(conninfo, "api_keys")
     assert prefix_of(key) in stored
@@ -79,36 +80,38 @@ def test_the_secret_of_a_key_is_not_stored(
     assert secret.encode().hex() not in stored
 
 
-def test_a_revoked_key_is_refused_from_that_moment_on(accounts: Accounts, olivia: Account) -> None:
+def test_a_revoked_key_is_refused_from_that_moment_on(api_keys: ApiKeys, olivia: Account) -> None:
     revoked, stored = (
-        accounts.create_key(olivia, name=name, now=NOW) for name in ("revoked", "stored")
+        api_keys.create(olivia, name=name, now=NOW) for name in ("revoked", "stored")
     )
-    accounts.revoke_key(prefix_of(revoked), now=NOW)
-    assert accounts.caller(revoked, now=NOW) is None
-    assert accounts.caller(stored, now=NOW) is not None
+    api_keys.revoke(prefix_of(revoked), now=NOW)
+    assert api_keys.caller(revoked, now=NOW) is None
+    assert api_keys.caller(stored, now=NOW) is not None
 
 
-def test_revoking_a_key_again_changes_nothing(accounts: Accounts, olivia: Account) -> None:
-    prefix = prefix_of(accounts.create_key(olivia, name="laptop", now=NOW))
-    accounts.revoke_key(prefix, now=NOW)
-    accounts.revoke_key(prefix, now=LATER)
-    assert accounts.api_keys()[0].revoked_at == NOW
+def test_revoking_a_key_again_changes_nothing(api_keys: ApiKeys, olivia: Account) -> None:
+    prefix = prefix_of(api_keys.create(olivia, name="laptop", now=NOW))
+    api_keys.revoke(prefix, now=NOW)
+    api_keys.revoke(prefix, now=LATER)
+    assert api_keys.all()[0].revoked_at == NOW
 
 
-def test_an_account_sees_and_revokes_only_its_own_keys(accounts: Accounts, olivia: Account) -> None:
+def test_an_account_sees_and_revokes_only_its_own_keys(
+    accounts: Accounts, api_keys: ApiKeys, olivia: Account
+) -> None:
     other = accounts.create(email="other@example.org", name="Other", roles=("owner",))
-    mine, theirs = (accounts.create_key(each, name="laptop", now=NOW) for each in (olivia, other))
-    assert [key.prefix for key in accounts.keys_of(olivia)] == [prefix_of(mine)]
+    mine, theirs = (api_keys.create(each, name="laptop", now=NOW) for each in (olivia, other))
+    assert [key.prefix for key in api_keys.of(olivia)] == [prefix_of(mine)]
     with pytest.raises(KeyNotFound):
-        accounts.revoke_key(prefix_of(theirs), now=NOW, of=olivia)
-    assert accounts.caller(theirs, now=NOW) is not None
-    accounts.revoke_key(prefix_of(mine), now=NOW, of=olivia)
-    assert accounts.caller(mine, now=NOW) is None
+        api_keys.revoke(prefix_of(theirs), now=NOW, of=olivia)
+    assert api_keys.caller(theirs, now=NOW) is not None
+    api_keys.revoke(prefix_of(mine), now=NOW, of=olivia)
+    assert api_keys.caller(mine, now=NOW) is None
 
 
-def test_a_key_that_does_not_exist_cannot_be_revoked(accounts: Accounts) -> None:
+def test_a_key_that_does_not_exist_cannot_be_revoked(api_keys: ApiKeys) -> None:
     with pytest.raises(KeyNotFound):
-        accounts.revoke_key("00000000", now=NOW)
+        api_keys.revoke("00000000", now=NOW)
 
 
 FORGERIES: dict[str, Callable[[str], str]] = {
@@ -130,21 +133,21 @@ FORGERIES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_key_is_refused(
-    accounts: Accounts, olivia: Account, forge: Callable[[str], str]
+    api_keys: ApiKeys, olivia: Account, forge: Callable[[str], str]
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
-    assert accounts.caller(forge(key), now=NOW) is None
-    assert accounts.api_keys()[0].last_used_at is None
+    key = api_keys.create(olivia, name="laptop", now=NOW)
+    assert api_keys.caller(forge(key), now=NOW) is None
+    assert api_keys.all()[0].last_used_at is None
 
 
 def test_the_last_use_of_a_key_is_recorded_at_most_once_a_minute(
-    accounts: Accounts, olivia: Account
+    api_keys: ApiKeys, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
+    key = api_keys.create(olivia, name="laptop", now=NOW)
 
     def last_use_after(seconds: int) -> float:
-        accounts.caller(key, now=NOW + timedelta(seconds=seconds))
-        used_at = accounts.api_keys()[0].last_used_at
+        api_keys.caller(key, now=NOW + timedelta(seconds=seconds))
+        used_at = api_keys.all()[0].last_used_at
         assert used_at is not None
         return (used_at - NOW).total_seconds()
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from application.people.accounts import Account, Accounts
+from application.people.accounts import Account
+from application.people.api_keys import ApiKeys
 from application.people.recent_callers import MOST_REMEMBERED, Caller, RecentCallers
-from application.people.tokens import Tokens
 from interface.bootstrap import Services
-from tests.support.examples import NOW, SECRET
+from tests.support.examples import NOW
 
 LIMIT = timedelta(seconds=5)
 JUST_BEFORE = NOW + LIMIT - timedelta(microseconds=1)
@@ -52,24 +52,24 @@ def test_only_the_key_with_the_prefix_is_forgotten() -> None:
 
 
 def test_a_key_that_another_process_revokes_is_refused_five_seconds_later_at_most(
-    accounts: Accounts, olivia: Account, services: Services
+    api_keys: ApiKeys, olivia: Account, services: Services
 ) -> None:
-    elsewhere = Accounts(services.database, Tokens([SECRET]))
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
-    caller = accounts.caller(key, now=NOW)
-    elsewhere.revoke_key(key.split("_")[1], now=NOW)
+    elsewhere = ApiKeys(services.database, RecentCallers())
+    key = api_keys.create(olivia, name="laptop", now=NOW)
+    caller = api_keys.caller(key, now=NOW)
+    elsewhere.revoke(key.split("_")[1], now=NOW)
     assert elsewhere.caller(key, now=NOW) is None
-    assert accounts.caller(key, now=JUST_BEFORE) == caller is not None
-    assert accounts.caller(key, now=NOW + LIMIT) is None
+    assert api_keys.caller(key, now=JUST_BEFORE) == caller is not None
+    assert api_keys.caller(key, now=NOW + LIMIT) is None
 
 
 def test_using_a_key_again_does_not_ask_the_database(
-    accounts: Accounts, olivia: Account, services: Services, monkeypatch: pytest.MonkeyPatch
+    api_keys: ApiKeys, olivia: Account, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
+    key = api_keys.create(olivia, name="laptop", now=NOW)
     wrong = f"{key[:-1]}{'a' if key[-1] != 'a' else 'b'}"
-    assert accounts.caller(wrong, now=NOW) is None
-    assert accounts.caller(key, now=NOW)
+    assert api_keys.caller(wrong, now=NOW) is None
+    assert api_keys.caller(key, now=NOW)
     asked: list[str] = []
     ask = services.database.fetch_one
 
@@ -78,16 +78,16 @@ def test_using_a_key_again_does_not_ask_the_database(
         return ask(*args)
 
     monkeypatch.setattr(services.database, "fetch_one", counted)
-    assert accounts.caller(key, now=NOW)
+    assert api_keys.caller(key, now=NOW)
     assert asked == []
-    assert accounts.caller(wrong, now=NOW) is None
-    assert accounts.caller(wrong, now=NOW) is None
+    assert api_keys.caller(wrong, now=NOW) is None
+    assert api_keys.caller(wrong, now=NOW) is None
     assert asked == ["asked", "asked"]  # what was refused is not remembered
 
 
 def test_neither_keys_nor_their_secrets_are_kept_in_memory(
-    accounts: Accounts, olivia: Account
+    api_keys: ApiKeys, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", now=NOW)
-    assert accounts.caller(key, now=NOW)
-    assert key.split("_", 2)[2] not in repr(vars(accounts._recent_callers))
+    key = api_keys.create(olivia, name="laptop", now=NOW)
+    assert api_keys.caller(key, now=NOW)
+    assert key.split("_", 2)[2] not in repr(vars(api_keys._recent_callers))

@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 
 from application.people import security_log
 from application.people.accounts import Account, Accounts
+from application.people.api_keys import ApiKeys
 from application.people.authentication import Session, Sessions, WrongPassword
 from application.people.personal_data import commitment
 from application.people.security_log import Entry, Origin, SecurityLog
@@ -98,17 +99,17 @@ def test_a_new_account_is_recorded_with_its_roles_and_address(
 
 
 def test_a_key_is_recorded_by_its_prefix_when_it_is_created_and_when_it_is_first_revoked(
-    accounts: Accounts, log: SecurityLog, olivia: Account
+    api_keys: ApiKeys, log: SecurityLog, olivia: Account
 ) -> None:
-    key = accounts.create_key(olivia, name="laptop", scopes=["links"], now=NOW)
+    key = api_keys.create(olivia, name="laptop", scopes=["links"], now=NOW)
     prefix = key.split("_")[1]
     expires_at = "2027-11-23T08:00:00+00:00"
     assert facts(newest(log)) == (
         "key.created",
         {"key": prefix, "scopes": "links", "expires_at": expires_at},
     )
-    accounts.revoke_key(prefix, now=NOW)
-    accounts.revoke_key(prefix, now=NOW)
+    api_keys.revoke(prefix, now=NOW)
+    api_keys.revoke(prefix, now=NOW)
     assert [entry.kind for entry in log.newest(limit=2)] == ["key.revoked", "key.created"]
     assert facts(newest(log)) == ("key.revoked", {"key": prefix})
 

@@ -207,8 +207,8 @@ def test_the_service_does_all_its_work(service: Services, database: str) -> None
     olivia = Identity("https://id.example", "olivia", None, None, {})
     assert service.identities.sign_in(olivia, now=NOW).id == account.id
     service.identities.disconnect(account, issuer="https://id.example")
-    key = service.accounts.create_key(account, name="tests", now=NOW)
-    assert service.accounts.caller(key, now=NOW)
+    key = service.api_keys.create(account, name="tests", now=NOW)
+    assert service.api_keys.caller(key, now=NOW)
     calendar_id = desk.new_calendar()
     link_id = desk.new_link(calendar_id, recipient="Countess")
     first = desk.redeem(link_id, notes="By phone", key="k-1")

@@ -19,7 +19,7 @@ from tests.support.owner import Owner
 @pytest.fixture
 def assistant(owner: Owner, app: Flask, services: Services, catch_up: Callable[[], None]) -> Owner:
     """Acts for the owner, and issues two links a day."""
-    key = services.accounts.create_key(
+    key = services.api_keys.create(
         owner.account, name="Assistant", now=NOW, is_agent=True, links_a_day=2
     )
     return Owner(owner.account, key, app.test_client(), catch_up)
@@ -28,7 +28,7 @@ def assistant(owner: Owner, app: Flask, services: Services, catch_up: Callable[[
 @pytest.fixture
 def careful(owner: Owner, app: Flask, services: Services, catch_up: Callable[[], None]) -> Owner:
     """Acts for the owner, and has two open links at most."""
-    key = services.accounts.create_key(
+    key = services.api_keys.create(
         owner.account, name="Careful", now=NOW, is_agent=True, links_at_once=2
     )
     return Owner(owner.account, key, app.test_client(), catch_up)
@@ -85,7 +85,7 @@ def test_an_assistant_issues_no_more_links_a_day_than_its_key_allows(
 def test_requests_with_one_key_at_the_same_moment_exceed_no_limit(
     assistant: Owner, services: Services, error: type[AdmitOneError], left: int
 ) -> None:
-    limits, caller = services.agent_limits, services.accounts.caller(assistant.key, now=NOW)
+    limits, caller = services.agent_limits, services.api_keys.caller(assistant.key, now=NOW)
     assert caller is not None
 
     def ask(links: int, request: str, then: Callable[[], None] = lambda: None) -> None:
@@ -107,7 +107,7 @@ def test_requests_with_one_key_at_the_same_moment_exceed_no_limit(
 def test_a_refused_request_leaves_what_its_repeat_takes_of_the_limit(
     assistant: Owner, services: Services, clock: Clock
 ) -> None:
-    limits, caller = services.agent_limits, services.accounts.caller(assistant.key, now=NOW)
+    limits, caller = services.agent_limits, services.api_keys.caller(assistant.key, now=NOW)
     assert caller is not None
 
     def ask(links: int, request: str) -> None:
@@ -146,7 +146,7 @@ def test_a_link_that_is_used_revoked_or_expired_makes_room_for_another_one(
     revoked = careful.new_link(calendar_id)
     refused = careful.post(path)
     assert refusal(refused) == TOO_MANY
-    assert "must be used, be revoked or expire" in refused.json["detail"]
+    assert "must be used, revoked or expired" in refused.json["detail"]
     assert owner.post(path).status_code == 201
     owner.book(used)
     careful.revoke(revoked)
@@ -187,7 +187,7 @@ def test_twenty_requests_at_the_same_moment_open_no_more_links_than_the_key_allo
 def test_a_link_that_may_have_been_issued_counts_until_no_request_can_issue_it_any_more(
     careful: Owner, services: Services
 ) -> None:
-    limits, caller = services.agent_limits, services.accounts.caller(careful.key, now=NOW)
+    limits, caller = services.agent_limits, services.api_keys.caller(careful.key, now=NOW)
     assert caller is not None
     with pytest.raises(Unconfirmed), limits.issuing(caller, 2, request="k-1", now=NOW):
         raise Unconfirmed

@@ -159,7 +159,7 @@ def test_every_example_works_when_it_is_tried(
 ) -> None:
     clock.advance(days=years * 365)
     owner = new_owner(roles=("owner", "auditor", "operator"))
-    owner.key = services.accounts.create_key(owner.account, name="tests", now=clock())
+    owner.key = services.api_keys.create(owner.account, name="tests", now=clock())
     document: Any = app.test_client().get("/api/openapi.json").json
     reader = Reader(owner, services, document)
     made = reader.made_from_examples()

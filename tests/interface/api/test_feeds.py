@@ -94,7 +94,7 @@ def test_the_feeds_and_calendars_of_others_do_not_exist(
 
 
 def test_a_feed_needs_a_key_that_may_read_bookings(owner: Owner, services: Services) -> None:
-    owner.key = services.accounts.create_key(
+    owner.key = services.api_keys.create(
         owner.account, name="calendars", scopes=["calendars"], now=NOW
     )
     assert refusal(owner.post(FEEDS, {"detail": "busy"})) == (403, "forbidden")

@@ -18,7 +18,7 @@ from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.eventstore import deadline
 from application.eventstore.database import DiskFull
 from application.outgoing import AddressNotAllowed
-from application.people.accounts import Accounts
+from application.people.api_keys import ApiKeys
 from application.people.rate_limits import TooManyAttempts
 from application.people.recent_callers import Caller
 from application.people.roles import ALL_SCOPES
@@ -76,6 +76,7 @@ NEVER_OVER_HTTP = {
     "interface.key_store.KeyInUse",
     "interface.key_store.KeysAreSettings",
     "interface.reapplied_erasures.ListDamaged",
+    "projections.evidence.checkpoint_repair.NotAsSigned",
     "projections.evidence.checkpoint_signing.HistoryChanged",
     "projections.evidence.checkpoint_store.CheckpointConflict",
     "projections.rebuild.rebuild.SwitchRefused",
@@ -156,8 +157,8 @@ def test_every_call_demands_a_scope_or_is_known_to_be_public(app: Flask) -> None
 def test_without_a_good_key_nobody_gets_in(
     app: Flask, owner: Owner, services: Services, clock: Clock
 ) -> None:
-    revoked = services.accounts.create_key(owner.account, name="revoked", now=NOW)
-    services.accounts.revoke_key(revoked.split("_")[1], now=clock())
+    revoked = services.api_keys.create(owner.account, name="revoked", now=NOW)
+    services.api_keys.revoke(revoked.split("_")[1], now=clock())
     before = recorded(services)
     guesses = (
         None,
@@ -194,7 +195,7 @@ def test_a_key_opens_only_what_its_scopes_name(
     app: Flask, owner: Owner, services: Services
 ) -> None:
     for scope in owner.account.scopes:
-        key = services.accounts.create_key(owner.account, name=scope, scopes=[scope], now=NOW)
+        key = services.api_keys.create(owner.account, name=scope, scopes=[scope], now=NOW)
         for route in guarded(app):
             headers = {"Authorization": f"bearer  {key} "}
             answer = owner.client.open(route.path, method=route.method, headers=headers)
@@ -344,7 +345,7 @@ def test_all_that_a_request_does_shares_one_deadline(
         raise errors.Unavailable
 
     monkeypatch.setattr(deadline, "monotonic", lambda: time[0])
-    monkeypatch.setattr(Accounts, "caller", slowly)
+    monkeypatch.setattr(ApiKeys, "caller", slowly)
     monkeypatch.setattr(CalendarCommands, "create", create)
     assert refusal(owner.post("/calendars", calendar_json())) == (503, "unavailable")
     assert left == [deadline.REQUEST_SECONDS - 4]

@@ -151,7 +151,7 @@ def test_a_test_says_that_the_address_can_not_be_reached(
 def test_a_key_without_the_scope_of_links_hears_of_no_links(
     owner: Owner, services: Services
 ) -> None:
-    owner.key = services.accounts.create_key(
+    owner.key = services.api_keys.create(
         owner.account, name="bookings", scopes=["bookings"], now=NOW
     )
     refused = owner.post(HOOKS, NEW)

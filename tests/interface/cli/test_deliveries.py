@@ -14,7 +14,7 @@ from tests.support.http_desk import unknown_id
 def parked(services: Services) -> str:
     """The id of a delivery that was given up."""
     account = services.accounts.create(email="ada@example.org", name="Ada", roles=("owner",))
-    services.accounts.create_key(account, name="Website", now=NOW)
+    services.api_keys.create(account, name="Website", now=NOW)
     claimed = claim_mail(services)
     assert claimed is not None
     services.deliveries.settle(Outcome.parked(claimed, answer="550 5.1.1 No such user"))

@@ -110,7 +110,7 @@ def test_links_and_keys_of_step_0051_work_and_the_log_is_as_it_was_signed_then(
         desk.cancel(services.tokens.booking_id(HANDED_OUT["manage"]))
         desk.redeem(open_link)
         account = services.accounts.first()
-        caller = services.accounts.caller(HANDED_OUT["api_key"], now=NOW)
+        caller = services.api_keys.caller(HANDED_OUT["api_key"], now=NOW)
         assert account is not None
         assert caller is not None
         assert caller.account_id == account.id

@@ -13,7 +13,7 @@ from tests.support.mail_server import MailServer
 def test_a_new_key_is_told_to_its_account_with_the_way_to_revoke_it(
     services: Services, host: Account, send: Send, mail_server: MailServer
 ) -> None:
-    key = services.accounts.create_key(host, name="Website", now=NOW)
+    key = services.api_keys.create(host, name="Website", now=NOW)
     assert send() == ["sent"]
     (mail,) = mail_server.mails
     assert (mail["To"], mail["Reply-To"]) == ("Olivia Owner <olivia@example.org>", None)

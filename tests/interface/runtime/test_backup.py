@@ -41,7 +41,7 @@ def original(conninfo: str, tmp_path: Path, catch_up: Callable[[], None]) -> Ite
     settings = Settings(data=tmp_path / "data", secret_keys=(SECRET,))
     services = build(settings, conninfo, now=lambda: NOW)
     account = services.accounts.create(email="ada@example.org", name="Ada", roles=("owner",))
-    services.accounts.create_key(account, name="Website", now=NOW)
+    services.api_keys.create(account, name="Website", now=NOW)
     new_webhook(services, account.id, "https://93.184.216.34/hook")
     services.busy_calendars.add(
         owner_id=account.id, url="https://93.184.216.34/a.ics", name=None, now=NOW

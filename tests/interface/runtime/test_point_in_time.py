@@ -18,7 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from application.people import personal_data
 from domain.booking import Booking
 from interface.bootstrap import Services, apply_schema, build
-from interface.reapplied_erasures import come_back
+from interface.reapplied_erasures import count_come_back
 from interface.settings import Settings
 from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due
 from projections.evidence.erasure_list import ErasureList
@@ -155,11 +155,11 @@ def test_a_return_to_a_moment_keeps_bookings_and_erasures(
 
         # Who was forgotten after the moment is forgotten again. Not so who has booked since, with
         # a link that had been used by somebody who was forgotten.
-        assert come_back(services) == 3  # the booking, its link, and the other link
+        assert count_come_back(services) == 3  # the booking, its link, and the other link
         desk = Desk(services)
         start = TOMORROW_AT_NINE + timedelta(days=4)
         anew = desk.book(recovered.link_used_later, start, invitee=GRACE)
-        assert come_back(services) == 2
+        assert count_come_back(services) == 2
         assert "have personal data again" in run("doctor").out
         done = run("privacy", "reapply")
         assert done.out.splitlines() == [
@@ -169,7 +169,7 @@ def test_a_return_to_a_moment_keeps_bookings_and_erasures(
             " with a link that somebody who was forgotten had used. The link may still say who"
             " that was.",
         ]
-        assert come_back(services) == 0
+        assert count_come_back(services) == 0
         assert not store.get(Booking, anew).is_invitee_forgotten
         assert len(personal_data.rows_of(services.database, anew)) == 1
         desk.forget(anew)

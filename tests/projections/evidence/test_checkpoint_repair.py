@@ -8,13 +8,19 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from projections.evidence.checkpoint_repair import Finding, repair
+from projections.evidence.checkpoint_repair import (
+    Finding,
+    NotAsSigned,
+    repair,
+    set_aside_after_return,
+)
 from projections.evidence.checkpoint_signing import sign_due
 from projections.evidence.checkpoint_store import CheckpointDamaged, CheckpointStore
 from projections.evidence.log_verification import Verdict, verify
 from tests.projections.evidence.tampering import SIGNER
 from tests.support.desk import Desk
 from tests.support.examples import NOW
+from tests.support.log_trigger import writable_log
 
 
 @pytest.fixture
@@ -145,3 +151,24 @@ def test_two_logs_of_one_size_cannot_be_mended(
     (found,) = repair(conn, store)
     assert (found.remedy, found.is_harmless) == (None, False)
     assert found.what.startswith("another log of the same size is signed")
+
+
+def test_checkpoints_newer_than_the_log_are_set_aside_unless_it_differs_before(
+    store: CheckpointStore, conn: Connection[DictRow], conninfo: str
+) -> None:
+    with writable_log(conn):
+        conn.execute(
+            "DELETE FROM transparency_log_v1; DELETE FROM stored_events WHERE notification_id IN"
+            " (SELECT notification_id FROM stored_events ORDER BY notification_id OFFSET 4)"
+        )
+    done = set_aside_after_return(conn, conninfo, store)
+    assert (done.signed, done.events) == (6, 4)
+    assert [path.name for path in done.files] == [
+        f"{6:015}.checkpoint.aside",
+        f"{6:015}.leaves.aside",
+    ]
+    assert [each.size for each in store.all()] == [2, 4]
+    with writable_log(conn):
+        conn.execute("UPDATE stored_events SET state = state || 'x'::bytea")
+    with pytest.raises(NotAsSigned, match="Nothing is set aside"):
+        set_aside_after_return(conn, conninfo, store)

@@ -66,7 +66,7 @@ def test_a_schedule_is_created_and_listed_with_its_hours(person: SignedIn, owner
     assert "Schedule created." in page
     assert "Nights" in page
     assert "Mon–Thu 9:00 AM–5:00 PM Fri 10:00 PM–2:00 AM" in page
-    assert "No calendar uses it yet." in page
+    assert "No calendar follows it yet." in page
     (schedule,) = owner.get("/schedules").json["items"]
     assert schedule["availability"]["weekly"]["saturday"] == [["00:00", "02:00"]]
     assert schedule["availability"]["overrides"] == {"2026-12-24": []}
@@ -187,12 +187,12 @@ def test_a_schedule_is_deleted_and_calendars_keep_copies_once_the_page_has_said_
     person: SignedIn, owner: Owner, schedule_id: str, calendar_id: str
 ) -> None:
     path = f"{SCHEDULES}/{schedule_id}/delete"
-    assert "No calendar uses this schedule." in words(person.get(path))
+    assert "No calendar follows this schedule." in words(person.get(path))
     owner.patch(f"/calendars/{calendar_id}", {"schedule_id": schedule_id}, **ANY)
     owner.catch_up()
     refused = person.post(path)
     assert refused.status_code == 409
-    assert "uses this schedule gets a copy of its hours: Intro call." in words(refused)
+    assert "Each calendar that follows it gets a copy of its hours: Intro call." in words(refused)
     answer = person.post(path, {"copies": "yes"})
     assert "Schedule deleted." in words(person.get(answer.headers["Location"]))
     calendar = owner.get(f"/calendars/{calendar_id}").json

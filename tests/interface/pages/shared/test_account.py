@@ -192,23 +192,23 @@ def test_a_form_for_a_key_that_is_sent_again_shows_the_same_key(
 ) -> None:
     (form_id,) = re.findall('name="form_id" value="([^"]+)"', text(person.get("/settings/access")))
     form = {"key_name": "CRM", "scopes": ["links"], "form_id": form_id}
-    before = len(services.accounts.api_keys())
+    before = len(services.api_keys.all())
     pages = [text(person.post("/account/keys", form)) for _ in range(2)]
     (key, again) = (re.findall(r'value="(ao_[^"]+)"', page)[0] for page in pages)
     assert key == again
-    assert len(services.accounts.api_keys()) == before + 1
-    caller = services.accounts.caller(key, now=NOW)
+    assert len(services.api_keys.all()) == before + 1
+    caller = services.api_keys.caller(key, now=NOW)
     assert caller is not None
     assert caller.scopes == {"links"}
     limited = text(person.post("/account/keys", form | {"is_agent": "on", "links_a_day": "3"}))
     assert key not in limited  # nor another key than the form asks for
-    assert len(services.accounts.api_keys()) == before + 2
+    assert len(services.api_keys.all()) == before + 2
     person.post(f"/account/keys/{key.split('_')[1]}/revoke")
     revoked = person.post("/account/keys", form)
     assert (
         error_at(revoked, "key_name") == "This key was created before and has since been revoked."
     )
-    assert len(services.accounts.api_keys()) == before + 2
+    assert len(services.api_keys.all()) == before + 2
 
 
 def test_a_new_key_may_do_what_owners_do_unless_more_is_selected(
@@ -223,7 +223,7 @@ def test_a_new_key_may_do_what_owners_do_unless_more_is_selected(
 def test_a_key_needs_a_name_and_no_more_scopes_than_the_account(
     person: SignedIn, services: Services
 ) -> None:
-    before = services.accounts.api_keys()
+    before = services.api_keys.all()
     nothing = person.post("/account/keys")
     assert nothing.status_code == 422
     assert error_at(nothing, "key_name") == "Enter what the key is for."
@@ -232,7 +232,7 @@ def test_a_key_needs_a_name_and_no_more_scopes_than_the_account(
     assert too_much.status_code == 422
     assert error_at(too_much, "scopes") == "Your account doesn't have these permissions."
     assert 'value="audit"' not in text(too_much)
-    assert services.accounts.api_keys() == before
+    assert services.api_keys.all() == before
 
 
 def test_keys_of_other_accounts_are_neither_shown_nor_revoked(
@@ -257,7 +257,7 @@ def test_a_key_for_an_assistant_is_marked_and_may_have_a_limit(
     assert error_at(wrong, "links_at_once") == "Enter a number from 1 to 1000, or nothing."
     limits = {"links_a_day": "5", "links_at_once": "2"}
     assert person.post("/account/keys", form | limits).status_code == 201
-    (key,) = [key for key in services.accounts.keys_of(person.account) if key.is_agent]
+    (key,) = [key for key in services.api_keys.of(person.account) if key.is_agent]
     assert (key.name, key.links_a_day, key.links_at_once) == ("Helper", 5, 2)
     page = person.get("/settings/access").text
     assert '<span class="badge">Assistant</span>' in page

@@ -65,7 +65,7 @@ def test_after_ten_minutes_a_password_is_asked_for_and_what_was_typed_is_kept(
     # The browser sends the same form there that it has sent here.
     assert (right.status_code, right.headers["Location"]) == (307, "/account/keys")
     assert stale.client.post("/account/keys", data=hidden(wrong)).status_code == 201
-    assert services.accounts.keys_of(stale.account)[0].scopes == ("links", "calendars")
+    assert services.api_keys.of(stale.account)[0].scopes == ("links", "calendars")
     assert stale.post("/account/keys", KEY).status_code == 201
 
 

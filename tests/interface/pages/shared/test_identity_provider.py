@@ -573,7 +573,7 @@ def test_who_signs_in_by_the_provider_confirms_there_as_well(
     answer = come_back(ada.client, provider, path=path[1])
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account/keys")
     assert ada.post("/account/keys", key).status_code == 201
-    assert [key.name for key in services.accounts.keys_of(ada.account)] == ["Website"]
+    assert [key.name for key in services.api_keys.of(ada.account)] == ["Website"]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,9 @@ from typing import Any
 import pytest
 from marshmallow import Schema, ValidationError
 
-from interface.web.request_schemas import (
-    Body,
-    CalendarInput,
-    LinkBatchInput,
-    LinkInput,
-    RedeemInput,
-)
+from interface.web.body_reading import Body
+from interface.web.calendar_schemas import CalendarInput
+from interface.web.request_schemas import LinkBatchInput, LinkInput, RedeemInput
 from tests.support.examples import calendar_json, redeem_json
 
 REDEEM = redeem_json("2027-01-18T09:00:00Z")
