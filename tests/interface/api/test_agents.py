@@ -107,7 +107,7 @@ def test_requests_with_one_key_at_the_same_moment_exceed_no_limit(
 def test_a_refused_request_leaves_what_its_repeat_takes_of_the_limit(
     assistant: Owner, services: Services, clock: Clock
 ) -> None:
-    limits, caller = services.agent_limits, services.accounts.caller(assistant.key, now=NOW)
+    limits, caller = services.agent_limits, services.api_keys.caller(assistant.key, now=NOW)
     assert caller is not None
 
     def ask(links: int, request: str) -> None:

@@ -115,7 +115,7 @@ def workers(
         closing(build(settings, restorable.conninfo, now=clock)) as there,
     ):
         account = here.accounts.create(email="olivia@example.org", name="Olivia", roles=("owner",))
-        key = here.accounts.create_key(account, name="tests", now=NOW)
+        key = here.api_keys.create(account, name="tests", now=NOW)
         yield Worker(here, key, web_application), Worker(there, key, web_application)
 
 
