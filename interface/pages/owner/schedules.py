@@ -1,5 +1,6 @@
 """The schedules of an owner: a list, the form of each, and deleting one."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from interface.pages.shared.auth import for_role, require_session
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.web.request_context import services
 from projections.views import calendar_list, schedule_list
+from projections.views.calendar_list import CalendarRow
 from projections.views.schedule_list import ScheduleRow
 
 blueprint = Blueprint("schedules_pages", __name__)
@@ -36,10 +38,10 @@ protect_from_csrf(blueprint)
 @for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows all schedules, with the calendars that follow each."""
-    schedules = own_schedules()
+    schedules, calendars = own_schedules(), own_calendars()
     return render_template(
         "schedules/index.html",
-        schedules=[(schedule, _names_of_followers(schedule)) for schedule in schedules],
+        schedules=[(each, _names_of_followers(each, calendars)) for each in schedules],
         weekly_lines=weekly_lines,
     )
 
@@ -132,8 +134,7 @@ def _own_schedule(schedule_id: UUID) -> ScheduleRow:
     return schedule_list.schedule_of(services().database, own_id(), schedule_id)
 
 
-def _names_of_followers(schedule: ScheduleRow) -> list[str]:
-    calendars = own_calendars()
+def _names_of_followers(schedule: ScheduleRow, calendars: Mapping[UUID, CalendarRow]) -> list[str]:
     return [calendars[each].terms.name for each in schedule.calendar_ids]
 
 
@@ -189,7 +190,7 @@ def _form_page(
         **fields_context(),
         form=form.calendar,
         schedule=schedule,
-        followers=_names_of_followers(schedule) if schedule else [],
+        followers=_names_of_followers(schedule, own_calendars()) if schedule else [],
         version=version,
     )
 
@@ -206,7 +207,9 @@ def _preview(form: ScheduleForm) -> dict[str, Any]:
 
 def _delete_page(schedule: ScheduleRow) -> str:
     return render_template(
-        "schedules/delete.html", schedule=schedule, followers=_names_of_followers(schedule)
+        "schedules/delete.html",
+        schedule=schedule,
+        followers=_names_of_followers(schedule, own_calendars()),
     )
 
 
