@@ -19,6 +19,7 @@ from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
 from application.eventstore.mapper import JSONMapper
+from application.eventstore.outage_log import OutageLog
 from domain.errors import AdmitOneError
 from interface.runtime.background_thread import background_thread
 from projections.catalogue import CATALOGUE
@@ -49,6 +50,7 @@ def patrol_periodically(
 
 
 def _keep_watching(conninfo: str, watch: "_Watch", is_at_work: Event, stop: Event) -> None:
+    outage = OutageLog(log, "can't patrol", "patrolling again")
     while not stop.wait(LOOK_SECONDS):
         if not is_at_work.is_set():
             continue
@@ -56,12 +58,13 @@ def _keep_watching(conninfo: str, watch: "_Watch", is_at_work: Event, stop: Even
             with closing(connect(conninfo, application_name="admitone patrol")) as conn:
                 while is_at_work.is_set():
                     watch.look(conn)
+                    outage.succeeded()
                     if stop.wait(LOOK_SECONDS):
                         return
         except _Stopped:
             return
         except psycopg.Error as error:
-            log.warning("can't patrol: %s", error)
+            outage.failed(error)
 
 
 class _Watch:
