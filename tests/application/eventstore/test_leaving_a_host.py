@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from application.eventstore.append_turn import CommitsHang, refusal
+from application.eventstore.append_turn import CommitsHang, Refusals
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Address
@@ -85,7 +85,7 @@ def test_who_waits_behind_somebody_elses_commit_leaves_too(
     hanging = Database(servers[0], max_pool_size=1)
     with deadline(0.5), pytest.raises((Unconfirmed, Busy)):
         EventRecorder(hanging).insert_events([stored()])
-    assert isinstance(refusal(database), CommitsHang)
+    assert isinstance(Refusals(database).refusal(), CommitsHang)
     assert port_in_use(database) == ports(servers)[1]
     hanging.close()
 
