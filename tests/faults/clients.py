@@ -26,6 +26,8 @@ REPEATS = 6
 NEWEST_LINKS = 12
 STARTS = 12
 SLOT = timedelta(minutes=30)
+SLOTS = 360 * 48
+"""So many can be booked: a year ahead, less the days before the first. Then they begin anew."""
 
 
 class Orders(msgspec.Struct):
@@ -123,7 +125,8 @@ class Client:
         if kind == "revoke" or (kind == "redeem" and self._random.random() < 0.2):
             key = None
         if kind == "redeem" and link is not None:
-            at = self._first_start + SLOT * (link.number // 2 + self._random.randrange(STARTS))
+            slot = (link.number // 2 + self._random.randrange(STARTS)) % SLOTS
+            at = self._first_start + SLOT * slot
             start = f"{at:%Y-%m-%dT%H:%M:%SZ}"
             path = f"/booking-links/{link.token}/redeem"
             body = {"start": start, "invitee": {"name": self._name, "email": "ada@example.org"}}
