@@ -29,8 +29,9 @@ from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import UNATTENDED, connect
-from application.eventstore.database import DATABASE_ERRORS, safe_description
+from application.eventstore.database import DATABASE_ERRORS
 from application.eventstore.hosts import Hosts
+from application.eventstore.outage_log import OutageLog
 from domain.errors import AdmitOneError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,9 @@ class Sender:
         self._claim = claim
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
+        self._outage = OutageLog(
+            log, f"no {channel.name} is sent, connecting again", f"sending {channel.name} again"
+        )
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set. Connects again whenever the database was lost, or left."""
@@ -132,8 +136,9 @@ class Sender:
                     conn.execute(f"LISTEN {CHANNEL}")
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         self._send_and_wait(conn, stop)
+                        self._outage.succeeded()
             except DATABASE_ERRORS as error:
-                log.warning("nothing is sent, connecting again: %s", safe_description(error))
+                self._outage.failed(error)
                 stop.wait(POLL_SECONDS)
             finally:
                 self._channel.close()

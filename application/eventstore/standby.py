@@ -18,9 +18,9 @@ from application.eventstore.database import (
     DATABASE_ERRORS,
     Database,
     PatientConnection,
-    safe_description,
 )
 from application.eventstore.deadline import deadline
+from application.eventstore.outage_log import OutageLog
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class Standby(Database):
         self._history = ""
         """The server that the primary is, and its timeline."""
         self._obstacle: str | None = None
+        self._outage = OutageLog(log, "the standby is passed over", "the standby answers again")
 
     def choose(self) -> Database:
         """Returns the database for all reads of a request: this one, or the primary."""
@@ -105,7 +106,7 @@ class Standby(Database):
         self._passed_over_at = monotonic()
         self._is_fresh_until = float("-inf")
         self._obstacle = "It does not answer."
-        log.warning("the standby is passed over: %s", safe_description(error))
+        self._outage.failed(error)
 
     def _check(self) -> None:
         """Finds out how old what the standby shows can be."""
@@ -135,6 +136,7 @@ class Standby(Database):
             self._is_fresh_until = float("-inf")
             self._obstacle = "It does not follow this primary yet, or follows another one."
             return
+        self._outage.succeeded()
         shown_at = None
         while self._written and self._written[0][1] <= replayed["position"]:
             shown_at, _ = self._written.popleft()

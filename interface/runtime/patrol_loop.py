@@ -20,6 +20,7 @@ from psycopg.rows import DictRow
 from application.eventstore.connection import connect
 from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
+from application.eventstore.outage_log import OutageLog
 from domain.errors import AdmitOneError
 from interface.runtime.background_thread import background_thread
 from projections.catalogue import CATALOGUE
@@ -50,6 +51,7 @@ def patrol_periodically(
 
 
 def _keep_watching(hosts: Hosts, watch: "_Watch", is_at_work: Event, stop: Event) -> None:
+    outage = OutageLog(log, "can't patrol", "patrolling again")
     while not stop.wait(LOOK_SECONDS):
         if not is_at_work.is_set():
             continue
@@ -58,12 +60,13 @@ def _keep_watching(hosts: Hosts, watch: "_Watch", is_at_work: Event, stop: Event
             with closing(connect(hosts, application_name="admitone patrol")) as conn:
                 while is_at_work.is_set() and not hosts.has_left(conn, opened_at):
                     watch.look(conn)
+                    outage.succeeded()
                     if stop.wait(LOOK_SECONDS):
                         return
         except _Stopped:
             return
         except psycopg.Error as error:
-            log.warning("can't patrol: %s", error)
+            outage.failed(error)
 
 
 class _Watch:

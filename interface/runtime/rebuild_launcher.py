@@ -13,6 +13,7 @@ from time import monotonic
 import psycopg
 
 from application.eventstore.connection import connect
+from application.eventstore.outage_log import OutageLog
 from interface.runtime.background_thread import background_thread
 from interface.runtime.environment import environment_without_secrets
 from interface.settings import PREFIX, Settings
@@ -50,12 +51,13 @@ def _environment(conninfo: str, settings: Settings) -> dict[str, str]:
 def _watch(conninfo: str, environment: Mapping[str, str], is_at_work: Event, stop: Event) -> None:
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed_at: dict[str, float] = {}
+    outage = OutageLog(log, "can't look for requested rebuilds", "looking for them again")
     while not stop.wait(LOOK_SECONDS):
         for name, process in list(running.items()):
             if process.poll() is not None:
                 del running[name]
                 failed_at[name] = monotonic() if process.returncode else 0.0
-        for name in _waiting(conninfo) if is_at_work.is_set() else ():
+        for name in _waiting(conninfo, outage) if is_at_work.is_set() else ():
             if name not in running and monotonic() - failed_at.get(name, 0.0) > PAUSE_SECONDS:
                 running[name] = _start(name, environment)
     for process in running.values():
@@ -64,14 +66,16 @@ def _watch(conninfo: str, environment: Mapping[str, str], is_at_work: Event, sto
         process.wait()
 
 
-def _waiting(conninfo: str) -> list[str]:
+def _waiting(conninfo: str, outage: OutageLog) -> list[str]:
     """Returns the names of the views to rebuild; none if the database can't be asked."""
     try:
         with closing(connect(conninfo, application_name="admitone rebuilds")) as conn:
-            return [job.name for job in jobs.waiting(conn)]
+            names = [job.name for job in jobs.waiting(conn)]
     except psycopg.Error as error:
-        log.warning("can't look for requested rebuilds: %s", error)
+        outage.failed(error)
         return []
+    outage.succeeded()
+    return names
 
 
 def _start(name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -30,6 +30,7 @@ from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read, read_next
 from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
+from application.eventstore.outage_log import OutageLog
 from application.eventstore.pipeline import Pipeline
 from application.eventstore.recorder import CHANNEL
 from projections.engine import lag, parking, positions
@@ -95,6 +96,7 @@ class Runner:
         self._known: _Known | None = None
         self._pipeline: Pipeline | None = None
         self.is_at_work = Event()
+        self._outage = OutageLog(log, "database error, connecting again", "connected again")
         self.stuck: dict[str, str] = {}
 
     def run(self, stop: Event) -> None:
@@ -108,11 +110,11 @@ class Runner:
                         log.info("keeping %d views up to date", len(self._projections))
                         pause = 0.1
                         self._follow(conn, stop, opened_at)
+                    else:
+                        self._outage.succeeded()
                 stop.wait(POLL_SECONDS)
             except psycopg.Error as error:
-                log.warning(
-                    "database error, connecting again: %s", error.diag.message_primary or error
-                )
+                self._outage.failed(error)
                 self._batch_size = SMALLEST_BATCH
                 stop.wait(uniform(pause / 2, pause))  # noqa: S311 - not a secret
                 pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
@@ -149,6 +151,7 @@ class Runner:
             begun = monotonic()
             with deadline(ROUND_SECONDS):
                 applied = self.catch_up(conn)
+                self._outage.succeeded()
                 if monotonic() - sampled_at > lag.SAMPLE_SECONDS:
                     lag.sample(conn, [projection.name for projection in self._projections])
                     sampled_at = monotonic()
