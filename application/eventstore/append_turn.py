@@ -1,6 +1,8 @@
 """Finds the process that has the turn to append to the log, and says why others must wait."""
 
-from time import sleep
+from math import inf
+from threading import Lock
+from time import monotonic, sleep
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -13,6 +15,7 @@ from domain.errors import Busy, Unavailable
 
 # An append has its turn for milliseconds, up to tens of them on a slow disk.
 STUCK_SECONDS = 0.25
+KNOWN_SECONDS = 1.0  # how long what was found is told to others who must wait
 
 # Shown to every role, except for what waits and what it is called: these only to the same role.
 _HOLDER = f"""
@@ -52,23 +55,50 @@ def holder(conn: Connection[DictRow]) -> Holder | None:
         return cursor.execute(_HOLDER).fetchone()
 
 
-def refusal(database: Database) -> Unavailable:
-    """Returns what to tell a writer who did not get a turn in time.
+class Refusals:
+    """Finds out, once for all who must wait at that time, what to tell them."""
 
-    That is `Busy` if others are served meanwhile, and if there is no time left to find out, but
-    plain `Unavailable` if the server can't be had. A host where commits hang is left.
-    """
-    if seconds_left() <= STUCK_SECONDS:
-        return Busy()
-    try:
-        with database.checked_out() as conn:
-            first = holder(conn)
-            sleep(STUCK_SECONDS)
-            second = holder(conn)
-            if second is not None and second.waits_for_standby:
-                database.leave(conn)
-    except LOST:
-        return Unavailable()
-    if first is None or second is None or first.transaction != second.transaction:
-        return Busy()
-    return CommitsHang() if second.waits_for_standby else TurnHeld()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._finding = Lock()
+        self._found: type[Unavailable] = Busy
+        self._found_at = -inf
+
+    def refusal(self) -> Unavailable:
+        """Returns what to tell a writer who did not get a turn in time.
+
+        That is `Busy` if others are served meanwhile, and if there is no time left to find out,
+        but plain `Unavailable` if the server can't be had. A host where commits hang is left.
+        """
+        if self._finding.acquire(timeout=seconds_left()):
+            try:
+                if not self._is_known() and seconds_left() > STUCK_SECONDS:
+                    self._found = self._find()
+                    self._found_at = monotonic()
+            finally:
+                self._finding.release()
+        return self._found() if self._is_known() else Busy()
+
+    def without_connection(self) -> Unavailable:
+        """Returns what to tell a writer for whom no connection was left.
+
+        If commits hang, all connections wait for them.
+        """
+        return self._found() if self._is_known() else Unavailable()
+
+    def _is_known(self) -> bool:
+        return monotonic() < self._found_at + KNOWN_SECONDS
+
+    def _find(self) -> type[Unavailable]:
+        try:
+            with self._database.checked_out() as conn:
+                first = holder(conn)
+                sleep(STUCK_SECONDS)
+                second = holder(conn)
+                if second is not None and second.waits_for_standby:
+                    self._database.leave(conn)
+        except LOST:
+            return Unavailable
+        if first is None or second is None or first.transaction != second.transaction:
+            return Busy
+        return CommitsHang if second.waits_for_standby else TurnHeld

@@ -19,8 +19,9 @@ A commit takes as long for one event as for a hundred, and writers have to take 
   caller whose deadline comes while its transaction is under way leaves too, and can't know the
   outcome. The leader listens until its own deadline; for the others the connection is lost then.
 * A leader may be stuck, at a server that is silent or a commit that hangs. After a second, whoever
-  waits leads too, on another connection. Nothing depends on there being only one leader: that
-  positions are in order is due to the turn, and that versions are unique to the primary key.
+  waits leads too, on another connection, as long as enough are left for reading. Nothing depends
+  on there being only one leader: that positions are in order is due to the turn, and that versions
+  are unique to the primary key.
 
 Each caller waits for a lock of its own, which is released when there is something to know. After
 a fork the child begins with an empty queue: nobody leads there.
@@ -29,6 +30,7 @@ a fork the child begins with an empty queue: nobody leads there.
 import os
 from collections import deque
 from collections.abc import Collection, Mapping
+from math import inf
 from threading import Lock
 from time import monotonic
 from uuid import UUID
@@ -123,7 +125,8 @@ class AppendQueue:
     The caller of an append calls `join` and `wait`, and while it leads `take` and `settle`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_leaders: float = inf) -> None:
+        self._most_leaders = most_leaders
         self._empty()
         _QUEUES.add(self)
 
@@ -132,6 +135,7 @@ class AppendQueue:
         self._waiting: deque[Append] = deque()
         self._leader: Append | None = None
         self._led_since = 0.0
+        self._under_way = 0  # transactions
 
     def __len__(self) -> int:
         """Returns how many callers wait for a transaction to begin."""
@@ -171,6 +175,7 @@ class AppendQueue:
                 taken = [self._waiting.popleft()]
             else:
                 taken = self._take_who_may_share()
+            self._under_way += bool(taken)
             for append in taken:
                 append.is_under_way = True
             return taken
@@ -202,6 +207,7 @@ class AppendQueue:
         leader alone, unless it is under way with another leader by now.
         """
         with self._mutex:
+            self._under_way -= bool(taken)
             if lost is not None:
                 for append in taken or [each for each in self._waiting if each is leader]:
                     append.outcome = append.outcome or Lost(lost)
@@ -237,6 +243,8 @@ class AppendQueue:
             now = monotonic()
             if append.patient_until <= now:
                 raise NoTurn
+            if self._under_way >= self._most_leaders:
+                return append.patient_until - now
             stuck_at = self._led_since + STUCK_SECONDS
             if stuck_at <= now:
                 self._lead(append)

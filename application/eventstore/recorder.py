@@ -23,8 +23,9 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
 from eventsourcing.utils import Environment, strtobool
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from application.eventstore import append_statement, append_turn, event_log
+from application.eventstore import append_statement, event_log
 from application.eventstore.append_statement import CHANNEL, PersonalDataRow, as_uuid
+from application.eventstore.append_turn import Refusals
 from application.eventstore.database import (
     LOST,
     PATIENCE,
@@ -63,6 +64,10 @@ _NEVER_SENT = (
     psycopg.errors.ReadOnlySqlTransaction,
 )
 
+LEFT_FOR_READING = 2
+"""Connections that no append takes while commits hang."""
+FEWEST_LEADERS = 2
+
 _MAX_BIGINT = 2**63 - 1
 _NONE: Mapping[UUID, int] = MappingProxyType({})
 
@@ -78,7 +83,9 @@ class EventRecorder(PostgresApplicationRecorder):
 
     def __init__(self, datastore: Database) -> None:
         super().__init__(datastore)
-        self.queue = AppendQueue()
+        most = max(FEWEST_LEADERS, datastore.pool.max_size - LEFT_FOR_READING)
+        self.queue = AppendQueue(most_leaders=most)
+        self._refusals = Refusals(datastore)
 
     def insert_events(
         self,
@@ -132,12 +139,14 @@ class EventRecorder(PostgresApplicationRecorder):
                 except NoTurn as error:
                     if was_sent:
                         raise Unconfirmed from error
-                    raise append_turn.refusal(self.datastore) from error
+                    raise self._refusals.refusal() from error
                 except Lost as lost:
                     outcome_is_open = True
                     was_sent = was_sent or not isinstance(lost.error, _NEVER_SENT)
                     if not may_try_again(lost.error, pause):
-                        raise (Unconfirmed if was_sent else Unavailable) from lost.error
+                        if was_sent:
+                            raise Unconfirmed from lost.error
+                        raise self._refusals.without_connection() from lost.error
         raise AssertionError("pauses() never ends")
 
     def _appended(self, append: Append) -> list[int]:

@@ -325,6 +325,24 @@ def test_a_caller_leaves_the_queue_when_its_patience_ends() -> None:
     assert impatient not in queue.take()
 
 
+def test_no_more_lead_than_may_while_all_who_do_are_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "STUCK_SECONDS", 0.0)
+    queue = AppendQueue(most_leaders=2)
+    first, second, third = (an_append((uuid4(), 1)) for _ in range(3))
+    for append in (first, second):
+        queue.join(append)
+        queue.seconds_to_wait(append)
+        assert queue.leads(append)
+        assert queue.take() == [append]
+    queue.join(third)
+    assert queue.seconds_to_wait(third) > 0
+    assert not queue.leads(third)
+    first.outcome = [1]
+    queue.settle(first, [first])
+    queue.seconds_to_wait(third)
+    assert queue.leads(third)
+
+
 def test_when_a_leader_gives_up_the_next_one_leads_and_nothing_of_it_is_appended() -> None:
     queue, first, second = AppendQueue(), an_append((uuid4(), 1)), an_append((uuid4(), 1))
     queue.join(first)

@@ -14,7 +14,7 @@ from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from application.eventstore.append_turn import CommitsHang, holder, refusal
+from application.eventstore.append_turn import CommitsHang, Refusals, holder
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Address, Hosts
@@ -112,7 +112,7 @@ def test_who_waits_behind_somebody_elses_commit_leaves_too(
     if not commits_hang(servers[0]):  # as they do if the test before this one has run
         insert_without_an_answer(EventRecorder(hanging), stored())
     assert commits_hang(servers[0])
-    assert isinstance(refusal(database), CommitsHang)
+    assert isinstance(Refusals(database).refusal(), CommitsHang)
     assert port_in_use(database) == ports(servers)[1]
     hanging.close()
 

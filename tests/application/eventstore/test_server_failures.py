@@ -9,8 +9,8 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from psycopg.conninfo import conninfo_to_dict
 
+from application.eventstore import group_commit, write_probe
 from application.eventstore import recorder as recorder_module
-from application.eventstore import write_probe
 from application.eventstore.append_turn import CommitsHang
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
@@ -24,6 +24,7 @@ from tests.support.stored_rows import log, query, stored
 from tests.support.waiting import wait_until
 
 CONNECTIONS = 5
+MANY = 80  # callers; if each of them asked why, there would not be time for all
 PLENTY = 60.0  # seconds; more than anything takes on a busy machine
 
 
@@ -172,6 +173,24 @@ def test_a_commit_that_hangs_is_unconfirmed_and_named_to_those_behind_it_and_to_
             append.result()
         for (pid,) in waiting_for_a_standby(admin):
             admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+
+
+@pytest.mark.usefixtures("no_standby")
+def test_while_a_commit_hangs_all_of_many_writers_are_told_why(
+    recorder: EventRecorder, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "STUCK_SECONDS", 0.0)  # whoever may lead does so at once
+    monkeypatch.setattr(recorder_module, "PATIENCE", 0.3)
+    with ThreadPoolExecutor(1 + MANY) as threads:
+        _, ahead = append_that_waits(recorder, threads, admin)
+        rivals = [threads.submit(recorder.insert_events, [stored()]) for _ in range(MANY)]
+        for rival in rivals:
+            with pytest.raises(CommitsHang):
+                rival.result()
+        for (pid,) in waiting_for_a_standby(admin):
+            admin.execute("SELECT pg_cancel_backend(%s)", (pid,))
+        with pytest.raises(Unconfirmed):
+            ahead.result()
 
 
 def test_a_server_that_only_reads_is_named_to_operators(
