@@ -183,8 +183,8 @@ class Cluster:
         return node
 
     def sync_standbys(self) -> list[Node]:
-        """Returns the nodes that confirm commits."""
-        return [node for node in self.nodes if node.answers("/sync")]
+        """Returns the nodes of which one has to confirm each commit."""
+        return [node for node in self.nodes if node.answers("/quorum")]
 
     def is_whole(self) -> bool:
         """Returns True if there is a primary that streams to both others, as commits need it.
@@ -197,9 +197,8 @@ class Cluster:
             return False
         standbys = primary.status().get("replication", [])
         is_synchronous = self.agreed.get("synchronous_mode", True)
-        is_confirmed = any(each["sync_state"] == "sync" for each in standbys)
         return [each["state"] for each in standbys] == ["streaming"] * 2 and (
-            is_confirmed or not is_synchronous
+            not is_synchronous or len(self.sync_standbys()) == 2
         )
 
     def processes_of(self, node: Node) -> list[Process]:
@@ -261,7 +260,7 @@ class Cluster:
         os.kill(self._pgbouncer["pid"], signal.SIGKILL)
 
     def switch_over(self) -> None:
-        """Makes the synchronous standby the primary, as an operator does for maintenance."""
+        """Makes a standby the primary, as an operator does for maintenance."""
         primary, (standby, *_) = self.the_primary(), self.sync_standbys()
         order = {"leader": primary.name, "candidate": standby.name}
         connection = HTTPConnection(primary.inside, REST, timeout=60)

@@ -122,6 +122,6 @@ def test_compose_waits_for_the_database_and_reads_secrets_from_files() -> None:
 def test_patroni_confirms_only_what_a_standby_has() -> None:
     (node,) = documents(FOLDER / "cluster" / "patroni.yml")
     agreed = node["bootstrap"]["dcs"]
-    assert (agreed["synchronous_mode"], agreed["synchronous_mode_strict"]) == (True, True)
+    assert (agreed["synchronous_mode"], agreed["synchronous_mode_strict"]) == ("quorum", True)
     assert agreed["loop_wait"] + 2 * agreed["retry_timeout"] <= agreed["ttl"]
     assert agreed["postgresql"]["parameters"]["wal_log_hints"] == "on"
