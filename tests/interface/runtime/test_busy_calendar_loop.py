@@ -55,4 +55,4 @@ def test_an_error_does_not_end_the_reading(
 
     monkeypatch.setattr(BusyCalendarReader, "read_next", read_next)
     read_busy_calendars(services, stop=Event())
-    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
