@@ -86,7 +86,7 @@ class Erasure(NamedTuple):
 
 
 class Repetition(NamedTuple):
-    """How many rows of personal data were erased, and whether the erasure was recorded anew."""
+    """The number of rows of personal data erased, and whether the erasure was recorded anew."""
 
     rows: int
     is_recorded: bool

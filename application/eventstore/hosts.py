@@ -21,7 +21,7 @@ ASKED_SECONDS = 1.0  # how long the primary that was named is believed
 
 
 class Address(NamedTuple):
-    """Where a server listens: a name, or an address, or a folder of sockets; and the port."""
+    """The address of a server: a name, IP address or folder of sockets, and the port."""
 
     host: str
     port: str

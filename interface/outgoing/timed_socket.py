@@ -74,8 +74,8 @@ class TimedSocket:
             seconds = min(deadline.seconds_left(), _CONNECT_SECONDS)
             try:
                 connected = socket.create_connection((address, port), seconds)
-                # What goes out in two pieces, as mails do, must not wait with the second until the
-                # first has arrived, which other systems confirm after 40 ms only.
+                # The second piece of a message must not wait until the other side has confirmed the
+                # first, which it may do only after 40 ms.
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return cls(connected, deadline)
             except OSError as refusal:

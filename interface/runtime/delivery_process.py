@@ -58,7 +58,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
             for channel in channels
         ]
         retention = partial(delete_hourly, services, stop=stop)
-        # What a delivery is about is never read from an older primary than the delivery itself.
+        # The facts of a delivery are never read from an older primary than the delivery itself.
         hosts = [services.database.hosts, deliveries.hosts, listening]
         calendars = partial(read_busy_calendars, services, stop=stop)
         try:

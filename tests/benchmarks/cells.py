@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Quarter:
-    """What the cells are like at the end of a quarter, in events a week."""
+    """The load of the cells at the end of a quarter, in events a week."""
 
     mean: float
     busiest_before: float

@@ -38,7 +38,7 @@ OVERRIDES = 100  # dates in the terms of a calendar that was changed often: some
 
 
 class Case(NamedTuple):
-    """How grown it is, and what is done there once more."""
+    """A size of what grows, and the operation that is measured at that size."""
 
     size: int
     act: Callable[[], object]

@@ -9,7 +9,7 @@ MOST_ROUNDS = 16
 
 @dataclass(frozen=True)
 class Options:
-    """How much to measure. The whole takes about 40 minutes on two cores.
+    """The amount to measure. The whole takes about 40 minutes on two cores.
 
     BENCH_ONLY      parts to run, separated by commas: http, store, growth, views, told,
                     size

@@ -33,8 +33,8 @@ REST_SECONDS = 600  # senders come last, and have little of a processor that oth
 _ALL_SHOWN = """
     SELECT min(position) >= (SELECT max(notification_id) FROM stored_events)
     FROM projection_positions"""
-# What is due later, such as a reminder, is nothing that this load has caused to be done. To answer
-# is work of the server, which counts: it is asked seldom, and an index answers it.
+# Reminders and other deliveries that are due later do not count. The query costs the server CPU
+# that is measured, so it is sent seldom and is answered from an index.
 _ALL_TOLD = """
     SELECT NOT EXISTS (SELECT FROM unnest(ARRAY['mail', 'webhook']) AS one CROSS JOIN LATERAL (
             SELECT FROM deliveries WHERE state = 'due' AND attempts = 0 AND channel = one

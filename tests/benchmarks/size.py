@@ -32,7 +32,7 @@ GROUPS = {
     "proofs": ("transparency_",),
     "views": ("",),
 }
-"""What a table belongs to, by the beginning of its name; the first that fits."""
+"""The part that a table belongs to, by the first beginning of its name that fits."""
 OWNERS_ASKED = 100
 _PAGES: dict[str, dict[str, Any]] = {
     "first page": {"now": NOW, "limit": 50},

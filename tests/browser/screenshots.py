@@ -45,7 +45,7 @@ LOOKS: tuple[tuple[str, Literal["light", "dark"], str], ...] = (
     ("dark", "dark", "en-GB"),
     ("german", "light", "de-DE"),
 )
-"""What a page is pictured in: the name, the colours, the language of the browser."""
+"""The ways to picture a page: name, colours and language of the browser."""
 
 
 def main() -> None:

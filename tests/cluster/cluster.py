@@ -97,7 +97,7 @@ class Cluster:
     """The first three numbers of its addresses."""
     nodes: list[Node]
     agreed: dict[str, Any] = field(default_factory=dict)
-    """What differs from the template in the configuration that all nodes agree on."""
+    """Differences from the template in the configuration that all nodes share."""
     _etcd: dict[int, int] = field(default_factory=dict)
     _pgbouncer: dict[str, int] = field(default_factory=dict)
 

@@ -37,7 +37,7 @@ class SignInForm(Schema):
     email = Name(
         longest=254, required=True, error_messages={"required": _("Enter your e-mail address.")}
     )
-    # As it was typed: other texts lose the space around them.
+    # A password is kept as typed; other texts lose the space around them.
     password = String(required=True, error_messages={"required": _("Enter your password.")})
 
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from application.link_requests import LINK_REQUEST, NEW_LINK
-from domain.link import SingleUseLink
 from interface.bootstrap import Services
-from tests.support.examples import NOW
+from tests.support.link_requests import ask_for_new_link
 from tests.support.owner import Owner
 
 
@@ -18,14 +16,7 @@ def asked(owner: Owner, services: Services) -> dict[str, Any]:
     """A revoked link with a request."""
     link: dict[str, Any] = owner.new_link(recipient="Bob", note="Second try")
     owner.revoke(link)
-    services.link_requests.ask(
-        services.event_store.get(SingleUseLink, UUID(link["id"])),
-        name="Bob Byte",
-        email="bob@example.org",
-        message="Sorry, I was late.",
-        language="de",
-        now=NOW,
-    )
+    ask_for_new_link(services, link)
     return link
 
 

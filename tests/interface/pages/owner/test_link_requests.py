@@ -11,6 +11,7 @@ from domain.link import LONGEST_LIFE, SingleUseLink
 from interface.bootstrap import Services
 from tests.support.desk import Desk
 from tests.support.examples import NOW
+from tests.support.link_requests import ask_for_new_link
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
@@ -22,14 +23,7 @@ def asked(owner: Owner, calendar_id: str, services: Services) -> dict[str, Any]:
         calendar_id, recipient="Bob", note="Second try", expires_in_days=30
     )
     owner.revoke(link)
-    services.link_requests.ask(
-        services.event_store.get(SingleUseLink, UUID(link["id"])),
-        name="Bob Byte",
-        email="bob@example.org",
-        message="Sorry, I was late.",
-        language="de",
-        now=NOW,
-    )
+    ask_for_new_link(services, link)
     return link
 
 
