@@ -1,5 +1,6 @@
 """A real PostgreSQL, services on it, and the whole service as a process of its own."""
 
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from werkzeug.local import LocalProxy
 from application.people import authentication
 from interface import cli
 from interface.bootstrap import Services, apply_schema, build
+from interface.observability import logs
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from interface.wsgi import create_app
@@ -49,6 +51,16 @@ hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def _log_levels_of_one_test() -> Iterator[None]:
+    """Takes back the levels that a test, or a service that it started, gave to the log."""
+    loggers = [logging.getLogger(name) for name in (None, *logs.OUR_FOLDERS)]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

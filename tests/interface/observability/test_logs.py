@@ -36,13 +36,11 @@ def _captured(form: logging.Formatter) -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(form)
-    root, ours = logging.getLogger(), logging.getLogger("interface")
-    level = ours.level
+    root = logging.getLogger()
     root.addHandler(handler)
-    ours.setLevel(logging.INFO)
+    logging.getLogger("interface").setLevel(logging.INFO)
     yield stream
     root.removeHandler(handler)
-    ours.setLevel(level)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -212,17 +210,12 @@ def test_the_format_follows_the_setting_or_the_terminal(
     monkeypatch: pytest.MonkeyPatch, setting: str | None, stderr: io.StringIO, form: type
 ) -> None:
     root = logging.getLogger()
-    levels = {name: logging.getLogger(name).level for name in (None, *logs.OUR_FOLDERS)}
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(sys, "stderr", stderr)
-    try:
-        logs.configure(setting)
-        logs.configure(setting)
-        logging.getLogger("interface.tests").info("a word of ours")
-        logging.getLogger("others").info("a word of others")
-        logging.getLogger("others").warning("a warning of others")
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    logs.configure(setting)
+    logs.configure(setting)
+    logging.getLogger("interface.tests").info("a word of ours")
+    logging.getLogger("others").info("a word of others")
+    logging.getLogger("others").warning("a warning of others")
     assert [type(handler.formatter) for handler in root.handlers] == [form]
     assert len(stderr.getvalue().splitlines()) == 2

@@ -1,5 +1,6 @@
 """Calendars elsewhere are read in the background."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -45,6 +46,7 @@ def test_an_error_does_not_end_the_reading(
     services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(busy_calendar_loop, "POLL_SECONDS", 0.01)
+    caplog.set_level(logging.INFO, "interface")
     errors: list[Exception] = [Unavailable(), OSError("Cannot allocate memory")]
 
     def read_next(_: object, *, now: datetime, stop: Event) -> bool:
@@ -55,4 +57,4 @@ def test_an_error_does_not_end_the_reading(
 
     monkeypatch.setattr(BusyCalendarReader, "read_next", read_next)
     read_busy_calendars(services, stop=Event())
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
