@@ -22,7 +22,7 @@ from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.fixed_headers import fixed_headers
 from interface.web.reader_preferences import reader_clock, reader_locale
-from interface.web.request_context import LARGEST_BODY, origin_of_request
+from interface.web.request_context import LARGEST_BODY, origin_of_request, services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -81,7 +81,7 @@ def _finish(
     """Logs and measures the current request, and adds the headers that every answer has."""
     code = int(status[:3])
     metrics.count_request(code)
-    request_log.answered(code)
+    request_log.answered(code, now=services().now())
     added = [*fixed_headers(code, headers), ("X-Request-Id", request_id())]
     return start_response(status, headers + added, exc_info)
 

@@ -7,10 +7,12 @@ processes log as well: they need no Flask, which takes 7 MB of memory, so nothin
 import json
 import logging
 import sys
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from traceback import StackSummary, walk_tb
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -32,7 +34,7 @@ def configure(form: str | None) -> None:
     configured already.
     """
     is_text = form == "text" or (form is None and sys.stderr.isatty())
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler() if is_text else JSONHandler()
     handler.setFormatter(TextLines() if is_text else JSONLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     _collect_only_what_is_written()
@@ -55,25 +57,57 @@ class JSONLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as a line of JSON."""
-        seconds, milliseconds = divmod(int(record.created * 1000), 1000)
-        facts: dict[str, Any] = {
-            "time": f"{_in_utc(seconds)}.{milliseconds:03}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": _message(record),
-        }
-        if (known := _request_id()) is not None:
-            facts["request_id"] = known
         known_facts = vars(record)
-        for name in _FIELDS:
-            if name in known_facts:
-                facts[name] = known_facts[name]
+        facts = {name: known_facts[name] for name in _FIELDS if name in known_facts}
         if trace := _trace(record):
             facts["exception"] = trace
-        try:
-            return _encode(facts).decode()
-        except UnicodeEncodeError:  # half a character, as in the name of a file
-            return json.dumps(facts)
+        level = record.levelname.lower()
+        return _json_line(record.created, level, record.name, _message(record), facts)
+
+
+class JSONHandler(logging.StreamHandler[TextIO]):
+    """The handler of `configure` for lines of JSON. It also takes a line without a record."""
+
+    def write(self, logger: str, message: str, facts: Mapping[str, Any], now: datetime) -> None:
+        """Writes the line that a record of the level INFO would become."""
+        line = _json_line(now.timestamp(), "info", logger, message, facts)
+        with self.lock or nullcontext(), suppress(OSError, ValueError):  # the stream was closed
+            self.stream.write(f"{line}{self.terminator}")
+            self.flush()
+
+
+def info(logger: logging.Logger, message: str, facts: Mapping[str, Any], *, now: datetime) -> None:
+    """Logs a message with facts that are also members of its line, at the level INFO.
+
+    Every request does this. A record costs more than all the rest of it, so none is made when
+    nobody but our own handler would get it.
+    """
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], JSONHandler):
+        if logger.isEnabledFor(logging.INFO):
+            handlers[0].write(logger.name, message % facts, facts, now)
+    else:
+        logger.info(message, facts, extra=facts)
+
+
+def _json_line(
+    seconds: float, level: str, logger: str, message: str, facts: Mapping[str, Any]
+) -> str:
+    """Returns a line of JSON, which says when, in Unix time, and names the current request."""
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    members = {
+        "time": f"{_in_utc(whole)}.{milliseconds:03}Z",
+        "level": level,
+        "logger": logger,
+        "message": message,
+    }
+    if (known := _request_id()) is not None:
+        members["request_id"] = known
+    members |= facts
+    try:
+        return _encode(members).decode()
+    except UnicodeEncodeError:  # half a character, as in the name of a file
+        return json.dumps(members)
 
 
 @lru_cache(maxsize=1)

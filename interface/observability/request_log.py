@@ -5,8 +5,10 @@ the log: path, query, headers and body.
 """
 
 import logging
+from datetime import datetime
 from types import TracebackType
 
+from interface.observability.logs import info
 from interface.observability.request_facts import endpoint, method, route, seconds_taken
 
 NOT_LOGGED = {"health.alive", "health.ready", "metrics", "static"}
@@ -23,7 +25,7 @@ def unexpected(exc_info: ExcInfo) -> None:
     log.error("unexpected error in %(method)s %(route)s", where, exc_info=exc_info, extra=where)
 
 
-def answered(status: int) -> None:
+def answered(status: int, *, now: datetime) -> None:
     """Logs that the current request is answered with this status."""
     if endpoint() not in NOT_LOGGED:
         facts = {
@@ -32,4 +34,4 @@ def answered(status: int) -> None:
             "status": status,
             "milliseconds": round(seconds_taken() * 1000, 1),
         }
-        log.info("%(method)s %(route)s %(status)d in %(milliseconds).1f ms", facts, extra=facts)
+        info(log, "%(method)s %(route)s %(status)d in %(milliseconds).1f ms", facts, now=now)

@@ -14,9 +14,9 @@ from flask import Flask
 
 from application.commands.calendars import CalendarCommands
 from interface.observability import logs
-from interface.observability.logs import JSONLines, TextLines
+from interface.observability.logs import JSONHandler, JSONLines, TextLines
 from interface.pages.shared import sign_in
-from tests.support.examples import calendar_json
+from tests.support.examples import NOW, calendar_json
 from tests.support.owner import Owner
 
 
@@ -66,6 +66,31 @@ def test_every_request_is_one_line_with_its_route_and_its_outcome(
         "route": "/api/v1/booking-links/<token>/redeem",
         "status": 201,
     }
+
+
+def test_a_line_written_without_a_record_is_like_one_with_it(
+    written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger("interface")
+    words, facts = "%(method)s took %(milliseconds).1f ms", {"method": "GET", "milliseconds": 2.0}
+    logs.info(log, words, facts, now=NOW)
+    monkeypatch.setattr(logging.root, "handlers", [JSONHandler(stream := io.StringIO())])
+    logs.info(log, words, facts, now=NOW)
+    log.setLevel(logging.WARNING)
+    logs.info(log, words, facts, now=NOW)
+    found = lines(written) + lines(stream)
+    assert all(line.pop("time") for line in found)
+    line = {"level": "info", "logger": "interface", "message": "GET took 2.0 ms", **facts}
+    assert found == [line, line]
+
+
+def test_a_request_is_answered_although_its_line_cannot_be_written(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(logging.root, "handlers", [JSONHandler(stream)])
+    assert app.test_client().get("/").status_code == 200
 
 
 def test_probes_metrics_and_static_files_are_not_logged(app: Flask, written: io.StringIO) -> None:
