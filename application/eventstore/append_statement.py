@@ -11,9 +11,9 @@ committed until then. A caller who read an older version gets nothing recorded; 
 """
 
 # ruff: noqa: S608 - only constants are put into statements
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -30,10 +30,10 @@ from application.eventstore.wire_format import (
     TEXT,
     TEXTS,
     UUIDS,
+    array,
     as_int,
     bigints,
     byteas,
-    joined,
     jsonbs,
     texts,
     uuids,
@@ -47,6 +47,7 @@ _EVENTS, _PEOPLE, _FORGOTTEN = (
     (UUIDS, UUIDS),
 )
 _READ = (UUIDS, BIGINTS)
+_PARTS = (_EVENTS, _PEOPLE, _FORGOTTEN, _READ)
 
 _SQL_TYPES = {
     UUIDS: "uuid[]",
@@ -76,7 +77,7 @@ _RECORDED = Statement(
     (UUIDS, BIGINTS),
 )
 
-Arrays = tuple[bytes, ...]
+Columns = tuple[bytes, ...]
 
 
 class PersonalDataRow(NamedTuple):
@@ -101,12 +102,12 @@ class Forgotten(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows that one caller appends, a list for each column. A part without rows is empty."""
+    """The rows that one caller appends: the elements of each column. Without rows, no columns."""
 
-    events: Arrays
-    people: Arrays
-    forgotten: Arrays
-    read: Arrays
+    events: Columns
+    people: Columns
+    forgotten: Columns
+    read: Columns
     counts: tuple[int, int, int, int]
     """The number of rows of each of them."""
 
@@ -127,17 +128,17 @@ def rows(
     """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
     return Rows(
         (
-            uuids(as_uuid(event.originator_id) for event in events),
-            bigints(event.originator_version for event in events),
-            texts(event.topic for event in events),
-            byteas(event.state for event in events),
+            uuids([as_uuid(event.originator_id) for event in events]),
+            bigints([event.originator_version for event in events]),
+            texts([event.topic for event in events]),
+            byteas([event.state for event in events]),
         ),
         (
-            uuids(row.originator_id for row in people),
-            bigints(row.originator_version for row in people),
-            byteas(row.salt for row in people),
-            jsonbs(msgspec.json.encode(row.data) for row in people),
-            texts(row.language for row in people),
+            uuids([row.originator_id for row in people]),
+            bigints([row.originator_version for row in people]),
+            byteas([row.salt for row in people]),
+            jsonbs([msgspec.json.encode(row.data) for row in people]),
+            texts([row.language for row in people]),
         )
         if people
         else (),
@@ -154,15 +155,16 @@ def rows(
 
 def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
     """Appends the rows of all callers whose reads are not stale; waits so long for the turn."""
-    has = [any(counts) for counts in zip(*(each.counts for each in callers), strict=True)]
-    people, forgotten, read = has[1:]
     values = [str(max(1, milliseconds)).encode()]
-    for column, is_there in enumerate(has):
-        if is_there:
-            parts: list[Any] = [each[column] for each in callers if each.counts[column]]
-            values += _joined(parts)
+    counts = [*zip(*[each.counts for each in callers], strict=True)]
+    people, forgotten, read = map(any, counts[1:])
+    for part, types in enumerate(_PARTS):
+        if length := sum(counts[part]):
+            columns = [each[part] for each in callers if each.counts[part]]
+            for kind, elements in zip(types, zip(*columns, strict=True), strict=True):
+                values.append(array(kind, length, elements))
             if read:
-                values.append(_numbers([each.counts[column] for each in callers]))
+                values.append(_numbers(counts[part]))
     found = _statement(people, forgotten, read).run(conn, values)
     if not read:
         return Result([as_int(position or b"") for [position] in found], [])
@@ -174,21 +176,22 @@ def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) 
 
 def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID, int]]:
     """Returns the versions of these callers' events that are in the log."""
-    ids, versions = (joined([each.events[column] for each in callers]) for column in (0, 1))
+    length = sum(each.counts[0] for each in callers)
+    ids, versions = (
+        array(kind, length, [each.events[column] for each in callers])
+        for column, kind in enumerate((UUIDS, BIGINTS))
+    )
     return {
         (wire_format.as_uuid(originator_id or b""), as_int(version or b""))
         for originator_id, version in _RECORDED.run(conn, [ids, versions])
     }
 
 
-def _joined(parts: Sequence[Arrays]) -> Iterable[bytes]:
-    """Returns the columns of several callers as one each."""
-    return parts[0] if len(parts) == 1 else map(joined, zip(*parts, strict=True))
-
-
-def _numbers(counts: Sequence[int]) -> bytes:
+@lru_cache(maxsize=1024)
+def _numbers(counts: tuple[int, ...]) -> bytes:
     """Returns the number of its caller for each row."""
-    return bigints(caller for caller, count in enumerate(counts) for _ in range(count))
+    numbers = [caller for caller, count in enumerate(counts) for _ in range(count)]
+    return array(BIGINTS, len(numbers), [bigints(numbers)])
 
 
 def as_uuid(value: UUID | str) -> UUID:

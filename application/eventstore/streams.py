@@ -11,6 +11,7 @@ from application.eventstore.wire_format import (
     SINGLE_UUID,
     TIMESTAMPTZ,
     UUIDS,
+    array,
     as_int,
     bigints,
     timestamptz,
@@ -80,7 +81,10 @@ def read(
     Without `busy_at` nobody is.
     """
     ids, since, until, most = zip(*parts, strict=True)
-    values = [uuids(ids), bigints(since), bigints(until), bigints(most)]
+    columns = uuids(ids), bigints(since), bigints(until), bigints(most)
+    values = [
+        array(kind, len(parts), [column]) for kind, column in zip(_PART_TYPES, columns, strict=True)
+    ]
     if busy_at is None:
         rows = _READ.run(conn, values)
     else:

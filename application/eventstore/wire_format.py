@@ -6,6 +6,7 @@ time that psycopg's adapter for lists takes, which looks at every value.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from struct import Struct
 from uuid import UUID
 
@@ -18,7 +19,7 @@ _ELEMENTS = {UUIDS: 2950, BIGINTS: 20, TEXTS: 25, BYTEAS: 17, JSONBS: 3802}
 _HEADER = Struct("!iiIii")  # dimensions, whether there are NULLs, type, length, first index
 _LENGTH = Struct("!i")
 _BIGINT = Struct("!q")
-_SIZED_BIGINT = Struct("!iq")
+_sized_bigint = Struct("!iq").pack
 _SIZE_OF_UUID = _LENGTH.pack(16)
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
@@ -27,38 +28,33 @@ _MICROSECOND = timedelta.resolution
 
 
 def uuids(values: Iterable[UUID]) -> bytes:
-    """Returns a uuid[]."""
-    return _array(UUIDS, [_SIZE_OF_UUID + value.bytes for value in values])
+    """Returns the elements of a uuid[]."""
+    return b"".join([_SIZE_OF_UUID + value.bytes for value in values])
 
 
 def bigints(values: Iterable[int]) -> bytes:
-    """Returns a bigint[]."""
-    return _array(BIGINTS, [_SIZED_BIGINT.pack(8, value) for value in values])
+    """Returns the elements of a bigint[]."""
+    return b"".join([_sized_bigint(8, value) for value in values])
 
 
 def texts(values: Iterable[str | None]) -> bytes:
-    """Returns a text[]."""
-    return _array(TEXTS, [_sized(None if value is None else value.encode()) for value in values])
+    """Returns the elements of a text[]."""
+    return b"".join([_sized(None if value is None else value.encode()) for value in values])
 
 
 def byteas(values: Iterable[bytes]) -> bytes:
-    """Returns a bytea[]."""
-    return _array(BYTEAS, [_sized(value) for value in values])
+    """Returns the elements of a bytea[]."""
+    return b"".join([_sized(value) for value in values])
 
 
 def jsonbs(values: Iterable[bytes]) -> bytes:
-    """Returns a jsonb[] of documents that are JSON already."""
-    return _array(JSONBS, [_sized(_JSONB_VERSION + value) for value in values])
+    """Returns the elements of a jsonb[], of documents that are JSON already."""
+    return b"".join([_sized(_JSONB_VERSION + value) for value in values])
 
 
-def joined(arrays: Sequence[bytes]) -> bytes:
-    """Returns one array with the elements of all of these, which are of the same type."""
-    if len(arrays) == 1:
-        return arrays[0]
-    headers = [_HEADER.unpack_from(array) for array in arrays]
-    length = sum(header[3] for header in headers)
-    header = _HEADER.pack(1, 1, headers[0][2], length, 1)
-    return header + b"".join([array[_HEADER.size :] for array in arrays])
+def array(kind: int, length: int, elements: Sequence[bytes]) -> bytes:
+    """Returns an array of so many elements, which may come in several pieces."""
+    return _header(kind, length) + b"".join(elements)
 
 
 def bigint(value: int) -> bytes:
@@ -86,8 +82,9 @@ def as_datetime(value: bytes) -> datetime:
     return _EPOCH + as_int(value) * _MICROSECOND
 
 
-def _array(kind: int, elements: list[bytes]) -> bytes:
-    return _HEADER.pack(1, 1, _ELEMENTS[kind], len(elements), 1) + b"".join(elements)
+@lru_cache(maxsize=256)
+def _header(kind: int, length: int) -> bytes:
+    return _HEADER.pack(1, 1, _ELEMENTS[kind], length, 1)
 
 
 def _sized(value: bytes | None) -> bytes:

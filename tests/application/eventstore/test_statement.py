@@ -126,14 +126,16 @@ def test_arrays_arrive_as_they_were_sent(
     alone: PatientConnection, rows: list[tuple[UUID, int, str | None, bytes, dict[str, int]]]
 ) -> None:
     halves = [rows[:2], rows[2:]]
+    elements = [
+        [uuids([row[0] for row in half]) for half in halves],
+        [bigints([row[1] for row in half]) for half in halves],
+        [texts([row[2] for row in half]) for half in halves],
+        [byteas([row[3] for row in half]) for half in halves],
+        [jsonbs([json.dumps(row[4]).encode() for row in half]) for half in halves],
+    ]
     values = [
-        wire_format.joined([uuids(row[0] for row in half) for half in halves]),
-        wire_format.joined([bigints(row[1] for row in half) for half in halves]),
-        wire_format.joined([texts(row[2] for row in half) for half in halves]),
-        wire_format.joined([byteas(row[3] for row in half) for half in halves]),
-        wire_format.joined(
-            [jsonbs(json.dumps(row[4]).encode() for row in half) for half in halves]
-        ),
+        wire_format.array(kind, len(rows), column)
+        for kind, column in zip(BACK.parameters, elements, strict=True)
     ]
     found = BACK.run(alone, values)
     assert [
