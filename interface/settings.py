@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
@@ -410,12 +411,12 @@ class Settings:
         """The folder of mails that do not go out."""
         return self.data / "mail"
 
-    @property
+    @cached_property
     def public_host(self) -> str:
         """The host by which people reach the service, without its port."""
         return web_address.parse(self.public_url or self.local_url).host
 
-    @property
+    @cached_property
     def sender_address(self) -> str:
         """The address that mails come from."""
         host = self.public_host

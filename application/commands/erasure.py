@@ -48,10 +48,10 @@ _FORGOTTEN = f"""
         AND made.originator_version = 1
     ORDER BY event.notification_id LIMIT %s"""  # noqa: S608 - a constant
 
-_ALL_ROWS = f"""
+_ALL_ROWS = """
     SELECT originator_id, originator_version, data FROM personal_data
     WHERE (originator_id, originator_version) > (%s, %s)
-    ORDER BY originator_id, originator_version LIMIT {PAGE}"""  # noqa: S608 - a constant
+    ORDER BY originator_id, originator_version LIMIT %s"""
 
 _ROWS_WITH_EVENTS = """
     SELECT originator_id, topic, notification_id, recorded_at, data
@@ -92,9 +92,11 @@ class Repetition(NamedTuple):
     is_recorded: bool
 
 
-def erasures_after(conn: Connection[DictRow], after: int, *, most: int = PAGE) -> list[Erasure]:
-    """Returns the next erasures in the log after a position."""
-    rows = conn.execute(_FORGOTTEN.encode(), (after, most))
+def erasures_after(
+    conn: Connection[DictRow], after: int, *, most: int | None = None
+) -> list[Erasure]:
+    """Returns the next erasures in the log after a position, by default a page of them."""
+    rows = conn.execute(_FORGOTTEN.encode(), (after, most or PAGE))
     return [Erasure(**row) for row in rows]
 
 
@@ -265,7 +267,7 @@ class ErasureCommands:
     def _all_rows(self) -> Iterator[DictRow]:
         """Yields all personal data, page by page."""
         after = UUID(int=0), 0
-        while page := self.event_store.database.fetch_all(_ALL_ROWS, after):
+        while page := self.event_store.database.fetch_all(_ALL_ROWS, (*after, PAGE)):
             yield from page
             after = page[-1]["originator_id"], page[-1]["originator_version"]
 

@@ -94,7 +94,7 @@ class BookingNews:
 
     `booking` is as the event left it. `previous_slot` is where it was before it was moved, `notes`
     what the invitee typed, and `quote` what somebody typed with this event. `invitee` is None
-    once that person is forgotten.
+    once that person is forgotten. At `url`, the reader sees the booking.
     """
 
     kind: str
@@ -108,8 +108,7 @@ class BookingNews:
     invitee: Invitee | None
     notes: str | None
     quote: str | None
-    manage_url: str
-    owner_url: str
+    url: str
 
     @property
     def is_for_invitee(self) -> bool:
@@ -136,11 +135,6 @@ class BookingNews:
             "calendar": self.terms.name,
             "host": self.host if self.is_for_invitee else self.invitee_name,
         }
-
-    @property
-    def url(self) -> str:
-        """The address at which the reader sees the booking."""
-        return self.manage_url if self.is_for_invitee else self.owner_url
 
 
 def booking_letter(news: BookingNews) -> Letter:

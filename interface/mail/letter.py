@@ -76,9 +76,11 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
     ]
     if envelope.reply_to is not None:
         headers.append(("Reply-To", envelope.reply_to))
+    html = _render("letter.html", letter)
     forms = [
         Form("text/plain", _render("letter.txt", letter)),
-        Form("text/html", _render("letter.html", letter)),
+        # In ASCII, so that it need not be encoded line by line.
+        Form("text/html", html.encode("ascii", "xmlcharrefreplace").decode()),
     ]
     if calendar is not None:
         forms.append(Form(f"text/calendar; method={calendar.method}", calendar.content.decode()))
@@ -93,20 +95,19 @@ def _one_line(text: str) -> str:
 
 
 def _render(name: str, letter: Letter) -> str:
-    return _template(name).render(letter=letter)
+    return _template(name).render(letter=letter, language=i18n.language())
 
 
 @cache
 def _template(name: str) -> Template:
     template = _templates().get_template(name)
-    # They are copied for every letter, which takes a while out of what the environment puts there.
-    template.globals = dict(template.globals)
+    template.globals = {}  # which would be copied for every letter
     return template
 
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("interface.mail"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
@@ -114,5 +115,3 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    i18n.prepare(environment)
-    return environment

@@ -43,15 +43,16 @@ def written(headers: Sequence[tuple[str, str | Address]], forms: Sequence[Form])
 
 
 def _header(name: str, value: str | Address) -> str:
-    line = f"{name}: {value}"
-    text, address = (value, "") if isinstance(value, str) else (value.display_name, value.addr_spec)
+    text = value.display_name if isinstance(value, Address) else value
     if text.isascii() and "=?" not in text:
+        line = f"{name}: {value}"
         if len(line) <= _LONGEST_HEADER:
             return line
-        if not address and (folded := _folded(line, after=len(name) + 2)):
+        if text is value and (folded := _folded(line, after=len(name) + 2)):
             return folded
     encoded = Header(text, "utf-8", header_name=name).encode(linesep=_END)
-    return f"{name}: {encoded}{_END} <{address}>" if address else f"{name}: {encoded}"
+    address = f"{_END} <{value.addr_spec}>" if isinstance(value, Address) else ""
+    return f"{name}: {encoded}{address}"
 
 
 def _folded(line: str, *, after: int) -> str | None:

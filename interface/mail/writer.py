@@ -178,7 +178,9 @@ def _news(
     terms = facts.agreed_terms(booking)
     texts = facts.texts_of(booking_id)
     typed, with_event = texts.get(1), texts.get(booking.version, {})
-    public_url = services.settings.public_url
+    path = f"bookings/{booking_id}"
+    if delivery.audience is Audience.INVITEE:
+        path = f"m/{services.tokens.for_managing(booking_id)}"
     return BookingNews(
         kind=delivery.kind,
         audience=delivery.audience,
@@ -191,8 +193,7 @@ def _news(
         invitee=Invitee.from_data(typed),
         notes=typed.get("notes") if typed else None,
         quote=with_event.get(_QUOTES[delivery.kind]) if delivery.kind in _QUOTES else None,
-        manage_url=f"{public_url}/m/{services.tokens.for_managing(booking_id)}",
-        owner_url=f"{public_url}/bookings/{booking_id}",
+        url=f"{services.settings.public_url}/{path}",
     )
 
 

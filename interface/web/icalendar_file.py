@@ -17,6 +17,7 @@ REFRESH_INTERVAL = "PT15M"
 _A_YEAR = timedelta(days=366)
 _A_DAY = timedelta(days=1)
 _MOST_BYTES = 75  # in a line
+_TO_SECONDS = len("2026-11-23T08:00:00")
 _SPECIAL = re.compile(r"[\\;,]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -164,13 +165,16 @@ def _event(entry: Entry, *lines: str) -> list[str]:
 
 def _address(name: str, person: Person, **parameters: str) -> str:
     # A parameter can't hold double quotes or control characters at all.
-    shown = "".join(sign for sign in person.name if sign.isprintable() and sign != '"')
+    shown = person.name.replace('"', "")
+    if not shown.isprintable():
+        shown = "".join(filter(str.isprintable, shown))
     return _line(name, f"mailto:{person.email}", CN=f'"{shown}"', **parameters)
 
 
 def _line(name: str, value: str, **parameters: str) -> str:
     """Returns a line; where it is longer than 75 bytes, it goes on behind a space in the next."""
-    line = "".join([name, *(f";{key}={text}" for key, text in parameters.items()), ":", value])
+    shown = "".join([f";{key}={text}" for key, text in parameters.items()])
+    line = f"{name}{shown}:{value}"
     if line.isascii():
         if len(line) <= _MOST_BYTES:
             return line
@@ -198,7 +202,7 @@ def _instant(moment: datetime) -> str:
 
 
 def _local(moment: datetime) -> str:
-    return moment.strftime("%Y%m%dT%H%M%S")
+    return moment.isoformat()[:_TO_SECONDS].replace("-", "").replace(":", "")
 
 
 def _time_zone(zone: ZoneInfo, slot: Slot) -> list[str]:

@@ -326,7 +326,7 @@ def test_a_request_repeated_during_an_erasure_stores_no_personal_data_again(
 def test_all_recorded_erasures_are_applied_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(erasure, "_FORGOTTEN", erasure._FORGOTTEN.replace("LIMIT 1000", "LIMIT 2"))
+    monkeypatch.setattr(erasure, "PAGE", 2)
     calendar_id = desk.new_calendar()
     starts = [TOMORROW.start + timedelta(minutes=30 * n) for n in range(6)]
     bookings = [booked(desk, calendar_id, start=start) for start in starts]
@@ -428,8 +428,7 @@ def test_an_address_is_found_as_a_whole_and_not_as_part_of_a_longer_one(
 def test_an_export_reads_personal_data_page_by_page(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = erasure._ALL_ROWS.replace("LIMIT 1000", "LIMIT 2")
-    monkeypatch.setattr(erasure, "_ALL_ROWS", page)
+    monkeypatch.setattr(erasure, "PAGE", 2)
     calendar_id = desk.new_calendar()
     for number in range(7):
         desk.new_link(calendar_id, recipient="ada@example.org" if number % 2 else "Grace")

@@ -89,6 +89,7 @@ def test_both_get_a_confirmation_in_their_own_language_and_zone(
     ):
         assert words in text
     assert "Allergic to &lt;nuts&gt;" in text_of(to_olivia, "html")
+    assert "(Mitteleurop&#228;ische Zeit &#8211; Berlin)" in text_of(to_olivia, "html")
     assert manage_url not in to_olivia.as_string()
     for mail in mail_server.mails:
         assert mail["Date"].datetime == NEXT_WEEK - timedelta(days=10)
