@@ -23,8 +23,8 @@ import yaml
 from psycopg.conninfo import make_conninfo
 
 from interface.runtime.postgres_binaries import Identity, choose_identity, runnable_programs
-from tests.cluster.keeper import Keeper
 from tests.cluster.programs import Programs
+from tests.support.keeper import Keeper
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 

@@ -1,6 +1,5 @@
 """A drill: something happens to the cluster while clients work, and the history has to be right."""
 
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +16,14 @@ import psycopg
 
 from projections.views import link_list
 from tests.cluster.cluster import Cluster, Node
+from tests.cluster.figures import say
 from tests.cluster.hosts import Hosts
 from tests.faults.history import DONE, Fault, Operation, check, read_log
 from tests.faults.workload import Workload
 from tests.support.waiting import wait_until
 
+SERIOUS = ("lost", "doubled")
+"""The kinds of faults that are named even if there are none."""
 PROGRESS = 30
 """So many operations have to succeed before and after what happens."""
 
@@ -115,11 +117,14 @@ class Drill:
         return [name for name in self.hosts.told_twice() if name not in self.told_before]
 
     def report(self, name: str) -> None:
-        """Prints what was measured."""
+        """Prints what was measured, and again when all drills are over."""
         answers = ", ".join(f"{count} × {answer}" for answer, count in self.answers.most_common())
+        found = Counter(fault.kind for fault in self.faults)
+        wrong = [f"{count} {kind}" for kind, count in found.items() if kind not in SERIOUS]
+        faults = ", ".join([f"{found[kind]} {kind}" for kind in SERIOUS] + wrong)
         lines = [
-            f"{name}: {len(self.done_at())} of {len(self.operations)} operations done, at the"
-            f" longest none for {self.outage():.1f} s; {answers}"
+            f"{name}: {len(self.done_at())} of {len(self.operations)} operations done, {faults}; at"
+            f" the longest none for {self.outage():.1f} s; {answers}"
         ]
         for what, times in (
             ("operation", self.done_at()),
@@ -129,7 +134,7 @@ class Drill:
             if after := self.after_promotions(times):
                 told = ", ".join(f"{seconds:.1f}" for seconds in after)
                 lines.append(f"  first {what} after a new primary answered: {told} s")
-        sys.stdout.write("\n".join(["", *lines, ""]))
+        say("\n".join(lines))
 
 
 @contextmanager

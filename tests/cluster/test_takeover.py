@@ -1,6 +1,5 @@
 """A projector or sender that is killed is replaced by the one that stands by."""
 
-import sys
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -9,6 +8,7 @@ import psycopg
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.drill import drill
+from tests.cluster.figures import say
 from tests.cluster.hosts import Hosts
 from tests.support.waiting import wait_until
 
@@ -37,7 +37,7 @@ def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path:
     for name, at in killed:
         times = running.moved if name == "projector" else running.mailed
         after = min((time for time in times if time > at), default=inf) - at
-        sys.stdout.write(f"  {name}: {after:.1f} s\n")
+        say(f"  {name}: {after:.1f} s")
         assert after <= SECONDS, name
 
 

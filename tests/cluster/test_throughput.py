@@ -1,6 +1,5 @@
 """With commits of 5 ms, the service's way to append beats the library's on the same cluster."""
 
-import sys
 from contextlib import ExitStack
 from time import monotonic
 
@@ -12,6 +11,7 @@ from application.eventstore.recorder import EventRecorder
 from interface.bootstrap import apply_schema
 from tests.benchmarks.at_the_store import CONNECTIONS, new_pair, stock_recorder
 from tests.cluster.cluster import Cluster
+from tests.cluster.figures import say
 from tests.support.waiting import at_once
 
 CALLERS = 64
@@ -60,8 +60,8 @@ def test_ten_times_the_redemptions_of_the_stock_recorder(cluster: Cluster) -> No
                 return done
 
             rates[name] = sum(at_once([call] * CALLERS)) / SECONDS
-    sys.stdout.write(
-        f"\n{CALLERS} callers, commits of 5 ms: {rates['ours']:.0f} redemptions/s,"
-        f" the library's recorder {rates['stock']:.0f}\n"
+    say(
+        f"{CALLERS} callers, commits of 5 ms: {rates['ours']:.0f} redemptions/s,"
+        f" the library's recorder {rates['stock']:.0f}"
     )
     assert rates["ours"] >= FACTOR * rates["stock"]
