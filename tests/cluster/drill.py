@@ -15,13 +15,16 @@ from typing import NamedTuple
 import psycopg
 
 from projections.views import link_list
-from tests.cluster.cluster import Cluster, Node
+from tests.cluster.cluster import Cluster
 from tests.cluster.figures import say
 from tests.cluster.hosts import Hosts
+from tests.cluster.node import Node
 from tests.faults.history import DONE, Fault, Operation, check, read_log
 from tests.faults.workload import Workload
 from tests.support.waiting import wait_until
 
+TTL = 20
+"""Seconds after which a primary that vanished is replaced, as the template has it."""
 SERIOUS = ("lost", "doubled")
 """The kinds of faults that are named even if there are none."""
 PROGRESS = 30
