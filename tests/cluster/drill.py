@@ -54,6 +54,8 @@ class Drill:
     """What the second web host said about itself, once a second."""
     moved: list[float] = field(default_factory=list)
     """When the views were seen to have moved on."""
+    claimed: list[float] = field(default_factory=list)
+    """When a sender was seen to have claimed mails."""
     mailed: list[float] = field(default_factory=list)
     """When mails were seen to have arrived."""
     faults: list[Fault] = field(default_factory=list)
@@ -132,6 +134,7 @@ class Drill:
         for what, times in (
             ("operation", self.done_at()),
             ("move of the views", self.moved),
+            ("claim of mails", self.claimed),
             ("mail", self.mailed),
         ):
             if after := self.after_promotions(times):
@@ -206,17 +209,22 @@ def _watch_readiness(running: Drill, stop: Event) -> None:
         running.readiness.append(Readiness(monotonic(), status, text))
 
 
+_WHAT_FOLLOWS = """
+    SELECT position, (SELECT sum(attempts) FROM deliveries WHERE channel = 'mail')
+    FROM projection_positions WHERE name = %s"""
+
+
 def _watch_what_follows(running: Drill, stop: Event) -> None:
-    """Notes when the views move on, and when mails arrive."""
-    position, mails = -1, len(running.hosts.mails.mails)
+    """Notes when the views move on, and when mails are claimed and arrive."""
+    position, claims, mails = -1, -1, len(running.hosts.mails.mails)
     while not stop.wait(0.1):
         if (count := len(running.hosts.mails.mails)) > mails:
             running.mailed.append(monotonic())
             mails = count
         with suppress(psycopg.Error), psycopg.connect(running.cluster.asked(2)) as conn:
-            row = conn.execute(
-                "SELECT position FROM projection_positions WHERE name = %s", (link_list.NAME,)
-            ).fetchone()
+            row = conn.execute(_WHAT_FOLLOWS, (link_list.NAME,)).fetchone()
             if row and row[0] != position:
                 running.moved.append(monotonic())
-                position = row[0]
+            if row and row[1] != claims:
+                running.claimed.append(monotonic())
+            position, claims = row or (position, claims)
