@@ -6,7 +6,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
-from application.eventstore.hosts import Address, FindPrimary
+from application.eventstore.hosts import Address, FindPrimary, Hosts
 
 SECONDS = 0.5  # for each answer
 _LEADS = ("leader", "primary", "master", "standby_leader")
@@ -16,6 +16,11 @@ _LEADS = ("leader", "primary", "master", "standby_leader")
 def finder(urls: Sequence[str]) -> FindPrimary | None:
     """Returns what asks for the primary at these addresses of Patroni; None if there are none."""
     return partial(primary, urls) if urls else None
+
+
+def hosts(conninfo: str, urls: Sequence[str]) -> Hosts:
+    """Returns the hosts that a connection string names. The primary is asked for at `urls`."""
+    return Hosts(conninfo, finder(urls))
 
 
 def primary(urls: Sequence[str]) -> Address | None:

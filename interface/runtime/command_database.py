@@ -10,7 +10,6 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
-from application.eventstore.hosts import Hosts
 from application.key_fingerprints import KeyKind
 from domain.errors import AdmitOneError
 from interface import patroni
@@ -70,7 +69,7 @@ def _reached(
     with errors_as_sentences():
         if (conninfo := settings.database_url_of(role)) is not None:
             # A command is short: it asks once for the primary.
-            yield Hosts(conninfo, patroni.finder(settings.patroni_urls)).conninfo(), None
+            yield patroni.hosts(conninfo, settings.patroni_urls).conninfo(), None
             return
         embedded = EmbeddedPostgres(settings.data / "postgres", binaries=settings.postgres_bin)
         try:

@@ -12,7 +12,7 @@ from functools import partial
 from application.key_fingerprints import KeyKind
 from application.people.accounts import Account
 from domain.errors import Invalid, Unavailable
-from interface import bootstrap, i18n, key_store
+from interface import bootstrap, i18n, key_store, patroni
 from interface.bootstrap import build
 from interface.database_roles import DatabaseRole
 from interface.mail import writer  # noqa: F401 - loaded here so that it is shared
@@ -46,8 +46,7 @@ class LoadedService:
         owner_url = settings.database_url_of(DatabaseRole.OWNER)
         if service_url is None or owner_url is None:
             raise ValueError("the settings name no database")
-        self.owner_url = owner_url
-        """The connection string of the database for the owner of its tables."""
+        self._of_owner = patroni.hosts(owner_url, settings.patroni_urls)
         os.environ |= for_children(os.environ)
         i18n.load_languages()
         self._services = build(settings, service_url)
@@ -56,12 +55,21 @@ class LoadedService:
             "sender": partial(delivery_process.run, settings),
             "projector": partial(projector.run, settings),
         }
-        serving = {"web server": partial(web_server.run, settings, app)}
+        hosts = self._services.database.hosts
+        serving = {"web server": partial(web_server.run, settings, app, hosts)}
         self.processes: Mapping[str, Callable[[], None]] = (
             serving if web_only else in_background | serving
         )
         """The work of each process, by its name, in the order in which they are started."""
         forks.prepare()
+
+    @property
+    def owner_url(self) -> str:
+        """The connection string of the database for the owner of its tables.
+
+        Of several hosts, the one that is the primary now comes first.
+        """
+        return self._of_owner.conninfo()
 
     def apply_schema(self) -> None:
         """Creates or upgrades the tables."""

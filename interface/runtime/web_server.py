@@ -14,7 +14,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from interface.runtime import connection_warden, forks, parent_watchdog
+from application.eventstore.hosts import Hosts
+from interface import patroni
+from interface.runtime import connection_warden, forks, parent_watchdog, primary_loop
 from interface.runtime.lanes import Lane
 from interface.runtime.request_front import RequestFront, SlowWork
 from interface.settings import Settings
@@ -39,12 +41,15 @@ SIGNAL_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, app: Flask) -> None:
-    """Serves the application until SIGTERM and replaces workers that die."""
+def run(settings: Settings, app: Flask, hosts: Hosts) -> None:
+    """Serves the application until SIGTERM and replaces workers that die.
+
+    `hosts` are those of its database.
+    """
     parent_watchdog.end_with_parent()
     os.environ |= parent_watchdog.for_children(os.environ)
     serve(
-        partial(_worker, settings, app),
+        partial(_worker, settings, app, hosts),
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
@@ -75,11 +80,12 @@ def serve(worker: Callable[[], Any], *, host: str, port: int, workers: int) -> N
     ).serve(target_loader=worker, wrap_loader=False)
 
 
-def _worker(settings: Settings, app: Flask) -> RequestFront:
+def _worker(settings: Settings, app: Flask, hosts: Hosts) -> RequestFront:
     """Starts the threads of one worker."""
     forks.name_this_process("web worker")
     parent_watchdog.end_with_parent()
     connection_warden.start(settings.port)
+    primary_loop.start(patroni.finder(settings.patroni_urls), [hosts])
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return RequestFront(
         app,

@@ -1,8 +1,7 @@
 """Three PostgreSQL nodes under Patroni, with etcd, HAProxy and PgBouncer, on loopback addresses.
 
-Patroni and HAProxy run with the files of `interface/deployment/cluster`, in which only addresses
-and folders are replaced. Each node has a *wire*: a proxy through which everybody else reaches its
-PostgreSQL and its Patroni, and through which it reaches etcd. A wire that is stopped cuts it off.
+Each node has a *wire*: a proxy through which everybody else reaches its PostgreSQL and its Patroni,
+and through which it reaches etcd. A wire that is stopped cuts it off; a slow one delays everything.
 """
 
 import json
@@ -10,79 +9,41 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import yaml
 from psycopg.conninfo import make_conninfo
 
 from interface.runtime.postgres_binaries import Identity, choose_identity, runnable_programs
-from tests.cluster.keeper import Keeper
+from tests.cluster import files
+from tests.cluster.node import (
+    BALANCED,
+    DATABASE,
+    ETCD,
+    ETCD_PEERS,
+    NODES,
+    PASSWORD,
+    POOLED,
+    POSTGRES,
+    REST,
+    Node,
+)
 from tests.cluster.programs import Programs
+from tests.support.keeper import Keeper
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 
-TEMPLATES = Path(__file__).parents[2] / "interface" / "deployment" / "cluster"
-NODES = (1, 2, 3)
-DATABASE = "admitone"
-PASSWORD = "replace-this"  # noqa: S105 - the one of the template
-POSTGRES, REST, ETCD, ETCD_PEERS, BALANCED, POOLED = 5432, 8008, 2379, 2380, 5000, 6432
 START_SECONDS = 90
-
-
-@dataclass
-class Node:
-    """One host of the database."""
-
-    number: int
-    name: str
-    outside: str
-    """The address at which others reach it, through its wire."""
-    inside: str
-    """The address at which it listens."""
-    folder: Path
-    patroni: int = 0
-    wire: int = 0
-
-    def answers(self, path: str) -> bool:
-        """Returns True if its Patroni answers 200, asked without the wire."""
-        connection = HTTPConnection(self.inside, REST, timeout=2)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == 200
-        except (OSError, HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def status(self) -> dict[str, Any]:
-        """Returns what its Patroni says about it, asked without the wire."""
-        connection = HTTPConnection(self.inside, REST, timeout=2)
-        try:
-            connection.request("GET", "/patroni")
-            found: dict[str, Any] = json.loads(connection.getresponse().read())
-        except (OSError, HTTPException):
-            return {}
-        finally:
-            connection.close()
-        return found
-
-    def takes_writes(self) -> bool:
-        """Returns True if its PostgreSQL says that it does."""
-        with psycopg.connect(self.conninfo()) as conn:
-            return not conn.execute("SELECT pg_is_in_recovery()").fetchall()[0][0]
-
-    def conninfo(self, database: str = "postgres", user: str = "postgres") -> str:
-        """Returns the address of its PostgreSQL, without the wire."""
-        return make_conninfo(
-            host=self.inside, dbname=database, user=user, password=PASSWORD, connect_timeout=2
-        )
+SLOW_MILLISECONDS = 5
+"""How long a slow network takes, in each direction."""
 
 
 @dataclass
@@ -131,11 +92,11 @@ class Cluster:
             self.start_etcd(number)
         wait_until(self._etcd_answers, START_SECONDS)
         for node in self.nodes:
-            self._start_wire(node)
+            self.start_wire(node)
             self.start_patroni(node)
         for host in (1, 2):
             self._start_balancer(host)
-        self._start_pgbouncer()
+        self.start_pgbouncer()
         wait_until(self.is_whole, START_SECONDS)
         self._create_database()
 
@@ -162,13 +123,28 @@ class Cluster:
 
     def start_patroni(self, node: Node) -> None:
         """Starts the Patroni of a node, which starts or adopts PostgreSQL."""
-        file = node.folder / "patroni.yml"
-        file.write_text(yaml.safe_dump(self._configuration(node)))
-        node.patroni = self._run(f"patroni{node.number}", self.programs.patroni, str(file))
+        postgres = self.programs.postgres
+        text = files.of_patroni(node, self.network, postgres, self._version(), self.agreed)
+        file = self._write(f"patroni{node.number}.yml", text)
+        node.patroni = self._run(f"patroni{node.number}", self.programs.patroni, file)
+
+    def start_wire(self, node: Node, *, milliseconds: float = 0) -> None:
+        """Starts what stands between a node and everybody else, and delays all it passes on."""
+        name = f"wire{node.number}"
+        if milliseconds:
+            ways = files.ways_through_the_wire(node, self.network)
+            addresses = [address for way in ways for address in way]
+            program = [sys.executable, "-m", "tests.cluster.slow_wire"]
+            command = [*program, str(milliseconds), *addresses]
+            node.wire = self.keeper.start(command, self.folder / f"{name}.log")
+        else:
+            file = self._write(f"{name}.cfg", files.of_a_wire(node, self.network))
+            node.wire = self._run(name, self.programs.haproxy, "-db", "-f", file)
 
     def start_pgbouncer(self) -> None:
-        """Starts PgBouncer again after it ended."""
-        self._start_pgbouncer()
+        """Starts PgBouncer, for the first time or again."""
+        file = self._write("pgbouncer.ini", files.of_pgbouncer(self.address(1)))
+        self._pgbouncer["pid"] = self._run("pgbouncer", self.programs.pgbouncer, file)
 
     # What is
 
@@ -292,13 +268,22 @@ class Cluster:
             wait_until(is_set)
 
     @contextmanager
-    def far_away(self) -> Iterator[None]:
-        """Within the block each commit takes 5 ms longer, as if the standbys were so far away."""
+    def slow_commits(self) -> Iterator[None]:
+        """Within the block each commit takes 5 ms longer."""
         self.configure(commit_delay="5000", commit_siblings="0")
         try:
             yield
         finally:
             self.configure(commit_delay="0", commit_siblings="5")
+
+    @contextmanager
+    def slow_network(self) -> Iterator[None]:
+        """Within the block all that a node is sent or sends arrives 5 ms later."""
+        self._replace_wires(SLOW_MILLISECONDS)
+        try:
+            yield
+        finally:
+            self._replace_wires(0)
 
     def receiver(self, node: Node) -> Process:
         """Returns the process by which a standby gets what the primary has committed."""
@@ -326,7 +311,7 @@ class Cluster:
             if pid not in running:
                 self.start_etcd(number)
         if self._pgbouncer["pid"] not in running:
-            self._start_pgbouncer()
+            self.start_pgbouncer()
         self.keep_going()
         for node in self.nodes:
             if node.patroni not in running:
@@ -339,6 +324,29 @@ class Cluster:
         log = self.folder / f"{name}.log"
         return self.keeper.start([*self.identity.command, *command], log)
 
+    def _write(self, name: str, text: str) -> str:
+        """Writes a file for a program, and returns its path."""
+        file = self.folder / name
+        file.write_text(text)
+        return str(file)
+
+    def _start_balancer(self, host: int) -> None:
+        """Starts HAProxy on a host of the service, with the file of the deployment."""
+        text = files.of_a_balancer(self.address(host), self.network)
+        file = self._write(f"haproxy{host}.cfg", text)
+        self._run(f"haproxy{host}", self.programs.haproxy, "-db", "-f", file)
+
+    def _replace_wires(self, milliseconds: float) -> None:
+        """Replaces the wires of all nodes, which ends every connection once."""
+        for node in self.nodes:
+            os.kill(node.wire, signal.SIGKILL)
+            wait_until(partial(self._has_ended, node.wire))  # and its addresses are free
+            self.start_wire(node, milliseconds=milliseconds)
+        wait_until(self.is_whole, START_SECONDS)
+
+    def _has_ended(self, pid: int) -> bool:
+        return all(process.pid != pid for process in self.keeper.processes())
+
     def _etcd_answers(self) -> bool:
         connection = HTTPConnection(self.address(31), ETCD, timeout=2)
         try:
@@ -349,104 +357,9 @@ class Cluster:
         finally:
             connection.close()
 
-    def _configuration(self, node: Node) -> dict[str, Any]:
-        """Returns the template with the addresses and folders of this node."""
-        text = (TEMPLATES / "patroni.yml").read_text()
-        text = text.replace("10.0.0.0/24", "127.0.0.0/8").replace("10.0.0.", f"{self.network}.")
-        # The PostgreSQL of the wheel has no TLS, and nothing leaves this machine.
-        text = text.replace("hostssl", "host").replace(
-            "local all postgres peer", "local all all trust"
-        )
-        filled: dict[str, Any] = yaml.safe_load(text)
-        filled["name"] = node.name
-        filled["restapi"] = {
-            "listen": f"{node.inside}:{REST}",
-            "connect_address": f"{node.outside}:{REST}",
-        }
-        hosts = ",".join(f"{node.inside}:{ETCD + place}" for place in range(len(NODES)))
-        filled["etcd3"] = {"hosts": hosts, "use_proxies": True}
-        postgresql = filled["postgresql"]
-        postgresql |= {
-            "listen": f"{node.inside}:{POSTGRES}",
-            "connect_address": f"{node.outside}:{POSTGRES}",
-            "data_dir": str(node.folder / "data"),
-            "bin_dir": str(self.programs.postgres),
-            "pgpass": str(node.folder / "pgpass"),
-        }
-        postgresql["parameters"] = {
-            "unix_socket_directories": "",
-            "shared_buffers": "32MB",
-            "wal_keep_size": "128MB",
-            "dynamic_shared_memory_type": "mmap",
-        }
-        dcs = filled["bootstrap"]["dcs"]
-        dcs |= self.agreed
-        if self._version() < 17:
-            filled["bootstrap"]["initdb"] = [
-                {"encoding": "UTF8"},
-                {"locale": "C.UTF-8"},
-                "data-checksums",
-            ]
-        return filled
-
     def _version(self) -> int:
         output = self.identity.output('"$1/postgres" -V', str(self.programs.postgres)) or ""
         return int(re.findall(r"\d+", output)[0])
-
-    def _start_wire(self, node: Node) -> None:
-        """Starts the proxy between a node and everybody else."""
-        ways = [
-            (f"{node.outside}:{POSTGRES}", f"{node.inside}:{POSTGRES}"),
-            (f"{node.outside}:{REST}", f"{node.inside}:{REST}"),
-        ]
-        ways += [
-            (f"{node.inside}:{ETCD + place}", f"{self.address(30 + number)}:{ETCD}")
-            for place, number in enumerate(NODES)
-        ]
-        lines = ["defaults", "mode tcp", "timeout connect 3s", "timeout client 1h"]
-        lines += ["timeout server 1h"]
-        for number, (here, there) in enumerate(ways):
-            lines += [f"listen way{number}", f"bind {here}", f"server there {there}"]
-        file = self.folder / f"wire{node.number}.cfg"
-        file.write_text("\n".join(["global", "maxconn 2000", *lines, ""]))
-        node.wire = self._run(f"wire{node.number}", self.programs.haproxy, "-db", "-f", str(file))
-
-    def _start_balancer(self, host: int) -> None:
-        """Starts HAProxy on a host of the service, with the file of the deployment."""
-        text = (TEMPLATES / "haproxy.cfg").read_text()
-        text = text.replace("127.0.0.1:5000", f"{self.address(host)}:{BALANCED}")
-        text = text.replace("10.0.0.", f"{self.network}.")
-        file = self.folder / f"haproxy{host}.cfg"
-        file.write_text(text)
-        self._run(f"haproxy{host}", self.programs.haproxy, "-db", "-f", str(file))
-
-    def _start_pgbouncer(self) -> None:
-        file = self.folder / "pgbouncer.ini"
-        lines = {
-            "listen_addr": self.address(1),
-            "listen_port": POOLED,
-            "unix_socket_dir": "",
-            "auth_type": "any",
-            "pool_mode": "session",
-            "max_client_conn": 500,
-            "default_pool_size": 150,
-            # After a failed connection it would refuse everybody for 15 s.
-            "server_login_retry": 1,
-            "server_connect_timeout": 3,
-        }
-        file.write_text(
-            "\n".join(
-                [
-                    "[databases]",
-                    f"{DATABASE} = host={self.address(1)} port={BALANCED} user={DATABASE}"
-                    f" password={PASSWORD}",
-                    "[pgbouncer]",
-                    *(f"{name} = {value}" for name, value in lines.items()),
-                    "",
-                ]
-            )
-        )
-        self._pgbouncer["pid"] = self._run("pgbouncer", self.programs.pgbouncer, str(file))
 
     def _create_database(self) -> None:
         with psycopg.connect(self.balanced(1, "postgres", "postgres"), autocommit=True) as admin:

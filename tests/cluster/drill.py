@@ -1,6 +1,5 @@
 """A drill: something happens to the cluster while clients work, and the history has to be right."""
 
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,12 +15,18 @@ from typing import NamedTuple
 import psycopg
 
 from projections.views import link_list
-from tests.cluster.cluster import Cluster, Node
+from tests.cluster.cluster import Cluster
+from tests.cluster.figures import say
 from tests.cluster.hosts import Hosts
+from tests.cluster.node import Node
 from tests.faults.history import DONE, Fault, Operation, check, read_log
 from tests.faults.workload import Workload
 from tests.support.waiting import wait_until
 
+TTL = 20
+"""Seconds after which a primary that vanished is replaced, as the template has it."""
+SERIOUS = ("lost", "doubled")
+"""The kinds of faults that are named even if there are none."""
 PROGRESS = 30
 """So many operations have to succeed before and after what happens."""
 
@@ -49,6 +54,8 @@ class Drill:
     """What the second web host said about itself, once a second."""
     moved: list[float] = field(default_factory=list)
     """When the views were seen to have moved on."""
+    claimed: list[float] = field(default_factory=list)
+    """When a sender was seen to have claimed mails."""
     mailed: list[float] = field(default_factory=list)
     """When mails were seen to have arrived."""
     faults: list[Fault] = field(default_factory=list)
@@ -115,21 +122,25 @@ class Drill:
         return [name for name in self.hosts.told_twice() if name not in self.told_before]
 
     def report(self, name: str) -> None:
-        """Prints what was measured."""
+        """Prints what was measured, and again when all drills are over."""
         answers = ", ".join(f"{count} × {answer}" for answer, count in self.answers.most_common())
+        found = Counter(fault.kind for fault in self.faults)
+        wrong = [f"{count} {kind}" for kind, count in found.items() if kind not in SERIOUS]
+        faults = ", ".join([f"{found[kind]} {kind}" for kind in SERIOUS] + wrong)
         lines = [
-            f"{name}: {len(self.done_at())} of {len(self.operations)} operations done, at the"
-            f" longest none for {self.outage():.1f} s; {answers}"
+            f"{name}: {len(self.done_at())} of {len(self.operations)} operations done, {faults}; at"
+            f" the longest none for {self.outage():.1f} s; {answers}"
         ]
         for what, times in (
             ("operation", self.done_at()),
             ("move of the views", self.moved),
+            ("claim of mails", self.claimed),
             ("mail", self.mailed),
         ):
             if after := self.after_promotions(times):
                 told = ", ".join(f"{seconds:.1f}" for seconds in after)
                 lines.append(f"  first {what} after a new primary answered: {told} s")
-        sys.stdout.write("\n".join(["", *lines, ""]))
+        say("\n".join(lines))
 
 
 @contextmanager
@@ -198,17 +209,22 @@ def _watch_readiness(running: Drill, stop: Event) -> None:
         running.readiness.append(Readiness(monotonic(), status, text))
 
 
+_WHAT_FOLLOWS = """
+    SELECT position, (SELECT sum(attempts) FROM deliveries WHERE channel = 'mail')
+    FROM projection_positions WHERE name = %s"""
+
+
 def _watch_what_follows(running: Drill, stop: Event) -> None:
-    """Notes when the views move on, and when mails arrive."""
-    position, mails = -1, len(running.hosts.mails.mails)
+    """Notes when the views move on, and when mails are claimed and arrive."""
+    position, claims, mails = -1, -1, len(running.hosts.mails.mails)
     while not stop.wait(0.1):
         if (count := len(running.hosts.mails.mails)) > mails:
             running.mailed.append(monotonic())
             mails = count
         with suppress(psycopg.Error), psycopg.connect(running.cluster.asked(2)) as conn:
-            row = conn.execute(
-                "SELECT position FROM projection_positions WHERE name = %s", (link_list.NAME,)
-            ).fetchone()
+            row = conn.execute(_WHAT_FOLLOWS, (link_list.NAME,)).fetchone()
             if row and row[0] != position:
                 running.moved.append(monotonic())
-                position = row[0]
+            if row and row[1] != claims:
+                running.claimed.append(monotonic())
+            position, claims = row or (position, claims)

@@ -1,6 +1,5 @@
 """A projector or sender that is killed is replaced by the one that stands by."""
 
-import sys
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -9,6 +8,7 @@ import psycopg
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.drill import drill
+from tests.cluster.figures import say
 from tests.cluster.hosts import Hosts
 from tests.support.waiting import wait_until
 
@@ -35,10 +35,15 @@ def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path:
     assert running.faults == []
     assert hosts.verify_views() == ""
     for name, at in killed:
-        times = running.moved if name == "projector" else running.mailed
-        after = min((time for time in times if time > at), default=inf) - at
-        sys.stdout.write(f"  {name}: {after:.1f} s\n")
+        after = after_that(running.moved if name == "projector" else running.mailed, at)
+        claimed = f", claims after {after_that(running.claimed, at):.1f} s" * (name == "sender")
+        say(f"  {name}: {after:.1f} s{claimed}")
         assert after <= SECONDS, name
+
+
+def after_that(times: list[float], moment: float) -> float:
+    """Returns how long after a moment the next of these times was, in seconds."""
+    return min((time for time in times if time > moment), default=inf) - moment
 
 
 def connected(cluster: Cluster, name: str) -> int:

@@ -6,12 +6,13 @@ the primary meanwhile.
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from threading import Event
 
 import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from application.eventstore.append_turn import CommitsHang, Refusals, holder
@@ -22,7 +23,11 @@ from application.eventstore.recorder import EventRecorder, Unconfirmed
 from application.eventstore.write_probe import WriteProbe
 from domain.errors import Busy, Unavailable
 from interface.bootstrap import apply_schema
-from interface.runtime import primary_loop
+from interface.observability import logs
+from interface.runtime import forks, parent_watchdog, primary_loop
+from interface.runtime.loaded_service import LoadedService
+from interface.settings import Settings
+from tests.support.patroni_api import node
 from tests.support.postgres_server import PostgresServer
 from tests.support.projector import running_projector
 from tests.support.stored_rows import query, stored
@@ -133,6 +138,31 @@ def test_the_primary_that_the_cluster_names_is_used_from_the_start(
     database = Database(both(servers), find_primary=lambda: Address("127.0.0.1", new))
     assert port_in_use(database) == new
     database.close()
+
+
+def test_tables_are_made_at_the_primary_that_the_cluster_names(
+    servers: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forks, "prepare", lambda: None)  # these change the whole process
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    monkeypatch.setenv(parent_watchdog.SUPERVISOR, "")
+    for server in servers:
+        with psycopg.connect(server, autocommit=True) as conn:
+            conn.execute("SET synchronous_commit = local")  # nothing else commits at the former
+            conn.execute("CREATE DATABASE without_tables")
+    former, new = ports(servers)
+    leader = {"role": "leader", "host": "127.0.0.1", "port": int(new)}
+    with node(leads=True, cluster={"members": [leader]}) as url:
+        address = make_conninfo(both(servers), dbname="without_tables")
+        service = LoadedService(Settings(address, data=tmp_path, patroni_urls=(url,)))
+        assert conninfo_to_dict(service.owner_url)["port"] == f"{new},{former}"
+        service.apply_schema()
+
+    def tables(server: str) -> list[tuple[object]]:
+        found = "SELECT to_regclass('stored_events') IS NOT NULL"
+        return query(make_conninfo(server, dbname="without_tables"), found)
+
+    assert [tables(server) for server in servers] == [[(False,)], [(True,)]]
 
 
 def test_a_projector_and_a_pool_follow_the_primary_to_another_host(

@@ -1,4 +1,4 @@
-"""`python -m tests.cluster.keeper`: starts the programs of a cluster, and ends them with the test.
+"""`python -m tests.support.keeper`: starts the programs of a cluster, and ends them with the test.
 
 PostgreSQL leaves the process that started it, and a test may be killed at any moment. So the
 programs are started by a process between the two, which inherits whatever loses its parent. When
@@ -28,7 +28,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.keeper"],
+            [sys.executable, "-m", "tests.support.keeper"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

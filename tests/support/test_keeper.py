@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 _A_TEST = """
 import sys, time
 from pathlib import Path
-from tests.cluster.keeper import Keeper
+from tests.support.keeper import Keeper
 
 with Keeper() as keeper:
     # It leaves its parent, as PostgreSQL does, and ignores what is not SIGKILL.
