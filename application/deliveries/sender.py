@@ -45,7 +45,7 @@ FRESH = timedelta(milliseconds=100)
 FEWEST = 16
 """So many are tried all the same, within a second: on a busy machine, time passes with nothing
 done, and to read and to record for each delivery would be most of the work."""
-SHORTEST_ROUND_SECONDS = 0.2
+SHORTEST_ROUND_SECONDS = 0.5
 """A sender looks at most so often, so that it finds many deliveries together on a busy service."""
 DATABASE_SECONDS = 3.0
 """So long a sender waits for the database before it connects anew: a server that is no longer the
