@@ -3,13 +3,17 @@
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, Self
 from uuid import UUID
+
+from psycopg import Cursor
+from psycopg.rows import DictRow
 
 from application.deliveries.delivery import Audience, Delivery, DeliveryState, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import BY_INDEX, FOUND_GONE
-from application.eventstore.database import Database
+from application.eventstore.database import LOST, Database, PatientConnection
 from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import AdmitOneError, NotFound
 
@@ -66,6 +70,10 @@ _HOLD = """
         AND later.subject = held.subject AND later.target = held.target
         AND later.channel = held.channel AND later.fact > held.fact
         AND later.next_attempt_at < outcome.next_attempt_at"""
+
+_GIVE_BACK = """
+    UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = %s
+    WHERE channel = %s AND state = 'due' AND attempts > 0 AND next_attempt_at = ANY(%s)"""
 
 _RELEASE = """
     UPDATE deliveries SET attempts = deliveries.attempts - 1, next_attempt_at = %s
@@ -171,33 +179,49 @@ class Deliveries:
         self._database.close()
 
     def claim(
-        self, channel: str, *, most: int, now: datetime, lasting: timedelta = CLAIM
+        self, channel: str, *, most: int, now: datetime, until: datetime | None = None
     ) -> list[Delivery]:
         """Returns the oldest deliveries of a channel that are due, and counts an attempt of each.
 
         At most `most`, behind one that was tried before. No other sender gets them before the
-        claim has expired. Raises `Unavailable`.
+        claim has expired, by default after a minute. Raises `Unavailable`.
         """
-        values = {"channel": channel, "now": now, "until": now + lasting, "most": most}
+        values = {"channel": channel, "now": now, "until": until or now + CLAIM, "most": most}
         with self._database.connection() as conn:
-            rows = conn.execute(_CLAIM.encode(), values).fetchall()
+            rows = self._execute(_CLAIM, values, conn).fetchall()
         return sorted((_delivery(**row) for row in rows), key=_turn)
+
+    def give_back(self, channel: str, claims: Collection[datetime], *, now: datetime) -> None:
+        """Makes due again what is claimed until one of these moments. Raises `Unavailable`.
+
+        A sender that has got no answer can name no other part of its claims.
+        """
+        values = (now, channel, list(claims))
+        self._database.run_idempotent(partial(self._execute, _GIVE_BACK, values))
 
     def settle(self, *outcomes: Outcome) -> None:
         """Records what became of claimed deliveries. Raises `Unavailable`."""
         columns = [[getattr(each, name) for each in outcomes] for name in _OUTCOME]
-        self._database.run_idempotent(lambda conn: conn.execute(_SETTLE, columns))
+        self._database.run_idempotent(partial(self._execute, _SETTLE, columns))
         postponed = [each for each in outcomes if each.state is DeliveryState.DUE]
         if postponed:
             until = [[getattr(each, name) for each in postponed] for name in _UNTIL]
-            self._database.run_idempotent(lambda conn: conn.execute(_HOLD, until))
+            self._database.run_idempotent(partial(self._execute, _HOLD, until))
 
     def release(self, claimed: Collection[Delivery], *, now: datetime) -> None:
         """Gives back deliveries that were claimed and not tried. Raises `Unavailable`."""
         if claimed:
             values = (now, [each.id for each in claimed], [each.attempts for each in claimed])
             with self._database.connection() as conn:
-                conn.execute(_RELEASE, values)
+                self._execute(_RELEASE, values, conn)
+
+    def _execute(self, statement: str, values: Any, conn: PatientConnection) -> Cursor[DictRow]:
+        """Runs a statement, and leaves a host that does not commit it."""
+        try:
+            return conn.execute(statement.encode(), values)
+        except LOST:
+            self._database.leave(conn)
+            raise
 
     def retry(self, delivery_id: UUID, *, now: datetime, target: str | None = None) -> None:
         """Makes a delivery due now, with all its attempts before it.

@@ -29,7 +29,8 @@ from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore.connection import UNATTENDED, connect
-from application.eventstore.database import DATABASE_ERRORS
+from application.eventstore.database import DATABASE_ERRORS, RECONNECT_SECONDS
+from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Hosts
 from application.eventstore.outage_log import OutageLog
 from domain.errors import AdmitOneError, Unavailable
@@ -44,8 +45,11 @@ FRESH = timedelta(milliseconds=100)
 FEWEST = 16
 """So many are tried all the same, within a second: on a busy machine, time passes with nothing
 done, and to read and to record for each delivery would be most of the work."""
-SHORTEST_ROUND_SECONDS = 0.2
+SHORTEST_ROUND_SECONDS = 0.5
 """A sender looks at most so often, so that it finds many deliveries together on a busy service."""
+DATABASE_SECONDS = 3.0
+"""So long a sender waits for the database before it connects anew: a server that is no longer the
+primary may never answer."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -117,6 +121,8 @@ class Sender:
         self._claim = claim
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
+        self._open_claims: list[datetime] = []
+        """When the claims expire that were begun and not ended, perhaps without an answer."""
         self._outage = OutageLog(
             log, f"no {channel.name} is sent, connecting again", f"sending {channel.name} again"
         )
@@ -139,7 +145,7 @@ class Sender:
                         self._outage.succeeded()
             except DATABASE_ERRORS as error:
                 self._outage.failed(error)
-                stop.wait(POLL_SECONDS)
+                stop.wait(RECONNECT_SECONDS)
             finally:
                 self._channel.close()
 
@@ -161,57 +167,82 @@ class Sender:
     def send_some(self, stop: Event) -> int:
         """Sends the oldest deliveries that are due and returns how many were tried.
 
-        After a second, or once `stop` is set, it gives back those that it has not come to. What
-        could not be recorded before is recorded first: if the database was away for less than a
-        claim lasts, as in a failover, nobody is told twice.
+        After a second, or once `stop` is set, it gives back those that it has not come to. If the
+        database was away for less than a claim lasts, as in a failover, what was tried before that
+        is recorded first, so that nobody is told twice; what was claimed and not tried is given
+        back, so that nobody waits until the claim expires.
         """
-        self._record([])
+        self._record()
         begun = self._now()
-        left = deque(
-            self._deliveries.claim(
-                self._channel.name, most=self._channel.at_once, now=begun, lasting=self._claim
-            )
-        )
-        count = 0
-        while left and not (count and (stop.is_set() or self._now() - begun > LONGEST_BATCH)):
-            outcomes = self._try_first(left, stop)
-            self._record(outcomes)
-            count += len(outcomes)
-        self._deliveries.release(left, now=begun)
+        expires_at = begun + self._claim
+        try:
+            left = deque(self._claim_due(begun, expires_at))
+            count = 0
+            while left and not (count and (stop.is_set() or self._now() - begun > LONGEST_BATCH)):
+                count += self._try_first(left, stop)
+                self._record()
+            with deadline(DATABASE_SECONDS):
+                self._deliveries.release(left, now=begun)
+        except Unavailable:
+            raise
+        except psycopg.Error:  # because of one of them: each is tried alone once the claim expires
+            self._open_claims.remove(expires_at)
+            raise
+        self._open_claims.remove(expires_at)
         return count
 
-    def _record(self, outcomes: Collection[Outcome]) -> None:
+    def _claim_due(self, now: datetime, expires_at: datetime) -> list[Delivery]:
+        """Claims what is due, after it has given back what it has claimed and not come to.
+
+        A claim without an answer may be committed later, so it is looked for until it expires.
+        """
+        self._open_claims = [each for each in self._open_claims if each > now]
+        with deadline(DATABASE_SECONDS):
+            if self._open_claims:
+                self._deliveries.give_back(self._channel.name, self._open_claims, now=now)
+            self._open_claims.append(expires_at)
+            return self._deliveries.claim(
+                self._channel.name, most=self._channel.at_once, now=now, until=expires_at
+            )
+
+    def _record(self) -> None:
         """Records what became of deliveries, or keeps it until the database can be had again."""
-        all_of_them, self._unrecorded = [*self._unrecorded, *outcomes], []
+        outcomes, self._unrecorded = self._unrecorded, []
         try:
-            if all_of_them:
-                self._deliveries.settle(*all_of_them)
+            if outcomes:
+                with deadline(DATABASE_SECONDS):
+                    self._deliveries.settle(*outcomes)
         except Unavailable:
-            self._unrecorded = all_of_them
+            self._unrecorded = outcomes
             raise
 
-    def _try_first(self, left: deque[Delivery], stop: Event) -> list[Outcome]:
-        """Takes the first deliveries out of `left`, tries them, and returns what became of them.
+    def _try_first(self, left: deque[Delivery], stop: Event) -> int:
+        """Takes the first deliveries out of `left`, tries them, and returns how many.
 
-        At least one, and as many as can be tried while what was read for them is fresh.
+        At least one, and as many as can be tried while what was read for them is fresh. What
+        became of them is still to be recorded.
         """
         first = list(islice(left, self._at_once))
         read_at = self._now()
         try:
-            send = self._channel.prepare(first)
-        except psycopg.Error:
+            with deadline(DATABASE_SECONDS):
+                send = self._channel.prepare(first)
+        except DATABASE_ERRORS:
             raise
         except _FAULTS:  # of one of them: each is tried by itself until that one is over
-            return [self._outcome(left.popleft(), self._send_alone)]
-        outcomes: list[Outcome] = []
-        for delivery in first:
-            if outcomes and (stop.is_set() or _is_stale(self._now() - read_at, len(outcomes))):
-                self._at_once = len(outcomes)
-                return outcomes
+            self._try(left.popleft(), self._send_alone)
+            return 1
+        for tried, delivery in enumerate(first):
+            if tried and (stop.is_set() or _is_stale(self._now() - read_at, tried)):
+                self._at_once = tried
+                return tried
             left.popleft()
-            outcomes.append(self._outcome(delivery, send))
+            self._try(delivery, send)
         self._at_once = min(2 * self._at_once, self._channel.at_once)
-        return outcomes
+        return len(first)
+
+    def _try(self, delivery: Delivery, send: Send) -> None:
+        self._unrecorded.append(self._outcome(delivery, send))
 
     def _send_alone(self, delivery: Delivery) -> str:
         return self._channel.prepare([delivery])(delivery)
@@ -228,7 +259,7 @@ class Sender:
             return _given_up(delivery, str(refusal))
         except Failed as failure:
             return self._postponed(delivery, str(failure))
-        except psycopg.Error:
+        except DATABASE_ERRORS:
             raise
         except _FAULTS as error:
             # Only the type: the message may quote what somebody typed.

@@ -46,7 +46,9 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
         find_primary = patroni.finder(settings.patroni_urls)
         deliveries = Deliveries.of_senders(conninfo, count=len(channels), find_primary=find_primary)
-        listening = Hosts(settings.listen_url or conninfo, find_primary)
+        listening = deliveries.hosts
+        if settings.listen_url is not None:
+            listening = Hosts(settings.listen_url, find_primary)
         senders = [
             Sender(
                 listening,

@@ -8,11 +8,14 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
+from time import monotonic
+from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from application.deliveries import deliveries
 from application.deliveries import sender as sending
@@ -20,6 +23,7 @@ from application.deliveries.deliveries import Deliveries, DeliveryNotFound, Deli
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.deliveries.sender import Send as Sending
+from application.eventstore.deadline import REQUEST_SECONDS
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
@@ -28,6 +32,7 @@ from interface.smtp_address import SmtpServer
 from tests.interface.mail.conftest import Send
 from tests.support.claims import claim_mail
 from tests.support.clock import Clock
+from tests.support.database_proxy import Proxy
 from tests.support.desk import Desk
 from tests.support.examples import NOW, TOMORROW_AT_NINE
 from tests.support.mail_server import HOST, MailServer
@@ -214,6 +219,59 @@ def test_what_was_sent_while_the_database_got_lost_is_recorded_and_not_sent_agai
         sender.send_due(Event())
     assert len(mail_server.mails) == 2
     assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
+
+
+def test_what_was_claimed_while_the_database_got_lost_is_sent_once_it_is_back(
+    booking_id: UUID,
+    mailing: Services,
+    mail_server: MailServer,
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_log(conninfo)
+    claim = Deliveries.claim
+
+    def lose_the_answer(*args: Any, **options: Any) -> None:
+        assert claim(*args, **options)
+        raise Unavailable
+
+    with closing(MailChannel(mailing)) as channel:
+        sender = Sender(conninfo, mailing.deliveries, channel, now=mailing.now)
+        for place, name, loss in (
+            (Deliveries, "claim", lose_the_answer),
+            (channel, "prepare", Mock(side_effect=Unavailable)),
+        ):
+            with monkeypatch.context() as lost:
+                lost.setattr(place, name, loss)
+                with pytest.raises(Unavailable):
+                    sender.send_some(Event())
+        assert mail_server.mails == []
+        assert sender.send_due(Event()) == 2
+    assert len(mail_server.mails) == 2
+    assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
+
+
+def test_a_sender_leaves_a_host_of_the_database_that_does_not_answer(
+    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(closing(Proxy(conninfo)))
+        hosts = [conninfo_to_dict(each) for each in (proxy.conninfo, conninfo)]
+        both = {name: ",".join(str(each[name]) for each in hosts) for name in ("host", "port")}
+        both_hosts = make_conninfo(conninfo, **both)
+        claiming = stack.enter_context(closing(Deliveries.of_senders(both_hosts, count=1)))
+        channel = stack.enter_context(closing(MailChannel(mailing)))
+        sender = Sender(both_hosts, claiming, channel, now=mailing.now)
+        assert sender.send_due(Event()) == 0
+        apply_log(conninfo)
+        with proxy.silence():
+            with monkeypatch.context() as hasty:
+                hasty.setattr(sending, "DATABASE_SECONDS", 0.2)
+                begun = monotonic()
+                with pytest.raises(Unavailable):
+                    sender.send_due(Event())
+            assert monotonic() - begun < REQUEST_SECONDS
+            assert sender.send_due(Event()) == 2
 
 
 def test_many_senders_send_each_mail_once(
