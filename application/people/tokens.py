@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from itsdangerous import BadSignature, Signer, TimestampSigner
+from itsdangerous import BadSignature, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
-from itsdangerous.signer import SigningAlgorithm
 
 _ID_LENGTH = 22  # 16 bytes in unpadded base64url
 
@@ -36,47 +35,46 @@ class Tokens:
             "secret_key": list(reversed(secret_keys)),  # the library signs with the last one
             "key_derivation": "hmac",
             "digest_method": hashlib.sha256,
-            "algorithm": _HmacSha256(),
         }
-        self._links = _ExactSigner(salt="admitone.link", **options)
-        self._bookings = _ExactSigner(salt="admitone.manage", **options)
-        self._feeds = _ExactSigner(salt="admitone.feed", **options)
-        self._browsers = _ExactSigner(salt="admitone.browser", **options)
+        self._links = _Signer(secret_keys, "admitone.link")
+        self._bookings = _Signer(secret_keys, "admitone.manage")
+        self._feeds = _Signer(secret_keys, "admitone.feed")
+        self._browsers = _Signer(secret_keys, "admitone.browser")
         self._sign_ins = _ExactTimestampSigner(salt="admitone.sign-in", **options)
         self._break_glass = _ExactTimestampSigner(salt="admitone.break-glass", **options)
         self._attempts = _ExactTimestampSigner(salt="admitone.provider", **options)
 
     def for_link(self, link_id: UUID) -> str:
         """Returns the token that lets its bearer redeem the link."""
-        return self._links.sign(_text(link_id)).decode()
+        return self._links.signed(_text(link_id))
 
     def link_id(self, token: str) -> UUID:
         """Returns the id of the link that the token opens. Raises `InvalidToken`."""
-        return _uuid(_unsigned(self._links, token))
+        return _uuid(self._links.unsigned(token))
 
     def for_managing(self, booking_id: UUID) -> str:
         """Returns the token with which the invitee manages their booking."""
-        return self._bookings.sign(_text(booking_id)).decode()
+        return self._bookings.signed(_text(booking_id))
 
     def booking_id(self, token: str) -> UUID:
         """Returns the id of the booking that the token opens. Raises `InvalidToken`."""
-        return _uuid(_unsigned(self._bookings, token))
+        return _uuid(self._bookings.unsigned(token))
 
     def for_feed(self, feed_id: UUID) -> str:
         """Returns the token with which calendar programs read the feed."""
-        return self._feeds.sign(_text(feed_id)).decode()
+        return self._feeds.signed(_text(feed_id))
 
     def feed_id(self, token: str) -> UUID:
         """Returns the id of the feed that the token opens. Raises `InvalidToken`."""
-        return _uuid(_unsigned(self._feeds, token))
+        return _uuid(self._feeds.unsigned(token))
 
     def for_browser(self, account_id: UUID, browser_id: UUID) -> str:
         """Returns a token that says that the account has signed in at this browser before."""
-        return self._browsers.sign(_text(account_id) + _text(browser_id)).decode()
+        return self._browsers.signed(_text(account_id) + _text(browser_id))
 
     def browser(self, token: str) -> tuple[UUID, UUID]:
         """Returns account id and browser id of the token. Raises `InvalidToken`."""
-        return _two_uuids(_unsigned(self._browsers, token))
+        return _two_uuids(self._browsers.unsigned(token))
 
     def for_sign_in(self, account_id: UUID, nonce: UUID, *, breaks_glass: bool = False) -> str:
         """Returns a token that is valid until it expires or the account's nonce changes.
@@ -114,53 +112,51 @@ def hash_of_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-class _HmacSha256(SigningAlgorithm):
-    """The library's algorithm, which begins with each key only once."""
+class _Signer:
+    """Signs as itsdangerous does, in a fourth of the time, and accepts only what it would write.
 
-    def __init__(self) -> None:
-        self._begun: dict[bytes, hmac.HMAC] = {}
-
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        begun = self._begun.get(key)
-        if begun is None:
-            begun = self._begun[key] = hmac.new(key, digestmod=hashlib.sha256)
-        signature = begun.copy()
-        signature.update(value)
-        return signature.digest()
-
-
-class _ExactSigner(Signer):
-    """A signer that accepts a signature in only one spelling.
-
-    The decoder of base64 is lenient: it skips characters outside the alphabet, and ignores
-    some bits of the last one. Keys are derived once, not for each signature.
+    The library's decoder of base64 is lenient: it skips characters outside the alphabet, and
+    ignores some bits of the last one.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._derived: dict[str | bytes, bytes] = {}
+    def __init__(self, secret_keys: Sequence[str], salt: str) -> None:
+        """Takes the secret keys, newest first. The first one signs."""
+        self._keys = [hmac.digest(key.encode(), salt.encode(), "sha256") for key in secret_keys]
 
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        secret = self.secret_key if secret_key is None else secret_key
-        if secret not in self._derived:
-            self._derived[secret] = super().derive_key(secret)
-        return self._derived[secret]
+    def signed(self, text: str) -> str:
+        """Returns the token that carries a text."""
+        return _signed(text.encode(), self._keys[0]).decode()
+
+    def unsigned(self, token: str) -> str:
+        """Returns the text that a token carries. Raises `InvalidToken`."""
+        sent = token.encode(errors="replace")
+        carried = sent.rpartition(b".")[0]
+        for key in self._keys:
+            if hmac.compare_digest(_signed(carried, key), sent):
+                return carried.decode()
+        raise InvalidToken
+
+
+def _signed(carried: bytes, key: bytes) -> bytes:
+    signature = urlsafe_b64encode(hmac.digest(key, carried, "sha256"))
+    return carried + b"." + signature.rstrip(b"=")
+
+
+class _ExactTimestampSigner(TimestampSigner):
+    """A signer that also signs the time, and accepts a signature in only one spelling."""
 
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
         return super().verify_signature(value, sig) and base64_encode(base64_decode(sig)) == sig
 
 
-class _ExactTimestampSigner(_ExactSigner, TimestampSigner):
-    """Like `_ExactSigner`, with the time of signing."""
-
-
-def _unsigned(signer: Signer, token: str, **options: Any) -> str:
+def _unsigned(signer: TimestampSigner, token: str, **options: Any) -> str:
     # Without a separator, itsdangerous would skip the signature check.
     signed = token if "." in token else f".{token}"
     try:
-        return signer.unsign(signed.encode(errors="replace"), **options).decode()
+        text: str = signer.unsign(signed.encode(errors="replace"), **options).decode()
     except BadSignature as error:
         raise InvalidToken from error
+    return text
 
 
 def _text(value: UUID) -> str:

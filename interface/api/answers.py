@@ -5,9 +5,10 @@ left to it: UUIDs, moments in UTC, dates, and enums by their values. The tests o
 each answer with what the schema itself makes of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -35,27 +36,37 @@ class Answer:
 
 def _object(schema: Schema) -> Rule:
     """Returns the rule for objects of this schema."""
-    members = [
-        (field.data_key or name, *_place(field.attribute or name), _rule(field))
-        for name, field in schema.dump_fields.items()
-    ]
+    named = {field.data_key or name: field for name, field in schema.dump_fields.items()}
+    attributes = {name: field.attribute or str(field.name) for name, field in named.items()}
+    ruled = [(name, rule) for name, field in named.items() if (rule := _rule(field))]
+    # The first one twice: with a single name, these would return no tuple.
+    wanted = [*attributes.values(), next(iter(attributes.values()))]
+    of_dict, of_object = itemgetter(*wanted), attrgetter(*wanted)
 
     def plain(value: Any) -> dict[str, Any]:
-        found = {}
-        get = _getter(value)
-        for name, path, attribute, rule in members:
-            member = (_getter(_owner(value, path)) if path else get)(attribute, missing)
-            if member is not missing:
-                found[name] = member if rule is None or member is None else rule(member)
+        try:
+            values = of_dict(value) if isinstance(value, dict) else of_object(value)
+        except (AttributeError, KeyError):  # one is missing, or within another
+            found = _members_there(value, attributes)
+        else:
+            found = dict(zip(attributes, values, strict=False))
+        for name, rule in ruled:
+            if (member := found.get(name)) is not None:
+                found[name] = rule(member)
         return found
 
     return plain
 
 
-def _place(attribute: str) -> tuple[list[str], str]:
-    """Returns where a dotted attribute is: the steps to its owner, and its name there."""
-    *path, name = attribute.split(".")
-    return path, name
+def _members_there(value: Any, attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the members of which the value has the attribute."""
+    found = {}
+    for name, attribute in attributes.items():
+        *path, last = attribute.split(".")
+        member = _getter(_owner(value, path))(last, missing)
+        if member is not missing:
+            found[name] = member
+    return found
 
 
 def _owner(value: Any, path: Sequence[str]) -> Any:

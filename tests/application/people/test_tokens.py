@@ -1,5 +1,7 @@
 """Signed tokens of links, bookings and sign-ins."""
 
+import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from itsdangerous import TimestampSigner
+from itsdangerous import Signer, TimestampSigner
 
 from application.people.tokens import InvalidToken, Tokens
 from tests.support.examples import LINK, OWNER
@@ -54,6 +56,12 @@ def test_a_token_says_what_was_signed(one: UUID, other: UUID) -> None:
 
 def test_the_token_of_a_link_is_always_the_same_so_that_it_can_be_copied_again() -> None:
     assert Tokens([OLD]).for_link(LINK) == LINK_TOKEN
+
+
+def test_tokens_are_signed_as_they_always_were() -> None:
+    signer = Signer(OLD, "admitone.link", key_derivation="hmac", digest_method=hashlib.sha256)
+    carried = urlsafe_b64encode(LINK.bytes).rstrip(b"=")
+    assert signer.sign(carried).decode() == LINK_TOKEN
 
 
 @pytest.mark.parametrize("kind", READERS)
