@@ -44,12 +44,16 @@ POLL_SECONDS = 1.0
 SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
 MOST_AT_ONCE = 400  # events: a backlog is applied in larger batches, by COPY
-# Between two rounds. After one of few events, whoever wrote them may be waiting for the next to
-# come; after one of more, there is so much to do that each round had better apply many commits.
+# Between two rounds. Whoever wrote the few events of a round may be waiting for the next to come.
+# After many rounds in a row that found events, or one of many events, there is so much to do that
+# each had better apply many commits.
 FEW = 10  # events
 SHORT_PAUSE_SECONDS = 0.02
+# After so many rounds in a row, NOTIFY is no longer needed to find the next events: it would wake
+# the server's side of the connection at each commit.
+BUSY_ROUNDS = 5
 # An event waits for a round that is under way, a pause, and the next round.
-LONGEST_WAIT_SECONDS = 0.055
+LONGEST_WAIT_SECONDS = 0.045
 # The deadline of one round: after it, the runner gives up a silent server and connects again.
 ROUND_SECONDS = 3.0
 _LONGEST_RETRY_SECONDS = 2.0
@@ -146,7 +150,7 @@ class Runner:
             conn.execute(f"LISTEN {CHANNEL}")
         self._retry_parked(conn)
         self._known = None
-        sampled_at = 0.0
+        sampled_at, in_a_row = 0.0, 0
         while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
             begun = monotonic()
             with deadline(ROUND_SECONDS):
@@ -155,11 +159,21 @@ class Runner:
                 if monotonic() - sampled_at > lag.SAMPLE_SECONDS:
                     lag.sample(conn, [projection.name for projection in self._projections])
                     sampled_at = monotonic()
+                if applied:
+                    in_a_row += 1
+                    if in_a_row == BUSY_ROUNDS:
+                        conn.execute(f"UNLISTEN {CHANNEL}")
+                elif in_a_row >= BUSY_ROUNDS:
+                    conn.execute(f"LISTEN {CHANNEL}")
+                    in_a_row = 0
+                    continue  # what was recorded before that is found by another look
             if not applied:
+                in_a_row = 0
                 self._wait_for_events(conn)
             elif self._batch_size == SMALLEST_BATCH:
                 events = applied // len(self._projections)
-                stop.wait(_pause_after(monotonic() - begun, events))
+                is_busy = in_a_row >= BUSY_ROUNDS or events > FEW
+                stop.wait(_pause_after(monotonic() - begun, is_busy=is_busy))
 
     def _wait_for_events(self, conn: Connection[DictRow]) -> None:
         """Waits for NOTIFY. After a second without, the next round trusts only the database."""
@@ -263,7 +277,7 @@ class Runner:
             log.error("%s is stuck: %s", projection.name, reason)
 
 
-def _pause_after(seconds: float, events: int) -> float:
-    """Returns the seconds between a round, which took so long for so many events, and the next."""
+def _pause_after(seconds: float, *, is_busy: bool) -> float:
+    """Returns the seconds between a round, which took so long, and the next."""
     longest = max(0.0, LONGEST_WAIT_SECONDS - 2 * seconds)
-    return min(SHORT_PAUSE_SECONDS, longest) if events <= FEW else longest
+    return longest if is_busy else min(SHORT_PAUSE_SECONDS, longest)

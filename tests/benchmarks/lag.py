@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from time import sleep, time
+from time import sleep
+from typing import Any
 
 import psycopg
 
 from tests.benchmarks.ratios import percentile
 
 SECONDS_BETWEEN_LOOKS = 0.001
-_SHOWN = "SELECT min(position) FROM projection_positions"
+# With the server's time: this process may have to wait before it gets the answer.
+_SHOWN = """
+    SELECT min(position), extract(epoch FROM clock_timestamp())::float8 FROM projection_positions"""
 _WRITTEN = """
     SELECT notification_id, extract(epoch FROM recorded_at)::float8 FROM stored_events
     WHERE notification_id > %s AND notification_id <= %s"""
@@ -41,8 +44,9 @@ def watched(conninfo: str) -> Iterator[Watch]:
 
         def look() -> None:
             while not (written_all.is_set() and watch.positions[-1] >= _number(conn, _HEAD)):
-                watch.positions.append(_number(conn, _SHOWN))
-                watch.times.append(time())
+                [(position, seen_at)] = conn.execute(_SHOWN)
+                watch.positions.append(position)
+                watch.times.append(seen_at)
                 sleep(SECONDS_BETWEEN_LOOKS)
 
         looking = Thread(target=look)
@@ -57,7 +61,8 @@ def watched(conninfo: str) -> Iterator[Watch]:
             watch.seconds.append(shown_at - written_at)
 
 
-def _number(conn: psycopg.Connection[tuple[int]], query: str) -> int:
+def _number(conn: psycopg.Connection[tuple[Any, ...]], query: str) -> int:
     row = conn.execute(query.encode()).fetchone()
     assert row is not None
-    return row[0]
+    number: int = row[0]
+    return number

@@ -1,9 +1,10 @@
 """A small round is written at once, and the careful way wherever something is not as remembered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from threading import Thread
-from typing import Any
+from functools import partial
+from threading import Event, Thread
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.event_log import read_at
 from application.eventstore.pipeline import Pipeline, Query
+from application.eventstore.recorder import CHANNEL
 from projections.catalogue import FOLLOWERS
 from projections.engine import batch, parking, positions, runner
 from projections.engine.batch import retry
@@ -298,11 +300,66 @@ def test_no_plan_of_a_round_reads_a_table_that_grows_or_joins_all_of_it(
     assert planned == set(growing)
 
 
-@pytest.mark.parametrize(
-    ("events", "took", "pause"),
-    [(1, 0.002, 0.02), (1, 0.02, 0.015), (30, 0.002, 0.051), (30, 0.02, 0.015), (30, 1.0, 0.0)],
-)
-def test_events_wait_for_the_next_round_no_longer_than_the_load_asks_for_and_never_55_ms(
-    events: int, took: float, pause: float
+class Script:
+    """Stands in for the event that stops a runner: each of its pauses takes no time.
+
+    It notes on which channels the runner listens in a pause, and then does the next `acts`.
+    """
+
+    def __init__(self, conn: Connection[DictRow], acts: Sequence[Callable[[], object]]) -> None:
+        self._conn = conn
+        self._acts = list(acts)
+        self.heard: list[list[str]] = []
+        self.pauses: list[float] = []
+
+    def is_set(self) -> bool:
+        """Returns True once there is nothing left to do."""
+        return not self._acts
+
+    def wait(self, seconds: float) -> None:
+        """Notes a pause between two rounds."""
+        self.pauses.append(seconds)
+        self.note()
+
+    def note(self, *_: object) -> None:
+        """Notes on what the runner listens and does the next act."""
+        rows = self._conn.execute("SELECT pg_listening_channels() AS channel")
+        self.heard.append([row["channel"] for row in rows])
+        self._acts.pop(0)()
+
+
+def test_a_busy_runner_does_not_listen_and_gathers_for_longer(
+    desk: Desk,
+    at_work: tuple[Runner, Connection[DictRow]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert runner._pause_after(took, events) == pytest.approx(pause)
+    working, its_own = at_work
+    calendar_id = desk.new_calendar()
+    issue, rest = partial(desk.new_link, calendar_id), partial(int)
+    script = Script(its_own, [*[issue] * runner.BUSY_ROUNDS, rest, issue, rest])
+    monkeypatch.setattr(working, "_wait_for_events", script.note)
+    issue()
+    working._follow(its_own, cast("Event", script), 0.0)
+    listening, silent = [CHANNEL], list[str]()
+    assert script.heard == [
+        *[listening] * (runner.BUSY_ROUNDS - 1),
+        *[silent] * 2,
+        *[listening] * 2,
+    ]
+    assert max(script.pauses[:4]) <= runner.SHORT_PAUSE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("is_busy", "took", "pause"),
+    [
+        (False, 0.002, 0.02),
+        (False, 0.02, 0.005),
+        (True, 0.002, 0.041),
+        (True, 0.02, 0.005),
+        (True, 1.0, 0.0),
+    ],
+)
+def test_events_wait_for_the_next_round_no_longer_than_the_load_asks_for_and_never_45_ms(
+    is_busy: bool, took: float, pause: float
+) -> None:
+    assert runner._pause_after(took, is_busy=is_busy) == pytest.approx(pause)
