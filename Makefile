@@ -5,9 +5,13 @@ ARGS =
 EXTRAS =
 VENV = .venv
 
+# More than most machines have cores: many tests wait for services and browsers.
+PROCESSES = 4
+
 # Only from the command line: in the environment, DATABASE_URL may name a real service's.
 ifeq ($(origin DATABASE_URL),command line)
 export ADMITONE_TEST_DATABASE_URL = $(DATABASE_URL)
+PROCESSES = 2  # a server allows 100 connections
 endif
 
 # A virtual environment whose Python is gone is created again.
@@ -26,13 +30,13 @@ run: $(VENV)/run ## Install what is missing and run the whole service. EXTRAS=oi
 	@exec $(VENV)/bin/admitone serve
 
 test: $(VENV)/dev ## Run the tests. DATABASE_URL=... names a server, ARGS=... go to pytest.
-	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(SUITE) $(ARGS)
 
 check: $(VENV)/dev ## Run what every change has to pass: lint, format, types, tests.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/python -m mypy
-	@exec $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(SUITE) $(ARGS)
 
 bench: $(VENV)/dev ## Measure how fast it is. BENCH_ONLY=http,store,growth,views,told,size
 	@exec $(VENV)/bin/python -m tests.benchmarks $(ARGS)
@@ -69,6 +73,10 @@ lock: $(VENV)/dev ## Write the lock files again from pyproject.toml.
 clean: ## Remove what was installed and cached. Data in var/ stays.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Compiled files are kept: a run starts hundreds of processes.
+SUITE = env PYTHONDONTWRITEBYTECODE= \
+	$(VENV)/bin/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 COMPILE = $(VENV)/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 \
 	pyproject.toml

@@ -46,6 +46,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, lambda *_: None)  # a new program starts with the default
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take longest, so that in the end nothing runs alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/browser/", "tests/siege/")))
+
+
 # Nothing is decided by timing, which on a busy machine says nothing about the code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -107,11 +112,32 @@ def shared_database(new_database: Callable[[], str]) -> str:
     return new_database()
 
 
+@pytest.fixture(scope="session")
+def remove_all_rows(shared_database: str) -> Iterator[Callable[[], None]]:
+    """Empties the shared database, always on one connection: a new one plans all of it anew."""
+    opened: list[psycopg.Connection[Any]] = []
+
+    def remove() -> None:
+        if not opened or opened[-1].closed:
+            opened.append(psycopg.connect(shared_database, autocommit=True))
+        with opened[-1].transaction():
+            empty(opened[-1])
+
+    def remove_all() -> None:
+        try:
+            remove()
+        except psycopg.OperationalError:  # the test before has cut all connections
+            remove()
+
+    yield remove_all
+    for conn in opened:
+        conn.close()
+
+
 @pytest.fixture
-def conninfo(shared_database: str) -> str:
+def conninfo(shared_database: str, remove_all_rows: Callable[[], None]) -> str:
     """A database with no rows in it."""
-    with psycopg.connect(shared_database) as conn:
-        empty(conn)
+    remove_all_rows()
     return shared_database
 
 
