@@ -10,7 +10,8 @@ from domain import booking_changes
 from domain.booking import Booking, BookingStatus
 from domain.calendar import CalendarTerms
 from domain.errors import AdmitOneError, BookingNotFound
-from interface.i18n import gettext, wall_clock
+from domain.slot import Slot
+from interface.i18n import gettext, local_day, slot_text, time_text, wall_clock
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.time_choice import reader_zone
@@ -79,6 +80,7 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
         zone=zone,
         host_zone=host_zone,
         clocks_differ=wall_clock(slot.start, zone) != wall_clock(slot.start, host_zone),
+        host_time=_host_time(slot, zone, host_zone),
         is_cancelled=found.booking.status is BookingStatus.CANCELLED,
         is_over=slot.end <= services().now(),
         cancel_until=booking_changes.cancel_until(found.booking, found.agreed),
@@ -89,6 +91,13 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
         outlook_com=calendar_links.outlook_com(details.appointment),
         outlook_for_work=calendar_links.outlook_for_work(details.appointment),
     )
+
+
+def _host_time(slot: Slot, zone: str, host_zone: str) -> str:
+    """Returns the time in the host's zone, with the date only where it is another one."""
+    if local_day(slot.start, zone) != local_day(slot.start, host_zone):
+        return slot_text(slot.start, slot.end, host_zone)
+    return f"{time_text(slot.start, host_zone)}–{time_text(slot.end, host_zone)}"
 
 
 @blueprint.get("/m/<token>/booking.ics")

@@ -7,7 +7,7 @@ from each `Sentence` about a value, and from the docstrings of refusals, which p
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from babel.messages import Catalog
+from babel.messages import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
@@ -58,13 +58,13 @@ def update(language: str) -> Catalog:
 
 
 def missing(catalog: Catalog) -> list[str]:
-    """Returns the messages that have no translation."""
+    """Returns the messages that are shown in English: without a translation, or a fuzzy one."""
     return [str(message.id) for message in catalog if message.id and not _is_translated(message)]
 
 
-def _is_translated(message: object) -> bool:
-    text = getattr(message, "string", "")
-    return all(text) if isinstance(text, tuple) else bool(text)
+def _is_translated(message: Message) -> bool:
+    text = message.string
+    return not message.fuzzy and (all(text) if isinstance(text, tuple) else bool(text))
 
 
 def _sentences_of_refusals(kind: type[AdmitOneError]) -> Iterator[str]:

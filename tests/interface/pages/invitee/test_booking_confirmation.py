@@ -14,6 +14,7 @@ from icalendar import Calendar
 from interface.bootstrap import Services
 from interface.smtp_address import SmtpServer
 from interface.web import request_context
+from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import NINE, TEN, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 from tests.support.invitee_browser import ADA, InviteeBrowser, manage_token, text_of
@@ -84,9 +85,12 @@ def test_both_zones_are_shown_where_their_clocks_differ(
     invitee = new_invitee_browser(
         time_zone="Europe/Paris", availability={"weekly": {"tuesday": [["09:00", "17:00"]]}}
     )
-    other = text_of(invitee.browser.get(invitee.post(invitee.form(zone="UTC")).headers["Location"]))
-    assert "9:00 AM–9:30 AM UTC" in other
-    assert "Olivia Owner's time: Tuesday, November 24, 2026, 10:00 AM" in other
+    address = invitee.post(invitee.form(zone="UTC")).headers["Location"]
+    same_day = text_of(invitee.browser.get(address))
+    assert "9:00 AM–9:30 AM UTC" in same_day
+    assert "Olivia Owner's time: 10:00 AM–10:30 AM (Central European Time" in same_day
+    day_before = text_of(invitee.browser.get(f"{address}?tz=Pacific/Pago_Pago"))
+    assert "Olivia Owner's time: Tuesday, November 24, 2026, 10:00 AM" in day_before
 
 
 def test_links_to_calendar_services_reveal_no_token_or_personal_data(
@@ -138,6 +142,17 @@ def test_a_cancelled_booking_is_shown_as_such(
     event = event_in(invitee.browser.get(f"{path}/booking.ics").get_data())
     assert (event["STATUS"], event["SEQUENCE"]) == ("CANCELLED", 2)
     assert event["DTSTART"].dt == TOMORROW_AT_TEN
+
+
+def test_a_booking_that_is_over_offers_no_calendar_and_no_change(
+    invitee: InviteeBrowser, clock: Clock
+) -> None:
+    address = invitee.post(invitee.form()).headers["Location"]
+    clock.advance(days=2)
+    shown = text_of(invitee.browser.get(address))
+    assert "This booking is over" in shown
+    assert "Add to calendar" not in shown
+    assert "Change your booking" not in shown
 
 
 def test_markup_in_texts_is_escaped(new_invitee_browser: Callable[..., InviteeBrowser]) -> None:
