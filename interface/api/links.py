@@ -67,7 +67,7 @@ blueprint = Blueprint(
 
 
 LIMITS = (AgentLimitReached, TooManyOpenLinks)
-ERASED = (LinkRedeemed, LinkRevoked)
+ERASED = (LinkRedeemed, LinkRevoked, LinkExpired)
 """Refusals of a repeated request whose text was erased meanwhile."""
 
 _EXAMPLE = {
