@@ -16,9 +16,9 @@ from interface.api.decorators import (
 from interface.api.links import ERASED, LIMITS
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.link_presenter import present_issued, typed_for
+from interface.web.owner_response_schemas import LinkOutput, LinkRequestList
 from interface.web.request_context import services
 from interface.web.request_schemas import NoFields
-from interface.web.response_schemas import LinkOutput, LinkRequestList
 
 blueprint = Blueprint(
     "link-requests",
