@@ -60,8 +60,8 @@ def issued_before(
     """Returns the links that the first request with this key issued, as they were then.
 
     Raises `IdempotencyMismatch` unless it asked for exactly these links. Once the text of a link
-    is erased, nothing tells what the first request asked for: raises `LinkRedeemed` or
-    `LinkRevoked` then.
+    is erased, nothing tells what the first request asked for: raises `LinkRedeemed`,
+    `LinkRevoked` or `LinkExpired` then, or `IdempotencyMismatch` if the link still works.
     """
     ids = [key.link_id(place) for place in range(len(links))]
     one_more = Wanted(SingleUseLink, key.link_id(len(links)), 1)

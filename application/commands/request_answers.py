@@ -30,7 +30,8 @@ class RequestAnswers:
         may be about somebody else. Until the request has ended, doing this again returns the same
         link.
 
-        Raises `CalendarArchived` or `LinkNotFound`, and the request stays. Raises
+        Raises `CalendarArchived` or `LinkNotFound`, and the request stays; so do the refusals of a
+        repeated `LinkCommands.issue`, if the text of the new link was erased meanwhile. Raises
         `LinkRequestNotFound` if it has ended otherwise, even meanwhile: the link is revoked then,
         and its text erased.
         """

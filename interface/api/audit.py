@@ -68,6 +68,7 @@ def audited(view: Callable[P, R]) -> Callable[P, R]:
     """Serves only keys with the scope `audit`, and records who asks for what first."""
 
     @requires("audit")
+    @refuses(Invalid)
     @wraps(view)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
         record_access(caller().actor)

@@ -21,10 +21,10 @@ from interface.api.decorators import (
 from interface.api.free_slots import free_slots
 from interface.api.openapi import LOG_POSITION, has_etag, refuses
 from interface.web.invitation import active_invitation
+from interface.web.invitee_response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
 from interface.web.rate_limits import limiting_invalid_redemptions
 from interface.web.redemption import confirmation, counting_refusals, recording_refusals, redeem
 from interface.web.request_schemas import RedeemInput, SlotsQuery
-from interface.web.response_schemas import BookingLinkOutput, RedemptionOutput, SlotsOutput
 
 blueprint = Blueprint(
     "booking-links",

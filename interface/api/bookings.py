@@ -24,6 +24,7 @@ from interface.api.decorators import (
 )
 from interface.api.openapi import LOG_POSITION, refuses
 from interface.web.managed_booking import managed
+from interface.web.owner_response_schemas import BookingOutput, BookingPage
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import read_database, services
 from interface.web.request_schemas import (
@@ -34,7 +35,6 @@ from interface.web.request_schemas import (
     NoFields,
     RescheduleInput,
 )
-from interface.web.response_schemas import BookingOutput, BookingPage
 from projections.views import booking_calendar
 from projections.views.booking_calendar import BookingRow
 

@@ -9,9 +9,9 @@ from domain.errors import Invalid
 from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import LOCATION, refuses
+from interface.web.connection_response_schemas import BusyCalendarList, BusyCalendarOutput
 from interface.web.request_context import services
 from interface.web.request_schemas import BusyCalendarInput, NoFields
-from interface.web.response_schemas import BusyCalendarList, BusyCalendarOutput
 
 blueprint = Blueprint(
     "busy-calendars",

@@ -22,9 +22,10 @@ from interface.api.free_slots import free_slots
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, has_etag, refuses
 from interface.web.calendar_mapping import changed_terms, new_terms
 from interface.web.calendar_schemas import CalendarChange, CalendarInput
+from interface.web.invitee_response_schemas import SlotsOutput
+from interface.web.owner_response_schemas import CalendarOutput, CalendarPage
 from interface.web.request_context import read_database, services
 from interface.web.request_schemas import NoFields, SlotsQuery
-from interface.web.response_schemas import CalendarOutput, CalendarPage, SlotsOutput
 from projections.open_slots import OpenSlots
 from projections.views import booking_calendar, calendar_list
 

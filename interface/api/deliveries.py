@@ -3,10 +3,10 @@
 from typing import Any
 
 from interface.api.decorators import Blueprint, caller, requires, shows
+from interface.web.connection_response_schemas import DeliveryPage
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
 from interface.web.request_schemas import DeliveryQuery
-from interface.web.response_schemas import DeliveryPage
 from projections.reactions.mail import MailReaction
 from projections.reactions.webhooks import WebhookReaction
 

@@ -13,9 +13,9 @@ from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import LOCATION, has_etag, refuses
 from interface.web.calendar_feed import feed_response, feed_url
+from interface.web.connection_response_schemas import FeedList, FeedOutput
 from interface.web.request_context import services
 from interface.web.request_schemas import FeedInput
-from interface.web.response_schemas import FeedList, FeedOutput
 
 blueprint = Blueprint(
     "feeds",

@@ -3,8 +3,8 @@
 from typing import Any
 
 from interface.api.decorators import Blueprint, caller, requires
+from interface.web.owner_response_schemas import KeyOutput
 from interface.web.request_context import services
-from interface.web.response_schemas import KeyOutput
 
 blueprint = Blueprint(
     "key",

@@ -3,9 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.link_requests import LinkRequestNotFound
-from domain.errors import Busy, CalendarArchived
+from domain.errors import Busy, CalendarArchived, IdempotencyMismatch
 from interface.api.calls import address_of
 from interface.api.decorators import (
     Blueprint,
@@ -14,11 +13,12 @@ from interface.api.decorators import (
     version_tag,
     with_log_position,
 )
+from interface.api.links import ERASED, LIMITS
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.link_presenter import present_issued, typed_for
+from interface.web.owner_response_schemas import LinkOutput, LinkRequestList
 from interface.web.request_context import services
 from interface.web.request_schemas import NoFields
-from interface.web.response_schemas import LinkOutput, LinkRequestList
 
 blueprint = Blueprint(
     "link-requests",
@@ -44,7 +44,7 @@ def list_requests() -> Any:
 @blueprint.route("/<uuid:link_id>/answer", methods=["POST"])
 @requires("links")
 @blueprint.arguments(NoFields, required=False, as_kwargs=True)
-@refuses(LinkRequestNotFound, CalendarArchived, AgentLimitReached, TooManyOpenLinks, Busy)
+@refuses(LinkRequestNotFound, CalendarArchived, *ERASED, IdempotencyMismatch, *LIMITS, Busy)
 @blueprint.response(201, LinkOutput, headers=LOG_POSITION | ETAG | LOCATION)
 def answer(link_id: UUID) -> Any:
     """Answer a request with a new link.

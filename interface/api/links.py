@@ -36,6 +36,13 @@ from interface.api.decorators import (
 )
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.link_presenter import present_issued, present_link, typed_for
+from interface.web.owner_response_schemas import (
+    BulkRevocationOutput,
+    LinkBatchOutput,
+    LinkOutput,
+    LinkPage,
+    RefusedAttemptList,
+)
 from interface.web.pagination import cursor, position_of
 from interface.web.problems import problem_of
 from interface.web.request_context import read_database, services
@@ -47,13 +54,6 @@ from interface.web.request_schemas import (
     LinkQuery,
     NoFields,
     RevokeInput,
-)
-from interface.web.response_schemas import (
-    BulkRevocationOutput,
-    LinkBatchOutput,
-    LinkOutput,
-    LinkPage,
-    RefusedAttemptList,
 )
 from projections.views import link_list
 from projections.views.link_list import LinkRow
@@ -67,7 +67,7 @@ blueprint = Blueprint(
 
 
 LIMITS = (AgentLimitReached, TooManyOpenLinks)
-ERASED = (LinkRedeemed, LinkRevoked)
+ERASED = (LinkRedeemed, LinkRevoked, LinkExpired)
 """Refusals of a repeated request whose text was erased meanwhile."""
 
 _EXAMPLE = {

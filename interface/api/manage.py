@@ -18,6 +18,7 @@ from domain.errors import (
 from interface.api.decorators import Blueprint, with_log_position
 from interface.api.free_slots import free_slots
 from interface.api.openapi import LOG_POSITION, has_etag, refuses
+from interface.web.invitee_response_schemas import ManagedBookingOutput, SlotsOutput
 from interface.web.managed_booking import (
     ManagedBooking,
     booking_id_of,
@@ -27,7 +28,6 @@ from interface.web.managed_booking import (
 )
 from interface.web.request_context import services
 from interface.web.request_schemas import CancelInput, NoFields, RescheduleInput, SlotsQuery
-from interface.web.response_schemas import ManagedBookingOutput, SlotsOutput
 
 blueprint = Blueprint(
     "manage",

@@ -6,9 +6,9 @@ from uuid import UUID
 from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, requires
 from interface.api.openapi import LOCATION, refuses
+from interface.web.projection_response_schemas import ProjectionPage, RebuildOutput, RetryOutput
 from interface.web.request_context import services
 from interface.web.request_schemas import NoFields
-from interface.web.response_schemas import ProjectionPage, RebuildOutput, RetryOutput
 from projections.catalogue import ViewNotFound, follower_named, projection_named
 from projections.engine.batch import retry_parked
 from projections.engine.runner import is_running

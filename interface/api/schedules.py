@@ -21,8 +21,8 @@ from interface.api.decorators import (
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.calendar_mapping import changed_schedule_terms, new_schedule_terms
 from interface.web.calendar_schemas import ScheduleArchiveInput, ScheduleChange, ScheduleInput
+from interface.web.owner_response_schemas import ScheduleOutput, SchedulePage
 from interface.web.request_context import read_database, services
-from interface.web.response_schemas import ScheduleOutput, SchedulePage
 from projections.views import calendar_list, schedule_list
 from projections.views.schedule_list import ScheduleRow
 

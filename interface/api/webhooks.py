@@ -14,6 +14,13 @@ from interface.api.calls import address_of
 from interface.api.decorators import Blueprint, caller, requires, shows
 from interface.api.deliveries import page_of_deliveries
 from interface.api.openapi import LOCATION, refuses
+from interface.web.connection_response_schemas import (
+    DeliveryPage,
+    ReplayOutput,
+    WebhookList,
+    WebhookOutput,
+    WebhookTrialOutput,
+)
 from interface.web.problems import Forbidden, Overloaded
 from interface.web.request_context import services
 from interface.web.request_schemas import (
@@ -22,13 +29,6 @@ from interface.web.request_schemas import (
     WebhookChange,
     WebhookDeliveryQuery,
     WebhookInput,
-)
-from interface.web.response_schemas import (
-    DeliveryPage,
-    ReplayOutput,
-    WebhookList,
-    WebhookOutput,
-    WebhookTrialOutput,
 )
 from interface.webhooks.trial import Trial, try_webhook
 from projections.reactions.webhooks import WebhookReaction

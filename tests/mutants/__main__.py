@@ -21,7 +21,7 @@ from tests.mutants.catalogue import MUTANTS, ROOT, Mutant
 
 COPIED = ("domain", "application", "projections", "interface", "tests", "pyproject.toml")
 PASSED, FAILED = 0, 1  # statuses of pytest
-SECONDS = 600  # after which a fault that makes tests hang counts as found
+SECONDS = 600  # after which a fault that makes its tests hang counts as found
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ class Runner:
 
     def passes(self, tests: Sequence[str]) -> bool:
         """Returns True if all of these tests pass without a fault."""
-        status, output = self._run(tests)
+        status, output = self._run(tests, seconds=None)
         if status != PASSED:
             print(output)
         return status == PASSED
@@ -58,7 +58,7 @@ class Runner:
         original = file.read_text()
         file.write_text(mutant.planted())
         try:
-            status, output = self._run(mutant.tests)
+            status, output = self._run(mutant.tests, seconds=SECONDS)
         except subprocess.TimeoutExpired:
             return "a test that never ends"
         finally:
@@ -70,7 +70,7 @@ class Runner:
         assert found, output
         return found[1]
 
-    def _run(self, tests: Sequence[str]) -> tuple[int, str]:
+    def _run(self, tests: Sequence[str], *, seconds: float | None) -> tuple[int, str]:
         # Without bytecode: a file that is changed twice in a second would not be compiled again.
         command = [sys.executable, "-B", "-m", "pytest", "-x", "-rfE", *tests]
         command += ["-p", "no:cacheprovider"]
@@ -80,7 +80,7 @@ class Runner:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -48,6 +48,7 @@ from interface.pages.shared.time_choice import (
 )
 from interface.web.fields import Day, Email, Instant, Name, Text
 from interface.web.invitation import Invitation, active_invitation, invitation, link_id_of
+from interface.web.invitee_response_schemas import BookingLinkOutput
 from interface.web.problems import refusal_page
 from interface.web.problems import refused as problem
 from interface.web.rate_limits import count_failure
@@ -60,7 +61,6 @@ from interface.web.redemption import (
 )
 from interface.web.request_context import is_https, services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON
-from interface.web.response_schemas import BookingLinkOutput
 
 blueprint = Blueprint("booking_page", __name__)
 protect_from_csrf(blueprint)

@@ -40,7 +40,7 @@ VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
 UNKNOWN = {404: {"not-found"}}
 ARCHIVED = {409: {"calendar-archived"}}
 ISSUING = {
-    409: {"link-redeemed", "link-revoked", "calendar-archived"},
+    409: {"link-redeemed", "link-revoked", "link-expired", "calendar-archived"},
     422: {"validation", "idempotency-mismatch"},
     429: {"too-many-requests", "agent-limit", "too-many-open-links"},
 }
@@ -86,15 +86,13 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     "GET /links/{link_id}/refused-attempts": KEY | UNKNOWN | VIEW,
     "POST /links/revoke": KEY | BODY,
     "POST /links/{link_id}/revoke": KEY | UNKNOWN | BODY | {409: {"link-redeemed"}},
-    "POST /links/{link_id}/replace": KEY | UNKNOWN | BODY | ISSUING,
-    "GET /link-requests": KEY,
-    "POST /link-requests/{link_id}/answer": KEY
+    "POST /links/{link_id}/replace": KEY
     | UNKNOWN
     | BODY
-    | {
-        409: {"calendar-archived"},
-        429: {"too-many-requests", "agent-limit", "too-many-open-links"},
-    },
+    | ISSUING
+    | {409: {"link-redeemed", "link-revoked", "calendar-archived"}},
+    "GET /link-requests": KEY,
+    "POST /link-requests/{link_id}/answer": KEY | UNKNOWN | BODY | ISSUING,
     "DELETE /link-requests/{link_id}": KEY | UNKNOWN,
     "GET /bookings": KEY | VIEW,
     "GET /deliveries": KEY | VIEW,
@@ -150,16 +148,16 @@ REFUSALS: dict[str, dict[int, set[str]]] = {
     ),
     "GET /audit/events": KEY | {422: {"validation"}},
     "GET /audit/reports/single-use": KEY | {409: {"log-too-long"}, 422: {"validation"}},
-    "GET /audit/checkpoint": KEY | NO_CHECKPOINT,
+    "GET /audit/checkpoint": KEY | NO_CHECKPOINT | {422: {"validation"}},
     "GET /audit/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
     "GET /audit/security/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
-    "GET /audit/key": KEY,
+    "GET /audit/key": KEY | {422: {"validation"}},
     "GET /audit/events/{position}/proof": KEY
     | NO_CHECKPOINT
-    | {404: {"not-found", "no-checkpoint"}},
+    | {404: {"not-found", "no-checkpoint"}, 422: {"validation"}},
     "GET /audit/accesses": KEY | {422: {"validation"}},
     "GET /audit/security": KEY | {422: {"validation"}},
-    "GET /audit/security/checkpoint": KEY | NO_CHECKPOINT,
+    "GET /audit/security/checkpoint": KEY | NO_CHECKPOINT | {422: {"validation"}},
     "GET /booking-links/{token}": ENDED,
     "GET /booking-links/{token}/slots": ENDED | {422: {"validation"}},
     "GET /manage/{token}": UNKNOWN | LIMITED,

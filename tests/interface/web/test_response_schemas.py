@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from domain.slot import Slot
-from interface.web.response_schemas import SlotOutput, SlotsOutput
+from interface.web.invitee_response_schemas import SlotOutput, SlotsOutput
 
 
 def test_slots_are_written_as_their_schema_says() -> None:

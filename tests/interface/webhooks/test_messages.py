@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from application.webhooks.webhooks import OVERLAP, WebhookEvent
-from interface.web.response_schemas import BookingOutput, LinkOutput
+from interface.web.owner_response_schemas import BookingOutput, LinkOutput
 from interface.webhooks.message_schemas import TRIAL
 from interface.webhooks.messages import trial_message
 from projections.views import booking_calendar, link_list
