@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,7 +18,7 @@ from application.eventstore import event_log
 from application.eventstore.database import Database
 from application.eventstore.pipeline import Query
 from application.outgoing import Connections, Outgoing
-from application.webhooks.secrets import WebhookSecrets, new_secret
+from application.webhooks.secrets import MOST_REMEMBERED, WebhookSecrets, new_secret
 from domain.errors import Invalid, NotFound, Sentence
 
 MOST_WEBHOOKS = 10
@@ -321,7 +322,7 @@ class Webhooks:
         Raises `SecretUnreadable`, `AddressNotAllowed` or `RequestFailed`.
         """
         signatures = [
-            Signer(self.secrets.decrypted(stored)).sign(message_id, now, body)
+            _signer(self.secrets.decrypted(stored)).sign(message_id, now, body)
             for stored in recipient.secrets
         ]
         answer = self.outgoing.send(
@@ -391,6 +392,11 @@ def listeners(conn: Connection[DictRow], owner_ids: Collection[UUID]) -> list[Li
 def finding_any_listener() -> Query:
     """Returns what finds a row, with no columns, if there is a webhook of anybody's."""
     return Query("SELECT FROM webhooks LIMIT 1", ())
+
+
+@lru_cache(MOST_REMEMBERED)
+def _signer(secret: str) -> Signer:
+    return Signer(secret)
 
 
 def _in_order(events: Collection[WebhookEvent]) -> list[str]:

@@ -1,6 +1,7 @@
 """The addresses of other servers' resources, in one normal form."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -8,6 +9,8 @@ from interface import web_address
 from interface.web_address import InvalidAddress, WebAddress
 
 LONGEST_URL = 2000
+MOST_REMEMBERED = 256
+"""The same few addresses get one message after the other."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Calendar programs show the address of an .ics file with schemes of their own.
@@ -49,6 +52,7 @@ class Proxy(NamedTuple):
     credentials: str = ""
 
 
+@lru_cache(MOST_REMEMBERED)
 def parse(text: str) -> OutgoingUrl:
     """Returns the URL that the text means. Raises `InvalidAddress`.
 
