@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 
 from application.deliveries.delivery import Audience, Delivery, DeliveryState, Outcome
 from application.deliveries.outbox import CHANNEL
+from application.eventstore import advisory_locks
 from application.eventstore.connection import BY_INDEX, FOUND_GONE
 from application.eventstore.database import LOST, Database, PatientConnection
 from application.eventstore.hosts import FindPrimary, Hosts
@@ -39,7 +40,8 @@ _IN_TURN = "ORDER BY next_attempt_at, fact, audience"
 # claims of one delivery apart. What was tried before is claimed one at a time: if it ends its
 # sender again, it uses up no attempts of others.
 _CLAIM = f"""
-    UPDATE deliveries SET attempts = attempts + 1, next_attempt_at = %(until)s
+    UPDATE deliveries
+    SET attempts = attempts + 1, next_attempt_at = %(until)s, claimed_by = %(sender)s
     WHERE id = ANY(
         ARRAY({_DUE} AND attempts > 0 {_IN_TURN} LIMIT 1 FOR UPDATE SKIP LOCKED)
         || ARRAY({_DUE} AND attempts = 0 {_IN_TURN} LIMIT %(most)s FOR UPDATE SKIP LOCKED))
@@ -53,7 +55,7 @@ _SETTLE = """
             ELSE deliveries.state END,
         answer = CASE WHEN deliveries.state = 'due' THEN outcome.answer END,
         next_attempt_at = coalesce(outcome.next_attempt_at, deliveries.next_attempt_at),
-        sent_at = outcome.sent_at
+        sent_at = outcome.sent_at, claimed_by = NULL
     FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::timestamptz[],
             %s::timestamptz[])
         AS outcome (id, attempts, state, answer, next_attempt_at, sent_at)
@@ -72,11 +74,27 @@ _HOLD = """
         AND later.next_attempt_at < outcome.next_attempt_at"""
 
 _GIVE_BACK = """
-    UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = %s
+    UPDATE deliveries SET attempts = attempts - 1, next_attempt_at = %s, claimed_by = NULL
     WHERE channel = %s AND state = 'due' AND attempts > 0 AND next_attempt_at = ANY(%s)"""
 
+# The locks are looked up only if there is such a claim, and once for all of them.
+_TAKE_OVER = f"""
+    UPDATE deliveries SET next_attempt_at = %(now)s, claimed_by = NULL
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM deliveries
+        WHERE channel = %(channel)s AND state = 'due' AND claimed_by IS NOT NULL
+            AND next_attempt_at > %(now)s AND next_attempt_at <= %(before)s
+            AND claimed_by <> ALL (ARRAY(
+                SELECT objid::bigint FROM pg_locks
+                WHERE locktype = 'advisory' AND granted AND objsubid = 2
+                    AND classid::bigint = {advisory_locks.SENDER}
+                    AND database = (SELECT oid FROM pg_database
+                        WHERE datname = current_database())))
+        FOR UPDATE SKIP LOCKED))"""  # noqa: S608 - a constant
+
 _RELEASE = """
-    UPDATE deliveries SET attempts = deliveries.attempts - 1, next_attempt_at = %s
+    UPDATE deliveries
+    SET attempts = deliveries.attempts - 1, next_attempt_at = %s, claimed_by = NULL
     FROM unnest(%s::uuid[], %s::integer[]) AS claimed (id, attempts)
     WHERE deliveries.id = claimed.id AND deliveries.attempts = claimed.attempts"""
 
@@ -179,14 +197,27 @@ class Deliveries:
         self._database.close()
 
     def claim(
-        self, channel: str, *, most: int, now: datetime, until: datetime | None = None
+        self,
+        channel: str,
+        *,
+        most: int,
+        now: datetime,
+        until: datetime | None = None,
+        sender: int | None = None,
     ) -> list[Delivery]:
         """Returns the oldest deliveries of a channel that are due, and counts an attempt of each.
 
         At most `most`, behind one that was tried before. No other sender gets them before the
-        claim has expired, by default after a minute. Raises `Unavailable`.
+        claim has expired, by default after a minute; or once no session holds the lock of the
+        `sender`, if it has one. Raises `Unavailable`.
         """
-        values = {"channel": channel, "now": now, "until": until or now + CLAIM, "most": most}
+        values = {
+            "channel": channel,
+            "now": now,
+            "until": until or now + CLAIM,
+            "most": most,
+            "sender": sender,
+        }
         with self._database.connection() as conn:
             rows = self._execute(_CLAIM, values, conn).fetchall()
         return sorted((_delivery(**row) for row in rows), key=_turn)
@@ -198,6 +229,15 @@ class Deliveries:
         """
         values = (now, channel, list(claims))
         self._database.run_idempotent(partial(self._execute, _GIVE_BACK, values))
+
+    def take_over(self, channel: str, *, before: datetime, now: datetime) -> None:
+        """Makes due again what senders had claimed that were killed. Raises `Unavailable`.
+
+        Only claims that expire before a moment: younger ones may be those of a sender that has just
+        lost its session, and works on.
+        """
+        values = {"channel": channel, "before": before, "now": now}
+        self._database.run_idempotent(partial(self._execute, _TAKE_OVER, values))
 
     def settle(self, *outcomes: Outcome) -> None:
         """Records what became of claimed deliveries. Raises `Unavailable`."""

@@ -5,9 +5,9 @@ hold for a moment only: nobody is told of what was read long ago, and few are to
 sender is killed.
 
 NOTIFY shortens the wait for new ones; to look once a second is the truth. Any number of senders,
-on any number of hosts, share the work. One that is killed leaves claims that expire, and the
-deliveries are tried again: so each is sent at least once, and recognised by its id if it is sent
-twice.
+on any number of hosts, share the work. What one had claimed that was killed is taken over by the
+others within seconds, and at the latest when the claim expires: so each is sent at least once, and
+recognised by its id if it is sent twice.
 """
 
 import logging
@@ -17,6 +17,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import islice
 from random import uniform
+from secrets import randbits
 from threading import Event
 from time import monotonic
 from typing import Protocol
@@ -28,6 +29,7 @@ from psycopg.rows import DictRow
 from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
+from application.eventstore import advisory_locks
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.database import DATABASE_ERRORS, RECONNECT_SECONDS
 from application.eventstore.deadline import deadline
@@ -50,6 +52,9 @@ SHORTEST_ROUND_SECONDS = 0.5
 DATABASE_SECONDS = 3.0
 """So long a sender waits for the database before it connects anew: a server that is no longer the
 primary may never answer."""
+ABANDONED = timedelta(seconds=3)
+"""So old are claims at least that are taken over from killed senders. For so long after an outage,
+all senders come back before anybody takes over."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -119,6 +124,8 @@ class Sender:
         self._channel = channel
         self._now = now
         self._claim = claim
+        self._number = randbits(31)
+        self._holds_lock = False
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
         self._open_claims: list[datetime] = []
@@ -140,7 +147,14 @@ class Sender:
                     )
                 ) as conn:
                     conn.execute(f"LISTEN {CHANNEL}")
+                    conn.execute(
+                        "SELECT pg_advisory_lock_shared(%s, %s)",
+                        (advisory_locks.SENDER, self._number),
+                    )
+                    self._holds_lock = True
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
+                        if monotonic() - opened_at > ABANDONED.total_seconds():
+                            self._take_over()
                         self._send_and_wait(conn, stop)
                         self._outage.succeeded()
             except DATABASE_ERRORS as error:
@@ -148,6 +162,14 @@ class Sender:
                 stop.wait(RECONNECT_SECONDS)
             finally:
                 self._channel.close()
+
+    def _take_over(self) -> None:
+        """Makes due what killed senders have claimed, so that nobody waits for its expiry."""
+        now = self._now()
+        with deadline(DATABASE_SECONDS):
+            self._deliveries.take_over(
+                self._channel.name, before=now + self._claim - ABANDONED, now=now
+            )
 
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
         """Sends what is due, and waits for more. Connections outlast a wait of a second at most."""
@@ -202,7 +224,11 @@ class Sender:
                 self._deliveries.give_back(self._channel.name, self._open_claims, now=now)
             self._open_claims.append(expires_at)
             return self._deliveries.claim(
-                self._channel.name, most=self._channel.at_once, now=now, until=expires_at
+                self._channel.name,
+                most=self._channel.at_once,
+                now=now,
+                until=expires_at,
+                sender=self._number if self._holds_lock else None,
             )
 
     def _record(self) -> None:

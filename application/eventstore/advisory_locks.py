@@ -21,6 +21,9 @@ SECURITY_LOG = 4_011_200_120
 REBUILD = 4_011_200
 """The first of two numbers: the second is the hash of the name of the view that is rebuilt."""
 
+SENDER = 4_011_201
+"""The first of two numbers: the second is that of a sender, which holds it while it works."""
+
 
 def is_held(conn: Connection[DictRow], number: int, view: str | None = None) -> bool:
     """Returns whether anybody holds a lock in the database of `conn`: `REBUILD` for a `view`."""

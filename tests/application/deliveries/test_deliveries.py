@@ -35,11 +35,13 @@ def test_no_plan_of_a_sender_reads_all_deliveries(services: Services, conninfo: 
         for _ in range(RUNS):
             claimed = deliveries.claim(outbox.WEBHOOK, most=32, now=now)
             deliveries.release(claimed, now=now)
+            deliveries.give_back(outbox.WEBHOOK, [now], now=now)
+            deliveries.take_over(outbox.WEBHOOK, before=now, now=now)
             (message,) = deliveries.claim(outbox.WEBHOOK, most=32, now=now)
             now += timedelta(minutes=1)
             deliveries.settle(Outcome.postponed(message, answer="HTTP 500", until=now))
         with deliveries._database.checked_out() as conn:
             plans = [plan for statement, plan in prepared_plans(conn) if "deliveries" in statement]
-    assert len(plans) == 4  # claim, release, settle, hold
+    assert len(plans) == 6  # claim, release, give back, take over, settle, hold
     for plan in plans:
         assert [each for each in ("Seq Scan on deliveries", *JOINS_OF_ALL) if each in plan] == []

@@ -23,6 +23,7 @@ from application.deliveries.deliveries import Deliveries, DeliveryNotFound, Deli
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.deliveries.sender import Send as Sending
+from application.eventstore import advisory_locks
 from application.eventstore.deadline import REQUEST_SECONDS
 from domain.errors import Unavailable
 from interface.bootstrap import Services
@@ -161,6 +162,46 @@ def test_a_claim_is_one_senders_alone_until_it_expires(
     assert "too late" not in answers(mailing)
     mailing.deliveries.settle(Outcome.sent(again, answer="in time", now=later))
     assert "in time" in answers(mailing)
+
+
+def test_what_a_killed_sender_has_claimed_is_taken_over(
+    booking_id: UUID, mailing: Services, conninfo: str
+) -> None:
+    apply_log(conninfo)
+    claim = partial(mailing.deliveries.claim, "mail", most=1, now=NOW)
+    before = NOW + deliveries.CLAIM
+    take_over = partial(mailing.deliveries.take_over, "mail", before=before, now=NOW)
+    with psycopg.connect(conninfo, autocommit=True) as living:
+        living.execute("SELECT pg_advisory_lock_shared(%s, 1)", (advisory_locks.SENDER,))
+        (alive,), (killed,) = claim(sender=1), claim(sender=2)
+        take_over(before=before - timedelta(microseconds=1))
+        assert claim() == []
+        take_over()
+        assert [(each.id, each.attempts) for each in claim()] == [(killed.id, 2)]
+        living.execute("SELECT pg_advisory_unlock_all()")
+        take_over()
+        assert [(each.id, each.attempts) for each in claim()] == [(alive.id, 2)]
+
+
+def test_a_sender_at_work_sends_what_a_killed_one_has_claimed(
+    booking_id: UUID,
+    sender: Sender,
+    mailing: Services,
+    mail_server: MailServer,
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sending, "ABANDONED", timedelta())
+    apply_log(conninfo)
+    assert mailing.deliveries.claim("mail", most=1, now=NOW, sender=1)
+    stop = Event()
+    thread = threading.Thread(target=sender.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: len(mail_server.mails) == 2)
+    finally:
+        stop.set()
+        thread.join(10)
 
 
 def test_what_was_tried_before_is_claimed_alone(
