@@ -11,6 +11,7 @@ Then, and when an event can't be applied or a backlog has to be, it looks at eac
 """
 
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
@@ -45,13 +46,13 @@ SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
 MOST_AT_ONCE = 400  # events: a backlog is applied in larger batches, by COPY
 # Between two rounds. Whoever wrote the few events of a round may be waiting for the next to come.
-# After many rounds in a row that found events, or one of many events, there is so much to do that
-# each had better apply many commits.
+# In a busy runner, or after a round of many events, each had better apply many commits.
 FEW = 10  # events
 SHORT_PAUSE_SECONDS = 0.02
-# After so many rounds in a row, NOTIFY is no longer needed to find the next events: it would wake
-# the server's side of the connection at each commit.
+# A runner is busy after so many rounds that found events within such a time. The next ones are
+# found without NOTIFY, which would wake the server's side of the connection at each commit.
 BUSY_ROUNDS = 5
+BUSY_SECONDS = 0.25
 # An event waits for a round that is under way, a pause, and the next round.
 LONGEST_WAIT_SECONDS = 0.045
 # The deadline of one round: after it, the runner gives up a silent server and connects again.
@@ -150,7 +151,9 @@ class Runner:
             conn.execute(f"LISTEN {CHANNEL}")
         self._retry_parked(conn)
         self._known = None
-        sampled_at, in_a_row = 0.0, 0
+        sampled_at = 0.0
+        listens = True
+        recent: deque[float] = deque(maxlen=BUSY_ROUNDS)  # rounds that found events
         while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
             begun = monotonic()
             with deadline(ROUND_SECONDS):
@@ -160,20 +163,20 @@ class Runner:
                     lag.sample(conn, [projection.name for projection in self._projections])
                     sampled_at = monotonic()
                 if applied:
-                    in_a_row += 1
-                    if in_a_row == BUSY_ROUNDS:
-                        conn.execute(f"UNLISTEN {CHANNEL}")
-                elif in_a_row >= BUSY_ROUNDS:
+                    recent.append(begun)
+                is_busy = len(recent) == BUSY_ROUNDS and begun - recent[0] < BUSY_SECONDS
+                if applied and is_busy and listens:
+                    conn.execute(f"UNLISTEN {CHANNEL}")
+                    listens = False
+                elif not (applied or listens):
                     conn.execute(f"LISTEN {CHANNEL}")
-                    in_a_row = 0
+                    listens = True
                     continue  # what was recorded before that is found by another look
             if not applied:
-                in_a_row = 0
                 self._wait_for_events(conn)
             elif self._batch_size == SMALLEST_BATCH:
-                events = applied // len(self._projections)
-                is_busy = in_a_row >= BUSY_ROUNDS or events > FEW
-                stop.wait(_pause_after(monotonic() - begun, is_busy=is_busy))
+                has_many = applied // len(self._projections) > FEW
+                stop.wait(_pause_after(monotonic() - begun, is_busy=is_busy or has_many))
 
     def _wait_for_events(self, conn: Connection[DictRow]) -> None:
         """Waits for NOTIFY. After a second without, the next round trusts only the database."""

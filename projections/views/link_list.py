@@ -237,19 +237,24 @@ _BEGINS_A_WORD = sql.SQL(r"""search_key ~ (SELECT '(^|[ \n.,@_+/()-])'
 
 # Two ways to a page of what is searched for. A common text is found soon among the first links of
 # the list, and a rare one by the index, whose entries are those of all owners. Where there are no
-# more links than these first ones, the second query ends at once. What begins a word is all that
-# it finds of a short text, so it looks at the first links as well.
+# more links than these first ones, the index is not looked at. If it has more than it takes little
+# time to look at, the text is found sooner among more of the first links: all of them for a text
+# that has trigrams, ten times as many for another. What begins a word is all that the index finds
+# of such a short text, so the first links are looked at as well.
 _SEARCH_AMONG_FIRST = sql.SQL("""
     SELECT link_id FROM (
         SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
     ) AS first {typed}
     WHERE {matches} ORDER BY {sorted} LIMIT {limit}""")
 
+_FIND = sql.SQL("""
+    SELECT originator_id FROM personal_data
+    WHERE EXISTS (SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first})
+        AND {is_found} LIMIT {most} + 1""")
+
 _SEARCH_BY_INDEX = sql.SQL("""
     WITH found AS MATERIALIZED (
-        SELECT originator_id AS id FROM personal_data
-        WHERE EXISTS (SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first})
-            AND {is_found}
+        SELECT id FROM unnest(%(found)s::uuid[]) AS found (id)
     ), candidates AS MATERIALIZED (
         SELECT link.* FROM found CROSS JOIN LATERAL (
             SELECT * FROM {links} WHERE link_id = id
@@ -265,6 +270,8 @@ _AND_THE_FIRST = sql.SQL("""
         ) AS first WHERE EXISTS (SELECT FROM found)""")
 
 _SEARCHED_FIRST = 1000
+_THEN_SEARCHED = (10_000, 100_000, 1_000_000, 10_000_000)  # links, by one attempt after another
+_MOST_FOUND = 5000
 _HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
 
 
@@ -317,7 +324,8 @@ def links_of(
     link after the last one to return; `positions` are the first and last that may be listed.
     The words of `q` are looked for in recipient, note, reference, the name and address that the
     link fills in, and those of the invitee: one or two letters anywhere in the first 1,000 links,
-    and in the others where a word begins.
+    and in the others where a word begins. If they begin words in more than 5,000 texts, they are
+    looked for anywhere in the first 10,000 links.
     """
     backwards = after is not None
     columns, at_cursor, ascends = _ORDERED_BY[order]
@@ -356,8 +364,9 @@ def links_of(
         "columns": sql.SQL(", ".join(columns)),
     }
 
-    def read(page: sql.SQL) -> list[LinkRow]:
-        query = _LIST.format(select=_SELECT, page=page.format(**parts), sorted=parts["sorted"])
+    def read(page: sql.SQL, **more: sql.Composable) -> list[LinkRow]:
+        chosen = page.format(**parts | more)
+        query = _LIST.format(select=_SELECT, page=chosen, sorted=parts["sorted"])
         return [_row(**row) for row in database.fetch_all(query, values)]
 
     if not q:
@@ -369,9 +378,22 @@ def links_of(
         links = read(_SEARCH_AMONG_FIRST)
         if len(links) < limit:
             is_long = _has_trigram(words[0])
-            parts["is_found"] = _SOMEWHERE if is_long else _BEGINS_A_WORD
-            parts["besides"] = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)
-            links = read(_SEARCH_BY_INDEX) or links
+            find = _FIND.format(
+                **parts,
+                is_found=_SOMEWHERE if is_long else _BEGINS_A_WORD,
+                most=sql.Literal(_MOST_FOUND),
+            )
+            values["found"] = found = [
+                row["originator_id"] for row in database.fetch_all(find, values)
+            ]
+            if len(found) <= _MOST_FOUND:
+                besides = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)
+                links = read(_SEARCH_BY_INDEX, besides=besides) or links
+            else:
+                for first in _THEN_SEARCHED if is_long else _THEN_SEARCHED[:1]:
+                    links = read(_SEARCH_AMONG_FIRST, first=sql.Literal(first))
+                    if len(links) == limit:
+                        break
     return links[::-1] if backwards else links
 
 

@@ -18,7 +18,7 @@ from projections.catalogue import FOLLOWERS
 from projections.engine import batch, parking, positions, runner
 from projections.engine.batch import retry
 from projections.engine.projection import Projection
-from projections.engine.runner import Runner
+from projections.engine.runner import BUSY_ROUNDS, Runner
 from projections.views.link_list import LinkList
 from projections.views.transparency_log import TILES
 from tests.projections.unreadable_events import (
@@ -303,50 +303,49 @@ def test_no_plan_of_a_round_reads_a_table_that_grows_or_joins_all_of_it(
 class Script:
     """Stands in for the event that stops a runner: each of its pauses takes no time.
 
-    It notes on which channels the runner listens in a pause, and then does the next `acts`.
+    In each it notes whether the runner listens, and then does the next one of `acts`.
     """
 
     def __init__(self, conn: Connection[DictRow], acts: Sequence[Callable[[], object]]) -> None:
         self._conn = conn
         self._acts = list(acts)
-        self.heard: list[list[str]] = []
-        self.pauses: list[float] = []
+        self.heard: list[bool] = []
 
     def is_set(self) -> bool:
         """Returns True once there is nothing left to do."""
         return not self._acts
 
     def wait(self, seconds: float) -> None:
-        """Notes a pause between two rounds."""
-        self.pauses.append(seconds)
+        """Stands for a pause between two rounds."""
         self.note()
 
     def note(self, *_: object) -> None:
-        """Notes on what the runner listens and does the next act."""
+        """Notes whether the runner listens, and does the next act."""
         rows = self._conn.execute("SELECT pg_listening_channels() AS channel")
-        self.heard.append([row["channel"] for row in rows])
+        self.heard.append([row["channel"] for row in rows] == [CHANNEL])
         self._acts.pop(0)()
 
 
-def test_a_busy_runner_does_not_listen_and_gathers_for_longer(
+@pytest.mark.parametrize(
+    ("busy_seconds", "heard"),
+    [(3600.0, [*[True] * (BUSY_ROUNDS - 1), False, False, True, False]), (0.0, [True] * 8)],
+)
+def test_only_a_runner_that_is_not_busy_listens(
+    busy_seconds: float,
+    heard: list[bool],
     desk: Desk,
     at_work: tuple[Runner, Connection[DictRow]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """At first each round finds a link, then one finds none, and the last one a link again."""
+    monkeypatch.setattr(runner, "BUSY_SECONDS", busy_seconds)
     working, its_own = at_work
-    calendar_id = desk.new_calendar()
-    issue, rest = partial(desk.new_link, calendar_id), partial(int)
-    script = Script(its_own, [*[issue] * runner.BUSY_ROUNDS, rest, issue, rest])
+    issue, rest = partial(desk.new_link, desk.new_calendar()), partial(int)
+    script = Script(its_own, [*[issue] * BUSY_ROUNDS, rest, issue, rest])
     monkeypatch.setattr(working, "_wait_for_events", script.note)
     issue()
     working._follow(its_own, cast("Event", script), 0.0)
-    listening, silent = [CHANNEL], list[str]()
-    assert script.heard == [
-        *[listening] * (runner.BUSY_ROUNDS - 1),
-        *[silent] * 2,
-        *[listening] * 2,
-    ]
-    assert max(script.pauses[:4]) <= runner.SHORT_PAUSE_SECONDS
+    assert script.heard == heard
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,26 @@ def test_one_or_two_letters_are_found_where_a_word_begins_however_many_links_the
     assert find("zz") == []
 
 
+def test_what_too_many_texts_have_is_found_among_more_and_more_of_the_first_links(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(link_list, "_SEARCHED_FIRST", 1)
+    monkeypatch.setattr(link_list, "_THEN_SEARCHED", (3, 4))
+    monkeypatch.setattr(link_list, "_MOST_FOUND", 2)
+    calendar_id = desk.new_calendar()
+    names = ("Bob Li", "Bob", "Bob", "Limbob Rossi")
+    oldest, second, third, newest = (desk.new_link(calendar_id, recipient=name) for name in names)
+    catch_up()
+
+    def find(q: str) -> list[UUID]:
+        return [row.id for row in links_of(desk.services.database, OWNER, now=NOW, limit=4, q=q)]
+
+    assert find("bob") == find("b bob") == [newest, third, second, oldest]
+    assert find("bo") == [newest, third, second]
+    assert find("li") == find("bob li") == [newest, oldest]
+    assert find("ss") == [newest]
+
+
 def test_a_link_is_found_once_though_link_and_invitee_have_the_text(
     desk: Desk, search: Search
 ) -> None:
