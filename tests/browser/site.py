@@ -8,9 +8,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.support.http_desk import HttpDesk
-from tests.support.service import Answer, Service
-
-OWNER = "owner@localhost"
+from tests.support.service import OWNER, Answer, Service
 
 
 @dataclass
@@ -37,8 +35,9 @@ class Site(HttpDesk):
         return answer
 
     def sign_in_link(self, email: str = OWNER) -> str:
-        """Returns a one-time link, as the command line prints it. Earlier ones end with it."""
-        return self._printed("accounts", "sign-in-link", email)
+        """Returns a one-time link. Earlier ones end with it."""
+        with self.service.services() as services:
+            return services.sign_in_url(services.accounts.by_email(email))
 
     def sign_in(self, page: Page, email: str = OWNER) -> None:
         """Signs in with a one-time link, and is at the page that follows."""
@@ -48,8 +47,10 @@ class Site(HttpDesk):
 
     def new_person(self, email: str, name: str) -> "Site":
         """Creates another owner, with nothing yet, and returns the service as they use it."""
-        self._printed("accounts", "create", email, "--name", name)
-        return Site(self.service, self._printed("keys", "create", "--account", email))
+        with self.service.services() as services:
+            person = services.accounts.create(email=email, name=name, roles=("owner",))
+            key = services.api_keys.create(person, name="", now=services.now())
+        return Site(self.service, key)
 
     def _wait_for_views(self, position: str) -> None:
         """Waits until the views show a log position."""
@@ -60,9 +61,6 @@ class Site(HttpDesk):
             ).status_code == 503:
                 pass
             assert shown.status_code == 200, shown
-
-    def _printed(self, *arguments: str) -> str:
-        return self.service.command(*arguments).stdout.strip().splitlines()[-1]
 
 
 def moment(text: str) -> datetime:

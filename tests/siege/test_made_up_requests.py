@@ -48,10 +48,10 @@ from tests.support.owner import Owner
 Case = GenericCase[Any]
 
 IS_LONG = "SIEGE_SECONDS" in os.environ
-EXAMPLES = 60 if IS_LONG else 5
-CHAINS = 80 if IS_LONG else 12
+EXAMPLES = 60 if IS_LONG else 3
+CHAINS = 80 if IS_LONG else 6
 STEPS = 12 if IS_LONG else 8
-OF_OTHERS = 2  # examples of calls for which the role has no right
+OF_OTHERS = 2 if IS_LONG else 1  # examples of calls for which the role has no right
 
 # The calls that are for this role, by the tags of the document.
 OWN_CALLS = {

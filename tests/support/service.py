@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from http.client import HTTPConnection, HTTPException
@@ -16,9 +16,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
+from interface.bootstrap import Services, build
+from interface.database_roles import DatabaseRole
+from interface.runtime import command_database
 from interface.runtime.parent_watchdog import for_children
+from interface.settings import Settings
 from tests.support.http_desk import HttpDesk
 
+OWNER = "owner@localhost"
 READY_SECONDS = 60
 
 
@@ -55,13 +60,24 @@ class Service(HttpDesk):
     def key(self) -> str:
         """An API key of the first owner."""
         if not self._key:
-            lines = self.command("keys", "create", "--account", "owner@localhost").stdout
-            self._key.append(lines.strip().splitlines()[-1])
+            with self.services() as services:
+                owner = services.accounts.by_email(OWNER)
+                self._key.append(services.api_keys.create(owner, name="", now=services.now()))
         return self._key[0]
 
     def api_key(self) -> str:
         """Returns the key of the first owner."""
         return self.key
+
+    @contextmanager
+    def services(self) -> Iterator[Services]:
+        """Yields what commands beside the service call, without a process for each."""
+        settings = Settings.from_environment(self.environment)
+        with (
+            command_database.database(settings, DatabaseRole.SERVICE) as conninfo,
+            closing(build(settings, conninfo)) as services,
+        ):
+            yield services
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs `admitone` beside the service."""

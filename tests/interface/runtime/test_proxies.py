@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.support.examples import calendar_json
-from tests.support.service import Service, free_port, running_service
+from tests.support.service import OWNER, Service, free_port, running_service
 from tests.support.waiting import wait_until
 
 MANUAL = Path(__file__).parents[3] / "interface/help/operator.md"
@@ -228,21 +228,22 @@ def public_service(
         yield running
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(scope="module", params=PROGRAMS)
 def web_server(
     request: pytest.FixtureRequest,
     public_service: Service,
     certificate: Certificate,
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ports]:
     """Each web server of the manual in front of the service."""
-    with in_front(request.param, tmp_path, public_service.port, certificate) as ports:
+    folder = tmp_path_factory.mktemp(request.param)
+    with in_front(request.param, folder, public_service.port, certificate) as ports:
         yield ports
 
 
 def test_people_sign_in_and_book_through_it(web_server: Ports, public_service: Service) -> None:
-    account = ("accounts", "sign-in-link", "owner@localhost")
-    *_, url = public_service.command(*account).stdout.split()
+    with public_service.services() as services:
+        url = services.sign_in_url(services.accounts.by_email(OWNER))
     assert url.startswith(f"https://{HOST}/sign-in/")
     path = url.removeprefix(f"https://{HOST}")
     response, page = ask(web_server, "GET", path)
@@ -316,7 +317,8 @@ def test_a_public_path_may_be_removed_on_the_way_or_kept(
     path: str, service_with_a_path: Service, certificate: Certificate, tmp_path: Path
 ) -> None:
     service = service_with_a_path
-    *_, url = service.command("accounts", "sign-in-link", "owner@localhost").stdout.split()
+    with service.services() as services:
+        url = services.sign_in_url(services.accounts.by_email(OWNER))
     assert url.startswith(f"https://{HOST}/book/sign-in/")
     with in_front("nginx", tmp_path, service.port, certificate, path=path) as ports:
         link = url.removeprefix(f"https://{HOST}")
