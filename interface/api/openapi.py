@@ -111,6 +111,7 @@ class Api(flask_smorest.Api):
             title=self.spec.title,
             home_url=url_for("home.show"),
             icon_url=asset("icon.svg"),
+            style_url=asset("app.css"),
             script_url=asset(self._rapidoc_url.removeprefix("/static/")),
             spec_url=url_for("api-docs.openapi_json"),
         )

@@ -137,7 +137,7 @@ def _what_is_new(services: Services, delivery: Delivery, account: Account) -> st
     match delivery.kind:
         case api_keys.NEW_KEY:
             keys = services.api_keys.of(account)
-            names = {key.prefix: f"{key.name} (ao_{key.prefix}_…)" for key in keys}
+            names = {key.prefix: _key_text(key.name, key.prefix) for key in keys}
         case passkeys.NEW_PASSKEY:
             names = {str(each.id): each.name for each in services.passkeys.all(account)}
         case identities.NEW_IDENTITY if services.identities.is_connected(account, target):
@@ -146,6 +146,11 @@ def _what_is_new(services: Services, delivery: Delivery, account: Account) -> st
             sessions = services.sessions.all(account, now=delivery.due_at)
             names = {str(each.id): each.browser for each in sessions}
     return names.get(target)
+
+
+def _key_text(name: str, prefix: str) -> str:
+    shown = f"ao_{prefix}_…"
+    return f"{name} ({shown})" if name else shown
 
 
 def _about_booking(

@@ -37,6 +37,9 @@ PICTURES = {"share-dialog-copied": "share", "invitee-choose": "choose", "links":
 _LEAVES_A_LINK = "share-dialog-copied"
 """Comes last, since its links would stand on top of every list."""
 
+_ENDLESS = "api-docs"
+"""Is pictured as far as it fits on the screen."""
+
 _OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -53,7 +56,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with demo_site() as (site, shown), sync_playwright() as playwright:
-        everything = [*every_place(shown), Place("api-docs", "/api/docs", None)]
+        everything = [*every_place(shown), Place(_ENDLESS, "/api/docs", None)]
         places = [place for place in everything if _is_wanted(place.name)]
         places.sort(key=lambda place: place.name == _LEAVES_A_LINK)
         browser = chromium.launch(playwright)
@@ -64,8 +67,6 @@ def main() -> None:
         for place in places:
             for width in WIDTHS:
                 for look, scheme, locale in LOOKS:
-                    if look == "german" and place.prepare is not None:  # it looks for English words
-                        continue
                     context = browser.new_context(
                         viewport={"width": width, "height": 800},
                         color_scheme=scheme,
@@ -77,7 +78,8 @@ def main() -> None:
                     page = context.new_page()
                     go(page, place)
                     page.screenshot(
-                        path=folder / f"{place.name}-{width}-{look}.png", full_page=True
+                        path=folder / f"{place.name}-{width}-{look}.png",
+                        full_page=place.name != _ENDLESS,
                     )
                     if (width, look) == (1280, "light"):
                         if place.name in PICTURES:
