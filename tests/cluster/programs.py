@@ -10,7 +10,8 @@ DEBIAN = Path("/usr/lib/postgresql")
 PATRONI = Path("/opt/patroni/bin/patroni")
 """Where Patroni 4 is expected if it is not on the path."""
 INSTALL = """\
-apt-get install --no-install-recommends etcd-server haproxy pgbouncer postgresql-15
+apt-get install --no-install-recommends etcd-server haproxy pgbouncer postgresql-15 \
+    pgbackrest
 /usr/bin/python3 -m venv /opt/patroni
 /opt/patroni/bin/pip install 'patroni[etcd3]==4.1.5' 'psycopg[binary]'"""
 
@@ -27,6 +28,7 @@ class Programs:
     patroni: str
     haproxy: str
     pgbouncer: str
+    pgbackrest: str
     postgres: Path
     """The folder of PostgreSQL's programs."""
 
@@ -38,6 +40,7 @@ class Programs:
             patroni=str(PATRONI) if PATRONI.exists() else _find("patroni"),
             haproxy=_find("haproxy"),
             pgbouncer=_find("pgbouncer"),
+            pgbackrest=_find("pgbackrest"),
             postgres=_find_postgres(version),
         )
 

@@ -1,6 +1,7 @@
 """PostgreSQL servers of a test, on ports of 127.0.0.1: standbys, archives and copies of each other.
 
-The programs are those that the service runs by itself. Everybody on this machine may connect.
+The programs are those that the service runs by itself, or older ones that a test names. Everybody
+on this machine may connect.
 """
 
 import os
@@ -30,12 +31,13 @@ _ALWAYS = {
 class PostgresServer:
     """A server with a folder of its own. It is stopped when this process ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, old_programs: Path | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         root = os.geteuid() == 0
-        self._identity = in_user_namespace() if root else Identity((), os.geteuid(), os.getegid())
-        self._binaries = find_binaries()
+        self.identity = in_user_namespace() if root else Identity((), os.geteuid(), os.getegid())
+        self._binaries = find_binaries(old_programs)
+        self._is_old = old_programs is not None
         self._process: GuardedProcess | None = None
 
     @property
@@ -46,7 +48,8 @@ class PostgresServer:
     def create(self) -> None:
         """Makes an empty cluster."""
         text = ["--encoding=UTF8", "--locale=C"]
-        text += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if not self._is_old:
+            text += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = [f"--username={USER}", "--auth=trust"]
         self._run("initdb", "-D", str(self.folder), "--no-sync", *access, *text)
 
@@ -72,7 +75,7 @@ class PostgresServer:
         command = [str(self._binaries / "postgres"), "-D", str(self.folder), "-p", str(self.port)]
         with open(os.devnull) as nothing:
             self._process = GuardedProcess(
-                (*self._identity.command, *command, *options),
+                (*self.identity.command, *command, *options),
                 stdin=nothing,
                 log=self.folder.with_suffix(".log"),
                 folder=self.folder,
@@ -105,7 +108,7 @@ class PostgresServer:
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._identity.command, str(self._binaries / program), *arguments]
+        command = [*self.identity.command, str(self._binaries / program), *arguments]
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
         subprocess.run(command, check=True, capture_output=True, env=environment)
 
@@ -114,3 +117,23 @@ def follow(standby: PostgresServer, primary: PostgresServer) -> dict[str, str]:
     """Makes a copy follow the server that it was made from; returns the settings to start with."""
     (standby.folder / "standby.signal").touch()
     return {"primary_conninfo": f"host=127.0.0.1 port={primary.port} user={USER}"}
+
+
+def archive_all(conninfo: str) -> None:
+    """Waits until everything that a server has written is in its archive."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        ((written,),) = conn.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchall()
+
+        def is_archived() -> bool:
+            found = conn.execute("SELECT last_archived_wal FROM pg_stat_archiver")
+            ((archived,),) = found.fetchall()
+            return archived is not None and archived >= written
+
+        wait_until(is_archived)
+
+
+def wait_until_promoted(conninfo: str) -> None:
+    """Waits until a server has come to the end of its recovery."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        is_recovering = "SELECT pg_is_in_recovery()"
+        wait_until(lambda: conn.execute(is_recovering).fetchall() == [(False,)])

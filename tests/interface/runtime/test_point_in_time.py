@@ -7,7 +7,7 @@ comes back with it.
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -27,9 +27,8 @@ from projections.views import booking_calendar
 from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.examples import GRACE, NOW, OWNER, SECRET, TOMORROW_AT_NINE
-from tests.support.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresServer, archive_all, wait_until_promoted
 from tests.support.projector import apply_log
-from tests.support.waiting import wait_until
 
 BACK_TO = "before the mistake"
 
@@ -58,20 +57,6 @@ def sign(services: Services, conninfo: str) -> None:
 
 def connected(conninfo: str) -> Connection[DictRow]:
     return psycopg.connect(conninfo, autocommit=True, row_factory=dict_row)
-
-
-def archive_all(conninfo: str) -> None:
-    """Waits until everything that was written is in the archive."""
-    with closing(connected(conninfo)) as conn:
-        row = conn.execute("SELECT pg_walfile_name(pg_switch_wal()) AS name").fetchone()
-        assert row is not None
-
-        def is_archived() -> bool:
-            found = conn.execute("SELECT last_archived_wal AS name FROM pg_stat_archiver")
-            last: dict[str, Any] = found.fetchone() or {}
-            return str(last["name"] or "") >= str(row["name"])
-
-        wait_until(is_archived)
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +106,8 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recovered]:
             recovery_target_action="promote",
         )
         stack.callback(copy.stop)
-        with closing(connected(copy.conninfo)) as conn:
-            wait_until(lambda: not is_recovering(conn))
+        wait_until_promoted(copy.conninfo)
         yield Recovered(copy.conninfo, settings, kept, kept[0], later, unused)
-
-
-def is_recovering(conn: Connection[DictRow]) -> bool:
-    row = conn.execute("SELECT pg_is_in_recovery() AS answer").fetchone()
-    return row is None or bool(row["answer"])
 
 
 def test_a_return_to_a_moment_keeps_bookings_and_erasures(
