@@ -1,22 +1,22 @@
 """The settings of an installation: read from the environment, checked before anything starts."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
-from interface import smtp_address, web_address
+from interface import setting_values as read
+from interface import web_address
 from interface.database_roles import DatabaseRole
 from interface.outgoing import outgoing_url
 from interface.outgoing.outgoing_url import Proxy
-from interface.smtp_address import InvalidSmtpAddress, SmtpServer
+from interface.setting_values import Unusable
+from interface.smtp_address import SmtpServer
 from interface.web_address import InvalidAddress
 
 PREFIX = "ADMITONE_"
-SHORTEST_SECRET = 32
 LONGEST_RETENTION_DAYS = 36500
 LONGEST_PATROL_HOURS = 8760
 LONGEST_DATABASE_WAIT = 3600  # seconds
@@ -61,7 +61,6 @@ PATHS_OF_THE_SERVICE = (
     "static",
 )
 
-
 _OF_THE_DATABASE = (
     "owner_database_url",
     "projector_database_url",
@@ -78,196 +77,16 @@ class SettingsError(ValueError):
     """The environment holds settings that can't be used."""
 
 
-class _Unusable(ValueError):
-    """A value that can't be used. The message completes a sentence: "must be …"."""
-
-
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        is_number = text.isascii() and text.isdigit() and len(text) < 10
-        number = int(text) if is_number else None
-        if number is None or not lowest <= number <= highest:
-            raise _Unusable(f"must be a whole number from {lowest} to {highest}, not {text!r}")
-        return number
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise _Unusable(f"must be {' or '.join(allowed)}, not {text!r}")
-        return text
-
-    return parse
-
-
-def _yes_or_no(text: str) -> bool:
-    return _choice("yes", "no")(text) == "yes"
-
-
-def _ip_address(text: str) -> str:
-    try:
-        address = ip_address("127.0.0.1" if text == "localhost" else text)
-    except ValueError:
-        address = None
-    if address is None or "%" in text:  # the web server does not know scopes
-        raise _Unusable(f"must be an IP address of this machine, not {text!r}")
-    return str(address)
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    if text == "none":
-        return ()
-    return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        network = ip_network(text)
-    except ValueError:
-        network = None
-    if network is None or network.prefixlen == 0 or "%" in text:
-        raise _Unusable(
-            f"must be `none`, or IP addresses and networks such as 10.0.0.0/8, not {text!r}"
-        )
-    return network
-
-
-def _issuer(text: str) -> str:
-    """Returns the issuer as it is: providers compare it character by character."""
-    try:
-        url = outgoing_url.parse(text)
-    except InvalidAddress as error:
-        raise _Unusable(f"{error}, such as https://id.example.org, not {text!r}") from error
-    is_local = url.host in ("localhost", "127.0.0.1", "::1")
-    if not text.startswith("https://") and not (is_local and text.startswith("http://")):
-        raise _Unusable(f"must be an https:// address, not {text!r}")
-    if set(text) & set("?#"):
-        raise _Unusable(f"must be an address without a query, not {text!r}")
-    return text
-
-
-def _domains(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
-
-
-def _scopes(text: str) -> tuple[str, ...]:
-    scopes = tuple(text.split())
-    if "openid" not in scopes:
-        raise _Unusable(f"must hold openid, and {text!r} does not")
-    return scopes
-
-
-def _roles_by_value(text: str) -> tuple[tuple[str, str], ...]:
-    from application.people.roles import ROLES  # not needed otherwise
-
-    pairs = []
-    for part in filter(None, map(str.strip, text.split(","))):
-        value, separator, role = part.rpartition("=")
-        if not separator or not value.strip() or role.strip() not in ROLES:
-            raise _Unusable(
-                f"must be values and roles such as staff=owner, not {part!r};"
-                f" roles are {', '.join(ROLES)}"
-            )
-        pairs.append((value.strip(), role.strip()))
-    return tuple(pairs)
-
-
-def _database_url(text: str) -> str:
-    """Returns the URL. It is never quoted in an error: it may hold a password."""
-    # Not needed where the database is the embedded one, and slow to load.
-    from application.eventstore import conninfo
-
-    try:
-        conninfo.check(text)
-    except conninfo.InvalidConninfo as error:
-        raise _Unusable(str(error)) from error
-    return text
-
-
-def _patroni_urls(text: str) -> tuple[str, ...]:
-    urls = tuple(part.strip() for part in text.split(",") if part.strip())
-    for url in urls:
-        try:
-            address = web_address.parse(url)
-        except InvalidAddress as error:
-            raise _Unusable(f"{error}, such as http://10.0.0.1:8008, not {url!r}") from error
-        if address.path.strip("/"):
-            raise _Unusable(f"must be addresses without a path, not {url!r}")
-    return urls
-
-
 def _web_address(text: str) -> str:
     """Returns the address in its normal form, without a slash at its end."""
     try:
         address = web_address.parse(text)
     except InvalidAddress as error:
-        raise _Unusable(f"{error}, such as https://book.example.org, not {text!r}") from error
+        raise Unusable(f"{error}, such as https://book.example.org, not {text!r}") from error
     first = address.path.partition("/")[2].partition("/")[0]
     if first in PATHS_OF_THE_SERVICE:
-        raise _Unusable(f"must not have a path that begins with /{first}: the service uses it")
+        raise Unusable(f"must not have a path that begins with /{first}: the service uses it")
     return str(address)
-
-
-def _proxy(text: str) -> Proxy:
-    """Returns the proxy. The text is never quoted in an error: it may hold a password."""
-    try:
-        return outgoing_url.parse_proxy(text)
-    except InvalidAddress as error:
-        raise _Unusable(f"{error}, such as http://proxy.example.org:3128") from error
-
-
-def _certificates(text: str) -> Path:
-    import ssl  # not needed otherwise, and slow to load
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
-    except OSError:  # also of ssl
-        raise _Unusable(f"must be a file of certificates (PEM), and {text!r} is not") from None
-    return Path(text).absolute()
-
-
-def _secrets(text: str) -> tuple[str, ...]:
-    keys = tuple(key.strip() for key in text.split(",") if key.strip())
-    if any(len(key) < SHORTEST_SECRET for key in keys):
-        raise _Unusable(f"must be keys of at least {SHORTEST_SECRET} characters")
-    return keys
-
-
-def _secret(text: str) -> str:
-    if len(text) < SHORTEST_SECRET:
-        raise _Unusable(f"must be a key of at least {SHORTEST_SECRET} characters")
-    return text
-
-
-def _smtp_server(text: str) -> SmtpServer:
-    """Returns the server. Its address is never quoted in an error: it may hold a password."""
-    try:
-        return smtp_address.parse(text)
-    except InvalidSmtpAddress as error:
-        raise _Unusable(str(error)) from error
-
-
-def _mail_address(text: str) -> str:
-    # Slow to load, and needed by few.
-    from application.people.email_address import InvalidEmailAddress, normalized_email_address
-
-    try:
-        return normalized_email_address(text, may_be_local=True)
-    except InvalidEmailAddress as error:
-        raise _Unusable(f"must be one e-mail address, not {text!r}") from error
-
-
-def _new_folder(text: str) -> Path:
-    """Returns the absolute path of a folder that is created later if it does not exist."""
-    return (_folder(text) if os.path.exists(text) else Path(text)).absolute()
-
-
-def _folder(text: str) -> Path:
-    if not os.path.isdir(text):
-        raise _Unusable(f"must be a folder, and {text!r} is not")
-    return Path(text)
 
 
 @dataclass(frozen=True)
@@ -275,94 +94,94 @@ class Settings:
     """The settings of one installation. The defaults suit a single machine.
 
     Beside the type of each stands what reads it from the environment. A reader never sees an
-    empty text, which means "not set", and raises `_Unusable`.
+    empty text, which means "not set", and raises `Unusable`.
     """
 
-    database_url: Annotated[str | None, _database_url] = None
+    database_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_DATABASE_URL: a PostgreSQL server, 15 or newer. Unset: our own, in `data`."""
-    owner_database_url: Annotated[str | None, _database_url] = None
+    owner_database_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_OWNER_DATABASE_URL: the same database for the owner of its tables, who upgrades
     them. Unset: ADMITONE_DATABASE_URL, as for the next two."""
-    projector_database_url: Annotated[str | None, _database_url] = None
+    projector_database_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_PROJECTOR_DATABASE_URL: the same database for the projector."""
-    auditor_database_url: Annotated[str | None, _database_url] = None
+    auditor_database_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_AUDITOR_DATABASE_URL: the same database for `admitone audit`."""
-    database_wait: Annotated[int, _whole_number(0, LONGEST_DATABASE_WAIT)] = 60
+    database_wait: Annotated[int, read.whole_number(0, LONGEST_DATABASE_WAIT)] = 60
     """ADMITONE_DATABASE_WAIT: seconds for which a start waits for a database that is starting or
     can't be reached, 0 to 3600."""
-    listen_url: Annotated[str | None, _database_url] = None
+    listen_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_LISTEN_URL: the same database for the connections on which senders wait for work, so
     that they do not occupy a pooler such as PgBouncer. Unset: ADMITONE_DATABASE_URL."""
-    replica_url: Annotated[str | None, _database_url] = None
+    replica_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_REPLICA_URL: a standby of that database, for lists in the API and calendar feeds,
     which may be 5 seconds old. One that is further behind or does not answer is passed over.
     Unset: everything is read from the primary."""
-    patroni_urls: Annotated[tuple[str, ...], _patroni_urls] = ()
+    patroni_urls: Annotated[tuple[str, ...], read.patroni_urls] = ()
     """ADMITONE_PATRONI_URLS: comma-separated addresses of Patroni's API on the hosts that
     ADMITONE_DATABASE_URL names, which are asked for the primary. Unset: the first host that says
     that it takes writes is used."""
-    pool_size: Annotated[int, _whole_number(1, 100)] = 5
+    pool_size: Annotated[int, read.whole_number(1, 100)] = 5
     """ADMITONE_POOL_SIZE: connections to the database that a web process opens at most, and as many
     to a standby, 1 to 100."""
-    data: Annotated[Path, _new_folder] = Path("var")
+    data: Annotated[Path, read.new_folder] = Path("var")
     """ADMITONE_DATA: the folder for the embedded database, the keys and the checkpoints."""
-    host: Annotated[str, _ip_address] = "127.0.0.1"
+    host: Annotated[str, read.ip_address] = "127.0.0.1"
     """ADMITONE_HOST: the IP address to listen on; 0.0.0.0 or :: for all."""
-    port: Annotated[int, _whole_number(1, 65535)] = 8000
+    port: Annotated[int, read.whole_number(1, 65535)] = 8000
     """ADMITONE_PORT: 1 to 65535."""
-    workers: Annotated[int, _whole_number(1, 64)] = 2
+    workers: Annotated[int, read.whole_number(1, 64)] = 2
     """ADMITONE_WORKERS: web processes, 1 to 64."""
-    secret_keys: Annotated[tuple[str, ...], _secrets] = ()
+    secret_keys: Annotated[tuple[str, ...], read.secrets] = ()
     """ADMITONE_SECRET_KEYS: comma-separated, newest first, 32 characters or more each.
     Unset: made once and stored in the data folder."""
     audit_key: Annotated[str, str] = ""
     """ADMITONE_AUDIT_KEY: the private keys that sign checkpoints of the log, comma-separated,
     newest first, in the form of sumdb/note. Unset: made once and stored in the data folder."""
-    checkpoints: Annotated[Path | None, _new_folder] = None
+    checkpoints: Annotated[Path | None, read.new_folder] = None
     """ADMITONE_CHECKPOINTS: the folder for signed checkpoints. Unset: in `data`."""
-    patrol_hours: Annotated[int, _whole_number(1, LONGEST_PATROL_HOURS)] = 24
+    patrol_hours: Annotated[int, read.whole_number(1, LONGEST_PATROL_HOURS)] = 24
     """ADMITONE_PATROL_HOURS: the service checks its whole log at least this often, 1 to 8760."""
     public_url: Annotated[str, _web_address] = ""
     """ADMITONE_PUBLIC_URL: how people reach the service, in normal form. Unset: host and port."""
     public_url_is_set: bool = False
     """True if the operator has set `public_url`, so that people use no other address."""
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = LOOPBACK
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], read.networks] = LOOPBACK
     """ADMITONE_TRUSTED_PROXIES: comma-separated addresses or networks of the proxies in front,
     which name the client in X-Forwarded-For; or `none`. Unset: proxies on this machine."""
-    metrics_token: Annotated[str, _secret] = ""
+    metrics_token: Annotated[str, read.secret] = ""
     """ADMITONE_METRICS_TOKEN: lets other machines read the metrics, 32 characters or more.
     Unset: only this machine may."""
-    smtp_url: Annotated[SmtpServer | None, _smtp_server] = None
+    smtp_url: Annotated[SmtpServer | None, read.smtp_server] = None
     """ADMITONE_SMTP_URL: the server that takes mail, as smtp:// or smtps:// with its login.
     Unset: mails are written as files into the data folder, and none goes out."""
-    mail_from: Annotated[str, _mail_address] = ""
+    mail_from: Annotated[str, read.mail_address] = ""
     """ADMITONE_MAIL_FROM: the address that mails come from. Unset: admit-one at the host of
     `public_url`."""
-    outgoing_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], _networks] = ()
+    outgoing_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], read.networks] = ()
     """ADMITONE_OUTGOING_NETWORKS: comma-separated addresses or networks that the service may reach
     although they are not public, for calendars inside the own network. Unset: none."""
-    outgoing_proxy: Annotated[Proxy | None, _proxy] = None
+    outgoing_proxy: Annotated[Proxy | None, read.proxy] = None
     """ADMITONE_OUTGOING_PROXY: an HTTP proxy for all requests to other servers. Unset: none."""
-    outgoing_ca_file: Annotated[Path | None, _certificates] = None
+    outgoing_ca_file: Annotated[Path | None, read.certificates] = None
     """ADMITONE_OUTGOING_CA_FILE: certificates (PEM) to trust in such requests, beside the
     system's."""
-    postgres_bin: Annotated[Path | None, _folder] = None
+    postgres_bin: Annotated[Path | None, read.folder] = None
     """ADMITONE_POSTGRES_BIN: a folder of PostgreSQL programs to use instead of the embedded."""
-    log: Annotated[str | None, _choice("json", "text")] = None
+    log: Annotated[str | None, read.choice("json", "text")] = None
     """ADMITONE_LOG: `json` or `text`. Unset: text on a terminal, else JSON."""
-    attempts_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 90
+    attempts_days: Annotated[int, read.whole_number(1, LONGEST_RETENTION_DAYS)] = 90
     """ADMITONE_ATTEMPTS_DAYS: days for which refused attempts to book are stored, 1 to 36500."""
-    security_addresses_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 90
+    security_addresses_days: Annotated[int, read.whole_number(1, LONGEST_RETENTION_DAYS)] = 90
     """ADMITONE_SECURITY_ADDRESSES_DAYS: days for which the security log has addresses, of clients
     and of e-mail, 1 to 36500. Its entries stay."""
-    deliveries_days: Annotated[int, _whole_number(1, LONGEST_RETENTION_DAYS)] = 400
+    deliveries_days: Annotated[int, read.whole_number(1, LONGEST_RETENTION_DAYS)] = 400
     """ADMITONE_DELIVERIES_DAYS: days for which is stored what was sent or no longer needed, of
     mails and messages to webhooks, 1 to 36500. What was given up stays until it is retried."""
-    forget_after_days: Annotated[int | None, _whole_number(1, LONGEST_RETENTION_DAYS)] = None
+    forget_after_days: Annotated[int | None, read.whole_number(1, LONGEST_RETENTION_DAYS)] = None
     """ADMITONE_FORGET_AFTER_DAYS: days from a booking's end until its invitee is forgotten,
     1 to 36500. Unset: invitees are forgotten only on request."""
 
-    oidc_issuer: Annotated[str, _issuer] = ""
+    oidc_issuer: Annotated[str, read.issuer] = ""
     """ADMITONE_OIDC_ISSUER: the identity provider at which people sign in by OpenID Connect, as it
     names itself. Unset: none."""
     oidc_client_id: Annotated[str, str] = ""
@@ -372,18 +191,18 @@ class Settings:
     for a client that is public there."""
     oidc_name: Annotated[str, str] = ""
     """ADMITONE_OIDC_NAME: how people know the provider. Unset: its host."""
-    oidc_scopes: Annotated[tuple[str, ...], _scopes] = ("openid", "email", "profile")
+    oidc_scopes: Annotated[tuple[str, ...], read.scopes] = ("openid", "email", "profile")
     """ADMITONE_OIDC_SCOPES: what is asked of the provider, with spaces between."""
-    oidc_domains: Annotated[tuple[str, ...], _domains] = ()
+    oidc_domains: Annotated[tuple[str, ...], read.domains] = ()
     """ADMITONE_OIDC_DOMAINS: comma-separated domains; who has an e-mail address in one of them gets
     an account at the first sign-in. Unset: only who has an account signs in."""
     oidc_role_claim: Annotated[str, str] = ""
     """ADMITONE_OIDC_ROLE_CLAIM: the claim by which the provider gives roles at each sign-in, such
     as `groups` or `realm_access.roles`. Unset: roles are given here."""
-    oidc_roles: Annotated[tuple[tuple[str, str], ...], _roles_by_value] = ()
+    oidc_roles: Annotated[tuple[tuple[str, str], ...], read.roles_by_value] = ()
     """ADMITONE_OIDC_ROLES: which value of that claim is which role, such as
     `staff=owner, compliance=auditor`."""
-    oidc_only: Annotated[bool, _yes_or_no] = False
+    oidc_only: Annotated[bool, read.yes_or_no] = False
     """ADMITONE_OIDC_ONLY: `yes` if people sign in by the provider only."""
 
     def database_url_of(self, role: DatabaseRole) -> str | None:
@@ -439,12 +258,12 @@ class Settings:
         """Reads and checks all settings. Raises `SettingsError`, which names every wrong one."""
         values: dict[str, Any] = {"data": cls.data.absolute()}
         errors = []
-        for name, read in _readers().items():
+        for name, reader in _readers().items():
             variable = _variable(name)
             try:
                 if text := _printable(_text(environment, variable, name in SECRETS)):
-                    values[name] = read(text)
-            except _Unusable as error:
+                    values[name] = reader(text)
+            except Unusable as error:
                 errors.append(f"{variable} {error}.")
         if "database_url" not in values:
             errors += [
@@ -505,7 +324,7 @@ def _text(environment: Mapping[str, str], variable: str, is_secret: bool) -> str
     try:
         return Path(file).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
-        raise _Unusable(f"must be in the file that {variable}{FROM_FILE} names") from error
+        raise Unusable(f"must be in the file that {variable}{FROM_FILE} names") from error
 
 
 def _variable(name: str) -> str:
@@ -514,5 +333,5 @@ def _variable(name: str) -> str:
 
 def _printable(text: str) -> str:
     if not text.isprintable():  # a byte that is not UTF-8 is not printable either
-        raise _Unusable("must be printable characters in UTF-8")
+        raise Unusable("must be printable characters in UTF-8")
     return text

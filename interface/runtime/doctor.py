@@ -242,9 +242,10 @@ def _service(services: Services, now: datetime) -> Iterator[Finding]:
         )
     backups = services.security_log.newest(limit=1, kind=security_log.BACKED_UP)
     if not backups or now - backups[0].at > timedelta(days=BACKUP_DAYS):
-        last = f"is of {backups[0].at:%Y-%m-%d}" if backups else "has not been made"
         yield Finding(
-            f"The last backup with `admitone backup` {last}.",
+            f"The last backup with `admitone backup` is of {backups[0].at:%Y-%m-%d}."
+            if backups
+            else "No backup has been made with `admitone backup`.",
             "Make one every night, and store it elsewhere.",
             is_wrong=False,
         )
