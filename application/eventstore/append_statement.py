@@ -13,6 +13,7 @@ committed until then. A caller who read an older version gets nothing recorded; 
 # ruff: noqa: S608 - only constants are put into statements
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import repeat
 from typing import NamedTuple
 from uuid import UUID
 
@@ -160,9 +161,8 @@ def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) 
     people, forgotten, read = map(any, counts[1:])
     for part, types in enumerate(_PARTS):
         if length := sum(counts[part]):
-            columns = [each[part] for each in callers if each.counts[part]]
-            for kind, elements in zip(types, zip(*columns, strict=True), strict=True):
-                values.append(array(kind, length, elements))
+            elements = zip(*[each[part] for each in callers if each.counts[part]], strict=True)
+            values += map(array, types, repeat(length), elements)
             if read:
                 values.append(_numbers(counts[part]))
     found = _statement(people, forgotten, read).run(conn, values)

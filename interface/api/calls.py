@@ -15,6 +15,7 @@ from werkzeug.routing import Map, MapAdapter
 
 from domain.errors import AdmitOneError
 from interface.api.reply import Reply
+from interface.api.routes import Routes
 from interface.current_request import CurrentRequest, this_request
 from interface.observability import request_log
 from interface.web import problems
@@ -31,9 +32,10 @@ class Calls:
 
     def __init__(self, routes: Map, views: Mapping[str, Callable[..., Any]]) -> None:
         """`views` has the function of each endpoint."""
-        self._routes = routes
+        self._map = routes
         self._views = views
         self._adapters: dict[str, MapAdapter] = {}
+        self._routes = Routes(routes.iter_rules(), PREFIX)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -58,7 +60,8 @@ class Calls:
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         method = environ["REQUEST_METHOD"]
         try:
-            request.rule, arguments = routes.match(path, method, return_rule=True)
+            found = self._routes.find(method, path)
+            request.rule, arguments = found or routes.match(path, method, return_rule=True)
         finally:
             problems.refuse_at_the_door()
         if method == "OPTIONS":
@@ -74,7 +77,7 @@ class Calls:
         root: str = request.environ["SCRIPT_NAME"]
         adapter = self._adapters.get(root)
         if adapter is None:
-            adapter = self._adapters[root] = self._routes.bind("", root)
+            adapter = self._adapters[root] = self._map.bind("", root)
         return adapter
 
 
