@@ -22,6 +22,7 @@ from interface.runtime import command_database
 from interface.runtime.parent_watchdog import for_children
 from interface.settings import Settings
 from tests.support.http_desk import HttpDesk
+from tests.support.waiting import wait_until
 
 OWNER = "owner@localhost"
 READY_SECONDS = 60
@@ -77,6 +78,7 @@ class Service(HttpDesk):
             command_database.database(settings, DatabaseRole.SERVICE) as conninfo,
             closing(build(settings, conninfo)) as services,
         ):
+            wait_until(services.accounts.first)  # it is created after the welcome is printed
             yield services
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
