@@ -50,11 +50,11 @@ done, and to read and to record for each delivery would be most of the work."""
 SHORTEST_ROUND_SECONDS = 0.5
 """A sender looks at most so often, so that it finds many deliveries together on a busy service."""
 DATABASE_SECONDS = 3.0
-"""So long a sender waits for the database before it connects anew: a server that is no longer the
+"""A sender waits this long for the database, and then connects anew: a server that is no longer the
 primary may never answer."""
 ABANDONED = timedelta(seconds=3)
-"""So old are claims at least that are taken over from killed senders. For so long after an outage,
-all senders come back before anybody takes over."""
+"""A claim must be this old before it is taken over from a killed sender, and so must the session of
+the one that takes it over: after an outage, all senders come back first."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -146,12 +146,12 @@ class Sender:
                         settings=UNATTENDED,
                     )
                 ) as conn:
-                    conn.execute(f"LISTEN {CHANNEL}")
                     conn.execute(
                         "SELECT pg_advisory_lock_shared(%s, %s)",
                         (advisory_locks.SENDER, self._number),
                     )
                     self._holds_lock = True
+                    conn.execute(f"LISTEN {CHANNEL}")
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         if monotonic() - opened_at > ABANDONED.total_seconds():
                             self._take_over()
@@ -197,8 +197,10 @@ class Sender:
         self._record()
         begun = self._now()
         expires_at = begun + self._claim
+        lost = [each for each in self._open_claims if each > begun]
+        self._open_claims = [*lost, expires_at]
         try:
-            left = deque(self._claim_due(begun, expires_at))
+            left = deque(self._claim_due(begun, expires_at, lost))
             count = 0
             while left and not (count and (stop.is_set() or self._now() - begun > LONGEST_BATCH)):
                 count += self._try_first(left, stop)
@@ -213,16 +215,16 @@ class Sender:
         self._open_claims.remove(expires_at)
         return count
 
-    def _claim_due(self, now: datetime, expires_at: datetime) -> list[Delivery]:
-        """Claims what is due, after it has given back what it has claimed and not come to.
+    def _claim_due(
+        self, now: datetime, expires_at: datetime, lost: Collection[datetime]
+    ) -> list[Delivery]:
+        """Claims what is due, after it has given back what is left of claims that were lost.
 
-        A claim without an answer may be committed later, so it is looked for until it expires.
+        One without an answer may be committed later, so it is looked for until it expires.
         """
-        self._open_claims = [each for each in self._open_claims if each > now]
         with deadline(DATABASE_SECONDS):
-            if self._open_claims:
-                self._deliveries.give_back(self._channel.name, self._open_claims, now=now)
-            self._open_claims.append(expires_at)
+            if lost:
+                self._deliveries.give_back(self._channel.name, lost, now=now)
             return self._deliveries.claim(
                 self._channel.name,
                 most=self._channel.at_once,
