@@ -23,7 +23,7 @@ def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path:
         for name, start in (("projector", hosts.start_projector), ("sender", hosts.start_sender)):
             processes = hosts.projectors if name == "projector" else hosts.senders
             for process in list(processes):
-                wait_until(lambda name=name: connected(cluster, name) == 2)  # type: ignore[misc]
+                wait_until(lambda name=name: connected(cluster, name) == 2, 180)  # type: ignore[misc]
                 process.kill()
                 killed.append((name, monotonic()))
                 running.wait_for(2 * SECONDS)
