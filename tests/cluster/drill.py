@@ -138,8 +138,8 @@ class Drill:
             ("mail", self.mailed),
         ):
             if after := self.after_promotions(times):
-                told = ", ".join(f"{seconds:.1f}" for seconds in after)
-                lines.append(f"  first {what} after a new primary answered: {told} s")
+                told = ", ".join(f"{time:.1f} s" if time < inf else "none" for time in after)
+                lines.append(f"  first {what} after a new primary answered: {told}")
         say("\n".join(lines))
 
 
