@@ -18,20 +18,22 @@ from application.audit.single_use_report import LogTooLong
 from application.people import access_log
 from domain.agenda import AgendaDay
 from domain.errors import Invalid
-from interface.api.audit_schemas import (
-    AccessPage,
+from interface.api.audit_query_schemas import (
     AccessQuery,
     AgendaQuery,
-    EventPage,
     EventQuery,
-    HistoryOutput,
     HistoryQuery,
-    ProofOutput,
-    ReportOutput,
     ReportQuery,
-    SecurityPage,
     SecurityQuery,
     WitnessQuery,
+)
+from interface.api.audit_response_schemas import (
+    AccessPage,
+    EventPage,
+    HistoryOutput,
+    ProofOutput,
+    ReportOutput,
+    SecurityPage,
 )
 from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import refuses
