@@ -135,10 +135,10 @@ class Database(PostgresDatastore):
             **(settings or {}),
         }
         super().__init__(dbname="", host="", port="", user="", password="")
-        self.hosts = Hosts(with_defaults(conninfo, application_name="admitone"), find_primary)
+        self.hosts = Hosts(conninfo, find_primary)
         """The hosts that its connections lead to."""
         self.pool: _Pool = _Pool(
-            self.hosts.conninfo,
+            lambda: with_defaults(self.hosts.conninfo(), application_name="admitone"),
             connection_class=PatientConnection,
             kwargs={"row_factory": dict_row, "autocommit": True},
             min_size=pool_size,
