@@ -47,12 +47,12 @@ def after_that(times: list[float], moment: float) -> float:
 
 
 def wait_until_connected(cluster: Cluster, name: str) -> None:
-    """Waits until two senders of mail are connected, or a projector.
+    """Waits until two projectors, or senders of mail, are seen at once.
 
-    A projector that stands by connects for a moment once a second, too short to be waited for.
+    A projector that stands by connects for a moment once a second, so nothing else is done between
+    two looks.
     """
-    fewest = 1 if name == "projector" else 2
     with psycopg.connect(cluster.balanced(2), autocommit=True) as conn:
-        enough = "SELECT count(*) >= %s FROM pg_stat_activity WHERE application_name = %s"
-        values = (fewest, APPLICATIONS[name])
-        wait_until(lambda: conn.execute(enough, values).fetchall() == [(True,)], 180)
+        count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+        names = (APPLICATIONS[name],)
+        wait_until(lambda: conn.execute(count, names).fetchall() == [(2,)], 180)
