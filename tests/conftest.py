@@ -41,14 +41,15 @@ TEST_DATABASE_URL = "ADMITONE_TEST_DATABASE_URL"
 
 
 def pytest_configure() -> None:
-    """Lets SIGHUP reach what tests start, also when the run itself is under nohup."""
+    """Lets signals reach what tests start, also when the run itself ignores them.
+
+    As it does under `nohup`, or in the background of a script. A new program starts with the
+    default again.
+    """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)  # a new program starts with the default
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the files that take longest, so that in the end nothing runs alone."""
-    items.sort(key=lambda item: not item.nodeid.startswith(("tests/browser/", "tests/siege/")))
+        signal.signal(signal.SIGHUP, lambda *_: None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Nothing is decided by timing, which on a busy machine says nothing about the code.

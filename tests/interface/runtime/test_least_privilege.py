@@ -105,23 +105,25 @@ def test_no_role_of_the_service_is_a_superuser_and_the_superuser_owns_nothing_of
 
 
 def test_each_process_connects_with_a_role_of_its_own(upgraded: Service) -> None:
-    def roles() -> set[tuple[object, object]]:
-        with as_superuser(upgraded) as conn:
-            return {
+    expected = {
+        ("admitone", DatabaseRole.SERVICE),
+        ("admitone mail sender", DatabaseRole.SERVICE),
+        ("admitone projector", DatabaseRole.PROJECTOR),
+    }
+    with as_superuser(upgraded) as conn:
+
+        def is_as_expected() -> bool:
+            found = {
                 (row["part"], row["role"])
                 for row in conn.execute(
                     """SELECT application_name AS part, usename AS role FROM pg_stat_activity
                     WHERE datname = 'admitone' AND pid <> pg_backend_pid()"""
                 )
             }
+            roles = {role for _, role in found}
+            return expected <= found and roles == {DatabaseRole.SERVICE, DatabaseRole.PROJECTOR}
 
-    expected = {
-        ("admitone", DatabaseRole.SERVICE),
-        ("admitone mail sender", DatabaseRole.SERVICE),
-        ("admitone projector", DatabaseRole.PROJECTOR),
-    }
-    wait_until(lambda: expected <= roles())
-    assert {role for _, role in roles()} <= {DatabaseRole.SERVICE, DatabaseRole.PROJECTOR}
+        wait_until(is_as_expected)  # connections of other tests may still be ending
 
 
 def test_a_rebuild_that_was_requested_over_http_is_run_by_the_projector(upgraded: Service) -> None:
