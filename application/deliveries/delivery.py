@@ -1,9 +1,9 @@
 """A delivery: one message to one receiver because of one event, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 LONGEST_ANSWER = 500  # characters
@@ -63,10 +63,19 @@ class Delivery(NewDelivery):
     answer: str | None
     sent_at: datetime | None
 
+    @classmethod
+    def from_row(cls, *, audience: str, state: str, **columns: Any) -> Self:
+        """Returns a delivery from its row in the table."""
+        return cls(audience=Audience(audience), state=DeliveryState(state), **columns)
+
     @property
     def next_due_at(self) -> datetime | None:
         """Returns when the next attempt is due; None if there won't be any by itself."""
         return self.next_attempt_at if self.state is DeliveryState.DUE else None
+
+
+COLUMNS = ", ".join(field.name for field in fields(Delivery))
+"""The columns of the table that make a delivery."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ What they are about is read for many together, and what became of them is record
 hold for a moment only: nobody is told of what was read long ago, and few are told twice if the
 sender is killed.
 
-NOTIFY shortens the wait for new ones; to look once a second is the truth. Any number of senders,
-on any number of hosts, share the work. What one had claimed that was killed is taken over by the
-others within seconds, and at the latest when the claim expires: so each is sent at least once, and
-recognised by its id if it is sent twice.
+NOTIFY only shortens the wait: a sender also looks once a second. Any number of senders, on any
+number of hosts, share the work. If one is killed, the others take over its claims within seconds,
+at the latest when they expire. So each delivery is sent at least once, and its id shows if it came
+twice.
 """
 
 import logging
@@ -20,13 +20,13 @@ from random import uniform
 from secrets import randbits
 from threading import Event
 from time import monotonic
-from typing import Protocol
 
 import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from application.deliveries.deliveries import CLAIM, Deliveries
+from application.deliveries.channel import Channel, Failed, NotNeeded, Refused, Send
+from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore import advisory_locks
@@ -41,20 +41,20 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 LONGEST_BATCH = timedelta(seconds=1)
-"""After this time, a sender gives back what it has claimed but not tried."""
+"""After this time, a sender releases what it has claimed but not tried."""
 FRESH = timedelta(milliseconds=100)
 """After this time, a sender records what became of deliveries, and reads anew for the others."""
 FEWEST = 16
 """So many are tried all the same, within a second: on a busy machine, time passes with nothing
 done, and to read and to record for each delivery would be most of the work."""
 SHORTEST_ROUND_SECONDS = 0.5
-"""A sender looks at most so often, so that it finds many deliveries together on a busy service."""
+"""The shortest time between two looks, so that a busy service has many deliveries for each."""
 DATABASE_SECONDS = 3.0
 """A sender waits this long for the database, and then connects anew: a server that is no longer the
 primary may never answer."""
 ABANDONED = timedelta(seconds=3)
-"""A claim must be this old before it is taken over from a killed sender, and so must the session of
-the one that takes it over: after an outage, all senders come back first."""
+"""The age that a claim must have before it is taken over, and so must the session of the sender
+that takes it over: after an outage, all senders can return first."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -74,62 +74,29 @@ _FAULTS = (
 )
 
 
-class Refused(Exception):
-    """The other side will never accept this delivery. The message is its answer."""
-
-
-class Failed(Exception):
-    """The other side did not accept this delivery now. The message is its answer."""
-
-
-class NotNeeded(Exception):
-    """Nobody needs this delivery any more."""
-
-
-Send = Callable[[Delivery], str]
-"""Sends a delivery and returns what the other side answered.
-
-Raises `Failed`, `Refused` or `NotNeeded`. Ends within half of a claim.
-"""
-
-
-class Channel(Protocol):
-    """A way to send deliveries."""
-
-    name: str
-    at_once: int
-    """The number of deliveries that a sender claims together, beside one that was tried before."""
-
-    def prepare(self, deliveries: Collection[Delivery]) -> Send:
-        """Reads what the deliveries say, and returns how to send each of them."""
-
-    def close(self) -> None:
-        """Closes what was kept open for the next delivery."""
-
-
 class Sender:
     """Sends what is due on one channel until it is stopped."""
 
     def __init__(
         self,
         where: str | Hosts,
-        deliveries: Deliveries,
+        claims: Claims,
         channel: Channel,
         *,
         now: Callable[[], datetime],
         claim: timedelta = CLAIM,
     ) -> None:
         self._hosts = Hosts.of(where)
-        self._deliveries = deliveries
+        self._claims = claims
         self._channel = channel
         self._now = now
         self._claim = claim
         self._number = randbits(31)
-        self._holds_lock = False
+        self._holds_lock = False  # stays so where deliveries are sent without `run`
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
         self._open_claims: list[datetime] = []
-        """When the claims expire that were begun and not ended, perhaps without an answer."""
+        """When each claim expires that is not finished, or whose answer was lost."""
         self._outage = OutageLog(
             log, f"no {channel.name} is sent, connecting again", f"sending {channel.name} again"
         )
@@ -167,7 +134,7 @@ class Sender:
         """Makes due what killed senders have claimed, so that nobody waits for its expiry."""
         now = self._now()
         with deadline(DATABASE_SECONDS):
-            self._deliveries.take_over(
+            self._claims.take_over(
                 self._channel.name, before=now + self._claim - ABANDONED, now=now
             )
 
@@ -189,10 +156,10 @@ class Sender:
     def send_some(self, stop: Event) -> int:
         """Sends the oldest deliveries that are due and returns how many were tried.
 
-        After a second, or once `stop` is set, it gives back those that it has not come to. If the
+        After a second, or once `stop` is set, it releases those that it has not come to. If the
         database was away for less than a claim lasts, as in a failover, what was tried before that
-        is recorded first, so that nobody is told twice; what was claimed and not tried is given
-        back, so that nobody waits until the claim expires.
+        is recorded first, so that nobody is told twice; what was claimed and not tried is
+        released, so that nobody waits until the claim expires.
         """
         self._record()
         begun = self._now()
@@ -206,10 +173,10 @@ class Sender:
                 count += self._try_first(left, stop)
                 self._record()
             with deadline(DATABASE_SECONDS):
-                self._deliveries.release(left, now=begun)
+                self._claims.release(left, now=begun)
         except Unavailable:
             raise
-        except psycopg.Error:  # because of one of them: each is tried alone once the claim expires
+        except psycopg.Error:  # one of them causes it: each is tried alone once the claim expires
             self._open_claims.remove(expires_at)
             raise
         self._open_claims.remove(expires_at)
@@ -218,19 +185,20 @@ class Sender:
     def _claim_due(
         self, now: datetime, expires_at: datetime, lost: Collection[datetime]
     ) -> list[Delivery]:
-        """Claims what is due, after it has given back what is left of claims that were lost.
+        """Claims what is due. Releases first what is left of lost claims.
 
-        One without an answer may be committed later, so it is looked for until it expires.
+        A claim without an answer may still be committed, so it is looked for until it expires.
         """
+        sender = self._number if self._holds_lock else None
         with deadline(DATABASE_SECONDS):
             if lost:
-                self._deliveries.give_back(self._channel.name, lost, now=now)
-            return self._deliveries.claim(
+                self._claims.release_until(self._channel.name, lost, sender=sender, now=now)
+            return self._claims.claim(
                 self._channel.name,
                 most=self._channel.at_once,
                 now=now,
                 until=expires_at,
-                sender=self._number if self._holds_lock else None,
+                sender=sender,
             )
 
     def _record(self) -> None:
@@ -239,7 +207,7 @@ class Sender:
         try:
             if outcomes:
                 with deadline(DATABASE_SECONDS):
-                    self._deliveries.settle(*outcomes)
+                    self._claims.settle(*outcomes)
         except Unavailable:
             self._unrecorded = outcomes
             raise

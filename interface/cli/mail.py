@@ -24,7 +24,7 @@ def test(address: str) -> None:
 
     Passwords are hidden. Exit status 1: the mail was not accepted.
     """
-    from application.deliveries.sender import Failed, Refused
+    from application.deliveries.channel import Failed, Refused
     from application.people.email_address import InvalidEmailAddress, normalized_email_address
     from interface.bootstrap import utc_now
     from interface.mail.smtp import SmtpConnection

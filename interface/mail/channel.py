@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from functools import partial
 
+from application.deliveries.channel import NotNeeded, Send
 from application.deliveries.delivery import Delivery
 from application.deliveries.outbox import FORGOTTEN, MAIL
-from application.deliveries.sender import NotNeeded, Send
 from application.delivery_facts import FactReader, Facts
 from domain.booking import Booking
 from interface.bootstrap import Services

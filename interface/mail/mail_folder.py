@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from uuid import UUID
 
-from application.deliveries.sender import Failed
+from application.deliveries.channel import Failed
 from interface.mail.mail import Mail
 
 

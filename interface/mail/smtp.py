@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from application.deliveries.sender import Failed, Refused
+from application.deliveries.channel import Failed, Refused
 from interface.mail.mail import Mail
 from interface.outgoing.timed_socket import Deadline, TimedSocket
 from interface.smtp_address import SmtpServer

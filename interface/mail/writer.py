@@ -5,9 +5,9 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
+from application.deliveries.channel import NotNeeded
 from application.deliveries.delivery import Audience, Delivery
 from application.deliveries.outbox import FORGOTTEN
-from application.deliveries.sender import NotNeeded
 from application.delivery_facts import Facts
 from application.eventstore.loading import Wanted
 from application.link_requests import LINK_REQUEST, NEW_LINK, LinkRequestNotFound

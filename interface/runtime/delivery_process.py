@@ -6,8 +6,9 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from application.deliveries.deliveries import CLAIM, Deliveries
-from application.deliveries.sender import Channel, Sender
+from application.deliveries.channel import Channel
+from application.deliveries.claims import CLAIM, Claims
+from application.deliveries.sender import Sender
 from application.eventstore.hosts import Hosts
 from application.key_fingerprints import KeyKind
 from interface import patroni
@@ -45,14 +46,14 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         silences: Silences = {}
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
         find_primary = patroni.finder(settings.patroni_urls)
-        deliveries = Deliveries.of_senders(conninfo, count=len(channels), find_primary=find_primary)
-        listening = deliveries.hosts
+        claims = Claims.of_senders(conninfo, count=len(channels), find_primary=find_primary)
+        listening = claims.hosts
         if settings.listen_url is not None:
             listening = Hosts(settings.listen_url, find_primary)
         senders = [
             Sender(
                 listening,
-                deliveries,
+                claims,
                 channel,
                 now=services.now,
                 claim=claim,
@@ -61,7 +62,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         ]
         retention = partial(delete_hourly, services, stop=stop)
         # The facts of a delivery are never read from an older primary than the delivery itself.
-        hosts = [services.database.hosts, deliveries.hosts, listening]
+        hosts = [services.database.hosts, claims.hosts, listening]
         calendars = partial(read_busy_calendars, services, stop=stop)
         try:
             with (
@@ -72,7 +73,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
                 services.webhooks.renew_encryption()
                 run_all(senders, stop)
         finally:
-            deliveries.close()
+            claims.close()
             services.close()
 
 

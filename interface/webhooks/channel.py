@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from application.deliveries.channel import Failed, NotNeeded, Refused, Send
 from application.deliveries.delivery import Delivery
 from application.deliveries.outbox import WEBHOOK
-from application.deliveries.sender import Failed, NotNeeded, Refused, Send
 from application.delivery_facts import FactReader, Facts
 from application.outgoing import AddressNotAllowed, RequestFailed
 from application.webhooks.secrets import SecretUnreadable

@@ -20,6 +20,7 @@ from interface.bootstrap import Services
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.http_client import HttpClient
 from interface.webhooks.channel import WebhookChannel
+from tests.support.claims import claims_of
 from tests.support.other_server import OtherServer
 from tests.support.projector import apply_log
 
@@ -46,7 +47,7 @@ class WebhookReceiver:
     def __post_init__(self) -> None:
         self._channel = WebhookChannel(self.services)
         self.sender = Sender(
-            self.conninfo, self.services.deliveries, self._channel, now=self.services.now
+            self.conninfo, claims_of(self.services), self._channel, now=self.services.now
         )
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from application.deliveries.delivery import DeliveryState, Outcome
 from interface.bootstrap import Services
-from tests.support.claims import claim_mail
+from tests.support.claims import claim_mail, claims_of
 from tests.support.examples import NINE, NOW
 from tests.support.owner import Owner
 
@@ -18,7 +18,7 @@ def test_an_owner_sees_what_was_sent_because_of_a_booking_and_nobody_elses(
     while first is not None and first.booking_id is None:
         first = claim_mail(services)
     assert first is not None
-    services.deliveries.settle(Outcome.sent(first, answer="250 OK", now=NOW))
+    claims_of(services).settle(Outcome.sent(first, answer="250 OK", now=NOW))
     items = owner.get(f"/deliveries?booking_id={booking_id}").json["items"]
     (sent,) = (item for item in items if item["status"] == "sent")
     assert sent == {
@@ -57,7 +57,7 @@ def test_deliveries_come_in_pages_and_by_status(owner: Owner, services: Services
     assert len(found) == 5  # four about the booking, and one about the key
     claimed = claim_mail(services)
     assert claimed is not None
-    services.deliveries.settle(Outcome.parked(claimed, answer="550 No"))
+    claims_of(services).settle(Outcome.parked(claimed, answer="550 No"))
     (parked,) = owner.get("/deliveries?status=parked").json["items"]
     assert (parked["id"], parked["answer"]) == (str(claimed.id), "550 No")
     assert services.deliveries.newest(limit=9, state=DeliveryState.PARKED)[0].id == claimed.id

@@ -4,7 +4,7 @@ import pytest
 
 from application.deliveries.delivery import DeliveryState, Outcome
 from interface.bootstrap import Services
-from tests.support.claims import claim_mail
+from tests.support.claims import claim_mail, claims_of
 from tests.support.command_line import Command
 from tests.support.examples import NOW
 from tests.support.http_desk import unknown_id
@@ -17,7 +17,7 @@ def parked(services: Services) -> str:
     services.api_keys.create(account, name="Website", now=NOW)
     claimed = claim_mail(services)
     assert claimed is not None
-    services.deliveries.settle(Outcome.parked(claimed, answer="550 5.1.1 No such user"))
+    claims_of(services).settle(Outcome.parked(claimed, answer="550 5.1.1 No such user"))
     return str(claimed.id)
 
 
@@ -41,7 +41,7 @@ def test_what_was_given_up_is_tried_again(
     assert (delivery.state, delivery.attempts) == (DeliveryState.DUE, 0)
     claimed = claim_mail(services, now=delivery.next_attempt_at)
     assert claimed is not None
-    services.deliveries.settle(Outcome.sent(claimed, answer="250 OK", now=NOW))
+    claims_of(services).settle(Outcome.sent(claimed, answer="250 OK", now=NOW))
     done = admitone("deliveries", "retry", parked)
     assert (done.status, done.err) == (
         1,

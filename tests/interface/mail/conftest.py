@@ -11,6 +11,7 @@ from application.deliveries.sender import Sender
 from application.people.accounts import Account
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
+from tests.support.claims import claims_of
 from tests.support.desk import Desk
 from tests.support.mail_server import MailServer, running_mail_server
 from tests.support.projector import apply_log
@@ -61,7 +62,7 @@ def host_desk(services: Services, host: Account) -> Desk:
 def sender(mailing: Services, conninfo: str) -> Iterator[Sender]:
     """Sends mail to the server."""
     with closing(MailChannel(mailing)) as channel:
-        yield Sender(conninfo, mailing.deliveries, channel, now=mailing.now)
+        yield Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from application.deliveries.sender import Failed, Refused
+from application.deliveries.channel import Failed, Refused
 from interface.mail import smtp
 from interface.mail.mail import Mail
 from interface.mail.smtp import SmtpConnection

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from application.deliveries.deliveries import CLAIM
+from application.deliveries.claims import CLAIM
 from application.deliveries.delivery import Outcome
 from application.deliveries.sender import MOST_ATTEMPTS
 from application.webhooks.secrets import WebhookSecrets
@@ -19,6 +19,7 @@ from interface.outgoing.http_client import HttpClient
 from interface.web.problems import Overloaded
 from interface.webhooks import trial
 from interface.webhooks.trial import Trial, try_webhook
+from tests.support.claims import claims_of
 from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import NOW, SECRET
@@ -79,14 +80,14 @@ def test_what_waits_for_a_message_is_not_held_by_the_claim_of_another_sender(
 ) -> None:
     host_desk.revoke(host_desk.new_link())
     apply_log(receiver.conninfo)
-    deliveries = receiver.services.deliveries
-    (late,) = deliveries.claim("webhook", most=9, now=NOW)
-    (mine,) = deliveries.claim("webhook", most=9, now=NOW + CLAIM)  # the first claim has expired
+    claims = claims_of(receiver.services)
+    (late,) = claims.claim("webhook", most=9, now=NOW)
+    (mine,) = claims.claim("webhook", most=9, now=NOW + CLAIM)  # the first claim has expired
     _, waiting = receiver.deliveries()
-    deliveries.settle(Outcome.postponed(late, answer="HTTP 500", until=NOW + CLAIM / 2))
+    claims.settle(Outcome.postponed(late, answer="HTTP 500", until=NOW + CLAIM / 2))
     assert receiver.deliveries()[1] == waiting
     until = NOW + 2 * CLAIM
-    deliveries.settle(Outcome.postponed(mine, answer="HTTP 500", until=until))
+    claims.settle(Outcome.postponed(mine, answer="HTTP 500", until=until))
     assert [each.next_attempt_at for each in receiver.deliveries()] == [until, until]
 
 

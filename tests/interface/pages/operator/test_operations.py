@@ -16,7 +16,7 @@ from projections.catalogue import CATALOGUE
 from projections.rebuild import jobs
 from projections.views import link_list
 from tests.interface.pages.page_text import text, words
-from tests.support.claims import claim_mail
+from tests.support.claims import claim_mail, claims_of
 from tests.support.examples import IN_90_DAYS, NOW
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
@@ -280,7 +280,7 @@ def test_deliveries_that_were_given_up_are_listed_and_can_be_retried(
     assert "No mail goes out" in page
     claimed = claim_mail(services)
     assert claimed is not None
-    services.deliveries.settle(Outcome.parked(claimed, answer="550 No such user"))
+    claims_of(services).settle(Outcome.parked(claimed, answer="550 No such user"))
     page = text(operator.get("/operations"))
     assert "Deliveries that were given up" in page
     assert "550 No such user" in page
@@ -294,7 +294,7 @@ def test_deliveries_that_were_given_up_are_listed_and_can_be_retried(
     again = claim_mail(services)
     assert again is not None
     assert again.id == claimed.id
-    services.deliveries.settle(Outcome.sent(again, answer="250 OK", now=NOW))
+    claims_of(services).settle(Outcome.sent(again, answer="250 OK", now=NOW))
     over = operator.post(retry)
     assert over.status_code == 409
     assert "there is nothing to try again" in words(over)

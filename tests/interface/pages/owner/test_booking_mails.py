@@ -10,7 +10,7 @@ from interface.bootstrap import Services
 from interface.smtp_address import SmtpServer
 from interface.web import request_context
 from tests.interface.pages.page_text import words
-from tests.support.claims import claim_mail
+from tests.support.claims import claim_mail, claims_of
 from tests.support.desk import Desk
 from tests.support.examples import NOW, TOMORROW_AT_NINE
 from tests.support.owner import Owner
@@ -26,7 +26,7 @@ def settle_all(services: Services) -> None:
             outcome = Outcome.parked(claimed, answer="550 No such user")
         else:
             outcome = Outcome.sent(claimed, answer="250 OK", now=NOW + timedelta(minutes=3))
-        services.deliveries.settle(outcome)
+        claims_of(services).settle(outcome)
 
 
 def test_a_booking_says_what_was_sent_when(

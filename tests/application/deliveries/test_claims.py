@@ -4,7 +4,7 @@ from contextlib import closing
 from datetime import timedelta
 
 from application.deliveries import outbox
-from application.deliveries.deliveries import Deliveries
+from application.deliveries.claims import Claims
 from application.deliveries.delivery import Audience, NewDelivery, Outcome
 from interface.bootstrap import Services
 from tests.support.examples import LINK, NOW, OWNER
@@ -30,18 +30,18 @@ def test_no_plan_of_a_sender_reads_all_deliveries(services: Services, conninfo: 
     with services.database.connection() as conn:
         for query in outbox.adding(messages):
             query.execute(conn)
-    with closing(Deliveries.of_senders(conninfo, count=1)) as deliveries:
+    with closing(Claims.of_senders(conninfo, count=1)) as claims:
         now = NOW
         for _ in range(RUNS):
-            claimed = deliveries.claim(outbox.WEBHOOK, most=32, now=now)
-            deliveries.release(claimed, now=now)
-            deliveries.give_back(outbox.WEBHOOK, [now], now=now)
-            deliveries.take_over(outbox.WEBHOOK, before=now, now=now)
-            (message,) = deliveries.claim(outbox.WEBHOOK, most=32, now=now)
+            claimed = claims.claim(outbox.WEBHOOK, most=32, now=now)
+            claims.release(claimed, now=now)
+            claims.release_until(outbox.WEBHOOK, [now], sender=None, now=now)
+            claims.take_over(outbox.WEBHOOK, before=now, now=now)
+            (message,) = claims.claim(outbox.WEBHOOK, most=32, now=now)
             now += timedelta(minutes=1)
-            deliveries.settle(Outcome.postponed(message, answer="HTTP 500", until=now))
-        with deliveries._database.checked_out() as conn:
+            claims.settle(Outcome.postponed(message, answer="HTTP 500", until=now))
+        with claims._database.checked_out() as conn:
             plans = [plan for statement, plan in prepared_plans(conn) if "deliveries" in statement]
-    assert len(plans) == 6  # claim, release, give back, take over, settle, hold
+    assert len(plans) == 6  # claim, release, release until, take over, settle, hold
     for plan in plans:
         assert [each for each in ("Seq Scan on deliveries", *JOINS_OF_ALL) if each in plan] == []
