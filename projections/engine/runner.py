@@ -45,8 +45,9 @@ POLL_SECONDS = 1.0
 SMALLEST_BATCH = 500  # events
 LARGEST_BATCH = 8_000
 MOST_AT_ONCE = 400  # events: a backlog is applied in larger batches, by COPY
-# Between two rounds. Whoever wrote the few events of a round may be waiting for the next to come.
-# In a busy runner, or after a round of many events, each had better apply many commits.
+# Pauses between rounds. After a few events, whoever wrote them may wait for the next round. A busy
+# runner, or one that has just applied many events, pauses longer, so that a round applies many
+# commits.
 FEW = 10  # events
 SHORT_PAUSE_SECONDS = 0.02
 # A runner is busy after so many rounds that found events within such a time. The next ones are
@@ -77,6 +78,23 @@ class _Known(NamedTuple):
     memories: Mapping[Projection, Memory]
 
 
+class _Pace:
+    """The moments at which the last rounds began that found events."""
+
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque(maxlen=BUSY_ROUNDS)
+
+    def add(self, moment: float) -> None:
+        """Adds a round that found events."""
+        self._moments.append(moment)
+
+    @property
+    def is_busy(self) -> bool:
+        """Returns True if they were many within a short time."""
+        moments = self._moments
+        return len(moments) == BUSY_ROUNDS and moments[-1] - moments[0] < BUSY_SECONDS
+
+
 def is_running(database: Database) -> bool:
     """Returns whether a runner is at work on this database, on any machine."""
     return database.run_idempotent(
@@ -100,6 +118,7 @@ class Runner:
         self._batch_size = SMALLEST_BATCH
         self._known: _Known | None = None
         self._pipeline: Pipeline | None = None
+        self._listens = False
         self.is_at_work = Event()
         self._outage = OutageLog(log, "database error, connecting again", "connected again")
         self.stuck: dict[str, str] = {}
@@ -147,13 +166,13 @@ class Runner:
     def _follow(self, conn: Connection[DictRow], stop: Event, opened_at: float) -> None:
         """Applies events until `stop` is set or the host of the connection is left."""
         self.is_at_work.set()
+        self._listens = False
         with deadline(ROUND_SECONDS):
-            conn.execute(f"LISTEN {CHANNEL}")
+            self._listen(conn, wanted=True)
         self._retry_parked(conn)
         self._known = None
         sampled_at = 0.0
-        listens = True
-        recent: deque[float] = deque(maxlen=BUSY_ROUNDS)  # rounds that found events
+        pace = _Pace()
         while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
             begun = monotonic()
             with deadline(ROUND_SECONDS):
@@ -163,20 +182,25 @@ class Runner:
                     lag.sample(conn, [projection.name for projection in self._projections])
                     sampled_at = monotonic()
                 if applied:
-                    recent.append(begun)
-                is_busy = len(recent) == BUSY_ROUNDS and begun - recent[0] < BUSY_SECONDS
-                if applied and is_busy and listens:
-                    conn.execute(f"UNLISTEN {CHANNEL}")
-                    listens = False
-                elif not (applied or listens):
-                    conn.execute(f"LISTEN {CHANNEL}")
-                    listens = True
-                    continue  # what was recorded before that is found by another look
+                    pace.add(begun)
+                    if pace.is_busy:
+                        self._listen(conn, wanted=False)
+                elif self._listen(conn, wanted=True):
+                    continue  # look again: events may have come before LISTEN
             if not applied:
                 self._wait_for_events(conn)
             elif self._batch_size == SMALLEST_BATCH:
                 has_many = applied // len(self._projections) > FEW
-                stop.wait(_pause_after(monotonic() - begun, is_busy=is_busy or has_many))
+                is_busy = pace.is_busy or has_many
+                stop.wait(_pause_after(monotonic() - begun, is_busy=is_busy))
+
+    def _listen(self, conn: Connection[DictRow], *, wanted: bool) -> bool:
+        """Begins or ends to listen for events; returns False if that was done already."""
+        if wanted == self._listens:
+            return False
+        conn.execute(f"LISTEN {CHANNEL}" if wanted else f"UNLISTEN {CHANNEL}")
+        self._listens = wanted
+        return True
 
     def _wait_for_events(self, conn: Connection[DictRow]) -> None:
         """Waits for NOTIFY. After a second without, the next round trusts only the database."""
