@@ -317,7 +317,8 @@ class LinkQuery(PageQuery):
             "description": "Words to search for, in any order: in recipient, note, reference, and"
             " the name and e-mail that the link fills in or the invitee gave."
             " In a list of more than 1,000 links, one or two letters are found where a word"
-            " begins; if more than 5,000 words do so, they are found in its first 10,000 links."
+            " begins; if they begin words in very many texts, they are found anywhere in its"
+            " first 10,000 links."
         },
     )
     status = fields.Enum(

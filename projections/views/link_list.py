@@ -235,12 +235,11 @@ _SOMEWHERE = sql.SQL(f"search_key LIKE {FIRST_PATTERN}")
 _BEGINS_A_WORD = sql.SQL(r"""search_key ~ (SELECT '(^|[ \n.,@_+/()-])'
     || regexp_replace(search_key((%(words)s::text[])[1]), '([^a-z0-9])', '\\\1', 'g'))""")
 
-# Two ways to a page of what is searched for. A common text is found soon among the first links of
-# the list, and a rare one by the index, whose entries are those of all owners. Where there are no
-# more links than these first ones, the index is not looked at. If it has more than it takes little
-# time to look at, the text is found sooner among more of the first links: all of them for a text
-# that has trigrams, ten times as many for another. What begins a word is all that the index finds
-# of such a short text, so the first links are looked at as well.
+# A common text is soon found among the first links of the list, a rare one by the index, which
+# covers all owners. The index is not used if there are no more links. If it finds more than 5,000
+# texts, more of the list is read instead: step by step to its end for a text with trigrams, the
+# first 10,000 links for a shorter one. Of a short text the index finds only beginnings of words, so
+# the first links are read as well.
 _SEARCH_AMONG_FIRST = sql.SQL("""
     SELECT link_id FROM (
         SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
