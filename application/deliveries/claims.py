@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 from psycopg import Cursor
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import DictRow
 
 from application.deliveries.delivery import COLUMNS, Audience, Delivery, DeliveryState, Outcome
@@ -17,6 +18,10 @@ from application.eventstore.hosts import FindPrimary, Hosts
 
 CLAIM = timedelta(minutes=1)
 """The time for which a sender has a delivery for itself: twice what an attempt may take."""
+
+LOCK_TIMEOUT = "2s"
+"""A sender waits this long for what another session has locked: less than for a server, so that
+it never takes the one for the other."""
 
 _OUTCOME = [field.name for field in fields(Outcome)]
 _UNTIL = ("id", "attempts", "next_attempt_at")
@@ -111,7 +116,7 @@ class Claims:
         They claim and settle by index even in a new database, whose tables grow fast, and wait for
         their commits: a claim or an outcome that is lost is a message that is sent again.
         """
-        settings = {**FOUND_GONE, **BY_INDEX}
+        settings = {**FOUND_GONE, **BY_INDEX, "lock_timeout": LOCK_TIMEOUT}
         return cls(
             Database(conninfo, max_pool_size=count, find_primary=find_primary, settings=settings)
         )
@@ -188,11 +193,12 @@ class Claims:
         self._database.run_idempotent(partial(self._execute, _TAKE_OVER, values))
 
     def _execute(self, statement: str, values: Any, conn: PatientConnection) -> Cursor[DictRow]:
-        """Runs a statement, and leaves a host that does not commit it."""
+        """Runs a statement, and leaves a host that gives no answer or takes no writes."""
         try:
             return conn.execute(statement.encode(), values)
-        except LOST:
-            self._database.leave(conn)
+        except LOST as error:
+            if error.sqlstate is None or isinstance(error, ReadOnlySqlTransaction):
+                self._database.leave(conn)
             raise
 
 

@@ -5,9 +5,9 @@ hold for a moment only: nobody is told of what was read long ago, and few are to
 sender is killed.
 
 NOTIFY only shortens the wait: a sender also looks once a second. Any number of senders, on any
-number of hosts, share the work. If one is killed, the others take over its claims within seconds,
-at the latest when they expire. So each delivery is sent at least once, and its id shows if it came
-twice.
+number of hosts, share the work. If one is killed, or loses its session with the database, the
+others take over its claims within seconds, at the latest when they expire. So each delivery is
+sent at least once, and its id shows if it came twice.
 """
 
 import logging
@@ -31,7 +31,7 @@ from application.deliveries.delivery import Delivery, Outcome
 from application.deliveries.outbox import CHANNEL
 from application.eventstore import advisory_locks
 from application.eventstore.connection import UNATTENDED, connect
-from application.eventstore.database import DATABASE_ERRORS, RECONNECT_SECONDS
+from application.eventstore.database import DATABASE_ERRORS, RECONNECT_SECONDS, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Hosts
 from application.eventstore.outage_log import OutageLog
@@ -95,6 +95,7 @@ class Sender:
         self._holds_lock = False  # stays so where deliveries are sent without `run`
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
+        self._could_not_read = False  # in the last round, although there were claims
         self._open_claims: list[datetime] = []
         """When each claim expires that is not finished, or whose answer was lost."""
         self._outage = OutageLog(
@@ -111,6 +112,7 @@ class Sender:
                         self._hosts,
                         application_name=f"admitone {self._channel.name} sender",
                         settings=UNATTENDED,
+                        kind=PatientConnection,
                     )
                 ) as conn:
                     conn.execute(
@@ -141,15 +143,23 @@ class Sender:
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
         """Sends what is due, and waits for more. Connections outlast a wait of a second at most."""
         begun = monotonic()
-        self.send_due(stop)
+        self.send_due(stop, conn)
         stop.wait(begun + SHORTEST_ROUND_SECONDS - monotonic())
         if not list(conn.notifies(timeout=POLL_SECONDS, stop_after=1)):
             self._channel.close()
 
-    def send_due(self, stop: Event) -> int:
-        """Sends everything that is due now and returns how many deliveries were tried."""
+    def send_due(self, stop: Event, conn: Connection[DictRow] | None = None) -> int:
+        """Sends everything that is due now and returns how many deliveries were tried.
+
+        Claims nothing more once the session of `conn`, which has the sender's lock, is lost.
+        """
         count = 0
-        while not stop.is_set() and (tried := self.send_some(stop)):
+        while not stop.is_set():
+            if conn is not None:
+                with deadline(DATABASE_SECONDS):
+                    conn.execute("SELECT")
+            if not (tried := self.send_some(stop)):
+                break
             count += tried
         return count
 
@@ -159,7 +169,7 @@ class Sender:
         After a second, or once `stop` is set, it releases those that it has not come to. If the
         database was away for less than a claim lasts, as in a failover, what was tried before that
         is recorded first, so that nobody is told twice; what was claimed and not tried is
-        released, so that nobody waits until the claim expires.
+        released, so that nobody waits until the claim expires. Raises `Unavailable`.
         """
         self._record()
         begun = self._now()
@@ -180,6 +190,7 @@ class Sender:
             self._open_claims.remove(expires_at)
             raise
         self._open_claims.remove(expires_at)
+        self._could_not_read = False
         return count
 
     def _claim_due(
@@ -223,9 +234,11 @@ class Sender:
         try:
             with deadline(DATABASE_SECONDS):
                 send = self._channel.prepare(first)
-        except DATABASE_ERRORS:
+        except psycopg.Error:
             raise
-        except _FAULTS:  # of one of them: each is tried by itself until that one is over
+        except _FAULTS as error:  # of one of them: each is tried by itself until that one is over
+            self._at_once = max(1, len(first) // 2)
+            self._raise_once(error)
             self._try(left.popleft(), self._send_alone)
             return 1
         for tried, delivery in enumerate(first):
@@ -236,6 +249,15 @@ class Sender:
             self._try(delivery, send)
         self._at_once = min(2 * self._at_once, self._channel.at_once)
         return len(first)
+
+    def _raise_once(self, error: Exception) -> None:
+        """Raises an error that says that the database is away, but not twice in a row.
+
+        Claims can be had meanwhile, so it is one delivery that can't be read, or many at once.
+        """
+        if isinstance(error, Unavailable) and not self._could_not_read:
+            self._could_not_read = True
+            raise error
 
     def _try(self, delivery: Delivery, send: Send) -> None:
         self._unrecorded.append(self._outcome(delivery, send))
@@ -255,9 +277,10 @@ class Sender:
             return _given_up(delivery, str(refusal))
         except Failed as failure:
             return self._postponed(delivery, str(failure))
-        except DATABASE_ERRORS:
+        except psycopg.Error:
             raise
         except _FAULTS as error:
+            self._raise_once(error)
             # Only the type: the message may quote what somebody typed.
             return self._postponed(delivery, type(error).__qualname__)
         return Outcome.sent(delivery, answer=answer, now=self._now())

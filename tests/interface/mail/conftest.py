@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +14,9 @@ from application.people.accounts import Account
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from tests.support.claims import claims_of
+from tests.support.clock import Clock
 from tests.support.desk import Desk
+from tests.support.examples import NOW
 from tests.support.mail_server import MailServer, running_mail_server
 from tests.support.projector import apply_log
 
@@ -78,3 +82,9 @@ def send(sender: Sender, conninfo: str, services: Services) -> Send:
         return [row["state"] for row in rows]
 
     return run
+
+
+@pytest.fixture
+def booking_id(host_desk: Desk, clock: Clock) -> UUID:
+    """A booking that begins too soon for a reminder."""
+    return host_desk.book(host_desk.new_link(), NOW + timedelta(hours=8))

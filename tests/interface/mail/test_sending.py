@@ -8,22 +8,18 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any
-from unittest.mock import Mock
 from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from application.deliveries import sender as sending
 from application.deliveries.channel import Send as Sending
-from application.deliveries.claims import CLAIM, Claims
+from application.deliveries.claims import CLAIM
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.eventstore import advisory_locks
-from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.runtime.retention_loop import delete_due
@@ -31,19 +27,12 @@ from interface.smtp_address import SmtpServer
 from tests.interface.mail.conftest import Send
 from tests.support.claims import claim_mail, claims_of
 from tests.support.clock import Clock
-from tests.support.database_proxy import Proxy
 from tests.support.desk import Desk
 from tests.support.examples import NOW, TOMORROW_AT_NINE
 from tests.support.mail_server import HOST, MailServer
 from tests.support.projector import apply_log
 from tests.support.service import free_port
 from tests.support.waiting import at_once, wait_until
-
-
-@pytest.fixture
-def booking_id(host_desk: Desk, clock: Clock) -> UUID:
-    """A booking that begins too soon for a reminder."""
-    return host_desk.book(host_desk.new_link(), NOW + timedelta(hours=8))
 
 
 def answers(services: Services) -> list[str | None]:
@@ -247,80 +236,6 @@ def test_a_sender_releases_what_it_has_not_come_to_within_a_second(
     assert (waiting.attempts, waiting.next_attempt_at) == (0, NOW)
     assert sender.send_some(Event()) == 1
     assert mailing.deliveries.newest(limit=9, state=DeliveryState.DUE) == []
-
-
-def test_what_was_sent_while_the_database_got_lost_is_recorded_and_not_sent_again(
-    booking_id: UUID,
-    mailing: Services,
-    mail_server: MailServer,
-    conninfo: str,
-    clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    apply_log(conninfo)
-    with closing(MailChannel(mailing)) as channel:
-        sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
-        with monkeypatch.context() as lost:
-            lost.setattr(Claims, "settle", Mock(side_effect=Unavailable))
-            for _ in range(2):
-                with pytest.raises(Unavailable):
-                    sender.send_some(Event())
-        assert len(mail_server.mails) == 2
-        clock.advance(seconds=CLAIM.total_seconds())
-        sender.send_due(Event())
-    assert len(mail_server.mails) == 2
-    assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
-
-
-def test_what_was_claimed_while_the_database_got_lost_is_sent_once_it_is_back(
-    booking_id: UUID,
-    mailing: Services,
-    mail_server: MailServer,
-    conninfo: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    apply_log(conninfo)
-    claim = Claims.claim
-
-    def lose_the_answer(*args: Any, **options: Any) -> None:
-        assert claim(*args, **options)
-        raise Unavailable
-
-    with closing(MailChannel(mailing)) as channel:
-        sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
-        for place, name, loss in (
-            (Claims, "claim", lose_the_answer),
-            (channel, "prepare", Mock(side_effect=Unavailable)),
-        ):
-            with monkeypatch.context() as lost:
-                lost.setattr(place, name, loss)
-                with pytest.raises(Unavailable):
-                    sender.send_some(Event())
-        assert mail_server.mails == []
-        assert sender.send_due(Event()) == 2
-    assert len(mail_server.mails) == 2
-    assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
-
-
-def test_a_sender_leaves_a_host_of_the_database_that_does_not_answer(
-    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with ExitStack() as stack:
-        proxy = stack.enter_context(closing(Proxy(conninfo)))
-        hosts = [conninfo_to_dict(each) for each in (proxy.conninfo, conninfo)]
-        both = {name: ",".join(str(each[name]) for each in hosts) for name in ("host", "port")}
-        both_hosts = make_conninfo(conninfo, **both)
-        claiming = stack.enter_context(closing(Claims.of_senders(both_hosts, count=1)))
-        channel = stack.enter_context(closing(MailChannel(mailing)))
-        sender = Sender(both_hosts, claiming, channel, now=mailing.now)
-        assert sender.send_due(Event()) == 0
-        apply_log(conninfo)
-        with proxy.silence():
-            with monkeypatch.context() as hasty:
-                hasty.setattr(sending, "DATABASE_SECONDS", 0.2)
-                with pytest.raises(Unavailable):
-                    sender.send_due(Event())
-            assert sender.send_due(Event()) == 2
 
 
 def test_many_senders_send_each_mail_once(

@@ -1,0 +1,194 @@
+"""What a sender does while the database fails it, or keeps it waiting."""
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, closing
+from functools import partial
+from threading import Event
+from typing import Any
+from unittest.mock import Mock
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from application.deliveries import claims as claiming
+from application.deliveries import sender as sending
+from application.deliveries.channel import Send
+from application.deliveries.claims import CLAIM, Claims
+from application.deliveries.delivery import Delivery, DeliveryState, Outcome
+from application.deliveries.sender import Sender
+from application.eventstore import advisory_locks
+from domain.errors import Unavailable
+from interface.bootstrap import Services
+from interface.mail.channel import MailChannel
+from interface.runtime.background_thread import background_thread
+from tests.support.claims import claims_of
+from tests.support.clock import Clock
+from tests.support.database_proxy import Proxy
+from tests.support.mail_server import MailServer
+from tests.support.projector import apply_log
+from tests.support.waiting import wait_until
+
+HELD = "FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = %s"
+
+
+class Channel:
+    """A channel that keeps what it is given. A test says what happens before that."""
+
+    name = "mail"
+
+    def __init__(
+        self, before_reading: Callable[[Collection[Delivery]], object], *, at_once: int = 32
+    ) -> None:
+        self.sent: list[UUID] = []
+        self.at_once = at_once
+        self._before_reading = before_reading
+
+    def prepare(self, deliveries: Collection[Delivery]) -> Send:
+        """Lets happen what the test says."""
+        self._before_reading(deliveries)
+        return self._send
+
+    def close(self) -> None:
+        """Has kept nothing open."""
+
+    def _send(self, delivery: Delivery) -> str:
+        self.sent.append(delivery.id)
+        return "250 OK"
+
+
+def test_one_delivery_that_can_not_be_read_holds_up_no_other(
+    booking_id: UUID, mailing: Services, conninfo: str
+) -> None:
+    apply_log(conninfo)
+    claims = claims_of(mailing)
+    first, other = claims.claim("mail", most=2, now=mailing.now())
+    claims.release([first, other], now=mailing.now())
+
+    def read(deliveries: Collection[Delivery]) -> None:
+        if first.id in [each.id for each in deliveries]:
+            raise Unavailable
+
+    channel = Channel(read)
+    sender = Sender(conninfo, claims, channel, now=mailing.now)
+    with pytest.raises(Unavailable):  # as if the database were away
+        sender.send_some(Event())
+    assert sender.send_some(Event()) == 2
+    assert channel.sent == [other.id]
+    (waiting,) = mailing.deliveries.newest(limit=9, state=DeliveryState.DUE)
+    assert (waiting.id, waiting.attempts, waiting.answer) == (first.id, 1, "Unavailable")
+
+
+def test_a_sender_claims_nothing_more_without_the_session_that_keeps_its_claims(
+    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_log(conninfo)
+    sessions: list[list[tuple[int]]] = []
+
+    def end_the_session(_: object) -> None:
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            lock = (advisory_locks.SENDER,)
+            sessions.append(conn.execute(f"SELECT pid {HELD}".encode(), lock).fetchall())
+            conn.execute(f"SELECT pg_terminate_backend(pid, 5000) {HELD}".encode(), lock)
+
+    monkeypatch.setattr(sending, "RECONNECT_SECONDS", 0.01)
+    channel = Channel(end_the_session, at_once=1)
+    sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
+    stop = Event()
+    with background_thread("sender", partial(sender.run, stop), stop):
+        wait_until(lambda: len(channel.sent) == 2)
+    assert [len(held) for held in sessions] == [1, 1]
+    assert sessions[0] != sessions[1]
+
+
+def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
+    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "LOCK_TIMEOUT", "10ms")
+    apply_log(conninfo)
+    with (
+        closing(Claims.of_senders(conninfo, count=1)) as claims,
+        psycopg.connect(conninfo) as another,
+    ):
+        left: list[object] = []
+        monkeypatch.setattr(claims.hosts, "avoid", left.append)
+        first, _ = claims.claim("mail", most=2, now=mailing.now())
+        another.execute("SELECT FROM deliveries FOR UPDATE")
+        with pytest.raises(Unavailable):
+            claims.settle(Outcome.sent(first, answer="250 OK", now=mailing.now()))
+    assert left == []
+
+
+def test_what_was_sent_while_the_database_got_lost_is_recorded_and_not_sent_again(
+    booking_id: UUID,
+    mailing: Services,
+    mail_server: MailServer,
+    conninfo: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_log(conninfo)
+    with closing(MailChannel(mailing)) as channel:
+        sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
+        with monkeypatch.context() as lost:
+            lost.setattr(Claims, "settle", Mock(side_effect=Unavailable))
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    sender.send_some(Event())
+        assert len(mail_server.mails) == 2
+        clock.advance(seconds=CLAIM.total_seconds())
+        sender.send_due(Event())
+    assert len(mail_server.mails) == 2
+    assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
+
+
+def test_what_was_claimed_while_the_database_got_lost_is_sent_once_it_is_back(
+    booking_id: UUID,
+    mailing: Services,
+    mail_server: MailServer,
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_log(conninfo)
+    claim = Claims.claim
+
+    def lose_the_answer(*args: Any, **options: Any) -> None:
+        assert claim(*args, **options)
+        raise Unavailable
+
+    with closing(MailChannel(mailing)) as channel:
+        sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
+        for place, name, loss in (
+            (Claims, "claim", lose_the_answer),
+            (channel, "prepare", Mock(side_effect=Unavailable)),
+        ):
+            with monkeypatch.context() as lost:
+                lost.setattr(place, name, loss)
+                with pytest.raises(Unavailable):
+                    sender.send_some(Event())
+        assert mail_server.mails == []
+        assert sender.send_due(Event()) == 2
+    assert len(mail_server.mails) == 2
+    assert {each.attempts for each in mailing.deliveries.newest(limit=9)} == {1}
+
+
+def test_a_sender_leaves_a_host_of_the_database_that_does_not_answer(
+    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(closing(Proxy(conninfo)))
+        hosts = [conninfo_to_dict(each) for each in (proxy.conninfo, conninfo)]
+        both = {name: ",".join(str(each[name]) for each in hosts) for name in ("host", "port")}
+        both_hosts = make_conninfo(conninfo, **both)
+        claiming = stack.enter_context(closing(Claims.of_senders(both_hosts, count=1)))
+        channel = stack.enter_context(closing(MailChannel(mailing)))
+        sender = Sender(both_hosts, claiming, channel, now=mailing.now)
+        assert sender.send_due(Event()) == 0
+        apply_log(conninfo)
+        with proxy.silence():
+            with monkeypatch.context() as hasty:
+                hasty.setattr(sending, "DATABASE_SECONDS", 0.2)
+                with pytest.raises(Unavailable):
+                    sender.send_due(Event())
+            assert sender.send_due(Event()) == 2
