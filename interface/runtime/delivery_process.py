@@ -8,7 +8,6 @@ from threading import Event
 
 from application.deliveries.deliveries import CLAIM, Deliveries
 from application.deliveries.sender import Channel, Sender
-from application.eventstore.hosts import Hosts
 from application.key_fingerprints import KeyKind
 from interface import patroni
 from interface.bootstrap import build
@@ -48,7 +47,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         deliveries = Deliveries.of_senders(conninfo, count=len(channels), find_primary=find_primary)
         listening = deliveries.hosts
         if settings.listen_url is not None:
-            listening = Hosts(settings.listen_url, find_primary)
+            listening = patroni.hosts(settings.listen_url, settings.patroni_urls)
         senders = [
             Sender(
                 listening,
