@@ -9,7 +9,6 @@ from threading import Event
 from application.deliveries.channel import Channel
 from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.sender import Sender
-from application.eventstore.hosts import Hosts
 from application.key_fingerprints import KeyKind
 from interface import patroni
 from interface.bootstrap import build
@@ -49,7 +48,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         claims = Claims.of_senders(conninfo, count=len(channels), find_primary=find_primary)
         listening = claims.hosts
         if settings.listen_url is not None:
-            listening = Hosts(settings.listen_url, find_primary)
+            listening = patroni.hosts(settings.listen_url, settings.patroni_urls)
         senders = [
             Sender(
                 listening,

@@ -1,6 +1,5 @@
 """The projector process: keeps views and reactions current, and rebuilds, signs and patrols."""
 
-from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
 from application.key_fingerprints import KeyKind
 from interface import key_store, patroni
@@ -29,14 +28,13 @@ def run(settings: Settings) -> None:
     with command_database.database_of_process(
         settings, DatabaseRole.PROJECTOR, KeyKind.AUDIT, stop=stop
     ) as conninfo:
-        find_primary = patroni.finder(settings.patroni_urls)
-        hosts = Hosts(conninfo, find_primary)
+        hosts = patroni.hosts(conninfo, settings.patroni_urls)
         runner = Runner(hosts, FOLLOWERS, JSONMapper())
         signer = key_store.checkpoint_signer(settings)
         store = key_store.checkpoint_store(settings)
         with (
             rebuild_launcher.on_request(conninfo, settings, runner.is_at_work, stop),
-            following(find_primary, [hosts], stop),
+            following(patroni.finder(settings.patroni_urls), [hosts], stop),
             sign_periodically(hosts, signer, store, runner.is_at_work, stop, now=utc_now),
             patrol_periodically(hosts, store, settings.patrol_hours, runner.is_at_work, stop),
         ):

@@ -6,7 +6,6 @@ and through which it reaches etcd. A wire that is stopped cuts it off; a slow on
 
 import json
 import os
-import re
 import signal
 import socket
 import sys
@@ -51,6 +50,8 @@ class Cluster:
     """A cluster that runs, and what can befall it."""
 
     programs: Programs
+    version: int
+    """PostgreSQL's major version."""
     identity: Identity
     folder: Path
     keeper: Keeper
@@ -124,7 +125,7 @@ class Cluster:
     def start_patroni(self, node: Node) -> None:
         """Starts the Patroni of a node, which starts or adopts PostgreSQL."""
         postgres = self.programs.postgres
-        text = files.of_patroni(node, self.network, postgres, self._version(), self.agreed)
+        text = files.of_patroni(node, self.network, postgres, self.version, self.agreed)
         file = self._write(f"patroni{node.number}.yml", text)
         node.patroni = self._run(f"patroni{node.number}", self.programs.patroni, file)
 
@@ -357,10 +358,6 @@ class Cluster:
         finally:
             connection.close()
 
-    def _version(self) -> int:
-        output = self.identity.output('"$1/postgres" -V', str(self.programs.postgres)) or ""
-        return int(re.findall(r"\d+", output)[0])
-
     def _create_database(self) -> None:
         with psycopg.connect(self.balanced(1, "postgres", "postgres"), autocommit=True) as admin:
             admin.execute(f"CREATE ROLE {DATABASE} LOGIN PASSWORD '{PASSWORD}'")
@@ -393,7 +390,7 @@ def running_cluster(folder: Path, version: int, **agreed: Any) -> Iterator[Clust
     """
     programs = Programs.find(version)
     identity = choose_identity(folder)
-    binaries, _ = runnable_programs(identity, programs.postgres, folder / "runtime")
+    binaries, version = runnable_programs(identity, programs.postgres, folder / "runtime")
     programs = Programs(**(vars(programs) | {"postgres": binaries}))
     network = free_network()
     nodes = []
@@ -412,6 +409,6 @@ def running_cluster(folder: Path, version: int, **agreed: Any) -> Iterator[Clust
     for place in (folder, *(node.folder for node in nodes)):
         os.chown(place, identity.owner, identity.group)
     with Keeper() as keeper:
-        cluster = Cluster(programs, identity, folder, keeper, network, nodes, agreed)
+        cluster = Cluster(programs, version, identity, folder, keeper, network, nodes, agreed)
         cluster.start()
         yield cluster

@@ -1,7 +1,7 @@
 """A drill: something happens to the cluster while clients work, and the history has to be right."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -98,20 +98,15 @@ class Drill:
             if each.outcome == DONE and since <= each.called and each.answered <= until
         ]
 
-    def first_success(self, since: float) -> float:
-        """Returns when the first success after a moment was answered."""
-        return min(time for time in self.done_at() if time >= since)
-
     def outage(self) -> float:
         """Returns the longest time in seconds without a success."""
         times = sorted(self.done_at())
         return max(later - earlier for earlier, later in pairwise(times))
 
-    def after_promotions(self, times: Iterable[float]) -> list[float]:
+    def after_promotions(self, times: Collection[float]) -> list[float]:
         """Returns how long after each change of the primary the next of these times was."""
-        in_order = sorted(times)
         changes = sorted(at for at, _ in self.primaries)[1:]
-        return [next((time for time in in_order if time > at), inf) - at for at in changes]
+        return [first_after(times, at) - at for at in changes]
 
     def done_at(self) -> list[float]:
         """Returns when each operation that succeeded was answered."""
@@ -186,6 +181,11 @@ def all_is_right(running: Drill, name: str) -> None:
     assert running.faults == []
     assert running.hosts.verify_views() == ""
     assert running.told_twice() == []
+
+
+def first_after(times: Collection[float], moment: float) -> float:
+    """Returns the first of these times after a moment; infinity if there is none."""
+    return min((time for time in times if time > moment), default=inf)
 
 
 def another_primary(cluster: Cluster, old: Node) -> None:

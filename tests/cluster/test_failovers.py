@@ -5,14 +5,14 @@ from pathlib import Path
 from statistics import median
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.drill import all_is_right, another_primary, drill
+from tests.cluster.drill import TTL, all_is_right, another_primary, drill
 from tests.cluster.hosts import Hosts
 
 FAILOVERS = int(os.environ.get("CLUSTER_FAILOVERS") or 20)
 WAYS = (Cluster.kill, Cluster.freeze, Cluster.cut_off)
 
-TTL, LOOP_WAIT, CHECK, RECONNECT = 20.0, 2.0, 3.0, 0.5
-"""Seconds: Patroni's two, HAProxy's check with its time-out, and between attempts of the pool."""
+LOOP_WAIT, CHECK, RECONNECT = 2.0, 3.0, 0.5
+"""Seconds: Patroni's loop, HAProxy's check with its time-out, between attempts of the pool."""
 USUAL = 3.0
 """After the new primary answers, until the next booking."""
 FOUND = LOOP_WAIT + CHECK + RECONNECT

@@ -1,11 +1,13 @@
 """pgBackRest brings the database back to a moment, by the lines of the manual.
 
-Not on the cluster, but on a server by itself, of the version that Debian's pgBackRest knows.
+It runs not on the cluster, but on one server, of a version that Debian's pgBackRest supports.
 `tests/interface/runtime/test_point_in_time.py` says what the service does after that.
 """
 
+import re
 import shlex
 import subprocess
+from configparser import ConfigParser
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,28 +34,28 @@ RESTORE = (
 )
 
 
-def configuration(server: PostgresServer, folder: Path) -> str:
-    """Returns what pgBackRest reads, which keeps everything in a folder."""
-    settings = {
-        "repo1-path": folder / "repository",
-        "lock-path": folder / "locks",
-        "spool-path": folder / "spool",
-        "log-level-file": "off",
-        "start-fast": "y",
-    }
-    of_server = {
-        "pg1-path": server.folder,
-        "pg1-socket-path": folder,
-        "pg1-port": server.port,
-        "pg1-user": USER,
-    }
-    sections = {"global": settings, "admitone": of_server}
-    lines = [
-        line
-        for name, values in sections.items()
-        for line in (f"[{name}]", *(f"{key}={value}" for key, value in values.items()))
-    ]
-    return "\n".join([*lines, ""])
+def write_configuration(file: Path, server: PostgresServer, folder: Path) -> None:
+    """Writes pgBackRest's file of the manual, with other paths and what this server needs as well.
+
+    Everything is kept in `folder`.
+    """
+    (of_the_manual,) = re.findall(r"(?ms)^```ini\n(\[global\]\n.+?)^```", MANUAL.read_text())
+    sections = ConfigParser(interpolation=None)
+    sections.read_string(of_the_manual)
+    everywhere, ours = sections["global"], sections["admitone"]
+    assert "repo1-path" in everywhere
+    everywhere["repo1-path"] = str(folder / "repository")
+    everywhere["lock-path"] = str(folder / "locks")
+    everywhere["spool-path"] = str(folder / "spool")
+    everywhere["log-level-file"] = "off"
+    everywhere["start-fast"] = "y"
+    assert "pg1-path" in ours
+    ours["pg1-path"] = str(server.folder)
+    ours["pg1-socket-path"] = str(folder)
+    ours["pg1-port"] = str(server.port)
+    ours["pg1-user"] = USER
+    with file.open("w") as text:
+        sections.write(text, space_around_delimiters=False)
 
 
 def test_the_lines_of_the_manual_bring_back_a_moment(
@@ -63,7 +65,7 @@ def test_the_lines_of_the_manual_bring_back_a_moment(
     assert all(line in text for line in (CREATE, PUSH, BACKUP, RESTORE))
     server = PostgresServer(tmp_path / "data", Programs.find(15).postgres)
     file = tmp_path / "pgbackrest.conf"
-    file.write_text(configuration(server, tmp_path))
+    write_configuration(file, server, tmp_path)
     monkeypatch.setenv("PGBACKREST_CONFIG", str(file))
 
     def run(line: str) -> None:

@@ -63,7 +63,8 @@ def wait_for_calendar(host: Service) -> str:
 
     def is_made() -> bool:
         answer = host.post("/calendars", calendar_json())
-        made.extend([f"/calendars/{answer.json['id']}"] * (answer.status_code == 201))
+        if answer.status_code == 201:
+            made.append(f"/calendars/{answer.json['id']}")
         return bool(made)
 
     wait_until(is_made)

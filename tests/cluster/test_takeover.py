@@ -1,13 +1,12 @@
-"""A projector or sender that is killed is replaced by the one that stands by."""
+"""If a projector or sender is killed, another goes on."""
 
-from math import inf
 from pathlib import Path
 from time import monotonic
 
 import psycopg
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.drill import drill
+from tests.cluster.drill import drill, first_after
 from tests.cluster.figures import say
 from tests.cluster.hosts import Hosts
 from tests.support.waiting import wait_until
@@ -19,7 +18,7 @@ APPLICATIONS = {"projector": "admitone projector", "sender": "admitone mail send
 def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) -> None:
     killed: list[tuple[str, float]] = []
     with drill(cluster, hosts, tmp_path) as running:
-        # One of the two was at work, and the new one stands by.
+        # The other projector stands by; the other sender is at work as well.
         for name, start in (("projector", hosts.start_projector), ("sender", hosts.start_sender)):
             processes = hosts.projectors if name == "projector" else hosts.senders
             for process in list(processes):
@@ -35,15 +34,12 @@ def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path:
     assert running.faults == []
     assert hosts.verify_views() == ""
     for name, at in killed:
-        after = after_that(running.moved if name == "projector" else running.mailed, at)
-        claimed = f", claims after {after_that(running.claimed, at):.1f} s" * (name == "sender")
-        say(f"  {name}: {after:.1f} s{claimed}")
+        after = first_after(running.moved if name == "projector" else running.mailed, at) - at
+        text = f"  {name}: {after:.1f} s"
+        if name == "sender":
+            text += f", claims after {first_after(running.claimed, at) - at:.1f} s"
+        say(text)
         assert after <= SECONDS, name
-
-
-def after_that(times: list[float], moment: float) -> float:
-    """Returns how long after a moment the next of these times was, in seconds."""
-    return min((time for time in times if time > moment), default=inf) - moment
 
 
 def wait_until_connected(cluster: Cluster, name: str) -> None:

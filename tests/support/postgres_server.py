@@ -1,7 +1,7 @@
 """PostgreSQL servers of a test, on ports of 127.0.0.1: standbys, archives and copies of each other.
 
-The programs are those that the service runs by itself, or older ones that a test names. Everybody
-on this machine may connect.
+The programs are those that the service runs by itself, or others that a test names. Everybody on
+this machine may connect.
 """
 
 import os
@@ -14,11 +14,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from interface.runtime.guarded_process import GuardedProcess
-from interface.runtime.postgres_binaries import Identity, find_binaries, in_user_namespace
+from interface.runtime.postgres_binaries import Identity, in_user_namespace, runnable_programs
 from tests.support.service import free_port
 from tests.support.waiting import wait_until
 
 USER, DATABASE = "admitone", "admitone"
+BUILTIN_LOCALES = 17
+"""The first version of PostgreSQL with the locale provider `builtin`."""
 _ALWAYS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -31,13 +33,14 @@ _ALWAYS = {
 class PostgresServer:
     """A server with a folder of its own. It is stopped when this process ends."""
 
-    def __init__(self, folder: Path, old_programs: Path | None = None) -> None:
+    def __init__(self, folder: Path, programs: Path | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         root = os.geteuid() == 0
         self.identity = in_user_namespace() if root else Identity((), os.geteuid(), os.getegid())
-        self._binaries = find_binaries(old_programs)
-        self._is_old = old_programs is not None
+        self._binaries, self._version = runnable_programs(
+            self.identity, programs, folder.with_suffix(".programs")
+        )
         self._process: GuardedProcess | None = None
 
     @property
@@ -48,7 +51,7 @@ class PostgresServer:
     def create(self) -> None:
         """Makes an empty cluster."""
         text = ["--encoding=UTF8", "--locale=C"]
-        if not self._is_old:
+        if self._version >= BUILTIN_LOCALES:
             text += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = [f"--username={USER}", "--auth=trust"]
         self._run("initdb", "-D", str(self.folder), "--no-sync", *access, *text)
@@ -57,7 +60,7 @@ class PostgresServer:
         """Makes a base backup of the running server, and returns the server that it would be."""
         where = f"host=127.0.0.1 port={self.port} user={USER}"
         self._run("pg_basebackup", "-d", where, "-D", str(folder), "-c", "fast", "--no-sync")
-        return PostgresServer(folder)
+        return PostgresServer(folder, self._binaries)
 
     @contextmanager
     def running(self, **settings: str) -> Iterator[str]:

@@ -190,7 +190,10 @@ def test_a_projector_and_a_pool_follow_the_primary_to_another_host(
     ):
         assert (projectors_at(servers[0]), projectors_at(servers[1])) == (1, 0)
         assert port_in_use(database) == former.port
-        with primary_loop.following(find_primary, [hosts, database.hosts], Event()):
+        stop = Event()
+        monkeypatch.setattr(primary_loop, "Event", lambda: stop)  # so that its loop ends as well
+        with primary_loop.following(find_primary, [hosts], stop):
+            primary_loop.start(find_primary, [database.hosts])  # as web workers do
             named.append(new)
             wait_until(lambda: projectors_at(servers[1]))
             wait_until(lambda: not projectors_at(servers[0]))
