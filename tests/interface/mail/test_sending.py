@@ -164,7 +164,7 @@ def test_a_claim_is_one_senders_alone_until_it_expires(
     assert "in time" in answers(mailing)
 
 
-def test_what_a_killed_sender_has_claimed_is_taken_over(
+def test_only_what_a_killed_sender_has_claimed_is_taken_over(
     booking_id: UUID, mailing: Services, conninfo: str
 ) -> None:
     apply_log(conninfo)

@@ -91,7 +91,7 @@ def test_one_or_two_letters_are_found_where_a_word_begins_however_many_links_the
     assert find("zz") == []
 
 
-def test_what_too_many_texts_have_is_found_among_more_and_more_of_the_first_links(
+def test_a_text_that_very_many_have_is_looked_for_in_growing_parts_of_the_list(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(link_list, "_SEARCHED_FIRST", 1)
