@@ -103,7 +103,10 @@ class Forgotten(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows that one caller appends: the elements of each column. Without rows, no columns."""
+    """The rows that one caller appends, as the encoded elements of each column.
+
+    A part without rows has no columns.
+    """
 
     events: Columns
     people: Columns

@@ -53,7 +53,7 @@ def jsonbs(values: Iterable[bytes]) -> bytes:
 
 
 def array(kind: int, length: int, elements: Sequence[bytes]) -> bytes:
-    """Returns an array of so many elements, which may come in several pieces."""
+    """Returns an array of `length` elements, which may come in several pieces."""
     return _header(kind, length) + b"".join(elements)
 
 

@@ -113,7 +113,7 @@ def hash_of_secret(secret: str) -> bytes:
 
 
 class _Signer:
-    """Signs as itsdangerous does, in a fourth of the time, and accepts only what it would write.
+    """Signs as itsdangerous does, but faster, and accepts only the spelling that it writes.
 
     The library's decoder of base64 is lenient: it skips characters outside the alphabet, and
     ignores some bits of the last one.

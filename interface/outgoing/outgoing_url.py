@@ -10,7 +10,7 @@ from interface.web_address import InvalidAddress, WebAddress
 
 LONGEST_URL = 2000
 MOST_REMEMBERED = 256
-"""The same few addresses get one message after the other."""
+"""Parsed addresses that are kept: the same few get one message after another."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Calendar programs show the address of an .ics file with schemes of their own.

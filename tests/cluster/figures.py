@@ -1,4 +1,4 @@
-"""What the drills have measured, printed at once and again at the end of the run."""
+"""The figures of the drills, printed at once and again at the end."""
 
 import sys
 

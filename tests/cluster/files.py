@@ -30,8 +30,8 @@ def of_patroni(
 ) -> str:
     """Returns the template with the addresses and folders of a node.
 
-    `programs` is the folder of PostgreSQL's, `version` theirs. `agreed` is what differs from the
-    template in the configuration that all nodes share.
+    `programs` is PostgreSQL's folder, `version` its major version. `agreed` is what differs from
+    the template in the configuration that all nodes share.
     """
     text = (TEMPLATES / "patroni.yml").read_text()
     text = text.replace("10.0.0.0/24", "127.0.0.0/8").replace("10.0.0.", f"{network}.")
@@ -81,7 +81,7 @@ def ways_through_the_wire(node: Node, network: str) -> list[tuple[str, str]]:
 
 
 def of_a_wire(node: Node, network: str) -> str:
-    """Returns what HAProxy reads that stands between a node and everybody else."""
+    """Returns the HAProxy file of the wire of a node."""
     lines = ["global", "maxconn 2000", "defaults", "mode tcp", "timeout connect 3s"]
     lines += ["timeout client 1h", "timeout server 1h"]
     for number, (here, there) in enumerate(ways_through_the_wire(node, network)):
