@@ -69,6 +69,7 @@ def prepare(environment: Environment) -> None:
         "weekday_name": weekday_name,
         "month_text": month_text,
         "time_text": time_text,
+        "times_text": times_text,
         "distinct_time_text": distinct_time_text,
         "minute_text": minute_text,
         "moment_text": moment_text,
@@ -236,6 +237,11 @@ def clock_text(local: datetime) -> str:
     return _time_text(local.hour, local.minute, locale(), preferred_clock())
 
 
+def times_text(start: datetime, end: datetime, zone: str) -> str:
+    """Formats start and end on the clock in `zone`, such as 09:30–10:00."""
+    return f"{time_text(start, zone)}–{time_text(end, zone)}"
+
+
 def distinct_time_text(moment: datetime, zone: str) -> str:
     """Formats the wall-clock time in `zone`, with its offset from UTC if it occurs twice."""
     local = moment.astimezone(ZoneInfo(zone))
@@ -274,7 +280,7 @@ def exact_text(moment: datetime, zone: str) -> str:
 
 def slot_text(start: datetime, end: datetime, zone: str) -> str:
     """Formats date, start and end, such as Tuesday, 24 November 2026, 09:30–10:00."""
-    return f"{day_text(start, zone)}, {time_text(start, zone)}–{time_text(end, zone)}"
+    return f"{day_text(start, zone)}, {times_text(start, end, zone)}"
 
 
 def zone_text(zone: str) -> str:

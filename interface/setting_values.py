@@ -1,4 +1,4 @@
-"""What a setting can hold: each function reads a text, or says by `Unusable` what it must be."""
+"""Readers of settings. Each returns the value of a text, or says by `Unusable` what it must be."""
 
 import ipaddress
 import os
@@ -49,7 +49,7 @@ def yes_or_no(text: str) -> bool:
 
 
 def ip_address(text: str) -> str:
-    """Reads an address of this machine in its normal form."""
+    """Returns an IP address of this machine in its normal form."""
     try:
         address = ipaddress.ip_address("127.0.0.1" if text == "localhost" else text)
     except ValueError:
@@ -63,7 +63,7 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """Reads addresses and networks, separated by commas; `none` stands for no network."""
     if text == "none":
         return ()
-    return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(map(_network, _parts(text)))
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
@@ -94,7 +94,7 @@ def issuer(text: str) -> str:
 
 def domains(text: str) -> tuple[str, ...]:
     """Reads domains, separated by commas, in lower case."""
-    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    return _parts(text.lower())
 
 
 def scopes(text: str) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def roles_by_value(text: str) -> tuple[tuple[str, str], ...]:
     from application.people.roles import ROLES  # not needed otherwise
 
     pairs = []
-    for part in filter(None, map(str.strip, text.split(","))):
+    for part in _parts(text):
         value, separator, role = part.rpartition("=")
         if not separator or not value.strip() or role.strip() not in ROLES:
             raise Unusable(
@@ -135,7 +135,7 @@ def database_url(text: str) -> str:
 
 def patroni_urls(text: str) -> tuple[str, ...]:
     """Reads addresses without a path, separated by commas."""
-    urls = tuple(part.strip() for part in text.split(",") if part.strip())
+    urls = _parts(text)
     for url in urls:
         try:
             address = web_address.parse(url)
@@ -167,7 +167,7 @@ def certificates(text: str) -> Path:
 
 def secrets(text: str) -> tuple[str, ...]:
     """Reads long keys, separated by commas."""
-    keys = tuple(key.strip() for key in text.split(",") if key.strip())
+    keys = _parts(text)
     if any(len(key) < SHORTEST_SECRET for key in keys):
         raise Unusable(f"must be keys of at least {SHORTEST_SECRET} characters")
     return keys
@@ -209,3 +209,8 @@ def folder(text: str) -> Path:
     if not os.path.isdir(text):
         raise Unusable(f"must be a folder, and {text!r} is not")
     return Path(text)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """Returns what commas separate, without blanks around it and without empty parts."""
+    return tuple(part for part in map(str.strip, text.split(",")) if part)

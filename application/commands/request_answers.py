@@ -30,10 +30,10 @@ class RequestAnswers:
         may be about somebody else. Until the request has ended, doing this again returns the same
         link.
 
-        Raises `CalendarArchived` or `LinkNotFound`, and the request stays; so do the refusals of a
-        repeated `LinkCommands.issue`, if the text of the new link was erased meanwhile. Raises
-        `LinkRequestNotFound` if it has ended otherwise, even meanwhile: the link is revoked then,
-        and its text erased.
+        Raises `CalendarArchived`, `LinkNotFound`, or, if the text of the new link was erased
+        meanwhile, a refusal of a repeated `LinkCommands.issue`; the request stays then. Raises
+        `LinkRequestNotFound` if the request has ended otherwise, even meanwhile: the link is
+        revoked then, and its text erased.
         """
         old = self.links.event_store.get_own(SingleUseLink, request.link_id, request.owner_id)
         new = NewLink(

@@ -39,14 +39,14 @@ def _object(schema: Schema) -> Rule:
     named = {field.data_key or name: field for name, field in schema.dump_fields.items()}
     attributes = {name: field.attribute or str(field.name) for name, field in named.items()}
     ruled = [(name, rule) for name, field in named.items() if (rule := _rule(field))]
-    # The first one twice: with a single name, these would return no tuple.
+    # One name twice: with a single name they would return no tuple.
     wanted = [*attributes.values(), next(iter(attributes.values()))]
     of_dict, of_object = itemgetter(*wanted), attrgetter(*wanted)
 
     def plain(value: Any) -> dict[str, Any]:
         try:
             values = of_dict(value) if isinstance(value, dict) else of_object(value)
-        except (AttributeError, KeyError):  # one is missing, or within another
+        except (AttributeError, KeyError):  # a member is missing, or a dotted one is in a dict
             found = _members_there(value, attributes)
         else:
             found = dict(zip(attributes, values, strict=False))

@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from interface.web.fields import Instant
-from interface.web.response_schemas import LINK_ID, ResponseSchema
+from interface.web.response_schema import LINK_ID, ResponseSchema
 
 _HASH = "4c1b0d9be9f4c1f0b6b6f1f4b8c4a0d1c9c1e0f2a3b4c5d6e7f8091a2b3c4d5e"
 _ACCOUNT_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"

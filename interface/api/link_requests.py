@@ -13,7 +13,7 @@ from interface.api.decorators import (
     version_tag,
     with_log_position,
 )
-from interface.api.links import ERASED, LIMITS
+from interface.api.issuing_refusals import ERASED, LIMITS
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.link_presenter import present_issued, typed_for
 from interface.web.owner_response_schemas import LinkOutput, LinkRequestList

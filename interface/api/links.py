@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from application.commands.agent_limits import AgentLimitReached, TooManyOpenLinks
 from application.commands.new_link import DEFAULT_LINK_LIFE, NewLink
 from application.eventstore.event_sourced_application import Written
 from domain.errors import (
@@ -34,6 +33,7 @@ from interface.api.decorators import (
     version_tag,
     with_log_position,
 )
+from interface.api.issuing_refusals import ERASED, LIMITS
 from interface.api.openapi import ETAG, LOCATION, LOG_POSITION, refuses
 from interface.web.link_presenter import present_issued, present_link, typed_for
 from interface.web.owner_response_schemas import (
@@ -64,11 +64,6 @@ blueprint = Blueprint(
     url_prefix="/api/v1",
     description="Single-use links: invitations, each for one booking.",
 )
-
-
-LIMITS = (AgentLimitReached, TooManyOpenLinks)
-ERASED = (LinkRedeemed, LinkRevoked, LinkExpired)
-"""Refusals of a repeated request whose text was erased meanwhile."""
 
 _EXAMPLE = {
     "recipient": "Ada Lovelace",

@@ -1,7 +1,7 @@
 """Finds the route of a call by a single regular expression for each method.
 
-werkzeug asks its routes part by part, in more time than a call may take for all the rest of this.
-So it is only asked about what is not found here: it knows why.
+Werkzeug tries its routes part by part, which can cost more than the rest of a call. It is asked
+only where this finds nothing, and finds one of the others or says why there is none.
 """
 
 import re
@@ -17,7 +17,10 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "": ("[^/]+", str),
     "uuid": ("-".join(f"[A-Fa-f0-9]{{{length}}}" for length in (8, 4, 4, 4, 12)), UUID),
 }
-"""The pattern and the type of each kind of variable. Routes with any other kind are left out."""
+"""The pattern and the type of each kind of variable.
+
+Routes with any other kind are left to werkzeug.
+"""
 
 Arguments = dict[str, Any]
 
@@ -40,7 +43,7 @@ class Routes:
         self._finders = {method: _finder(found) for method, found in by_method.items()}
 
     def find(self, method: str, path: str) -> tuple[Rule, Arguments] | None:
-        """Returns the route of a path and its arguments, or None if there seems to be none."""
+        """Returns the route of a path and its arguments, or None if werkzeug has to be asked."""
         finder = self._finders.get(method)
         return None if finder is None else finder(path)
 
@@ -80,5 +83,5 @@ def _kinds(rule: Rule) -> set[str]:
 
 
 def _fixed_parts_first(rule: Rule) -> list[bool]:
-    """Sorts a route whose part is a word before one whose part at that place is a variable."""
+    """Returns a sort key that puts a word before a variable at the same place."""
     return ["<" in part for part in rule.rule.split("/")]

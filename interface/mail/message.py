@@ -48,7 +48,7 @@ def _header(name: str, value: str | Address) -> str:
         line = f"{name}: {value}"
         if len(line) <= _LONGEST_HEADER:
             return line
-        if text is value and (folded := _folded(line, after=len(name) + 2)):
+        if isinstance(value, str) and (folded := _folded(line, after=len(name) + 2)):
             return folded
     encoded = Header(text, "utf-8", header_name=name).encode(linesep=_END)
     address = f"{_END} <{value.addr_spec}>" if isinstance(value, Address) else ""

@@ -66,7 +66,7 @@ class JSONLines(logging.Formatter):
 
 
 class JSONHandler(logging.StreamHandler[TextIO]):
-    """The handler of `configure` for lines of JSON. It also takes a line without a record."""
+    """Writes lines of JSON; `write` does so without a `LogRecord`."""
 
     def write(self, logger: str, message: str, facts: Mapping[str, Any], now: datetime) -> None:
         """Writes the line that a record of the level INFO would become."""
@@ -79,8 +79,8 @@ class JSONHandler(logging.StreamHandler[TextIO]):
 def info(logger: logging.Logger, message: str, facts: Mapping[str, Any], *, now: datetime) -> None:
     """Logs a message with facts that are also members of its line, at the level INFO.
 
-    Every request does this. A record costs more than all the rest of it, so none is made when
-    nobody but our own handler would get it.
+    Each request logs one line, and a `LogRecord` costs more than the rest of it. Where our handler
+    is the only one, none is made; otherwise logging sets the time, not `now`.
     """
     handlers = logging.root.handlers
     if len(handlers) == 1 and isinstance(handlers[0], JSONHandler):
@@ -93,7 +93,7 @@ def info(logger: logging.Logger, message: str, facts: Mapping[str, Any], *, now:
 def _json_line(
     seconds: float, level: str, logger: str, message: str, facts: Mapping[str, Any]
 ) -> str:
-    """Returns a line of JSON, which says when, in Unix time, and names the current request."""
+    """Returns a line of JSON for a moment in Unix time, with the id of the current request."""
     whole, milliseconds = divmod(int(seconds * 1000), 1000)
     members = {
         "time": f"{_in_utc(whole)}.{milliseconds:03}Z",

@@ -7,7 +7,7 @@ from application.calendar_feeds import FeedDetail
 from application.deliveries.delivery import Audience, DeliveryState
 from application.webhooks.webhooks import GONE, WebhookEvent
 from interface.web.fields import Instant
-from interface.web.response_schemas import (
+from interface.web.response_schema import (
     BOOKING_ID,
     CALENDAR_ID,
     LINK_ID,

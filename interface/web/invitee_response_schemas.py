@@ -1,4 +1,4 @@
-"""Schemas of the API's responses to invitees."""
+"""Schemas of the API's responses to invitees, and of slots, which owners read as well."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from domain.booking import BookingStatus
 from domain.link import LinkStatus
 from interface.web.fields import Instant, in_utc
 from interface.web.request_schemas import InviteeSchema, PrefillSchema
-from interface.web.response_schemas import BOOKING_ID, PUBLIC_URL, TOKEN, ResponseSchema, example_of
+from interface.web.response_schema import BOOKING_ID, PUBLIC_URL, TOKEN, ResponseSchema, example_of
 
 
 class CalendarShown(ResponseSchema):

@@ -7,7 +7,7 @@ from domain.link import LinkStatus
 from interface.web.calendar_schemas import AvailabilitySchema
 from interface.web.fields import Instant
 from interface.web.request_schemas import InviteeSchema, OfferSchema, PrefillSchema
-from interface.web.response_schemas import (
+from interface.web.response_schema import (
     BOOKING_ID,
     CALENDAR_ID,
     LINK_ID,

@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from interface.web.fields import Instant
-from interface.web.response_schemas import LINK_ID, ResponseSchema, example_of
+from interface.web.response_schema import LINK_ID, ResponseSchema, example_of
 from projections.rebuild.jobs import KINDS, STATES
 
 

@@ -5,7 +5,7 @@ from marshmallow import fields, validate
 from application.webhooks.webhooks import WebhookEvent
 from interface.web.fields import Instant
 from interface.web.owner_response_schemas import BookingOutput, LinkOutput
-from interface.web.response_schemas import ResponseSchema
+from interface.web.response_schema import ResponseSchema
 
 TRIAL = "webhook.test"
 

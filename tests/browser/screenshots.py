@@ -38,7 +38,7 @@ _LEAVES_A_LINK = "share-dialog-copied"
 """Comes last, since its links would stand on top of every list."""
 
 _ENDLESS = "api-docs"
-"""Is pictured as far as it fits on the screen."""
+"""Too long to picture whole: only the first screen."""
 
 _OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"

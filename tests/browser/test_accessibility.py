@@ -206,7 +206,8 @@ _FOCUS = """() => {
 def _faults_of(page: Page) -> list[str]:
     """Returns the faults of a page: wide and narrow, light and dark, and at 200 %.
 
-    Wide and light, narrow and dark show all colours, unless a width has some of its own.
+    Colours are checked wide and light, and narrow and dark; in all four if a width has colours of
+    its own.
     """
     page.evaluate(_AXE)
     found = _violations(page, "light", _ALL)

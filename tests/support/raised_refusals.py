@@ -57,7 +57,10 @@ class _Reading(ast.NodeVisitor):
             self.visit(statement)
 
     def visit_Raise(self, node: ast.Raise) -> None:
-        """Takes the classes of what is raised. What is raised again was never caught."""
+        """Takes the classes of what is raised.
+
+        A bare `raise` adds nothing: `visit_Try` never counted its exception as caught.
+        """
         before = set(self.named)
         self.generic_visit(node)
         kinds = {*self._kinds(node.exc)}

@@ -72,13 +72,13 @@ class Service(HttpDesk):
 
     @contextmanager
     def services(self) -> Iterator[Services]:
-        """Yields what commands beside the service call, without a process for each."""
+        """Yields the application as a command beside the service builds it, in this process."""
         settings = Settings.from_environment(self.environment)
         with (
             command_database.database(settings, DatabaseRole.SERVICE) as conninfo,
             closing(build(settings, conninfo)) as services,
         ):
-            wait_until(services.accounts.first)  # it is created after the welcome is printed
+            wait_until(services.accounts.first)  # the first account is created after the welcome
             yield services
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

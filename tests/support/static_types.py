@@ -33,7 +33,7 @@ class Of(NamedTuple):
 
 
 class Foreign:
-    """The type of objects that neither are of the service nor hold what is."""
+    """The type of objects that are not the service's and hold none of its objects."""
 
 
 Value = Known | Of | None
@@ -83,7 +83,7 @@ class Scope:
         return None
 
     def _bind(self, node: ast.AST) -> None:
-        """Notes what is bound here. Of several places, the first of which something is known."""
+        """Notes what is bound here. Of several places, the first with a known type counts."""
         match node:
             case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
                 for target, value in zip(targets, values, strict=True):

@@ -11,7 +11,7 @@ from domain.booking import Booking, BookingStatus
 from domain.calendar import CalendarTerms
 from domain.errors import AdmitOneError, BookingNotFound
 from domain.slot import Slot
-from interface.i18n import gettext, local_day, slot_text, time_text, wall_clock
+from interface.i18n import gettext, local_day, slot_text, times_text, wall_clock
 from interface.pages.invitee.refusal_pages import refused
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.time_choice import reader_zone
@@ -79,7 +79,6 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
         slot=slot,
         zone=zone,
         host_zone=host_zone,
-        clocks_differ=wall_clock(slot.start, zone) != wall_clock(slot.start, host_zone),
         host_time=_host_time(slot, zone, host_zone),
         is_cancelled=found.booking.status is BookingStatus.CANCELLED,
         is_over=slot.end <= services().now(),
@@ -94,10 +93,15 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
 
 
 def _host_time(slot: Slot, zone: str, host_zone: str) -> str:
-    """Returns the time in the host's zone, with the date only where it is another one."""
+    """Returns the time in the host's zone, with the date only where it is another one.
+
+    Empty if the clocks of both zones show the same.
+    """
+    if wall_clock(slot.start, zone) == wall_clock(slot.start, host_zone):
+        return ""
     if local_day(slot.start, zone) != local_day(slot.start, host_zone):
         return slot_text(slot.start, slot.end, host_zone)
-    return f"{time_text(slot.start, host_zone)}–{time_text(slot.end, host_zone)}"
+    return times_text(slot.start, slot.end, host_zone)
 
 
 @blueprint.get("/m/<token>/booking.ics")

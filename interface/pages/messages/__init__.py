@@ -58,7 +58,10 @@ def update(language: str) -> Catalog:
 
 
 def missing(catalog: Catalog) -> list[str]:
-    """Returns the messages that are shown in English: without a translation, or a fuzzy one."""
+    """Returns the messages that have no translation, or only a fuzzy one.
+
+    Readers see them in English.
+    """
     return [str(message.id) for message in catalog if message.id and not _is_translated(message)]
 
 

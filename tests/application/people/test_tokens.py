@@ -58,10 +58,22 @@ def test_the_token_of_a_link_is_always_the_same_so_that_it_can_be_copied_again()
     assert Tokens([OLD]).for_link(LINK) == LINK_TOKEN
 
 
-def test_tokens_are_signed_as_they_always_were() -> None:
-    signer = Signer(OLD, "admitone.link", key_derivation="hmac", digest_method=hashlib.sha256)
-    carried = urlsafe_b64encode(LINK.bytes).rstrip(b"=")
-    assert signer.sign(carried).decode() == LINK_TOKEN
+@pytest.mark.parametrize(
+    ("kind", "sign", "ids"),
+    [
+        ("link", tokens.for_link, (LINK,)),
+        ("manage", tokens.for_managing, (LINK,)),
+        ("feed", tokens.for_feed, (LINK,)),
+        ("browser", tokens.for_browser, (OWNER, NONCE)),
+    ],
+    ids=["link", "manage", "feed", "browser"],
+)
+def test_tokens_are_signed_as_they_always_were(
+    kind: str, sign: Callable[..., str], ids: tuple[UUID, ...]
+) -> None:
+    signer = Signer(OLD, f"admitone.{kind}", key_derivation="hmac", digest_method=hashlib.sha256)
+    carried = b"".join(urlsafe_b64encode(each.bytes).rstrip(b"=") for each in ids)
+    assert signer.sign(carried).decode() == sign(*ids)
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -13,7 +13,6 @@ from tests.interface.api.openapi import (
     faults,
     operations,
     resolved,
-    slugs,
     success,
 )
 from tests.interface.api.recorded_document import RECORD, lines_of
@@ -22,159 +21,12 @@ from tests.support.examples import NINE, TEN, calendar_json, redeem_json
 from tests.support.http_desk import unknown_id
 from tests.support.owner import Owner
 
-LIMITED = {429: {"too-many-requests"}}
-KEY = {401: {"unauthorized"}, 403: {"forbidden"}} | LIMITED
-BODY = {
-    400: {"malformed"},
-    413: {"too-large"},
-    415: {"unsupported-media-type"},
-    422: {"validation"},
-    503: {"busy", "unavailable"},
-}
-ADDRESS = BODY | {422: {"validation", "address-not-allowed"}}
-ENDED = {
-    410: {"link-redeemed", "link-expired", "link-revoked"},
-    404: {"link-not-found"},
-} | LIMITED
-VIEW = {422: {"validation"}, 503: {"view-behind", "unavailable"}}
-UNKNOWN = {404: {"not-found"}}
-ARCHIVED = {409: {"calendar-archived"}}
-ISSUING = {
-    409: {"link-redeemed", "link-revoked", "link-expired", "calendar-archived"},
-    422: {"validation", "idempotency-mismatch"},
-    429: {"too-many-requests", "agent-limit", "too-many-open-links"},
-}
-NOBODY_TO_TELL = {409: {"booking-cancelled", "invitee-forgotten"}}
-IMMOVABLE = {409: {"booking-cancelled", "too-late", "reschedule-limit"}}
 # What writes nothing to the log and waits for no view.
 OUTSIDE_THE_LOG = ("/projections", "/busy-calendars", "/webhooks", "/feeds", "/key")
 REQUESTS_OUTSIDE_THE_LOG = {"GET /link-requests", "DELETE /link-requests/{link_id}"}
 
-NO_CHECKPOINT = {404: {"no-checkpoint"}, 503: {"unavailable", "checkpoint-damaged"}}
 # What auditors call reads the log itself and waits for no view.
 AUDIT = "/audit"
-
-# What the contract says of each call, beside success.
-REFUSALS: dict[str, dict[int, set[str]]] = {
-    "POST /calendars": KEY | BODY,
-    "GET /calendars": KEY | VIEW,
-    "GET /calendars/{calendar_id}": KEY | UNKNOWN | VIEW,
-    "GET /calendars/{calendar_id}/slots": KEY | UNKNOWN | VIEW | ARCHIVED,
-    "PATCH /calendars/{calendar_id}": KEY
-    | UNKNOWN
-    | BODY
-    | ARCHIVED
-    | {412: {"stale-version"}, 428: {"precondition-required"}},
-    "POST /calendars/{calendar_id}/archive": KEY | UNKNOWN | BODY,
-    "POST /schedules": KEY | BODY,
-    "GET /schedules": KEY | VIEW,
-    "GET /schedules/{schedule_id}": KEY | UNKNOWN | VIEW,
-    "PATCH /schedules/{schedule_id}": KEY
-    | UNKNOWN
-    | BODY
-    | {412: {"stale-version"}, 428: {"precondition-required"}},
-    "POST /schedules/{schedule_id}/archive": KEY | UNKNOWN | BODY | {409: {"schedule-in-use"}},
-    "POST /calendars/{calendar_id}/links": KEY | UNKNOWN | BODY | ISSUING,
-    "POST /calendars/{calendar_id}/links/batch": KEY | UNKNOWN | BODY | ISSUING,
-    "GET /links": KEY | VIEW,
-    "GET /links/{link_id}": KEY | UNKNOWN | VIEW,
-    "PATCH /links/{link_id}": KEY
-    | UNKNOWN
-    | BODY
-    | {409: {"link-redeemed", "link-expired", "link-revoked"}}
-    | {412: {"stale-version"}, 428: {"precondition-required"}},
-    "GET /links/{link_id}/refused-attempts": KEY | UNKNOWN | VIEW,
-    "POST /links/revoke": KEY | BODY,
-    "POST /links/{link_id}/revoke": KEY | UNKNOWN | BODY | {409: {"link-redeemed"}},
-    "POST /links/{link_id}/replace": KEY
-    | UNKNOWN
-    | BODY
-    | ISSUING
-    | {409: {"link-redeemed", "link-revoked", "calendar-archived"}},
-    "GET /link-requests": KEY,
-    "POST /link-requests/{link_id}/answer": KEY | UNKNOWN | BODY | ISSUING,
-    "DELETE /link-requests/{link_id}": KEY | UNKNOWN,
-    "GET /bookings": KEY | VIEW,
-    "GET /deliveries": KEY | VIEW,
-    "GET /key": KEY,
-    "GET /bookings/{booking_id}": KEY | UNKNOWN | VIEW,
-    "POST /bookings/{booking_id}/forget-invitee": KEY | UNKNOWN | BODY,
-    "PATCH /bookings/{booking_id}": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
-    "POST /bookings/{booking_id}/cancel": KEY | UNKNOWN | BODY,
-    "POST /bookings/{booking_id}/reschedule": KEY
-    | UNKNOWN
-    | BODY
-    | {409: {"booking-cancelled", "slot-taken"}, 422: {"validation", "slot-not-offered"}},
-    "POST /bookings/{booking_id}/ask-to-reschedule": KEY | UNKNOWN | BODY | NOBODY_TO_TELL,
-    "POST /busy-calendars": KEY | ADDRESS | {503: {"unavailable"}},
-    "GET /busy-calendars": KEY,
-    "GET /busy-calendars/{calendar_id}": KEY | UNKNOWN,
-    "DELETE /busy-calendars/{calendar_id}": KEY | UNKNOWN,
-    "POST /busy-calendars/{calendar_id}/read": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
-    "GET /webhooks": KEY,
-    "POST /webhooks": KEY | ADDRESS | {503: {"unavailable"}},
-    "GET /webhooks/{webhook_id}": KEY | UNKNOWN,
-    "PATCH /webhooks/{webhook_id}": KEY | UNKNOWN | ADDRESS | {503: {"unavailable"}},
-    "DELETE /webhooks/{webhook_id}": KEY | UNKNOWN,
-    "POST /webhooks/{webhook_id}/rotate-secret": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
-    "POST /webhooks/{webhook_id}/test": KEY | UNKNOWN | BODY,
-    "GET /webhooks/{webhook_id}/deliveries": KEY | UNKNOWN | VIEW,
-    "POST /webhooks/{webhook_id}/deliveries/{delivery_id}/retry": KEY
-    | UNKNOWN
-    | BODY
-    | {409: {"delivery-over"}, 503: {"unavailable"}},
-    "POST /webhooks/{webhook_id}/replay": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
-    "POST /feeds": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
-    "GET /feeds": KEY,
-    "GET /feeds/{feed_id}": KEY | UNKNOWN,
-    "DELETE /feeds/{feed_id}": KEY | UNKNOWN,
-    "GET /feeds/{token}.ics": UNKNOWN | LIMITED,
-    "GET /projections": KEY,
-    "POST /projections/{name}/rebuilds": KEY
-    | UNKNOWN
-    | BODY
-    | {409: {"rebuild-running"}, 503: {"unavailable"}},
-    "GET /projections/{name}/rebuilds/{rebuild_id}": KEY | UNKNOWN,
-    "POST /projections/{name}/retry": KEY | UNKNOWN | BODY | {503: {"unavailable"}},
-    **dict.fromkeys(
-        (
-            "GET /audit/links/{link_id}",
-            "GET /audit/bookings/{booking_id}",
-            "GET /audit/calendars/{calendar_id}",
-            "GET /audit/agendas/{owner_id}",
-            "GET /audit/agendas/{owner_id}/{day}",
-        ),
-        KEY | UNKNOWN | {422: {"validation"}},
-    ),
-    "GET /audit/events": KEY | {422: {"validation"}},
-    "GET /audit/reports/single-use": KEY | {409: {"log-too-long"}, 422: {"validation"}},
-    "GET /audit/checkpoint": KEY | NO_CHECKPOINT | {422: {"validation"}},
-    "GET /audit/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
-    "GET /audit/security/witness-request": KEY | NO_CHECKPOINT | {422: {"validation"}},
-    "GET /audit/key": KEY | {422: {"validation"}},
-    "GET /audit/events/{position}/proof": KEY
-    | NO_CHECKPOINT
-    | {404: {"not-found", "no-checkpoint"}, 422: {"validation"}},
-    "GET /audit/accesses": KEY | {422: {"validation"}},
-    "GET /audit/security": KEY | {422: {"validation"}},
-    "GET /audit/security/checkpoint": KEY | NO_CHECKPOINT | {422: {"validation"}},
-    "GET /booking-links/{token}": ENDED,
-    "GET /booking-links/{token}/slots": ENDED | {422: {"validation"}},
-    "GET /manage/{token}": UNKNOWN | LIMITED,
-    "GET /manage/{token}/slots": UNKNOWN | LIMITED | IMMOVABLE | {422: {"validation"}},
-    "POST /manage/{token}/cancel": UNKNOWN | LIMITED | BODY | {409: {"too-late"}},
-    "POST /manage/{token}/reschedule": UNKNOWN
-    | LIMITED
-    | BODY
-    | {409: {*IMMOVABLE[409], "slot-taken"}, 422: {"validation", "slot-not-offered"}},
-    "POST /manage/{token}/forget": UNKNOWN | LIMITED | BODY,
-    "POST /booking-links/{token}/redeem": ENDED
-    | BODY
-    | {
-        409: {"slot-taken"},
-        422: {"validation", "slot-not-offered", "idempotency-mismatch"},
-    },
-}
 
 # What changes from version to version.
 VERSIONED = {
@@ -292,18 +144,6 @@ def test_the_examples_of_answers_are_as_the_document_says(document: dict[str, An
             if schema.get("type") == "object":
                 example = example_of(document, schema)
                 assert faults(document, schema, example) == [], call
-
-
-def test_every_call_documents_all_its_refusals(document: dict[str, Any]) -> None:
-    documented = {
-        call: {
-            int(status): slugs(response)
-            for status, response in operation["responses"].items()
-            if status[0] in "45"
-        }
-        for call, operation in operations(document).items()
-    }
-    assert documented == {call: {503: {"unavailable"}} | of_it for call, of_it in REFUSALS.items()}
 
 
 def test_refusals_are_problems(document: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ def paths_of(rule: Rule) -> Iterator[str]:
 
 
 def by_framework(adapter: MapAdapter, method: str, path: str) -> tuple[Rule, Any] | None:
-    """What the framework finds, unless it is left to it."""
+    """Returns what the framework finds; None for routes that are left to it."""
     try:
         rule, arguments = adapter.match(path, method, return_rule=True)
     except HTTPException:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from babel.messages import Catalog
 from flask import Flask
 
 from interface.i18n import LANGUAGES
@@ -19,6 +20,13 @@ def test_a_catalogue_has_words_for_every_text_and_no_others(app: Flask, language
     assert messages.missing(catalog) == []
     kept = {message.id for message in catalog if message.id}
     assert before.count('msgid "') == len(kept), "run python -m interface.pages.messages"
+
+
+def test_a_message_with_only_a_fuzzy_translation_has_none() -> None:
+    catalog = Catalog(locale="de")
+    catalog.add("Link", "Link")
+    catalog.add("Links", "Link", flags=["fuzzy"])
+    assert messages.missing(catalog) == ["Links"]
 
 
 @pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
