@@ -52,6 +52,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs the longest files first, so that none is left running alone at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/browser/", "tests/siege/")))
+
+
 # Nothing is decided by timing, which on a busy machine says nothing about the code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

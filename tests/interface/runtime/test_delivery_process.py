@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from application.deliveries.sender import Sender
+from application.eventstore import advisory_locks
 from interface.bootstrap import Services
 from interface.observability import logs
 from interface.runtime import delivery_process, low_priority
@@ -55,18 +56,19 @@ def test_senders_wait_for_work_past_the_pooler(
     thread = Thread(target=partial(delivery_process.run, settings))
     thread.start()
 
-    def sessions(doing: str) -> list[str]:
+    def sessions(which: str) -> list[str]:
         found = query(
             conninfo,
-            """SELECT application_name FROM pg_stat_activity WHERE datname = current_database()
-            AND pid <> pg_backend_pid() AND query LIKE %s""",
-            doing,
+            "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"  # noqa: S608 - constants
+            f" AND pid <> pg_backend_pid() AND {which}",
         )
         return [name for (name,) in found]
 
+    with_lock = f"""EXISTS (SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid
+        AND classid::bigint = {advisory_locks.SENDER})"""
     try:
-        wait_until(lambda: sessions("LISTEN %") == ["direct"] * 3)
-        wait_until(lambda: set(sessions("%UPDATE deliveries%")) == {"pooled"})
+        wait_until(lambda: sessions(with_lock) == ["direct"] * 3)
+        wait_until(lambda: set(sessions("query LIKE '%%UPDATE deliveries%%'")) == {"pooled"})
     finally:
         stop.set()
         thread.join(30)
