@@ -318,7 +318,7 @@ class LinkQuery(PageQuery):
             " the name and e-mail that the link fills in or the invitee gave."
             " In a list of more than 1,000 links, one or two letters are found where a word"
             " begins; if they begin words in very many texts, they are found anywhere in its"
-            " first 10,000 links."
+            " first 100,000 links."
         },
     )
     status = fields.Enum(

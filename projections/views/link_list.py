@@ -238,13 +238,15 @@ _BEGINS_A_WORD = sql.SQL(r"""search_key ~ (SELECT '(^|[ \n.,@_+/()-])'
 # A common text is soon found among the first links of the list, a rare one by the index, which
 # covers all owners. The index is not used if there are no more links. If it finds more than 5,000
 # texts, more of the list is read instead: step by step to its end for a text with trigrams, the
-# first 10,000 links for a shorter one. Of a short text the index finds only beginnings of words, so
-# the first links are read as well.
+# first 100,000 links for a shorter one. Of a short text the index finds only beginnings of words,
+# so the first links are read as well.
 _SEARCH_AMONG_FIRST = sql.SQL("""
     SELECT link_id FROM (
         SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
     ) AS first {typed}
     WHERE {matches} ORDER BY {sorted} LIMIT {limit}""")
+
+_BEYOND = sql.SQL("SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first} LIMIT 1")
 
 _FIND = sql.SQL("""
     SELECT originator_id FROM personal_data
@@ -324,7 +326,7 @@ def links_of(
     The words of `q` are looked for in recipient, note, reference, the name and address that the
     link fills in, and those of the invitee: one or two letters anywhere in the first 1,000 links,
     and in the others where a word begins. If they begin words in more than 5,000 texts, they are
-    looked for anywhere in the first 10,000 links.
+    looked for anywhere in the first 100,000 links.
     """
     backwards = after is not None
     columns, at_cursor, ascends = _ORDERED_BY[order]
@@ -389,9 +391,11 @@ def links_of(
                 besides = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)
                 links = read(_SEARCH_BY_INDEX, besides=besides) or links
             else:
-                for first in _THEN_SEARCHED if is_long else _THEN_SEARCHED[:1]:
-                    links = read(_SEARCH_AMONG_FIRST, first=sql.Literal(first))
-                    if len(links) == limit:
+                for first in _THEN_SEARCHED if is_long else _THEN_SEARCHED[:2]:
+                    parts["first"] = sql.Literal(first)
+                    links = read(_SEARCH_AMONG_FIRST)
+                    another = database.fetch_one(_BEYOND.format(**parts), values)
+                    if len(links) == limit or another is None:
                         break
     return links[::-1] if backwards else links
 
