@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Self
 
@@ -76,11 +76,17 @@ class EmbeddedPostgres:
     """
 
     def __init__(
-        self, data: Path, *, binaries: Path | None = None, identity: Identity | None = None
+        self,
+        data: Path,
+        *,
+        binaries: Path | None = None,
+        identity: Identity | None = None,
+        settings: Mapping[str, str] = SETTINGS,
     ) -> None:
         """`binaries` names the folder of PostgreSQL programs to run. None: the usual ones.
 
-        `identity` is for tests: by default the machine decides which user runs them.
+        `identity` is for tests: by default the machine decides which user runs them. `settings`
+        are the server's own; what follows from the place of its files is added.
         """
         self._data = data.resolve()
         self._cluster = self._data / "cluster"
@@ -88,6 +94,7 @@ class EmbeddedPostgres:
         self._socket_folder = _socket_folder(self._data)
         self._setting = binaries
         self._identity = identity
+        self._settings = settings
         self._launcher_lock = LauncherLock(self._data)
         self._server: GuardedProcess | None = None
         self.owns_our_files = True
@@ -195,7 +202,7 @@ class EmbeddedPostgres:
             self._create_cluster(identity, binaries, version, lock)
         self._remove_remains()
         self._make_socket_folder(identity)
-        settings = SETTINGS | {"unix_socket_directories": str(self._socket_folder)}
+        settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
         settings["unix_socket_permissions"] = "0700"
         settings |= self._write_access_rules(identity)
         if version >= 18:

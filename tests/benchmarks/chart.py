@@ -5,11 +5,12 @@ from html import escape
 from typing import Any
 
 from tests.benchmarks import usage
-from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS
+from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, UNTOLD
 
-WIDTH, ROW, GAP, LEFT, RIGHT, TOP = 680, 18, 12, 205, 50, 34
+WIDTH, ROW, GAP, LEFT, RIGHT, TOP = 700, 18, 12, 225, 50, 34
 COLOURS = {
     OURS: "#9c3b2a",
+    UNTOLD: "#c27b6e",
     CRUD: "#5b7083",
     CRUD_WSGI: "#9fb0bf",
     usage.WEB: "#9c3b2a",

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from interface.bootstrap import apply_schema
-from interface.runtime.embedded_postgres import EmbeddedPostgres
+from interface.runtime.embedded_postgres import SETTINGS, EmbeddedPostgres
 from tests.benchmarks import usage
 from tests.benchmarks.usage import Kinds
 from tests.support.processes import Process
@@ -97,7 +97,8 @@ class Machine:
 @contextmanager
 def running_machine(folder: Path) -> Iterator[Machine]:
     """Runs a PostgreSQL server in `folder` for the block."""
-    with EmbeddedPostgres(folder / "postgres") as server:
+    settings = SETTINGS | {"max_connections": "120"}  # for all sides beside each other
+    with EmbeddedPostgres(folder / "postgres", settings=settings) as server:
         yield Machine(server.conninfo, usage.postgres(server.conninfo))
 
 

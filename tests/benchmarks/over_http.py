@@ -1,4 +1,9 @@
-"""Pairs of issuing and redeeming over HTTP: ours beside the hand-written service."""
+"""Pairs of issuing and redeeming over HTTP: ours beside the hand-written service.
+
+Ours is measured as it runs, writing two mails a pair into its data folder, and once more with a
+sender that stands still: the hand-written service tells nobody. What it costs to send mails and
+webhook messages is measured by `told`.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,7 +14,17 @@ from tests.benchmarks import lag, load, usage
 from tests.benchmarks.machine import Machine
 from tests.benchmarks.options import Options
 from tests.benchmarks.ratios import medians, percentile, ratio
-from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, Side, crud_side, in_rounds, our_side
+from tests.benchmarks.sides import (
+    CRUD,
+    CRUD_WSGI,
+    OURS,
+    UNTOLD,
+    Side,
+    crud_side,
+    in_rounds,
+    our_side,
+    untold,
+)
 from tests.benchmarks.usage import Kinds
 from tests.support.service import running_service
 
@@ -80,6 +95,7 @@ def _running(machine: Machine, folder: Path) -> Iterator[Sequence[Side]]:
         service = stack.enter_context(running_service(folder, conninfo))
         yield (
             our_side(service, conninfo),
+            stack.enter_context(_untold_side(machine, folder / "untold")),
             *(
                 stack.enter_context(crud_side(name, machine.bare_database(), folder))
                 for name in (CRUD, CRUD_WSGI)
@@ -87,21 +103,34 @@ def _running(machine: Machine, folder: Path) -> Iterator[Sequence[Side]]:
         )
 
 
+@contextmanager
+def _untold_side(machine: Machine, folder: Path) -> Iterator[Side]:
+    folder.mkdir()
+    conninfo = machine.new_database()
+    with (
+        running_service(folder, conninfo) as service,
+        untold(our_side(service, conninfo), service.process.pid) as side,
+    ):
+        yield side
+
+
 def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
     return {f"p{each}": 1000 * percentile(seconds, each) for each in (50, 99)}
 
 
 def _compared(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Returns the medians of each side, and the ratios of ours to each of the others."""
-    ours = runs[OURS]
+    """Returns the medians of each side, and the ratios of both of ours to each of the others."""
     return {
         "sides": {name: medians(rows) for name, rows in runs.items()},
         "ratios": {
-            name: {
-                what: ratio([value(row) for row in ours], [value(row) for row in rows])
-                for what, value in COMPARED.items()
-            }
-            for name, rows in runs.items()
-            if name != OURS
+            ours: {other: _ratios(runs[ours], runs[other]) for other in (CRUD, CRUD_WSGI)}
+            for ours in (OURS, UNTOLD)
         },
+    }
+
+
+def _ratios(ours: list[dict[str, Any]], others: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        what: ratio([value(row) for row in ours], [value(row) for row in others])
+        for what, value in COMPARED.items()
     }

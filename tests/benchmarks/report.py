@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.benchmarks import at_the_store, growth, over_http, told, usage
 from tests.benchmarks.ratios import shown
-from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS
+from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, UNTOLD
 
 Row = Sequence[object]
 
@@ -50,25 +50,27 @@ def pairs_table(http: dict[str, Any]) -> list[str]:
     """Returns pairs a second of each side by the number of clients."""
     rows = []
     for clients, found in http["clients"].items():
-        rates = [found["sides"][name]["pairs_per_second"] for name in (OURS, CRUD, CRUD_WSGI)]
-        to_crud = found["ratios"][CRUD]["pairs_per_second"]
-        rows.append([clients, *(f"{rate:,.0f}" for rate in rates), shown(to_crud)])
-    return table(["clients", OURS, CRUD, CRUD_WSGI, "ours / CRUD"], rows)
+        rates = [side["pairs_per_second"] for side in found["sides"].values()]
+        ratios = [found["ratios"][name][CRUD]["pairs_per_second"] for name in (OURS, UNTOLD)]
+        rows.append([clients, *(f"{rate:,.0f}" for rate in rates), *map(shown, ratios)])
+    head = [OURS, UNTOLD, CRUD, CRUD_WSGI, f"{OURS} / CRUD", "nobody told / CRUD"]
+    return table(["clients", *head], rows)
 
 
 def cpu_table(http: dict[str, Any]) -> list[str]:
     """Returns CPU milliseconds a pair of ours and of the hand-written service, by kind."""
     rows = []
     for clients, found in http["clients"].items():
-        for name in (OURS, CRUD):
+        for name in (OURS, UNTOLD, CRUD):
             side = found["sides"][name]
             each = [side["cpu_ms"].get(kind) for kind in _KINDS]
-            ratio = shown(found["ratios"][CRUD]["service_cpu_ms"]) if name == OURS else ""
+            to_crud = found["ratios"].get(name)
+            ratio = shown(to_crud[CRUD]["service_cpu_ms"]) if to_crud else ""
             parts = ["" if cpu is None else f"{cpu:.2f}" for cpu in each]
             clients_cpu = f"{side['cpu_ms'][usage.CLIENTS]:.2f}"
             total = f"{side['service_cpu_ms']:.2f}"
             rows.append([f"{clients}: {name}", *parts, total, clients_cpu, ratio])
-    head = ["CPU ms a pair", *_KINDS, "service", usage.CLIENTS, "ours / CRUD"]
+    head = ["CPU ms a pair", *_KINDS, "service", usage.CLIENTS, "this / CRUD"]
     return table(head, rows)
 
 
@@ -82,10 +84,11 @@ def _http(found: dict[str, Any]) -> Iterator[str]:
     for clients, each in found["clients"].items():
         for name, side in each["sides"].items():
             times = [f"{ms:.1f}" for what in _ANSWERS for ms in side[what].values()]
-            ratio = "" if name == OURS else shown(each["ratios"][name]["redeem_p99_ms"])
+            to_crud = each["ratios"].get(name)
+            ratio = shown(to_crud[CRUD]["redeem_p99_ms"]) if to_crud else ""
             answers.append([f"{clients}: {name}", *times, ratio, f"{side['refused']:.1%}"])
     columns = [f"{what[:-3]} {hundredth}" for what in _ANSWERS for hundredth in _HUNDREDTHS]
-    head = ["answers, ms", *columns, "redeem p99, ours / this", "answered busy"]
+    head = ["answers, ms", *columns, "redeem p99, this / CRUD", "answered busy"]
     yield from table(head, answers)
     yield ""
     memory = [

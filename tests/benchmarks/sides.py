@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, LiteralString
@@ -25,7 +25,8 @@ from tests.support import processes
 from tests.support.service import Service, free_port
 from tests.support.waiting import wait_until
 
-OURS, CRUD, CRUD_WSGI = "Admit One", "CRUD", "CRUD, granian WSGI"
+OURS, UNTOLD = "Admit One", "Admit One, nobody told"
+CRUD, CRUD_WSGI = "CRUD", "CRUD, granian WSGI"
 KEY = "a-key-that-is-long-enough-for-a-benchmark"
 WORKERS = Settings.workers  # as many as ours
 STOP_SECONDS = 20
@@ -93,6 +94,17 @@ def our_side(service: Service, conninfo: str) -> Side:
         wait_for(_ALL_TOLD)
 
     return Side(OURS, conninfo, target, usage.ours(service.process.pid), show, rest)
+
+
+@contextmanager
+def untold(side: Side, supervisor: int) -> Iterator[Side]:
+    """Returns our service whose sender stands still, as the hand-written service tells nobody."""
+    (sender,) = [each for each in processes.children(supervisor) if each.name == usage.SENDER]
+    sender.freeze()
+    try:
+        yield replace(side, name=UNTOLD, rest=side.show)
+    finally:
+        sender.thaw()
 
 
 @contextmanager

@@ -20,9 +20,8 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.over_http import WARM_UP_SECONDS
 from tests.benchmarks.ratios import medians, ratio
 from tests.benchmarks.receivers import Receivers, running_receivers
-from tests.benchmarks.sides import Side, in_rounds, our_side
+from tests.benchmarks.sides import Side, in_rounds, our_side, untold
 from tests.benchmarks.usage import SENDER, Kinds
-from tests.support import processes
 from tests.support.http_desk import created
 from tests.support.service import running_service
 
@@ -105,12 +104,8 @@ def _running_side(
             created(service.post("/webhooks", {"url": receivers.webhook_url, "events": events}))
             yield side
         else:
-            (sender,) = [each for each in processes.children(supervisor) if each.name == SENDER]
-            sender.freeze()
-            try:
-                yield replace(side, rest=side.show)  # nobody is told
-            finally:
-                sender.thaw()
+            with untold(side, supervisor) as standing:
+                yield replace(standing, name=name)
 
 
 def _compared(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
