@@ -22,8 +22,15 @@ from tests.support.service import running_service
 
 PATIENCE_SECONDS = 20
 _WHY_SKIPPED = pytest.StashKey[str]()
-# The browser's own words about an answer that a test asked for, such as a 410.
-_REFUSED = "Failed to load resource: the server responded with a status of 4"
+# The browser's own words about an answer that a test asked for, such as a 410, and those of htmx
+# about a request without an answer. `Window` looks at each such request itself: one that was under
+# way when the page was left is nothing to complain of.
+_EXPECTED = (
+    "Failed to load resource: the server responded with a status of 4",
+    "htmx:afterRequest",
+    "htmx:sendError",
+)
+_LEFT = "net::ERR_ABORTED"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -61,16 +68,21 @@ class Window:
         context.on("console", self._console)
         context.on("weberror", lambda error: self.faults.append(f"error: {error.error}"))
         context.on("request", self._request)
+        context.on("requestfailed", self._failed)
         context.on("response", self._response)
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_REFUSED):
+        if message.type in ("error", "warning") and not message.text.startswith(_EXPECTED):
             self.faults.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:
         address = urlsplit(request.url)
         if address.scheme not in ("data", "blob") and address.netloc != self._host:
             self.faults.append(f"asked another host: {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        if request.resource_type in ("xhr", "fetch") and request.failure != _LEFT:
+            self.faults.append(f"{request.failure}: {request.url}")
 
     def _response(self, response: Response) -> None:
         is_asset = "/static/" in urlsplit(response.url).path
