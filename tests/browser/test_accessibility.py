@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as StayedSo
 from werkzeug.routing import Rule
 
 from interface.bootstrap import build
@@ -242,8 +243,12 @@ def _violations(page: Page, looks: str, options: dict[str, Any]) -> list[str]:
 
 
 def _scrolls_sideways(page: Page) -> bool:
-    wider: bool = page.evaluate("document.scrollingElement.scrollWidth > innerWidth")
-    return wider
+    """Returns True if the page is wider than the window, and stays so: an open menu moves later."""
+    try:
+        page.wait_for_function("document.scrollingElement.scrollWidth <= innerWidth", timeout=3000)
+    except StayedSo:
+        return True
+    return False
 
 
 def _tab_to(page: Page, name: str) -> None:

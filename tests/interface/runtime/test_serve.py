@@ -151,7 +151,8 @@ def test_it_stops_cleanly_and_the_next_start_has_all_data(
     assert stopping
     assert not re.search("Traceback|warning|error", after), after
     assert "did not stop" not in said
-    assert restartable.running().get(f"/bookings/{booked}").status_code == 200
+    again = restartable.running()
+    wait_until(lambda: again.get(f"/bookings/{booked}").status_code == 200)
 
 
 @needs_proc

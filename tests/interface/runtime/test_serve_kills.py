@@ -117,7 +117,8 @@ def test_after_the_first_process_was_killed_the_others_end_by_themselves(
     restartable.service.process.kill()
     restartable.service.process.wait()
     wait_until(lambda: not any(process.alive for process in processes))
-    assert restartable.running().get(f"/bookings/{booked}").status_code == 200
+    running = restartable.running()
+    wait_until(lambda: running.get(f"/bookings/{booked}").status_code == 200)
 
 
 def test_right_after_the_first_process_was_killed_a_new_start_succeeds(
@@ -127,5 +128,6 @@ def test_right_after_the_first_process_was_killed_a_new_start_succeeds(
     processes = restartable.processes()
     restartable.service.process.kill()
     restartable.service.process.wait()
-    assert restartable.running().get(f"/bookings/{booked}").status_code == 200
+    running = restartable.running()
+    wait_until(lambda: running.get(f"/bookings/{booked}").status_code == 200)
     wait_until(lambda: not any(process.alive for process in processes))
