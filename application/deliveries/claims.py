@@ -62,8 +62,8 @@ _SETTLE = """
         AS outcome (id, attempts, state, answer, next_attempt_at, sent_at)
     WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts"""
 
-# What waits for a postponed delivery is not looked at before that is due, by each claim again;
-# but if another sender has claimed it since, that one says for how long.
+# The deliveries behind a postponed one are postponed with it, so that no claim looks at them in
+# vain. If another sender has claimed that one since, its outcome says for how long.
 _HOLD = """
     UPDATE deliveries AS later SET next_attempt_at = outcome.next_attempt_at
     FROM deliveries AS held

@@ -3,10 +3,16 @@
 from marshmallow import fields
 
 from interface.web.fields import Instant
-from interface.web.response_schema import LINK_ID, ResponseSchema
+from interface.web.response_schema import LINK_ID, ResponseSchema, example_of
 
 _HASH = "4c1b0d9be9f4c1f0b6b6f1f4b8c4a0d1c9c1e0f2a3b4c5d6e7f8091a2b3c4d5e"
 _ACCOUNT_ID = "5b2c0a34-3f5e-4f0e-8f83-0f6d3c5f1a22"
+
+
+def _next(parameter: str) -> fields.Integer:
+    """Returns the field of a page that leads to the next one, by this parameter."""
+    description = f"The next page's `{parameter}`; null at the end."
+    return fields.Integer(allow_none=True, metadata=example_of(None, description))
 
 
 class EventOutput(ResponseSchema):
@@ -97,20 +103,14 @@ class HistoryOutput(ResponseSchema):
             "description": "After the last of these events. On the last page: at `as_of`, or now.",
         },
     )
-    next_after = fields.Integer(
-        allow_none=True,
-        metadata={"example": None, "description": "The next page's `after`; null at the end."},
-    )
+    next_after = _next("after")
 
 
 class EventPage(ResponseSchema):
     """Events in the order of the log."""
 
     items = fields.List(fields.Nested(EventOutput))
-    next_after = fields.Integer(
-        allow_none=True,
-        metadata={"example": None, "description": "The next page's `after`; null at the end."},
-    )
+    next_after = _next("after")
 
 
 class ProofOutput(ResponseSchema):
@@ -195,20 +195,14 @@ class SecurityPage(ResponseSchema):
     """Entries of the security log, newest first."""
 
     items = fields.List(fields.Nested(SecurityEntryOutput))
-    next_before = fields.Integer(
-        allow_none=True,
-        metadata={"example": None, "description": "The next page's `before`; null at the end."},
-    )
+    next_before = _next("before")
 
 
 class AccessPage(ResponseSchema):
     """Accesses, newest first."""
 
     items = fields.List(fields.Nested(AccessOutput))
-    next_before = fields.Integer(
-        allow_none=True,
-        metadata={"example": None, "description": "The next page's `before`; null at the end."},
-    )
+    next_before = _next("before")
 
 
 class PeriodOutput(ResponseSchema):

@@ -14,6 +14,7 @@ from interface.web.response_schema import (
     PUBLIC_URL,
     TOKEN,
     ResponseSchema,
+    cursor_of_next_page,
     example_of,
 )
 
@@ -56,10 +57,7 @@ class DeliveryPage(ResponseSchema):
     """Deliveries, those that are due last first."""
 
     items = fields.List(fields.Nested(DeliveryOutput))
-    next_cursor = fields.String(
-        allow_none=True,
-        metadata=example_of(None, "The `cursor` of the next page; null at the end."),
-    )
+    next_cursor = cursor_of_next_page()
 
 
 class WebhookOutput(ResponseSchema):

@@ -14,6 +14,7 @@ from interface.web.response_schema import (
     PUBLIC_URL,
     TOKEN,
     ResponseSchema,
+    cursor_of_next_page,
     example_of,
 )
 
@@ -190,10 +191,7 @@ class BulkRevocationOutput(ResponseSchema):
 class LinkPage(LinkBatchOutput):
     """Links, newest first."""
 
-    next_cursor = fields.String(
-        allow_none=True,
-        metadata=example_of(None, "The `cursor` of the next page; null at the end."),
-    )
+    next_cursor = cursor_of_next_page()
 
 
 class BookingOutput(ResponseSchema):
@@ -232,10 +230,7 @@ class BookingPage(ResponseSchema):
     """Bookings by start."""
 
     items = fields.List(fields.Nested(BookingOutput))
-    next_cursor = fields.String(
-        allow_none=True,
-        metadata=example_of(None, "The `cursor` of the next page; null at the end."),
-    )
+    next_cursor = cursor_of_next_page()
 
 
 class KeyAccount(ResponseSchema):

@@ -24,3 +24,9 @@ class ResponseSchema(Schema):
 def example_of(example: object, description: str | None = None) -> dict[str, Any]:
     """Returns metadata for the OpenAPI document."""
     return {"example": example} | ({"description": description} if description else {})
+
+
+def cursor_of_next_page() -> fields.String:
+    """Returns the field of a page that leads to the next one."""
+    description = "The `cursor` of the next page; null at the end."
+    return fields.String(allow_none=True, metadata=example_of(None, description))

@@ -42,7 +42,7 @@ from tests.support.waiting import wait_until
 
 START_SECONDS = 90
 SLOW_MILLISECONDS = 5
-"""How long a slow network takes, in each direction."""
+"""The delay of a slow network, in each direction."""
 
 
 @dataclass

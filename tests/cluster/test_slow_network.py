@@ -1,4 +1,4 @@
-"""Where everything takes 5 ms to arrive, in each direction, nothing is lost or doubled either."""
+"""With a delay of 5 ms in each direction, nothing is lost or doubled either."""
 
 from pathlib import Path
 

@@ -135,7 +135,7 @@ def test_what_was_lost_is_done_again_and_nothing_else_is_refused(
         )
         restorable.keep()
 
-        # What will be lost. Both remember it.
+        # The return to the kept copy will lose this, but both processes remember it.
         assert there.redeem(first, ELEVEN, key="once").status_code == 201
         assert here.redeem(second, NOON).status_code == 201
         assert there.cancel(kept_id).status_code == 200

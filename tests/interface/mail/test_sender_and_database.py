@@ -1,4 +1,4 @@
-"""What a sender does while the database fails it, or keeps it waiting."""
+"""Senders go on although the database fails them or keeps them waiting."""
 
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing

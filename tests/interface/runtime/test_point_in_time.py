@@ -132,8 +132,8 @@ def test_a_return_to_a_moment_keeps_bookings_and_erasures(
         assert run("audit", "verify").status == 0
         assert "nothing is set aside" in run("audit", "checkpoints", "set-aside").out
 
-        # Who was forgotten after the moment is forgotten again. Not so who has booked since, with
-        # a link that had been used by somebody who was forgotten.
+        # People who were forgotten after that moment are forgotten again. Somebody else who has
+        # booked since, with a link that one of them had used, is not.
         assert count_come_back(services) == 3  # the booking, its link, and the other link
         desk = Desk(services)
         start = TOMORROW_AT_NINE + timedelta(days=4)
