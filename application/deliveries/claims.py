@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 from psycopg import Cursor
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
 
 from application.deliveries.delivery import COLUMNS, Audience, Delivery, DeliveryState, Outcome
@@ -15,6 +15,7 @@ from application.eventstore import advisory_locks
 from application.eventstore.connection import BY_INDEX, FOUND_GONE
 from application.eventstore.database import LOST, Database, PatientConnection
 from application.eventstore.hosts import FindPrimary, Hosts
+from domain.errors import Unavailable
 
 CLAIM = timedelta(minutes=1)
 """The time for which a sender has a delivery for itself: twice what an attempt may take."""
@@ -193,9 +194,15 @@ class Claims:
         self._database.run_idempotent(partial(self._execute, _TAKE_OVER, values))
 
     def _execute(self, statement: str, values: Any, conn: PatientConnection) -> Cursor[DictRow]:
-        """Runs a statement, and leaves a host that gives no answer or takes no writes."""
+        """Runs a statement, and leaves a host that gives no answer or takes no writes.
+
+        What has waited for a lock in vain is not run again: near the deadline there is no time left
+        in which the server could tell a second wait from silence.
+        """
         try:
             return conn.execute(statement.encode(), values)
+        except LockNotAvailable as error:
+            raise Unavailable from error
         except LOST as error:
             if error.sqlstate is None or isinstance(error, ReadOnlySqlTransaction):
                 self._database.leave(conn)

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from application.deliveries import claims as claiming
 from application.deliveries import sender as sending
 from application.deliveries.channel import Send
 from application.deliveries.claims import CLAIM, Claims
@@ -107,7 +106,6 @@ def test_a_sender_claims_nothing_more_without_the_session_that_keeps_its_claims(
 def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
     booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claiming, "LOCK_TIMEOUT", "10ms")
     apply_log(conninfo)
     with (
         closing(Claims.of_senders(conninfo, count=1)) as claims,
