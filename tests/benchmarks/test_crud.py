@@ -1,7 +1,7 @@
 """The hand-written service of the benchmarks keeps the promises that make it comparable."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,11 +27,11 @@ def conninfo(new_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def client(conninfo: str) -> FlaskClient:
+def client(conninfo: str) -> Iterator[FlaskClient]:
     with psycopg.connect(conninfo) as conn:
         conn.execute("TRUNCATE links, bookings")
-    key_sha256 = hashlib.sha256(KEY.encode()).hexdigest()
-    return crud.create_app(conninfo, key_sha256, connections=1).test_client()
+    with crud.new_pool(conninfo, connections=1) as pool:
+        yield crud.create_app(pool, hashlib.sha256(KEY.encode()).hexdigest()).test_client()
 
 
 def issued(client: FlaskClient) -> str:

@@ -7,16 +7,13 @@ from flask import Flask
 from interface.runtime import parent_watchdog, web_server
 from interface.runtime.request_front import RequestFront
 from interface.settings import Settings
-from tests.benchmarks.crud.service import create_app
+from tests.benchmarks.crud.service import create_app, new_pool
 
 
 def application() -> Flask:
     """Builds the application on what the environment names."""
-    return create_app(
-        os.environ["CRUD_DATABASE_URL"],
-        os.environ["CRUD_KEY_SHA256"],
-        connections=Settings.pool_size,
-    )
+    pool = new_pool(os.environ["CRUD_DATABASE_URL"], connections=Settings.pool_size)
+    return create_app(pool, os.environ["CRUD_KEY_SHA256"])
 
 
 def worker() -> RequestFront:

@@ -161,10 +161,9 @@ def redeem_link(
     return booking_id
 
 
-def create_app(conninfo: str, key_sha256: str, connections: int) -> Flask:
+def create_app(pool: ConnectionPool[psycopg.Connection[Any]], key_sha256: str) -> Flask:
     """Builds the application. `key_sha256` is the hash of the owner's API key, in hexadecimal."""
     app = Flask(__name__)
-    pool = new_pool(conninfo, connections)
     link_input, redeem_input = LinkInput(), RedeemInput()
 
     @app.errorhandler(Refused)
