@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Self
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregate import Aggregate
 from domain.booking_rules import LONGEST_BUFFER
 from domain.errors import SlotTaken
 from domain.slot import Reservation, Slot

@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Self
 from uuid import UUID, uuid5
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregate import Aggregate
 from domain.errors import BookingCancelled, InviteeForgotten
 from domain.slot import Slot
 

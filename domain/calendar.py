@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID, uuid4
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregate import Aggregate
 from domain.booking_rules import LIMITS, BookingRules, check_rules, faults_of_numbers
 from domain.errors import CalendarArchived, Invalid, Sentence, StaleVersion
 from domain.visible_text import is_visible

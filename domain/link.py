@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID, uuid4
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregate import Aggregate
 from domain.errors import (
     Invalid,
     LinkExpired,

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID, uuid4
 
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import event
 
+from domain.aggregate import Aggregate
 from domain.booking_rules import Availability, faults_of_availability
 from domain.calendar import CalendarTerms, faults_of_name
 from domain.errors import Invalid, ScheduleInUse, ScheduleNotFound, Sentence, StaleVersion
