@@ -90,6 +90,13 @@ class AgendaDay(Aggregate):
             timestamp=now,
         )
 
+    def copy(self) -> Self:
+        """Returns a copy that can change and leaves this one as it is."""
+        copy = super().copy()
+        copy.reservations = self.reservations.copy()
+        copy._by_start = self._by_start.copy()
+        return copy
+
     def reserve(
         self, booking_id: UUID, reservation: Reservation, *, actor: str, now: datetime
     ) -> None:

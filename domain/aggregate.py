@@ -20,7 +20,7 @@ _kinds: dict[str, type["Aggregate"]] = {}
 class Aggregate(LibraryAggregate):
     """An aggregate whose `TOPIC`, and that of its events, is what the log stores."""
 
-    TOPIC: str
+    TOPIC = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -69,6 +69,16 @@ class Aggregate(LibraryAggregate):
         event = _made(event_class, fields)
         event.mutate(self)
         self.pending_events.append(event)
+
+    def copy(self) -> Self:
+        """Returns a copy that can change and leaves this one as it is.
+
+        A subclass copies its own collections, which change in place; values are only replaced.
+        """
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self))
+        copy._pending_events = self._pending_events.copy()
+        return copy
 
 
 def _made(event_class: type[Aggregate.Event], fields: dict[str, Any]) -> Aggregate.Event:

@@ -92,6 +92,12 @@ class Schedule(Aggregate):
             cls.Created, id=uuid4(), owner_id=owner_id, terms=terms, actor=actor, timestamp=now
         )
 
+    def copy(self) -> Self:
+        """Returns a copy that can change and leaves this one as it is."""
+        copy = super().copy()
+        copy.calendar_ids = self.calendar_ids.copy()
+        return copy
+
     def change(self, terms: ScheduleTerms, *, version: int, actor: str, now: datetime) -> None:
         """Replaces the terms of `version`, the newest. Does nothing if they are the same.
 

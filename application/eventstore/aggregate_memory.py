@@ -8,17 +8,15 @@ be behind the log, or ahead of it after a restore: that costs another reading, a
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from application.eventstore.streams import StoredRow
+from domain.aggregate import Aggregate
 
 MOST_BYTES = 4 * 2**20
 """The size of the events that all remembered aggregates together consist of, about."""
 
-_CHANGED_IN_PLACE = (dict, list)
-
-A = TypeVar("A")
 V = TypeVar("V")
 
 
@@ -29,7 +27,7 @@ class Remembered:
     `confirmed_at` is when the log was asked last and had that event, by the monotonic clock.
     """
 
-    aggregate: Any
+    aggregate: Aggregate
     last: StoredRow
     confirmed_at: float
 
@@ -76,13 +74,13 @@ class AggregateMemory(RecentlyUsed[Remembered]):
         super().__init__(most_bytes)
 
     def remember(
-        self, aggregate: Any, last: StoredRow, *, events: int, confirmed_at: float
+        self, aggregate: Aggregate, last: StoredRow, *, events: int, confirmed_at: float
     ) -> None:
         """Keeps a copy of an aggregate, unless a newer one is known.
 
         `last` is its last event, and `events` is the number of those that it consists of.
         """
-        remembered = Remembered(copy_of(aggregate), last, confirmed_at)
+        remembered = Remembered(aggregate.copy(), last, confirmed_at)
         with self._mutex:
             known = self._values.get(aggregate.id)
             if known is None or known[0].last.version <= last.version:
@@ -95,14 +93,3 @@ class AggregateMemory(RecentlyUsed[Remembered]):
             known = self._values.get(key)
             if known is not None and known[0] is remembered:
                 self._drop(key)
-
-
-def copy_of(aggregate: A) -> A:
-    """Returns a copy to decide on: what changes in place is copied, what is replaced is not."""
-    copy = object.__new__(type(aggregate))
-    values = vars(copy)
-    values.update(vars(aggregate))
-    for name, value in values.items():
-        if type(value) in _CHANGED_IN_PLACE:
-            values[name] = value.copy()
-    return copy

@@ -13,14 +13,14 @@ committed until then. A caller who read an older version gets nothing recorded; 
 # ruff: noqa: S608 - only constants are put into statements
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import repeat
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from application.eventstore import advisory_locks, wire_format
+from application.eventstore import advisory_locks
 from application.eventstore.database import PatientConnection
 from application.eventstore.erasing import ERASING
 from application.eventstore.statement import Statement
@@ -31,8 +31,9 @@ from application.eventstore.wire_format import (
     TEXT,
     TEXTS,
     UUIDS,
-    array,
+    arrays,
     as_int,
+    as_uuid,
     bigints,
     byteas,
     jsonbs,
@@ -78,6 +79,8 @@ _RECORDED = Statement(
     (UUIDS, BIGINTS),
 )
 
+_event = attrgetter("originator_id", "originator_version", "topic", "state")
+
 Columns = tuple[bytes, ...]
 
 
@@ -114,6 +117,8 @@ class Rows(NamedTuple):
     read: Columns
     counts: tuple[int, int, int, int]
     """The number of rows of each of them."""
+    versions: frozenset[tuple[UUID, int]]
+    """Those of the aggregates that the events give."""
 
 
 class Result(NamedTuple):
@@ -130,31 +135,23 @@ def rows(
     read: Mapping[UUID, int],
 ) -> Rows:
     """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
+    given, versions, topics, states = zip(*map(_event, events), strict=True)
+    # The library may give the id of an aggregate as text.
+    ids = [each if isinstance(each, UUID) else UUID(each) for each in given]
     return Rows(
-        (
-            uuids([as_uuid(event.originator_id) for event in events]),
-            bigints([event.originator_version for event in events]),
-            texts([event.topic for event in events]),
-            byteas([event.state for event in events]),
-        ),
-        (
-            uuids([row.originator_id for row in people]),
-            bigints([row.originator_version for row in people]),
-            byteas([row.salt for row in people]),
-            jsonbs([msgspec.json.encode(row.data) for row in people]),
-            texts([row.language for row in people]),
-        )
-        if people
-        else (),
-        (
-            uuids(each.booking_id for each in forgotten),
-            uuids(each.id for each in forgotten),
-        )
-        if forgotten
-        else (),
+        (uuids(ids), bigints(versions), texts(topics), byteas(states)),
+        _people(people) if people else (),
+        tuple(map(uuids, zip(*forgotten, strict=True))),
         (uuids(read), bigints(read.values())) if read else (),
         (len(events), len(people), len(forgotten), len(read)),
+        frozenset(zip(ids, versions, strict=True)),
     )
+
+
+def _people(people: Sequence[PersonalDataRow]) -> Columns:
+    ids, versions, salts, data, languages = zip(*people, strict=True)
+    documents = map(msgspec.json.encode, data)
+    return uuids(ids), bigints(versions), byteas(salts), jsonbs(documents), texts(languages)
 
 
 def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
@@ -165,7 +162,7 @@ def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) 
     for part, types in enumerate(_PARTS):
         if length := sum(counts[part]):
             elements = zip(*[each[part] for each in callers if each.counts[part]], strict=True)
-            values += map(array, types, repeat(length), elements)
+            values += arrays(types, length, elements)
             if read:
                 values.append(_numbers(counts[part]))
     found = _statement(people, forgotten, read).run(conn, values)
@@ -180,13 +177,10 @@ def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) 
 def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID, int]]:
     """Returns the versions of these callers' events that are in the log."""
     length = sum(each.counts[0] for each in callers)
-    ids, versions = (
-        array(kind, length, [each.events[column] for each in callers])
-        for column, kind in enumerate((UUIDS, BIGINTS))
-    )
+    columns = zip(*[each.events[:2] for each in callers], strict=True)
     return {
-        (wire_format.as_uuid(originator_id or b""), as_int(version or b""))
-        for originator_id, version in _RECORDED.run(conn, [ids, versions])
+        (as_uuid(originator_id or b""), as_int(version or b""))
+        for originator_id, version in _RECORDED.run(conn, [*arrays(_READ, length, columns)])
     }
 
 
@@ -194,12 +188,8 @@ def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID
 def _numbers(counts: tuple[int, ...]) -> bytes:
     """Returns the number of its caller for each row."""
     numbers = [caller for caller, count in enumerate(counts) for _ in range(count)]
-    return array(BIGINTS, len(numbers), [bigints(numbers)])
-
-
-def as_uuid(value: UUID | str) -> UUID:
-    """Returns the id of an aggregate, which the library may give as text."""
-    return value if isinstance(value, UUID) else UUID(value)
+    [array] = arrays((BIGINTS,), len(numbers), [[bigints(numbers)]])
+    return array
 
 
 @cache

@@ -18,7 +18,6 @@ from application.eventstore.aggregate_memory import (
     AggregateMemory,
     RecentlyUsed,
     Remembered,
-    copy_of,
 )
 from application.eventstore.database import Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline
@@ -149,7 +148,7 @@ class EventSourcedApplication(Application[UUID]):
         remembered = self._memory.get(calendar_id)
         if remembered is None or monotonic() - remembered.confirmed_at > for_seconds:
             return None
-        aggregate = copy_of(remembered.aggregate)
+        aggregate = remembered.aggregate.copy()
         return aggregate if isinstance(aggregate, Calendar) else None
 
     def origin_of(self, link_id: UUID) -> LinkOrigin:

@@ -84,14 +84,13 @@ class Append:
     def __init__(
         self,
         rows: Rows,
-        versions: Collection[Version],
         read: Mapping[UUID, int],
         *,
         patience: float,
     ) -> None:
         """`read` has the versions that must still be the newest. `patience` is in seconds."""
         self.rows = rows
-        self.versions = frozenset(versions)
+        self.versions = rows.versions
         self.read = read
         self.patient_until = monotonic() + patience
         self.must_be_alone = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from application.eventstore.aggregate_memory import Remembered, copy_of
+from application.eventstore.aggregate_memory import Remembered
 from application.eventstore.mapper import MAPPER
 from application.eventstore.streams import NEWEST, Part, StoredRow
 from domain.agenda import AgendaDay
@@ -117,7 +117,7 @@ class Reading:
         """
         kind, aggregate = self.wanted.kind, None
         if self.remembered is not None:
-            aggregate, events = copy_of(self.remembered.aggregate), events[1:]
+            aggregate, events = self.remembered.aggregate.copy(), events[1:]
         for row in events:
             event: Any = MAPPER.event(self.wanted.id, *row)
             if aggregate is None and event.originator_topic != kind.TOPIC:

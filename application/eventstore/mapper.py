@@ -6,6 +6,7 @@ row with psql.
 """
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, get_type_hints
 from uuid import UUID
 
@@ -54,6 +55,7 @@ class UnknownTopic(LookupError):
 class _Form(NamedTuple):
     event_class: type[Any]
     fields: tuple[str, ...]
+    values: Callable[[dict[str, Any]], tuple[Any, ...]]
     version: int
     decode: Callable[[bytes], dict[str, Any]]
     originator_topic: str | None
@@ -79,6 +81,7 @@ def _form(event_class: type[Any]) -> _Form:
     return _Form(
         event_class,
         fields,
+        itemgetter(*fields),  # a tuple, as each event has at least a time and an actor
         version,
         decoder.decode if version == 1 else _upcasting(event_class, version, shape, decoder),
         aggregate_topic if creates else None,
@@ -132,8 +135,7 @@ class JSONMapper(Mapper[UUID]):
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
         """Returns the row of an event. Raises `UnknownTopic` for a class not in the table."""
         form = self._form_of(getattr(domain_event, "TOPIC", ""))
-        values = vars(domain_event)
-        state = {name: values[name] for name in form.fields}
+        state = dict(zip(form.fields, form.values(vars(domain_event)), strict=True))
         if form.version > 1:
             state = {"class_version": form.version, **state}
         return StoredEvent(

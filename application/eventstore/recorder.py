@@ -24,7 +24,7 @@ from eventsourcing.utils import Environment, strtobool
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from application.eventstore import append_statement, event_log
-from application.eventstore.append_statement import CHANNEL, Forgotten, PersonalDataRow, as_uuid
+from application.eventstore.append_statement import CHANNEL, Forgotten, PersonalDataRow
 from application.eventstore.append_turn import Refusals
 from application.eventstore.database import (
     LOST,
@@ -117,11 +117,10 @@ class EventRecorder(PostgresApplicationRecorder):
         if not stored_events:
             return []
         rows = append_statement.rows(stored_events, personal_data, forgotten, unchanged)
-        versions = _versions(stored_events)
         outcome_is_open = was_sent = False
         with deadline():
             for pause in pauses():
-                append = Append(rows, versions, unchanged, patience=seconds_left() * PATIENCE)
+                append = Append(rows, unchanged, patience=seconds_left() * PATIENCE)
                 try:
                     return self._appended(append)
                 except VersionConflict:
@@ -362,7 +361,3 @@ def _blame(taken: Sequence[Append], error: psycopg.Error) -> None:
             if is_duplicate
             else error
         )
-
-
-def _versions(stored_events: Sequence[StoredEvent]) -> list[tuple[UUID, int]]:
-    return [(as_uuid(event.originator_id), event.originator_version) for event in stored_events]

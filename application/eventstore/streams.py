@@ -11,7 +11,7 @@ from application.eventstore.wire_format import (
     SINGLE_UUID,
     TIMESTAMPTZ,
     UUIDS,
-    array,
+    arrays,
     as_int,
     bigints,
     timestamptz,
@@ -81,10 +81,8 @@ def read(
     Without `busy_at` nobody is.
     """
     ids, since, until, most = zip(*parts, strict=True)
-    columns = uuids(ids), bigints(since), bigints(until), bigints(most)
-    values = [
-        array(kind, len(parts), [column]) for kind, column in zip(_PART_TYPES, columns, strict=True)
-    ]
+    columns = [uuids(ids)], [bigints(since)], [bigints(until)], [bigints(most)]
+    values = [*arrays(_PART_TYPES, len(parts), columns)]
     if busy_at is None:
         rows = _READ.run(conn, values)
     else:

@@ -4,9 +4,10 @@ They are part of the protocol and the same in every version. Writing an array ta
 time that psycopg's adapter for lists takes, which looks at every value.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import add
 from struct import Struct
 from uuid import UUID
 
@@ -19,8 +20,7 @@ _ELEMENTS = {UUIDS: 2950, BIGINTS: 20, TEXTS: 25, BYTEAS: 17, JSONBS: 3802}
 _HEADER = Struct("!iiIii")  # dimensions, whether there are NULLs, type, length, first index
 _LENGTH = Struct("!i")
 _BIGINT = Struct("!q")
-_sized_bigint = Struct("!iq").pack
-_SIZE_OF_UUID = _LENGTH.pack(16)
+_SIZE_OF_UUID, _SIZE_OF_BIGINT = _LENGTH.pack(16), _LENGTH.pack(8)
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,32 +29,34 @@ _MICROSECOND = timedelta.resolution
 
 def uuids(values: Iterable[UUID]) -> bytes:
     """Returns the elements of a uuid[]."""
-    return b"".join([_SIZE_OF_UUID + value.bytes for value in values])
+    return _of_one_size(_SIZE_OF_UUID, [value.bytes for value in values])
 
 
 def bigints(values: Iterable[int]) -> bytes:
     """Returns the elements of a bigint[]."""
-    return b"".join([_sized_bigint(8, value) for value in values])
+    return _of_one_size(_SIZE_OF_BIGINT, [*map(_BIGINT.pack, values)])
 
 
 def texts(values: Iterable[str | None]) -> bytes:
-    """Returns the elements of a text[]."""
-    return b"".join([_sized(None if value is None else value.encode()) for value in values])
+    """Returns the elements of a text[], of texts that come again and again."""
+    return b"".join(map(_text, values))
 
 
 def byteas(values: Iterable[bytes]) -> bytes:
     """Returns the elements of a bytea[]."""
-    return b"".join([_sized(value) for value in values])
+    return b"".join([_LENGTH.pack(len(value)) + value for value in values])
 
 
 def jsonbs(values: Iterable[bytes]) -> bytes:
     """Returns the elements of a jsonb[], of documents that are JSON already."""
-    return b"".join([_sized(_JSONB_VERSION + value) for value in values])
+    return byteas([_JSONB_VERSION + value for value in values])
 
 
-def array(kind: int, length: int, elements: Sequence[bytes]) -> bytes:
-    """Returns an array of `length` elements, which may come in several pieces."""
-    return _header(kind, length) + b"".join(elements)
+def arrays(
+    kinds: tuple[int, ...], length: int, columns: Iterable[Iterable[bytes]]
+) -> Iterator[bytes]:
+    """Returns arrays of `length` elements, of which each may come in several pieces."""
+    return map(add, _headers(kinds, length), map(b"".join, columns))
 
 
 def bigint(value: int) -> bytes:
@@ -83,9 +85,15 @@ def as_datetime(value: bytes) -> datetime:
 
 
 @lru_cache(maxsize=256)
-def _header(kind: int, length: int) -> bytes:
-    return _HEADER.pack(1, 1, _ELEMENTS[kind], length, 1)
+def _headers(kinds: tuple[int, ...], length: int) -> list[bytes]:
+    return [_HEADER.pack(1, 1, _ELEMENTS[kind], length, 1) for kind in kinds]
 
 
-def _sized(value: bytes | None) -> bytes:
-    return _NULL if value is None else _LENGTH.pack(len(value)) + value
+def _of_one_size(size: bytes, elements: Sequence[bytes]) -> bytes:
+    """Returns elements with their size before each of them."""
+    return size + size.join(elements) if elements else b""
+
+
+@lru_cache(maxsize=256)
+def _text(value: str | None) -> bytes:
+    return _NULL if value is None else byteas([value.encode()])

@@ -5,8 +5,23 @@ from typing import Any
 import pytest
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
+from domain.agenda import AgendaDay
+from domain.aggregate import Aggregate
+from domain.booking import Booking
+from domain.calendar import Calendar
 from domain.link import SingleUseLink
-from tests.support.examples import ACTOR, CALENDAR, NOW, OWNER, TOMORROW_AT_TEN
+from domain.schedule import Schedule
+from tests.support.examples import (
+    ACTOR,
+    CALENDAR,
+    LINK,
+    NOW,
+    OWNER,
+    SCHEDULE_TERMS,
+    TERMS,
+    TOMORROW,
+    TOMORROW_AT_TEN,
+)
 
 FIELDS = {"personal_data": None, "replaced_by": None, "actor": ACTOR, "timestamp": NOW}
 
@@ -67,3 +82,35 @@ def test_an_aggregate_does_not_begin_twice() -> None:
     (issuing,) = link.collect_events()
     with pytest.raises(OriginatorVersionError):
         issuing.mutate(link)
+
+
+def booked() -> Booking:
+    return Booking.make(
+        link_id=LINK,
+        owner_id=OWNER,
+        calendar_id=CALENDAR,
+        calendar_version=1,
+        slot=TOMORROW,
+        personal_data="c0" * 32,
+        actor=ACTOR,
+        now=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    "aggregate",
+    [
+        issued(),
+        booked(),
+        AgendaDay.open(OWNER, TOMORROW.start.date(), actor=ACTOR, now=NOW),
+        Calendar.create(owner_id=OWNER, terms=TERMS, actor=ACTOR, now=NOW),
+        Schedule.create(owner_id=OWNER, terms=SCHEDULE_TERMS, actor=ACTOR, now=NOW),
+    ],
+    ids=lambda aggregate: aggregate.TOPIC,
+)
+def test_a_copy_is_the_same_and_shares_no_collection(aggregate: Aggregate) -> None:
+    copy = aggregate.copy()
+    assert copy == aggregate
+    for name, value in vars(copy).items():
+        if isinstance(value, dict | list | set):
+            assert value is not vars(aggregate)[name], name

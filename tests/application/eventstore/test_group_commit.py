@@ -39,7 +39,7 @@ def an_append(
     *versions: tuple[UUID, int], read: dict[UUID, int] | None = None, patience: float = PATIENCE
 ) -> Append:
     rows = append_statement.rows([stored(*version) for version in versions], (), (), read or {})
-    return Append(rows, versions, read or {}, patience=patience)
+    return Append(rows, read or {}, patience=patience)
 
 
 @dataclass

@@ -10,7 +10,6 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from application.eventstore import append_statement, group_commit
-from application.eventstore.append_statement import as_uuid
 from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.group_commit import Append, NoTurn
@@ -38,7 +37,8 @@ CALLERS = 6
 
 
 def id_of(event: StoredEvent) -> UUID:
-    return as_uuid(event.originator_id)
+    assert isinstance(event.originator_id, UUID)
+    return event.originator_id
 
 
 @pytest.fixture
@@ -56,8 +56,7 @@ def distant(proxy: Proxy) -> Iterator[EventRecorder]:
 
 def an_append(event: StoredEvent, patience: float = 60.0) -> Append:
     rows = append_statement.rows([event], (), (), {})
-    version = (id_of(event), event.originator_version)
-    return Append(rows, [version], {}, patience=patience)
+    return Append(rows, {}, patience=patience)
 
 
 def append(recorder: EventRecorder, events: Sequence[StoredEvent]) -> Callable[[], Sequence[int]]:

@@ -133,11 +133,8 @@ def test_arrays_arrive_as_they_were_sent(
         [byteas([row[3] for row in half]) for half in halves],
         [jsonbs([json.dumps(row[4]).encode() for row in half]) for half in halves],
     ]
-    values = [
-        wire_format.array(kind, len(rows), column)
-        for kind, column in zip(BACK.parameters, elements, strict=True)
-    ]
-    found = BACK.run(alone, values)
+    values = wire_format.arrays(tuple(BACK.parameters), len(rows), elements)
+    found = BACK.run(alone, [*values])
     assert [
         (
             wire_format.as_uuid(id_ or b""),
