@@ -71,6 +71,8 @@ class Calls:
 
     def address_of(self, request: CurrentRequest, endpoint: str, values: dict[str, Any]) -> str:
         """Returns the path of an endpoint."""
+        if (path := self._routes.address(endpoint, values)) is not None:
+            return f"{request.environ['SCRIPT_NAME']}{path}"
         return self._adapter(request).build(endpoint, values)
 
     def _adapter(self, request: CurrentRequest) -> MapAdapter:

@@ -6,7 +6,8 @@ only where this finds nothing, and finds one of the others or says why there is 
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -41,11 +42,24 @@ class Routes:
                 for method in (rule.methods or set()) - {"OPTIONS"}:
                     by_method[method].append(rule)
         self._finders = {method: _finder(found) for method, found in by_method.items()}
+        self._addresses = {
+            rule.endpoint: _VARIABLE.sub(r"{\2}", rule.rule)
+            for rule in chain.from_iterable(by_method.values())
+            if _kinds(rule) == {"uuid"}
+        }
 
     def find(self, method: str, path: str) -> tuple[Rule, Arguments] | None:
         """Returns the route of a path and its arguments, or None if werkzeug has to be asked."""
         finder = self._finders.get(method)
         return None if finder is None else finder(path)
+
+    def address(self, endpoint: str, values: Mapping[str, object]) -> str | None:
+        """Returns the path of an endpoint, or None if werkzeug has to be asked.
+
+        It is asked for values that may have to be escaped.
+        """
+        address = self._addresses.get(endpoint)
+        return None if address is None else address.format_map(values)
 
 
 def _finder(rules: Iterable[Rule]) -> Callable[[str], tuple[Rule, Arguments] | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from application.people import personal_data
@@ -11,11 +12,12 @@ from projections.views import link_list
 from projections.views.link_list import LinkDetails
 
 _FIELDS = tuple(field.name for field in fields(LinkDetails))
+_values = attrgetter(*_FIELDS)
 
 
 def present_link(link: LinkDetails) -> dict[str, Any]:
     """Returns the fields of a link, with `url` and `token` while it is active."""
-    output = {name: getattr(link, name) for name in _FIELDS}
+    output = dict(zip(_FIELDS, _values(link), strict=True))
     if link.status is LinkStatus.ACTIVE:
         token = services().tokens.for_link(link.id)
         output |= {"url": booking_url(token), "token": token}

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import cast
 
 from flask import g, has_app_context
 from werkzeug import Request
@@ -32,7 +31,8 @@ def sent() -> Request:
 
 def services() -> Services:
     """Returns the services of this application."""
-    return cast("Services", this_request().extensions["admitone"])
+    found: Services = this_request().extensions["admitone"]
+    return found
 
 
 def read_database() -> Database:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -47,3 +48,16 @@ def test_every_call_has_the_route_and_the_arguments_that_the_framework_finds(app
     found = [routes.find(method, path) for method, path in asked]
     assert found == [by_framework(adapter, method, path) for method, path in asked]
     assert sum(one is not None for one in found) > len(rules)
+
+
+def test_every_call_has_the_address_that_the_framework_builds(app: Flask) -> None:
+    routes, adapter = Routes(app.url_map.iter_rules(), PREFIX), app.url_map.bind("")
+    found, built = {}, {}
+    for rule in app.url_map.iter_rules():
+        values = {name: UUID(VALUES["uuid"][0]) for name in rule.arguments}
+        address = routes.address(rule.endpoint, values)
+        if address is not None:
+            found[rule.endpoint] = address
+            built[rule.endpoint] = adapter.build(rule.endpoint, values)
+    assert found == built
+    assert "links.read" in found
