@@ -15,11 +15,12 @@ import pytest
 
 from application.deliveries import sender as sending
 from application.deliveries.channel import Send as Sending
-from application.deliveries.claims import CLAIM
+from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.eventstore import advisory_locks
+from application.eventstore.connection import connect
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.runtime.retention_loop import delete_due
@@ -157,8 +158,11 @@ def test_only_what_a_killed_sender_has_claimed_is_taken_over(
     apply_log(conninfo)
     claim = partial(claims_of(mailing).claim, "mail", most=1, now=NOW)
     before = NOW + CLAIM
-    take_over = partial(claims_of(mailing).take_over, "mail", before=before, now=NOW)
-    with psycopg.connect(conninfo, autocommit=True) as living:
+    with (
+        connect(conninfo, application_name="test") as conn,
+        psycopg.connect(conninfo, autocommit=True) as living,
+    ):
+        take_over = partial(Claims.take_over, conn, "mail", before=before, now=NOW)
         living.execute("SELECT pg_advisory_lock_shared(%s, 1)", (advisory_locks.SENDER,))
         (alive,), (killed,) = claim(sender=1), claim(sender=2)
         take_over(before=before - timedelta(microseconds=1))
