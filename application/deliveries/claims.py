@@ -91,7 +91,8 @@ _TAKE_OVER = f"""
     UPDATE deliveries SET next_attempt_at = %(now)s, claimed_by = NULL
     WHERE id = ANY(ARRAY(
         SELECT id FROM deliveries
-        WHERE channel = %(channel)s AND state = 'due' AND claimed_by IS NOT NULL
+        WHERE channel = %(channel)s AND state = 'due' AND attempts > 0
+            AND claimed_by IS NOT NULL
             AND next_attempt_at > %(now)s AND next_attempt_at <= %(before)s
             AND claimed_by <> ALL (ARRAY(
                 SELECT objid::bigint FROM pg_locks

@@ -35,10 +35,14 @@ _COLUMNS = {
     "due_at": "timestamptz",
 }
 _NAMES = ", ".join(_COLUMNS)
+# What an event causes has an id that follows from all that is said about it, so that it is there
+# once. The rest, which no event causes, may come again.
+_ID = """CASE WHEN fact IS NULL THEN gen_random_uuid()
+    ELSE encode(substring(sha256(convert_to(new::text, 'UTF8')) FOR 16), 'hex')::uuid END"""
 _ADD = f"""
     WITH added AS (
         INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
-        SELECT gen_random_uuid(), {_NAMES}, due_at FROM json_to_recordset($1::json)
+        SELECT {_ID}, {_NAMES}, due_at FROM json_to_recordset($1::json)
             AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
         ON CONFLICT DO NOTHING
     )
