@@ -4,10 +4,11 @@ What they are about is read for many together, and what became of them is record
 hold for a moment only: nobody is told of what was read long ago, and few are told twice if the
 sender is killed.
 
-NOTIFY only shortens the wait: a sender also looks once a second. Any number of senders, on any
-number of hosts, share the work. If one is killed, or loses its session with the database, the
-others take over its claims within seconds, at the latest when they expire. So each delivery is
-sent at least once, and its id shows if it came twice.
+A sender looks once a second, or after half a second if it has just found something. NOTIFY would
+shorten the wait, but a session that listens is woken by the server at every commit of the log. Any
+number of senders, on any number of hosts, share the work. If one is killed, or loses its session
+with the database, the others take over its claims within seconds, at the latest when they expire.
+So each delivery is sent at least once, and its id shows if it came twice.
 """
 
 import logging
@@ -28,7 +29,6 @@ from psycopg.rows import DictRow
 from application.deliveries.channel import Channel, Failed, NotNeeded, Refused, Send
 from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, Outcome
-from application.deliveries.outbox import CHANNEL
 from application.eventstore import advisory_locks
 from application.eventstore.connection import BY_INDEX, UNATTENDED, connect
 from application.eventstore.database import (
@@ -128,7 +128,6 @@ class Sender:
                         (advisory_locks.SENDER, self._number),
                     )
                     self._holds_lock = True
-                    conn.execute(f"LISTEN {CHANNEL}")
                     self._takes_over_at = opened_at + ABANDONED.total_seconds()
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         self._send_and_wait(conn, stop)
@@ -142,26 +141,26 @@ class Sender:
     def _check_session(self, conn: Connection[DictRow]) -> None:
         """Raises psycopg's error if the session with the sender's lock is lost.
 
-        What the server has sent shows whether it has closed the session. A silent one shows every
-        two seconds, when the sender makes due over it what killed senders have claimed, so that
-        nobody waits for its expiry.
+        One that the server has closed shows at once. A silent one shows every two seconds, when
+        the sender makes due over it what killed senders have claimed, so that nobody waits for
+        its expiry.
         """
+        if monotonic() < self._takes_over_at and not has_hung_up(conn):
+            return
+        now = self._now()
+        before = now + self._claim - ABANDONED
         with deadline(DATABASE_SECONDS):
-            list(conn.notifies(timeout=0.0))  # it is about to look in any case
-            if monotonic() < self._takes_over_at and not has_hung_up(conn):
-                return
-            now = self._now()
-            before = now + self._claim - ABANDONED
             self._claims.take_over(conn, self._channel.name, before=before, now=now)
         self._takes_over_at = monotonic() + TAKE_OVER_SECONDS
 
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
-        """Sends what is due, and waits for more. Connections outlast a wait of a second at most."""
+        """Sends what is due, and waits. Connections outlast a wait only if there was something."""
         begun = monotonic()
-        self.send_due(stop, conn)
-        stop.wait(begun + SHORTEST_ROUND_SECONDS - monotonic())
-        if not list(conn.notifies(timeout=POLL_SECONDS, stop_after=1)):
+        pause = SHORTEST_ROUND_SECONDS
+        if not self.send_due(stop, conn):
             self._channel.close()
+            pause = POLL_SECONDS
+        stop.wait(begun + pause - monotonic())
 
     def send_due(self, stop: Event, conn: Connection[DictRow] | None = None) -> int:
         """Sends everything that is due now and returns how many deliveries were tried.

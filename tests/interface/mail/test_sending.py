@@ -274,7 +274,7 @@ def test_a_delivery_that_ends_its_sender_each_time_is_parked(
     assert len(mailing.deliveries.newest(limit=9, state=DeliveryState.PARKED)) == 1
 
 
-def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connection(
+def test_a_sender_finds_what_is_added_and_is_not_stopped_by_a_lost_connection(
     sender: Sender,
     host_desk: Desk,
     mailing: Services,
@@ -282,7 +282,7 @@ def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connect
     conninfo: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sending, "POLL_SECONDS", 0.5)
+    monkeypatch.setattr(sending, "POLL_SECONDS", 0.1)
     stop = Event()
     thread = threading.Thread(target=sender.run, args=(stop,))
     thread.start()
