@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
 
-from psycopg import Cursor
+from psycopg import Connection, Cursor
 from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
 
@@ -91,7 +91,8 @@ _TAKE_OVER = f"""
     UPDATE deliveries SET next_attempt_at = %(now)s, claimed_by = NULL
     WHERE id = ANY(ARRAY(
         SELECT id FROM deliveries
-        WHERE channel = %(channel)s AND state = 'due' AND claimed_by IS NOT NULL
+        WHERE channel = %(channel)s AND state = 'due' AND attempts > 0
+            AND claimed_by IS NOT NULL
             AND next_attempt_at > %(now)s AND next_attempt_at <= %(before)s
             AND claimed_by <> ALL (ARRAY(
                 SELECT objid::bigint FROM pg_locks
@@ -184,14 +185,17 @@ class Claims:
         values = (now, channel, list(moments), sender)
         self._database.run_idempotent(partial(self._execute, _RELEASE_UNTIL, values))
 
-    def take_over(self, channel: str, *, before: datetime, now: datetime) -> None:
-        """Makes due again what killed senders have claimed. Raises `Unavailable`.
+    @staticmethod
+    def take_over(
+        conn: Connection[DictRow], channel: str, *, before: datetime, now: datetime
+    ) -> None:
+        """Makes due again what killed senders have claimed. Raises psycopg's errors.
 
-        Leaves younger claims, which expire after `before`: their sender may only have lost its
-        session.
+        `conn` is a session in which a sender has its lock. Leaves younger claims, which expire
+        after `before`: their sender may only have lost its session.
         """
         values = {"channel": channel, "before": before, "now": now}
-        self._database.run_idempotent(partial(self._execute, _TAKE_OVER, values))
+        conn.execute(_TAKE_OVER.encode(), values)
 
     def _execute(self, statement: str, values: Any, conn: PatientConnection) -> Cursor[DictRow]:
         """Runs a statement, and leaves a host that gives no answer or takes no writes.

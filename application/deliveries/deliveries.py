@@ -5,11 +5,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.deliveries.delivery import COLUMNS, Delivery, DeliveryState
-from application.deliveries.outbox import CHANNEL
 from application.eventstore.database import Database
 from domain.errors import AdmitOneError, NotFound
 
-_RETRY = f"""
+_RETRY = """
     WITH retried AS (
         UPDATE deliveries SET state = 'due', attempts = 0, next_attempt_at = %(now)s
         WHERE id = %(id)s AND state IN ('due', 'parked')
@@ -21,7 +20,7 @@ _RETRY = f"""
             AND later.channel = retried.channel AND later.fact > retried.fact
             AND later.state = 'due' AND later.next_attempt_at > %(now)s
     )
-    SELECT pg_notify('{CHANNEL}', '') FROM retried"""  # noqa: S608 - a constant
+    SELECT FROM retried"""
 
 _EXISTS = """SELECT FROM deliveries
     WHERE id = %(id)s AND (%(target)s::text IS NULL OR target = %(target)s)"""

@@ -1,7 +1,4 @@
-"""Adds deliveries in the transaction that causes them, and ends those that nobody needs.
-
-Whoever adds a row wakes the senders by NOTIFY; they also look by themselves every second.
-"""
+"""Adds deliveries in the transaction that causes them, and ends those that nobody needs."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -18,8 +15,6 @@ MAIL = "mail"
 WEBHOOK = "webhook"
 FORGOTTEN = "forgotten"
 """The kind that asks a channel to delete what it has stored itself about an invitee."""
-CHANNEL = "deliveries"
-"""The channel of NOTIFY."""
 
 _COLUMNS = {
     "channel": "text",
@@ -35,14 +30,15 @@ _COLUMNS = {
     "due_at": "timestamptz",
 }
 _NAMES = ", ".join(_COLUMNS)
+# What an event causes has an id that follows from all that is said about it, so that it is there
+# once. The rest, which no event causes, may come again.
+_ID = """CASE WHEN fact IS NULL THEN gen_random_uuid()
+    ELSE encode(substring(sha256(convert_to(new::text, 'UTF8')) FOR 16), 'hex')::uuid END"""
 _ADD = f"""
-    WITH added AS (
-        INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
-        SELECT gen_random_uuid(), {_NAMES}, due_at FROM json_to_recordset($1::json)
-            AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
-        ON CONFLICT DO NOTHING
-    )
-    SELECT pg_notify('{CHANNEL}', '')"""  # noqa: S608 - only constants
+    INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
+    SELECT {_ID}, {_NAMES}, due_at FROM json_to_recordset($1::json)
+        AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
+    ON CONFLICT DO NOTHING"""  # noqa: S608 - only constants
 
 _END = """
     UPDATE deliveries SET state = 'ended'

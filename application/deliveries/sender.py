@@ -4,10 +4,11 @@ What they are about is read for many together, and what became of them is record
 hold for a moment only: nobody is told of what was read long ago, and few are told twice if the
 sender is killed.
 
-NOTIFY only shortens the wait: a sender also looks once a second. Any number of senders, on any
-number of hosts, share the work. If one is killed, or loses its session with the database, the
-others take over its claims within seconds, at the latest when they expire. So each delivery is
-sent at least once, and its id shows if it came twice.
+A sender looks once a second, or after half a second if it has just found something. NOTIFY would
+shorten the wait, but a session that listens is woken by the server at every commit of the log. Any
+number of senders, on any number of hosts, share the work. If one is killed, or loses its session
+with the database, the others take over its claims within seconds, at the latest when they expire.
+So each delivery is sent at least once, and its id shows if it came twice.
 """
 
 import logging
@@ -28,10 +29,14 @@ from psycopg.rows import DictRow
 from application.deliveries.channel import Channel, Failed, NotNeeded, Refused, Send
 from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, Outcome
-from application.deliveries.outbox import CHANNEL
 from application.eventstore import advisory_locks
-from application.eventstore.connection import UNATTENDED, connect
-from application.eventstore.database import DATABASE_ERRORS, RECONNECT_SECONDS, PatientConnection
+from application.eventstore.connection import BY_INDEX, UNATTENDED, connect
+from application.eventstore.database import (
+    DATABASE_ERRORS,
+    RECONNECT_SECONDS,
+    PatientConnection,
+    has_hung_up,
+)
 from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Hosts
 from application.eventstore.outage_log import OutageLog
@@ -55,6 +60,8 @@ primary may never answer."""
 ABANDONED = timedelta(seconds=3)
 """The age that a claim must have before it is taken over, and so must the session of the sender
 that takes it over: after an outage, all senders can return first."""
+TAKE_OVER_SECONDS = 2.0
+"""A sender looks so often for claims to take over."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -93,6 +100,7 @@ class Sender:
         self._claim = claim
         self._number = randbits(31)
         self._holds_lock = False  # stays so where deliveries are sent without `run`
+        self._takes_over_at = 0.0
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
         self._could_not_read = False  # in the last round, although there were claims
@@ -111,7 +119,7 @@ class Sender:
                     connect(
                         self._hosts,
                         application_name=f"admitone {self._channel.name} sender",
-                        settings=UNATTENDED,
+                        settings={**UNATTENDED, **BY_INDEX},
                         kind=PatientConnection,
                     )
                 ) as conn:
@@ -120,10 +128,8 @@ class Sender:
                         (advisory_locks.SENDER, self._number),
                     )
                     self._holds_lock = True
-                    conn.execute(f"LISTEN {CHANNEL}")
+                    self._takes_over_at = opened_at + ABANDONED.total_seconds()
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
-                        if monotonic() - opened_at > ABANDONED.total_seconds():
-                            self._take_over()
                         self._send_and_wait(conn, stop)
                         self._outage.succeeded()
             except DATABASE_ERRORS as error:
@@ -132,21 +138,29 @@ class Sender:
             finally:
                 self._channel.close()
 
-    def _take_over(self) -> None:
-        """Makes due what killed senders have claimed, so that nobody waits for its expiry."""
+    def _check_session(self, conn: Connection[DictRow]) -> None:
+        """Raises psycopg's error if the session with the sender's lock is lost.
+
+        One that the server has closed shows at once. A silent one shows every two seconds, when
+        the sender makes due over it what killed senders have claimed, so that nobody waits for
+        its expiry.
+        """
+        if monotonic() < self._takes_over_at and not has_hung_up(conn):
+            return
         now = self._now()
+        before = now + self._claim - ABANDONED
         with deadline(DATABASE_SECONDS):
-            self._claims.take_over(
-                self._channel.name, before=now + self._claim - ABANDONED, now=now
-            )
+            self._claims.take_over(conn, self._channel.name, before=before, now=now)
+        self._takes_over_at = monotonic() + TAKE_OVER_SECONDS
 
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
-        """Sends what is due, and waits for more. Connections outlast a wait of a second at most."""
+        """Sends what is due, and waits. Connections outlast a wait only if there was something."""
         begun = monotonic()
-        self.send_due(stop, conn)
-        stop.wait(begun + SHORTEST_ROUND_SECONDS - monotonic())
-        if not list(conn.notifies(timeout=POLL_SECONDS, stop_after=1)):
+        pause = SHORTEST_ROUND_SECONDS
+        if not self.send_due(stop, conn):
             self._channel.close()
+            pause = POLL_SECONDS
+        stop.wait(begun + pause - monotonic())
 
     def send_due(self, stop: Event, conn: Connection[DictRow] | None = None) -> int:
         """Sends everything that is due now and returns how many deliveries were tried.
@@ -156,8 +170,7 @@ class Sender:
         count = 0
         while not stop.is_set():
             if conn is not None:
-                with deadline(DATABASE_SECONDS):
-                    conn.execute("SELECT")
+                self._check_session(conn)
             if not (tried := self.send_some(stop)):
                 break
             count += tried

@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 from standardwebhooks import Webhook as Signer
 
-from application.deliveries.outbox import CHANNEL, WEBHOOK
+from application.deliveries.outbox import WEBHOOK
 from application.eventstore import event_log
 from application.eventstore.database import Database
 from application.eventstore.pipeline import Query
@@ -143,7 +143,7 @@ _REPLAY = f"""
             AND (%(before)s::timestamptz IS NULL OR due_at < %(before)s)
         RETURNING id
     )
-    SELECT count(*) AS count, pg_notify('{CHANNEL}', '') FROM again"""  # noqa: S608
+    SELECT count(*) AS count FROM again"""  # noqa: S608
 
 
 @dataclass(frozen=True)

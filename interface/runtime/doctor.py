@@ -268,7 +268,7 @@ def _beside_the_primary(services: Services) -> Iterator[Finding]:
             reason = safe_description(error)
         if reason is not None:
             yield Finding(
-                f"Senders can't wait for work at ADMITONE_LISTEN_URL: {reason}.",
+                f"Senders can't keep a session at ADMITONE_LISTEN_URL: {reason}.",
                 "Name the PostgreSQL server itself.",
             )
     for url in settings.patroni_urls:

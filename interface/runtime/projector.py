@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
         signer = key_store.checkpoint_signer(settings)
         store = key_store.checkpoint_store(settings)
         with (
-            rebuild_launcher.on_request(conninfo, settings, runner.is_at_work, stop),
+            rebuild_launcher.on_request(conninfo, hosts, settings, runner.is_at_work, stop),
             following(patroni.finder(settings.patroni_urls), [hosts], stop),
             sign_periodically(hosts, signer, store, runner.is_at_work, stop, now=utc_now),
             patrol_periodically(hosts, store, settings.patrol_hours, runner.is_at_work, stop),

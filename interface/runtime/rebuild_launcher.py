@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from threading import Event
@@ -13,6 +13,8 @@ from time import monotonic
 import psycopg
 
 from application.eventstore.connection import connect
+from application.eventstore.database import PatientConnection
+from application.eventstore.hosts import Hosts
 from application.eventstore.outage_log import OutageLog
 from interface.runtime.background_thread import background_thread
 from interface.runtime.environment import environment_without_secrets
@@ -26,15 +28,16 @@ PAUSE_SECONDS = 10.0  # after a rebuild that failed
 
 
 @contextmanager
-def on_request(conninfo: str, settings: Settings, is_at_work: Event, stop: Event) -> Iterator[None]:
+def on_request(
+    conninfo: str, hosts: Hosts, settings: Settings, is_at_work: Event, stop: Event
+) -> Iterator[None]:
     """Starts requested rebuilds in a thread while `is_at_work` is set, until `stop` is set.
 
-    A rebuild that was killed is started again. In the projector's own process it would hold
-    up the views.
+    It looks for them on `hosts`; each connects by `conninfo`. A rebuild that was killed is started
+    again. In the projector's own process it would hold up the views.
     """
-    environment = _environment(conninfo, settings)
-    watch = partial(_watch, conninfo, environment, is_at_work, stop)
-    with background_thread("rebuilds", watch, stop):
+    rebuilds = _Rebuilds(_environment(conninfo, settings))
+    with background_thread("rebuilds", partial(_watch, hosts, rebuilds, is_at_work, stop), stop):
         yield
 
 
@@ -48,34 +51,51 @@ def _environment(conninfo: str, settings: Settings) -> dict[str, str]:
     return environment
 
 
-def _watch(conninfo: str, environment: Mapping[str, str], is_at_work: Event, stop: Event) -> None:
-    running: dict[str, subprocess.Popen[bytes]] = {}
-    failed_at: dict[str, float] = {}
+def _watch(hosts: Hosts, rebuilds: "_Rebuilds", is_at_work: Event, stop: Event) -> None:
     outage = OutageLog(log, "can't look for requested rebuilds", "looking for them again")
     while not stop.wait(LOOK_SECONDS):
-        for name, process in list(running.items()):
+        if not is_at_work.is_set():
+            continue
+        try:
+            opened_at = monotonic()
+            with closing(
+                connect(hosts, application_name="admitone rebuilds", kind=PatientConnection)
+            ) as conn:
+                while is_at_work.is_set() and not hosts.has_left(conn, opened_at):
+                    rebuilds.start([job.name for job in jobs.waiting(conn)])
+                    outage.succeeded()
+                    if stop.wait(LOOK_SECONDS):
+                        break
+        except psycopg.Error as error:
+            outage.failed(error)
+    rebuilds.end()
+
+
+class _Rebuilds:
+    """The processes that rebuild views."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._failed_at: dict[str, float] = {}
+
+    def start(self, names: Collection[str]) -> None:
+        """Starts to rebuild these views, except those whose rebuild runs or has just failed."""
+        for name, process in list(self._running.items()):
             if process.poll() is not None:
-                del running[name]
-                failed_at[name] = monotonic() if process.returncode else 0.0
-        for name in _waiting(conninfo, outage) if is_at_work.is_set() else ():
-            if name not in running and monotonic() - failed_at.get(name, 0.0) > PAUSE_SECONDS:
-                running[name] = _start(name, environment)
-    for process in running.values():
-        process.terminate()
-    for process in running.values():
-        process.wait()
+                del self._running[name]
+                self._failed_at[name] = monotonic() if process.returncode else 0.0
+        for name in names:
+            failed_at = self._failed_at.get(name, 0.0)
+            if name not in self._running and monotonic() - failed_at > PAUSE_SECONDS:
+                self._running[name] = _start(name, self._environment)
 
-
-def _waiting(conninfo: str, outage: OutageLog) -> list[str]:
-    """Returns the names of the views to rebuild; none if the database can't be asked."""
-    try:
-        with closing(connect(conninfo, application_name="admitone rebuilds")) as conn:
-            names = [job.name for job in jobs.waiting(conn)]
-    except psycopg.Error as error:
-        outage.failed(error)
-        return []
-    outage.succeeded()
-    return names
+    def end(self) -> None:
+        """Ends all of them and waits until they have."""
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            process.wait()
 
 
 def _start(name: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -36,7 +36,8 @@ def test_no_plan_of_a_sender_reads_all_deliveries(services: Services, conninfo: 
             claimed = claims.claim(outbox.WEBHOOK, most=32, now=now)
             claims.release(claimed, now=now)
             claims.release_until(outbox.WEBHOOK, [now], sender=None, now=now)
-            claims.take_over(outbox.WEBHOOK, before=now, now=now)
+            with claims._database.checked_out() as conn:
+                claims.take_over(conn, outbox.WEBHOOK, before=now, now=now)
             (message,) = claims.claim(outbox.WEBHOOK, most=32, now=now)
             now += timedelta(minutes=1)
             claims.settle(Outcome.postponed(message, answer="HTTP 500", until=now))

@@ -77,6 +77,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0059_links_at_once.sql",
         "0060_attempts_of_requests.sql",
         "0061_claims_of_senders.sql",
+        "0062_fewer_indexes_of_deliveries.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()

@@ -101,7 +101,7 @@ def test_addresses_of_a_cluster_that_lead_nowhere_are_named(
     monkeypatch.setenv("ADMITONE_PATRONI_URLS", nowhere)
     standby, listening, patroni = found(admitone("doctor"), "WRONG")
     assert standby == "The standby of ADMITONE_REPLICA_URL is passed over: It is not a standby."
-    assert listening.startswith("Senders can't wait for work at ADMITONE_LISTEN_URL: ")
+    assert listening.startswith("Senders can't keep a session at ADMITONE_LISTEN_URL: ")
     assert patroni == f"Patroni does not answer at {nowhere}."
 
 

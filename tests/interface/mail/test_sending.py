@@ -15,11 +15,12 @@ import pytest
 
 from application.deliveries import sender as sending
 from application.deliveries.channel import Send as Sending
-from application.deliveries.claims import CLAIM
+from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.eventstore import advisory_locks
+from application.eventstore.connection import connect
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.runtime.retention_loop import delete_due
@@ -157,8 +158,11 @@ def test_only_what_a_killed_sender_has_claimed_is_taken_over(
     apply_log(conninfo)
     claim = partial(claims_of(mailing).claim, "mail", most=1, now=NOW)
     before = NOW + CLAIM
-    take_over = partial(claims_of(mailing).take_over, "mail", before=before, now=NOW)
-    with psycopg.connect(conninfo, autocommit=True) as living:
+    with (
+        connect(conninfo, application_name="test") as conn,
+        psycopg.connect(conninfo, autocommit=True) as living,
+    ):
+        take_over = partial(Claims.take_over, conn, "mail", before=before, now=NOW)
         living.execute("SELECT pg_advisory_lock_shared(%s, 1)", (advisory_locks.SENDER,))
         (alive,), (killed,) = claim(sender=1), claim(sender=2)
         take_over(before=before - timedelta(microseconds=1))
@@ -270,7 +274,7 @@ def test_a_delivery_that_ends_its_sender_each_time_is_parked(
     assert len(mailing.deliveries.newest(limit=9, state=DeliveryState.PARKED)) == 1
 
 
-def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connection(
+def test_a_sender_finds_what_is_added_and_is_not_stopped_by_a_lost_connection(
     sender: Sender,
     host_desk: Desk,
     mailing: Services,
@@ -278,7 +282,7 @@ def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connect
     conninfo: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sending, "POLL_SECONDS", 0.5)
+    monkeypatch.setattr(sending, "POLL_SECONDS", 0.1)
     stop = Event()
     thread = threading.Thread(target=sender.run, args=(stop,))
     thread.start()

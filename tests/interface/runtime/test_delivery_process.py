@@ -1,4 +1,4 @@
-"""The senders of one process live and end together, and wait for work where they are told to."""
+"""The senders of one process live and end together, and keep their sessions at a set address."""
 
 from dataclasses import replace
 from functools import partial
