@@ -18,6 +18,7 @@ from application.deliveries.channel import Send as Sending
 from application.deliveries.claims import CLAIM
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
+from application.deliveries.outbox import CHANNEL
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.eventstore import advisory_locks
 from interface.bootstrap import Services
@@ -200,7 +201,7 @@ def test_a_sender_at_work_sends_what_a_killed_one_has_claimed(
         wait_until(lambda: len(mail_server.mails) == 2)
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_what_was_tried_before_is_claimed_alone(
@@ -278,7 +279,7 @@ def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connect
     conninfo: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sending, "POLL_SECONDS", 0.5)
+    monkeypatch.setattr(sending, "POLL_SECONDS", 600.0)
     stop = Event()
     thread = threading.Thread(target=sender.run, args=(stop,))
     thread.start()
@@ -289,17 +290,19 @@ def test_a_sender_is_woken_by_what_is_added_and_is_not_stopped_by_a_lost_connect
         with psycopg.connect(conninfo, autocommit=True) as conn:
             conn.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE application_name = 'admitone mail sender'"""
+                WHERE application_name = 'admitone mail sender' AND datname = current_database()"""
             )
         host_desk.book(host_desk.new_link(), NOW + timedelta(hours=7))
         apply_log(conninfo)
         wait_until(lambda: len(mail_server.mails) == 4)
         host_desk.book(host_desk.new_link(), NOW + timedelta(hours=6))
         apply_log(conninfo)
-        wait_until(lambda: len(mail_server.mails) == 6, seconds=2)
+        wait_until(lambda: len(mail_server.mails) == 6)
     finally:
         stop.set()
-        thread.join(10)
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            conn.execute(f"NOTIFY {CHANNEL}".encode())
+        thread.join(60)
     assert not thread.is_alive()
 
 
