@@ -83,7 +83,7 @@ class PostgresServer:
                 log=self.folder.with_suffix(".log"),
                 folder=self.folder,
             )
-        wait_until(self._answers, 30)
+        wait_until(self._answers)
 
     def stop(self) -> None:
         """Stops it. May be repeated."""

@@ -104,12 +104,21 @@ class Service(HttpDesk):
             connection.close()
 
 
+_kept_ports: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """Returns a port of 127.0.0.1 on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Returns a port of 127.0.0.1 on which nothing listens, and gives it to nobody else.
+
+    The port stays bound until this process ends. Servers may listen on it all the same, because
+    they set SO_REUSEADDR; the system chooses it for no other server and for no connection.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _kept_ports.append(kept)
+    port: int = kept.getsockname()[1]
+    return port
 
 
 @contextmanager

@@ -43,6 +43,6 @@ def sign_in(
 
 def signed_in(client: FlaskClient, account: Account, catch_up: Callable[[], None]) -> SignedIn:
     """Returns the person whose browser is signed in already."""
-    found = _FORM_TOKEN.search(client.get("/settings/access").get_data(as_text=True))
+    found = _FORM_TOKEN.search(client.get("/settings").get_data(as_text=True))
     assert found is not None
     return SignedIn(account, client, found[1], catch_up)

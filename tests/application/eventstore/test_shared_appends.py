@@ -90,7 +90,7 @@ def test_callers_who_wait_share_a_transaction_and_a_notification(
     with psycopg.connect(conninfo, autocommit=True) as listener:
         listener.execute(f"LISTEN {CHANNEL}".encode())
         answers = sharing_a_transaction(recorder, conninfo, calls)
-        assert len(list(listener.notifies(timeout=1, stop_after=2))) == 2
+        assert len(list(listener.notifies(timeout=60, stop_after=2))) == 2
     must_be_recorded_once(conninfo, events, answers)
     transactions = query(conninfo, "SELECT xmin::text, count(*) FROM stored_events GROUP BY 1")
     assert sorted(count for _, count in transactions) == [1, 2 * CALLERS]

@@ -136,6 +136,7 @@ def test_whoever_sends_no_whole_request_is_sent_away(
                 if sent:
                     await stream.send(sent)
                 await read_to_the_end(stream)
+        monkeypatch.undo()
         async with with_key(service.key) as http:
             assert (await http.post(url, headers=JSON, json=LISTING)).status_code == 200
 

@@ -42,6 +42,7 @@ def test_without_its_database_a_command_says_so_and_prints_no_password(
 ) -> None:
     url = f"postgresql://ada:s3cret-w0rd@127.0.0.1:{free_port()}/admitone"
     monkeypatch.setenv("ADMITONE_DATABASE_URL", url)
+    monkeypatch.setenv("ADMITONE_DATABASE_WAIT", "0")
     sentence = refusal(admitone(*arguments))
     assert sentence.startswith("The database can't be used: ")
     assert "s3cret-w0rd" not in sentence

@@ -204,7 +204,7 @@ def test_a_sender_at_work_sends_what_a_killed_one_has_claimed(
         wait_until(lambda: len(mail_server.mails) == 2)
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_what_was_tried_before_is_claimed_alone(
@@ -293,17 +293,17 @@ def test_a_sender_finds_what_is_added_and_is_not_stopped_by_a_lost_connection(
         with psycopg.connect(conninfo, autocommit=True) as conn:
             conn.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE application_name = 'admitone mail sender'"""
+                WHERE application_name = 'admitone mail sender' AND datname = current_database()"""
             )
         host_desk.book(host_desk.new_link(), NOW + timedelta(hours=7))
         apply_log(conninfo)
         wait_until(lambda: len(mail_server.mails) == 4)
         host_desk.book(host_desk.new_link(), NOW + timedelta(hours=6))
         apply_log(conninfo)
-        wait_until(lambda: len(mail_server.mails) == 6, seconds=2)
+        wait_until(lambda: len(mail_server.mails) == 6)
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
 
 

@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from socket import create_server
 from socketserver import StreamRequestHandler, TCPServer
 from threading import Event
 
@@ -22,6 +21,7 @@ from interface.key_store import KeyMissing
 from interface.runtime.command_database import DatabaseRefused, database_of_process
 from interface.runtime.database_start import once_reachable
 from interface.settings import Settings
+from tests.support.service import free_port
 
 LONG = 60.0  # seconds; no test waits for so long
 
@@ -81,8 +81,7 @@ class _Work:
 @pytest.fixture
 def nowhere() -> str:
     """The connection string of a port on which nothing listens."""
-    with closing(create_server(("127.0.0.1", 0))) as server:
-        return f"host=127.0.0.1 port={server.getsockname()[1]}"
+    return f"host=127.0.0.1 port={free_port()}"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.support.waiting import wait_until
 
 MANUAL = Path(__file__).parents[3] / "interface/help/operator.md"
 HOST = "book.example.org"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0  # a web server by itself waits for a minute
 
 
 def from_manual(language: str, changes: Mapping[str, str]) -> str:
@@ -180,12 +180,12 @@ def in_front(
     with open(folder / "log", "w+") as log:
         process = subprocess.Popen(command, env=os.environ | home, stdout=log, stderr=log)
         try:
-            wait_until(lambda: is_up(ports) or process.poll() is not None, 20)
+            wait_until(lambda: is_up(ports) or process.poll() is not None)
             assert process.poll() is None, (folder / "log").read_text()
             yield ports
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def is_up(ports: Ports) -> bool:

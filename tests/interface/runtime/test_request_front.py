@@ -161,28 +161,31 @@ class Held:
     """An application that answers /slow only after `is_over` is set."""
 
     def __init__(self) -> None:
-        self.is_over = Event()
+        self.has_begun, self.is_over = Event(), Event()
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answers in a while."""
         if environ["PATH_INFO"].endswith("/slow") and REFUSAL not in environ:
+            self.has_begun.set()
             assert self.is_over.wait(30)
         return echo(environ, start_response)
 
 
 async def begin(
-    front: RequestFront, path: str, count: int
+    front: RequestFront, path: str, count: int, *, refused: int
 ) -> tuple[list[asyncio.Task[None]], list[FakeProtocol]]:
-    """Sends so many requests and waits until all that can be answered are."""
+    """Sends so many requests and waits until so many are refused."""
     protocols = [FakeProtocol() for _ in range(count)]
     tasks = [
         asyncio.create_task(front.__rsgi__(FakeScope("GET", path), protocol))
         for protocol in protocols
     ]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.sleep(0.05)
+    while sum(task.done() for task in tasks) < refused:
+        await asyncio.wait(
+            [task for task in tasks if not task.done()], return_when=asyncio.FIRST_COMPLETED
+        )
     return tasks, protocols
 
 
@@ -194,7 +197,7 @@ def test_slow_work_beyond_its_lane_is_refused_at_once_and_others_are_served(path
         lane = Lane("slow", threads=2, waiting=1)
         slow = SlowWork(lambda method, path: path == "/slow", lane, TooManySignIns)
         front = RequestFront(app, threads=1, public_path="/book", slow_work=[slow])
-        tasks, protocols = await begin(front, path, 5)
+        tasks, protocols = await begin(front, path, 5, refused=2)
         assert [protocol.status for protocol in protocols] == [0, 0, 0, 503, 503]
         assert protocols[3].body == b"TooManySignIns"
         honest = FakeProtocol()
@@ -214,7 +217,7 @@ def test_too_many_requests_of_any_kind_are_refused_as_well(
     app = Held()
 
     async def attack() -> None:
-        tasks, protocols = await begin(RequestFront(app, threads=1), "/slow", 3)
+        tasks, protocols = await begin(RequestFront(app, threads=1), "/slow", 3, refused=1)
         assert [protocol.status for protocol in protocols] == [0, 0, 503]
         assert protocols[2].body == b"Overloaded"
         app.is_over.set()
@@ -240,6 +243,12 @@ def test_an_error_of_the_application_costs_no_thread() -> None:
     assert asyncio.run(ask()) == 200
 
 
+async def turns() -> None:
+    """Lets everything in the loop have its turn, often."""
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+
+
 def test_a_worker_beats_while_its_threads_finish_requests_and_not_while_they_hang(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -254,9 +263,11 @@ def test_a_worker_beats_while_its_threads_finish_requests_and_not_while_they_han
         while not beats:
             await asyncio.sleep(0.01)
         hanging = asyncio.create_task(front.__rsgi__(FakeScope("GET", "/slow"), FakeProtocol()))
-        await asyncio.sleep(0.1)
+        while not app.has_begun.is_set():
+            await asyncio.sleep(0.01)
+        await turns()  # a probe that went before it may still be noticed
         beats.clear()
-        await asyncio.sleep(0.2)
+        await turns()
         assert beats == []
         app.is_over.set()
         await hanging

@@ -44,7 +44,7 @@ def test_killed_web_workers_are_replaced(restartable: RestartableService) -> Non
     for worker in workers:
         worker.kill()
     insist(lambda: running.call("GET", "/healthz"), 200)
-    assert not any(worker.alive for worker in workers)
+    wait_until(lambda: not any(worker.alive for worker in workers))
     assert server.alive
 
 

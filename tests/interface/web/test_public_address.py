@@ -269,7 +269,7 @@ def test_any_one_host_is_answered_until_a_public_address_is_set(app: Flask) -> N
     "host", ["", "Host: localhost\r\nHost: localhost\r\n", "Host: a\r\nHost: localhost\r\n"]
 )
 def test_a_request_without_a_host_or_with_two_is_refused(service: Service, host: str) -> None:
-    with socket.create_connection((service.host, service.port), timeout=10) as connection:
+    with socket.create_connection((service.host, service.port), timeout=60) as connection:
         connection.sendall(f"GET /healthz HTTP/1.1\r\n{host}Connection: close\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 

@@ -101,11 +101,11 @@ def test_a_redirect_is_not_followed(receiver: WebhookReceiver, host_desk: Desk) 
 
 
 @pytest.mark.parametrize(
-    ("talk", "sentence"),
+    ("talk", "seconds", "sentence"),
     [
-        (a_flood, "The answer of the other server is too large."),
-        ("hang", "The other server did not answer in time."),
-        ("drip", "The other server did not answer in time."),
+        (a_flood, 60, "The answer of the other server is too large."),
+        ("hang", 0.5, "The other server did not answer in time."),
+        ("drip", 0.5, "The other server did not answer in time."),
     ],
 )
 def test_a_receiver_that_hangs_or_talks_without_end_is_left(
@@ -113,6 +113,7 @@ def test_a_receiver_that_hangs_or_talks_without_end_is_left(
     host_desk: Desk,
     monkeypatch: pytest.MonkeyPatch,
     talk: Any,
+    seconds: float,
     sentence: str,
 ) -> None:
     over = threading.Event()
@@ -128,7 +129,7 @@ def test_a_receiver_that_hangs_or_talks_without_end_is_left(
 
     send = receiver.services.webhooks.send
     hurried = replace(receiver.services.webhooks)
-    vars(hurried)["send"] = lambda *args, **more: send(*args, **more, seconds=0.5)
+    vars(hurried)["send"] = lambda *args, **more: send(*args, **more, seconds=seconds)
     hurrying = WebhookReceiver(
         receiver.server,
         replace(receiver.services, webhooks=hurried),
