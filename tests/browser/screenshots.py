@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import click
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from interface.bootstrap import apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
@@ -56,7 +56,8 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with demo_site() as (site, shown), sync_playwright() as playwright:
-        everything = [*every_place(shown), Place(_ENDLESS, "/api/docs", None)]
+        docs = Place(_ENDLESS, "/api/docs", None, prepare=_wait_for_document)
+        everything = [*every_place(shown), docs]
         places = [place for place in everything if _is_wanted(place.name)]
         places.sort(key=lambda place: place.name == _LEAVES_A_LINK)
         browser = chromium.launch(playwright)
@@ -105,6 +106,10 @@ def main() -> None:
 
 def _is_wanted(name: str) -> bool:
     return len(sys.argv) < 3 or name.startswith(tuple(sys.argv[2:]))
+
+
+def _wait_for_document(page: Page) -> None:
+    page.get_by_text("JSON in, JSON out").wait_for()
 
 
 def _mails(site: Site) -> dict[str, str]:
