@@ -449,7 +449,7 @@ def test_a_calendar_is_previewed_as_invitees_see_it(
     address = f"/settings/calendars/{calendar_id}/as-invitee"
     page = text(person.get(f"{address}?tz=Asia/Tokyo"))
     assert "Preview: this is what an invitee sees." in page
-    assert "Times shown in <strong>Japan Time – Tokyo</strong>" in page
+    assert "Times shown in <strong>Japan Time\u00a0– Tokyo</strong>" in page
     assert "start=" not in page
     link = owner.new_link(calendar_id, offer={"duration_minutes": 45, "to": "2026-11-24"})
     limited = text(person.get(f"{address}?link={link['id']}"))

@@ -65,7 +65,7 @@ def test_the_browsers_zone_is_proposed_to_somebody_who_has_saved_none(
     answer = person.post("/account", {"name": "Olivia", "time_zone": "Asia/Tokyo", "next": path})
     assert answer.headers["Location"] == address
     page = text(person.get("/bookings"))
-    assert "Times shown in Japan Time – Tokyo." in page
+    assert "Times shown in Japan Time\u00a0– Tokyo." in page
     assert shown not in page
 
 
