@@ -214,7 +214,11 @@ def test_selectable_zones_are_places() -> None:
             "Eastern Time\u00a0– New York",
             "Nordamerikanische Ostküstenzeit\u00a0– New York",
         ),
-        ("US/Eastern", "Eastern Time\u00a0– New York", "Nordamerikanische Ostküstenzeit\u00a0– New York"),
+        (
+            "US/Eastern",
+            "Eastern Time\u00a0– New York",
+            "Nordamerikanische Ostküstenzeit\u00a0– New York",
+        ),
         ("Europe/Rome", "Central European Time\u00a0– Rome", "Mitteleuropäische Zeit\u00a0– Rom"),
         (
             "Europe/London",
