@@ -206,7 +206,7 @@ def test_a_forgotten_invitee_gets_nothing_and_their_owner_no_name(
     send()
     assert [mail["To"] for mail in mail_server.mails] == ["Olivia Owner <olivia@example.org>"] * 2
     for mail in mail_server.mails:
-        assert "[vergessen]" in text_of(mail)
+        assert "[gelöscht]" in text_of(mail)
         assert "Ada" not in mail.as_string()
         assert "ATTENDEE" not in calendar_part(mail)[1]
 

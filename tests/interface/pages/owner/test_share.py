@@ -391,7 +391,7 @@ def test_a_link_can_be_sent_as_a_message_or_scanned(
     (link,) = links(owner)
     message = re.search(r'<textarea id="message"[^>]*>(.*?)</textarea>', shown, re.DOTALL)
     assert message is not None
-    assert message[1].startswith("Hi Ann Alder,\n\nplease choose a time that suits you")
+    assert message[1].startswith("Hi Ann Alder,\n\nPlease choose a time that suits you")
     assert f"\n\n{link['url']}\n\n" in message[1]
     (mailto,) = re.findall(r'href="(mailto:[^"]*)"', shown)
     address, _, query = mailto.partition("?")

@@ -251,7 +251,10 @@ def test_a_key_for_an_assistant_is_marked_and_may_have_a_limit(
 ) -> None:
     form = {"key_name": "Helper", "scopes": ["links"], "is_agent": "yes"}
     wrong = person.post("/account/keys", form | {"links_a_day": "many"})
-    assert error_at(wrong, "links_a_day") == "Enter a number from 1 to 10000, or nothing."
+    assert (
+        error_at(wrong, "links_a_day")
+        == "Enter a number from 1 to 10000, or leave the field empty."
+    )
     assert 'name="is_agent" value="yes" checked' in wrong.text
     wrong = person.post("/account/keys", form | {"links_at_once": "0"})
     assert error_at(wrong, "links_at_once") == "Enter a number from 1 to 1000, or nothing."
