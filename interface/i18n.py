@@ -388,7 +388,7 @@ def _zone_text(zone: str, reader: Locale) -> str:
     name = dates.get_timezone_name(zone, "long", locale=reader, zone_variant="generic")
     if name == place and f"{city})" in place:  # one of the zones of a country
         name = str(reader.zone_formats["region"] % city)
-    return name if city in name else f"{name} – {city}"
+    return name if city in name else f"{name}\u00a0– {city}"  # no line begins with a dash
 
 
 @lru_cache

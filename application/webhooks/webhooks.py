@@ -248,7 +248,7 @@ class Webhooks:
     def rotate_secret(self, owner_id: UUID, webhook_id: UUID, *, now: datetime) -> Webhook:
         """Gives a webhook a new secret and returns it with that. Raises `WebhookNotFound`.
 
-        For 24 hours, messages are also signed with the secret before.
+        For 24 hours, messages are also signed with the previous secret.
         """
         secret = new_secret()
         self._update(

@@ -112,6 +112,7 @@ class Api(flask_smorest.Api):
             home_url=url_for("home.show"),
             icon_url=asset("icon.svg"),
             style_url=asset("app.css"),
+            show_url=asset("api-docs.js"),
             script_url=asset(self._rapidoc_url.removeprefix("/static/")),
             spec_url=url_for("api-docs.openapi_json"),
         )

@@ -26,7 +26,7 @@ _WORDS = {
     NEW_KEY: _Words(
         _("A new API key for your account"),
         _("Programs can now use your account with it."),
-        _("If you don't know why, revoke the key and choose a new password."),
+        _("If you don't recognise it, revoke it and choose a new password."),
         _("API key"),
     ),
     NEW_PASSWORD: _Words(
@@ -51,7 +51,7 @@ _WORDS = {
     ),
     NEW_BROWSER: _Words(
         _("A new sign-in to your account"),
-        _("Somebody signed in at a browser that had not been used for your account before."),
+        _("Somebody signed in from a browser that had not been used with your account before."),
         _("If that wasn't you, sign out everywhere and choose a new password."),
         _("Browser"),
     ),

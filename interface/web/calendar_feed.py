@@ -95,7 +95,7 @@ def owners_entry(row: BookingRow) -> Entry:
     paragraphs = [
         "\n".join((invitee.name, invitee.email)) if invitee else None,
         row.notes,
-        gettext("The invitee is asked to choose another time.")
+        gettext("The invitee has been asked to choose another time.")
         if row.is_asked_to_reschedule
         else None,
         gettext("Your booking: %(url)s") % {"url": url},

@@ -83,7 +83,7 @@ class WebhookOutput(ResponseSchema):
     created_at = Instant(metadata=example_of("2027-01-11T08:00:00Z"))
     previous_secret_until = Instant(
         allow_none=True,
-        metadata=example_of(None, "Until when messages are also signed with the secret before."),
+        metadata=example_of(None, "Until when messages are also signed with the previous secret."),
     )
     secret = fields.String(
         metadata=example_of("whsec_…", "What signatures are checked with. It is not shown again.")

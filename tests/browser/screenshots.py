@@ -1,4 +1,4 @@
-"""`make screenshots`: every page and mail, on wide and narrow screens, in light, dark and German.
+"""`make screenshots`: every page and mail, wide and narrow, light and dark, English and German.
 
 Pages that people print are also taken as printed.
 Arguments: the folder (default var/screenshots), then beginnings of names to make only those.
@@ -8,26 +8,28 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import click
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from interface import i18n
 from interface.bootstrap import apply_schema, build
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
 from tests.browser import chromium
 from tests.browser import demo_data as demo
 from tests.browser.every_page import Place, every_place, go
-from tests.browser.mails import kind_of, mails_in
+from tests.browser.letters import every_mail
 from tests.browser.site import Site
 from tests.support.service import running_service
 from tests.support.waiting import wait_until
 
 FOLDER = Path("var/screenshots")
-WIDTHS = (1280, 360)
 PRINTED = {"audit-proof", "bookings-week", "invitee-booked"}
 """The pages that people print."""
 
@@ -42,13 +44,15 @@ _ENDLESS = "api-docs"
 
 _OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-LOOKS: tuple[tuple[str, Literal["light", "dark"], str], ...] = (
-    ("light", "light", "en-GB"),
-    ("dark", "dark", "en-GB"),
-    ("german", "light", "de-DE"),
+_MAIL_WIDTHS = (600, 360)
+_ENGLISH, _GERMAN = "en-GB", "de-DE"
+LOOKS: tuple[tuple[int, Literal["light", "dark"], str], ...] = (
+    (1280, "light", _ENGLISH),
+    (1280, "dark", _GERMAN),
+    (360, "light", _GERMAN),
+    (360, "dark", _ENGLISH),
 )
-"""The ways to picture a page: name, colours and language of the browser."""
+"""The ways to picture a page: width, colours and language of the browser."""
 
 
 def main() -> None:
@@ -56,7 +60,8 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with demo_site() as (site, shown), sync_playwright() as playwright:
-        everything = [*every_place(shown), Place(_ENDLESS, "/api/docs", None)]
+        docs = Place(_ENDLESS, "/api/docs", None, prepare=_wait_for_document)
+        everything = [*every_place(shown), docs]
         places = [place for place in everything if _is_wanted(place.name)]
         places.sort(key=lambda place: place.name == _LEAVES_A_LINK)
         browser = chromium.launch(playwright)
@@ -65,59 +70,54 @@ def main() -> None:
             for who in {place.who for place in places if place.who is not None}
         }
         for place in places:
-            for width in WIDTHS:
-                for look, scheme, locale in LOOKS:
-                    context = browser.new_context(
-                        viewport={"width": width, "height": 800},
-                        color_scheme=scheme,
-                        locale=locale,
-                        timezone_id=demo.ZONE,
-                        base_url=site.url,
-                        storage_state=states.get(place.who or ""),
-                    )
-                    page = context.new_page()
-                    go(page, place)
-                    page.screenshot(
-                        path=folder / f"{place.name}-{width}-{look}.png",
-                        full_page=place.name != _ENDLESS,
-                    )
-                    if (width, look) == (1280, "light"):
-                        if place.name in PICTURES:
-                            page.screenshot(path=_OF_README / f"{PICTURES[place.name]}.png")
-                        if place.name in PRINTED:
-                            page.emulate_media(media="print")
-                            page.set_viewport_size({"width": 720, "height": 1000})
-                            page.screenshot(path=folder / f"{place.name}-print.png", full_page=True)
-                    context.close()
+            for width, scheme, locale in LOOKS:
+                context = browser.new_context(
+                    viewport={"width": width, "height": 800},
+                    color_scheme=scheme,
+                    locale=locale,
+                    timezone_id=demo.ZONE,
+                    base_url=site.url,
+                    storage_state=states.get(place.who or ""),
+                )
+                page = context.new_page()
+                go(page, place)
+                page.screenshot(
+                    path=folder / f"{place.name}-{width}-{scheme}-{locale[:2]}.png",
+                    full_page=place.name != _ENDLESS,
+                )
+                if (width, scheme) == (1280, "light"):
+                    if place.name in PICTURES:
+                        page.screenshot(path=_OF_README / f"{PICTURES[place.name]}.png")
+                    if place.name in PRINTED:
+                        page.emulate_media(media="print")
+                        page.set_viewport_size({"width": 720, "height": 1000})
+                        page.screenshot(path=folder / f"{place.name}-print.png", full_page=True)
+                context.close()
             click.echo(place.name)
-        for name, html in _mails(site).items():
-            for width in WIDTHS:
-                for scheme in SCHEMES:
-                    page = browser.new_page(
-                        viewport={"width": width, "height": 600}, color_scheme=scheme
-                    )
-                    page.set_content(html)
-                    page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
-                    page.close()
-            click.echo(name)
+        picture_mails(browser, folder)
         browser.close()
+
+
+def picture_mails(browser: Browser, folder: Path) -> None:
+    """Makes the pictures of the mails, each in both languages, light and dark, at two widths."""
+    for tag, scheme in product((_ENGLISH, _GERMAN), ("light", "dark")):
+        page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type]
+        with i18n.reading(partial(i18n.locale_named, tag)):
+            mails = [(name, html) for name, html in every_mail() if _is_wanted(name)]
+        for (name, html), width in product(mails, _MAIL_WIDTHS):
+            page.set_viewport_size({"width": width, "height": 600})
+            page.set_content(html)
+            path = folder / f"{name}-{width}-{scheme}-{tag[:2]}.png"
+            page.screenshot(path=path, full_page=True)
+        page.close()
 
 
 def _is_wanted(name: str) -> bool:
     return len(sys.argv) < 3 or name.startswith(tuple(sys.argv[2:]))
 
 
-def _mails(site: Site) -> dict[str, str]:
-    """Returns the HTML of one mail of each kind to the owner and to invitees, by name."""
-    found: dict[str, str] = {}
-    for mail in mails_in(site):
-        is_for_owner = mail["From"].addresses[0].display_name == "Admit One"
-        who = "owner" if is_for_owner else "invitee"
-        name = f"mail-{who}-{kind_of(mail).lower().replace(' ', '-')}"
-        part = mail.get_body(("html",))
-        if part is not None and _is_wanted(name):
-            found.setdefault(name, part.get_content())
-    return found
+def _wait_for_document(page: Page) -> None:
+    page.get_by_text("JSON in, JSON out").wait_for()
 
 
 @contextmanager

@@ -122,7 +122,9 @@ def test_a_passkey_is_added_signs_in_confirms_and_is_removed(page: Page, site: S
 
     page.get_by_role("button", name="Change or remove Work laptop").click()
     page.get_by_role("button", name="Remove passkey").click()
-    expect(page.locator("p[role=status]")).to_have_text("Passkey removed. It no longer signs in.")
+    expect(page.locator("p[role=status]")).to_have_text(
+        "Passkey removed. Nobody can sign in with it any more."
+    )
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_text("This passkey was not accepted. Please try again.")).to_be_visible()

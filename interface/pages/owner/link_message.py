@@ -33,7 +33,7 @@ def link_message(
     values = {"calendar": calendar.terms.name, "date": short_date_text(link.expires_at, zone)}
     lines = [
         greeting,
-        gettext("please choose a time that suits you (%(calendar)s):") % values,
+        gettext("Please choose a time that suits you (%(calendar)s):") % values,
         url_of(link),
         gettext("The link works for one booking, until %(date)s.") % values,
         host,

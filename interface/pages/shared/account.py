@@ -67,7 +67,7 @@ class _Limit(fields.Integer):
             if number is not None and 1 <= number <= self._most:
                 return number
         raise ValidationError(
-            Sentence("Enter a number from 1 to {most}, or nothing.", most=self._most)
+            Sentence("Enter a number from 1 to {most}, or leave the field empty.", most=self._most)
         )
 
 

@@ -32,7 +32,7 @@ _KINDS = {
     "new-password": _("New password"),
     "new-passkey": _("New passkey"),
     "new-identity": _("Sign-in service connected"),
-    "new-browser": _("Sign-in at a new browser"),
+    "new-browser": _("Sign-in from a new browser"),
 }
 
 

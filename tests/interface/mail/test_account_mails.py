@@ -22,7 +22,7 @@ def test_a_new_key_is_told_to_its_account_with_the_way_to_revoke_it(
     text = text_of(mail)
     assert f"API-Schlüssel: Website ({start}_{prefix}_…)" in text
     assert "https://book.example.org/settings/access" in text
-    assert "23.11.2026, 09:00:00 (Mitteleuropäische Zeit – Berlin)" in text
+    assert "23.11.2026, 09:00:00 (Mitteleuropäische Zeit\u00a0– Berlin)" in text
     assert secret not in mail.as_string()
 
 

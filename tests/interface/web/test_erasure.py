@@ -115,10 +115,10 @@ def test_the_page_lists_what_will_be_erased_before_erasing_it(
 def test_the_page_speaks_german(person: SignedIn, booking_id: str) -> None:
     german = {"Accept-Language": "de"}
     asked = words(person.get(f"/bookings/{booking_id}/forget", headers=german))
-    assert "Diese Person vergessen?" in asked
+    assert "Angaben dieser Person löschen?" in asked
     assert "lässt sich nicht rückgängig machen" in asked
     person.post(f"/bookings/{booking_id}/forget")
-    assert "[vergessen]" in words(person.get(f"/bookings/{booking_id}", headers=german))
+    assert "[gelöscht]" in words(person.get(f"/bookings/{booking_id}", headers=german))
 
 
 def test_the_page_does_not_forget_invitees_of_another_owner(

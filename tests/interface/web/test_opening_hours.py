@@ -211,20 +211,24 @@ def test_selectable_zones_are_places() -> None:
     [
         (
             "America/New_York",
-            "Eastern Time – New York",
-            "Nordamerikanische Ostküstenzeit – New York",
+            "Eastern Time\u00a0– New York",
+            "Nordamerikanische Ostküstenzeit\u00a0– New York",
         ),
-        ("US/Eastern", "Eastern Time – New York", "Nordamerikanische Ostküstenzeit – New York"),
-        ("Europe/Rome", "Central European Time – Rome", "Mitteleuropäische Zeit – Rom"),
+        (
+            "US/Eastern",
+            "Eastern Time\u00a0– New York",
+            "Nordamerikanische Ostküstenzeit\u00a0– New York",
+        ),
+        ("Europe/Rome", "Central European Time\u00a0– Rome", "Mitteleuropäische Zeit\u00a0– Rom"),
         (
             "Europe/London",
-            "United Kingdom Time – London",
-            "Vereinigtes Königreich (Ortszeit) – London",
+            "United Kingdom Time\u00a0– London",
+            "Vereinigtes Königreich (Ortszeit)\u00a0– London",
         ),
         (
             "Atlantic/Reykjavik",
-            "Iceland Time – Reykjavik",
-            "Island (Ortszeit) – Reykjavík",
+            "Iceland Time\u00a0– Reykjavik",
+            "Island (Ortszeit)\u00a0– Reykjavík",
         ),
         ("Antarctica/Troll", "Troll Time", "Troll (Ortszeit)"),
         ("America/Argentina/Buenos_Aires", "Buenos Aires Time", "Buenos Aires (Ortszeit)"),

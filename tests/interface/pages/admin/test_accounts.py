@@ -142,6 +142,6 @@ def test_one_of_several_browsers_is_signed_out(person: SignedIn, services: Servi
     assert "Safari, iPhone" in page
     assert "This browser" in page
     answer = person.post(f"/account/sessions/{other.id}/end")
-    assert "Signed out at that browser." in text(person.get(answer.headers["Location"]))
+    assert "Signed out of that browser." in text(person.get(answer.headers["Location"]))
     assert "Safari, iPhone" not in text(person.get("/settings/access"))
     assert person.post(f"/account/sessions/{other.id}/end").status_code == 404

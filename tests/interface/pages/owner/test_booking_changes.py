@@ -80,7 +80,7 @@ def test_an_invitee_is_asked_for_another_time(person: SignedIn, owner: Owner, pa
     assert "Message (optional)" in words(person.get(f"{path}/ask-to-reschedule"))
     form = {"message": "Noon?"}
     seen = after(person, person.post(f"{path}/ask-to-reschedule", form))
-    assert "The invitee is asked to choose another time. Noon?" in seen
+    assert "The invitee has been asked to choose another time. Noon?" in seen
     assert owner.get(path).json["reschedule_requested"]
     assert "Noon?" in person.get(f"{path}/ask-to-reschedule").text
     assert person.post(f"{path}/ask-to-reschedule", {"message": "x" * 2001}).status_code == 422

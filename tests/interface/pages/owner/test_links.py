@@ -306,7 +306,7 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
     assert re.search(r"6:00|18:00", timeline)
     assert f"/bookings/{booking['booking_id']}" in page
     assert "Two\nlines</dd>" in page
-    assert "Japan Time – Tokyo" in page
+    assert "Japan Time\u00a0– Tokyo" in page
 
 
 def test_an_expired_link_shows_when_and_offers_another(

@@ -391,7 +391,7 @@ def test_a_link_can_be_sent_as_a_message_or_scanned(
     (link,) = links(owner)
     message = re.search(r'<textarea id="message"[^>]*>(.*?)</textarea>', shown, re.DOTALL)
     assert message is not None
-    assert message[1].startswith("Hi Ann Alder,\n\nplease choose a time that suits you")
+    assert message[1].startswith("Hi Ann Alder,\n\nPlease choose a time that suits you")
     assert f"\n\n{link['url']}\n\n" in message[1]
     (mailto,) = re.findall(r'href="(mailto:[^"]*)"', shown)
     address, _, query = mailto.partition("?")
@@ -449,7 +449,7 @@ def test_a_calendar_is_previewed_as_invitees_see_it(
     address = f"/settings/calendars/{calendar_id}/as-invitee"
     page = text(person.get(f"{address}?tz=Asia/Tokyo"))
     assert "Preview: this is what an invitee sees." in page
-    assert "Times shown in <strong>Japan Time – Tokyo</strong>" in page
+    assert "Times shown in <strong>Japan Time\u00a0– Tokyo</strong>" in page
     assert "start=" not in page
     link = owner.new_link(calendar_id, offer={"duration_minutes": 45, "to": "2026-11-24"})
     limited = text(person.get(f"{address}?link={link['id']}"))

@@ -86,7 +86,7 @@ def test_a_new_secret_is_shown_once_with_the_end_of_the_old_one(
 ) -> None:
     answer = person.post(of(webhook, "/rotate-secret"))
     assert 'value="whsec_' in text(answer)
-    assert "Messages are also signed with the secret before, until" in words(answer)
+    assert "messages are also signed with the previous secret." in words(answer)
 
 
 def test_a_test_message_shows_the_answer(

@@ -65,7 +65,7 @@ def test_the_browsers_zone_is_proposed_to_somebody_who_has_saved_none(
     answer = person.post("/account", {"name": "Olivia", "time_zone": "Asia/Tokyo", "next": path})
     assert answer.headers["Location"] == address
     page = text(person.get("/bookings"))
-    assert "Times shown in Japan Time – Tokyo." in page
+    assert "Times shown in Japan Time\u00a0– Tokyo." in page
     assert shown not in page
 
 
@@ -251,7 +251,10 @@ def test_a_key_for_an_assistant_is_marked_and_may_have_a_limit(
 ) -> None:
     form = {"key_name": "Helper", "scopes": ["links"], "is_agent": "yes"}
     wrong = person.post("/account/keys", form | {"links_a_day": "many"})
-    assert error_at(wrong, "links_a_day") == "Enter a number from 1 to 10000, or nothing."
+    assert (
+        error_at(wrong, "links_a_day")
+        == "Enter a number from 1 to 10000, or leave the field empty."
+    )
     assert 'name="is_agent" value="yes" checked' in wrong.text
     wrong = person.post("/account/keys", form | {"links_at_once": "0"})
     assert error_at(wrong, "links_at_once") == "Enter a number from 1 to 1000, or nothing."
