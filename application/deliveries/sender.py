@@ -13,7 +13,7 @@ sent at least once, and its id shows if it came twice.
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
-from contextlib import closing
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import islice
 from random import uniform
@@ -103,34 +103,47 @@ class Sender:
         )
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set. Connects again whenever the database was lost, or left."""
-        while not stop.is_set():
-            try:
-                opened_at = monotonic()
-                with closing(
-                    connect(
-                        self._hosts,
-                        application_name=f"admitone {self._channel.name} sender",
-                        settings=UNATTENDED,
-                        kind=PatientConnection,
-                    )
-                ) as conn:
-                    conn.execute(
-                        "SELECT pg_advisory_lock_shared(%s, %s)",
-                        (advisory_locks.SENDER, self._number),
-                    )
-                    self._holds_lock = True
-                    conn.execute(f"LISTEN {CHANNEL}")
+        """Works until `stop` is set. Connects again whenever the database was lost, or left.
+
+        The session before is closed only once the new one has the lock: where senders claim on
+        another way than they listen, that one may be lost alone, and others would take over what
+        was sent and could not be recorded.
+        """
+        with ExitStack() as session:
+            while not stop.is_set():
+                try:
+                    opened_at = monotonic()
+                    conn = self._open_session()
+                    session.close()
+                    session.callback(conn.close)
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         if monotonic() - opened_at > ABANDONED.total_seconds():
                             self._take_over()
                         self._send_and_wait(conn, stop)
                         self._outage.succeeded()
-            except DATABASE_ERRORS as error:
-                self._outage.failed(error)
-                stop.wait(RECONNECT_SECONDS)
-            finally:
-                self._channel.close()
+                except DATABASE_ERRORS as error:
+                    self._outage.failed(error)
+                    stop.wait(RECONNECT_SECONDS)
+                finally:
+                    self._channel.close()
+
+    def _open_session(self) -> Connection[DictRow]:
+        """Returns a connection that has the sender's lock and listens."""
+        with ExitStack() as on_failure:
+            conn = connect(
+                self._hosts,
+                application_name=f"admitone {self._channel.name} sender",
+                settings=UNATTENDED,
+                kind=PatientConnection,
+            )
+            on_failure.callback(conn.close)
+            conn.execute(
+                "SELECT pg_advisory_lock_shared(%s, %s)", (advisory_locks.SENDER, self._number)
+            )
+            self._holds_lock = True
+            conn.execute(f"LISTEN {CHANNEL}")
+            on_failure.pop_all()
+        return conn
 
     def _take_over(self) -> None:
         """Makes due what killed senders have claimed, so that nobody waits for its expiry."""

@@ -18,6 +18,7 @@ from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import Sender
 from application.eventstore import advisory_locks
+from application.eventstore.connection import connect
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
@@ -101,6 +102,38 @@ def test_a_sender_claims_nothing_more_without_the_session_that_keeps_its_claims(
         wait_until(lambda: len(channel.sent) == 2)
     assert [len(held) for held in sessions] == [1, 1]
     assert sessions[0] != sessions[1]
+
+
+def test_what_was_sent_stays_its_senders_own_while_that_connects_anew_to_record_it(
+    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when PgBouncer is killed, through which senders claim, but do not listen."""
+    apply_log(conninfo)
+    monkeypatch.setattr(sending, "DATABASE_SECONDS", 0.5)
+    others, taken_over = claims_of(mailing), list[Delivery]()
+
+    def connect_after_another_has_looked(*args: Any, **options: Any) -> psycopg.Connection[Any]:
+        if channel.sent:
+            others.take_over("mail", before=mailing.now() + CLAIM, now=mailing.now())
+            taken_over.extend(others.claim("mail", most=9, now=mailing.now()))
+            proxy.accept()
+        return connect(*args, **options)
+
+    monkeypatch.setattr(sending, "connect", connect_after_another_has_looked)
+    with closing(Proxy(conninfo)) as proxy:
+
+        def lose_the_database(_: object) -> None:
+            proxy.refuse()
+            proxy.cut()
+
+        channel = Channel(lose_the_database)
+        with closing(Claims.of_senders(proxy.conninfo, count=1)) as claims:
+            stop = Event()
+            sender = Sender(conninfo, claims, channel, now=mailing.now)
+            with background_thread("sender", partial(sender.run, stop), stop):
+                wait_until(lambda: not mailing.deliveries.backlog(now=mailing.now()))
+    assert taken_over == []
+    assert len(channel.sent) == len(set(channel.sent)) == 2
 
 
 def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
