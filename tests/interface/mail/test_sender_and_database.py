@@ -1,8 +1,9 @@
 """Senders go on although the database fails them or keeps them waiting."""
 
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
+from itertools import product
 from threading import Event
 from typing import Any
 from unittest.mock import Mock
@@ -134,6 +135,49 @@ def test_what_was_sent_stays_its_senders_own_while_that_connects_anew_to_record_
                 wait_until(lambda: not mailing.deliveries.backlog(now=mailing.now()))
     assert taken_over == []
     assert len(channel.sent) == len(set(channel.sent)) == 2
+
+
+def test_each_mail_is_sent_once_whichever_statement_of_a_sender_or_its_answer_is_lost(
+    booking_id: UUID,
+    mailing: Services,
+    conninfo: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_log(conninfo)
+    execute = Claims._execute
+    to_come: list[str] = []
+    with (
+        closing(Proxy(conninfo)) as proxy,
+        closing(Claims.of_senders(proxy.conninfo, count=1)) as claims,
+        psycopg.connect(conninfo, autocommit=True) as conn,
+    ):
+
+        def execute_or_lose(*args: Any) -> Any:
+            fate = to_come.pop(0) if to_come else "arrives"
+            if fate == "is lost":
+                proxy.cut()
+            result = execute(*args)
+            if fate == "is answered in vain":
+                proxy.cut()
+                raise psycopg.OperationalError
+            return result
+
+        monkeypatch.setattr(Claims, "_execute", execute_or_lose)
+        # Undisturbed, a sender claims both, settles one, releases the other after two seconds,
+        # claims and settles that, and then claims in vain.
+        for place, fate in product(range(6), ("is lost", "is answered in vain")):
+            channel = Channel(lambda _: clock.advance(seconds=2))
+            sender = Sender(conninfo, claims, channel, now=mailing.now)
+            to_come[:] = ["arrives"] * place + [fate]
+            for _ in range(3):
+                with suppress(Unavailable):
+                    sender.send_due(Event())
+            assert len(set(channel.sent)) == len(channel.sent) == 2, (place, fate)
+            assert to_come == [], (place, fate)
+            conn.execute(
+                "UPDATE deliveries SET state = 'due', attempts = 0, next_attempt_at = due_at"
+            )
 
 
 def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
