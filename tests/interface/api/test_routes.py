@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from interface.api.calls import PREFIX
 from interface.api.routes import Routes
@@ -47,3 +47,13 @@ def test_every_call_has_the_route_and_the_arguments_that_the_framework_finds(app
     found = [routes.find(method, path) for method, path in asked]
     assert found == [by_framework(adapter, method, path) for method, path in asked]
     assert sum(one is not None for one in found) > len(rules)
+
+
+def test_a_word_counts_before_a_variable_at_the_same_place() -> None:
+    words = ["/x/<name>", "/x/word", "/x/<name>/end", "/x/word/<name>"]
+    rules = [Rule(word, endpoint=word, methods=["GET"]) for word in words]
+    adapter = Map(rules).bind("")
+    for order in (rules, rules[::-1]):
+        routes = Routes(order, "/x")
+        for path in ("/x/word", "/x/other", "/x/word/end", "/x/other/end"):
+            assert routes.find("GET", path) == by_framework(adapter, "GET", path)
