@@ -105,16 +105,17 @@ class Sender:
     def run(self, stop: Event) -> None:
         """Works until `stop` is set. Connects again whenever the database was lost, or left.
 
-        The session before is closed only once the new one has the lock: where senders claim on
-        another way than they listen, that one may be lost alone, and others would take over what
-        was sent and could not be recorded.
+        The session before is closed only once the new one has the lock. An error need not have
+        ended it, and without a lock, others would take over what was sent and is not recorded yet.
         """
         with ExitStack() as session:
             while not stop.is_set():
                 try:
                     opened_at = monotonic()
-                    conn = self._open_session()
-                    session.close()
+                    try:
+                        conn = self._open_session()
+                    finally:  # even without a new one, for which there may be no room
+                        session.close()
                     session.callback(conn.close)
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         if monotonic() - opened_at > ABANDONED.total_seconds():

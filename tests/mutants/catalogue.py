@@ -538,8 +538,9 @@ MUTANTS = (
     ),
     _sender(
         "a sender lets go of its claims before it connects again",
-        "                    conn = self._open_session()\n                    session.close()",
-        "                    session.close()\n                    conn = self._open_session()",
+        "                    try:\n                        conn = self._open_session()",
+        "                    session.close()\n"
+        "                    try:\n                        conn = self._open_session()",
     ),
     _sender(
         "what was sent while the database was away is forgotten",

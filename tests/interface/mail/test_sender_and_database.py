@@ -112,13 +112,16 @@ def test_what_was_sent_stays_its_senders_own_while_that_connects_anew_to_record_
     apply_log(conninfo)
     monkeypatch.setattr(sending, "DATABASE_SECONDS", 0.5)
     others, taken_over = claims_of(mailing), list[Delivery]()
+    sessions: list[psycopg.Connection[Any]] = []
 
     def connect_after_another_has_looked(*args: Any, **options: Any) -> psycopg.Connection[Any]:
-        if channel.sent:
+        if sessions:
+            assert not sessions[-1].closed
             others.take_over("mail", before=mailing.now() + CLAIM, now=mailing.now())
             taken_over.extend(others.claim("mail", most=9, now=mailing.now()))
             proxy.accept()
-        return connect(*args, **options)
+        sessions.append(connect(*args, **options))
+        return sessions[-1]
 
     monkeypatch.setattr(sending, "connect", connect_after_another_has_looked)
     with closing(Proxy(conninfo)) as proxy:
@@ -134,6 +137,7 @@ def test_what_was_sent_stays_its_senders_own_while_that_connects_anew_to_record_
             with background_thread("sender", partial(sender.run, stop), stop):
                 wait_until(lambda: not mailing.deliveries.backlog(now=mailing.now()))
     assert taken_over == []
+    assert len(sessions) > 1
     assert len(channel.sent) == len(set(channel.sent)) == 2
 
 
