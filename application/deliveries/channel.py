@@ -21,7 +21,7 @@ class NotNeeded(Exception):
 Send = Callable[[Delivery], str]
 """Sends a delivery and returns what the other side answered.
 
-Raises `Failed`, `Refused` or `NotNeeded`. Ends within half of a claim.
+Raises `Failed`, `Refused` or `NotNeeded`. Ends within three quarters of a claim.
 """
 
 

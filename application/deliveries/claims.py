@@ -17,8 +17,9 @@ from application.eventstore.database import LOST, Database, PatientConnection
 from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import Unavailable
 
-CLAIM = timedelta(minutes=1)
-"""The time for which a sender has a delivery for itself: twice what an attempt may take."""
+CLAIM = timedelta(minutes=2)
+"""The time for which a sender has a delivery for itself: longer than a round can last in which the
+database and the other side take all the time that they are given."""
 
 LOCK_TIMEOUT = "2s"
 """A sender waits this long for what another session has locked: less than for a server, so that
@@ -144,7 +145,7 @@ class Claims:
         """Returns the oldest deliveries of a channel that are due, and counts an attempt of each.
 
         At most `most`, behind one that was tried before. No other sender gets them before the
-        claim has expired, by default after a minute; or once no session holds the lock of the
+        claim has expired, by default after two minutes; or once no session holds the lock of the
         `sender`, if it has one. Raises `Unavailable`.
         """
         values = {

@@ -14,7 +14,7 @@ So each delivery is sent at least once, and its id shows if it came twice.
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
-from contextlib import closing
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import islice
 from random import uniform
@@ -111,32 +111,46 @@ class Sender:
         )
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set. Connects again whenever the database was lost, or left."""
-        while not stop.is_set():
-            try:
-                opened_at = monotonic()
-                with closing(
-                    connect(
-                        self._hosts,
-                        application_name=f"admitone {self._channel.name} sender",
-                        settings={**UNATTENDED, **BY_INDEX},
-                        kind=PatientConnection,
-                    )
-                ) as conn:
-                    conn.execute(
-                        "SELECT pg_advisory_lock_shared(%s, %s)",
-                        (advisory_locks.SENDER, self._number),
-                    )
-                    self._holds_lock = True
+        """Works until `stop` is set. Connects again whenever the database was lost, or left.
+
+        The session before is closed only once the new one has the lock. An error need not have
+        ended it, and without a lock, others would take over what was sent and is not recorded yet.
+        """
+        with ExitStack() as session:
+            while not stop.is_set():
+                try:
+                    opened_at = monotonic()
+                    try:
+                        conn = self._open_session()
+                    finally:  # even without a new one, for which there may be no room
+                        session.close()
+                    session.callback(conn.close)
                     self._takes_over_at = opened_at + ABANDONED.total_seconds()
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         self._send_and_wait(conn, stop)
                         self._outage.succeeded()
-            except DATABASE_ERRORS as error:
-                self._outage.failed(error)
-                stop.wait(RECONNECT_SECONDS)
-            finally:
-                self._channel.close()
+                except DATABASE_ERRORS as error:
+                    self._outage.failed(error)
+                    stop.wait(RECONNECT_SECONDS)
+                finally:
+                    self._channel.close()
+
+    def _open_session(self) -> Connection[DictRow]:
+        """Returns a connection that has the sender's lock."""
+        with ExitStack() as on_failure:
+            conn = connect(
+                self._hosts,
+                application_name=f"admitone {self._channel.name} sender",
+                settings={**UNATTENDED, **BY_INDEX},
+                kind=PatientConnection,
+            )
+            on_failure.callback(conn.close)
+            conn.execute(
+                "SELECT pg_advisory_lock_shared(%s, %s)", (advisory_locks.SENDER, self._number)
+            )
+            self._holds_lock = True
+            on_failure.pop_all()
+        return conn
 
     def _check_session(self, conn: Connection[DictRow]) -> None:
         """Raises psycopg's error if the session with the sender's lock is lost.

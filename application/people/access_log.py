@@ -1,21 +1,19 @@
 """The log of everybody who reads the audit, written before they see anything."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 
 from application.eventstore.database import Database
 from domain.errors import Unavailable
 
-_TAKES_A_CHECKPOINT = (
-    "GET /api/v1/audit/checkpoint",
-    "GET /api/v1/audit/witness-request",
-    "GET /api/v1/audit/security/witness-request",
-    "GET /audit/checkpoint/file",
-    "checkpoint to ",
-    "request to a witness",
-)
+RECENTLY = timedelta(days=31)
+
+CHECKPOINT_GIVEN = ", answered with the checkpoint of "
+"""What the access to a checkpoint is recorded with, and then the number of its events."""
+
+_WRITTEN = ("checkpoint to ", "request to a witness,")
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,25 @@ class Access:
     at: datetime
     actor: str
     what: str
+
+
+@dataclass(frozen=True)
+class TakenCheckpoint:
+    """The last copy of a checkpoint that somebody took. `at` is UTC by the database's clock.
+
+    An auditor has fetched it, by browser or API, or a command has written it, perhaps to the disk
+    that has the others. `is_recent` means that it is not older than 31 days.
+    """
+
+    at: datetime
+    actor: str
+    was_fetched: bool
+    is_recent: bool
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """True if whoever changes the log now has to expect that somebody else has a copy."""
+        return self.was_fetched and self.is_recent
 
 
 def record(database: Database, *, actor: str, what: str) -> None:
@@ -40,16 +57,18 @@ def record(database: Database, *, actor: str, what: str) -> None:
         raise Unavailable from error
 
 
-def checkpoints_taken(database: Database) -> list[Access]:
-    """Returns, for everybody who took a copy of a checkpoint, the last time, newest first."""
+def checkpoints_taken(database: Database) -> list[TakenCheckpoint]:
+    """Returns the last checkpoint that each person or program took, newest first."""
     return database.fetch_objects(
-        Access,
-        """SELECT * FROM (
-            SELECT DISTINCT ON (actor) id, at, actor, what FROM audit_accesses
-            WHERE what ^@ ANY(%(beginnings)s)
+        TakenCheckpoint,
+        """SELECT at, actor, strpos(what, %(given)s) > 0 AS was_fetched,
+            at > now() - %(recently)s AS is_recent
+        FROM (
+            SELECT DISTINCT ON (actor) * FROM audit_accesses
+            WHERE strpos(what, %(given)s) > 0 OR what ^@ ANY(%(written)s)
             ORDER BY actor, id DESC
         ) AS last_of_each ORDER BY id DESC""",
-        {"beginnings": list(_TAKES_A_CHECKPOINT)},
+        {"given": CHECKPOINT_GIVEN, "written": list(_WRITTEN), "recently": RECENTLY},
     )
 
 

@@ -41,6 +41,7 @@ from interface.web.audit_queries import (
     MAPPER,
     history_of,
     history_of_agenda,
+    newest_checkpoint,
     proof_of_single_use,
     record_access,
 )
@@ -200,7 +201,7 @@ def checkpoint() -> Any:
 
     Store it where the service can't change it: later it proves that the log was not changed.
     """
-    newest = services().checkpoint_store().require_newest()
+    newest = newest_checkpoint(caller().actor)
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
@@ -215,7 +216,7 @@ def ask_witness(query: dict[str, Any]) -> Any:
     Returns the checkpoint, and the proof that it extends the tree of size `old`, which the witness
     cosigned last: the body of `add-checkpoint` as in c2sp.org/tlog-witness.
     """
-    newest = services().checkpoint_store().require_newest()
+    newest = newest_checkpoint(caller().actor)
     request = request_to_witness(services().database, query["old"], newest)
     return Response(request, content_type="text/plain; charset=utf-8")
 

@@ -20,7 +20,7 @@ from interface.private_files import open_private, write_private
 from interface.settings import Settings
 
 if TYPE_CHECKING:
-    from application.people.access_log import Access
+    from application.people.access_log import TakenCheckpoint
 
 # Each command imports what it needs when it runs: help texts need none of it, and it is slow.
 
@@ -96,7 +96,7 @@ def verify(file: Path | None, key_file: Path | None) -> None:
             except (ProofError, OSError) as error:
                 raise Unproved(_UNUSABLE.format(error)) from error
         taken = access_log.checkpoints_taken(services.database)
-        name_of = named(services, (access.actor for access in taken))
+        name_of = named(services, (copy.actor for copy in taken))
     for found, log in ((verdict, ""), (typed, ""), (entries, " of the security log")):
         if found.fault is not None:
             click.echo(f"NOT AS RECORDED: position {found.position}{log}: {found.fault}.")
@@ -114,18 +114,21 @@ def verify(file: Path | None, key_file: Path | None) -> None:
         sys.exit(1)
 
 
-def _print_copies(settings: Settings, taken: "list[Access]", name_of: Callable[[str], str]) -> None:
-    """Says where checkpoints are, and warns while no copy is known to be out of reach."""
-    for access in taken:
+def _print_copies(
+    settings: Settings, taken: "list[TakenCheckpoint]", name_of: Callable[[str], str]
+) -> None:
+    """Says who took checkpoints, and warns while no recent one is known to be out of reach."""
+    for copy in taken:
+        was_taken = "fetched" if copy.was_fetched else "written to a file"
         click.echo(
-            f"A checkpoint was taken by {name_of(access.actor)}, last at"
-            f" {access.at:%Y-%m-%d %H:%M} UTC."
+            f"A checkpoint was {was_taken} by {name_of(copy.actor)}, last at"
+            f" {copy.at:%Y-%m-%d %H:%M} UTC."
         )
-    if not taken and settings.checkpoints is None:
+    if settings.checkpoints is None and not any(copy.is_out_of_reach for copy in taken):
         click.echo(
-            f"WARNING: The only known copy of the checkpoints is in {settings.checkpoints_folder},"
-            " beside the database. Whoever can change both can change the log unnoticed: copy it"
-            " elsewhere."
+            "WARNING: No auditor has fetched a checkpoint in the last month, and those in"
+            f" {settings.checkpoints_folder} lie beside the database. Whoever can change both can"
+            " change unnoticed what is new since: fetch one, or copy them elsewhere."
         )
 
 

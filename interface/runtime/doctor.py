@@ -322,10 +322,12 @@ def _evidence(services: Services) -> Iterator[Finding]:
                 " checkpoints and a copy of the database.",
             )
     taken = access_log.checkpoints_taken(services.database)
-    if not taken and services.settings.checkpoints is None:
+    is_out_of_reach = any(copy.is_out_of_reach for copy in taken)
+    if not is_out_of_reach and services.settings.checkpoints is None:
         yield Finding(
-            "The only known copy of the checkpoints lies beside the database: whoever can change"
-            " both can change the log unnoticed.",
-            "Copy them elsewhere, or set ADMITONE_CHECKPOINTS to storage that can't be changed.",
+            "No auditor has fetched a checkpoint in the last month, and their folder is beside the"
+            " database: whoever can change both can change unnoticed what is new since.",
+            "Have an auditor fetch one now and then, or set ADMITONE_CHECKPOINTS to storage that"
+            " can't be changed.",
             is_wrong=False,
         )

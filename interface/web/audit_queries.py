@@ -21,7 +21,7 @@ from application.eventstore.mapper import JSONMapper
 from application.people import access_log
 from domain.errors import Invalid
 from interface.web.request_context import sent, services
-from projections.evidence.checkpoint_store import CheckpointDamaged
+from projections.evidence.checkpoint_store import CheckpointDamaged, SignedCheckpoint
 
 MAPPER = JSONMapper()
 LONGEST_QUERY = 8000
@@ -47,6 +47,16 @@ def record_access(actor: str, result: str = "") -> None:
     if "q" in request.args:
         what += " (a search)"
     access_log.record(services().database, actor=actor, what=f"{what}{result}")
+
+
+def newest_checkpoint(actor: str) -> SignedCheckpoint:
+    """Returns the newest checkpoint, and records that somebody is given it.
+
+    Raises `NoCheckpoint`, `CheckpointDamaged`, and `Unavailable` if it can't be recorded.
+    """
+    newest = services().checkpoint_store().require_newest()
+    record_access(actor, f"{access_log.CHECKPOINT_GIVEN}{newest.signed.size} events")
+    return newest
 
 
 def history_of(

@@ -134,6 +134,20 @@ _verifier = _in(
     "tests/application/proofs/test_verifying_exports.py",
     "tests/application/proofs/test_witness.py",
 )
+_claims = _in("application/deliveries/claims.py", "tests/interface/mail/test_sending.py")
+_sender = _in(
+    "application/deliveries/sender.py",
+    "tests/interface/mail/test_sender_and_database.py",
+)
+_hosts = _in(
+    "application/eventstore/hosts.py",
+    "tests/application/eventstore/test_hosts.py",
+)
+_routes = _in("interface/api/routes.py", "tests/interface/api/test_routes.py")
+_search = _in(
+    "projections/views/link_list.py",
+    "tests/projections/views/test_link_search.py",
+)
 
 MUTANTS = (
     # A link is redeemed at most once, and whoever loses hears the true reason.
@@ -470,6 +484,135 @@ MUTANTS = (
         "            if self._leader is append:\n                self._leader = None\n"
         "            self._pass_on_the_lead()",
         "            pass",
+    ),
+    # Nobody is told twice, although senders are killed and databases get lost.
+    _claims(
+        "what a living sender has claimed is taken over",
+        "AND granted AND objsubid = 2",
+        "AND granted AND objsubid = 1",
+    ),
+    _claims(
+        "a claim is taken over while its sender may still return",
+        " AND next_attempt_at <= %(before)s",
+        "",
+    ),
+    _claims(
+        "a claim that names no sender is taken over",
+        " AND claimed_by IS NOT NULL\n            AND",
+        "\n            AND",
+    ),
+    _claims(
+        "two senders may claim the same",
+        "next_attempt_at = %(until)s, claimed_by",
+        "next_attempt_at = least(next_attempt_at, %(until)s), claimed_by",
+    ),
+    _claims(
+        "a sender whose claim has expired says what became of that of another",
+        "    WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts",
+        "    WHERE deliveries.id = outcome.id",
+    ),
+    _claims(
+        "a sender releases what another has claimed since",
+        "    WHERE deliveries.id = claimed.id AND deliveries.attempts = claimed.attempts",
+        "    WHERE deliveries.id = claimed.id",
+    ),
+    _claims(
+        "a sender without an answer releases the claims of all",
+        "\n        AND claimed_by IS NOT DISTINCT FROM %s",
+        "\n        AND (%s::integer IS NULL OR true)",
+    ),
+    _claims(
+        "what was tried before uses up attempts of others",
+        "attempts > 0 {_IN_TURN} LIMIT 1",
+        "attempts > 0 {_IN_TURN} LIMIT %(most)s",
+    ),
+    _claims(
+        "what a sender has not come to counts as an attempt",
+        "    SET attempts = deliveries.attempts - 1, next_attempt_at = %s, claimed_by = NULL",
+        "    SET next_attempt_at = %s, claimed_by = NULL",
+    ),
+    _sender(
+        "a sender keeps claiming without the session that keeps its claims",
+        '                    conn.execute("SELECT")',
+        "                    pass",
+    ),
+    _sender(
+        "a sender lets go of its claims before it connects again",
+        "                    try:\n                        conn = self._open_session()",
+        "                    session.close()\n"
+        "                    try:\n                        conn = self._open_session()",
+    ),
+    _sender(
+        "what was sent while the database was away is forgotten",
+        "            self._unrecorded = outcomes\n            raise",
+        "            raise",
+    ),
+    _sender(
+        "what was claimed without an answer waits until the claim expires",
+        "            if lost:",
+        "            if False:",
+    ),
+    # Of several hosts of a database, that one is used which commits.
+    _hosts(
+        "a host that did not commit is tried first again",
+        "            return primary not in names, is_avoided",
+        "            return primary not in names, False",
+    ),
+    _hosts(
+        "the primary that the cluster names is not tried first once it was slow",
+        "            return primary not in names, is_avoided",
+        "            return is_avoided, primary not in names",
+    ),
+    _hosts(
+        "connections to a former primary stay in use",
+        "                if primary not in _names(each):",
+        "                if False:",
+    ),
+    _hosts(
+        "the connections of all hosts are given up for one that nobody named",
+        "        if self.names(primary):",
+        "        if True:",
+    ),
+    _hosts(
+        "new connections to a host that was left are given up as well",
+        "self._avoided.get(address, since) > since",
+        "address in self._avoided",
+    ),
+    # A call reaches the route that the framework finds, and a search ends.
+    _routes(
+        "a variable hides a word at its place",
+        '"<" in part for part',
+        '"<" not in part for part',
+    ),
+    _routes(
+        "a path leads to a route although more follows",
+        '.compile("|".join(alternatives)).fullmatch',
+        '.compile("|".join(alternatives)).match',
+    ),
+    _routes(
+        "a variable reaches across parts of the path",
+        '"": ("[^/]+", str)',
+        '"": (".+", str)',
+    ),
+    _search(
+        "of very many texts, only some are looked at",
+        "{is_found} LIMIT {most} + 1",
+        "{is_found} LIMIT {most}",
+    ),
+    _search(
+        "links beyond the first are not found where very many have the text",
+        "                    if len(links) == limit or another is None:",
+        "                    if True:",
+    ),
+    _search(
+        "a short text is looked for in all links",
+        "_THEN_SEARCHED if is_long else _THEN_SEARCHED[:2]",
+        "_THEN_SEARCHED",
+    ),
+    _search(
+        "a short text is found only where a word begins",
+        'besides = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)',
+        'besides = sql.SQL("")',
     ),
     # Nobody changes the log unnoticed, and people can be forgotten.
     _personal_data(

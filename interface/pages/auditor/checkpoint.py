@@ -5,10 +5,14 @@ from pathlib import Path
 from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 
+from application.people import access_log
 from application.proofs import verifier as proofs_verifier
+from interface.pages.auditor.actors import names_of
 from interface.pages.auditor.audited import audited
+from interface.pages.shared import auth
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
+from interface.web.audit_queries import newest_checkpoint
 from interface.web.request_context import services
 from projections.evidence.checkpoint_store import CheckpointDamaged
 
@@ -26,12 +30,16 @@ def show() -> ResponseReturnValue:
         newest = store.newest()
     except CheckpointDamaged:
         is_damaged = True
+    taken = access_log.checkpoints_taken(services().database)
+    fetched = next((each for each in taken if each.was_fetched), None)
     return render_template(
         "audit/checkpoint.html",
         checkpoint=newest,
         is_damaged=is_damaged,
         key=services().checkpoint_signer().verifier_key(),
         folder=store.folder,
+        fetched=fetched,
+        name_of=names_of([fetched.actor]) if fetched else None,
         zone=user_time_zone(),
     )
 
@@ -40,7 +48,7 @@ def show() -> ResponseReturnValue:
 @audited
 def download() -> ResponseReturnValue:
     """Sends the checkpoint as a file, to store elsewhere."""
-    newest = services().checkpoint_store().require_newest()
+    newest = newest_checkpoint(auth.actor())
     return _file(newest.text, f"{newest.signed.size}.checkpoint")
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from interface.api.calls import PREFIX
 from interface.api.routes import Routes
@@ -61,3 +61,13 @@ def test_every_call_has_the_address_that_the_framework_builds(app: Flask) -> Non
             built[rule.endpoint] = adapter.build(rule.endpoint, values)
     assert found == built
     assert "links.read" in found
+
+
+def test_a_word_counts_before_a_variable_at_the_same_place() -> None:
+    words = ["/x/<name>", "/x/word", "/x/<name>/end", "/x/word/<name>"]
+    rules = [Rule(word, endpoint=word, methods=["GET"]) for word in words]
+    adapter = Map(rules).bind("")
+    for order in (rules, rules[::-1]):
+        routes = Routes(order, "/x")
+        for path in ("/x/word", "/x/other", "/x/word/end", "/x/other/end"):
+            assert routes.find("GET", path) == by_framework(adapter, "GET", path)

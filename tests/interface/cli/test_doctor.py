@@ -55,7 +55,8 @@ def test_advice_is_no_reason_to_fail(admitone: Command, services: Services) -> N
     assert found(done, "WRONG") == []
     assert [line.split(":")[0] for line in found(done, "Advice")] == [
         "No mail goes out",
-        "The only known copy of the checkpoints lies beside the database",
+        "No auditor has fetched a checkpoint in the last month, and their folder is beside the"
+        " database",
     ]
 
 

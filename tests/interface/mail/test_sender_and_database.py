@@ -1,8 +1,9 @@
 """Senders go on although the database fails them or keeps them waiting."""
 
 from collections.abc import Callable, Collection
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
+from itertools import product
 from threading import Event
 from typing import Any
 from unittest.mock import Mock
@@ -18,6 +19,7 @@ from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import Sender
 from application.eventstore import advisory_locks
+from application.eventstore.connection import connect
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
@@ -101,6 +103,85 @@ def test_a_sender_claims_nothing_more_without_the_session_that_keeps_its_claims(
         wait_until(lambda: len(channel.sent) == 2)
     assert [len(held) for held in sessions] == [1, 1]
     assert sessions[0] != sessions[1]
+
+
+def test_what_was_sent_stays_its_senders_own_while_that_connects_anew_to_record_it(
+    booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when PgBouncer is killed, through which senders claim, but do not listen."""
+    apply_log(conninfo)
+    monkeypatch.setattr(sending, "DATABASE_SECONDS", 0.5)
+    others, taken_over = claims_of(mailing), list[Delivery]()
+    sessions: list[psycopg.Connection[Any]] = []
+
+    def connect_after_another_has_looked(*args: Any, **options: Any) -> psycopg.Connection[Any]:
+        if sessions:
+            assert not sessions[-1].closed
+            others.take_over("mail", before=mailing.now() + CLAIM, now=mailing.now())
+            taken_over.extend(others.claim("mail", most=9, now=mailing.now()))
+            proxy.accept()
+        sessions.append(connect(*args, **options))
+        return sessions[-1]
+
+    monkeypatch.setattr(sending, "connect", connect_after_another_has_looked)
+    with closing(Proxy(conninfo)) as proxy:
+
+        def lose_the_database(_: object) -> None:
+            proxy.refuse()
+            proxy.cut()
+
+        channel = Channel(lose_the_database)
+        with closing(Claims.of_senders(proxy.conninfo, count=1)) as claims:
+            stop = Event()
+            sender = Sender(conninfo, claims, channel, now=mailing.now)
+            with background_thread("sender", partial(sender.run, stop), stop):
+                wait_until(lambda: not mailing.deliveries.backlog(now=mailing.now()))
+    assert taken_over == []
+    assert len(sessions) > 1
+    assert len(channel.sent) == len(set(channel.sent)) == 2
+
+
+def test_each_mail_is_sent_once_whichever_statement_of_a_sender_or_its_answer_is_lost(
+    booking_id: UUID,
+    mailing: Services,
+    conninfo: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply_log(conninfo)
+    execute = Claims._execute
+    to_come: list[str] = []
+    with (
+        closing(Proxy(conninfo)) as proxy,
+        closing(Claims.of_senders(proxy.conninfo, count=1)) as claims,
+        psycopg.connect(conninfo, autocommit=True) as conn,
+    ):
+
+        def execute_or_lose(*args: Any) -> Any:
+            fate = to_come.pop(0) if to_come else "arrives"
+            if fate == "is lost":
+                proxy.cut()
+            result = execute(*args)
+            if fate == "is answered in vain":
+                proxy.cut()
+                raise psycopg.OperationalError
+            return result
+
+        monkeypatch.setattr(Claims, "_execute", execute_or_lose)
+        # Undisturbed, a sender claims both, settles one, releases the other after two seconds,
+        # claims and settles that, and then claims in vain.
+        for place, fate in product(range(6), ("is lost", "is answered in vain")):
+            channel = Channel(lambda _: clock.advance(seconds=2))
+            sender = Sender(conninfo, claims, channel, now=mailing.now)
+            to_come[:] = ["arrives"] * place + [fate]
+            for _ in range(3):
+                with suppress(Unavailable):
+                    sender.send_due(Event())
+            assert len(set(channel.sent)) == len(channel.sent) == 2, (place, fate)
+            assert to_come == [], (place, fate)
+            conn.execute(
+                "UPDATE deliveries SET state = 'due', attempts = 0, next_attempt_at = due_at"
+            )
 
 
 def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(

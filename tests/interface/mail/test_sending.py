@@ -22,6 +22,7 @@ from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.eventstore import advisory_locks
 from application.eventstore.connection import connect
 from interface.bootstrap import Services
+from interface.mail import smtp
 from interface.mail.channel import MailChannel
 from interface.runtime.retention_loop import delete_due
 from interface.smtp_address import SmtpServer
@@ -172,6 +173,42 @@ def test_only_what_a_killed_sender_has_claimed_is_taken_over(
         living.execute("SELECT pg_advisory_unlock_all()")
         take_over()
         assert [(each.id, each.attempts) for each in claim()] == [(alive.id, 2)]
+
+
+def test_a_claim_without_the_number_of_a_sender_is_left_until_it_expires(
+    booking_id: UUID, mailing: Services, conninfo: str
+) -> None:
+    """As senders of earlier versions claim, which may be at work during an upgrade."""
+    apply_log(conninfo)
+    claims = claims_of(mailing)
+    (numberless,) = claims.claim("mail", most=1, now=NOW, sender=None)
+    (killed,) = claims.claim("mail", most=1, now=NOW, sender=1)
+    claims.take_over("mail", before=NOW + CLAIM, now=NOW)
+    again = claims.claim("mail", most=1, now=NOW) + claims.claim("mail", most=1, now=NOW)
+    assert [each.id for each in again] == [killed.id]
+    assert numberless.id in [each.id for each in claims.claim("mail", most=1, now=NOW + CLAIM)]
+
+
+def test_a_sender_does_not_release_what_another_has_claimed_since(
+    booking_id: UUID, mailing: Services, conninfo: str
+) -> None:
+    apply_log(conninfo)
+    claims = claims_of(mailing)
+    both = [*claims.claim("mail", most=2, now=NOW, sender=1)]
+    claims.take_over("mail", before=NOW + CLAIM, now=NOW)
+    (taken,) = claims.claim("mail", most=2, now=NOW, sender=2)
+    claims.release(both, now=NOW)
+    (released,) = claims.claim("mail", most=2, now=NOW, sender=3)
+    assert {taken.id, released.id} == {each.id for each in both}
+    assert claims.claim("mail", most=2, now=NOW, sender=3) == []
+
+
+def test_a_claim_outlasts_the_longest_round() -> None:
+    """The mail server is slow in its whole dialogue, and the database in each of four steps."""
+    dialogue = timedelta(seconds=2 * smtp.WHOLE_SECONDS + 2 * smtp.ANSWER_SECONDS)
+    database = timedelta(seconds=4 * sending.DATABASE_SECONDS)
+    assert dialogue <= 3 / 4 * CLAIM
+    assert dialogue + sending.LONGEST_BATCH + database < CLAIM
 
 
 def test_a_sender_that_got_no_answer_releases_its_own_claims_alone(

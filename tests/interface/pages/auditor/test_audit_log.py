@@ -245,12 +245,15 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
         "Events covered 6",
         "admitone audit verify",
         "Signed Nov 23, 2026, 9:00:00",
+        "Last fetched by nobody yet",
     ):
         assert said in page, said
     file = auditor.get("/audit/checkpoint/file")
     assert file.headers["Content-Disposition"] == 'attachment; filename="6.checkpoint"'
     (kept,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     assert file.get_data(as_text=True) == kept.read_text()
+    fetched = words(auditor.get("/audit/checkpoint")).partition("Last fetched ")[2]
+    assert fetched.partition("Root hash")[0].endswith(f"account:{auditor.account.id} ")
     assert auditor.get("/audit/checkpoint/key").get_data(as_text=True).strip() in text(
         auditor.get("/audit/checkpoint")
     )
