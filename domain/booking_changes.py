@@ -1,8 +1,8 @@
 """The decisions to move and to cancel a booking, as functions of everything they depend on.
 
 An invitee is bound by what they agreed to when they booked: until when they may cancel or move,
-and how often. Times to move to follow the newest rules of the calendar. The owner may always
-cancel and move, at any notice. Both are bound by the agenda.
+and how often. Times to move to follow the newest rules of the calendar, within the offer of the
+link. The owner may always cancel and move, at any notice. Both are bound by the agenda.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from domain.errors import (
     SlotTaken,
     TooLate,
 )
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
 _SLOT_TAKEN = Sentence("That time was just taken. The booking has not moved: pick another time.")
@@ -81,13 +82,23 @@ def rules_of_move(booking: Booking, newest: BookingRules, *, actor: str) -> Book
     return rules if actor == INVITEE else replace(rules, minimum_notice_minutes=0)
 
 
-def offered_move(rules: BookingRules, start: datetime, *, now: datetime) -> Reservation | None:
-    """Returns the slot at `start` with its buffers, or None if these rules do not offer it."""
+def is_bound_by_offer(booking: Booking, *, actor: str) -> bool:
+    """Returns True if this actor can move the booking only within the offer of its link.
+
+    That is the invitee, except while the owner asks for another time.
+    """
+    return actor == INVITEE and not booking.is_asked_to_reschedule
+
+
+def offered_move(
+    rules: BookingRules, start: datetime, *, now: datetime, offer: Offer = EVERYTHING
+) -> Reservation | None:
+    """Returns the slot at `start` with its buffers, or None if it is not offered."""
     try:
         slot = rules.slot_at(start)
     except SlotNotOffered:
         return None
-    return rules.reservation(slot) if is_offered(rules, slot, now=now) else None
+    return rules.reservation(slot) if is_offered(rules, slot, now=now, offer=offer) else None
 
 
 def reschedule(

@@ -42,6 +42,12 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
 
 
 def make_private(folder: Path) -> None:
-    """Creates a folder of mode 0700, or gives it that mode."""
+    """Creates a folder of mode 0700, or gives it that mode.
+
+    If a folder in it belongs to another user, that user must be able to reach it: PostgreSQL, which
+    does not run as root, ends as soon as it can't open its own files. The mode is 0711 then.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    owner = folder.stat().st_uid
+    is_shared = any(each.is_dir() and each.lstat().st_uid != owner for each in folder.iterdir())
+    folder.chmod(0o711 if is_shared else 0o700)

@@ -1,7 +1,7 @@
 """Commands on bookings, by their owner or by the invitee who has the manage link."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -13,8 +13,10 @@ from application.people import personal_data
 from domain import booking_changes
 from domain.agenda import AgendaDay, days_around
 from domain.booking import Booking
-from domain.booking_changes import offered_move, rules_of_move
+from domain.booking_changes import is_bound_by_offer, offered_move, rules_of_move
 from domain.calendar import Calendar, CalendarTerms
+from domain.link import SingleUseLink
+from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
 
@@ -157,6 +159,16 @@ class BookingCommands:
         """Returns the terms under which the booking was made."""
         return _agreed(self.event_store.load(_agreed_calendar(booking)), booking)
 
+    def offer_of_move(self, booking: Booking, *, actor: str) -> Offer:
+        """Returns the limits within which this actor can move the booking: those of its link.
+
+        Its duration is that of the booking already.
+        """
+        if not is_bound_by_offer(booking, actor=actor):
+            return EVERYTHING
+        offer = self.event_store.get(SingleUseLink, booking.link_id).offer or EVERYTHING
+        return replace(offer, duration_minutes=None)
+
     def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:
         if owner_id is None:
             return self.event_store.get(Booking, booking_id)
@@ -170,11 +182,11 @@ class BookingCommands:
         Guesses like `RedemptionCommands` by the calendar that the process remembers.
         """
         store, calendar_id = self.event_store, booking.calendar_id
-
+        offer = self.offer_of_move(booking, actor=actor)
         calendar = store.remembered_calendar(calendar_id) or store.get(Calendar, calendar_id)
         while True:
             rules = rules_of_move(booking, calendar.terms.rules, actor=actor)
-            reservation = offered_move(rules, start, now=now)
+            reservation = offered_move(rules, start, now=now, offer=offer)
             widened = reservation.widened if reservation else None
             days = {*days_around(booking.slot), *(widened.days() if widened else ())}
             loaded = store.load(

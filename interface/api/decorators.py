@@ -285,8 +285,8 @@ def version_read() -> int | None:
     tags = sent().if_match
     if tags.star_tag:
         return None
-    # Iterating leaves out weak tags, which never match.
-    return max(map(version_in, tags), default=0)
+    # Iterating leaves out weak tags, which never match. An empty tag comes as None.
+    return max((version_in(tag) for tag in tags if tag), default=0)
 
 
 def version_tag(read: Versioned) -> Headers:

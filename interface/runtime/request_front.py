@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 BODY_SECONDS = 10.0
 MOST_WAITING = 1000  # requests, for the threads of everybody
 MOST_REFUSALS = 200  # waiting to be told so
+UNREADABLE = "\xff"
+"""The value of a header that is not ASCII: granian names it, but leaves out what it says. An
+Idempotency-Key or an Origin that can't be read is refused, not taken for one that is missing."""
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 ResponseHeaders = list[tuple[str, str]]
@@ -229,6 +232,10 @@ def _environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
             separator = "; " if name == "cookie" else ","
             value = f"{environ[key]}{separator}{value}"
         environ[key] = value
+    for name in scope.headers.keys():  # noqa: SIM118 - no mapping: it can't be iterated
+        key = _key(name)
+        if key is not None and key not in environ and name != "cookie":
+            environ[key] = UNREADABLE
     return environ
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from application.audit.replay import (
@@ -43,7 +43,7 @@ def record_access(actor: str, result: str = "") -> None:
         for name, value in request.args.items(multi=True)
         if name != "q"
     ]
-    what = "?".join(part for part in (f"GET {request.path}", urlencode(parameters)) if part)
+    what = "?".join(part for part in (f"GET {quote(request.path)}", urlencode(parameters)) if part)
     if "q" in request.args:
         what += " (a search)"
     access_log.record(services().database, actor=actor, what=f"{what}{result}")

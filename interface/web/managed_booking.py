@@ -67,7 +67,12 @@ class ManagedBooking:
         newest = newest_calendar(self.booking.calendar_id).terms.rules
         rules = booking_changes.rules_of_move(self.booking, newest, actor=actor)
         return OpenSlots(
-            current.database, self.booking.owner_id, rules, current.now(), moving=self.booking.id
+            current.database,
+            self.booking.owner_id,
+            rules,
+            current.now(),
+            offer=current.bookings.offer_of_move(self.booking, actor=actor),
+            moving=self.booking.id,
         )
 
 

@@ -1,7 +1,10 @@
 """What is written for one person's eyes has a mode that lets nobody else read it."""
 
+import os
 import stat
 from pathlib import Path
+
+import pytest
 
 from interface.private_files import make_private, write_private
 
@@ -27,3 +30,13 @@ def test_a_folder_is_made_private_whether_it_is_there_or_not(tmp_path: Path) -> 
     for folder in (there, new):
         make_private(folder)
         assert mode(folder) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_another_user_still_reaches_a_folder_of_their_own_in_it(tmp_path: Path) -> None:
+    theirs = tmp_path / "postgres"
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65534)
+    tmp_path.chmod(0o755)
+    make_private(tmp_path)
+    assert mode(tmp_path) == 0o711

@@ -150,7 +150,7 @@ def test_a_wrong_audit_parameter_is_refused_by_name(
 
 
 def test_a_day_that_does_not_exist_is_refused(auditor: Owner) -> None:
-    for day in ("today", "2026-02-30", "2026-1-1"):
+    for day in ("%00", "today", "2026-02-30", "2026-1-1"):
         assert wrong_fields(auditor.get(f"/audit/agendas/{unknown_id()}/{day}")) == {"day"}
 
 

@@ -10,11 +10,12 @@ from interface.bootstrap import Services
 from interface.web.fields import in_utc
 from tests.support.clock import Clock
 from tests.support.examples import A_DAY, HALF_PAST_NINE, NINE, NOW, TEN
-from tests.support.http_desk import refusal, unknown_id, wrong_fields
+from tests.support.http_desk import manage_token, refusal, unknown_id, wrong_fields
 from tests.support.owner import Owner
 from tests.support.stored_rows import recorded
 
 ANY = {"If-Match": "*"}
+NOON = f"{A_DAY}T12:00:00Z"
 
 
 def test_a_change_returns_the_link_with_its_next_version(owner: Owner) -> None:
@@ -150,6 +151,27 @@ def test_a_link_books_what_it_offers_and_nothing_else(
     # The whole hour is reserved.
     other = owner.redeem(owner.new_link(limited["calendar_id"]), HALF_PAST_NINE)
     assert refusal(other) == (409, "slot-taken")
+
+
+def test_the_invitee_moves_within_what_the_link_offers_until_the_owner_asks_for_another_time(
+    owner: Owner, limited: dict[str, Any]
+) -> None:
+    booked = owner.book(limited, NINE)
+    path = f"/manage/{manage_token(booked)}/slots?from={A_DAY}&to={A_DAY}"
+
+    def free() -> list[str]:
+        owner.catch_up()
+        return [slot["start"] for slot in owner.get(path).json["slots"]]
+
+    assert free() == [NINE, TEN]
+    refused = owner.manage(booked, "reschedule", {"start": HALF_PAST_NINE})
+    assert refusal(refused) == (422, "slot-not-offered")
+    assert owner.manage(booked, "reschedule", {"start": TEN}).json["end"] == f"{A_DAY}T11:00:00Z"
+    assert owner.move(booked["booking_id"], HALF_PAST_NINE).status_code == 200
+    owner.ask_to_reschedule(booked["booking_id"], "At noon?")
+    assert {NINE, HALF_PAST_NINE, NOON} <= set(free())
+    assert owner.manage(booked, "reschedule", {"start": NOON}).json["end"] == f"{A_DAY}T13:00:00Z"
+    assert free() == [NINE, TEN]
 
 
 def test_a_link_offers_no_slot_that_its_calendar_has_ceased_to_offer(

@@ -13,7 +13,7 @@ from granian.rsgi import ProtocolError  # type: ignore[attr-defined]
 
 from interface.runtime import request_front
 from interface.runtime.lanes import Lane
-from interface.runtime.request_front import RequestFront, SlowWork
+from interface.runtime.request_front import UNREADABLE, RequestFront, SlowWork
 from interface.web.problems import REFUSAL, TooManySignIns
 from interface.web.request_context import LARGEST_BODY
 
@@ -38,8 +38,12 @@ class FakeScope:
 class FakeHeaders:
     """Headers with lower-case names, which may occur twice."""
 
-    def __init__(self, items: list[tuple[str, str]]) -> None:
+    def __init__(self, items: list[tuple[str, str]], unreadable: tuple[str, ...] = ()) -> None:
         self._items = items
+        self._unreadable = unreadable
+
+    def keys(self) -> list[str]:
+        return [*dict(self._items), *self._unreadable]
 
     def items(self) -> list[tuple[str, str]]:
         return self._items
@@ -155,6 +159,15 @@ def test_the_environment_is_that_of_pep_3333() -> None:
     assert got["REMOTE_ADDR"] == "2001:db8::1"
     assert (got["SERVER_NAME"], got["SERVER_PORT"]) == ("127.0.0.1", "8000")
     assert "HTTP_X_FORGED" not in got  # would pass for X-Forged
+
+
+def test_a_header_that_cannot_be_read_is_not_taken_for_one_that_is_missing() -> None:
+    headers = FakeHeaders([("host", "example.org")], ("idempotency-key", "cookie", "x_forged"))
+    scope = FakeScope(method="GET", headers=headers)
+    got = json.loads(answer(RequestFront(echo, threads=1), scope, FakeProtocol()).body)
+    assert got["HTTP_IDEMPOTENCY_KEY"] == UNREADABLE
+    assert (got["HTTP_HOST"], "HTTP_COOKIE" in got) == ("example.org", False)
+    assert "HTTP_X_FORGED" not in got
 
 
 class Held:
