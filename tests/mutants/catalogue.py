@@ -533,8 +533,8 @@ MUTANTS = (
     ),
     _sender(
         "a sender keeps claiming without the session that keeps its claims",
-        '                    conn.execute("SELECT")',
-        "                    pass",
+        "                self._check_session(conn)",
+        "                pass",
     ),
     _sender(
         "a sender lets go of its claims before it connects again",

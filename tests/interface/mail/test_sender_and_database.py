@@ -24,7 +24,7 @@ from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
 from interface.runtime.background_thread import background_thread
-from tests.support.claims import claims_of
+from tests.support.claims import claims_of, take_over_mail
 from tests.support.clock import Clock
 from tests.support.database_proxy import Proxy
 from tests.support.mail_server import MailServer
@@ -117,7 +117,7 @@ def test_what_was_sent_stays_its_senders_own_while_that_connects_anew_to_record_
     def connect_after_another_has_looked(*args: Any, **options: Any) -> psycopg.Connection[Any]:
         if sessions:
             assert not sessions[-1].closed
-            others.take_over("mail", before=mailing.now() + CLAIM, now=mailing.now())
+            take_over_mail(conninfo, now=mailing.now())
             taken_over.extend(others.claim("mail", most=9, now=mailing.now()))
             proxy.accept()
         sessions.append(connect(*args, **options))

@@ -15,19 +15,18 @@ import pytest
 
 from application.deliveries import sender as sending
 from application.deliveries.channel import Send as Sending
-from application.deliveries.claims import CLAIM, Claims
+from application.deliveries.claims import CLAIM
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import MOST_ATTEMPTS, Sender, pause_after
 from application.eventstore import advisory_locks
-from application.eventstore.connection import connect
 from interface.bootstrap import Services
 from interface.mail import smtp
 from interface.mail.channel import MailChannel
 from interface.runtime.retention_loop import delete_due
 from interface.smtp_address import SmtpServer
 from tests.interface.mail.conftest import Send
-from tests.support.claims import claim_mail, claims_of
+from tests.support.claims import claim_mail, claims_of, take_over_mail
 from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import NOW, TOMORROW_AT_NINE
@@ -158,15 +157,11 @@ def test_only_what_a_killed_sender_has_claimed_is_taken_over(
 ) -> None:
     apply_log(conninfo)
     claim = partial(claims_of(mailing).claim, "mail", most=1, now=NOW)
-    before = NOW + CLAIM
-    with (
-        connect(conninfo, application_name="test") as conn,
-        psycopg.connect(conninfo, autocommit=True) as living,
-    ):
-        take_over = partial(Claims.take_over, conn, "mail", before=before, now=NOW)
+    take_over = partial(take_over_mail, conninfo)
+    with psycopg.connect(conninfo, autocommit=True) as living:
         living.execute("SELECT pg_advisory_lock_shared(%s, 1)", (advisory_locks.SENDER,))
         (alive,), (killed,) = claim(sender=1), claim(sender=2)
-        take_over(before=before - timedelta(microseconds=1))
+        take_over(before=NOW + CLAIM - timedelta(microseconds=1))
         assert claim() == []
         take_over()
         assert [(each.id, each.attempts) for each in claim()] == [(killed.id, 2)]
@@ -183,7 +178,7 @@ def test_a_claim_without_the_number_of_a_sender_is_left_until_it_expires(
     claims = claims_of(mailing)
     (numberless,) = claims.claim("mail", most=1, now=NOW, sender=None)
     (killed,) = claims.claim("mail", most=1, now=NOW, sender=1)
-    claims.take_over("mail", before=NOW + CLAIM, now=NOW)
+    take_over_mail(conninfo)
     again = claims.claim("mail", most=1, now=NOW) + claims.claim("mail", most=1, now=NOW)
     assert [each.id for each in again] == [killed.id]
     assert numberless.id in [each.id for each in claims.claim("mail", most=1, now=NOW + CLAIM)]
@@ -195,7 +190,7 @@ def test_a_sender_does_not_release_what_another_has_claimed_since(
     apply_log(conninfo)
     claims = claims_of(mailing)
     both = [*claims.claim("mail", most=2, now=NOW, sender=1)]
-    claims.take_over("mail", before=NOW + CLAIM, now=NOW)
+    take_over_mail(conninfo)
     (taken,) = claims.claim("mail", most=2, now=NOW, sender=2)
     claims.release(both, now=NOW)
     (released,) = claims.claim("mail", most=2, now=NOW, sender=3)
