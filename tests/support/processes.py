@@ -39,14 +39,6 @@ class Process(NamedTuple):
         """Sends SIGCONT: it goes on, if it was frozen."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def open_files(self) -> list[str]:
-        """Returns the paths of the files that it has open."""
-        found = []
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # it has just been closed
-                found.append(str(descriptor.readlink()))
-        return found
-
     def memory(self) -> int:
         """Returns the bytes in use, with its share of shared memory (PSS); 0 once it has ended."""
         try:
@@ -66,6 +58,16 @@ class Process(NamedTuple):
             with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
                 nanoseconds += int(thread.read_text().split()[0])
         return nanoseconds / 1e9 + _ticks_of_ended_children(self.pid) / os.sysconf("SC_CLK_TCK")
+
+
+def open_files(pid: int) -> list[str]:
+    """Returns the paths of the files that a process has open; none once it has ended."""
+    found = []
+    with suppress(FileNotFoundError):  # it has just ended
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # it has just been closed
+                found.append(str(descriptor.readlink()))
+    return found
 
 
 def family(pid: int) -> list[Process]:

@@ -27,6 +27,7 @@ from interface.runtime.postgres_binaries import (
     find_binaries,
     in_user_namespace,
 )
+from tests.support.processes import open_files
 from tests.support.waiting import wait_until
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
@@ -193,8 +194,7 @@ def test_only_the_user_who_runs_it_can_reach_the_socket_and_read_the_files(data:
 def test_it_listens_on_no_tcp_port(data: Path) -> None:
     with EmbeddedPostgres(data):
         pid = server_pid(data)
-        opened = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
-        mine = set(re.findall(r"socket:\[(\d+)\]", " ".join(opened)))
+        mine = set(re.findall(r"socket:\[(\d+)\]", " ".join(open_files(pid))))
         tcp = "".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
         assert mine
         assert not mine & {line.split()[9] for line in tcp.splitlines()}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.database_proxy import Proxy
+from tests.support.processes import open_files
 from tests.support.restartable_service import RestartableService, restartable_service
 from tests.support.service import (
     Service,
@@ -124,7 +125,8 @@ def test_only_the_first_process_holds_what_shows_that_the_service_lives(
 ) -> None:
     restartable.running()
     lock = str(restartable.data / "postgres" / "launcher.lock")
-    holders = [process.pid for process in restartable.processes() if lock in process.open_files()]
+    pids = [process.pid for process in restartable.processes()]
+    holders = [pid for pid in pids if lock in open_files(pid)]
     assert holders == [restartable.service.process.pid]
 
 
