@@ -70,6 +70,11 @@ class Aggregate(LibraryAggregate):
         event.mutate(self)
         self.pending_events.append(event)
 
+    def collect_events(self) -> list[Any]:
+        """Returns the events that are to be saved, and keeps them no longer."""
+        collected, self._pending_events = self._pending_events, []
+        return collected
+
     def copy(self) -> Self:
         """Returns a copy that can change and leaves this one as it is.
 

@@ -129,11 +129,14 @@ class RedemptionCommands:
         calendar = store.remembered_calendar(calendar_id) or calendar_of(store.load(*both))
         while True:
             reservation = offered_reservation(calendar, origin.offer, request)
-            days = reservation.widened.days() if reservation else ()
+            span = reservation.widened if reservation else None
             loaded = store.load(
                 *both,
-                *(Wanted(AgendaDay, AgendaDay.id_for(owner_id, day)) for day in days),
-                busy_at=OwnersTime(owner_id, reservation.widened) if reservation else None,
+                *[
+                    Wanted(AgendaDay, AgendaDay.id_for(owner_id, day))
+                    for day in (span.days() if span else ())
+                ],
+                busy_at=OwnersTime(owner_id, span) if span else None,
             )
             guess, calendar = calendar, calendar_of(loaded)
             if calendar.terms == guess.terms:

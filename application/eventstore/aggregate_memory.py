@@ -56,15 +56,12 @@ class RecentlyUsed(Generic[V]):
             self._put(key, value, weight)
 
     def _put(self, key: UUID, value: V, weight: int) -> None:
-        self._drop(key)
+        _, before = self._values.pop(key, (None, 0))
         self._values[key] = (value, weight)
-        self._weight += weight
+        self._weight += weight - before
         while self._weight > self._most:
-            self._drop(next(iter(self._values)))
-
-    def _drop(self, key: UUID) -> None:
-        if found := self._values.pop(key, None):
-            self._weight -= found[1]
+            _, (_, least) = self._values.popitem(last=False)
+            self._weight -= least
 
 
 class AggregateMemory(RecentlyUsed[Remembered]):
@@ -92,4 +89,4 @@ class AggregateMemory(RecentlyUsed[Remembered]):
         with self._mutex:
             known = self._values.get(key)
             if known is not None and known[0] is remembered:
-                self._drop(key)
+                self._weight -= self._values.pop(key)[1]

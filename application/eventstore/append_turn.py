@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, kwargs_row
 
 from application.eventstore import advisory_locks
 from application.eventstore.database import LOST, Database
-from application.eventstore.deadline import seconds_left
+from application.eventstore.deadline import deadline, seconds_left
 from domain.errors import Busy, Unavailable
 
 # An append has its turn for milliseconds, up to tens of them on a slow disk.
@@ -91,7 +91,7 @@ class Refusals:
 
     def _find(self) -> type[Unavailable]:
         try:
-            with self._database.checked_out() as conn:
+            with deadline(), self._database.checked_out() as conn:
                 first = holder(conn)
                 sleep(STUCK_SECONDS)
                 second = holder(conn)

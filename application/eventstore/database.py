@@ -164,15 +164,17 @@ class Database(PostgresDatastore):
         """Does nothing: we use no types of the library, and start without a server."""
 
     def checked_out(self) -> "_Lending":
-        """Lends a connection in autocommit mode until the deadline; raises psycopg's own errors.
+        """Lends a connection in autocommit mode; raises psycopg's own errors.
 
-        What is left in a transaction, or does not answer, is closed.
+        It is used within a deadline, which the caller sets. What is left in a transaction, or
+        does not answer, is closed.
         """
         return _Lending(self)
 
     def take(self) -> PatientConnection:
         """Returns a connection, which has to be given back. `checked_out` does both."""
-        self.pool.open(wait=False)
+        if self.pool.closed:
+            self.pool.open(wait=False)
         while True:
             conn = self._wait_for_connection()
             if not has_hung_up(conn) and not self.hosts.was_left(conn.address, conn.opened_at):
@@ -210,7 +212,7 @@ class Database(PostgresDatastore):
         during the work, which may then be done or not; and `DiskFull`.
         """
         try:
-            with self.checked_out() as conn:
+            with deadline(), self.checked_out() as conn:
                 yield conn
         except LOST as error:
             raise (DiskFull if is_disk_full(error) else Unavailable) from error
@@ -261,32 +263,23 @@ class Database(PostgresDatastore):
 
 
 class _Lending:
-    """Lends a connection for the block, in which a deadline holds."""
+    """Lends a connection for the block."""
 
-    __slots__ = ("_conn", "_database", "_deadline")
+    __slots__ = ("_conn", "_database")
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._deadline = deadline()
         self._conn: PatientConnection
 
     def __enter__(self) -> PatientConnection:
-        self._deadline.__enter__()
-        try:
-            self._conn = self._database.take()
-        except BaseException:
-            self._deadline.__exit__()
-            raise
+        self._conn = self._database.take()
         return self._conn
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
         if is_read_only or self._conn.pgconn.transaction_status != TransactionStatus.IDLE:
             self._conn.close()  # of a read-only one, so that the pool looks for the new primary
-        try:
-            self._database.pool.putconn(self._conn)
-        finally:
-            self._deadline.__exit__()
+        self._database.pool.putconn(self._conn)
 
 
 @contextmanager

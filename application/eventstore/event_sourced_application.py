@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import chain
 from math import inf
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from eventsourcing.application import Application
-from eventsourcing.persistence import InfrastructureFactory
+from eventsourcing.persistence import InfrastructureFactory, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 
 from application.eventstore import event_log, streams
@@ -51,8 +49,7 @@ MOST_LINKS = 10_000
 _REFUSED = EventStoreFactory.POSTGRES_ENABLE_DB_FUNCTIONS
 
 
-@dataclass(frozen=True)
-class Written(Generic[T]):
+class Written(NamedTuple, Generic[T]):
     """The result of a command, and a log position at which views show it."""
 
     value: T
@@ -184,30 +181,29 @@ class EventSourcedApplication(Application[UUID]):
 
         Raises `VersionConflict`, as a `StaleRead` if something that was read is not the newest.
         """
-        events = [
-            [MAPPER.to_stored_event(event) for event in aggregate.collect_events()]
-            for aggregate in aggregates
+        written: list[tuple[Any, list[StoredEvent]]] = [
+            (each, list(map(MAPPER.to_stored_event, each.collect_events())))
+            for each in aggregates
+            if each.pending_events
         ]
-        if not any(events):
+        if not written:
             return self.head()
         # What is written must continue what was read: the primary key refuses a version that is
         # there, but not a gap before it, after the database was restored meanwhile.
         read = {aggregate.id: aggregate.version for aggregate in unchanged}
-        for aggregate, stored in zip(aggregates, events, strict=True):
-            if stored and stored[0].originator_version > 1:
-                read[aggregate.id] = stored[0].originator_version - 1
+        for aggregate, (first, *_) in written:
+            if first.originator_version > 1:
+                read[aggregate.id] = first.originator_version - 1
         asked_at = monotonic()
         positions = self.recorder.insert_events(
-            list(chain.from_iterable(events)),
+            [event for _, events in written for event in events],
             personal_data=personal_data,
             forgotten=forgotten,
             unchanged=read,
         )
-        for aggregate, stored in zip(aggregates, events, strict=True):
-            if stored:
-                last = stored[-1]
-                row = StoredRow(last.originator_version, last.topic, last.state)
-                self._remember(aggregate, row, confirmed_at=asked_at)
+        for aggregate, (*_, last) in written:
+            row = StoredRow(last.originator_version, last.topic, last.state)
+            self._remember(aggregate, row, confirmed_at=asked_at)
         return positions[-1]
 
     def write(

@@ -206,6 +206,7 @@ class AppendQueue:
         leader alone, unless it is under way with another leader by now.
         """
         with self._mutex:
+            all_led = self._under_way >= self._most_leaders
             self._under_way -= bool(taken)
             if lost is not None:
                 for append in taken or [each for each in self._waiting if each is leader]:
@@ -224,8 +225,12 @@ class AppendQueue:
             if self._leader not in self._waiting:
                 self._leader = None
             self._pass_on_the_lead()
-            for append in (leader, *taken, *waiting):
+            for append in (leader, *taken):
                 append.tell()
+            for append in waiting:
+                # The others wait on: who leads next has been told.
+                if append.outcome is not None or all_led:
+                    append.tell()
 
     def seconds_to_wait(self, append: Append) -> float:
         """Returns for how long the caller should wait for news; makes it lead if nobody else can.

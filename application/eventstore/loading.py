@@ -5,7 +5,6 @@ say all. And what the process remembers is only brought up to date.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -38,8 +37,7 @@ _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 """The number of last events that say all about an aggregate, with the first; else it takes all."""
 
 
-@dataclass(frozen=True)
-class LinkOrigin:
+class LinkOrigin(NamedTuple):
     """The facts of a link that never change, so that they can be known without asking."""
 
     calendar_id: UUID
@@ -52,8 +50,7 @@ class LinkOrigin:
         return cls(link.calendar_id, link.owner_id, link.offer)
 
 
-@dataclass(frozen=True)
-class Wanted(Generic[A]):
+class Wanted(NamedTuple, Generic[A]):
     """An aggregate to be loaded, as it is or as it was at `version`."""
 
     kind: type[A]

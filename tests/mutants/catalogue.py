@@ -345,7 +345,7 @@ MUTANTS = (
     ),
     _redeeming(
         "calendars elsewhere are not asked",
-        "busy_at=OwnersTime(owner_id, reservation.widened) if reservation else None",
+        "busy_at=OwnersTime(owner_id, span) if span else None",
         "busy_at=None",
     )._replace(tests=("tests/application/busy_calendars",)),
     _links(
@@ -385,7 +385,7 @@ MUTANTS = (
     ),
     _store(
         "after a restore, events follow versions that are not there",
-        "            if stored and stored[0].originator_version > 1:",
+        "            if first.originator_version > 1:",
         "            if False:",
     ),
     _store(

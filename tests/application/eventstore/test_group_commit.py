@@ -315,6 +315,35 @@ def test_callers_who_wait_are_served_by_the_one_who_leads() -> None:
     assert batches == [9]
 
 
+def test_when_a_transaction_ends_only_the_next_leader_and_those_with_an_outcome_are_woken() -> None:
+    queue, version = AppendQueue(), (uuid4(), 1)
+    leader, taken, next_leader, idle, rival = (
+        an_append(each) for each in [(uuid4(), 1), version, (uuid4(), 1), (uuid4(), 1), version]
+    )
+    queue.join(leader)
+    queue.join(taken)
+    assert queue.take() == [leader, taken]
+    for append in (next_leader, idle, rival):
+        queue.join(append)
+    leader.outcome, taken.outcome = [1], [2]
+    queue.settle(leader, [leader, taken])
+    assert isinstance(rival.outcome, VersionConflict)
+    woken = [not each.news.locked() for each in (taken, next_leader, rival, idle)]
+    assert woken == [True, True, True, False]
+
+
+def test_callers_who_could_not_lead_are_woken_when_they_may() -> None:
+    queue = AppendQueue(most_leaders=1)
+    leader, next_leader, other = (an_append((uuid4(), 1)) for _ in range(3))
+    queue.join(leader)
+    taken = queue.take()
+    queue.join(next_leader)
+    queue.join(other)
+    leader.outcome = [1]
+    queue.settle(leader, taken)
+    assert not other.news.locked()
+
+
 def test_a_caller_leaves_the_queue_when_its_patience_ends() -> None:
     queue = AppendQueue()
     queue.join(an_append((uuid4(), 1)))
