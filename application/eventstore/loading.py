@@ -5,6 +5,7 @@ say all. And what the process remembers is only brought up to date.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -38,7 +39,10 @@ _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 
 
 class LinkOrigin(NamedTuple):
-    """The facts of a link that never change, so that they can be known without asking."""
+    """The facts of a link that never change, so that they can be known without asking.
+
+    Links that offer all of one calendar share one, because thousands are remembered.
+    """
 
     calendar_id: UUID
     owner_id: UUID
@@ -47,7 +51,14 @@ class LinkOrigin(NamedTuple):
     @classmethod
     def of(cls, link: SingleUseLink) -> "LinkOrigin":
         """Returns the origin of a link."""
+        if link.offer is None:
+            return _without_offer(link.calendar_id, link.owner_id)
         return cls(link.calendar_id, link.owner_id, link.offer)
+
+
+@lru_cache(maxsize=1000)
+def _without_offer(calendar_id: UUID, owner_id: UUID) -> LinkOrigin:
+    return LinkOrigin(calendar_id, owner_id, None)
 
 
 class Wanted(NamedTuple, Generic[A]):
