@@ -74,6 +74,49 @@ def test_axe_finds_no_fault_on_any_page(
     assert not faults, "\n".join(faults)
 
 
+def test_what_is_chosen_shows_where_the_system_chooses_the_colours(
+    demo: Demo, site: Site, new_page: Callable[..., Page]
+) -> None:
+    page = new_page(forced_colors="active")
+    site.sign_in(page, EMAIL)
+    page.goto("/links?status=active")
+    tabs = page.locator(".tabs a")
+    colours = {
+        tab.get_attribute("aria-current"): tab.evaluate("tab => getComputedStyle(tab).background")
+        for tab in tabs.all()
+    }
+    assert colours["page"] != colours[None]
+    page.goto("/bookings?view=week")
+    hours = page.locator(".hours")
+    parts = [hours.locator(f".{name}").first for name in ("open", "buffer")]
+    drawn = {part.evaluate("part => getComputedStyle(part).background") for part in parts}
+    assert len(drawn) == 2
+
+
+def test_tables_fit_on_tablets(demo: Demo, site: Site, new_page: Callable[..., Page]) -> None:
+    page = new_page(locale="de-DE")  # in which headings are longest
+    site.sign_in(page, EMAIL)
+    for path in ("/links", "/bookings", "/settings/access"):
+        page.goto(path)
+        for width in (800, 1024, 1140):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
+def test_focus_shows_at_every_stop_inside_a_date_field(demo: Demo, site: Site, page: Page) -> None:
+    """The last stop is the button that opens the browser's calendar."""
+    site.sign_in(page, EMAIL)
+    page.goto(f"/settings/calendars/{demo.calendar}/share")
+    field = page.locator("[name=expires_on]")
+    field.focus()
+    stops = 0
+    while field.evaluate("field => field === document.activeElement"):
+        expect(field).to_have_css("outline-style", "solid")
+        page.keyboard.press("Tab")
+        stops += 1
+    assert stops == 4  # day, month, year and calendar
+
+
 def test_the_skip_link_is_first_and_leads_past_the_menu(demo: Demo, site: Site, page: Page) -> None:
     site.sign_in(page, EMAIL)
     page.goto("/links")

@@ -23,6 +23,14 @@ def newest(services: Services) -> Entry:
     return services.security_log.newest(limit=1)[0]
 
 
+@pytest.mark.parametrize("page", ["", "/security", "/single-use", "/checkpoint", "/accesses"])
+def test_the_menu_shows_that_each_page_of_the_audit_belongs_to_it(
+    auditor: SignedIn, page: str
+) -> None:
+    shown = text(auditor.get(f"/audit{page}"))
+    assert '<a href="/audit" aria-current="page">' in shown
+
+
 def test_every_kind_of_entry_has_a_title() -> None:
     assert set(TITLES) == set(KINDS)
 

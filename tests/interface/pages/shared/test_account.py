@@ -257,7 +257,10 @@ def test_a_key_for_an_assistant_is_marked_and_may_have_a_limit(
     )
     assert 'name="is_agent" value="yes" checked' in wrong.text
     wrong = person.post("/account/keys", form | {"links_at_once": "0"})
-    assert error_at(wrong, "links_at_once") == "Enter a number from 1 to 1000, or nothing."
+    assert (
+        error_at(wrong, "links_at_once")
+        == "Enter a number from 1 to 1000, or leave the field empty."
+    )
     limits = {"links_a_day": "5", "links_at_once": "2"}
     assert person.post("/account/keys", form | limits).status_code == 201
     (key,) = [key for key in services.api_keys.of(person.account) if key.is_agent]
