@@ -48,6 +48,11 @@ def set_aside() -> None:
     more than it has. Renames these, and no others; auditors should get them, for they prove what
     there was. Refused unless the log is, up to there, as it was signed.
     """
+    print_set_aside()
+
+
+def print_set_aside() -> None:
+    """Sets the checkpoints aside that are newer than the log, and prints which. Records it."""
     from application.people import access_log
     from interface.cli import context
     from interface.runtime import command_database

@@ -4,20 +4,22 @@ import socket
 
 import click
 
+from interface.cli import context
+
 BIND = "127.0.0.1:8765"
 
 
 @click.command()
 @click.option(
     "--url",
-    required=True,
     envvar="ADMITONE_MCP_URL",
-    help="The address of the service. Also ADMITONE_MCP_URL.",
+    help="The address of the service. Also ADMITONE_MCP_URL. Default: the one that the settings of"
+    " the service name, as for all commands.",
 )
 @click.option(
     "--key",
-    envvar="ADMITONE_MCP_KEY",
-    help="An API key: its scopes decide which tools there are. Better as ADMITONE_MCP_KEY.",
+    envvar=["ADMITONE_KEY", "ADMITONE_MCP_KEY"],
+    help="An API key: its scopes decide which tools there are. Better as ADMITONE_KEY.",
 )
 @click.option(
     "--link",
@@ -47,7 +49,7 @@ BIND = "127.0.0.1:8765"
     " that is not the usual one. Can be repeated. Requests by other names are refused.",
 )
 def mcp(
-    url: str,
+    url: str | None,
     key: str | None,
     link: str | None,
     read_only: bool,
@@ -73,6 +75,7 @@ def mcp(
         ) from error
     from interface.agents.service_client import Refused, ServiceClient
 
+    url = url or context.settings().public_url
     if is_http:
         listener = _listener(address)
         names = _names(listener)

@@ -8,7 +8,9 @@ from zipfile import ZipFile
 
 import click
 
+from domain.errors import AdmitOneError
 from interface.cli import context
+from interface.cli.checkpoints import print_set_aside
 from interface.cli.projections import rebuild_views
 from interface.database_roles import DatabaseRole
 
@@ -29,10 +31,10 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 def restore(file: Path, accept_lost_keys: bool) -> None:
     """Bring a backup back into an empty place.
 
-    That is the database and the data folder that the settings name. Rebuilds the views, erases
-    again whoever was forgotten, and verifies the log. A damaged file, a place that is not empty,
-    and keys that are in neither are refused, and nothing is changed. Exit status 1: refused, ended,
-    or the restored log is not as it was signed.
+    That is the database and the data folder that the settings name. Sets aside checkpoints that are
+    newer than the backup, erases again whoever was forgotten, rebuilds the views, and verifies the
+    log. A damaged file, a place that is not empty, and keys that are in neither are refused, and
+    nothing is changed. Exit status 1: refused, ended, or the restored log is not as it was signed.
     """
     from application.backup import DAMAGED, BackupUnusable, Manifest
     from application.people.security_log import RESTORED
@@ -52,8 +54,7 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
         f"The backup of {manifest.made_at[:16].replace('T', ' ')} UTC is in place:"
         f" {events:,} {'event' if events == 1 else 'events'}."
     )
-    rebuilt = rebuild_views()
-    click.echo(f"{len(rebuilt)} views are rebuilt.")
+    _set_aside_newer_checkpoints()
     with context.services() as services:
         services.security_log.record(RESTORED, details={"made_at": manifest.made_at})
         done = reapply_all(services)
@@ -61,6 +62,8 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
         for sentence in done.sentences():
             click.echo(sentence)
         due = sum(channel.due for channel in services.deliveries.backlog(now=services.now()))
+    rebuilt = rebuild_views()
+    click.echo(f"{len(rebuilt)} views are rebuilt.")
     is_sound = _verify(settings)
     if due:
         click.echo(
@@ -111,11 +114,27 @@ def _bring_back(
 def _end_unfinished(*_: object) -> NoReturn:
     click.echo(
         "The backup is in place, but the rest is not done. Before anybody uses the service, run"
-        " `admitone projections rebuild --all`, `admitone privacy reapply` and"
-        " `admitone audit verify`.",
+        " `admitone audit checkpoints set-aside`, `admitone privacy reapply`,"
+        " `admitone projections rebuild --all` and `admitone audit verify`.",
         err=True,
     )
     sys.exit(1)
+
+
+def _set_aside_newer_checkpoints() -> None:
+    """Lets signing go on although the log has lost what newer checkpoints in the folder cover.
+
+    Comes before anything is recorded: a log that has gone on another way is not set back any more.
+    """
+    from projections.evidence import checkpoint_repair
+
+    with context.services(DatabaseRole.AUDITOR) as services, services.database.connection() as conn:
+        is_behind = checkpoint_repair.is_behind(conn, services.checkpoint_store())
+    if is_behind:
+        try:
+            print_set_aside()
+        except AdmitOneError as error:  # people are to be forgotten again all the same
+            click.echo(str(error), err=True)
 
 
 def _verify(settings: "Settings") -> bool:

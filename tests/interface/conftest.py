@@ -61,10 +61,20 @@ def sign_in_as(
 
 
 @pytest.fixture
-def empty_database(new_database: Callable[[], str]) -> str:
+def new_empty_database(new_database: Callable[[], str]) -> Callable[[], str]:
+    """Creates databases in which nothing is, no table either."""
+
+    def create() -> str:
+        conninfo = new_database()
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            conn.execute("DROP SCHEMA public CASCADE")
+            conn.execute("CREATE SCHEMA public")
+        return conninfo
+
+    return create
+
+
+@pytest.fixture
+def empty_database(new_empty_database: Callable[[], str]) -> str:
     """A database in which nothing is, no table either."""
-    conninfo = new_database()
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute("DROP SCHEMA public CASCADE")
-        conn.execute("CREATE SCHEMA public")
-    return conninfo
+    return new_empty_database()

@@ -14,9 +14,14 @@ from psycopg.rows import DictRow, dict_row
 
 from application.eventstore.hosts import Hosts
 from application.eventstore.mapper import JSONMapper
+from interface.bootstrap import Services
 from interface.runtime.parent_watchdog import for_children
 from projections.catalogue import FOLLOWERS
 from projections.engine.runner import Runner
+from projections.evidence.checkpoint_signing import sign_all_due
+from projections.evidence.erasure_list import ErasureList
+from projections.evidence.security_log_proofs import SecurityLogSigner
+from tests.support.examples import NOW
 from tests.support.waiting import wait_until
 
 MAPPER = JSONMapper()
@@ -35,6 +40,17 @@ def apply_all(conn: Connection[DictRow]) -> None:
     while runner.catch_up(conn):
         pass
     assert runner.stuck == {}
+
+
+def sign(services: Services, conninfo: str) -> None:
+    """Does what a projector does every half minute: signs both logs, and lists the erasures."""
+    store = services.checkpoint_store()
+    with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
+        sign_all_due(conn, services.checkpoint_signer(), store, now=NOW)
+        signer = SecurityLogSigner(services.checkpoint_signer(), store)
+        while signer.sign_due(conn, now=NOW):
+            pass
+        ErasureList(store.folder).add_new(conn)
 
 
 def start_projector(

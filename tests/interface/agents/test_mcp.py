@@ -28,11 +28,12 @@ Talk = Callable[[Client], Awaitable[Any]]
 
 def over_stdio(service: Service, talk: Talk, **credentials: str) -> None:
     """Starts the server as an assistant does, and talks to it."""
-    environment = {f"ADMITONE_MCP_{name.upper()}": text for name, text in credentials.items()}
+    variables = {"key": "ADMITONE_KEY", "link": "ADMITONE_MCP_LINK"}
+    environment = {variables[name]: text for name, text in credentials.items()}
     started = StdioServerParameters(
         command=sys.executable,
         args=["-m", "interface.cli", "mcp"],
-        env={"ADMITONE_MCP_URL": service.url, "PYTHONPATH": ":".join(sys.path)} | environment,
+        env={"ADMITONE_PUBLIC_URL": service.url, "PYTHONPATH": ":".join(sys.path)} | environment,
     )
     anyio.run(_conversation, started, talk)
 

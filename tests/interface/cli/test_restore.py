@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ from interface.settings import Settings
 from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.examples import NOW
+from tests.support.projector import apply_log, sign
 
 FOLDER = Path(__file__).with_name("backup_of_step_0051")
 HANDED_OUT = json.loads((FOLDER / "handed_out.json").read_text())
@@ -87,6 +88,37 @@ def test_a_restore_that_is_ended_during_the_commit_or_later_says_what_is_to_be_d
     assert "`admitone privacy reapply`" in done.err
     assert "secret_keys" in files_in(data)
     assert has_tables(empty_database)
+
+
+def test_a_backup_that_is_older_than_the_checkpoints_comes_back_without_those_forgotten_since(
+    run: Command,
+    data: Path,
+    empty_database: str,
+    new_empty_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        import_module("interface.cli.projections"), "_yield_to_others", lambda: None
+    )
+    assert run("restore", str(FOLDER / "admitone.backup")).status == 0
+    settings = Settings(data=data)
+    with closing(build(settings, empty_database, now=lambda: NOW)) as services:
+        booking_id = services.tokens.booking_id(HANDED_OUT["manage"])
+        Desk(services).forget(booking_id)
+        apply_log(empty_database)
+        sign(services, empty_database)
+
+    lost_and_new = new_empty_database()
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", lost_and_new)
+    done = run("restore", str(FOLDER / "admitone.backup"))
+    assert done.status == 0, done
+    assert "and the log has 43." in done.out  # behind "Set aside"
+    assert "Recorded 1 erasure that the log had lost." in done.out
+    with closing(build(settings, lost_and_new, now=lambda: NOW)) as services:
+        assert Desk(services).booking(booking_id).is_invitee_forgotten
+        apply_log(lost_and_new)
+        sign(services, lost_and_new)
+    assert run("audit", "verify").status == 0
 
 
 def test_links_and_keys_of_step_0051_work_and_the_log_is_as_it_was_signed_then(

@@ -17,18 +17,17 @@ from psycopg.rows import DictRow, dict_row
 
 from application.people import personal_data
 from domain.booking import Booking
-from interface.bootstrap import Services, apply_schema, build
+from interface.bootstrap import apply_schema, build
 from interface.reapplied_erasures import count_come_back
 from interface.settings import Settings
-from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due
+from projections.evidence.checkpoint_signing import HistoryChanged
 from projections.evidence.erasure_list import ErasureList
-from projections.evidence.security_log_proofs import SecurityLogSigner
 from projections.views import booking_calendar
 from tests.support.command_line import Command
 from tests.support.desk import Desk
 from tests.support.examples import GRACE, NOW, OWNER, SECRET, TOMORROW_AT_NINE
 from tests.support.postgres_server import PostgresServer, archive_all, wait_until_promoted
-from tests.support.projector import apply_log
+from tests.support.projector import apply_log, sign
 
 BACK_TO = "before the mistake"
 
@@ -42,17 +41,6 @@ class Recovered(NamedTuple):
     forgotten_later: UUID
     booked_later: UUID
     link_used_later: UUID
-
-
-def sign(services: Services, conninfo: str) -> None:
-    """Does what a projector does every half minute."""
-    store = services.checkpoint_store()
-    with closing(connected(conninfo)) as conn:
-        sign_all_due(conn, services.checkpoint_signer(), store, now=NOW)
-        signer = SecurityLogSigner(services.checkpoint_signer(), store)
-        while signer.sign_due(conn, now=NOW):
-            pass
-        ErasureList(store.folder).add_new(conn)
 
 
 def connected(conninfo: str) -> Connection[DictRow]:
