@@ -2,7 +2,7 @@
 
 Neither the machine nor what else it does makes a difference, so every step that makes a pair dearer
 shows here. The hand-written service is counted as well, because each version of Python has
-bytecodes of its own.
+bytecodes of its own. `python -m tests.benchmarks.bytecodes` tells which functions take them.
 """
 
 from collections.abc import Callable
