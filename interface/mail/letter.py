@@ -90,7 +90,9 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
 def _one_line(text: str) -> str:
     """Returns the text without line breaks and other signs that a header must not have."""
     if not text.isprintable():
-        text = "".join(sign if sign.isprintable() else " " for sign in text)
+        for sign in {*text}:
+            if not sign.isprintable():
+                text = text.replace(sign, " ")
     return text.strip()
 
 

@@ -19,15 +19,12 @@ class MailFolder:
 
         Returns where it is. Only the user of this process can read it. Raises `Failed`.
         """
-        file = self._folder / f"{about}.{delivery_id}.eml"
-        draft = file.with_suffix(".part")
+        name = f"{self._folder}/{about}.{delivery_id}"
+        draft, file = f"{name}.part", f"{name}.eml"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as opened:
+            with open(_created(draft), "wb") as opened:
                 opened.write(mail.content)
-            draft.replace(file)
+            os.replace(draft, file)
         except OSError as error:
             raise Failed(f"{file} can't be written: {error.strerror}.") from error
         return f"written to {file}"
@@ -39,3 +36,15 @@ class MailFolder:
                 file.unlink()
         except OSError as error:
             raise Failed(f"A mail in {self._folder} can't be deleted: {error.strerror}.") from error
+
+
+def _created(path: str) -> int:
+    """Creates a new file for this user alone, and its folder; returns its descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    except FileExistsError:  # of a process that was killed
+        os.unlink(path)
+    return os.open(path, flags, 0o600)

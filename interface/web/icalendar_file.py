@@ -193,6 +193,8 @@ def _line(name: str, value: str, **parameters: str) -> str:
 
 def _text(text: str) -> str:
     """Returns a text as the value of a line."""
+    if text.isprintable() and not _SPECIAL.search(text):
+        return text
     kept = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return _SPECIAL.sub(r"\\\g<0>", kept).replace("\n", "\\n")
 
