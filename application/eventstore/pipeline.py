@@ -1,11 +1,12 @@
-"""Transactions of many statements that take two round trips: all of them, and the commit.
+"""Transactions of many statements that take one round trip, with the commit.
 
 As in `statement`, psycopg's cursors would cost more than what the server does. The statements are
 prepared once a connection, so they are planned once: see `statement` for what that asks of them.
+The server itself counts the rows of each, and commits only if they are as many as they should be.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import cache
 from itertools import count
 from typing import NamedTuple, TypeVar
 
@@ -25,10 +26,15 @@ Value = str | bytes | int | None
 
 
 class Query(NamedTuple):
-    """A statement with the parameters `$1`, `$2`, …, cast to their types, and their values."""
+    """A statement with the parameters `$1`, `$2`, …, cast to their types, and their values.
+
+    `rows` is the number of rows that it has to have in a transaction; None stands for any. To be
+    counted, a statement that begins with WITH has to end with SELECT FROM one of its parts.
+    """
 
     sql: str
     values: Sequence[Value]
+    rows: int | None = None
 
     def execute(self, conn: Connection[DictRow]) -> int:
         """Runs it by itself in the transaction of `conn`; returns the number of its rows."""
@@ -60,70 +66,64 @@ class Pipeline:
         if name is None:
             name = _new_name()
             pgconn.send_prepare(name, query.sql.encode())
-            self._checked(self._wait(generators.execute(pgconn)))
+            self._without_error(self._wait(generators.execute(pgconn)))
             self._names[query.sql] = name
         values = [_encoded(value) for value in query.values]
         pgconn.send_query_prepared(name, values, _formats(query.values), Format.BINARY)
-        return self._checked(self._wait(generators.execute(pgconn)))[0]
+        return self._without_error(self._wait(generators.execute(pgconn)))[0]
 
-    @contextmanager
-    def transaction(self, queries: Sequence[Query]) -> Iterator[list[int]]:
-        """Runs the queries and yields the number of rows of each. Commits after the block.
+    def transact(self, queries: Sequence[Query]) -> None:
+        """Runs the queries in one transaction, and commits if each has the rows that it should.
 
-        Rolls back, and raises the first error, if a query or the block fails. Raises psycopg's
-        errors. A connection whose answer did not come is closed.
+        Otherwise rolls back, and raises the first error: `DivisionByZero` for a wrong number of
+        rows, or another one of psycopg's. A connection whose answer did not come is closed.
         """
         pgconn = self.conn.pgconn
         pgconn.enter_pipeline_mode()
         try:
             try:
-                yield self._run(queries)
+                self._run(queries)
             except BaseException:
                 if not self.conn.closed:
-                    self._ask(b"ROLLBACK")
+                    self._roll_back()
                 raise
-            self._ask(b"COMMIT")
         finally:
             if pgconn.status != ConnStatus.BAD:
                 pgconn.exit_pipeline_mode()
 
-    def _run(self, queries: Sequence[Query]) -> list[int]:
+    def _run(self, queries: Sequence[Query]) -> None:
         try:
-            return self._send(queries)
+            self._send(queries)
         except psycopg.errors.InvalidSqlStatementName:
             # After a rollback of its own, psycopg deallocates all statements of a connection.
-            self._ask(b"ROLLBACK")
+            self._roll_back()
             self._names.clear()
-            return self._send(queries)
+            self._send(queries)
 
-    def _send(self, queries: Sequence[Query]) -> list[int]:
+    def _send(self, queries: Sequence[Query]) -> None:
         pgconn = self.conn.pgconn
-        encoded = [[_encoded(value) for value in query.values] for query in queries]
+        checked = [_checked(query) for query in queries]
+        encoded = [[_encoded(value) for value in query.values] for query in checked]
         pgconn.send_query_params(b"BEGIN", None)
         new: dict[str, bytes] = {}
-        places = []
-        sent = 1
-        for (sql, values), bytes_ in zip(queries, encoded, strict=True):
-            name = self._names.get(sql) or new.get(sql)
+        for query, bytes_ in zip(checked, encoded, strict=True):
+            name = self._names.get(query.sql) or new.get(query.sql)
             if name is None:
-                name = new[sql] = _new_name()
-                pgconn.send_prepare(name, sql.encode())
-                sent += 1
-            pgconn.send_query_prepared(name, bytes_, _formats(values))
-            places.append(sent)
-            sent += 1
-        results = self._answers(sent)
+                name = new[query.sql] = _new_name()
+                pgconn.send_prepare(name, query.sql.encode())
+            pgconn.send_query_prepared(name, bytes_, _formats(query.values))
+        pgconn.send_query_params(b"COMMIT", None)
+        self._answers(2 + len(checked) + len(new))
         self._names |= new
-        return [results[place].command_tuples or 0 for place in places]
 
-    def _ask(self, command: bytes) -> None:
-        self.conn.pgconn.send_query_params(command, None)
+    def _roll_back(self) -> None:
+        self.conn.pgconn.send_query_params(b"ROLLBACK", None)
         self._answers(1)
 
-    def _answers(self, expected: int) -> list[PGresult]:
+    def _answers(self, expected: int) -> None:
         """Waits for the answers to all that was sent in pipeline mode. Raises the first error."""
         self.conn.pgconn.pipeline_sync()
-        return self._checked(self._wait(_fetched(self.conn.pgconn, expected)))
+        self._without_error(self._wait(_fetched(self.conn.pgconn, expected)))
 
     def _wait(self, answers: PQGen[list[PGresult]]) -> list[PGresult]:
         try:
@@ -132,11 +132,28 @@ class Pipeline:
             self.conn.close()
             raise
 
-    def _checked(self, results: list[PGresult]) -> list[PGresult]:
+    def _without_error(self, results: list[PGresult]) -> list[PGresult]:
         for result in results:
             if result.status in _FAILED:
                 raise psycopg.errors.error_from_result(result, self.conn.info.encoding)
         return results
+
+
+def _checked(query: Query) -> Query:
+    """Returns a query that fails unless it has the number of rows that it should."""
+    if query.rows is None:
+        return query
+    return Query(_checked_sql(query.sql, len(query.values) + 1), (*query.values, query.rows))
+
+
+@cache
+def _checked_sql(sql: str, place: int) -> str:
+    counting = f"SELECT 1 / (count(*) = ${place}::bigint)::integer FROM"
+    if sql.lstrip().startswith("WITH"):
+        parts, _, counted = sql.rpartition("SELECT FROM")
+        return f"{parts}{counting}{counted}"
+    returning = "" if sql.lstrip().startswith("SELECT") else "RETURNING true"
+    return f"WITH counted AS ({sql} {returning}) {counting} counted"
 
 
 def _encoded(value: Value) -> bytes | None:

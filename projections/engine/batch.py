@@ -14,10 +14,10 @@ from application.eventstore.database import Database
 from application.eventstore.deadline import deadline
 from application.eventstore.event_log import RecordedEvent, read_at
 from application.eventstore.mapper import JSONMapper
-from application.eventstore.pipeline import Pipeline
+from application.eventstore.pipeline import Pipeline, Query
 from projections.engine import parking, positions
 from projections.engine.projection import Handler, Memory, Projection
-from projections.engine.tables import FAULTS, Copy, Rows, Write
+from projections.engine.tables import FAULTS, Copy, Rows
 
 log = logging.getLogger(__name__)
 
@@ -93,38 +93,34 @@ def apply(conn: Connection[DictRow], projection: Projection, batch: Batch) -> No
             positions.advance(conn, projection.name, new.events[-1].position)
 
 
-class NotAsRemembered(Exception):
-    """A view does not stand where it was left, an event is parked for it, or there are too many."""
+class TooMany(Exception):
+    """There are too many rows for a query."""
 
 
 def apply_at_once(
     pipeline: Pipeline, batch: Batch, since: int, memories: Mapping[Projection, Memory]
 ) -> None:
-    """Applies a batch to all views in one transaction and, as a rule, two round trips.
+    """Applies a batch to all views in one transaction and, as a rule, one round trip.
 
     All of them have to stand at the position `since`, with no parked event. The transaction
     commits only if each query did what it should. Raises what `apply` handles for each event and
-    view, and the caller takes that way then: `NotAsRemembered`, one of `FAULTS`, or one of
+    view, and the caller takes that way then: `TooMany`, one of `FAULTS`, or one of
     psycopg's errors.
     """
     names = [projection.name for projection in memories]
-    writes: list[Write] = []
+    writes: list[Query] = []
     for projection, memory in memories.items():
         for write in projection.writes(pipeline.conn, batch.rows(projection), batch.events, memory):
             if isinstance(write, Copy):
-                raise NotAsRemembered
-            writes.append(write)
+                raise TooMany
+            writes.append(write.query._replace(rows=write.rows))
     queries = [
         # First, because whoever replaces a view's tables or parks events for it locks its position.
-        positions.moving(names, since, batch.events[-1].position),
-        parking.finding_any(names),
-        *(write.query for write in writes),
+        positions.moving(names, since, batch.events[-1].position)._replace(rows=len(names)),
+        parking.finding_any(names)._replace(rows=0),
+        *writes,
     ]
-    with pipeline.transaction(queries) as (moved, parked, *written):
-        if moved != len(names) or parked:
-            raise NotAsRemembered
-        for write, count in zip(writes, written, strict=True):
-            write.check(count)
+    pipeline.transact(queries)
 
 
 def write(conn: Connection[DictRow], projection: Projection, target: str, batch: Batch) -> None:

@@ -35,7 +35,7 @@ from application.eventstore.outage_log import OutageLog
 from application.eventstore.pipeline import Pipeline
 from application.eventstore.recorder import CHANNEL
 from projections.engine import lag, parking, positions
-from projections.engine.batch import Batch, NotAsRemembered, apply, apply_at_once, retry
+from projections.engine.batch import Batch, TooMany, apply, apply_at_once, retry
 from projections.engine.projection import Memory, Projection
 from projections.engine.tables import FAULTS
 
@@ -265,7 +265,7 @@ class Runner:
             batch = Batch(events, self._mapper, self._projections)
             try:
                 apply_at_once(pipeline, batch, known.position, known.memories)
-            except (NotAsRemembered, *FAULTS, psycopg.Error):
+            except (TooMany, *FAULTS, psycopg.Error):
                 if pipeline.conn.closed:
                     raise
                 return False

@@ -35,12 +35,9 @@ def kept(pipeline: Pipeline) -> list[Kept]:
     return pipeline.fetch(Query("SELECT * FROM kept ORDER BY id", ()), Kept._make)
 
 
-def test_the_rows_of_each_query_are_counted_and_values_come_back_as_they_were(
-    pipeline: Pipeline,
-) -> None:
+def test_values_come_back_as_they_were(pipeline: Pipeline) -> None:
     changed = Query("UPDATE kept SET word = $1 WHERE id < $2::bigint", ("né", 9))
-    with pipeline.transaction([keep(1, b"\x00\xff"), keep(2), changed]) as counts:
-        assert counts == [1, 1, 2]
+    pipeline.transact([keep(1, b"\x00\xff"), keep(2), changed])
     assert kept(pipeline) == [Kept(1, b"\x00\xff", "né"), Kept(2, None, "né")]
     assert keep(3, b"", "alone").execute(pipeline.conn) == 1
     assert kept(pipeline)[2] == Kept(3, b"", "alone")
@@ -49,40 +46,50 @@ def test_the_rows_of_each_query_are_counted_and_values_come_back_as_they_were(
 def test_a_query_that_fails_takes_all_others_with_it_and_the_connection_goes_on(
     pipeline: Pipeline,
 ) -> None:
-    with (
-        pytest.raises(psycopg.errors.UniqueViolation),
-        pipeline.transaction([keep(1), keep(1), keep(2)]),
-    ):
-        pass
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        pipeline.transact([keep(1), keep(1), keep(2)])
     assert kept(pipeline) == []
-    with pipeline.transaction([keep(2), keep(3)]):
-        pass
+    pipeline.transact([keep(2), keep(3)])
     assert [row.id for row in kept(pipeline)] == [2, 3]
 
 
-def test_a_block_that_raises_rolls_everything_back(pipeline: Pipeline) -> None:
-    with pytest.raises(LookupError), pipeline.transaction([keep(1)]):
-        raise LookupError
-    assert kept(pipeline) == []
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT FROM kept LIMIT 1", 1),
+        ("UPDATE kept SET word = ''", 2),
+        ("WITH part AS (UPDATE kept SET word = '' RETURNING id) SELECT FROM part", 2),
+        ("INSERT INTO kept VALUES (2), (3) ON CONFLICT DO NOTHING", 2),
+    ],
+)
+def test_a_query_with_more_or_fewer_rows_than_it_should_have_rolls_everything_back(
+    pipeline: Pipeline, sql: str, rows: int
+) -> None:
+    pipeline.transact([keep(0)])
+    checked = Query(sql, (), rows)
+    for wrong in (rows - 1, rows + 1):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            pipeline.transact([keep(1), checked._replace(rows=wrong)])
+        assert [row.id for row in kept(pipeline)] == [0]
+    pipeline.transact([keep(1), checked])
+    assert {0, 1} <= {row.id for row in kept(pipeline)}
 
 
 def test_statements_that_were_deallocated_meanwhile_are_prepared_again(
     pipeline: Pipeline,
 ) -> None:
-    with pipeline.transaction([keep(1)]):
-        pass
+    pipeline.transact([keep(1)])
     kept(pipeline)
     for number in (2, 3):
         pipeline.conn.execute("DEALLOCATE ALL")
         if number == 2:
             assert len(kept(pipeline)) == 1
-        with pipeline.transaction([keep(number)]):
-            pass
+        pipeline.transact([keep(number)])
     assert len(kept(pipeline)) == 3
 
 
 def test_a_connection_that_is_lost_is_closed(pipeline: Pipeline) -> None:
     end = Query("SELECT pg_terminate_backend(pg_backend_pid())", ())
-    with pytest.raises(psycopg.OperationalError), pipeline.transaction([keep(1), end]):
-        pass
+    with pytest.raises(psycopg.OperationalError):
+        pipeline.transact([keep(1), end])
     assert pipeline.conn.closed

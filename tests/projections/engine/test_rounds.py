@@ -1,7 +1,6 @@
 """A small round is written at once, and the careful way wherever something is not as remembered."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from threading import Event, Thread
 from typing import Any, cast
@@ -117,22 +116,22 @@ def test_a_round_takes_as_many_statements_for_twenty_bookings_as_for_one(
     desk.redeem(desk.new_link(calendar_id), NOW + minutes(60))
     working.catch_up(its_own)
     executed: list[object] = []
-    execute, transaction = Cursor.execute, Pipeline.transaction
+    execute, transact = Cursor.execute, Pipeline.transact
 
     def counted(cursor: Cursor[Any], query: Any, *values: Any, **options: Any) -> Cursor[Any]:
         executed.append(query)
         return execute(cursor, query, *values, **options)
 
-    def sent(pipeline: Pipeline, queries: Sequence[Query]) -> AbstractContextManager[list[int]]:
+    def sent(pipeline: Pipeline, queries: Sequence[Query]) -> None:
         executed.extend(query.sql for query in queries)
-        return transaction(pipeline, queries)
+        transact(pipeline, queries)
 
     def statements_of_a_round(bookings: int, at: int) -> int:
         for number in range(bookings):
             desk.redeem(desk.new_link(calendar_id), NOW + minutes(60 * (at + number)))
         with monkeypatch.context() as counting:
             counting.setattr(Cursor, "execute", counted)
-            counting.setattr(Pipeline, "transaction", sent)
+            counting.setattr(Pipeline, "transact", sent)
             executed.clear()
             assert working.catch_up(its_own) >= bookings * len(FOLLOWERS)
         return len(executed)
