@@ -45,7 +45,7 @@ from domain.schedule import Schedule
 
 T = TypeVar("T")
 
-MOST_LINKS = 10_000
+MOST_LINKS = 4_000
 """Of so many links a process remembers the origin."""
 
 _REFUSED = EventStoreFactory.POSTGRES_ENABLE_DB_FUNCTIONS

@@ -6,6 +6,7 @@ say all. And what the process remembers is only brought up to date.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -38,9 +39,12 @@ _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 """The number of last events that say all about an aggregate, with the first; else it takes all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LinkOrigin:
-    """The facts of a link that never change, so that they can be known without asking."""
+    """The facts of a link that never change, so that they can be known without asking.
+
+    Links that offer all of one calendar share one, because thousands are remembered.
+    """
 
     calendar_id: UUID
     owner_id: UUID
@@ -49,7 +53,14 @@ class LinkOrigin:
     @classmethod
     def of(cls, link: SingleUseLink) -> "LinkOrigin":
         """Returns the origin of a link."""
+        if link.offer is None:
+            return _without_offer(link.calendar_id, link.owner_id)
         return cls(link.calendar_id, link.owner_id, link.offer)
+
+
+@lru_cache(maxsize=1000)
+def _without_offer(calendar_id: UUID, owner_id: UUID) -> LinkOrigin:
+    return LinkOrigin(calendar_id, owner_id, None)
 
 
 @dataclass(frozen=True)
