@@ -87,7 +87,8 @@ def offered_by_span(
 ) -> list[SlotsOfSpan]:
     """Returns what `offered_slots` finds between each of the ascending `bounds` and the next."""
     rules = offer.rules(rules)
-    free = _free_starts(rules, offer, now=now, since=bounds[0], until=bounds[-1], busy=busy)
+    since, until = bounds[0], bounds[-1]
+    free = _free_starts(rules, offer, now=now, since=since, until=until, busy=busy, at_once=True)
     starts = list(free)
     cuts = [bisect_left(starts, minute_from(bound)) for bound in bounds]
     return [SlotsOfSpan(rules, starts[begin:end]) for begin, end in pairwise(cuts)]
@@ -130,10 +131,11 @@ def _free_starts(
     since: datetime,
     until: datetime,
     busy: Iterable[Reservation],
+    at_once: bool = False,
 ) -> Iterator[int]:
-    """Yields the minutes at which the slots of `offered_slots` start, in order.
+    """Returns the minutes at which the slots of `offered_slots` start, in order.
 
-    Works day by day, so that a caller that stops early doesn't pay for the rest.
+    Works day by day, so that a caller that stops early doesn't pay for the rest, or `at_once`.
     """
     zone = ZoneInfo(rules.time_zone)
     window_end = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
@@ -143,14 +145,16 @@ def _free_starts(
     latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
     start = minute_from(_clipped(since, earliest, latest))
     stop = minute_from(_clipped(until, earliest, latest))
+    step = max(DAY, stop - start) if at_once else DAY
     offered: Iterator[int] = chain.from_iterable(
-        _offered_starts(rules, zone, begin, min(begin + DAY, stop), first_day, last_day)
-        for begin in range(start, stop, DAY)
+        _offered_starts(rules, zone, begin, min(begin + step, stop), first_day, last_day)
+        for begin in range(start, stop, step)
     )
     if offer.slots is not None:
         wanted = frozenset(offer.slots)
         offered = (minute for minute in offered if EPOCH + minute * MINUTE in wanted)
-    return _outside(sorted(_blocked_starts(rules, busy)), offered)
+    blocked = sorted(_blocked_starts(rules, busy))
+    return _outside(blocked, offered) if blocked else offered
 
 
 def _offered_starts(

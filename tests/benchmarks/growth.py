@@ -19,7 +19,7 @@ from domain.slot import Reservation, Slot
 from interface.bootstrap import build
 from interface.settings import Settings
 from tests.benchmarks import usage
-from tests.benchmarks.long_log import fill
+from tests.benchmarks.long_log import fill, repeat
 from tests.benchmarks.machine import Machine
 from tests.benchmarks.options import Options
 from tests.benchmarks.ratios import medians, ratio
@@ -28,6 +28,7 @@ from tests.support.desk import ALWAYS_OPEN, Desk, terms
 from tests.support.examples import ACTOR, NOW, OWNER, SECRET
 
 FEWEST_EVENTS = 10_000
+MOST_FILLED = 1_000_000  # a longer log repeats the events of one of this length
 VERSIONS = (1, 10, 100, 1000)
 BOOKINGS = (0, 10, 100, 1000)
 REDEEMED = 20  # links in a round of each case
@@ -66,7 +67,9 @@ def _events(options: Options, machine: Machine, folder: Path) -> dict[str, Any]:
         sizes.append(sizes[-1] * 10)
     logs = {size: machine.new_database() for size in sizes}
     for size, conninfo in logs.items():
-        fill(conninfo, size)
+        fill(conninfo, min(size, MOST_FILLED))
+        if size > MOST_FILLED:
+            repeat(conninfo, size // MOST_FILLED)
     with desks(list(logs.values()), folder) as of_logs:
         cases = [on_empty_days(desk, size) for size, desk in zip(logs, of_logs, strict=True)]
         return compared(cases, machine.postgres, options.rounds)

@@ -86,6 +86,8 @@ def days_page(
         chosen=from_address(Day(), "day"),
     )
     shown = zone_context(zone, is_known=zone_is_known)
+    labels = time_labels(picker.slots, zone)
+    host_times = host_labels(picker.slots, time_zone=zone, host_zone=host_zone)
     return render_template(
         template,
         **shown,
@@ -94,8 +96,8 @@ def days_page(
         cells=day_cells(picker),
         starts=packed_starts(picker) if shown["asks_zone"] else None,
         host_zone=host_zone,
-        host_times=host_labels(picker.slots, time_zone=zone, host_zone=host_zone),
-        labels=time_labels(picker.slots, zone),
+        host_times=host_times,
+        times=[(in_utc(slot.start), labels[slot], host_times.get(slot)) for slot in picker.slots],
         next_day=picker.next_free and local_day(picker.next_free.start, zone),
         address=address,
         kept=kept or {},
