@@ -1,7 +1,8 @@
 """Requests made up from the OpenAPI document are answered as it says, and never by a 5xx.
 
-Each role sends them, with real ids and tokens in most of them. They are the same in every run.
-If `SIEGE_SECONDS` is set, many more are made up.
+Each role sends those of its own calls, with real ids and tokens in most of them, and nobody sends
+all. They are the same in every run. If `SIEGE_SECONDS` is set, many more are made up, and each role
+sends all.
 """
 
 import os
@@ -59,7 +60,7 @@ OWN_CALLS = {
     "invitee": {"booking-links", "manage"},
     "owner": {
         *("calendars", "schedules", "links", "link-requests", "bookings", "busy-calendars"),
-        *("feeds", "webhooks"),
+        *("feeds", "webhooks", "key"),
     },
     "auditor": {"audit"},
     "operator": {"projections", "deliveries"},
@@ -328,8 +329,10 @@ def test_every_call_answers_as_documented(
     for found in api.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
+        is_own = not OWN_CALLS[role].isdisjoint(operation.tags or ())
+        if not (is_own or role == "nobody" or IS_LONG):
+            continue  # `test_access` sees that a key without the scope is refused
         with subtests.test(operation.label):
-            is_own = not OWN_CALLS[role].isdisjoint(operation.tags or ())
             config = requests(api, is_own=is_own)
             create_test(operation=operation, test_func=is_answered_as_documented, config=config)()
 

@@ -94,10 +94,13 @@ def test_the_sum_over_all_workers_equals_the_answers(counting: Service) -> None:
 
 
 def test_every_worker_counts_in_files_of_its_own(counting: Service) -> None:
-    pids = {str(worker.pid) for worker in web_workers(counting.process.pid)}
-    assert len(pids) == 2
-    counters = {file.stem.rpartition("_")[2] for file in folder(counting).glob("counter_*.db")}
-    assert pids <= counters  # the server, of which they are forks, has files as well
+    def each_has_counted() -> bool:
+        rush(counting)
+        pids = {str(worker.pid) for worker in web_workers(counting.process.pid)}
+        counters = {file.stem.rpartition("_")[2] for file in folder(counting).glob("counter_*.db")}
+        return len(pids) == 2 and pids <= counters  # the server, their parent, has files as well
+
+    wait_until(each_has_counted)
 
 
 def test_the_counts_of_a_killed_worker_are_not_lost(counting: Service) -> None:
