@@ -42,8 +42,12 @@ MOST_STATEMENTS = 9
 
 
 @pytest.fixture
-def at_work(conninfo: str) -> Iterator[tuple[Runner, Connection[DictRow]]]:
-    """A runner and the connection that it works on."""
+def at_work(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Runner, Connection[DictRow]]]:
+    """A runner and the connection that it works on, which may be idle while a test does more."""
+    patient = dict.fromkeys(("idle_session_timeout", "idle_in_transaction_session_timeout"), "0")
+    monkeypatch.setattr(runner, "_SETTINGS", runner._SETTINGS | patient)
     made = Runner(conninfo, FOLLOWERS, MAPPER)
     with made._connect() as working:
         yield made, working
