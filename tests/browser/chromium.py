@@ -9,6 +9,15 @@ from collections.abc import Iterator
 from playwright.sync_api import Browser, Error, Playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The suggestions of the address bar, which nobody sees, take most of the time of a new window.
+_SUGGESTIONS = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup")
+# Those that Playwright disables: a browser heeds only the last list.
+_DISABLED = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+)
 _ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
@@ -16,6 +25,7 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join((*_DISABLED, *_SUGGESTIONS))}",
 )
 _FETCH_SECONDS = 300
 

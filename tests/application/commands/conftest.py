@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from application.eventstore.deadline import deadline
 from interface.bootstrap import Services, build
 from interface.settings import Settings
 from tests.support.clock import Clock
@@ -15,6 +16,12 @@ from tests.support.examples import SECRET
 
 FAILURE = "in the middle"
 FailingCommits = Callable[[str], AbstractContextManager[None]]
+
+
+@pytest.fixture(autouse=True)
+def _requests_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives every command a minute, unless a test gives it less."""
+    monkeypatch.setattr(deadline.__init__, "__defaults__", (60.0,))
 
 
 @pytest.fixture
