@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from gzip import compress
 from io import BytesIO
 from typing import Any
 
@@ -114,6 +115,8 @@ def test_only_json_is_read(owner: Owner, calls: list[Call]) -> None:
         for kind in kinds:
             answer = send(owner, call, b"{}", **{"Content-Type": kind})
             assert refusal(answer) == (415, "unsupported-media-type"), (call.name, kind)
+        compressed = send(owner, call, compress(b"{}"), **{"Content-Encoding": "gzip"})
+        assert refusal(compressed) == (415, "unsupported-media-type"), call.name
 
 
 @pytest.mark.usefixtures("nothing_is_left")
