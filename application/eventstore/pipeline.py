@@ -28,8 +28,7 @@ Value = str | bytes | int | None
 class Query(NamedTuple):
     """A statement with the parameters `$1`, `$2`, …, cast to their types, and their values.
 
-    `rows` is the number of rows that it has to have in a transaction; None stands for any. To be
-    counted, a statement that begins with WITH has to end with SELECT FROM one of its parts.
+    `rows` is the number of rows that it has to have in a transaction; None stands for any.
     """
 
     sql: str
@@ -148,12 +147,9 @@ def _checked(query: Query) -> Query:
 
 @cache
 def _checked_sql(sql: str, place: int) -> str:
-    counting = f"SELECT 1 / (count(*) = ${place}::bigint)::integer FROM"
-    if sql.lstrip().startswith("WITH"):
-        parts, _, counted = sql.rpartition("SELECT FROM")
-        return f"{parts}{counting}{counted}"
     returning = "" if sql.lstrip().startswith("SELECT") else "RETURNING true"
-    return f"WITH counted AS ({sql} {returning}) {counting} counted"
+    return f"""WITH counted AS ({sql} {returning})
+        SELECT 1 / (count(*) = ${place}::bigint)::integer FROM counted"""  # noqa: S608
 
 
 def _encoded(value: Value) -> bytes | None:

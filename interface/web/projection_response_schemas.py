@@ -10,7 +10,7 @@ from projections.rebuild.jobs import KINDS, STATES
 class DifferenceOutput(ResponseSchema):
     """A row that differs between the live view and the one built from the log."""
 
-    table = fields.String(metadata=example_of("link_list_v4"))
+    table = fields.String(metadata=example_of("link_list_v3"))
     key = fields.String(metadata=example_of(LINK_ID))
     live = fields.Dict(
         keys=fields.String(),
@@ -60,7 +60,7 @@ class RebuildOutput(ResponseSchema):
 class ProjectionOutput(ResponseSchema):
     """A view and how far it has come."""
 
-    name = fields.String(metadata=example_of("link_list_v4"))
+    name = fields.String(metadata=example_of("link_list_v3"))
     position = fields.Integer(metadata=example_of(1200, "The position up to which it has read."))
     head = fields.Integer(metadata=example_of(1200, "The position of the newest event."))
     lag_events = fields.Integer(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache, cached_property
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -37,7 +37,6 @@ _SQL_TYPES: Mapping[Any, str] = {
     int: "bigint",
     bool: "boolean",
     datetime: "timestamptz",
-    date: "date",
     bytes: "bytea",
     dict: "jsonb",
 }
@@ -61,15 +60,11 @@ _COMPRESSED = """
 
 
 class Write(NamedTuple):
-    """A query of a view and, if it matters, the number of rows that it has to write to a table.
-
-    `columns` names those that it sets in rows that are there.
-    """
+    """A query of a view and, if it matters, the number of rows that it has to write to a table."""
 
     query: Query
     table: str = ""
     rows: int | None = None
-    columns: Collection[str] = ()
 
     def run(self, conn: Connection[DictRow]) -> None:
         """Runs it in the transaction of `conn`. Raises `RowMissing`, or psycopg's errors."""
@@ -103,17 +98,15 @@ class Copy(NamedTuple):
 class Table(Generic[R]):
     """A table of a view. Its columns are the fields of the dataclass `row`, in their order.
 
-    The first one is the primary key, or the first `keys` together, if each row sums up others.
-    A column is NOT NULL unless its type is `… | None`. `indexes` maps names to the columns that
-    are indexed, in parentheses. `owned_by` is the column with the id of the link, booking or
-    calendar whose events make the row, if it is not the key.
+    The first one is the primary key. A column is NOT NULL unless its type is `… | None`.
+    `indexes` maps names to the columns that are indexed, in parentheses. `owned_by` is the column
+    with the id of the link, booking or calendar whose events make the row, if it is not the key.
     """
 
     name: str
     row: type[R]
     indexes: Mapping[str, str] = field(default_factory=dict)
     owned_by: str | None = None
-    keys: int = 1
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
@@ -128,13 +121,8 @@ class Table(Generic[R]):
 
     @cached_property
     def key(self) -> str:
-        """The name of the primary key, or of its first column."""
-        return self.primary_key[0]
-
-    @cached_property
-    def primary_key(self) -> tuple[str, ...]:
-        """The names of the columns of the primary key."""
-        return tuple(self.columns)[: self.keys]
+        """The name of the primary key."""
+        return next(iter(self.columns))
 
     @property
     def subject(self) -> str:
@@ -159,7 +147,7 @@ class Table(Generic[R]):
             f"{name} {kind}{'' if name in self.nullable else ' NOT NULL'}"
             for name, kind in self.columns.items()
         ]
-        parts = ", ".join([*columns, f"PRIMARY KEY ({', '.join(self.primary_key)})"])
+        parts = ", ".join([*columns, f"PRIMARY KEY ({self.key})"])
         conn.execute(
             # Room for the next version of a row beside it: no index changes then.
             f"CREATE TABLE IF NOT EXISTS {self.name} ({parts}) WITH (fillfactor = 60)".encode()
@@ -269,14 +257,14 @@ def _insert(table: Table[Any], rows: Sequence[Any]) -> Write:
 
 def _update(table: Table[Any], names: tuple[str, ...], group: list[dict[str, Any]]) -> Write:
     query = Query(_update_statement(table, names), (_encode(group).decode(),))
-    return Write(query, table.name, len(group), names)
+    return Write(query, table.name, len(group))
 
 
 @cache
 def _update_statement(table: Table[Any], names: tuple[str, ...]) -> str:
-    return f"""UPDATE {table.name} AS stored
+    return f"""UPDATE {table.name} AS old
         SET {", ".join(f"{name} = new.{name}" for name in names if name != table.key)}
-        FROM {_as_recordset(table, names)} WHERE stored.{table.key} = new.{table.key}"""  # noqa: S608
+        FROM {_as_recordset(table, names)} WHERE old.{table.key} = new.{table.key}"""  # noqa: S608
 
 
 def _as_recordset(table: Table[Any], names: Collection[str]) -> str:

@@ -87,12 +87,11 @@ def _from_view(
     conn: Connection[DictRow], projection: Projection, mapper: JSONMapper, count: int
 ) -> Iterator[Subject]:
     """Yields the subjects of `count` random rows."""
-    tables = [table for table in projection.tables if table.keys == 1]
     for place in range(count):
-        table = tables[place % len(tables)]
+        table = projection.tables[place % len(projection.tables)]
         # The nearest key above a random one and below one in turn: always the nearest above
         # would never choose a row whose key is close behind another's.
-        beyond, order = (">=", "ASC") if place // len(tables) % 2 else ("<=", "DESC")
+        beyond, order = (">=", "ASC") if place // len(projection.tables) % 2 else ("<=", "DESC")
         row = conn.execute(
             sql.SQL(
                 "SELECT {subject} AS subject FROM {table} WHERE {key} {beyond} %s"

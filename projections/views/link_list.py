@@ -1,7 +1,7 @@
 """The owner's list of links: what became of each, newest first."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,22 +10,19 @@ from unicodedata import normalize
 from uuid import UUID
 
 import msgspec
-from psycopg import Connection, sql
-from psycopg.rows import DictRow
+from psycopg import sql
 
 from application.eventstore.database import Database
-from application.eventstore.event_log import RecordedEvent
 from application.people.personal_data import Invitee, Prefill
 from application.people.typed_search import FIRST_PATTERN, PATTERNS, has_words, words_of
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
 from domain.offer import Offer
-from projections.engine.projection import Memory, Projection, applies
-from projections.engine.tables import Copy, Rows, Table, Write
-from projections.views import link_counts
+from projections.engine.projection import Projection, applies
+from projections.engine.tables import Rows, Table
 
-NAME = link_counts.LINK_LIST
+NAME = "link_list_v3"
 
 
 @dataclass
@@ -122,17 +119,7 @@ class LinkList(Projection):
     """One row for each link. What people typed is joined from `personal_data` by queries."""
 
     name = NAME
-    tables = (LINKS, BOOKINGS, link_counts.COUNTS)
-
-    def writes(
-        self,
-        conn: Connection[DictRow],
-        rows: Rows,
-        batch: Sequence[RecordedEvent],
-        memory: Memory,
-    ) -> Sequence[Write | Copy]:
-        """Writes the rows, and counts links with them."""
-        return list(link_counts.counting(LINKS, rows.writes()))
+    tables = (LINKS, BOOKINGS)
 
     @applies(SingleUseLink.Issued)
     def _issued(self, event: SingleUseLink.Issued, rows: Rows) -> None:

@@ -10,7 +10,6 @@ from psycopg import sql
 
 from application.eventstore.database import Database
 from domain.link import LinkStatus
-from projections.views import link_counts
 from projections.views.link_list import LINKS, WITH_STATUS
 
 
@@ -75,12 +74,7 @@ def counts_of(
     calendar_id: UUID | None = None,
     positions: tuple[int, int] | None = None,
 ) -> dict[LinkStatus, int]:
-    """Returns how many links of an owner have each status.
-
-    Those between two positions are counted, for all others the numbers are kept.
-    """
-    if positions is None:
-        return link_counts.counts_of(database, owner_id, now=now, calendar_id=calendar_id)
+    """Returns how many links of an owner have each status. Reads the index of the list alone."""
     filters = _Filters(owner_id, now, None, calendar_id, positions)
     counts = [
         sql.SQL("count(*) FILTER (WHERE {}) AS {}").format(

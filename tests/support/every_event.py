@@ -49,4 +49,4 @@ def recorded_events(services: Services) -> list[RecordedEvent]:
 def view(services: Services, name: str) -> Sequence[dict[str, Any]]:
     """Returns a view row for row."""
     table = sql.Identifier(name)
-    return services.database.fetch_all(sql.SQL("SELECT * FROM {0} ORDER BY {0}").format(table))
+    return services.database.fetch_all(sql.SQL("SELECT * FROM {} ORDER BY 1").format(table))

@@ -58,7 +58,6 @@ def test_a_query_that_fails_takes_all_others_with_it_and_the_connection_goes_on(
     [
         ("SELECT FROM kept LIMIT 1", 1),
         ("UPDATE kept SET word = ''", 2),
-        ("WITH part AS (UPDATE kept SET word = '' RETURNING id) SELECT FROM part", 2),
         ("INSERT INTO kept VALUES (2), (3) ON CONFLICT DO NOTHING", 2),
     ],
 )

@@ -376,13 +376,13 @@ def test_rights_that_the_projector_gave_away_beforehand_do_not_come_with_the_vie
     "statement",
     [
         "SELECT replace_view('accounts', 'rebuild_0123456789abcdef', 'retired_0123456789abcdef')",
-        "SELECT replace_view('link_list_v4', 'public', 'retired_0123456789abcdef')",
-        "SELECT replace_view('link_list_v4', 'rebuild_0123456789abcdef', 'public')",
+        "SELECT replace_view('link_list_v3', 'public', 'retired_0123456789abcdef')",
+        "SELECT replace_view('link_list_v3', 'rebuild_0123456789abcdef', 'public')",
         "SELECT drop_retired('public')",
         "SELECT drop_retired('retired_0123456789abcdef; DROP TABLE accounts')",
-        "SELECT drop_earlier_view('link_list_v4', 'link_list_v4')",
-        "SELECT drop_earlier_view('link_list_v4', 'link_list_v5')",
-        "SELECT drop_earlier_view('accounts', 'link_list_v4')",
+        "SELECT drop_earlier_view('link_list_v3', 'link_list_v3')",
+        "SELECT drop_earlier_view('link_list_v3', 'link_list_v4')",
+        "SELECT drop_earlier_view('accounts', 'link_list_v3')",
     ],
 )
 def test_the_projector_replaces_and_drops_nothing_but_views(database: str, statement: str) -> None:
@@ -487,7 +487,7 @@ def test_no_role_can_give_itself_more_rights(database: str, role: str, statement
         (SERVICE, "INSERT INTO audit_accesses (actor, what, at) VALUES ('x', 'y', '2001-01-01')"),
         (SERVICE, "INSERT INTO audit_accesses (actor, what, id) VALUES ('x', 'y', -5)"),
         (AUDITOR, "INSERT INTO audit_accesses (actor, what, at) VALUES ('x', 'y', '2001-01-01')"),
-        (SERVICE, "SELECT replace_view('link_list_v4', 'x', 'y')"),
+        (SERVICE, "SELECT replace_view('link_list_v3', 'x', 'y')"),
         (PROJECTOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
         (PROJECTOR, "SELECT * FROM personal_data"),
         (PROJECTOR, "SELECT * FROM accounts"),

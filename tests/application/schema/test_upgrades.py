@@ -108,8 +108,7 @@ def before_0018(new_database: Callable[[], str]) -> str:
     conninfo = new_database()
     with connect(conninfo) as conn:
         conn.execute(
-            """DROP INDEX link_list_v4_newest, link_list_v4_expiring, link_list_v4_booking;
-            CREATE TABLE link_list_v3 (owner_id uuid, position bigint);
+            """DROP INDEX link_list_v3_newest, link_list_v3_expiring, link_list_v3_booking;
             CREATE INDEX link_list_v3_owner ON link_list_v3 (owner_id, position DESC);
             ALTER TABLE personal_data DROP COLUMN search_key;
             DROP FUNCTION search_key(jsonb);

@@ -45,7 +45,7 @@ def test_a_rebuild_prints_progress_rates_and_rows_in_plain_lines(
     entries = services.security_log.newest(limit=99, kind="view.rebuild-requested")
     assert sorted(entry.details["view"] for entry in entries) == sorted(NAMES)
     assert {entry.actor for entry in entries} == {context.actor()}
-    assert "link_list_v4 building: 100%, " in done.err
+    assert "link_list_v3 building: 100%, " in done.err
     assert " events/s, 0 s left" in done.err
     assert "\x1b" not in done.err
 
@@ -55,20 +55,20 @@ def test_a_view_that_is_being_rebuilt_is_refused_with_exit_status_3(
 ) -> None:
     monkeypatch.setattr(jobs, "LOCK_SECONDS", 0.0)
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
-        jobs.lock(conn, "link_list_v4")
+        jobs.lock(conn, "link_list_v3")
         done = admitone("projections", "rebuild", "link_list")
-    assert done == (3, "", "link_list_v4 is being rebuilt or verified already.\n")
+    assert done == (3, "", "link_list_v3 is being rebuilt or verified already.\n")
 
 
 @pytest.mark.parametrize("how", [(), ("--sample", "200")])
 @pytest.mark.parametrize(
     ("fault", "sides"),
     [
-        ("UPDATE link_list_v4 SET issued_at = now()", {"live": True, "built": True}),
-        ("DELETE FROM link_list_v4", {"live": False, "built": True}),
+        ("UPDATE link_list_v3 SET issued_at = now()", {"live": True, "built": True}),
+        ("DELETE FROM link_list_v3", {"live": False, "built": True}),
         (
-            """INSERT INTO link_list_v4 SELECT gen_random_uuid(), owner_id, calendar_id,
-            1, 1, 1, now(), now() FROM link_list_v4 LIMIT 10""",
+            """INSERT INTO link_list_v3 SELECT gen_random_uuid(), owner_id, calendar_id,
+            1, 1, 1, now(), now() FROM link_list_v3 LIMIT 10""",
             {"live": True, "built": False},
         ),
     ],
@@ -90,7 +90,7 @@ def test_verify_lists_the_keys_that_differ_and_fails(
     told = [json.loads(line) for line in done.out.splitlines()[1:]]
     assert told
     for difference in told:
-        assert difference["table"] == "link_list_v4"
+        assert difference["table"] == "link_list_v3"
         assert difference["key"]
         assert {side: difference[side] is not None for side in sides} == sides
     assert admitone("projections", "verify", "calendar_list", *how).status == 0
@@ -106,13 +106,13 @@ def test_parked_events_are_reported_and_retried(
             catch_up()
             assert "parked: 1 event could not be applied" in admitone("projections", "status").out
             done = admitone("projections", "retry", "link_list")
-            assert done == (1, "link_list_v4: 0 events applied, 1 still parked.\n", "")
+            assert done == (1, "link_list_v3: 0 events applied, 1 still parked.\n", "")
             assert admitone("projections", "verify", "link_list", "--sample", "50").status == 0
     done = admitone("projections", "retry", "link_list")
-    assert done == (0, "link_list_v4: 1 event applied, 0 still parked.\n", "")
+    assert done == (0, "link_list_v3: 1 event applied, 0 still parked.\n", "")
 
 
 def test_prune_says_what_it_drops(admitone: Command, story: None) -> None:
     admitone("projections", "rebuild", "link_list")
-    assert admitone("projections", "prune").out.startswith("dropped link_list_v4 as it was before ")
+    assert admitone("projections", "prune").out.startswith("dropped link_list_v3 as it was before ")
     assert admitone("projections", "prune").out == "nothing to drop\n"

@@ -182,12 +182,12 @@ def test_views_are_measured_with_their_lag(owner: Owner) -> None:
     assert value(behind, "admitone_database_up") == 1
     assert value(behind, "admitone_projector_up") == 0
     assert value(behind, "admitone_log_position") == 2
-    assert value(behind, "admitone_view_position", view="link_list_v4") == 0
-    assert value(behind, "admitone_view_lag_events", view="link_list_v4") == 2
+    assert value(behind, "admitone_view_position", view="link_list_v3") == 0
+    assert value(behind, "admitone_view_lag_events", view="link_list_v3") == 2
     owner.catch_up()
     live = scrape(owner.client)
-    assert value(live, "admitone_view_position", view="link_list_v4") == 2
-    assert value(live, "admitone_view_lag_events", view="link_list_v4") == 0
+    assert value(live, "admitone_view_position", view="link_list_v3") == 2
+    assert value(live, "admitone_view_lag_events", view="link_list_v3") == 0
 
 
 def test_checks_of_the_log_are_measured(services: Services) -> None:
@@ -214,7 +214,7 @@ def test_checks_of_the_log_are_measured(services: Services) -> None:
 def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
     rebuild = RebuildJob(
         id=UUID(int=7),
-        name="link_list_v4",
+        name="link_list_v3",
         kind="rebuild",
         state="building",
         by_projector=True,
@@ -230,13 +230,13 @@ def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:
         finished_at=None,
         pruned_at=None,
     )
-    status = ViewStatus("link_list_v4", 70, 80, 10, 2.5, 3, 1, rebuild)
+    status = ViewStatus("link_list_v3", 70, 80, 10, 2.5, 3, 1, rebuild)
     backlog = Backlog("post", due=3, parked=1, seconds=4.5)
     measured = {
         family.name: [(sample.labels, sample.value) for sample in family.samples]
         for family in Views(lambda: [status], lambda: True, lambda: [backlog], list).collect()
     }
-    view = {"view": "link_list_v4"}
+    view = {"view": "link_list_v3"}
     assert measured == {
         "admitone_database_up": [({}, 1)],
         "admitone_projector_up": [({}, 1)],

@@ -199,7 +199,7 @@ def test_an_event_waits_for_one_that_was_parked_since_the_round_before(
     issued = desk.services.event_store.head()
     working.catch_up(its_own)
     # As a rebuild leaves the view that could not apply the event.
-    conn.execute("DELETE FROM link_list_v4")
+    conn.execute("DELETE FROM link_list_v3")
     with unreadable(conn, {issued}):
         (event,) = read_at(conn, [issued])
         parking.park(conn, LINKS.name, event, ValueError("unreadable"))
@@ -222,7 +222,7 @@ def test_an_event_at_fault_is_parked_by_the_same_round_and_nothing_else_is_lost(
     working.catch_up(its_own)
     refused, other = desk.new_link(calendar_id), desk.new_link(calendar_id)
     conn.execute(
-        "INSERT INTO link_list_v4 VALUES (%(id)s, %(id)s, %(id)s, 1, 1, 1, now(), now())",
+        "INSERT INTO link_list_v3 VALUES (%(id)s, %(id)s, %(id)s, 1, 1, 1, now(), now())",
         {"id": refused},
     )
     working.catch_up(its_own)

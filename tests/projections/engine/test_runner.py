@@ -63,7 +63,7 @@ def test_a_runner_applies_earlier_and_new_events(desk: Desk, conninfo: str) -> N
         shown(desk)
         link_id = desk.new_link()
         shown(desk)
-    assert link_id in [row["link_id"] for row in view(desk.services, "link_list_v4")]
+    assert link_id in [row["link_id"] for row in view(desk.services, "link_list_v3")]
 
 
 def test_a_log_longer_than_a_batch_is_shown_in_full(
@@ -93,7 +93,7 @@ def test_what_was_written_without_notify_is_found_by_polling(
         shown(desk)
         position = write_without_a_word(conn)
         shown(desk)
-    assert positions.all_positions(desk.services.database)["link_list_v4"] == position
+    assert positions.all_positions(desk.services.database)["link_list_v3"] == position
 
 
 def test_notify_shortens_the_wait(

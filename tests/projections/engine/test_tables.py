@@ -59,7 +59,7 @@ SHAPES = {
         PRIMARY KEY schedule_list_v1_pkey (schedule_id)
         schedule_list_v1_owner (owner_id, "position")
         """,
-    "link_list_v4": """
+    "link_list_v3": """
         link_id uuid NOT NULL
         owner_id uuid NOT NULL
         calendar_id uuid NOT NULL
@@ -73,27 +73,18 @@ SHAPES = {
         booking_id uuid
         revoked_at timestamp with time zone
         replaced_by uuid
-        PRIMARY KEY link_list_v4_pkey (link_id)
-        link_list_v4_booking (booking_id) WHERE (booking_id IS NOT NULL)
-        link_list_v4_expiring (owner_id, expires_at, "position") INCLUDE (link_id, calendar_id, redeemed_at, revoked_at)
-        link_list_v4_newest (owner_id, "position" DESC) INCLUDE (link_id, calendar_id, expires_at, redeemed_at, revoked_at)
-        link_list_v4_replaced (replaced_by) WHERE (replaced_by IS NOT NULL)
+        PRIMARY KEY link_list_v3_pkey (link_id)
+        link_list_v3_booking (booking_id) WHERE (booking_id IS NOT NULL)
+        link_list_v3_expiring (owner_id, expires_at, "position") INCLUDE (link_id, calendar_id, redeemed_at, revoked_at)
+        link_list_v3_newest (owner_id, "position" DESC) INCLUDE (link_id, calendar_id, expires_at, redeemed_at, revoked_at)
+        link_list_v3_replaced (replaced_by) WHERE (replaced_by IS NOT NULL)
         """,  # noqa: E501
-    "link_list_v4_bookings": """
+    "link_list_v3_bookings": """
         booking_id uuid NOT NULL
         booking_start timestamp with time zone NOT NULL
         booking_end timestamp with time zone NOT NULL
         booking_status text NOT NULL
-        PRIMARY KEY link_list_v4_bookings_pkey (booking_id)
-        """,
-    "link_list_v4_counts": """
-        owner_id uuid NOT NULL
-        calendar_id uuid NOT NULL
-        expires_on date NOT NULL
-        unused bigint NOT NULL
-        redeemed bigint NOT NULL
-        revoked bigint NOT NULL
-        PRIMARY KEY link_list_v4_counts_pkey (owner_id, calendar_id, expires_on)
+        PRIMARY KEY link_list_v3_bookings_pkey (booking_id)
         """,
     "transparency_log_v1": """
         tile bigint NOT NULL

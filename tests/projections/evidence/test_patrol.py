@@ -139,9 +139,9 @@ def test_an_exchanged_invitee_is_named_by_the_position_of_the_booking(
 def test_a_list_that_was_changed_by_hand_is_found(
     conn: Connection[DictRow], store: CheckpointStore
 ) -> None:
-    conn.execute("UPDATE link_list_v4 SET issued_at = issued_at + interval '1 hour'")
+    conn.execute("UPDATE link_list_v3 SET issued_at = issued_at + interval '1 hour'")
     fault = findings(conn, store)[VIEWS].fault
-    assert fault == "link_list_v4: rows in a sample are not what the log makes"
+    assert fault == "link_list_v3: rows in a sample are not what the log makes"
 
 
 def test_a_damaged_checkpoint_is_a_finding(

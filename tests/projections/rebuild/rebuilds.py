@@ -37,8 +37,8 @@ def take(monkeypatch: pytest.MonkeyPatch, batch_size: int) -> None:
 def tamper(conn: Connection[DictRow]) -> None:
     """Changes, deletes and adds rows in the views."""
     conn.execute("UPDATE calendar_list_v2 SET version = 99")
-    conn.execute("UPDATE link_list_v4 SET issued_at = issued_at + interval '1 hour'")
-    conn.execute("DELETE FROM link_list_v4_bookings")
+    conn.execute("UPDATE link_list_v3 SET issued_at = issued_at + interval '1 hour'")
+    conn.execute("DELETE FROM link_list_v3_bookings")
     conn.execute(
         """INSERT INTO booking_calendar_v2 SELECT gen_random_uuid(), link_id, owner_id,
         calendar_id, slot_start, slot_end, 0, 0, status, calendar_version, version, changed_at,

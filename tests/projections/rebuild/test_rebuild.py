@@ -101,7 +101,7 @@ def test_rows_that_were_tampered_with_are_reported_and_replaced(
     assert tree.differing == 0
     assert rows(conn) == right
     assert calendars.differing == len(right["calendar_list_v2"])
-    assert links.differing == len(right["link_list_v4"]) + len(right["link_list_v4_bookings"])
+    assert links.differing == len(right["link_list_v3"]) + len(right["link_list_v3_bookings"])
     assert bookings.differing == 1
     assert calendars.differences is not None
     assert bookings.differences is not None
@@ -251,4 +251,4 @@ def test_a_rebuild_applies_events_that_the_live_view_had_parked(
         set_state(conn, line["at"], line["state"])
     rebuilt(conninfo, "link_list")
     assert parked(conn, LINKS.name) == {}
-    assert [row["link_id"] for row in rows(conn)["link_list_v4"]] == [link_id]
+    assert [row["link_id"] for row in rows(conn)["link_list_v3"]] == [link_id]

@@ -166,7 +166,7 @@ def test_a_rebuild_with_tables_of_other_columns_starts_over(
         link_id: UUID
 
     with monkeypatch.context() as earlier:
-        earlier.setattr(LinkList, "tables", [Table("link_list_v4", EarlierRow)])
+        earlier.setattr(LinkList, "tables", [Table("link_list_v3", EarlierRow)])
         earlier.setattr(LinkList, "handlers", {})
         with pytest.raises(Killed):
             rebuilt(conninfo, "link_list", report=die)
@@ -183,7 +183,7 @@ def test_a_fresh_rebuild_starts_over(
     begun = jobs.newest(conn)[LINKS.name]
     with conn.transaction():
         jobs.enter(conn, begun)
-        conn.execute("UPDATE link_list_v4 SET issued_at = now()")
+        conn.execute("UPDATE link_list_v3 SET issued_at = now()")
     (done,) = rebuilt(conninfo, "link_list", fresh=True)
     assert (done.id, done.events, done.differing) == (begun.id, len(log(conn)), 0)
 

@@ -52,7 +52,7 @@ def test_a_live_view_without_a_projector_is_compared_at_its_own_position(
 
     (done,) = rebuilt(conninfo, "link_list", report=write_more)
     assert done.differing == 0
-    assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v4"]]
+    assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v3"]]
 
 
 def test_events_that_the_live_view_has_applied_just_before_the_switch_are_in_the_new_one(
@@ -72,7 +72,7 @@ def test_events_that_the_live_view_has_applied_just_before_the_switch_are_in_the
 
     monkeypatch.setattr(Rebuild, "_switch_now", delayed)
     rebuilt(conninfo, "link_list")
-    assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v4"]]
+    assert late[0] in [row["link_id"] for row in rows(conn)["link_list_v3"]]
 
 
 def test_a_long_read_of_the_old_view_delays_only_the_switch(
@@ -96,24 +96,24 @@ def test_a_long_read_of_the_old_view_delays_only_the_switch(
 
     monkeypatch.setattr(Rebuild, "_switch_now", noticing)
     with psycopg.connect(conninfo) as reader:
-        reader.execute("SELECT FROM link_list_v4")
+        reader.execute("SELECT FROM link_list_v3")
         rebuilding = Thread(target=rebuilt, args=(conninfo, "link_list"))
         rebuilding.start()
         try:
             for _ in range(20):
                 assert refused.wait(30)
                 refused.clear()
-                assert desk.services.database.fetch_all("SELECT * FROM link_list_v4")
+                assert desk.services.database.fetch_all("SELECT * FROM link_list_v3")
                 desk.new_link()
                 apply_all(conn)
             assert states(conn) == ["switching"]
-            assert rows(conn)["link_list_v4_bookings"] == []
+            assert rows(conn)["link_list_v3_bookings"] == []
         finally:
             reader.rollback()
             rebuilding.join()
     assert states(conn) == ["done"]
-    assert rows(conn)["link_list_v4_bookings"] == right["link_list_v4_bookings"]
-    assert len(rows(conn)["link_list_v4"]) == len(right["link_list_v4"]) + 20
+    assert rows(conn)["link_list_v3_bookings"] == right["link_list_v3_bookings"]
+    assert len(rows(conn)["link_list_v3"]) == len(right["link_list_v3"]) + 20
 
 
 def test_a_switch_that_readers_block_is_given_up_and_finished_later(
@@ -122,21 +122,21 @@ def test_a_switch_that_readers_block_is_given_up_and_finished_later(
     tamper(conn)
     with psycopg.connect(conninfo) as reader, monkeypatch.context() as hurried:
         hurried.setattr(rebuild, "SWITCH_SECONDS", 0.0)
-        reader.execute("SELECT FROM link_list_v4")
+        reader.execute("SELECT FROM link_list_v3")
         with pytest.raises(NotSwitched):
             rebuilt(conninfo, "link_list")
     failed = jobs.newest(conn)[LINKS.name]
     assert (failed.state, failed.progress < 1.0) == ("failed", False)
     (done,) = rebuilt(conninfo, "link_list")
     assert done.id == failed.id
-    assert rows(conn)["link_list_v4"] == right["link_list_v4"]
+    assert rows(conn)["link_list_v3"] == right["link_list_v3"]
 
 
 def test_readers_never_see_an_error_or_an_empty_or_older_view(
     right: Views, desk: Desk, conn: Connection[DictRow], conninfo: str
 ) -> None:
     database = desk.services.database
-    issued = len(right["link_list_v4"])
+    issued = len(right["link_list_v3"])
     seen: list[int] = []
     wrong: list[object] = []
     stop = Event()

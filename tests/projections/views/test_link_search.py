@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, dict_row
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee, Prefill
 from domain.link import LinkStatus
-from projections.views import link_counts, link_list
+from projections.views import link_list
 from projections.views.link_list import LinkOrder, links_of
 from tests.support.desk import Desk
 from tests.support.examples import ADA, NOW, OWNER, TOMORROW_AT_NINE
@@ -198,14 +198,6 @@ def full_database(new_database: Callable[[], str]) -> str:
                 many=sql.Literal(MANY),
             )
         )
-        conn.execute(
-            sql.SQL("""
-            INSERT INTO {counts} (owner_id, calendar_id, expires_on, unused, redeemed, revoked)
-            SELECT owner_id, calendar_id, (expires_at AT TIME ZONE 'UTC')::date, count(*), 0, 0
-            FROM {links} GROUP BY 1, 2, 3""").format(
-                counts=link_counts.COUNTS.identifier, links=link_list.LINKS.identifier
-            )
-        )
     return conninfo
 
 
@@ -223,10 +215,6 @@ class Explained:
         plan = row["QUERY PLAN"]
         self.nodes += _nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
         return []
-
-    def fetch_one(self, query: sql.Composed, values: dict[str, Any]) -> None:
-        """As `fetch_all`."""
-        self.fetch_all(query, values)
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -297,17 +285,7 @@ def test_a_text_is_looked_up_in_the_index_of_trigrams(explained: Explained, q: s
     assert ("Bitmap Index Scan", "personal_data_search") in explained.nodes
 
 
-@pytest.mark.parametrize("calendar_id", [None, UUID(int=3)], ids=["all", "of a calendar"])
-def test_links_are_not_counted_but_those_that_expire_today(
-    explained: Explained, calendar_id: UUID | None
-) -> None:
-    link_counts.counts_of(as_database(explained), OWNER, now=NOW, calendar_id=calendar_id)
-    indexes = {name for kind, name in explained.nodes if "Index" in kind}
-    assert indexes - {f"{link_counts.COUNTS.name}_pkey"} == {f"{link_list.NAME}_expiring"}
-    assert ("Seq Scan", link_list.NAME) not in explained.nodes
-
-
 def as_database(explained: Explained) -> Database:
-    """Passes the methods off that lists need."""
+    """Passes the one method off that lists need."""
     stand_in: Any = explained
     return stand_in  # type: ignore[no-any-return]
