@@ -30,10 +30,11 @@ _COLUMNS = {
     "due_at": "timestamptz",
 }
 _NAMES = ", ".join(_COLUMNS)
-# What an event causes has an id that follows from all that is said about it, so that it is there
-# once. The rest, which no event causes, may come again.
-_ID = """CASE WHEN fact IS NULL THEN gen_random_uuid()
-    ELSE encode(substring(sha256(convert_to(new::text, 'UTF8')) FOR 16), 'hex')::uuid END"""
+# What an event causes has an id that is made from these, so that it is there once. With other ones
+# here, it would all get another id. What no event causes may come again.
+_CAUSE = "concat_ws(chr(31), fact, channel, kind, audience, target, booking_id, link_id)"
+_ID = f"""CASE WHEN fact IS NULL THEN gen_random_uuid()
+    ELSE encode(substring(sha256(convert_to({_CAUSE}, 'UTF8')) FOR 16), 'hex')::uuid END"""
 _ADD = f"""
     INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
     SELECT {_ID}, {_NAMES}, due_at FROM json_to_recordset($1::json)

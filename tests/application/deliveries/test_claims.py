@@ -1,6 +1,7 @@
 """Senders find what is due by index, however much was sent before."""
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 from application.deliveries import outbox
@@ -46,3 +47,23 @@ def test_no_plan_of_a_sender_reads_all_deliveries(services: Services, conninfo: 
     assert len(plans) == 6  # claim, release, release until, take over, settle, hold
     for plan in plans:
         assert [each for each in ("Seq Scan on deliveries", *JOINS_OF_ALL) if each in plan] == []
+
+
+def test_the_same_event_causes_the_same_under_one_id_for_ever(services: Services) -> None:
+    """The id becomes the Message-ID of a mail."""
+    message = NewDelivery(
+        channel=outbox.WEBHOOK,
+        kind="link.issued",
+        audience=Audience.OWNER,
+        owner_id=OWNER,
+        due_at=NOW,
+        fact=7,
+        link_id=LINK,
+        subject=LINK,
+    )
+    for later in (timedelta(), timedelta(days=1)):
+        with services.database.connection() as conn:
+            for query in outbox.adding([replace(message, due_at=NOW + later)]):
+                query.execute(conn)
+    ids = services.database.fetch_all("SELECT id, due_at FROM deliveries")
+    assert [(str(row["id"]), row["due_at"]) for row in ids] == [("51fadfe0-3404-27ec-17aa-b5a5dcaf4cb8", NOW)]

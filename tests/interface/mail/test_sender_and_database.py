@@ -184,6 +184,25 @@ def test_each_mail_is_sent_once_whichever_statement_of_a_sender_or_its_answer_is
             )
 
 
+def test_a_sender_claims_nothing_while_its_session_is_on_a_standby(
+    booking_id: UUID,
+    mailing: Services,
+    conninfo: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A lock can be had there, which senders on the primary don't see."""
+    apply_log(conninfo)
+    monkeypatch.setattr(sending, "RECONNECT_SECONDS", 0.01)
+    standby = make_conninfo(conninfo, options="-c default_transaction_read_only=on")
+    channel = Channel(lambda _: None)
+    sender = Sender(standby, claims_of(mailing), channel, now=mailing.now)
+    stop = Event()
+    with background_thread("sender", partial(sender.run, stop), stop):
+        wait_until(lambda: "no mail is sent" in caplog.text)
+    assert channel.sent == []
+
+
 def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
     booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
