@@ -30,8 +30,9 @@ _COLUMNS = {
     "due_at": "timestamptz",
 }
 _NAMES = ", ".join(_COLUMNS)
-# What an event causes has an id that follows from all that is said about it, so that it is there
-# once. The rest, which no event causes, may come again.
+# The id of what an event causes is a hash of all columns, so the same row is never added twice.
+# Times in it are text in UTC, as every connection has it; another column would change all ids. Rows
+# that no event causes get a random id.
 _ID = """CASE WHEN fact IS NULL THEN gen_random_uuid()
     ELSE encode(substring(sha256(convert_to(new::text, 'UTF8')) FOR 16), 'hex')::uuid END"""
 _ADD = f"""

@@ -61,7 +61,7 @@ ABANDONED = timedelta(seconds=3)
 """The age that a claim must have before it is taken over, and so must the session of the sender
 that takes it over: after an outage, all senders can return first."""
 TAKE_OVER_SECONDS = 2.0
-"""A sender looks so often for claims to take over."""
+"""Seconds between two looks for claims to take over."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -100,7 +100,7 @@ class Sender:
         self._claim = claim
         self._number = randbits(31)
         self._holds_lock = False  # stays so where deliveries are sent without `run`
-        self._takes_over_at = 0.0
+        self._next_take_over = 0.0
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
         self._could_not_read = False  # in the last round, although there were claims
@@ -113,8 +113,9 @@ class Sender:
     def run(self, stop: Event) -> None:
         """Works until `stop` is set. Connects again whenever the database was lost, or left.
 
-        The session before is closed only once the new one has the lock. An error need not have
-        ended it, and without a lock, others would take over what was sent and is not recorded yet.
+        A new session takes the lock before the previous one is closed, because an error need not
+        have ended that one: without a lock, others would take over what was sent and is not
+        recorded yet. If no session can be opened, the previous one is closed as well.
         """
         with ExitStack() as session:
             while not stop.is_set():
@@ -122,10 +123,10 @@ class Sender:
                     opened_at = monotonic()
                     try:
                         conn = self._open_session()
-                    finally:  # even without a new one, for which there may be no room
+                    finally:  # if opening failed, perhaps for want of room, this makes some
                         session.close()
                     session.callback(conn.close)
-                    self._takes_over_at = opened_at + ABANDONED.total_seconds()
+                    self._next_take_over = opened_at + ABANDONED.total_seconds()
                     while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
                         self._send_and_wait(conn, stop)
                         self._outage.succeeded()
@@ -155,20 +156,22 @@ class Sender:
     def _check_session(self, conn: Connection[DictRow]) -> None:
         """Raises psycopg's error if the session with the sender's lock is lost.
 
-        One that the server has closed shows at once. A silent one shows every two seconds, when
-        the sender makes due over it what killed senders have claimed, so that nobody waits for
-        its expiry.
+        A closed connection is noticed at once, a silent one when claims are next taken over, every
+        two seconds.
         """
-        if monotonic() < self._takes_over_at and not has_hung_up(conn):
-            return
+        if has_hung_up(conn) or monotonic() >= self._next_take_over:
+            self._take_over(conn)
+
+    def _take_over(self, conn: Connection[DictRow]) -> None:
+        """Makes due again what killed senders have claimed. Fails if the session is lost."""
         now = self._now()
         before = now + self._claim - ABANDONED
         with deadline(DATABASE_SECONDS):
             self._claims.take_over(conn, self._channel.name, before=before, now=now)
-        self._takes_over_at = monotonic() + TAKE_OVER_SECONDS
+        self._next_take_over = monotonic() + TAKE_OVER_SECONDS
 
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
-        """Sends what is due, and waits. Connections outlast a wait only if there was something."""
+        """Sends what is due, and waits. Closes the channel's connections if nothing was sent."""
         begun = monotonic()
         pause = SHORTEST_ROUND_SECONDS
         if not self.send_due(stop, conn):
