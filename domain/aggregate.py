@@ -100,7 +100,7 @@ def _made(event_class: type[Aggregate.Event], fields: dict[str, Any]) -> Aggrega
 def _values_for(method: FunctionType) -> "attrgetter[Any]":
     """Returns a function that gets the arguments of an `@event` method from its event.
 
-    Before them come the id and the version that the event gives the aggregate.
+    The first two are the id and the version that the event gives its aggregate.
     """
     code = method.__code__
     arguments = code.co_varnames[1 : code.co_argcount]  # all but self

@@ -135,7 +135,8 @@ def _free_starts(
 ) -> Iterator[int]:
     """Returns the minutes at which the slots of `offered_slots` start, in order.
 
-    Works day by day, so that a caller that stops early doesn't pay for the rest, or `at_once`.
+    Works day by day, so that a caller that stops early doesn't pay for the rest. `at_once` works
+    out all days together, which is faster for a caller that needs all.
     """
     zone = ZoneInfo(rules.time_zone)
     window_end = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)

@@ -64,5 +64,5 @@ def find() -> CurrentRequest | None:
 this_request = _current.get
 """Returns the current request. Raises `LookupError` if there is none.
 
-A request asks for itself dozens of times: so this is the variable's own method.
+It is called dozens of times in each request, so it is the variable's own method.
 """

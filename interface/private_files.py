@@ -44,8 +44,8 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
 def make_private(folder: Path) -> None:
     """Creates a folder of mode 0700, or gives it that mode.
 
-    If a folder in it belongs to another user, that user must be able to reach it: PostgreSQL, which
-    does not run as root, ends as soon as it can't open its own files. The mode is 0711 then.
+    The mode is 0711 if a folder in it belongs to another user, who has to reach it: PostgreSQL does
+    not run as root, and ends if it can't open its files.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = folder.stat().st_uid

@@ -162,7 +162,7 @@ class BookingCommands:
     def offer_of_move(self, booking: Booking, *, actor: str) -> Offer:
         """Returns the limits within which this actor can move the booking: those of its link.
 
-        Its duration is that of the booking already.
+        Without the duration of the offer, because the booking has its own.
         """
         if not is_bound_by_offer(booking, actor=actor):
             return EVERYTHING

@@ -18,8 +18,7 @@ from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import Unavailable
 
 CLAIM = timedelta(minutes=2)
-"""The time for which a sender has a delivery for itself: longer than a round can last in which the
-database and the other side take all the time that they are given."""
+"""How long a sender has a delivery for itself: longer than its slowest round."""
 
 LOCK_TIMEOUT = "2s"
 """A sender waits this long for what another session has locked: less than for a server, so that
@@ -87,7 +86,8 @@ _RELEASE_UNTIL = """
     WHERE channel = %s AND state = 'due' AND attempts > 0 AND next_attempt_at = ANY(%s)
         AND claimed_by IS NOT DISTINCT FROM %s"""
 
-# The locks are looked up only if there is such a claim, and once for all of them.
+# A claim is an attempt, so `attempts > 0` finds claims by the index of tried deliveries. The locks
+# are looked up only if there is such a claim, and once for all of them.
 _TAKE_OVER = f"""
     UPDATE deliveries SET next_attempt_at = %(now)s, claimed_by = NULL
     WHERE id = ANY(ARRAY(

@@ -30,8 +30,8 @@ _COLUMNS = {
     "due_at": "timestamptz",
 }
 _NAMES = ", ".join(_COLUMNS)
-# What an event causes has an id that is made from these, so that it is there once. With other ones
-# here, it would all get another id. What no event causes may come again.
+# The id of what an event causes is a hash of its cause, so the same is never added twice. Another
+# column here would change all ids. Rows that no event causes get a random id.
 _CAUSE = "concat_ws(chr(31), fact, channel, kind, audience, target, booking_id, link_id)"
 _ID = f"""CASE WHEN fact IS NULL THEN gen_random_uuid()
     ELSE encode(substring(sha256(convert_to({_CAUSE}, 'UTF8')) FOR 16), 'hex')::uuid END"""

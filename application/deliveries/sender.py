@@ -115,7 +115,7 @@ class Sender:
 
         A new session takes the lock before the previous one is closed, because an error need not
         have ended that one: without a lock, others would take over what was sent and is not
-        recorded yet. If none can be opened, perhaps for want of room, the previous one is closed.
+        recorded yet. If no session can be opened, the previous one is closed as well.
         """
         with ExitStack() as session:
             while not stop.is_set():
@@ -123,7 +123,7 @@ class Sender:
                     opened_at = monotonic()
                     try:
                         conn = self._open_session()
-                    finally:  # if opening failed, this makes room
+                    finally:  # if opening failed, perhaps for want of room, this makes some
                         session.close()
                     session.callback(conn.close)
                     self._next_take_over = opened_at + ABANDONED.total_seconds()
@@ -157,19 +157,20 @@ class Sender:
     def _check_session(self, conn: Connection[DictRow]) -> None:
         """Raises psycopg's error if the session with the sender's lock is lost.
 
-        A closed connection is noticed at once, and a silent one when claims of killed senders are
-        next taken over by it, so that nobody waits until they expire.
+        A closed connection is noticed at once, a silent one when claims are next taken over, every
+        two seconds.
         """
-        if monotonic() >= self._next_take_over or has_hung_up(conn):
+        if has_hung_up(conn) or monotonic() >= self._next_take_over:
             self._take_over(conn, before=self._now() + self._claim - ABANDONED)
             self._next_take_over = monotonic() + TAKE_OVER_SECONDS
 
     def _take_over(self, conn: Connection[DictRow], *, before: datetime) -> None:
+        """Makes due again what killed senders have claimed. Fails if the session is lost."""
         with deadline(DATABASE_SECONDS):
             Claims.take_over(conn, self._channel.name, before=before, now=self._now())
 
     def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
-        """Sends what is due, and waits. Keeps the channel's connections if there was something."""
+        """Sends what is due, and waits. Closes the channel's connections if nothing was sent."""
         begun = monotonic()
         if self.send_due(stop, conn):
             stop.wait(begun + SHORTEST_ROUND_SECONDS - monotonic())

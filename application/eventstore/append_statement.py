@@ -79,7 +79,7 @@ _RECORDED = Statement(
     (UUIDS, BIGINTS),
 )
 
-_event = attrgetter("originator_id", "originator_version", "topic", "state")
+_columns_of = attrgetter("originator_id", "originator_version", "topic", "state")
 
 Columns = tuple[bytes, ...]
 
@@ -135,7 +135,7 @@ def rows(
     read: Mapping[UUID, int],
 ) -> Rows:
     """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
-    given, versions, topics, states = zip(*map(_event, events), strict=True)
+    given, versions, topics, states = zip(*map(_columns_of, events), strict=True)
     # The library may give the id of an aggregate as text.
     ids = [each if isinstance(each, UUID) else UUID(each) for each in given]
     return Rows(

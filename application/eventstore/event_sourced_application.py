@@ -44,7 +44,7 @@ from domain.schedule import Schedule
 T = TypeVar("T")
 
 MOST_LINKS = 4_000
-"""Of so many links a process remembers the origin."""
+"""The number of links whose origin a process remembers."""
 
 _REFUSED = EventStoreFactory.POSTGRES_ENABLE_DB_FUNCTIONS
 

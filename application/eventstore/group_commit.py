@@ -206,7 +206,7 @@ class AppendQueue:
         leader alone, unless it is under way with another leader by now.
         """
         with self._mutex:
-            all_led = self._under_way >= self._most_leaders
+            nobody_could_lead = self._under_way >= self._most_leaders
             self._under_way -= bool(taken)
             if lost is not None:
                 for append in taken or [each for each in self._waiting if each is leader]:
@@ -228,8 +228,8 @@ class AppendQueue:
             for append in (leader, *taken):
                 append.tell()
             for append in waiting:
-                # The others wait on: who leads next has been told.
-                if append.outcome is not None or all_led:
+                # Nobody else needs to wake: the next leader has been told.
+                if append.outcome is not None or nobody_could_lead:
                     append.tell()
 
     def seconds_to_wait(self, append: Append) -> float:

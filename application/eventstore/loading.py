@@ -41,7 +41,7 @@ _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 class LinkOrigin(NamedTuple):
     """The facts of a link that never change, so that they can be known without asking.
 
-    Links that offer all of one calendar share one, because thousands are remembered.
+    Links without an offer share one object for each calendar, because thousands are remembered.
     """
 
     calendar_id: UUID

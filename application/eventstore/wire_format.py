@@ -38,7 +38,10 @@ def bigints(values: Iterable[int]) -> bytes:
 
 
 def texts(values: Iterable[str | None]) -> bytes:
-    """Returns the elements of a text[], of texts that come again and again."""
+    """Returns the elements of a text[].
+
+    Encoded texts are remembered: use it for few different ones.
+    """
     return b"".join(map(_text, values))
 
 
@@ -55,7 +58,7 @@ def jsonbs(values: Iterable[bytes]) -> bytes:
 def arrays(
     kinds: tuple[int, ...], length: int, columns: Iterable[Iterable[bytes]]
 ) -> Iterator[bytes]:
-    """Returns arrays of `length` elements, of which each may come in several pieces."""
+    """Returns one array of `length` elements for each column, which may come in several pieces."""
     return map(add, _headers(kinds, length), map(b"".join, columns))
 
 
@@ -90,7 +93,7 @@ def _headers(kinds: tuple[int, ...], length: int) -> list[bytes]:
 
 
 def _of_one_size(size: bytes, elements: Sequence[bytes]) -> bytes:
-    """Returns elements with their size before each of them."""
+    """Returns the elements, each after its size."""
     return size + size.join(elements) if elements else b""
 
 

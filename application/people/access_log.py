@@ -11,7 +11,7 @@ from domain.errors import Unavailable
 RECENTLY = timedelta(days=31)
 
 CHECKPOINT_GIVEN = ", answered with the checkpoint of "
-"""What the access to a checkpoint is recorded with, and then the number of its events."""
+"""The text in the record of an access that got a checkpoint, before its number of events."""
 
 _WRITTEN = ("checkpoint to ", "request to a witness,")
 
@@ -41,7 +41,7 @@ class TakenCheckpoint:
 
     @property
     def is_out_of_reach(self) -> bool:
-        """True if whoever changes the log now has to expect that somebody else has a copy."""
+        """True if somebody else probably has a recent copy, which would show a changed log."""
         return self.was_fetched and self.is_recent
 
 

@@ -1,4 +1,4 @@
-"""Finds the route of a call by a single regular expression for each method.
+"""Finds routes by one regular expression for each method, and builds paths by templates.
 
 Werkzeug tries its routes part by part, which can cost more than the rest of a call. It is asked
 only where this finds nothing, and finds one of the others or says why there is none.
@@ -56,7 +56,7 @@ class Routes:
     def address(self, endpoint: str, values: Mapping[str, object]) -> str | None:
         """Returns the path of an endpoint, or None if werkzeug has to be asked.
 
-        It is asked for values that may have to be escaped.
+        Only routes whose variables are all UUIDs are built here: other values may need escaping.
         """
         address = self._addresses.get(endpoint)
         return None if address is None else address.format_map(values)

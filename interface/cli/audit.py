@@ -118,18 +118,16 @@ def _print_copies(
     settings: Settings, taken: "list[TakenCheckpoint]", name_of: Callable[[str], str]
 ) -> None:
     """Says who took checkpoints, and warns while no recent one is known to be out of reach."""
+    from interface.runtime import doctor
+
     for copy in taken:
         was_taken = "fetched" if copy.was_fetched else "written to a file"
         click.echo(
             f"A checkpoint was {was_taken} by {name_of(copy.actor)}, last at"
             f" {copy.at:%Y-%m-%d %H:%M} UTC."
         )
-    if settings.checkpoints is None and not any(copy.is_out_of_reach for copy in taken):
-        click.echo(
-            "WARNING: No auditor has fetched a checkpoint in the last month, and those in"
-            f" {settings.checkpoints_folder} lie beside the database. Whoever can change both can"
-            " change unnoticed what is new since: fetch one, or copy them elsewhere."
-        )
+    for finding in doctor.copies(settings, taken):
+        click.echo(f"WARNING: {finding.what} {finding.remedy}")
 
 
 @audit.command()

@@ -48,11 +48,11 @@ def set_aside() -> None:
     more than it has. Renames these, and no others; auditors should get them, for they prove what
     there was. Refused unless the log is, up to there, as it was signed.
     """
-    print_set_aside()
+    set_aside_newer()
 
 
-def print_set_aside() -> None:
-    """Sets the checkpoints aside that are newer than the log, and prints which. Records it."""
+def set_aside_newer() -> None:
+    """Sets aside the checkpoints that are newer than the log, prints them, and records it."""
     from application.people import access_log
     from interface.cli import context
     from interface.runtime import command_database

@@ -13,12 +13,11 @@ BIND = "127.0.0.1:8765"
 @click.option(
     "--url",
     envvar="ADMITONE_MCP_URL",
-    help="The address of the service. Also ADMITONE_MCP_URL. Default: the one that the settings of"
-    " the service name, as for all commands.",
+    help="The address of the service. Also ADMITONE_MCP_URL. Default: ADMITONE_PUBLIC_URL.",
 )
 @click.option(
     "--key",
-    envvar=["ADMITONE_KEY", "ADMITONE_MCP_KEY"],
+    envvar="ADMITONE_KEY",
     help="An API key: its scopes decide which tools there are. Better as ADMITONE_KEY.",
 )
 @click.option(

@@ -10,7 +10,7 @@ import click
 
 from domain.errors import AdmitOneError
 from interface.cli import context
-from interface.cli.checkpoints import print_set_aside
+from interface.cli.checkpoints import set_aside_newer
 from interface.cli.projections import rebuild_views
 from interface.database_roles import DatabaseRole
 
@@ -122,18 +122,18 @@ def _end_unfinished(*_: object) -> NoReturn:
 
 
 def _set_aside_newer_checkpoints() -> None:
-    """Lets signing go on although the log has lost what newer checkpoints in the folder cover.
+    """Sets aside checkpoints that cover more than the log, so that signing can go on.
 
-    Comes before anything is recorded: a log that has gone on another way is not set back any more.
+    Has to run before anything is recorded: afterwards the logs differ, and it would be refused.
     """
     from projections.evidence import checkpoint_repair
 
     with context.services(DatabaseRole.AUDITOR) as services, services.database.connection() as conn:
-        is_behind = checkpoint_repair.is_behind(conn, services.checkpoint_store())
-    if is_behind:
+        is_log_behind = checkpoint_repair.is_log_behind(conn, services.checkpoint_store())
+    if is_log_behind:
         try:
-            print_set_aside()
-        except AdmitOneError as error:  # people are to be forgotten again all the same
+            set_aside_newer()
+        except AdmitOneError as error:  # go on: people still have to be forgotten again
             click.echo(str(error), err=True)
 
 

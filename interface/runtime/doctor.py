@@ -3,7 +3,7 @@
 import ipaddress
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain
@@ -20,6 +20,7 @@ from application.eventstore.hosts import Hosts
 from application.eventstore.transaction_pooling import is_pooled_by_transaction
 from application.key_fingerprints import KeyKind
 from application.people import access_log, security_log
+from application.people.access_log import TakenCheckpoint
 from domain.errors import AdmitOneError
 from interface import key_store, patroni
 from interface.bootstrap import (
@@ -321,12 +322,16 @@ def _evidence(services: Services) -> Iterator[Finding]:
                 "Run `admitone audit verify`, which names the first position at fault. Keep the"
                 " checkpoints and a copy of the database.",
             )
-    taken = access_log.checkpoints_taken(services.database)
-    is_out_of_reach = any(copy.is_out_of_reach for copy in taken)
-    if not is_out_of_reach and services.settings.checkpoints is None:
+    yield from copies(services.settings, access_log.checkpoints_taken(services.database))
+
+
+def copies(settings: Settings, taken: Iterable[TakenCheckpoint]) -> Iterator[Finding]:
+    """Yields advice unless an auditor is known to have a recent checkpoint."""
+    if settings.checkpoints is None and not any(copy.is_out_of_reach for copy in taken):
         yield Finding(
-            "No auditor has fetched a checkpoint in the last month, and their folder is beside the"
-            " database: whoever can change both can change unnoticed what is new since.",
+            "No auditor has fetched a checkpoint in the last month, and those in"
+            f" {settings.checkpoints_folder} lie beside the database. Whoever can change both can"
+            " change newer events unnoticed.",
             "Have an auditor fetch one now and then, or set ADMITONE_CHECKPOINTS to storage that"
             " can't be changed.",
             is_wrong=False,

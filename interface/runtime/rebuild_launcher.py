@@ -31,10 +31,10 @@ PAUSE_SECONDS = 10.0  # after a rebuild that failed
 def on_request(
     conninfo: str, hosts: Hosts, settings: Settings, is_at_work: Event, stop: Event
 ) -> Iterator[None]:
-    """Starts requested rebuilds in a thread while `is_at_work` is set, until `stop` is set.
+    """Starts a process for each requested rebuild while `is_at_work` is set, until `stop` is set.
 
-    It looks for them on `hosts`; each connects by `conninfo`. A rebuild that was killed is started
-    again. In the projector's own process it would hold up the views.
+    A thread looks for requests on `hosts`; the processes connect by `conninfo`. A rebuild that was
+    killed is started again. In the projector's own process it would hold up the views.
     """
     rebuilds = _Rebuilds(_environment(conninfo, settings))
     with background_thread("rebuilds", partial(_watch, hosts, rebuilds, is_at_work, stop), stop):

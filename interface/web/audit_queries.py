@@ -50,7 +50,7 @@ def record_access(actor: str, result: str = "") -> None:
 
 
 def newest_checkpoint(actor: str) -> SignedCheckpoint:
-    """Returns the newest checkpoint, and records that somebody is given it.
+    """Returns the newest checkpoint, and records that `actor` got it.
 
     Raises `NoCheckpoint`, `CheckpointDamaged`, and `Unavailable` if it can't be recorded.
     """

@@ -94,7 +94,7 @@ def apply(conn: Connection[DictRow], projection: Projection, batch: Batch) -> No
 
 
 class TooMany(Exception):
-    """There are too many rows for a query."""
+    """A view has more new rows than a query takes."""
 
 
 def apply_at_once(
@@ -103,9 +103,8 @@ def apply_at_once(
     """Applies a batch to all views in one transaction and, as a rule, one round trip.
 
     All of them have to stand at the position `since`, with no parked event. The transaction
-    commits only if each query did what it should. Raises what `apply` handles for each event and
-    view, and the caller takes that way then: `TooMany`, one of `FAULTS`, or one of
-    psycopg's errors.
+    commits only if each query did what it should. On `TooMany`, one of `FAULTS` or psycopg's
+    errors, the caller uses `apply`, which goes event by event and view by view.
     """
     names = [projection.name for projection in memories]
     writes: list[Query] = []
@@ -113,11 +112,11 @@ def apply_at_once(
         for write in projection.writes(pipeline.conn, batch.rows(projection), batch.events, memory):
             if isinstance(write, Copy):
                 raise TooMany
-            writes.append(write.query._replace(rows=write.rows))
+            writes.append(write.query)
     queries = [
         # First, because whoever replaces a view's tables or parks events for it locks its position.
-        positions.moving(names, since, batch.events[-1].position)._replace(rows=len(names)),
-        parking.finding_any(names)._replace(rows=0),
+        positions.moving(names, since, batch.events[-1].position),
+        parking.finding_any(names),
         *writes,
     ]
     pipeline.transact(queries)

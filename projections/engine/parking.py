@@ -45,8 +45,11 @@ _ANY = """
 
 
 def finding_any(targets: Collection[str]) -> Query:
-    """Returns what finds a row, with no columns, if an event is parked for one of these targets."""
-    return Query(_ANY, (" ".join(targets),))
+    """Returns what finds a row, with no columns, if an event is parked for one of these targets.
+
+    In a transaction there must be none.
+    """
+    return Query(_ANY, (" ".join(targets),), rows=0)
 
 
 def park(

@@ -62,11 +62,11 @@ _MOVE = """
 
 
 def moving(names: Collection[str], since: int, until: int) -> Query:
-    """Returns what moves those of these views that stand at `since` to `until`.
+    """Returns what moves these views from `since` to `until`; all of them have to stand there.
 
-    It locks them like `lock`, and its number of rows says how many they were.
+    It locks them like `lock`.
     """
-    return Query(_MOVE, (until, since, " ".join(names)))
+    return Query(_MOVE, (until, since, " ".join(names)), rows=len(names))
 
 
 def positions_of(conn: Connection[DictRow]) -> dict[str, int]:

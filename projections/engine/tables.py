@@ -60,11 +60,10 @@ _COMPRESSED = """
 
 
 class Write(NamedTuple):
-    """A query of a view and, if it matters, the number of rows that it has to write to a table."""
+    """A query of a view, and the table to name if it does not write as many rows as it should."""
 
     query: Query
     table: str = ""
-    rows: int | None = None
 
     def run(self, conn: Connection[DictRow]) -> None:
         """Runs it in the transaction of `conn`. Raises `RowMissing`, or psycopg's errors."""
@@ -72,8 +71,9 @@ class Write(NamedTuple):
 
     def check(self, written: int) -> None:
         """Raises `RowMissing` if these are not as many as expected."""
-        if self.rows is not None and written != self.rows:
-            raise RowMissing(f"{self.rows - written} of {self.rows} rows are not in {self.table}")
+        rows = self.query.rows
+        if rows is not None and written != rows:
+            raise RowMissing(f"{rows - written} of {rows} rows are not in {self.table}")
 
 
 class Copy(NamedTuple):
@@ -252,12 +252,12 @@ _encode = msgspec.json.Encoder().encode
 
 def _insert(table: Table[Any], rows: Sequence[Any]) -> Write:
     # Rows are sent as JSON: arrays take Python ten times as long.
-    return Write(Query(table.insert_statement, (_encode(rows).decode(),)), table.name, len(rows))
+    return Write(Query(table.insert_statement, (_encode(rows).decode(),), len(rows)), table.name)
 
 
 def _update(table: Table[Any], names: tuple[str, ...], group: list[dict[str, Any]]) -> Write:
-    query = Query(_update_statement(table, names), (_encode(group).decode(),))
-    return Write(query, table.name, len(group))
+    query = Query(_update_statement(table, names), (_encode(group).decode(),), len(group))
+    return Write(query, table.name)
 
 
 @cache

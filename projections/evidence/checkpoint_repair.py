@@ -94,7 +94,7 @@ def set_aside_after_return(
     return SetAside(files, newest.signed.size if newest else 0, events)
 
 
-def is_behind(conn: Connection[DictRow], store: CheckpointStore) -> bool:
+def is_log_behind(conn: Connection[DictRow], store: CheckpointStore) -> bool:
     """Returns True if a checkpoint of either log covers more than the log has."""
     sizes = (store, _count(conn)), (store.of_security_log(), len(list(leaves_after(conn, 0))))
     return any(size_of(file) > size for each, size in sizes for file in each.files())

@@ -44,7 +44,7 @@ class WebhookReaction(Reaction):
         if not is_remembered:
             memory["is_listened_to"] = finding_any_listener().execute(conn) > 0
         if not memory["is_listened_to"]:
-            return [Write(finding_any_listener(), "webhooks", 0)] if is_remembered else []
+            return [Write(finding_any_listener(), "webhooks")] if is_remembered else []
         first = first_events(conn, noted)
         by_owner: dict[UUID, list[Listener]] = {}
         for each in listeners(conn, {event.owner_id for event in first.values()}):

@@ -71,7 +71,7 @@ class TransparencyLog(Projection):
             begins = level == 0 and not known
             first_position = batch[index * WIDTH - size].position if begins else None
             values = number_of(level, index), first_position, hashes, HASH * known
-            writes.append(Write(Query(_STORE, values), NAME, 1))
+            writes.append(Write(Query(_STORE, values, 1), NAME))
         return writes
 
 
