@@ -3,6 +3,7 @@
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 from application.deliveries import outbox
 from application.deliveries.claims import Claims
@@ -65,5 +66,5 @@ def test_the_same_event_causes_the_same_under_one_id_for_ever(services: Services
         with services.database.connection() as conn:
             for query in outbox.adding([replace(message, due_at=NOW + later)]):
                 query.execute(conn)
-    ids = services.database.fetch_all("SELECT id, due_at FROM deliveries")
-    assert [(str(row["id"]), row["due_at"]) for row in ids] == [("51fadfe0-3404-27ec-17aa-b5a5dcaf4cb8", NOW)]
+    (row,) = services.database.fetch_all("SELECT id, due_at FROM deliveries")
+    assert row == {"id": UUID("51fadfe0-3404-27ec-17aa-b5a5dcaf4cb8"), "due_at": NOW}
