@@ -46,12 +46,12 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
         find_primary = patroni.finder(settings.patroni_urls)
         claims = Claims.of_senders(conninfo, count=len(channels), find_primary=find_primary)
-        listening = claims.hosts
+        session_hosts = claims.hosts
         if settings.listen_url is not None:
-            listening = patroni.hosts(settings.listen_url, settings.patroni_urls)
+            session_hosts = patroni.hosts(settings.listen_url, settings.patroni_urls)
         senders = [
             Sender(
-                listening,
+                session_hosts,
                 claims,
                 channel,
                 now=services.now,
@@ -61,7 +61,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         ]
         retention = partial(delete_hourly, services, stop=stop)
         # The facts of a delivery are never read from an older primary than the delivery itself.
-        hosts = [services.database.hosts, claims.hosts, listening]
+        hosts = [services.database.hosts, claims.hosts, session_hosts]
         calendars = partial(read_busy_calendars, services, stop=stop)
         try:
             with (
