@@ -85,7 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with psycopg.connect(embedded.conninfo, autocommit=True) as admin:
             # Only tests with servers of their own cut the power.
             admin.execute("ALTER SYSTEM SET fsync = off")
-            # Plans depend on what it has seen of a table, at whatever moment.
+            # Autovacuum would change plans at any moment.
             admin.execute("ALTER SYSTEM SET autovacuum = off")
             admin.execute("SELECT pg_reload_conf()")
         yield embedded.conninfo

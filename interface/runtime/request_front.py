@@ -234,6 +234,7 @@ def _environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
         environ[key] = value
     for name in scope.headers.keys():  # noqa: SIM118 - no mapping: it can't be iterated
         key = _key(name)
+        # A cookie that can't be read is as good as none.
         if key is not None and key not in environ and name != "cookie":
             environ[key] = UNREADABLE
     return environ

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.bytecodes`: the bytecodes that a pair takes in a web process.
 
-Their number hardly depends on the machine, and not at all on what else runs on it. It leaves out
-what happens in C and in the kernel: `hot_spots` measures the time of all.
+Their number hardly depends on the machine or its load. It leaves out what happens in C and in the
+kernel: `hot_spots` measures the time of all.
 """
 
 import sys
@@ -85,7 +85,7 @@ def _whole(
 
 
 def counted(pairs: Pairs) -> Counted:
-    """Counts the bytecodes of so many pairs as `PAIRS` says, once all caches are filled."""
+    """Returns the counts of `PAIRS` pairs, after `WARM_UP` pairs have filled the caches."""
     app = Counted(pairs.app)
     pairs.run(WARM_UP)
     replace(pairs, app=app).run(PAIRS)

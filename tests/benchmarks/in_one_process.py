@@ -52,15 +52,17 @@ class Pairs:
 
 @contextmanager
 def log_to_nowhere() -> Iterator[None]:
-    """Lets requests log in the block as they do in a web worker, but nobody can read it."""
-    handlers = logging.root.handlers
+    """Lets requests log as in a web worker, to /dev/null."""
+    handlers, logger = logging.root.handlers, logging.getLogger("interface")
+    level = logger.level
     with open(os.devnull, "w") as nowhere:
         logging.root.handlers = [logs.JSONHandler(nowhere)]
-        logging.getLogger("interface").setLevel(logging.INFO)
+        logger.setLevel(logging.INFO)
         try:
             yield
         finally:
             logging.root.handlers = handlers
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -240,10 +240,10 @@ def fill(conninfo: str, count: int, *, seed: int = 1) -> None:
 
 
 def repeat(conninfo: str, times: int) -> None:
-    """Makes the log so many times as long: with the same events of other aggregates.
+    """Makes the log `times` as long, with the same events of other aggregates.
 
-    The server copies them, which takes a tenth of the CPU time of `fill`. What their states name
-    is not copied with them, so it is a log to search in and to append to, not to be rebuilt from.
+    The server copies them, in a tenth of the CPU time of `fill`. Views can't be rebuilt from it,
+    because ids inside the events stay the same.
     """
     with psycopg.connect(conninfo, autocommit=True) as conn:
         copied = conn.execute("SELECT max(notification_id) FROM stored_events").fetchone()

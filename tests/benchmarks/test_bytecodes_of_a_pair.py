@@ -1,6 +1,6 @@
 """Issuing and redeeming a link takes a bounded number of bytecodes in a web process.
 
-Neither the machine nor what else it does makes a difference, so every step that makes a pair dearer
+The number hardly depends on the machine or its load, so every step that makes a pair more expensive
 shows here. The hand-written service is counted as well, because each version of Python has
 bytecodes of its own. `python -m tests.benchmarks.bytecodes` tells which functions take them.
 """

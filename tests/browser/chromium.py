@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Error, Playwright
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The suggestions of the address bar, which nobody sees, take most of the time of a new window.
 _SUGGESTIONS = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup")
-# Those that Playwright disables: a browser heeds only the last list.
+# The features that Playwright disables, repeated: only the last list counts.
 _DISABLED = (
     *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
     *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),

@@ -46,6 +46,7 @@ _OF_README = Path(__file__).parents[2] / ".github/pictures"
 _DUE = "SELECT FROM deliveries WHERE state = 'due' AND due_at <= now()"
 _MAIL_WIDTHS = (600, 360)
 _ENGLISH, _GERMAN = "en-GB", "de-DE"
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOOKS: tuple[tuple[int, Literal["light", "dark"], str], ...] = (
     (1280, "light", _ENGLISH),
     (1280, "dark", _GERMAN),
@@ -94,14 +95,14 @@ def main() -> None:
                         page.screenshot(path=folder / f"{place.name}-print.png", full_page=True)
                 context.close()
             click.echo(place.name)
-        picture_mails(browser, folder)
+        _picture_mails(browser, folder)
         browser.close()
 
 
-def picture_mails(browser: Browser, folder: Path) -> None:
+def _picture_mails(browser: Browser, folder: Path) -> None:
     """Makes the pictures of the mails, each in both languages, light and dark, at two widths."""
-    for tag, scheme in product((_ENGLISH, _GERMAN), ("light", "dark")):
-        page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type]
+    for tag, scheme in product((_ENGLISH, _GERMAN), _SCHEMES):
+        page = browser.new_page(color_scheme=scheme)
         with i18n.reading(partial(i18n.locale_named, tag)):
             mails = [(name, html) for name, html in every_mail() if _is_wanted(name)]
         for (name, html), width in product(mails, _MAIL_WIDTHS):

@@ -74,7 +74,7 @@ def test_axe_finds_no_fault_on_any_page(
     assert not faults, "\n".join(faults)
 
 
-def test_what_is_chosen_shows_where_the_system_chooses_the_colours(
+def test_the_current_tab_and_kinds_of_hours_differ_in_forced_colours(
     demo: Demo, site: Site, new_page: Callable[..., Page]
 ) -> None:
     page = new_page(forced_colors="active")
@@ -260,8 +260,8 @@ _FOCUS = """() => {
 def _faults_of(page: Page) -> list[str]:
     """Returns the faults of a page: wide and narrow, light and dark, and at 200 %.
 
-    Colours are checked wide and light, and narrow and dark; otherwise only if that width has some
-    that the other has not.
+    Colours are checked wide and light, and narrow and dark; in the other two only if that width has
+    colours of its own.
     """
     page.evaluate(_AXE)
     found = _violations(page, "light", _ALL)

@@ -62,7 +62,7 @@ def sign_in_as(
 
 @pytest.fixture
 def new_empty_database(new_database: Callable[[], str]) -> Callable[[], str]:
-    """Creates databases in which nothing is, no table either."""
+    """Creates databases without any table."""
 
     def create() -> str:
         conninfo = new_database()
@@ -76,5 +76,5 @@ def new_empty_database(new_database: Callable[[], str]) -> Callable[[], str]:
 
 @pytest.fixture
 def empty_database(new_empty_database: Callable[[], str]) -> str:
-    """A database in which nothing is, no table either."""
+    """A database without any table."""
     return new_empty_database()

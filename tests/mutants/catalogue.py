@@ -507,7 +507,7 @@ MUTANTS = (
         "next_attempt_at = least(next_attempt_at, %(until)s), claimed_by",
     ),
     _claims(
-        "a sender whose claim has expired says what became of that of another",
+        "a sender whose claim has expired records the outcome of another's claim",
         "    WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts",
         "    WHERE deliveries.id = outcome.id",
     ),
@@ -552,7 +552,7 @@ MUTANTS = (
         "            if lost:",
         "            if False:",
     ),
-    # Of several hosts of a database, that one is used which commits.
+    # Of several hosts of a database, the one that commits is used.
     _hosts(
         "a host that did not commit is tried first again",
         "            return primary not in names, is_avoided",

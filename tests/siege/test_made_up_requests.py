@@ -1,8 +1,8 @@
 """Requests made up from the OpenAPI document are answered as it says, and never by a 5xx.
 
-Each role sends those of its own calls, with real ids and tokens in most of them, and nobody sends
-all. They are the same in every run. If `SIEGE_SECONDS` is set, many more are made up, and each role
-sends all.
+Each role sends its own calls, most of them with real ids and tokens; the role `nobody` sends every
+call. The requests are the same in every run. If `SIEGE_SECONDS` is set, many more are made up, and
+each role sends every call.
 """
 
 import os

@@ -21,6 +21,9 @@ def claim_mail(services: Services, *, now: datetime = NOW) -> Delivery | None:
 
 
 def take_over_mail(conninfo: str, *, now: datetime = NOW, before: datetime | None = None) -> None:
-    """Makes due again the mails that killed senders have claimed, by default whenever they did."""
+    """Makes due again the mails that killed senders have claimed.
+
+    `before`: only those of claims that expire by then. By default all.
+    """
     with connect(conninfo, application_name="test") as conn:
         Claims.take_over(conn, "mail", before=before or now + CLAIM, now=now)

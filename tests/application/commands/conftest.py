@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from application.eventstore.deadline import deadline
 from interface.bootstrap import Services, build
 from interface.settings import Settings
 from tests.support.clock import Clock
 from tests.support.desk import Desk
 from tests.support.examples import SECRET
+from tests.support.patience import give_commands_a_minute
 
 FAILURE = "in the middle"
 FailingCommits = Callable[[str], AbstractContextManager[None]]
@@ -20,8 +20,7 @@ FailingCommits = Callable[[str], AbstractContextManager[None]]
 
 @pytest.fixture(autouse=True)
 def _requests_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives every command a minute, unless a test gives it less."""
-    monkeypatch.setattr(deadline.__init__, "__defaults__", (60.0,))
+    give_commands_a_minute(monkeypatch)
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from application.eventstore.event_sourced_application import EventSourcedApplica
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
 from tests.support.database_proxy import Proxy
+from tests.support.patience import MINUTE, give_commands_a_minute
 from tests.support.stored_rows import query, stored
 from tests.support.waiting import wait_until
 
 SECONDS = 0.3
-OTHER_LIMITS = 60.0
 AT_MOST = 20.0  # far from both, so that a busy machine does not decide
 
 Use = Callable[[Database], object]
@@ -46,14 +46,14 @@ every_use = pytest.mark.parametrize("use_it", [write, read, use])
 @pytest.fixture(autouse=True)
 def no_other_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets whatever keeps no deadline of the test wait for a minute."""
-    monkeypatch.setattr(deadline_module, "REQUEST_SECONDS", OTHER_LIMITS)
-    monkeypatch.setattr(deadline.__init__, "__defaults__", (OTHER_LIMITS,))
+    monkeypatch.setattr(deadline_module, "REQUEST_SECONDS", MINUTE)
+    give_commands_a_minute(monkeypatch)
 
 
 @pytest.fixture
 def distant(proxy: Proxy) -> Iterator[Database]:
     """The database behind the proxy. To connect may take a minute."""
-    distant = Database(f"{proxy.conninfo} connect_timeout={OTHER_LIMITS:.0f}", max_pool_size=3)
+    distant = Database(f"{proxy.conninfo} connect_timeout={MINUTE:.0f}", max_pool_size=3)
     yield distant
     distant.close()
 

@@ -7,6 +7,7 @@ from tests.support.clock import Clock
 from tests.support.examples import NINE, TEN, redeem_json
 from tests.support.http_desk import refusal, wrong_fields
 from tests.support.owner import Owner
+from tests.support.service import Service
 from tests.support.stored_rows import recorded
 
 
@@ -53,6 +54,15 @@ def test_a_key_is_1_to_255_printable_characters(owner: Owner, services: Services
             assert wrong_fields(answer) == {"Idempotency-Key"}, (path, key)
     assert recorded(services) == before
     assert owner.redeem(link, key="x" * 255).status_code == 201
+
+
+def test_a_running_service_refuses_a_key_that_is_not_ascii(service: Service) -> None:
+    """Its web server can't read such a header."""
+    path = f"/calendars/{service.new_calendar()}/links"
+    for encoding in ("latin-1", "utf-8"):
+        key = "naïve".encode(encoding).decode("latin-1")  # as http.client encodes it
+        answer = service.post(path, {}, **{"Idempotency-Key": key})
+        assert wrong_fields(answer) == {"Idempotency-Key"}, encoding
 
 
 def test_links_are_issued_and_replaced_once_for_a_key(

@@ -135,7 +135,7 @@ def test_verify_warns_unless_an_auditor_has_fetched_a_checkpoint_within_a_month(
     admitone("audit", "checkpoint", "--out", str(tmp_path / "beside.checkpoint"))
 
     def copies(what: str, *, days: int) -> list[str]:
-        """Returns what is said once an auditor has asked for this so many days ago."""
+        """Returns the lines about copies after an access `days` ago."""
         with psycopg.connect(conninfo) as conn:
             conn.execute(
                 """INSERT INTO audit_accesses (actor, what, at)

@@ -39,7 +39,7 @@ def test_an_error_of_one_sender_ends_all_of_them_and_is_raised() -> None:
     assert waiting.was_stopped
 
 
-def test_senders_wait_for_work_past_the_pooler(
+def test_senders_keep_their_sessions_past_the_pooler(
     services: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All their other connections go through it."""

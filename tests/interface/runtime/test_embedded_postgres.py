@@ -33,7 +33,7 @@ from tests.support.waiting import wait_until
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 PROJECT = Path(__file__).parents[3]
 SOMEBODY_ELSE = 54321  # a user of the machine
-AT_MOST = 30.0  # seconds, for what takes a part of one
+AT_MOST = 30.0  # seconds; a fraction of one is usual
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

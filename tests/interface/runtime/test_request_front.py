@@ -257,7 +257,7 @@ def test_an_error_of_the_application_costs_no_thread() -> None:
 
 
 async def turns() -> None:
-    """Lets everything in the loop have its turn, often."""
+    """Gives every task of the event loop twenty turns."""
     for _ in range(20):
         await asyncio.sleep(0.01)
 

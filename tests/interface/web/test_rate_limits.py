@@ -12,7 +12,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from application.people import rate_limits
 from application.people.rate_limits import (
     FORGED_TOKENS,
     FREE_PASSWORDS,
@@ -31,6 +30,7 @@ from tests.support.examples import NINE, NOW, redeem_json
 from tests.support.http_desk import from_another_address, refusal
 from tests.support.invitee_browser import InviteeBrowser
 from tests.support.owner import Owner
+from tests.support.patience import give_counts_a_minute
 from tests.support.signed_in_browser import SignedIn
 from tests.support.waiting import at_once, not_while_unavailable
 
@@ -58,7 +58,7 @@ def too_many_forged(owner: Owner) -> None:
 
 @pytest.fixture(autouse=True)
 def _counts_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "DATABASE_SECONDS", 60.0)
+    give_counts_a_minute(monkeypatch)
 
 
 @pytest.fixture

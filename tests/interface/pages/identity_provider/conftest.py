@@ -1,4 +1,4 @@
-"""An identity provider, a real one on this machine (oidc-provider-mock), and its services."""
+"""A running identity provider (oidc-provider-mock), and services that use it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from application.people import rate_limits
 from interface.bootstrap import Services, build
 from interface.settings import Settings
 from tests.interface.pages.identity_provider.provider_pages import ADA
@@ -23,6 +22,7 @@ from tests.support.identity_provider import (
     running_provider,
     signed,
 )
+from tests.support.patience import give_counts_a_minute
 
 
 @pytest.fixture(scope="package")
@@ -72,7 +72,7 @@ def start(conninfo: str, clock: Clock, settings: Settings) -> Iterator[Callable[
 
 @pytest.fixture(autouse=True)
 def _counts_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "DATABASE_SECONDS", 60.0)
+    give_counts_a_minute(monkeypatch)
 
 
 @pytest.fixture

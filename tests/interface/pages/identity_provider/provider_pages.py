@@ -20,7 +20,7 @@ def text(answer: Any) -> str:
 
 
 def sent_to(browser: FlaskClient, path: str = "/sign-in/provider") -> str:
-    """Where this page sends the browser."""
+    """Returns the address to which the page sends the browser."""
     answer = browser.get(path)
     assert answer.status_code == 303, text(answer)
     return answer.headers["Location"]

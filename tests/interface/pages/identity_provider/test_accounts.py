@@ -1,4 +1,4 @@
-"""Which account people have who sign in at the provider, and with which roles."""
+"""Accounts and roles of people who sign in at the provider."""
 
 from collections.abc import Callable
 
