@@ -2,13 +2,15 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import click
 
-from domain.errors import AdmitOneError
+from application.proofs.verifier import ProofError
 from interface.cli import context
 from interface.cli.checkpoints import set_aside_newer
 from interface.cli.projections import rebuild_views
@@ -28,13 +30,20 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
     is_flag=True,
     help="Go on without keys that the backup lacks too: what they signed no longer works.",
 )
-def restore(file: Path, accept_lost_keys: bool) -> None:
+@click.option(
+    "--set-aside",
+    "sets_aside",
+    is_flag=True,
+    help="Rename checkpoints that are newer than the backup: the log that they cover is lost.",
+)
+def restore(file: Path, accept_lost_keys: bool, sets_aside: bool) -> None:
     """Bring a backup back into an empty place.
 
-    That is the database and the data folder that the settings name. Sets aside checkpoints that are
-    newer than the backup, erases again whoever was forgotten, rebuilds the views, and verifies the
-    log. A damaged file, a place that is not empty, and keys that are in neither are refused, and
-    nothing is changed. Exit status 1: refused, ended, or the restored log is not as it was signed.
+    That is the database and the data folder that the settings name. Erases again whoever was
+    forgotten, rebuilds the views, and verifies the log. A damaged file, a place that is not empty,
+    keys that are in neither, and checkpoints that are newer than the backup and may be another
+    database's are refused, and nothing is changed. Exit status 1: refused, ended, or the restored
+    log is not as it was signed.
     """
     from application.backup import DAMAGED, BackupUnusable, Manifest
     from application.people.security_log import RESTORED
@@ -45,26 +54,41 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
     try:
         with ZipFile(file) as archive:
             manifest = Manifest.read(archive)
-            _bring_back(archive, manifest, settings, accept_lost_keys=accept_lost_keys)
+            is_older = _is_older_than_checkpoints(manifest, settings)
+            if is_older and not (sets_aside or has_own_checkpoints(settings)):
+                raise BackupUnusable(
+                    f"{settings.checkpoints_folder} has checkpoints that are newer. To try a copy"
+                    " out, set ADMITONE_DATA and ADMITONE_CHECKPOINTS to other folders. If the log"
+                    " that they cover is lost, give --set-aside, which renames them. Nothing was"
+                    " changed."
+                )
+            came = _bring_back(archive, manifest, settings, accept_lost_keys=accept_lost_keys)
     except (BackupUnusable, *DAMAGED) as error:
         why = str(error) if isinstance(error, BackupUnusable) else "It is no whole ZIP file."
         raise click.ClickException(f"{file} can't be restored. {why}") from error
-    events = manifest.tables["stored_events"].rows
-    click.echo(
-        f"The backup of {manifest.made_at[:16].replace('T', ' ')} UTC is in place:"
-        f" {events:,} {'event' if events == 1 else 'events'}."
-    )
-    _set_aside_newer_checkpoints()
-    with context.services() as services:
-        services.security_log.record(RESTORED, details={"made_at": manifest.made_at})
-        done = reapply_all(services)
-        click.echo(f"Erased {done.rows} {'row' if done.rows == 1 else 'rows'} of forgotten people.")
-        for sentence in done.sentences():
-            click.echo(sentence)
-        due = sum(channel.due for channel in services.deliveries.backlog(now=services.now()))
-    rebuilt = rebuild_views()
-    click.echo(f"{len(rebuilt)} views are rebuilt.")
-    is_sound = _verify(settings)
+    with _saying_what_is_left():
+        for number in _ENDING:
+            signal.signal(number, lambda *_: sys.exit(1))
+        if came:
+            sys.exit(1)
+        events = manifest.tables["stored_events"].rows
+        click.echo(
+            f"The backup of {manifest.made_at[:16].replace('T', ' ')} UTC is in place:"
+            f" {events:,} {'event' if events == 1 else 'events'}."
+        )
+        if is_older:
+            _set_aside_newer_checkpoints()
+        with context.services() as services:
+            services.security_log.record(RESTORED, details={"made_at": manifest.made_at})
+            done = reapply_all(services)
+            rows = "row" if done.rows == 1 else "rows"
+            click.echo(f"Erased {done.rows} {rows} of forgotten people.")
+            for sentence in done.sentences():
+                click.echo(sentence)
+            due = sum(channel.due for channel in services.deliveries.backlog(now=services.now()))
+        rebuilt = rebuild_views()
+        click.echo(f"{len(rebuilt)} views are rebuilt.")
+        is_sound = _verify(settings)
     if due:
         click.echo(
             f"{due} {'message is' if due == 1 else 'messages are'} due, and sent once the service"
@@ -75,10 +99,34 @@ def restore(file: Path, accept_lost_keys: bool) -> None:
         sys.exit(1)
 
 
+def has_own_checkpoints(settings: "Settings") -> bool:
+    """Returns True if the checkpoints can be no other database's than the empty one's."""
+    return settings.database_url is None and settings.checkpoints is None
+
+
+def _is_older_than_checkpoints(manifest: "Manifest", settings: "Settings") -> bool:
+    from projections.evidence import checkpoint_repair
+    from projections.evidence.checkpoint_store import CheckpointStore
+
+    events, entries = (
+        table.rows if (table := manifest.tables.get(name)) else 0
+        for name in ("stored_events", "security_log")
+    )
+    store = CheckpointStore(settings.checkpoints_folder)  # read by name, without the keys
+    try:
+        return checkpoint_repair.covers_more(store, events=events, entries=entries)
+    except OSError as error:
+        raise click.ClickException(f"{store.folder} can't be read: {error.strerror}.") from error
+
+
 def _bring_back(
     archive: ZipFile, manifest: "Manifest", settings: "Settings", *, accept_lost_keys: bool
-) -> None:
-    """Writes the files, then the tables. If the tables can't be restored, no file is left."""
+) -> list[int]:
+    """Writes the files, then the tables. If the tables can't be restored, no file is left.
+
+    Returns the signals that came during the commit. Later ones have no effect either, until the
+    caller handles them.
+    """
     from interface import backup_files, bootstrap
     from interface.runtime import command_database
 
@@ -105,36 +153,38 @@ def _bring_back(
             for path in missing:
                 path.unlink(missing_ok=True)
             raise
-    for number in _ENDING:
-        signal.signal(number, _end_unfinished)
-    if came:
-        _end_unfinished()
+    return came
 
 
-def _end_unfinished(*_: object) -> NoReturn:
-    click.echo(
-        "The backup is in place, but the rest is not done. Before anybody uses the service, run"
-        " `admitone audit checkpoints set-aside`, `admitone privacy reapply`,"
-        " `admitone projections rebuild --all` and `admitone audit verify`.",
-        err=True,
-    )
-    sys.exit(1)
+@contextmanager
+def _saying_what_is_left() -> Iterator[None]:
+    """Says what remains to be done if the block ends before its end, by whatever."""
+    is_done = False
+    try:
+        yield
+        is_done = True
+    finally:
+        if not is_done:
+            click.echo(
+                "The backup is in place, but the rest is not done. Before anybody uses the service,"
+                " run `admitone audit checkpoints set-aside`, `admitone privacy reapply`,"
+                " `admitone projections rebuild --all` and `admitone audit verify`, in this order.",
+                err=True,
+            )
 
 
 def _set_aside_newer_checkpoints() -> None:
     """Sets aside checkpoints that cover more than the log, so that signing can go on.
 
-    Has to run before anything is recorded: afterwards the logs differ, and it would be refused.
+    Has to run before anything is recorded, and nothing may be if it fails: afterwards the logs
+    differ, and it would be refused.
     """
-    from projections.evidence import checkpoint_repair
+    from projections.evidence.checkpoint_repair import NotAsSigned
 
-    with context.services(DatabaseRole.AUDITOR) as services, services.database.connection() as conn:
-        is_log_behind = checkpoint_repair.is_log_behind(conn, services.checkpoint_store())
-    if is_log_behind:
-        try:
-            set_aside_newer()
-        except AdmitOneError as error:  # go on: people still have to be forgotten again
-            click.echo(str(error), err=True)
+    try:
+        set_aside_newer()
+    except NotAsSigned as error:  # go on: people still have to be forgotten again
+        click.echo(str(error), err=True)
 
 
 def _verify(settings: "Settings") -> bool:
@@ -144,7 +194,11 @@ def _verify(settings: "Settings") -> bool:
     from projections.evidence.log_verification import verify
 
     store = key_store.checkpoint_store(settings)
-    checkpoints = store.all()
+    try:
+        checkpoints = store.all()
+    except (ProofError, OSError) as error:
+        click.echo(f"The checkpoints can't be used: {error}.")
+        return False
     if not checkpoints:
         click.echo("There are no checkpoints, so nothing shows whether the log is as it was.")
         return True

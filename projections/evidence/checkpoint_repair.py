@@ -36,6 +36,10 @@ class NotAsSigned(AdmitOneError):
     """The log is not as it was signed."""
 
 
+class CheckpointsUnusable(AdmitOneError):
+    """The checkpoints can't be used: run `admitone audit checkpoints repair`."""
+
+
 @dataclass(frozen=True)
 class SetAside:
     """The new names of files that were set aside, and the sizes at which log and signer were."""
@@ -75,11 +79,14 @@ def set_aside_after_return(
     """Renames the checkpoints of both logs that are newer than the log, and their leaves.
 
     For a database that was returned to an earlier moment. Keeps signers waiting. Raises
-    `NotAsSigned` if one of the logs is not as the other checkpoints say, and renames nothing then.
+    `NotAsSigned` if one of the logs is not as the other checkpoints say, `CheckpointsUnusable` if
+    one of these is damaged, and `OSError`. In the first two cases nothing is renamed.
     """
     of_security_log = store.of_security_log()
-    events = _count(conn)
+    row = conn.execute("SELECT count(*) AS events FROM stored_events").fetchone()
+    events = int(row["events"]) if row else 0
     entries = list(leaves_after(conn, 0))
+    signed = max(map(size_of, store.files()), default=0)
     for verdict in (
         verify(conninfo, _covering(store, events)),
         judge(iter(entries), _covering(of_security_log, len(entries)), iter(())),
@@ -89,25 +96,32 @@ def set_aside_after_return(
                 f"The log is not as it was signed at position {verdict.position}:"
                 f" {verdict.fault}. Nothing is set aside."
             )
-    newest = store.newest()
     files = _set_aside_later(store, events) + _set_aside_later(of_security_log, len(entries))
-    return SetAside(files, newest.signed.size if newest else 0, events)
+    return SetAside(files, signed, events)
 
 
-def is_log_behind(conn: Connection[DictRow], store: CheckpointStore) -> bool:
-    """Returns True if a checkpoint of either log covers more than the log has."""
-    sizes = (store, _count(conn)), (store.of_security_log(), len(list(leaves_after(conn, 0))))
+def covers_more(store: CheckpointStore, *, events: int, entries: int) -> bool:
+    """Returns True if a checkpoint covers more events, or entries of the security log, than these.
+
+    Raises `OSError`.
+    """
+    sizes = (store, events), (store.of_security_log(), entries)
     return any(size_of(file) > size for each, size in sizes for file in each.files())
 
 
-def _count(conn: Connection[DictRow]) -> int:
-    row = conn.execute("SELECT count(*) AS events FROM stored_events").fetchone()
-    return int(row["events"]) if row else 0
-
-
 def _covering(store: CheckpointStore, size: int) -> list[Checkpoint]:
-    """Returns the checkpoints that cover no more than this."""
-    return [signed for signed in store.all() if signed.size <= size]
+    """Returns the checkpoints that cover no more than this. Raises `CheckpointsUnusable`."""
+    signed = []
+    for file in store.files():
+        if size_of(file) <= size:
+            try:
+                signed.append(store.read(file).signed)
+            except ProofError as error:
+                raise CheckpointsUnusable(
+                    f"{file} can't be used: {error}. Nothing is set aside. Run `admitone audit"
+                    " checkpoints repair` first, which renames it."
+                ) from error
+    return signed
 
 
 def _set_aside_later(store: CheckpointStore, size: int) -> list[Path]:
@@ -115,9 +129,16 @@ def _set_aside_later(store: CheckpointStore, size: int) -> list[Path]:
     with store.signing():
         later = [file for file in store.files() if size_of(file) > size]
         files = [path for file in later for path in (file, file.with_suffix(LEAVES))]
-        return [
-            path.rename(path.with_name(path.name + SET_ASIDE)) for path in files if path.exists()
-        ]
+        return [path.rename(_aside(path)) for path in files if path.exists()]
+
+
+def _aside(path: Path) -> Path:
+    """Returns a name for a file that is set aside. No file has it yet."""
+    aside, number = path.with_name(path.name + SET_ASIDE), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}{SET_ASIDE}.{number}")
+    return aside
 
 
 class _Repair:
@@ -174,12 +195,12 @@ class _Repair:
             return Finding(file, f"{fault}, and the log does not lead to this checkpoint", None)
         if not self._dry_run:
             if file.exists():
-                file.rename(file.with_name(file.name + SET_ASIDE))
+                file.rename(_aside(file))
             write_leaves(file, _leaves_of(self._conn, start, checkpoint))
         return Finding(file, fault, "written again from the log, which leads to this checkpoint")
 
     def _set_aside(self, file: Path, what: str) -> Finding:
-        aside = file.with_name(file.name + SET_ASIDE)
+        aside = _aside(file)
         if not self._dry_run:
             file.rename(aside)
         return Finding(file, what, f"renamed to {aside.name}")

@@ -76,6 +76,7 @@ NEVER_OVER_HTTP = {
     "interface.key_store.KeyInUse",
     "interface.key_store.KeysAreSettings",
     "interface.reapplied_erasures.ListDamaged",
+    "projections.evidence.checkpoint_repair.CheckpointsUnusable",
     "projections.evidence.checkpoint_repair.NotAsSigned",
     "projections.evidence.checkpoint_signing.HistoryChanged",
     "projections.evidence.checkpoint_store.CheckpointConflict",

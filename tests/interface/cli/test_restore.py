@@ -1,6 +1,8 @@
 """A backup of an earlier version is restored by this one: all of it, or nothing."""
 
+import errno
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,8 +15,10 @@ import pytest
 
 from domain.link import LinkStatus
 from interface.bootstrap import build
+from interface.cli.restore import has_own_checkpoints
 from interface.settings import Settings
-from tests.support.command_line import Command
+from projections.evidence import checkpoint_repair, erasure_list
+from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
 from tests.support.examples import NOW
 from tests.support.projector import apply_log, sign
@@ -44,6 +48,10 @@ def ended(*_: Any, **__: Any) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
+def refused_by_the_file_system(*_: Any) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
 def has_tables(conninfo: str) -> bool:
     with psycopg.connect(conninfo) as conn:
         found = conn.execute("SELECT to_regclass('public.stored_events')::text").fetchone()
@@ -70,9 +78,8 @@ def test_a_restore_that_is_ended_before_the_commit_leaves_nothing(
     assert not has_tables(empty_database)
 
 
-def test_a_restore_that_is_ended_during_the_commit_or_later_says_what_is_to_be_done(
-    run: Command, data: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def at_commit(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+    """Lets a signal come while the tables are committed."""
     restore_tables = import_module("interface.bootstrap").restore_tables
 
     def end_at_commit(*arguments: Any, before_commit: Any, **options: Any) -> None:
@@ -83,9 +90,27 @@ def test_a_restore_that_is_ended_during_the_commit_or_later_says_what_is_to_be_d
         restore_tables(*arguments, before_commit=commits, **options)
 
     monkeypatch.setattr("interface.bootstrap.restore_tables", end_at_commit)
+
+
+def at_damaged_erasures(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+    """Damages the list of erasures beside the checkpoints."""
+    listed = data / "checkpoints" / erasure_list.FOLDER / f"{1:015}-{0:032}.ids"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("nonsense\n")
+
+
+@pytest.mark.parametrize("ends", [at_commit, at_damaged_erasures])
+def test_a_restore_that_ends_during_the_commit_or_later_says_what_is_to_be_done(
+    run: Command,
+    data: Path,
+    empty_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: Callable[[pytest.MonkeyPatch, Path], None],
+) -> None:
+    ends(monkeypatch, data)
     done = run("restore", str(FOLDER / "admitone.backup"))
     assert done.status == 1
-    assert "`admitone privacy reapply`" in done.err
+    assert done.err.count("`admitone privacy reapply`") == 1
     assert "secret_keys" in files_in(data)
     assert has_tables(empty_database)
 
@@ -108,9 +133,27 @@ def test_a_backup_that_is_older_than_the_checkpoints_comes_back_without_those_fo
         apply_log(empty_database)
         sign(services, empty_database)
 
+    # As long as the folder may be that of a database that goes on, it stays as it is.
+    lost_and_new, before = new_empty_database(), files_in(data)
+    monkeypatch.setenv("ADMITONE_DATABASE_URL", lost_and_new)
+    refused = refusal(run("restore", str(FOLDER / "admitone.backup")))
+    assert "checkpoints that are newer" in refused
+    assert "--set-aside" in refused
+    assert (files_in(data), has_tables(lost_and_new)) == (before, False)
+
+    # Nothing is recorded before they are set aside: afterwards they could not be any more.
+    with monkeypatch.context() as read_only:
+        read_only.setattr(checkpoint_repair, "_set_aside_later", refused_by_the_file_system)
+        done = run("restore", str(FOLDER / "admitone.backup"), "--set-aside")
+    assert done.status == 1
+    assert "can't be written: Read-only file system" in done.err
+    assert "`admitone audit checkpoints set-aside`" in done.err
+    with psycopg.connect(lost_and_new) as conn:
+        assert conn.execute("SELECT count(*) FROM stored_events").fetchone() == (43,)
+
     lost_and_new = new_empty_database()
     monkeypatch.setenv("ADMITONE_DATABASE_URL", lost_and_new)
-    done = run("restore", str(FOLDER / "admitone.backup"))
+    done = run("restore", str(FOLDER / "admitone.backup"), "--set-aside")
     assert done.status == 0, done
     assert "and the log has 43." in done.out  # behind "Set aside"
     assert "Recorded 1 erasure that the log had lost." in done.out
@@ -119,6 +162,20 @@ def test_a_backup_that_is_older_than_the_checkpoints_comes_back_without_those_fo
         apply_log(lost_and_new)
         sign(services, lost_and_new)
     assert run("audit", "verify").status == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "own"),
+    [
+        ({}, True),
+        ({"checkpoints": Path("/elsewhere")}, False),
+        ({"database_url": "postgresql://elsewhere"}, False),
+    ],
+)
+def test_checkpoints_are_set_aside_unasked_only_if_no_other_database_can_have_them(
+    tmp_path: Path, settings: dict[str, Any], own: bool
+) -> None:
+    assert has_own_checkpoints(Settings(data=tmp_path, **settings)) is own
 
 
 def test_links_and_keys_of_step_0051_work_and_the_log_is_as_it_was_signed_then(

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from projections.evidence.checkpoint_repair import (
+    CheckpointsUnusable,
     Finding,
     NotAsSigned,
     repair,
@@ -155,22 +156,41 @@ def test_two_logs_of_one_size_cannot_be_mended(
     assert found.what.startswith("another log of the same size is signed")
 
 
-def test_checkpoints_newer_than_the_log_are_set_aside_unless_it_differs_before(
-    store: CheckpointStore, conn: Connection[DictRow], conninfo: str
-) -> None:
+@pytest.fixture
+def returned(store: CheckpointStore, conn: Connection[DictRow]) -> CheckpointStore:
+    """The log has lost what the newest checkpoint covers, which was damaged."""
+    file(store, 6, ".checkpoint").write_text("damaged")
     with writable_log(conn):
         conn.execute(
             "DELETE FROM transparency_log_v1; DELETE FROM stored_events WHERE notification_id IN"
             " (SELECT notification_id FROM stored_events ORDER BY notification_id OFFSET 4)"
         )
-    done = set_aside_after_return(conn, conninfo, store)
+    return store
+
+
+def test_checkpoints_newer_than_the_log_are_set_aside_unless_it_differs_before(
+    returned: CheckpointStore, conn: Connection[DictRow], conninfo: str
+) -> None:
+    earlier = file(returned, 6, ".checkpoint.aside")
+    earlier.write_text("set aside earlier")
+    done = set_aside_after_return(conn, conninfo, returned)
     assert (done.signed, done.events) == (6, 4)
     assert [path.name for path in done.files] == [
-        f"{6:015}.checkpoint.aside",
+        f"{6:015}.checkpoint.aside.2",
         f"{6:015}.leaves.aside",
     ]
-    assert [each.size for each in store.all()] == [2, 4]
+    assert earlier.read_text() == "set aside earlier"
+    assert [each.size for each in returned.all()] == [2, 4]
     with writable_log(conn):
         conn.execute("UPDATE stored_events SET state = state || 'x'::bytea")
     with pytest.raises(NotAsSigned, match="Nothing is set aside"):
-        set_aside_after_return(conn, conninfo, store)
+        set_aside_after_return(conn, conninfo, returned)
+
+
+def test_nothing_is_set_aside_while_a_checkpoint_that_the_log_should_lead_to_is_damaged(
+    returned: CheckpointStore, conn: Connection[DictRow], conninfo: str
+) -> None:
+    file(returned, 4, ".checkpoint").write_text("damaged")
+    with pytest.raises(CheckpointsUnusable, match="Nothing is set aside"):
+        set_aside_after_return(conn, conninfo, returned)
+    assert file(returned, 6, ".checkpoint").exists()
