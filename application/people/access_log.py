@@ -11,8 +11,9 @@ from domain.errors import Unavailable
 RECENTLY = timedelta(days=31)
 
 CHECKPOINT_GIVEN = ", answered with the checkpoint of "
-"""The text in the record of an access that got a checkpoint, before its number of events."""
+"""The text in the record of a request that got a checkpoint, before its number of events."""
 
+_REQUEST = "GET "
 _WRITTEN = ("checkpoint to ", "request to a witness,")
 
 
@@ -61,14 +62,19 @@ def checkpoints_taken(database: Database) -> list[TakenCheckpoint]:
     """Returns the last checkpoint that each person or program took, newest first."""
     return database.fetch_objects(
         TakenCheckpoint,
-        """SELECT at, actor, strpos(what, %(given)s) > 0 AS was_fetched,
+        """SELECT at, actor, what ^@ %(request)s AS was_fetched,
             at > now() - %(recently)s AS is_recent
         FROM (
             SELECT DISTINCT ON (actor) * FROM audit_accesses
-            WHERE strpos(what, %(given)s) > 0 OR what ^@ ANY(%(written)s)
+            WHERE what ^@ %(request)s AND strpos(what, %(given)s) > 0 OR what ^@ ANY(%(written)s)
             ORDER BY actor, id DESC
         ) AS last_of_each ORDER BY id DESC""",
-        {"given": CHECKPOINT_GIVEN, "written": list(_WRITTEN), "recently": RECENTLY},
+        {
+            "request": _REQUEST,
+            "given": CHECKPOINT_GIVEN,
+            "written": list(_WRITTEN),
+            "recently": RECENTLY,
+        },
     )
 
 

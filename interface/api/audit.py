@@ -44,6 +44,7 @@ from interface.web.audit_queries import (
     newest_checkpoint,
     proof_of_single_use,
     record_access,
+    record_given,
 )
 from interface.web.fields import Day
 from interface.web.history_json import history_json, step_json
@@ -201,7 +202,8 @@ def checkpoint() -> Any:
 
     Store it where the service can't change it: later it proves that the log was not changed.
     """
-    newest = newest_checkpoint(caller().actor)
+    newest = newest_checkpoint()
+    record_given(caller().actor, newest)
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
@@ -216,8 +218,9 @@ def ask_witness(query: dict[str, Any]) -> Any:
     Returns the checkpoint, and the proof that it extends the tree of size `old`, which the witness
     cosigned last: the body of `add-checkpoint` as in c2sp.org/tlog-witness.
     """
-    newest = newest_checkpoint(caller().actor)
+    newest = newest_checkpoint()
     request = request_to_witness(services().database, query["old"], newest)
+    record_given(caller().actor, newest)
     return Response(request, content_type="text/plain; charset=utf-8")
 
 

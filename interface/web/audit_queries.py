@@ -49,14 +49,18 @@ def record_access(actor: str, result: str = "") -> None:
     access_log.record(services().database, actor=actor, what=f"{what}{result}")
 
 
-def newest_checkpoint(actor: str) -> SignedCheckpoint:
-    """Returns the newest checkpoint, and records that `actor` got it.
+def newest_checkpoint() -> SignedCheckpoint:
+    """Returns the newest checkpoint. Raises `NoCheckpoint` and `CheckpointDamaged`."""
+    return services().checkpoint_store().require_newest()
 
-    Raises `NoCheckpoint`, `CheckpointDamaged`, and `Unavailable` if it can't be recorded.
+
+def record_given(actor: str, given: SignedCheckpoint) -> None:
+    """Records that `actor` gets this checkpoint, unless the request is for the head alone.
+
+    Call it last, when nothing else can be refused. Raises `Unavailable`; then do not give it.
     """
-    newest = services().checkpoint_store().require_newest()
-    record_access(actor, f"{access_log.CHECKPOINT_GIVEN}{newest.signed.size} events")
-    return newest
+    if sent().method != "HEAD":
+        record_access(actor, f"{access_log.CHECKPOINT_GIVEN}{given.signed.size} events")
 
 
 def history_of(

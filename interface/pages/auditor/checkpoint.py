@@ -12,7 +12,7 @@ from interface.pages.auditor.audited import audited
 from interface.pages.shared import auth
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.web.audit_queries import newest_checkpoint
+from interface.web.audit_queries import newest_checkpoint, record_given
 from interface.web.request_context import services
 from projections.evidence.checkpoint_store import CheckpointDamaged
 
@@ -48,7 +48,8 @@ def show() -> ResponseReturnValue:
 @audited
 def download() -> ResponseReturnValue:
     """Sends the checkpoint as a file, to store elsewhere."""
-    newest = newest_checkpoint(auth.actor())
+    newest = newest_checkpoint()
+    record_given(auth.actor(), newest)
     return _file(newest.text, f"{newest.signed.size}.checkpoint")
 
 

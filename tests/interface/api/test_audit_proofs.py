@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from application.audit.single_use_report import report
+from application.people import access_log
 from application.proofs.verifier import (
     parse_key,
     verify_checkpoint,
@@ -116,3 +117,17 @@ def test_a_witness_elsewhere_cosigns_what_the_service_asks_it_to(
     for wrong in ("9", "-1", str(10**30), "x"):
         answer = auditor.get(f"/audit/witness-request?old={wrong}")
         assert refusal(answer) == (422, "validation"), wrong
+
+
+def test_a_checkpoint_counts_as_fetched_only_by_whoever_was_given_it(
+    auditor: Owner, booked: BookedLink, services: Services, conninfo: str
+) -> None:
+    auditor.catch_up()
+    sign_checkpoint(services, conninfo)
+    assert auditor.get("/audit/witness-request?old=99999").status_code == 422
+    headers = {"Authorization": f"Bearer {auditor.key}"}
+    assert auditor.call("HEAD", "/api/v1/audit/checkpoint", **headers).status_code == 200
+    assert access_log.checkpoints_taken(services.database) == []
+    auditor.get("/audit/checkpoint")
+    (taken,) = access_log.checkpoints_taken(services.database)
+    assert taken.was_fetched

@@ -150,6 +150,9 @@ def test_verify_warns_unless_an_auditor_has_fetched_a_checkpoint_within_a_month(
     warning = "WARNING: No auditor has fetched a checkpoint in the last month"
     given = "GET /api/v1/audit/checkpoint, answered with the checkpoint of 1 events"
     assert copies("GET /api/v1/audit/checkpoint", days=0) == [written, warning]
+    assert copies(f"search {given.removeprefix('GET ')}", days=0) == [written, warning]
+    as_if = f"checkpoint to x{given.removeprefix('GET /api/v1/audit/checkpoint')}"
+    assert copies(as_if, days=33) == [written.replace("by ", "by key:abc"), written, warning]
     assert copies(given, days=32) == [fetched, written, warning]
     assert copies(given, days=30) == [fetched, written]
 

@@ -245,7 +245,7 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
         "Events covered 6",
         "admitone audit verify",
         "Signed Nov 23, 2026, 9:00:00",
-        "Last fetched by nobody yet",
+        "Last fetched none recorded yet",
     ):
         assert said in page, said
     file = auditor.get("/audit/checkpoint/file")
