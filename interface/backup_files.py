@@ -44,7 +44,7 @@ def plan(archive: ZipFile, settings: Settings) -> dict[Path, bytes]:
 
 def write_planned(files: dict[Path, bytes], settings: Settings) -> None:
     """Writes the files, of mode 0600, each wholly or not at all."""
-    make_private(settings.data)
+    make_private(settings.data, except_for=settings.embedded_database)
     for path, text in files.items():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with create_private(path) as file:

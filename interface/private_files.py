@@ -41,13 +41,16 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
         draft.unlink()
 
 
-def make_private(folder: Path) -> None:
+def make_private(folder: Path, *, except_for: Path | None = None) -> None:
     """Creates a folder of mode 0700, or gives it that mode.
 
-    The mode is 0711 if a folder in it belongs to another user, who has to reach it: PostgreSQL does
-    not run as root, and ends if it can't open its files.
+    The mode is 0711 if the folder `except_for` belongs to another user, who has to reach it:
+    PostgreSQL does not run as root, and ends if it can't open its files.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    owner = folder.stat().st_uid
-    is_shared = any(each.is_dir() and each.lstat().st_uid != owner for each in folder.iterdir())
+    is_shared = (
+        except_for is not None
+        and except_for.is_dir()
+        and except_for.stat().st_uid != folder.stat().st_uid
+    )
     folder.chmod(0o711 if is_shared else 0o700)

@@ -253,6 +253,11 @@ class Settings:
         """The folder of signed checkpoints."""
         return self.checkpoints or self.data / "checkpoints"
 
+    @property
+    def embedded_database(self) -> Path:
+        """The folder of the embedded database, if that is used."""
+        return self.data / "postgres"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Reads and checks all settings. Raises `SettingsError`, which names every wrong one."""

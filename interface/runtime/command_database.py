@@ -71,7 +71,7 @@ def _reached(
             # A command is short: it asks once for the primary.
             yield patroni.hosts(conninfo, settings.patroni_urls).conninfo(), None
             return
-        embedded = EmbeddedPostgres(settings.data / "postgres", binaries=settings.postgres_bin)
+        embedded = EmbeddedPostgres(settings.embedded_database, binaries=settings.postgres_bin)
         try:
             _find_or_start(embedded)
             yield embedded.conninfo_of(role), embedded

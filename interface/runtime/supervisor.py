@@ -109,7 +109,7 @@ class Supervisor:
     def _close_data_folder(self) -> None:
         folder = self._settings.data
         try:
-            make_private(folder)
+            make_private(folder, except_for=self._settings.embedded_database)
         except OSError as error:
             raise SettingsError(f"{folder} can't be made private: {error.strerror}.") from error
 
@@ -118,7 +118,7 @@ class Supervisor:
         if self._settings.database_url is not None:
             return
         server = EmbeddedPostgres(
-            self._settings.data / "postgres", binaries=self._settings.postgres_bin
+            self._settings.embedded_database, binaries=self._settings.postgres_bin
         )
         self._server = server
         server.launch()

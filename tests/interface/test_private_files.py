@@ -33,10 +33,18 @@ def test_a_folder_is_made_private_whether_it_is_there_or_not(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_another_user_still_reaches_a_folder_of_their_own_in_it(tmp_path: Path) -> None:
-    theirs = tmp_path / "postgres"
-    theirs.mkdir()
-    os.chown(theirs, 65534, 65534)
-    tmp_path.chmod(0o755)
-    make_private(tmp_path)
-    assert mode(tmp_path) == 0o711
+@pytest.mark.parametrize("is_link", [False, True])
+def test_another_user_still_reaches_a_folder_of_their_own_and_only_that_one_in_it(
+    tmp_path: Path, is_link: bool
+) -> None:
+    data, theirs, elsewhere = tmp_path / "data", tmp_path / "data/postgres", tmp_path / "disk"
+    data.mkdir(mode=0o755)
+    for folder in (elsewhere if is_link else theirs, data / "lost+found"):
+        folder.mkdir()
+        os.chown(folder, 65534, 65534)
+    if is_link:
+        theirs.symlink_to(elsewhere)
+    make_private(data, except_for=theirs)
+    assert mode(data) == 0o711
+    make_private(data, except_for=data / "another")
+    assert mode(data) == 0o700
