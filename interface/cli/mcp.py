@@ -3,6 +3,7 @@
 import socket
 
 import click
+from click.core import ParameterSource
 
 from interface.cli import context
 
@@ -47,7 +48,9 @@ BIND = "127.0.0.1:8765"
     help="With --http: a name by which clients reach it, such as that of a proxy, with its port if"
     " that is not the usual one. Can be repeated. Requests by other names are refused.",
 )
+@click.pass_context
 def mcp(
+    ctx: click.Context,
     url: str | None,
     key: str | None,
     link: str | None,
@@ -61,6 +64,13 @@ def mcp(
     By stdio, or over HTTP with --http. It needs no database and no data folder, only the address of
     a service, and for stdio a key or a link.
     """
+    given = {
+        name
+        for name in ("key", "link")
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if is_http or given:  # options win over the environment
+        key, link = key if "key" in given else None, link if "link" in given else None
     if is_http and (key is not None or link is not None):
         raise click.UsageError("With --http, each request brings its key: give none here.")
     if not is_http and (key is None) == (link is None):

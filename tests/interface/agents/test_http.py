@@ -18,6 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from interface.agents import http_server
 from interface.agents.http_server import LARGEST_BODY, PATH, serve
+from interface.agents.service_client import ServiceClient
 from tests.interface.agents.talk import answer, printed, words
 from tests.support.command_line import Command
 from tests.support.service import Service
@@ -163,6 +164,21 @@ def test_the_command_says_where_assistants_reach_it_and_ends_when_it_is_told_to(
         process.terminate()
         assert process.stderr.read() == ""
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_options_win_over_the_environment(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str | None] = []
+
+    def run_server(client: ServiceClient, *, link: str | None, reads_only: bool) -> None:
+        started.append(link)
+
+    monkeypatch.setattr("interface.agents.server.run", run_server)
+    monkeypatch.setenv("ADMITONE_KEY", "ao_0_0")
+    url = ("--url", "http://127.0.0.1:1")
+    assert run("mcp", *url, "--link", "one").status == 0
+    assert run("mcp", *url).status == 0
+    assert started == ["one", None]
+    assert "Can't listen" in run("mcp", *url, "--http", "--bind", "192.0.2.1:0").err
 
 
 @pytest.mark.parametrize(
