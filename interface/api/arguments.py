@@ -50,7 +50,7 @@ def json_body() -> Any:
         return {}
     if not _is_json(environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
-    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "").lower() not in ("", "identity"):
         raise UnsupportedMediaType("Send JSON as it is, without Content-Encoding.")
     return strict_json(body)
 

@@ -117,6 +117,8 @@ def test_only_json_that_is_not_compressed_is_read(owner: Owner, calls: list[Call
             assert refusal(answer) == (415, "unsupported-media-type"), (call.name, kind)
         compressed = send(owner, call, compress(b"{}"), **{"Content-Encoding": "gzip"})
         assert refusal(compressed) == (415, "unsupported-media-type"), call.name
+        plain = send(owner, call, b"[]", **{"Content-Encoding": ""})
+        assert plain.status_code == 422, call.name
 
 
 @pytest.mark.usefixtures("nothing_is_left")
