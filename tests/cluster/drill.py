@@ -84,11 +84,13 @@ class Drill:
         """Lets clients go on for some time, in which nobody says that something has happened."""
         sleep(seconds)
 
-    def unready_since(self, moment: float) -> Readiness | None:
-        """Returns the first time after a moment at which a host said that it is not ready."""
-        return next(
-            (each for each in self.readiness if each.at > moment and each.status == 503), None
-        )
+    def unready_since(self, moment: float, *, because: str = "") -> Readiness | None:
+        """Returns the first time after a moment at which a host said that it is not ready, and why.
+
+        At first it may only say that a write takes long; `because` is what it has to name.
+        """
+        unready = (each for each in self.readiness if each.at > moment and each.status == 503)
+        return next((each for each in unready if because in each.text), None)
 
     def successes(self, since: float, until: float) -> list[Operation]:
         """Returns what was asked and answered with success in a period."""
