@@ -93,11 +93,16 @@ class Drill:
         return next((each for each in unready if because in each.text), None)
 
     def successes(self, since: float, until: float) -> list[Operation]:
-        """Returns what was asked and answered with success in a period."""
+        """Returns what was asked and answered with success in a period, and had not been before.
+
+        A repeated request gets its answer again, for which nothing is written.
+        """
+        done = [each for each in self.operations if each.outcome == DONE]
+        before = {_request(each) for each in done if each.answered < since}
         return [
             each
-            for each in self.operations
-            if each.outcome == DONE and since <= each.called and each.answered <= until
+            for each in done
+            if since <= each.called and each.answered <= until and _request(each) not in before
         ]
 
     def outage(self) -> float:
@@ -230,3 +235,8 @@ def _watch_what_follows(running: Drill, stop: Event) -> None:
             if row and row[1] != claims:
                 running.claimed.append(monotonic())
             position, claims = row or (position, claims)
+
+
+def _request(operation: Operation) -> tuple[str, str | None, str | None]:
+    """Returns what is the same when a request is repeated. Only a revocation has no key."""
+    return operation.kind, operation.link, operation.key
