@@ -78,17 +78,22 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     return network
 
 
+def quoted(address: str) -> str:
+    """Returns the end of a refusal, which quotes the address unless it may hold a password."""
+    return "" if "@" in address else f", not {address!r}"
+
+
 def issuer(text: str) -> str:
     """Returns the issuer as it is: providers compare it character by character."""
     try:
         url = outgoing_url.parse(text)
     except InvalidAddress as error:
-        raise Unusable(f"{error}, such as https://id.example.org, not {text!r}") from error
+        raise Unusable(f"{error}, such as https://id.example.org{quoted(text)}") from error
     is_local = url.host in ("localhost", "127.0.0.1", "::1")
     if not text.startswith("https://") and not (is_local and text.startswith("http://")):
-        raise Unusable(f"must be an https:// address, not {text!r}")
+        raise Unusable(f"must be an https:// address{quoted(text)}")
     if set(text) & set("?#"):
-        raise Unusable(f"must be an address without a query, not {text!r}")
+        raise Unusable(f"must be an address without a query{quoted(text)}")
     return text
 
 
@@ -140,9 +145,9 @@ def patroni_urls(text: str) -> tuple[str, ...]:
         try:
             address = web_address.parse(url)
         except InvalidAddress as error:
-            raise Unusable(f"{error}, such as http://10.0.0.1:8008, not {url!r}") from error
+            raise Unusable(f"{error}, such as http://10.0.0.1:8008{quoted(url)}") from error
         if address.path.strip("/"):
-            raise Unusable(f"must be addresses without a path, not {url!r}")
+            raise Unusable(f"must be addresses without a path{quoted(url)}")
     return urls
 
 

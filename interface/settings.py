@@ -82,7 +82,7 @@ def _web_address(text: str) -> str:
     try:
         address = web_address.parse(text)
     except InvalidAddress as error:
-        raise Unusable(f"{error}, such as https://book.example.org, not {text!r}") from error
+        raise Unusable(f"{error}, such as https://book.example.org{read.quoted(text)}") from error
     first = address.path.partition("/")[2].partition("/")[0]
     if first in PATHS_OF_THE_SERVICE:
         raise Unusable(f"must not have a path that begins with /{first}: the service uses it")

@@ -283,6 +283,13 @@ def test_a_refusal_never_repeats_a_password_or_a_key(url: str) -> None:
     assert "s3cret" not in str(refusals(**given))
 
 
+@pytest.mark.parametrize("variable", ["PUBLIC_URL", "OIDC_ISSUER", "PATRONI_URLS"])
+@pytest.mark.parametrize("url", ["ftp://ada:s3cret@h", "https://ada:s3cret@h/x?y"])
+def test_a_refused_address_is_quoted_only_without_a_password(variable: str, url: str) -> None:
+    assert "s3cret" not in str(refusals(**{variable: url}))
+    assert repr(bad := url.replace("ada:s3cret@", "")) in str(refusals(**{variable: bad}))
+
+
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "smtp"
     file.write_text("smtps://ada:s3cret@mail.example.org\n")
