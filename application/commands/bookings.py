@@ -15,7 +15,6 @@ from domain.agenda import AgendaDay, days_around
 from domain.booking import Booking
 from domain.booking_changes import is_bound_by_offer, offered_move, rules_of_move
 from domain.calendar import Calendar, CalendarTerms
-from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
@@ -166,7 +165,7 @@ class BookingCommands:
         """
         if not is_bound_by_offer(booking, actor=actor):
             return EVERYTHING
-        offer = self.event_store.get(SingleUseLink, booking.link_id).offer or EVERYTHING
+        offer = self.event_store.origin_of(booking.link_id).offer or EVERYTHING
         return replace(offer, duration_minutes=None)
 
     def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:

@@ -18,7 +18,7 @@ from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import Unavailable
 
 CLAIM = timedelta(minutes=2)
-"""How long a sender has a delivery for itself: longer than its slowest round."""
+"""For this time nobody else gets what a sender has claimed. Its slowest round is shorter."""
 
 LOCK_TIMEOUT = "2s"
 """A sender waits this long for what another session has locked: less than for a server, so that

@@ -149,7 +149,8 @@ class Sender:
             conn.execute(
                 "SELECT pg_advisory_lock_shared(%s, %s)", (advisory_locks.SENDER, self._number)
             )
-            self._take_over(conn, before=self._now())  # nothing yet; but it fails on a standby
+            # Takes nothing over yet, but fails on a standby, where no sender would see the lock.
+            self._take_over(conn, before=self._now())
             self._holds_lock = True
             on_failure.pop_all()
         return conn

@@ -228,7 +228,8 @@ class AppendQueue:
             for append in (leader, *taken):
                 append.tell()
             for append in waiting:
-                # Nobody else needs to wake: the next leader has been told.
+                # The next leader has been told. The others wake only if they have to watch that it
+                # does not get stuck, which they did not while nobody could lead.
                 if append.outcome is not None or nobody_could_lead:
                     append.tell()
 

@@ -392,7 +392,7 @@ def listeners(conn: Connection[DictRow], owner_ids: Collection[UUID]) -> list[Li
 def finding_any_listener() -> Query:
     """Returns what finds a row, with no columns, if there is a webhook of anybody's.
 
-    In a transaction there must be none.
+    `Pipeline.transact` commits only if there is none.
     """
     return Query("SELECT FROM webhooks LIMIT 1", (), rows=0)
 

@@ -47,7 +47,7 @@ _ANY = """
 def finding_any(targets: Collection[str]) -> Query:
     """Returns what finds a row, with no columns, if an event is parked for one of these targets.
 
-    In a transaction there must be none.
+    `Pipeline.transact` commits only if there is none.
     """
     return Query(_ANY, (" ".join(targets),), rows=0)
 

@@ -394,8 +394,9 @@ def links_of(
                 for first in _THEN_SEARCHED if is_long else _THEN_SEARCHED[:2]:
                     parts["first"] = sql.Literal(first)
                     links = read(_SEARCH_AMONG_FIRST)
-                    another = database.fetch_one(_BEYOND.format(**parts), values)
-                    if len(links) == limit or another is None:
+                    if len(links) == limit:
+                        break
+                    if database.fetch_one(_BEYOND.format(**parts), values) is None:
                         break
     return links[::-1] if backwards else links
 

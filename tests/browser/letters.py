@@ -10,14 +10,13 @@ from application.link_requests import LinkRequest
 from application.people import api_keys, authentication, identities, passkeys
 from application.people.accounts import Account
 from application.people.personal_data import Invitee
-from domain.booking import Booking
 from domain.slot import Slot
 from interface.mail.account_letters import account_letter
 from interface.mail.booking_letters import BookingNews, booking_letter
 from interface.mail.letter import Envelope, Letter, compose, mailbox
 from interface.mail.link_letters import link_letter, request_letter
 from projections.reactions import mail
-from tests.support.examples import CALENDAR, LINK, NOW, OWNER, TERMS, TOMORROW
+from tests.support.examples import CALENDAR, LINK, NOW, OWNER, TERMS, TOMORROW, booked
 
 _HOST, _ZONE = "Olivia Owner", "Europe/Paris"
 _SERVICE = "https://book.example.org"
@@ -85,7 +84,7 @@ def _news(kind: str, audience: Audience) -> BookingNews:
     return BookingNews(
         kind=kind,
         audience=audience,
-        booking=_booking(),
+        booking=booked(),
         previous_slot=before if kind == mail.MOVED else None,
         terms=TERMS,
         place="Studio, 12 rue des Petites Écuries, 75010 Paris",
@@ -95,19 +94,6 @@ def _news(kind: str, audience: Audience) -> BookingNews:
         notes=_NOTES,
         quote=_QUOTES.get(kind),
         url=f"{_SERVICE}/m/1",
-    )
-
-
-def _booking() -> Booking:
-    return Booking.make(
-        link_id=LINK,
-        owner_id=OWNER,
-        calendar_id=CALENDAR,
-        calendar_version=1,
-        slot=TOMORROW,
-        personal_data="c0" * 32,
-        actor="invitee",
-        now=NOW,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
 from pathlib import Path
 from threading import Thread
 
@@ -13,11 +12,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from application.people.authentication import CONFIRMED_FOR
 from interface.bootstrap import Services, build, utc_now
-from interface.settings import Settings
 from tests.browser.page_checks import must_be_accessible
 from tests.support.clock import Clock
-from tests.support.examples import SECRET
-from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, running_provider
+from tests.support.identity_provider import running_provider, settings_of
 
 NAME = "Continue with Example ID"
 
@@ -46,18 +43,7 @@ def place(
         provider.know("ada", email="ada@example.org", email_verified=True, name="Ada Lovelace")
         server = make_server("localhost", 0, lambda *_: [], threaded=True, request_handler=Quiet)
         url = f"http://localhost:{server.server_port}"
-        settings = Settings(
-            data=tmp_path,
-            secret_keys=(SECRET,),
-            public_url=url,
-            public_url_is_set=True,
-            outgoing_networks=(ip_network("127.0.0.1"),),
-            oidc_issuer=provider.url,
-            oidc_client_id=CLIENT_ID,
-            oidc_client_secret=CLIENT_SECRET,
-            oidc_name="Example ID",
-            oidc_domains=("example.org",),
-        )
+        settings = settings_of(provider, tmp_path, public_url=url, public_url_is_set=True)
         services = build(settings, conninfo, now=clock)
         server.app = web_application(services)
         thread = Thread(target=server.serve_forever, args=(0.01,))

@@ -7,20 +7,19 @@ from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 
 from domain.agenda import AgendaDay
 from domain.aggregate import Aggregate
-from domain.booking import Booking
 from domain.calendar import Calendar
 from domain.link import SingleUseLink
 from domain.schedule import Schedule
 from tests.support.examples import (
     ACTOR,
     CALENDAR,
-    LINK,
     NOW,
     OWNER,
     SCHEDULE_TERMS,
     TERMS,
     TOMORROW,
     TOMORROW_AT_TEN,
+    booked,
 )
 
 FIELDS = {"personal_data": None, "replaced_by": None, "actor": ACTOR, "timestamp": NOW}
@@ -82,19 +81,6 @@ def test_an_aggregate_does_not_begin_twice() -> None:
     (issuing,) = link.collect_events()
     with pytest.raises(OriginatorVersionError):
         issuing.mutate(link)
-
-
-def booked() -> Booking:
-    return Booking.make(
-        link_id=LINK,
-        owner_id=OWNER,
-        calendar_id=CALENDAR,
-        calendar_version=1,
-        slot=TOMORROW,
-        personal_data="c0" * 32,
-        actor=ACTOR,
-        now=NOW,
-    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,16 @@ from domain.booking import INVITEE, Booking, BookingStatus
 from domain.errors import BookingCancelled, InviteeForgotten
 from domain.slot import Slot
 from tests.domain.replay import collected, copy_of
-from tests.support.examples import ACTOR, CALENDAR, LINK, NOW, OWNER, TOMORROW, TOMORROW_AT_TEN
+from tests.support.examples import (
+    ACTOR,
+    CALENDAR,
+    LINK,
+    NOW,
+    OWNER,
+    TOMORROW,
+    TOMORROW_AT_TEN,
+    booked,
+)
 
 LATER = NOW + timedelta(hours=1)
 AT_TEN = Slot(TOMORROW_AT_TEN, TOMORROW_AT_TEN + timedelta(minutes=30))
@@ -18,16 +27,7 @@ COMMITMENT = "c0" * 32
 
 
 def made() -> Booking:
-    return Booking.make(
-        link_id=LINK,
-        owner_id=OWNER,
-        calendar_id=CALENDAR,
-        calendar_version=3,
-        slot=TOMORROW,
-        personal_data=COMMITMENT,
-        actor="invitee",
-        now=NOW,
-    )
+    return booked(calendar_version=3, personal_data=COMMITMENT)
 
 
 def cancel(booking: Booking) -> None:

@@ -601,7 +601,7 @@ MUTANTS = (
     ),
     _search(
         "links beyond the first are not found where very many have the text",
-        "                    if len(links) == limit or another is None:",
+        "                    if database.fetch_one(_BEYOND.format(**parts), values) is None:",
         "                    if True:",
     ),
     _search(

@@ -71,11 +71,11 @@ def rows(conn: psycopg.Connection[DictRow]) -> Views:
 
 
 def parked(conn: Connection[DictRow], name: str) -> dict[int, bool]:
-    """Returns the parked positions of a view, each with True if it has an error of its own."""
-    return {
-        row["position"]: row["error"] is not None
-        for row in conn.execute("SELECT * FROM parked_events WHERE generation = %s", (name,))
-    }
+    """Returns the parked positions of a view in order, with True for an error of their own."""
+    rows = conn.execute(
+        "SELECT * FROM parked_events WHERE generation = %s ORDER BY position", (name,)
+    )
+    return {row["position"]: row["error"] is not None for row in rows}
 
 
 def history_of_each(conn: Connection[DictRow]) -> dict[int, str]:

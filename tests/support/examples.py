@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from application.people.personal_data import Invitee
+from domain.booking import INVITEE, Booking
 from domain.booking_rules import WEEKDAYS, Availability, BookingRules
 from domain.calendar import CalendarTerms
 from domain.schedule import ScheduleTerms
@@ -52,6 +53,21 @@ SCHEDULE_JSON: dict[str, Any] = {
     },
 }
 """The same schedule as an owner posts it."""
+
+
+def booked(**changes: Any) -> Booking:
+    """Returns a booking of tomorrow, as its link makes it."""
+    values: dict[str, Any] = {
+        "link_id": LINK,
+        "owner_id": OWNER,
+        "calendar_id": CALENDAR,
+        "calendar_version": 1,
+        "slot": TOMORROW,
+        "personal_data": "c0" * 32,
+        "actor": INVITEE,
+        "now": NOW,
+    }
+    return Booking.make(**(values | changes))
 
 
 def calendar_json(**changes: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
+from ipaddress import ip_network
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +21,9 @@ from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
 from werkzeug.test import Client, run_wsgi_app
 from werkzeug.wrappers import Request, Response
+
+from interface.settings import Settings
+from tests.support.examples import SECRET
 
 with warnings.catch_warnings():
     # It imports what will leave Authlib, which shows its own warnings whatever is asked.
@@ -116,6 +121,21 @@ class Provider:
 def _s256(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def settings_of(provider: Provider, data: Path, **others: Any) -> Settings:
+    """Returns settings of a service at which the provider's people of example.org can sign in."""
+    values: dict[str, Any] = {
+        "data": data,
+        "secret_keys": (SECRET,),
+        "outgoing_networks": (ip_network("127.0.0.1"),),
+        "oidc_issuer": provider.url,
+        "oidc_client_id": CLIENT_ID,
+        "oidc_client_secret": CLIENT_SECRET,
+        "oidc_name": "Example ID",
+        "oidc_domains": ("example.org",),
+    }
+    return Settings(**(values | others))
 
 
 @contextmanager

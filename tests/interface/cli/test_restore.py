@@ -133,7 +133,7 @@ def test_a_backup_that_is_older_than_the_checkpoints_comes_back_without_those_fo
         apply_log(empty_database)
         sign(services, empty_database)
 
-    # As long as the folder may be that of a database that goes on, it stays as it is.
+    # The checkpoints may be those of a database still in use, so nothing is changed unasked.
     lost_and_new, before = new_empty_database(), files_in(data)
     monkeypatch.setenv("ADMITONE_DATABASE_URL", lost_and_new)
     refused = refusal(run("restore", str(FOLDER / "admitone.backup")))

@@ -108,7 +108,7 @@ def test_a_sender_claims_nothing_more_without_the_session_that_keeps_its_claims(
 def test_what_was_sent_is_not_taken_over_while_its_sender_reconnects_to_record_it(
     booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when PgBouncer is killed: senders claim through it, but their sessions go past it."""
+    """This is what happens when PgBouncer is killed and senders have sessions past it."""
     apply_log(conninfo)
     monkeypatch.setattr(sending, "DATABASE_SECONDS", 0.5)
     others, taken_over = claims_of(mailing), list[Delivery]()

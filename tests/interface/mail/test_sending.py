@@ -173,7 +173,7 @@ def test_only_what_a_killed_sender_has_claimed_is_taken_over(
 def test_a_claim_without_the_number_of_a_sender_is_left_until_it_expires(
     booking_id: UUID, mailing: Services, conninfo: str
 ) -> None:
-    """As senders of earlier versions claim, which may be at work during an upgrade."""
+    """Senders of earlier versions make such claims, and may be at work during an upgrade."""
     apply_log(conninfo)
     claims = claims_of(mailing)
     (numberless,) = claims.claim("mail", most=1, now=NOW, sender=None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,8 @@ from interface.bootstrap import Services, build
 from interface.settings import Settings
 from tests.interface.pages.identity_provider.provider_pages import ADA
 from tests.support.clock import Clock
-from tests.support.examples import NOW, SECRET
-from tests.support.identity_provider import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Provider,
-    running_provider,
-    signed,
-)
+from tests.support.examples import NOW
+from tests.support.identity_provider import Provider, running_provider, settings_of, signed
 from tests.support.patience import give_counts_a_minute
 
 
@@ -43,17 +36,7 @@ def provider(running: Provider, clock: Clock) -> Provider:
 
 @pytest.fixture
 def settings(provider: Provider, tmp_path: Path) -> Settings:
-    return Settings(
-        data=tmp_path,
-        secret_keys=(SECRET,),
-        public_url="https://book.example.org",
-        outgoing_networks=(ip_network("127.0.0.1"),),
-        oidc_issuer=provider.url,
-        oidc_client_id=CLIENT_ID,
-        oidc_client_secret=CLIENT_SECRET,
-        oidc_name="Example ID",
-        oidc_domains=("example.org",),
-    )
+    return settings_of(provider, tmp_path, public_url="https://book.example.org")
 
 
 @pytest.fixture

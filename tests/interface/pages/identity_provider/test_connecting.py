@@ -27,7 +27,7 @@ from tests.support.signed_in_browser import SignedIn, sign_in, signed_in
 
 
 def sent_to_connect(person: SignedIn) -> str:
-    """Where the page sends the browser to connect the account."""
+    """Returns the address to which the page sends the browser to connect the account."""
     page = text(person.post("/account/provider"))
     found = re.search(r'href="(http://127[^"]+)"', page)
     assert found is not None
