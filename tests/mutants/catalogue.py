@@ -340,12 +340,12 @@ MUTANTS = (
     ),
     _redeeming(
         "which agenda days are read follows from outdated terms",
-        "            if calendar.terms == guess.terms:",
-        "            if True:",
+        "guess is None or guess.terms != calendar.terms",
+        "guess is None",
     ),
     _redeeming(
         "calendars elsewhere are not asked",
-        "busy_at=OwnersTime(owner_id, span) if span else None",
+        "busy_at=OwnersTime(known.owner_id, span) if span else None",
         "busy_at=None",
     )._replace(tests=("tests/application/busy_calendars",)),
     _links(
@@ -385,8 +385,8 @@ MUTANTS = (
     ),
     _store(
         "after a restore, events follow versions that are not there",
-        "            if first.originator_version > 1:",
-        "            if False:",
+        "                if version := aggregate.version - len(events):",
+        "                if version := 0:",
     ),
     _store(
         "after a restore, what a process remembers is believed",
