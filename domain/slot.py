@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -41,8 +42,7 @@ class Slot:
         return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A slot with the buffers that its calendar keeps free before and after it."""
 
     slot: Slot

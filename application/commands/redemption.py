@@ -146,15 +146,14 @@ class RedemptionCommands:
             if link.origin != known.origin:
                 raise VersionConflict(link_id, 1)  # another one since the database was restored
             calendar = loaded.get(Calendar, known.calendar_id)
-            if guess is None or guess.terms != calendar.terms:
-                guess = calendar
-                continue
-            agenda = [
-                loaded.find(AgendaDay, wanted.id)
-                or AgendaDay.open(known.owner_id, day, actor=request.actor, now=request.now)
-                for day, wanted in days.items()
-            ]
-            return _Basis(link, calendar, reservation, agenda, loaded.is_busy_elsewhere)
+            if guess is not None and guess.terms == calendar.terms:
+                agenda = [
+                    loaded.find(AgendaDay, wanted.id)
+                    or AgendaDay.open(known.owner_id, day, actor=request.actor, now=request.now)
+                    for day, wanted in days.items()
+                ]
+                return _Basis(link, calendar, reservation, agenda, loaded.is_busy_elsewhere)
+            guess = calendar
 
     def _first_answer(
         self,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain, islice
 from math import inf
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -91,7 +92,7 @@ class EventSourcedApplication(Application[UUID]):
         loaded: dict[tuple[UUID, int | None], object] = {}
         outdated: list[Remembered] = []
         for reading in readings:
-            events = [row for _ in reading.parts for row in next(rows)]
+            events = [*chain.from_iterable(islice(rows, len(reading.parts)))]
             remembered = reading.remembered
             if remembered is not None and remembered.last not in events[:1]:
                 outdated.append(remembered)
@@ -108,8 +109,9 @@ class EventSourcedApplication(Application[UUID]):
         return self.load(*wanted, busy_at=busy_at)
 
     def _remember(self, aggregate: Any, last: StoredRow, *, confirmed_at: float) -> None:
-        if isinstance(aggregate, REMEMBERED_KINDS):
-            events = 1 if isinstance(aggregate, Calendar) else aggregate.version
+        kind = type(aggregate)
+        if kind in REMEMBERED_KINDS:
+            events = 1 if kind is Calendar else aggregate.version
             self._memory.remember(aggregate, last, events=events, confirmed_at=confirmed_at)
 
     def remembered(

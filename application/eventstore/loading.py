@@ -35,7 +35,7 @@ _MISSING: dict[type, type[NotFound]] = {
 _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 """The number of last events that say all about an aggregate, with the first; else it takes all."""
 
-REMEMBERED_KINDS = (Calendar, Schedule, SingleUseLink, AgendaDay)
+REMEMBERED_KINDS = frozenset({Calendar, Schedule, SingleUseLink, AgendaDay})
 """The aggregates that a process remembers, because it decides from them more than once."""
 
 

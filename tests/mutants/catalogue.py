@@ -340,8 +340,8 @@ MUTANTS = (
     ),
     _redeeming(
         "which agenda days are read follows from outdated terms",
-        "guess is None or guess.terms != calendar.terms",
-        "guess is None",
+        "guess is not None and guess.terms == calendar.terms",
+        "guess is not None",
     ),
     _redeeming(
         "calendars elsewhere are not asked",
