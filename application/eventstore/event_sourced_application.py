@@ -164,20 +164,22 @@ class EventSourcedApplication(Application[UUID]):
         # there, but not a gap before it, after the database was restored meanwhile.
         read = {aggregate.id: aggregate.version for aggregate in unchanged}
         stored: list[StoredEvent] = []
-        written: list[tuple[Any, StoredEvent]] = []
+        new: list[tuple[Any, StoredEvent]] = []
         for aggregate in aggregates:
             if events := aggregate.collect_events():
+                stored += map(MAPPER.to_stored_event, events)
                 if version := aggregate.version - len(events):
                     read[aggregate.id] = version
-                stored += map(MAPPER.to_stored_event, events)
-                written.append((aggregate, stored[-1]))
-        if not written:
+                else:
+                    new.append((aggregate, stored[-1]))
+        if not stored:
             return self.head()
         asked_at = monotonic()
         positions = self.recorder.insert_events(
             stored, personal_data=personal_data, forgotten=forgotten, unchanged=read
         )
-        for aggregate, last in written:
+        # What is remembered already is brought up to date when it is needed again, if ever.
+        for aggregate, last in new:
             row = StoredRow(last.originator_version, last.topic, last.state)
             self._remember(aggregate, row, confirmed_at=asked_at)
         return positions[-1]

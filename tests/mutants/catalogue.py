@@ -261,13 +261,13 @@ MUTANTS = (
     ),
     _agenda(
         "a booking is in its own way",
-        "next((other for other in others if other != booking_id), None)",
-        "next(others, None)",
+        "for _, other in near if other != booking_id]",
+        "for _, other in near]",
     ),
     _agenda(
         "the next booking is overlooked",
-        "range(after, len(self._by_start))",
-        "range(after + 1, len(self._by_start))",
+        "self._by_start[max(after - 2, 0) : after + 2]",
+        "self._by_start[max(after - 2, 0) : after]",
     ),
     _agenda(
         "a booking that moves within a day keeps its old time",

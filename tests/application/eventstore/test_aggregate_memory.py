@@ -155,11 +155,12 @@ def test_no_more_is_read_of_what_has_a_long_history(
     cold.get(Calendar, calendar_id)
     cold.get(Calendar, calendar_id, version=5)
     assert [row.version for row in rows] == [1, 9, 10, 1, 4, 5]
-    rows.clear()
-    desk.services.event_store.load(
-        Wanted(Calendar, calendar_id), Wanted(AgendaDay, DAY), Wanted(SingleUseLink, links[0])
-    )
-    assert [row.version for row in rows] == [10, 10, 2]
+    for expected in ([9, 10, 9, 10, 1, 2], [10, 10, 2]):
+        rows.clear()
+        desk.services.event_store.load(
+            Wanted(Calendar, calendar_id), Wanted(AgendaDay, DAY), Wanted(SingleUseLink, links[0])
+        )
+        assert [row.version for row in rows] == expected
 
 
 def test_an_aggregate_has_no_version_0_and_its_newest_is_what_comes_before_a_later_one(
