@@ -81,8 +81,7 @@ class Aggregate(LibraryAggregate):
         A subclass copies its own collections, which change in place; values are only replaced.
         """
         copy = object.__new__(type(self))
-        vars(copy).update(vars(self))
-        copy._pending_events = self._pending_events.copy()
+        vars(copy).update(vars(self), _pending_events=self._pending_events.copy())
         return copy
 
 

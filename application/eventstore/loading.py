@@ -85,20 +85,18 @@ class Reading:
 
     def __init__(self, wanted: Wanted[Any], remembered: Remembered | None) -> None:
         kind, key, version = wanted
-        is_known = remembered is not None and isinstance(remembered.aggregate, kind)
-        self.wanted = wanted
-        self.remembered = remembered if version is None and is_known else None
-        until = NEWEST if version is None else min(max(version, 0), NEWEST)
         most = _NEWEST_EVENTS.get(kind, NEWEST)
-        if self.remembered is not None:
-            self.parts = [Part(key, self.remembered.last.version, until, most)]
-        elif most == NEWEST:
+        self.wanted = wanted
+        self.remembered = None
+        if version is None and remembered is not None and isinstance(remembered.aggregate, kind):
+            self.remembered = remembered
+            self.parts = [Part(key, remembered.last.version, NEWEST, most)]
+            return
+        until = NEWEST if version is None else min(max(version, 0), NEWEST)
+        if most == NEWEST:
             self.parts = [Part(key, 1, until, NEWEST)]
         else:
-            self.parts = [
-                Part(key, 1, min(1, until), 1),
-                Part(key, 2, until, most),
-            ]
+            self.parts = [Part(key, 1, min(1, until), 1), Part(key, 2, until, most)]
 
     def built(self, events: Sequence[StoredRow]) -> Any:
         """Returns the aggregate that these events make; None if there is none of this kind.
