@@ -1,7 +1,7 @@
 """An owner's reserved time, one UTC day at a time."""
 
 from bisect import bisect, insort
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Self
 from uuid import UUID, uuid5
@@ -11,7 +11,7 @@ from eventsourcing.domain import event
 from domain.aggregate import Aggregate
 from domain.booking_rules import LONGEST_BUFFER
 from domain.errors import SlotTaken
-from domain.slot import Reservation, Slot
+from domain.slot import MINUTE, Reservation, Slot
 
 
 def days_around(slot: Slot) -> tuple[date, ...]:
@@ -112,8 +112,8 @@ class AgendaDay(Aggregate):
             booking_id=booking_id,
             slot_start=reservation.slot.start,
             slot_end=reservation.slot.end,
-            buffer_before_minutes=reservation.buffer_before // timedelta(minutes=1),
-            buffer_after_minutes=reservation.buffer_after // timedelta(minutes=1),
+            buffer_before_minutes=reservation.buffer_before // MINUTE,
+            buffer_after_minutes=reservation.buffer_after // MINUTE,
             actor=actor,
             timestamp=now,
         )
@@ -136,8 +136,8 @@ class AgendaDay(Aggregate):
             self._remove(booking_id)
         self.reservations[booking_id] = Reservation(
             Slot(slot_start, slot_end),
-            timedelta(minutes=buffer_before_minutes),
-            timedelta(minutes=buffer_after_minutes),
+            buffer_before_minutes * MINUTE,
+            buffer_after_minutes * MINUTE,
         )
         insort(self._by_start, (slot_start, booking_id))
 

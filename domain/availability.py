@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 
 from domain.booking_rules import Availability, BookingRules
 from domain.offer import EVERYTHING, Offer
-from domain.slot import Reservation, Slot
-from domain.wall_clock import DAY, EPOCH, EPOCH_DAY, MINUTE, minute_from, minute_of_day, segments
+from domain.slot import MINUTE, Reservation, Slot
+from domain.wall_clock import DAY, EPOCH, EPOCH_DAY, minute_from, minute_of_day, segments
 
 
 def offered_slots(
@@ -134,7 +134,7 @@ def _limits(rules: BookingRules, zone: ZoneInfo, offer: Offer, *, now: datetime)
     """Returns what notice, window and offer allow, whatever is open and reserved."""
     window_end = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
     last_day = min(window_end, offer.last_day or date.max)
-    earliest = now.astimezone(UTC) + timedelta(minutes=rules.minimum_notice_minutes)
+    earliest = now.astimezone(UTC) + rules.minimum_notice_minutes * MINUTE
     # In every time zone, a date has ended two days after it began in UTC.
     latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
     return _Limits(offer.first_day or date.min, last_day, earliest, latest)
@@ -142,8 +142,8 @@ def _limits(rules: BookingRules, zone: ZoneInfo, offer: Offer, *, now: datetime)
 
 def _slots(rules: BookingRules, starts: Iterable[int]) -> list[Slot]:
     """Returns the slots of the calendar's duration that start at these minutes."""
-    length = timedelta(minutes=rules.duration_minutes)
-    times = (EPOCH + timedelta(minutes=minute) for minute in starts)
+    length = rules.duration_minutes * MINUTE
+    times = (EPOCH + minute * MINUTE for minute in starts)
     return [Slot(start, start + length) for start in times]
 
 
@@ -240,8 +240,8 @@ def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterato
 
     Of the two buffers that face each other across a gap, the larger one decides.
     """
-    before = timedelta(minutes=rules.buffer_before_minutes)
-    after = timedelta(minutes=rules.buffer_after_minutes)
+    before = rules.buffer_before_minutes * MINUTE
+    after = rules.buffer_after_minutes * MINUTE
     for reservation in busy:
         # Computed with durations since 1970, because a datetime could overflow.
         start = reservation.slot.start - EPOCH - max(after, reservation.buffer_before)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
+MINUTE = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Slot:
@@ -25,7 +27,7 @@ class Slot:
     @property
     def minutes(self) -> int:
         """The duration in whole minutes."""
-        return (self.end - self.start) // timedelta(minutes=1)
+        return (self.end - self.start) // MINUTE
 
     def overlaps(self, other: "Slot") -> bool:
         """Returns True if some instant lies in both. Slots that merely touch don't overlap."""
