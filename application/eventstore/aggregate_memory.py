@@ -20,7 +20,7 @@ BYTES_BESIDE_EVENTS = 1200
 """The size of an aggregate's objects beside the bytes of its events, about."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Remembered:
     """An aggregate, which nobody may change, and the event that made it what it is.
 
