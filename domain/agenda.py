@@ -1,8 +1,7 @@
 """An owner's reserved time, one UTC day at a time."""
 
 from bisect import bisect, insort
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Self
 from uuid import UUID, uuid5
@@ -12,7 +11,7 @@ from eventsourcing.domain import event
 from domain.aggregate import Aggregate
 from domain.booking_rules import LONGEST_BUFFER
 from domain.errors import SlotTaken
-from domain.slot import Reservation, Slot
+from domain.slot import MINUTE, Reservation, Slot
 
 
 def days_around(slot: Slot) -> tuple[date, ...]:
@@ -104,9 +103,7 @@ class AgendaDay(Aggregate):
 
         Does nothing if it has this one. Raises `SlotTaken` if another booking clashes with it.
         """
-        if any(
-            reservation.clashes_with(other) for other in self._neighbours(booking_id, reservation)
-        ):
+        if any(map(reservation.clashes_with, self._nearest(booking_id, reservation))):
             raise SlotTaken
         if self.reservations.get(booking_id) == reservation:
             return
@@ -115,8 +112,8 @@ class AgendaDay(Aggregate):
             booking_id=booking_id,
             slot_start=reservation.slot.start,
             slot_end=reservation.slot.end,
-            buffer_before_minutes=reservation.buffer_before // timedelta(minutes=1),
-            buffer_after_minutes=reservation.buffer_after // timedelta(minutes=1),
+            buffer_before_minutes=reservation.buffer_before // MINUTE,
+            buffer_after_minutes=reservation.buffer_after // MINUTE,
             actor=actor,
             timestamp=now,
         )
@@ -139,8 +136,8 @@ class AgendaDay(Aggregate):
             self._remove(booking_id)
         self.reservations[booking_id] = Reservation(
             Slot(slot_start, slot_end),
-            timedelta(minutes=buffer_before_minutes),
-            timedelta(minutes=buffer_after_minutes),
+            buffer_before_minutes * MINUTE,
+            buffer_after_minutes * MINUTE,
         )
         insort(self._by_start, (slot_start, booking_id))
 
@@ -152,15 +149,12 @@ class AgendaDay(Aggregate):
         start = self.reservations.pop(booking_id).slot.start
         del self._by_start[bisect(self._by_start, (start, booking_id)) - 1]
 
-    def _neighbours(self, booking_id: UUID, reservation: Reservation) -> Iterator[Reservation]:
-        """Yields the reservations of other bookings right before and right after this one.
+    def _nearest(self, booking_id: UUID, reservation: Reservation) -> list[Reservation]:
+        """Returns the reservations of other bookings that start right before and after this one.
 
-        If it clashes with any, it clashes with one of these. The others are further away, and
-        their buffers reach no further, because they already end before these neighbours.
+        If it clashes with any, it clashes with the nearest on one of its sides. The others are
+        further away, and their buffers reach no further, because they already end before that one.
         """
         after = bisect(self._by_start, (reservation.slot.start, booking_id))
-        for places in (range(after - 1, -1, -1), range(after, len(self._by_start))):
-            others = (self._by_start[place][1] for place in places)
-            neighbour = next((other for other in others if other != booking_id), None)
-            if neighbour is not None:
-                yield self.reservations[neighbour]
+        near = self._by_start[max(after - 2, 0) : after + 2]  # the booking's own may be among them
+        return [self.reservations[other] for _, other in near if other != booking_id]

@@ -33,7 +33,7 @@ class Aggregate(LibraryAggregate):
             """Applies this event to its aggregate, as the next one. Raises the library's errors."""
             method = decorated_funcs[type(self)]
             originator_id, version, *arguments = _values_for(method)(self)
-            if version != aggregate.version + 1 or originator_id != aggregate.id:
+            if (originator_id, version) != (aggregate.id, aggregate.version + 1):
                 return super().mutate(aggregate)  # which raises the reason
             method(aggregate, *arguments)
             aggregate.version = version
@@ -81,8 +81,7 @@ class Aggregate(LibraryAggregate):
         A subclass copies its own collections, which change in place; values are only replaced.
         """
         copy = object.__new__(type(self))
-        vars(copy).update(vars(self))
-        copy._pending_events = self._pending_events.copy()
+        vars(copy).update(vars(self), _pending_events=self._pending_events.copy())
         return copy
 
 

@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 
 from domain.booking_rules import Availability, BookingRules
 from domain.offer import EVERYTHING, Offer
-from domain.slot import Reservation, Slot
-from domain.wall_clock import DAY, EPOCH, EPOCH_DAY, MINUTE, minute_from, minute_of_day, segments
+from domain.slot import MINUTE, Reservation, Slot
+from domain.wall_clock import DAY, EPOCH, EPOCH_DAY, minute_from, minute_of_day, segments
 
 
 def offered_slots(
@@ -108,18 +108,42 @@ def is_offered(
     rules: BookingRules, slot: Slot, *, now: datetime, offer: Offer = EVERYTHING
 ) -> bool:
     """Returns True if calendar and link offer exactly this slot; ignores reservations."""
-    if slot.end - slot.start != timedelta(minutes=offer.rules(rules).duration_minutes):
-        return False
-    until = slot.start + MINUTE
     rules = offer.rules(rules)
-    starts = _free_starts(rules, offer, now=now, since=slot.start, until=until, busy=())
-    return any(EPOCH + start * MINUTE == slot.start for start in starts)
+    zone = ZoneInfo(rules.time_zone)
+    limits = _limits(rules, zone, offer, now=now)
+    if not limits.earliest <= slot.start < limits.latest:
+        return False
+    if offer.slots is not None and slot.start not in offer.slots:
+        return False
+    start, rest = divmod(slot.start - EPOCH, MINUTE)
+    if rest or slot.end - slot.start != rules.duration_minutes * MINUTE:
+        return False
+    return start in _offered_starts(rules, zone, start, start + 1, limits)
+
+
+class _Limits(NamedTuple):
+    """Slots start on these days of the calendar's zone, both included, in [earliest, latest)."""
+
+    first_day: date
+    last_day: date
+    earliest: datetime
+    latest: datetime
+
+
+def _limits(rules: BookingRules, zone: ZoneInfo, offer: Offer, *, now: datetime) -> _Limits:
+    """Returns what notice, window and offer allow, whatever is open and reserved."""
+    window_end = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
+    last_day = min(window_end, offer.last_day or date.max)
+    earliest = now.astimezone(UTC) + rules.minimum_notice_minutes * MINUTE
+    # In every time zone, a date has ended two days after it began in UTC.
+    latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
+    return _Limits(offer.first_day or date.min, last_day, earliest, latest)
 
 
 def _slots(rules: BookingRules, starts: Iterable[int]) -> list[Slot]:
     """Returns the slots of the calendar's duration that start at these minutes."""
-    length = timedelta(minutes=rules.duration_minutes)
-    times = (EPOCH + timedelta(minutes=minute) for minute in starts)
+    length = rules.duration_minutes * MINUTE
+    times = (EPOCH + minute * MINUTE for minute in starts)
     return [Slot(start, start + length) for start in times]
 
 
@@ -139,16 +163,12 @@ def _free_starts(
     out all days together, which is faster for a caller that needs all.
     """
     zone = ZoneInfo(rules.time_zone)
-    window_end = now.astimezone(zone).date() + timedelta(days=rules.booking_window_days)
-    first_day, last_day = offer.first_day or date.min, min(window_end, offer.last_day or date.max)
-    earliest = now.astimezone(UTC) + timedelta(minutes=rules.minimum_notice_minutes)
-    # In every time zone, a date has ended two days after it began in UTC.
-    latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
-    start = minute_from(_clipped(since, earliest, latest))
-    stop = minute_from(_clipped(until, earliest, latest))
+    limits = _limits(rules, zone, offer, now=now)
+    start = minute_from(_clipped(since, limits.earliest, limits.latest))
+    stop = minute_from(_clipped(until, limits.earliest, limits.latest))
     step = max(DAY, stop - start) if at_once else DAY
     offered: Iterator[int] = chain.from_iterable(
-        _offered_starts(rules, zone, begin, min(begin + step, stop), first_day, last_day)
+        _offered_starts(rules, zone, begin, min(begin + step, stop), limits)
         for begin in range(start, stop, step)
     )
     if offer.slots is not None:
@@ -159,14 +179,14 @@ def _free_starts(
 
 
 def _offered_starts(
-    rules: BookingRules, zone: ZoneInfo, start: int, stop: int, first_day: date, last_day: date
+    rules: BookingRules, zone: ZoneInfo, start: int, stop: int, limits: _Limits
 ) -> list[int]:
-    """Returns the minutes of [start, stop), on these days, at which the rules offer slots."""
+    """Returns the minutes of [start, stop), on days that may have any, at which slots start."""
     duration, increment = rules.duration_minutes, rules.start_increment_minutes
     starts: set[int] = set()
     for run, end in _runs(_openings(rules.availability, zone, start, stop + duration)):
         for opening in run:
-            if first_day <= opening.day <= last_day:
+            if limits.first_day <= opening.day <= limits.last_day:
                 first = opening.start + (opening.grid - opening.start) % increment
                 starts.update(range(first, min(opening.end, stop, end - duration + 1), increment))
     return sorted(starts)
@@ -220,8 +240,8 @@ def _blocked_starts(rules: BookingRules, busy: Iterable[Reservation]) -> Iterato
 
     Of the two buffers that face each other across a gap, the larger one decides.
     """
-    before = timedelta(minutes=rules.buffer_before_minutes)
-    after = timedelta(minutes=rules.buffer_after_minutes)
+    before = rules.buffer_before_minutes * MINUTE
+    after = rules.buffer_after_minutes * MINUTE
     for reservation in busy:
         # Computed with durations since 1970, because a datetime could overflow.
         start = reservation.slot.start - EPOCH - max(after, reservation.buffer_before)

@@ -7,7 +7,7 @@ link. The owner may always cancel and move, at any notice. Both are bound by the
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from domain.agenda import AgendaDay
 from domain.availability import is_offered
@@ -22,7 +22,7 @@ from domain.errors import (
     TooLate,
 )
 from domain.offer import EVERYTHING, Offer
-from domain.slot import Reservation
+from domain.slot import MINUTE, Reservation
 
 _SLOT_TAKEN = Sentence("That time was just taken. The booking has not moved: pick another time.")
 
@@ -32,7 +32,7 @@ Agenda = Mapping[date, AgendaDay]
 
 def cancel_until(booking: Booking, agreed: CalendarTerms) -> datetime:
     """Returns the moment from which on the invitee can't cancel any more."""
-    return booking.slot.start - timedelta(minutes=agreed.cancel_notice_minutes)
+    return booking.slot.start - agreed.cancel_notice_minutes * MINUTE
 
 
 def reschedule_until(booking: Booking, agreed: CalendarTerms) -> datetime | None:
@@ -42,7 +42,7 @@ def reschedule_until(booking: Booking, agreed: CalendarTerms) -> datetime | None
     """
     if booking.is_asked_to_reschedule:
         return None
-    return booking.slot.start - timedelta(minutes=agreed.reschedule_notice_minutes)
+    return booking.slot.start - agreed.reschedule_notice_minutes * MINUTE
 
 
 def moves_left(booking: Booking, agreed: CalendarTerms) -> int:

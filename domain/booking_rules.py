@@ -9,7 +9,7 @@ from itertools import pairwise
 from zoneinfo import available_timezones
 
 from domain.errors import Invalid, Sentence, SlotNotOffered, TimeOfDay
-from domain.slot import Reservation, Slot
+from domain.slot import MINUTE, Reservation, Slot
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -71,8 +71,8 @@ class BookingRules:
         """Returns a reservation of the slot, with this calendar's buffers."""
         return Reservation(
             slot,
-            buffer_before=timedelta(minutes=self.buffer_before_minutes),
-            buffer_after=timedelta(minutes=self.buffer_after_minutes),
+            buffer_before=self.buffer_before_minutes * MINUTE,
+            buffer_after=self.buffer_after_minutes * MINUTE,
         )
 
     def slot_at(self, start: datetime) -> Slot:
@@ -85,7 +85,7 @@ class BookingRules:
             raise ValueError("A slot starts in a time zone.")
         try:
             start = start.astimezone(UTC)
-            return Slot(start, start + timedelta(minutes=self.duration_minutes))
+            return Slot(start, start + self.duration_minutes * MINUTE)
         except OverflowError:
             raise SlotNotOffered from None
 

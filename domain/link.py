@@ -152,6 +152,11 @@ class SingleUseLink(Aggregate):
             timestamp=now,
         )
 
+    @property
+    def origin(self) -> tuple[UUID, UUID, Offer | None]:
+        """What never changes about a link: its owner, its calendar and its offer."""
+        return self.owner_id, self.calendar_id, self.offer
+
     def change(
         self,
         *,

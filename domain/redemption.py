@@ -6,8 +6,8 @@ owner's agenda. Whoever lost the link hears of that, and not of the slot.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.agenda import AgendaDay
 from domain.availability import is_offered
@@ -19,8 +19,7 @@ from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
 
-@dataclass(frozen=True)
-class RedemptionRequest:
+class RedemptionRequest(NamedTuple):
     """The request of the bearer of a link. `start` and `now` are UTC.
 
     `personal_data` commits to what the invitee typed; `idempotency_key` is the SHA-256 of

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -24,7 +27,7 @@ class Slot:
     @property
     def minutes(self) -> int:
         """The duration in whole minutes."""
-        return (self.end - self.start) // timedelta(minutes=1)
+        return (self.end - self.start) // MINUTE
 
     def overlaps(self, other: "Slot") -> bool:
         """Returns True if some instant lies in both. Slots that merely touch don't overlap."""
@@ -41,8 +44,7 @@ class Slot:
         return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A slot with the buffers that its calendar keeps free before and after it."""
 
     slot: Slot

@@ -10,11 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from domain.slot import Slot
+from domain.slot import MINUTE, Slot
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = EPOCH.toordinal()
-MINUTE = timedelta(minutes=1)
 DAY = 1440
 
 
@@ -82,7 +81,7 @@ def _first_change(zone: ZoneInfo, start: int, stop: int) -> int:
 
 def _offset(zone: ZoneInfo, minute: int) -> int:
     """Returns the minutes from UTC to the wall clock, rounded down: old offsets have seconds."""
-    offset = (EPOCH + timedelta(minutes=minute)).astimezone(zone).utcoffset()
+    offset = (EPOCH + minute * MINUTE).astimezone(zone).utcoffset()
     return (offset or timedelta()) // MINUTE
 
 

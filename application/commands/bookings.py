@@ -15,6 +15,7 @@ from domain.agenda import AgendaDay, days_around
 from domain.booking import Booking
 from domain.booking_changes import is_bound_by_offer, offered_move, rules_of_move
 from domain.calendar import Calendar, CalendarTerms
+from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
 from domain.slot import Reservation
 
@@ -165,8 +166,8 @@ class BookingCommands:
         """
         if not is_bound_by_offer(booking, actor=actor):
             return EVERYTHING
-        offer = self.event_store.origin_of(booking.link_id).offer or EVERYTHING
-        return replace(offer, duration_minutes=None)
+        link = self.event_store.last_known(SingleUseLink, booking.link_id)
+        return replace(link.offer or EVERYTHING, duration_minutes=None)
 
     def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:
         if owner_id is None:
@@ -182,7 +183,7 @@ class BookingCommands:
         """
         store, calendar_id = self.event_store, booking.calendar_id
         offer = self.offer_of_move(booking, actor=actor)
-        calendar = store.remembered_calendar(calendar_id) or store.get(Calendar, calendar_id)
+        calendar = store.last_known(Calendar, calendar_id)
         while True:
             rules = rules_of_move(booking, calendar.terms.rules, actor=actor)
             reservation = offered_move(rules, start, now=now, offer=offer)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -13,7 +12,7 @@ from application.commands.new_link import NewLink
 from application.commands.repeated_issuing import IssuingKey, confirm_replaced, issued_before
 from application.eventstore.deadline import deadline
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
-from application.eventstore.loading import LinkOrigin, Wanted
+from application.eventstore.loading import Wanted
 from application.eventstore.recorder import PersonalDataRow, StaleRead, VersionConflict
 from application.people import personal_data
 from domain import issuing
@@ -83,12 +82,12 @@ class LinkCommands:
         if key is not None:
             return store.retry_on_conflict(lambda: decide_by(key))
         with deadline():
-            calendar = store.remembered_calendar(calendar_id, for_seconds=UNASKED_SECONDS)
+            calendar = store.remembered(Calendar, calendar_id, for_seconds=UNASKED_SECONDS)
             if calendar is not None and calendar.owner_id == owner_id:
-                # The append checks that it is still the newest. If not, or if it is refused by
-                # what is remembered, the log decides.
-                with suppress(StaleRead, CalendarArchived, Invalid):
-                    return issue_for(calendar)
+                try:
+                    return issue_for(calendar)  # the append checks that it is still the newest
+                except (StaleRead, CalendarArchived, Invalid):
+                    pass  # the log decides, and not what is remembered
             return store.retry_on_conflict(decide)
 
     def change(
@@ -203,19 +202,19 @@ class LinkCommands:
         new_id = uuid4() if key is None else key.link_id(0)
 
         def decide() -> Written[SingleUseLink]:
-            origin = self.event_store.origin_of(link_id)
+            known = self.event_store.last_known(SingleUseLink, link_id)
             loaded = self.event_store.load(
                 Wanted(SingleUseLink, link_id),
-                Wanted(Calendar, origin.calendar_id),
+                Wanted(Calendar, known.calendar_id),
                 *([Wanted(SingleUseLink, new_id, 1)] if key else []),
             )
             if key and (first := loaded.find(SingleUseLink, new_id, 1)):
                 confirm_replaced(key, link_id, first)
                 return Written(first, self.event_store.head())
             old = loaded.get_own(SingleUseLink, link_id, owner_id)
-            if LinkOrigin.of(old) != origin:
+            if old.origin != known.origin:
                 raise VersionConflict(link_id, 1)  # another one since the database was restored
-            calendar = loaded.get(Calendar, origin.calendar_id)
+            calendar = loaded.get(Calendar, known.calendar_id)
             row = personal_data.find(self.event_store.database, link_id, old.typed_version)
             rows, commitment = personal_data.row_for(new_id, 1, row.data if row else {})
             old.revoke(personal_data=None, replaced_by=new_id, actor=actor, now=now)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from application.commands.repeated_issuing import hash_of
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
-from application.eventstore.loading import LinkOrigin, Loaded, Wanted
+from application.eventstore.loading import Wanted
 from application.eventstore.recorder import VersionConflict
 from application.eventstore.streams import OwnersTime
 from application.people import personal_data
@@ -42,6 +43,20 @@ class Redemption:
     def terms(self) -> CalendarTerms:
         """The terms of the calendar, with the duration that was booked."""
         return self.calendar.terms.with_duration(self.booking.slot.minutes)
+
+
+class _Basis(NamedTuple):
+    """What a link is redeemed by, as it was at one moment.
+
+    `reservation` is the slot asked for with its buffers, None if it is not offered. `agenda` has
+    every day that it touches, those that are new as well.
+    """
+
+    link: SingleUseLink
+    calendar: Calendar
+    reservation: Reservation | None
+    agenda: list[AgendaDay]
+    is_busy_elsewhere: bool
 
 
 @dataclass(frozen=True)
@@ -85,20 +100,18 @@ class RedemptionCommands:
         )
 
         def decide() -> Written[Redemption]:
-            loaded, calendar, reservation = self._load(link_id, request)
             # All of this is seen at one moment, so whoever lost the slot because the link was
             # used for it sees that, and hears of the link.
-            link = loaded.get(SingleUseLink, link_id)
+            link, calendar, reservation, agenda, is_busy_elsewhere = self._load(link_id, request)
             if is_repeat(link, request):
                 return self._first_answer(request, link_id, invitee, typed)
-            agenda = _opened(loaded, calendar.owner_id, reservation, now=now)
             booking = redeem(
                 request,
                 link=link,
                 calendar=calendar,
                 reservation=reservation,
                 agenda=agenda,
-                is_busy_elsewhere=loaded.is_busy_elsewhere,
+                is_busy_elsewhere=is_busy_elsewhere,
             )
             position = self.event_store.record(
                 link, booking, *agenda, personal_data=rows, unchanged=[calendar]
@@ -107,40 +120,40 @@ class RedemptionCommands:
 
         return self.event_store.retry_on_conflict(decide)
 
-    def _load(
-        self, link_id: UUID, request: RedemptionRequest
-    ) -> tuple[Loaded, Calendar, Reservation | None]:
-        """Loads what the decision needs, and returns the calendar and what it offers at the time.
+    def _load(self, link_id: UUID, request: RedemptionRequest) -> _Basis:
+        """Loads what the decision needs.
 
-        Which days to read depends on the calendar. So this guesses by the calendar that the
-        process remembers, and reads again if that turns out to have other terms.
+        Which days to read depends on link and calendar. So this guesses by what the process
+        remembers, and reads again if the calendar is not known, or turns out to have other terms.
         """
         store = self.event_store
-        origin = store.origin_of(link_id)
-        calendar_id, owner_id = origin.calendar_id, origin.owner_id
-        both = Wanted(SingleUseLink, link_id), Wanted(Calendar, calendar_id)
-
-        def calendar_of(loaded: Loaded) -> Calendar:
-            link = loaded.get(SingleUseLink, link_id)  # first: it is what people ask for
-            if LinkOrigin.of(link) != origin:
-                raise VersionConflict(link_id, 1)  # another one since the database was restored
-            return loaded.get(Calendar, calendar_id)
-
-        calendar = store.remembered_calendar(calendar_id) or calendar_of(store.load(*both))
+        known = store.last_known(SingleUseLink, link_id)
+        guess = store.remembered(Calendar, known.calendar_id)
         while True:
-            reservation = offered_reservation(calendar, origin.offer, request)
+            reservation = offered_reservation(guess, known.offer, request) if guess else None
             span = reservation.widened if reservation else None
+            days = {
+                day: Wanted(AgendaDay, AgendaDay.id_for(known.owner_id, day))
+                for day in (span.days() if span else ())
+            }
             loaded = store.load(
-                *both,
-                *[
-                    Wanted(AgendaDay, AgendaDay.id_for(owner_id, day))
-                    for day in (span.days() if span else ())
-                ],
-                busy_at=OwnersTime(owner_id, span) if span else None,
+                Wanted(SingleUseLink, link_id),
+                Wanted(Calendar, known.calendar_id),
+                *days.values(),
+                busy_at=OwnersTime(known.owner_id, span) if span else None,
             )
-            guess, calendar = calendar, calendar_of(loaded)
-            if calendar.terms == guess.terms:
-                return loaded, calendar, reservation
+            link = loaded.get(SingleUseLink, link_id)  # first: it is what people ask for
+            if link.origin != known.origin:
+                raise VersionConflict(link_id, 1)  # another one since the database was restored
+            calendar = loaded.get(Calendar, known.calendar_id)
+            if guess is not None and guess.terms == calendar.terms:
+                agenda = [
+                    loaded.find(AgendaDay, wanted.id)
+                    or AgendaDay.open(known.owner_id, day, actor=request.actor, now=request.now)
+                    for day, wanted in days.items()
+                ]
+                return _Basis(link, calendar, reservation, agenda, loaded.is_busy_elsewhere)
+            guess = calendar
 
     def _first_answer(
         self,
@@ -161,14 +174,3 @@ class RedemptionCommands:
         calendar = self.event_store.get(Calendar, made.calendar_id, version=made.calendar_version)
         redemption = Redemption(made, calendar, invitee, is_repeat=True)
         return Written(redemption, self.event_store.head())
-
-
-def _opened(
-    loaded: Loaded, owner_id: UUID, reservation: Reservation | None, *, now: datetime
-) -> list[AgendaDay]:
-    """Returns the agenda of every day that a reservation touches; opens those that are new."""
-    return [
-        loaded.find(AgendaDay, AgendaDay.id_for(owner_id, day))
-        or AgendaDay.open(owner_id, day, actor=INVITEE, now=now)
-        for day in (reservation.widened.days() if reservation else ())
-    ]

@@ -8,67 +8,53 @@ be behind the log, or ahead of it after a restore: that costs another reading, a
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import Generic, TypeVar
 from uuid import UUID
 
 from application.eventstore.streams import StoredRow
 from domain.aggregate import Aggregate
 
-MOST_BYTES = 4 * 2**20
-"""The size of the events that all remembered aggregates together consist of, about."""
+MOST_BYTES = 8 * 2**20
+"""The size of all remembered aggregates together, about."""
 
-V = TypeVar("V")
+BYTES_BESIDE_EVENTS = 1200
+"""The size of an aggregate's objects beside the bytes of its events, about."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Remembered:
     """An aggregate, which nobody may change, and the event that made it what it is.
 
-    `confirmed_at` is when the log was asked last and had that event, by the monotonic clock.
+    `size` is in bytes. `confirmed_at` is when the log was asked last and had that event, by the
+    monotonic clock.
     """
 
     aggregate: Aggregate
     last: StoredRow
+    size: int
     confirmed_at: float
 
 
-class RecentlyUsed(Generic[V]):
-    """The values that were used last, as many as weigh no more than `most`. For any thread."""
+class AggregateMemory:
+    """Aggregates as they were when they were last read or written. For any thread.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._weight = 0
-        self._values: OrderedDict[UUID, tuple[V, int]] = OrderedDict()
-        self._mutex = Lock()
-
-    def get(self, key: UUID) -> V | None:
-        """Returns a value, or None if it is not known or was not used for long."""
-        with self._mutex:
-            found = self._values.get(key)
-            if found is None:
-                return None
-            self._values.move_to_end(key)
-            return found[0]
-
-    def put(self, key: UUID, value: V, weight: int = 1) -> None:
-        """Keeps a value in place of the one that it had, and drops what was not used for long."""
-        with self._mutex:
-            self._put(key, value, weight)
-
-    def _put(self, key: UUID, value: V, weight: int) -> None:
-        _, before = self._values.pop(key, (None, 0))
-        self._values[key] = (value, weight)
-        self._weight += weight - before
-        while self._weight > self._most:
-            _, (_, least) = self._values.popitem(last=False)
-            self._weight -= least
-
-
-class AggregateMemory(RecentlyUsed[Remembered]):
-    """Aggregates as they were when they were last read or written. For any thread."""
+    Those that were not used for long are dropped.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        super().__init__(most_bytes)
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        # By their ids as numbers, because a UUID computes its hash in Python.
+        self._remembered: OrderedDict[int, Remembered] = OrderedDict()
+        self._mutex = Lock()
+
+    def get(self, aggregate_id: UUID) -> Remembered | None:
+        """Returns what is known of an aggregate, or None."""
+        key = aggregate_id.int
+        with self._mutex:
+            found = self._remembered.get(key)
+            if found is not None:
+                self._remembered.move_to_end(key)
+            return found
 
     def remember(
         self, aggregate: Aggregate, last: StoredRow, *, events: int, confirmed_at: float
@@ -77,16 +63,26 @@ class AggregateMemory(RecentlyUsed[Remembered]):
 
         `last` is its last event, and `events` is the number of those that it consists of.
         """
-        remembered = Remembered(aggregate.copy(), last, confirmed_at)
+        key = aggregate.id.int
+        size = BYTES_BESIDE_EVENTS + len(last.state) * events
+        remembered = Remembered(aggregate.copy(), last, size, confirmed_at)
         with self._mutex:
-            known = self._values.get(aggregate.id)
-            if known is None or known[0].last.version <= last.version:
-                self._put(aggregate.id, remembered, len(last.state) * events)
+            known = self._remembered.get(key)
+            if known is not None:
+                if known.last.version > last.version:
+                    return
+                self._drop(key)
+            self._remembered[key] = remembered
+            self._bytes += size
+            while self._bytes > self._most_bytes:
+                self._drop(next(iter(self._remembered)))
 
     def forget(self, remembered: Remembered) -> None:
         """Drops what the log did not confirm, unless something else is remembered by now."""
-        key = remembered.aggregate.id
+        key = remembered.aggregate.id.int
         with self._mutex:
-            known = self._values.get(key)
-            if known is not None and known[0] is remembered:
-                self._weight -= self._values.pop(key)[1]
+            if self._remembered.get(key) is remembered:
+                self._drop(key)
+
+    def _drop(self, key: int) -> None:
+        self._bytes -= self._remembered.pop(key).size

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import chain, islice
 from math import inf
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -12,20 +13,10 @@ from eventsourcing.persistence import InfrastructureFactory, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 
 from application.eventstore import event_log, streams
-from application.eventstore.aggregate_memory import (
-    AggregateMemory,
-    RecentlyUsed,
-    Remembered,
-)
+from application.eventstore.aggregate_memory import AggregateMemory, Remembered
 from application.eventstore.database import Database, pauses, sleep_within_deadline
 from application.eventstore.deadline import deadline
-from application.eventstore.loading import (
-    A,
-    LinkOrigin,
-    Loaded,
-    Reading,
-    Wanted,
-)
+from application.eventstore.loading import REMEMBERED_KINDS, A, Loaded, Reading, Wanted
 from application.eventstore.mapper import MAPPER, JSONMapper
 from application.eventstore.recorder import (
     EventRecorder,
@@ -35,16 +26,10 @@ from application.eventstore.recorder import (
     VersionConflict,
 )
 from application.eventstore.streams import OwnersTime, StoredRow
-from domain.agenda import AgendaDay
 from domain.calendar import Calendar
 from domain.errors import Busy
-from domain.link import SingleUseLink
-from domain.schedule import Schedule
 
 T = TypeVar("T")
-
-MOST_LINKS = 4_000
-"""The number of links whose origin a process remembers."""
 
 _REFUSED = EventStoreFactory.POSTGRES_ENABLE_DB_FUNCTIONS
 
@@ -60,7 +45,7 @@ class EventSourcedApplication(Application[UUID]):
     """Loads and saves aggregates.
 
     Loading does not get slower with an aggregate's age: of a calendar the last events say all,
-    and agenda days and schedules are remembered (see `application.eventstore.aggregate_memory`).
+    and what a process knows it does not read again (see `application.eventstore.aggregate_memory`).
     """
 
     recorder: EventRecorder
@@ -68,7 +53,6 @@ class EventSourcedApplication(Application[UUID]):
     def __init__(self, database: Database) -> None:
         self.database = database
         self._memory = AggregateMemory()
-        self._origins = RecentlyUsed[LinkOrigin](MOST_LINKS)
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -95,7 +79,7 @@ class EventSourcedApplication(Application[UUID]):
         """Reads all of these aggregates in one statement, which sees the log at one moment.
 
         So a decision that needs several of them knows of each what it knows of the others.
-        Calendars, schedules and agenda days that this process remembers are read from there on.
+        Those that this process remembers are read from there on.
         `busy_at` also asks whether the calendars elsewhere say that the owner is busy then.
         """
         readings = [Reading(each, self._memory.get(each.id)) for each in wanted]
@@ -108,7 +92,7 @@ class EventSourcedApplication(Application[UUID]):
         loaded: dict[tuple[UUID, int | None], object] = {}
         outdated: list[Remembered] = []
         for reading in readings:
-            events = [row for _ in reading.parts for row in next(rows)]
+            events = [*chain.from_iterable(islice(rows, len(reading.parts)))]
             remembered = reading.remembered
             if remembered is not None and remembered.last not in events[:1]:
                 outdated.append(remembered)
@@ -125,34 +109,29 @@ class EventSourcedApplication(Application[UUID]):
         return self.load(*wanted, busy_at=busy_at)
 
     def _remember(self, aggregate: Any, last: StoredRow, *, confirmed_at: float) -> None:
-        if isinstance(aggregate, SingleUseLink):
-            self._origins.put(aggregate.id, LinkOrigin.of(aggregate))
-        elif isinstance(aggregate, Calendar):
-            self._memory.remember(aggregate, last, events=1, confirmed_at=confirmed_at)
-        elif isinstance(aggregate, AgendaDay | Schedule):
-            events = aggregate.version
+        kind = type(aggregate)
+        if kind in REMEMBERED_KINDS:
+            events = 1 if kind is Calendar else aggregate.version
             self._memory.remember(aggregate, last, events=events, confirmed_at=confirmed_at)
 
-    def remembered_calendar(
-        self, calendar_id: UUID, *, for_seconds: float = inf
-    ) -> Calendar | None:
-        """Returns a calendar as this process saw it last, which may be out of date.
+    def remembered(
+        self, kind: type[A], aggregate_id: UUID, *, for_seconds: float = inf
+    ) -> A | None:
+        """Returns an aggregate as this process saw it last, which nobody may change.
 
-        Good for guessing what to read. Also for deciding, where the append checks the version
-        and the log was read at most `for_seconds` ago: a database that was restored meanwhile
-        could have another event of that version.
+        It may be out of date: good for guessing what to read. Also for deciding, where the append
+        checks the version and the log was read at most `for_seconds` ago: a database that was
+        restored meanwhile could have another event of that version.
         """
-        remembered = self._memory.get(calendar_id)
+        remembered = self._memory.get(aggregate_id)
         if remembered is None or monotonic() - remembered.confirmed_at > for_seconds:
             return None
-        aggregate = remembered.aggregate.copy()
-        return aggregate if isinstance(aggregate, Calendar) else None
+        aggregate = remembered.aggregate
+        return aggregate if isinstance(aggregate, kind) else None
 
-    def origin_of(self, link_id: UUID) -> LinkOrigin:
-        """Returns what never changes about a link. Raises `LinkNotFound`."""
-        if origin := self._origins.get(link_id):
-            return origin
-        return LinkOrigin.of(self.get(SingleUseLink, link_id))
+    def last_known(self, kind: type[A], aggregate_id: UUID) -> A:
+        """Like `remembered`, but reads what is not known. Raises the `NotFound` of this kind."""
+        return self.remembered(kind, aggregate_id) or self.get(kind, aggregate_id)
 
     def find(self, kind: type[A], aggregate_id: UUID, *, version: int | None = None) -> A | None:
         """Returns the aggregate as the log has it now, or as it was at `version`."""
@@ -181,27 +160,26 @@ class EventSourcedApplication(Application[UUID]):
 
         Raises `VersionConflict`, as a `StaleRead` if something that was read is not the newest.
         """
-        written: list[tuple[Any, list[StoredEvent]]] = [
-            (each, list(map(MAPPER.to_stored_event, each.collect_events())))
-            for each in aggregates
-            if each.pending_events
-        ]
-        if not written:
-            return self.head()
         # What is written must continue what was read: the primary key refuses a version that is
         # there, but not a gap before it, after the database was restored meanwhile.
         read = {aggregate.id: aggregate.version for aggregate in unchanged}
-        for aggregate, (first, *_) in written:
-            if first.originator_version > 1:
-                read[aggregate.id] = first.originator_version - 1
+        stored: list[StoredEvent] = []
+        new: list[tuple[Any, StoredEvent]] = []
+        for aggregate in aggregates:
+            if events := aggregate.collect_events():
+                stored += map(MAPPER.to_stored_event, events)
+                if version := aggregate.version - len(events):
+                    read[aggregate.id] = version
+                else:
+                    new.append((aggregate, stored[-1]))
+        if not stored:
+            return self.head()
         asked_at = monotonic()
         positions = self.recorder.insert_events(
-            [event for _, events in written for event in events],
-            personal_data=personal_data,
-            forgotten=forgotten,
-            unchanged=read,
+            stored, personal_data=personal_data, forgotten=forgotten, unchanged=read
         )
-        for aggregate, (*_, last) in written:
+        # What is remembered already is brought up to date when it is needed again, if ever.
+        for aggregate, last in new:
             row = StoredRow(last.originator_version, last.topic, last.state)
             self._remember(aggregate, row, confirmed_at=asked_at)
         return positions[-1]

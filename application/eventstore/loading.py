@@ -5,7 +5,6 @@ say all. And what the process remembers is only brought up to date.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -23,7 +22,6 @@ from domain.errors import (
     ScheduleNotFound,
 )
 from domain.link import SingleUseLink
-from domain.offer import Offer
 from domain.schedule import Schedule
 
 A = TypeVar("A", Calendar, Schedule, SingleUseLink, Booking, AgendaDay)
@@ -37,28 +35,8 @@ _MISSING: dict[type, type[NotFound]] = {
 _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 """The number of last events that say all about an aggregate, with the first; else it takes all."""
 
-
-class LinkOrigin(NamedTuple):
-    """The facts of a link that never change, so that they can be known without asking.
-
-    Links without an offer share one object for each calendar, because thousands are remembered.
-    """
-
-    calendar_id: UUID
-    owner_id: UUID
-    offer: Offer | None
-
-    @classmethod
-    def of(cls, link: SingleUseLink) -> "LinkOrigin":
-        """Returns the origin of a link."""
-        if link.offer is None:
-            return _without_offer(link.calendar_id, link.owner_id)
-        return cls(link.calendar_id, link.owner_id, link.offer)
-
-
-@lru_cache(maxsize=1000)
-def _without_offer(calendar_id: UUID, owner_id: UUID) -> LinkOrigin:
-    return LinkOrigin(calendar_id, owner_id, None)
+REMEMBERED_KINDS = frozenset({Calendar, Schedule, SingleUseLink, AgendaDay})
+"""The aggregates that a process remembers, because it decides from them more than once."""
 
 
 class Wanted(NamedTuple, Generic[A]):
@@ -106,17 +84,19 @@ class Reading:
     """A request for one aggregate: all of it, or what may have followed what is remembered."""
 
     def __init__(self, wanted: Wanted[Any], remembered: Remembered | None) -> None:
-        is_known = remembered is not None and isinstance(remembered.aggregate, wanted.kind)
+        kind, key, version = wanted
+        most = _NEWEST_EVENTS.get(kind, NEWEST)
         self.wanted = wanted
-        self.remembered = remembered if wanted.version is None and is_known else None
-        until = NEWEST if wanted.version is None else min(max(wanted.version, 0), NEWEST)
-        most = _NEWEST_EVENTS.get(wanted.kind, NEWEST)
-        if self.remembered is not None:
-            self.parts = [Part(wanted.id, self.remembered.last.version, until, most)]
-        elif most == NEWEST:
-            self.parts = [Part(wanted.id, 1, until, NEWEST)]
+        self.remembered = None
+        if version is None and remembered is not None and isinstance(remembered.aggregate, kind):
+            self.remembered = remembered
+            self.parts = [Part(key, remembered.last.version, NEWEST, most)]
+            return
+        until = NEWEST if version is None else min(max(version, 0), NEWEST)
+        if most == NEWEST:
+            self.parts = [Part(key, 1, until, NEWEST)]
         else:
-            self.parts = [Part(wanted.id, 1, min(1, until), 1), Part(wanted.id, 2, until, most)]
+            self.parts = [Part(key, 1, min(1, until), 1), Part(key, 2, until, most)]
 
     def built(self, events: Sequence[StoredRow]) -> Any:
         """Returns the aggregate that these events make; None if there is none of this kind.

@@ -444,8 +444,12 @@ def details_of(link: SingleUseLink, typed: Mapping[str, str], *, now: datetime) 
 
 def _typed_fields(data: Mapping[str, str]) -> dict[str, Any]:
     """Returns those fields of a link that were typed, from the row with its personal data."""
-    texts = {name: data.get(name) for name in ("recipient", "note", "reference")}
-    return {**texts, "prefill": Prefill.from_data(data)}
+    return {
+        "recipient": data.get("recipient"),
+        "note": data.get("note"),
+        "reference": data.get("reference"),
+        "prefill": Prefill.from_data(data),
+    }
 
 
 def _row(

@@ -49,7 +49,7 @@ REQUEST = RedemptionRequest(
     now=NOW,
 )
 DAY = timedelta(days=1)
-NIGHT = replace(REQUEST, start=TOMORROW_AT_NINE + timedelta(hours=14))
+NIGHT = REQUEST._replace(start=TOMORROW_AT_NINE + timedelta(hours=14))
 
 
 def a_link() -> SingleUseLink:
@@ -124,7 +124,7 @@ def test_a_redemption_uses_the_link_reserves_the_time_and_makes_the_booking() ->
 def test_a_request_is_a_repeat_when_its_key_has_redeemed_the_link(
     link: Callable[[], SingleUseLink], request_key: str | None, repeats: bool
 ) -> None:
-    assert is_repeat(link(), replace(REQUEST, idempotency_key=request_key)) is repeats
+    assert is_repeat(link(), REQUEST._replace(idempotency_key=request_key)) is repeats
 
 
 def test_a_repeat_of_the_same_slot_by_the_same_person_is_confirmed() -> None:
@@ -149,7 +149,7 @@ def test_a_repeat_that_asks_for_something_else_is_refused(
 
 
 TAKEN = TERMS.rules.reservation(TOMORROW)
-LATE = replace(REQUEST, now=IN_90_DAYS)
+LATE = REQUEST._replace(now=IN_90_DAYS)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_what_the_link_leaves_out_of_its_calendar_is_not_given() -> None:
     )
     with pytest.raises(SlotNotOffered):
         decide(link, an_agenda())
-    decide(link, an_agenda(), replace(REQUEST, start=TOMORROW_AT_TEN))
+    decide(link, an_agenda(), REQUEST._replace(start=TOMORROW_AT_TEN))
 
 
 def test_a_booking_is_reserved_on_every_day_that_it_touches() -> None:
@@ -230,7 +230,7 @@ def test_a_booking_names_the_version_of_the_calendar_by_which_it_was_decided() -
 
 
 def test_a_start_at_the_end_of_all_dates_is_not_offered() -> None:
-    far = replace(REQUEST, start=datetime.max.replace(tzinfo=NOW.tzinfo))
+    far = REQUEST._replace(start=datetime.max.replace(tzinfo=NOW.tzinfo))
     assert offered_reservation(CALENDAR, None, far) is None
 
 

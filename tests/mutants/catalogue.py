@@ -261,13 +261,13 @@ MUTANTS = (
     ),
     _agenda(
         "a booking is in its own way",
-        "next((other for other in others if other != booking_id), None)",
-        "next(others, None)",
+        "for _, other in near if other != booking_id]",
+        "for _, other in near]",
     ),
     _agenda(
         "the next booking is overlooked",
-        "range(after, len(self._by_start))",
-        "range(after + 1, len(self._by_start))",
+        "self._by_start[max(after - 2, 0) : after + 2]",
+        "self._by_start[max(after - 2, 0) : after]",
     ),
     _agenda(
         "a booking that moves within a day keeps its old time",
@@ -340,12 +340,12 @@ MUTANTS = (
     ),
     _redeeming(
         "which agenda days are read follows from outdated terms",
-        "            if calendar.terms == guess.terms:",
-        "            if True:",
+        "guess is not None and guess.terms == calendar.terms",
+        "guess is not None",
     ),
     _redeeming(
         "calendars elsewhere are not asked",
-        "busy_at=OwnersTime(owner_id, span) if span else None",
+        "busy_at=OwnersTime(known.owner_id, span) if span else None",
         "busy_at=None",
     )._replace(tests=("tests/application/busy_calendars",)),
     _links(
@@ -385,8 +385,8 @@ MUTANTS = (
     ),
     _store(
         "after a restore, events follow versions that are not there",
-        "            if first.originator_version > 1:",
-        "            if False:",
+        "                if version := aggregate.version - len(events):",
+        "                if version := 0:",
     ),
     _store(
         "after a restore, what a process remembers is believed",

@@ -6,44 +6,27 @@ from uuid import UUID, uuid5
 import pytest
 
 from application.eventstore import streams
-from application.eventstore.aggregate_memory import AggregateMemory, RecentlyUsed
+from application.eventstore.aggregate_memory import BYTES_BESIDE_EVENTS, AggregateMemory
 from application.eventstore.event_sourced_application import EventSourcedApplication
 from application.eventstore.loading import Wanted
 from application.eventstore.streams import StoredRow
 from domain.agenda import AgendaDay
 from domain.calendar import Calendar
+from domain.link import SingleUseLink
 from domain.slot import Reservation, Slot
 from tests.support.desk import Desk, minutes, terms
 from tests.support.examples import ACTOR, LINK, NOW, OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 
-ONE, TWO, THREE = (uuid5(LINK, name) for name in ("one", "two", "three"))
+ONE = uuid5(LINK, "one")
+STATE = b"state"
 DAY = AgendaDay.id_for(OWNER, TOMORROW_AT_NINE.date())
-
-
-def test_what_was_not_used_for_long_is_dropped_first() -> None:
-    values = RecentlyUsed[str](2)
-    values.put(ONE, "one")
-    values.put(TWO, "two")
-    assert values.get(ONE) == "one"
-    values.put(THREE, "three")
-    assert [values.get(key) for key in (ONE, TWO, THREE)] == ["one", None, "three"]
-
-
-def test_a_value_weighs_only_as_much_as_the_one_in_its_place() -> None:
-    values = RecentlyUsed[str](4)
-    values.put(ONE, "large", weight=3)
-    values.put(ONE, "small", weight=1)
-    values.put(TWO, "large", weight=3)
-    assert (values.get(ONE), values.get(TWO)) == ("small", "large")
-    values.put(THREE, "too large", weight=5)
-    assert [values.get(key) for key in (ONE, TWO, THREE)] == [None, None, None]
 
 
 def a_calendar(memory: AggregateMemory, version: int, calendar: Calendar | None = None) -> Calendar:
     """Remembers a calendar as if it had this version."""
     calendar = calendar or Calendar.create(owner_id=OWNER, terms=terms(), actor=ACTOR, now=NOW)
     calendar.version = version
-    row = StoredRow(version, Calendar.Changed.TOPIC, b"state")
+    row = StoredRow(version, Calendar.Changed.TOPIC, STATE)
     memory.remember(calendar, row, events=1, confirmed_at=0.0)
     return calendar
 
@@ -51,6 +34,23 @@ def a_calendar(memory: AggregateMemory, version: int, calendar: Calendar | None 
 def remembered_version(memory: AggregateMemory, calendar_id: UUID) -> int | None:
     remembered = memory.get(calendar_id)
     return None if remembered is None else remembered.aggregate.version
+
+
+def test_what_was_not_used_for_long_is_dropped_first() -> None:
+    two_calendars = 2 * (BYTES_BESIDE_EVENTS + len(STATE))
+    memory = AggregateMemory(most_bytes=two_calendars)
+    one, two = a_calendar(memory, 1), a_calendar(memory, 1)
+    assert memory.get(one.id)
+    three = a_calendar(memory, 1)
+    assert [remembered_version(memory, each.id) for each in (one, two, three)] == [1, None, 1]
+
+
+def test_an_aggregate_counts_only_once_however_often_it_is_remembered() -> None:
+    memory = AggregateMemory(most_bytes=2 * (BYTES_BESIDE_EVENTS + len(STATE)))
+    one, two = a_calendar(memory, 1), a_calendar(memory, 1)
+    for version in (2, 3, 4):
+        a_calendar(memory, version, one)
+    assert [remembered_version(memory, each.id) for each in (one, two)] == [4, 1]
 
 
 def test_a_newer_version_is_not_replaced_by_an_older_one() -> None:
@@ -76,7 +76,7 @@ def test_what_the_log_did_not_confirm_is_forgotten_but_not_what_was_read_since()
 
 
 def test_days_with_many_bookings_weigh_more(desk: Desk) -> None:
-    memory = AggregateMemory(most_bytes=100)
+    memory = AggregateMemory(most_bytes=BYTES_BESIDE_EVENTS + 100)
     day = AgendaDay.open(OWNER, TOMORROW_AT_NINE.date(), actor=ACTOR, now=NOW)
     row = StoredRow(1, AgendaDay.SlotReserved.TOPIC, b"ten bytes.")
     memory.remember(day, row, events=10, confirmed_at=0.0)
@@ -139,8 +139,9 @@ def test_no_more_is_read_of_what_has_a_long_history(
     calendar_id = desk.new_calendar()
     for number in range(9):
         desk.change(calendar_id, None, duration_minutes=30 + 15 * (1 + number % 2))
-    for number in range(9):
-        desk.redeem(desk.new_link(), TOMORROW_AT_NINE + number * minutes(30))
+    links = desk.new_links(desk.new_calendar(), 9)
+    for number, link_id in enumerate(links):
+        desk.redeem(link_id, TOMORROW_AT_NINE + number * minutes(30))
     rows: list[StoredRow] = []
     read = streams.read
 
@@ -154,9 +155,12 @@ def test_no_more_is_read_of_what_has_a_long_history(
     cold.get(Calendar, calendar_id)
     cold.get(Calendar, calendar_id, version=5)
     assert [row.version for row in rows] == [1, 9, 10, 1, 4, 5]
-    rows.clear()
-    desk.services.event_store.load(Wanted(Calendar, calendar_id), Wanted(AgendaDay, DAY))
-    assert [row.version for row in rows] == [10, 10]
+    for expected in ([9, 10, 9, 10, 1, 2], [10, 10, 2]):
+        rows.clear()
+        desk.services.event_store.load(
+            Wanted(Calendar, calendar_id), Wanted(AgendaDay, DAY), Wanted(SingleUseLink, links[0])
+        )
+        assert [row.version for row in rows] == expected
 
 
 def test_an_aggregate_has_no_version_0_and_its_newest_is_what_comes_before_a_later_one(
