@@ -245,7 +245,9 @@ class Text(fields.String):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n")
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        text = value.replace("\r\n", "\n")
         if len(text) > self.longest:
             raise ValidationError(too_long(self.longest))
         text = text.strip()
