@@ -4,9 +4,11 @@ Flask answers the pages, and `interface.api.calls` the calls of the API: what se
 here.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from os import urandom
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,16 @@ if TYPE_CHECKING:
     from application.people.recent_callers import Caller
 
 
+_METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
 class CurrentRequest:
-    """A request, and what is found out about it while it is answered."""
+    """A request, and what is found out about it while it is answered.
+
+    Its id, method, route and endpoint are safe to log and to measure. Path and query are not,
+    because they may hold a token.
+    """
 
     __slots__ = (
         *("began", "caller", "database", "environ", "extensions", "id", "parsed"),
@@ -34,18 +44,40 @@ class CurrentRequest:
         self.environ = environ
         self.extensions = extensions
         self.began = monotonic()
+        received = environ.get("HTTP_X_REQUEST_ID", "")
+        self.id: str = received if _PLAIN_ID.fullmatch(received) else urandom(16).hex()
+        """The id that it came with, if that is a plain one, else a new one."""
         self.rule: Rule | None = None
         """The route that the path matches."""
         self.caller: Caller | None = None
         """The account that its API key acts for."""
         self.refused_by: str | None = None
         """The slug of the problem that it is answered with."""
-        self.id: str | None = None
         self.parsed: Request | None = None
         self.reads_newest = True
         """False if what it reads may be a few seconds old."""
         self.database: Database | None = None
         """The one that it reads from, once it has begun to."""
+
+    @property
+    def method(self) -> str:
+        """The method, or `other` for one that does not exist."""
+        sent: str = self.environ["REQUEST_METHOD"]
+        return sent if sent in _METHODS else "other"
+
+    @property
+    def route(self) -> str:
+        """The rule of the route that the path matches, or `none`."""
+        return self.rule.rule if self.rule else "none"
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint of that route, or an empty text."""
+        return self.rule.endpoint if self.rule else ""
+
+    def seconds_taken(self) -> float:
+        """Returns the seconds since it began."""
+        return monotonic() - self.began
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("request")

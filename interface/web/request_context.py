@@ -54,7 +54,7 @@ def mail_goes_out() -> bool:
 
 def is_https() -> bool:
     """Returns True if people reach the service by HTTPS, so that cookies can require it."""
-    return services().settings.public_url.startswith("https://")
+    return services().settings.public_address.scheme == "https"
 
 
 def client_address() -> str:
