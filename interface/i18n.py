@@ -148,7 +148,8 @@ def preferred_clock() -> int | None:
 
 def language_tag() -> str:
     """Returns the reader's language with the region, if they have named one, such as `de-CH`."""
-    return "-".join(filter(None, (locale().language, locale().territory)))
+    reader = locale()
+    return f"{reader.language}-{reader.territory}" if reader.territory else reader.language
 
 
 def mark_for_translation(message: str) -> str:
