@@ -6,13 +6,10 @@ here.
 
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from os import urandom
 from time import monotonic
-from typing import TYPE_CHECKING, Any
-
-from application.eventstore.context_value import holding
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -30,13 +27,13 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class CurrentRequest:
     """A request, and what is found out about it while it is answered.
 
-    Its id, method, route and endpoint are safe to log and to measure. Path and query are not,
-    because they may hold a token.
+    It is the current one in a `with` block. Its id, method, route and endpoint are safe to log and
+    to measure. Path and query are not, because they may hold a token.
     """
 
     __slots__ = (
         *("began", "caller", "database", "environ", "extensions", "id", "parsed"),
-        *("reads_newest", "refused_by", "rule"),
+        *("reads_newest", "refused_by", "rule", "_token"),
     )
 
     def __init__(self, environ: "WSGIEnvironment", extensions: Mapping[str, Any]) -> None:
@@ -58,6 +55,14 @@ class CurrentRequest:
         """False if what it reads may be a few seconds old."""
         self.database: Database | None = None
         """The one that it reads from, once it has begun to."""
+        self._token: Token[CurrentRequest]
+
+    def __enter__(self) -> Self:
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
     @property
     def method(self) -> str:
@@ -81,11 +86,6 @@ class CurrentRequest:
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("request")
-
-
-def answering(request: CurrentRequest) -> AbstractContextManager[None]:
-    """Makes this the current request in the block."""
-    return holding(_current, request)
 
 
 def find() -> CurrentRequest | None:

@@ -14,7 +14,7 @@ from domain.errors import AdmitOneError
 from interface import api, i18n, pages
 from interface.api import calls
 from interface.bootstrap import Services
-from interface.current_request import CurrentRequest, answering, this_request
+from interface.current_request import CurrentRequest, this_request
 from interface.observability import health, metrics, request_log
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
@@ -37,9 +37,8 @@ class WebApplication(Flask):
         public_address.enter_public_path(environ, services.settings)
         is_call = environ["PATH_INFO"].startswith(calls.PREFIX)
         answer = self.extensions[calls.EXTENSION] if is_call else super().wsgi_app
-        request = CurrentRequest(environ, self.extensions)
         with (
-            answering(request),
+            CurrentRequest(environ, self.extensions) as request,
             deadline(),
             i18n.reading(reader_locale, reader_clock),
             security_log.acting(origin_of_request),

@@ -1,7 +1,6 @@
 """Reads JSON objects that the API takes."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -27,8 +26,10 @@ class Body(Schema):
         only gets what is wrong, whole, and lists.
         """
         if not (many or self.many) and partial is None and (unknown or self.unknown) == RAISE:
-            with suppress(ValidationError):
+            try:
                 return self._read(data)
+            except ValidationError:
+                pass
         return super().load(data, many=many, partial=partial, unknown=unknown)
 
     @cached_property
