@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from application.eventstore.database import Database
     from application.people.recent_callers import Caller
+    from interface.bootstrap import Services
 
 
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
@@ -33,13 +34,14 @@ class CurrentRequest:
 
     __slots__ = (
         *("began", "caller", "database", "environ", "extensions", "id", "parsed"),
-        *("reads_newest", "refused_by", "rule", "_token"),
+        *("reads_newest", "refused_by", "rule", "services", "_token"),
     )
 
     def __init__(self, environ: "WSGIEnvironment", extensions: Mapping[str, Any]) -> None:
         """`extensions` are those of the application that answers it."""
         self.environ = environ
         self.extensions = extensions
+        self.services: Services = extensions["admitone"]
         self.began = monotonic()
         received = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str = received if _PLAIN_ID.fullmatch(received) else urandom(16).hex()

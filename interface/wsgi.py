@@ -20,7 +20,7 @@ from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.fixed_headers import fixed_headers
 from interface.web.reader_preferences import reader_clock, reader_locale
-from interface.web.request_context import LARGEST_BODY, origin_of_request, services
+from interface.web.request_context import LARGEST_BODY, origin_of_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -33,16 +33,15 @@ class WebApplication(Flask):
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answers one request, in the language of its reader and within its deadline."""
-        services: Services = self.extensions["admitone"]
-        public_address.enter_public_path(environ, services.settings)
-        is_call = environ["PATH_INFO"].startswith(calls.PREFIX)
-        answer = self.extensions[calls.EXTENSION] if is_call else super().wsgi_app
         with (
             CurrentRequest(environ, self.extensions) as request,
             deadline(),
             i18n.reading(reader_locale, reader_clock),
             security_log.acting(origin_of_request),
         ):
+            public_address.enter_public_path(environ, request.services.settings)
+            is_call = environ["PATH_INFO"].startswith(calls.PREFIX)
+            answer = self.extensions[calls.EXTENSION] if is_call else super().wsgi_app
             return answer(environ, partial(_finish, request, start_response))
 
     def preprocess_request(self) -> ResponseReturnValue | None:
@@ -74,7 +73,7 @@ def _finish(
     """Logs and measures a request, and adds the headers that every answer has."""
     code, seconds = int(status[:3]), request.seconds_taken()
     metrics.count_request(request, code, seconds)
-    request_log.answered(request, code, seconds, now=services().now())
+    request_log.answered(request, code, seconds, now=request.services.now())
     added = [*fixed_headers(request, code, headers), ("X-Request-Id", request.id)]
     return start_response(status, headers + added, exc_info)
 

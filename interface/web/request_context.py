@@ -31,8 +31,7 @@ def sent() -> Request:
 
 def services() -> Services:
     """Returns the services of this application."""
-    found: Services = this_request().extensions["admitone"]
-    return found
+    return this_request().services
 
 
 def read_database() -> Database:
