@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from application.people.recent_callers import Caller
     from interface.bootstrap import Services
 
-
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -28,8 +27,8 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class CurrentRequest:
     """A request, and what is found out about it while it is answered.
 
-    It is the current one in a `with` block. Its id, method, route and endpoint are safe to log and
-    to measure. Path and query are not, because they may hold a token.
+    In its `with` block, it is the current request. Its id, method, route and endpoint are safe to
+    log and to measure. Path and query are not, because they may hold a token.
     """
 
     __slots__ = (

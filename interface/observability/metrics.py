@@ -155,7 +155,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
-        # To find a counter by its labels takes longer than to count.
+        # Finding a counter by its labels takes longer than counting.
         self._redemptions_of = cache(self._redemptions.labels)
         self._seconds_of = cache(
             lambda method, route, hundreds: self._seconds.labels(method, route, f"{hundreds}xx")
