@@ -365,7 +365,7 @@ def refuse_transaction_pooling(conn: Connection[DictRow], conninfo: str) -> None
 
 def _relying_party(settings: Settings) -> RelyingParty | None:
     """Returns whom passkeys are for. None: browsers have no passkeys for the public address."""
-    address = web_address.parse(settings.public_url or settings.local_url)
+    address = settings.public_address
     is_local = address.host == "localhost" or address.host.endswith(".localhost")
     if web_address.is_ip_address(address.host) or (address.scheme == "http" and not is_local):
         return None

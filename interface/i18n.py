@@ -1,8 +1,7 @@
 """The reader's language: texts from gettext catalogues, dates and numbers in CLDR formats."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -16,7 +15,6 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
-from application.eventstore.context_value import holding
 from domain.errors import Sentence, TimeOfDay
 from domain.wall_clock import minute_of_day
 
@@ -25,25 +23,38 @@ SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, *sorted(path.stem for path in FOLDER.glob("*.po")))
 
 
-class _Reader:
-    """A reader's preferences, each found out once, when it is first needed."""
+class reading:  # noqa: N801 - used as a function
+    """Makes what `choose` returns the reader's locale in the block.
+
+    `choose_clock` returns 12 or 24, the hours of the clock that the reader prefers; None stands
+    for that of the locale. Each is called once at most, when it is first needed.
+    """
 
     def __init__(
-        self, choose: Callable[[], Locale], choose_clock: Callable[[], int | None]
+        self, choose: Callable[[], Locale], choose_clock: Callable[[], int | None] = lambda: None
     ) -> None:
         self._choose = choose
         self._choose_clock = choose_clock
+        self._token: Token[reading | None]
+
+    def __enter__(self) -> None:
+        self._token = _reader.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _reader.reset(self._token)
 
     @cached_property
     def locale(self) -> Locale:
+        """What `choose` returns."""
         return self._choose()
 
     @cached_property
     def clock(self) -> int | None:
+        """What `choose_clock` returns."""
         return self._choose_clock()
 
 
-_reader: ContextVar[_Reader | None] = ContextVar("reader", default=None)
+_reader: ContextVar[reading | None] = ContextVar("reader", default=None)
 """The reader of the current answer or mail; None if nobody has said."""
 
 
@@ -93,17 +104,6 @@ def load_languages() -> None:
         dates.format_date(date.min, "full", locale=Locale(name))
 
 
-def reading(
-    choose: Callable[[], Locale], choose_clock: Callable[[], int | None] = lambda: None
-) -> AbstractContextManager[None]:
-    """Makes what `choose` returns the reader's locale in the block. It is called when needed.
-
-    `choose_clock` returns 12 or 24, the hours of the clock that the reader prefers; None stands
-    for that of the locale.
-    """
-    return holding(_reader, _Reader(choose, choose_clock))
-
-
 def locale() -> Locale:
     """Returns the reader's locale; English where nobody has set one."""
     reader = _reader.get()
@@ -148,7 +148,8 @@ def preferred_clock() -> int | None:
 
 def language_tag() -> str:
     """Returns the reader's language with the region, if they have named one, such as `de-CH`."""
-    return "-".join(filter(None, (locale().language, locale().territory)))
+    reader = locale()
+    return f"{reader.language}-{reader.territory}" if reader.territory else reader.language
 
 
 def mark_for_translation(message: str) -> str:

@@ -14,7 +14,7 @@ from interface.outgoing import outgoing_url
 from interface.outgoing.outgoing_url import Proxy
 from interface.setting_values import Unusable
 from interface.smtp_address import SmtpServer
-from interface.web_address import InvalidAddress
+from interface.web_address import InvalidAddress, WebAddress
 
 PREFIX = "ADMITONE_"
 LONGEST_RETENTION_DAYS = 36500
@@ -231,9 +231,14 @@ class Settings:
         return self.data / "mail"
 
     @cached_property
+    def public_address(self) -> WebAddress:
+        """The address at which people reach the service."""
+        return web_address.parse(self.public_url or self.local_url)
+
+    @property
     def public_host(self) -> str:
-        """The host by which people reach the service, without its port."""
-        return web_address.parse(self.public_url or self.local_url).host
+        """The host of that address, without its port."""
+        return self.public_address.host
 
     @cached_property
     def sender_address(self) -> str:

@@ -1,7 +1,6 @@
 """The web application: the JSON API, its documentation, and the pages."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,13 @@ from domain.errors import AdmitOneError
 from interface import api, i18n, pages
 from interface.api import calls
 from interface.bootstrap import Services
-from interface.current_request import CurrentRequest, answering, this_request
+from interface.current_request import CurrentRequest, this_request
 from interface.observability import health, metrics, request_log
-from interface.observability.request_facts import request_id
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
 from interface.web.fixed_headers import fixed_headers
 from interface.web.reader_preferences import reader_clock, reader_locale
-from interface.web.request_context import LARGEST_BODY, origin_of_request, services
+from interface.web.request_context import LARGEST_BODY, origin_of_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -34,24 +32,17 @@ class WebApplication(Flask):
     def wsgi_app(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answers one request within its deadline."""
-        services: Services = self.extensions["admitone"]
-        public_address.enter_public_path(environ, services.settings)
-        is_call = environ["PATH_INFO"].startswith(calls.PREFIX)
-        answer = self.extensions[calls.EXTENSION] if is_call else super().wsgi_app
-        with self.serving(environ):
-            return answer(environ, partial(_finish, start_response))
-
-    @contextmanager
-    def serving(self, environ: "WSGIEnvironment") -> Iterator[None]:
-        """Makes this the current request in the block, with its deadline and its language."""
+        """Answers one request, in the language of its reader and within its deadline."""
         with (
-            answering(CurrentRequest(environ, self.extensions)),
+            CurrentRequest(environ, self.extensions) as request,
             deadline(),
             i18n.reading(reader_locale, reader_clock),
             security_log.acting(origin_of_request),
         ):
-            yield
+            public_address.enter_public_path(environ, request.services.settings)
+            is_call = environ["PATH_INFO"].startswith(calls.PREFIX)
+            answer = self.extensions[calls.EXTENSION] if is_call else super().wsgi_app
+            return answer(environ, partial(_finish, request, start_response))
 
     def preprocess_request(self) -> ResponseReturnValue | None:
         """Refuses what must not get in, before anything else looks at the request."""
@@ -73,16 +64,17 @@ class WebApplication(Flask):
 
 
 def _finish(
+    request: CurrentRequest,
     start_response: "StartResponse",
     status: str,
     headers: list[tuple[str, str]],
     exc_info: Any = None,
 ) -> Callable[[bytes], object]:
-    """Logs and measures the current request, and adds the headers that every answer has."""
-    code = int(status[:3])
-    metrics.count_request(code)
-    request_log.answered(code, now=services().now())
-    added = [*fixed_headers(code, headers), ("X-Request-Id", request_id())]
+    """Logs and measures a request, and adds the headers that every answer has."""
+    code, seconds = int(status[:3]), request.seconds_taken()
+    metrics.count_request(request, code, seconds)
+    request_log.answered(request, code, seconds, now=request.services.now())
+    added = [*fixed_headers(request, code, headers), ("X-Request-Id", request.id)]
     return start_response(status, headers + added, exc_info)
 
 

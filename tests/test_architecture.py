@@ -283,7 +283,8 @@ def test_a_request_carries_its_caller_and_session_and_nothing_else() -> None:
     assert names == {"session"}
     of_the_request = {"began", "environ", "extensions", "id", "parsed", "refused_by", "rule"}
     where_it_reads = {"database", "reads_newest"}
-    assert set(CurrentRequest.__slots__) == {"caller", *of_the_request, *where_it_reads}
+    others = {"caller", "services", "_token"}
+    assert set(CurrentRequest.__slots__) == {*of_the_request, *where_it_reads, *others}
 
 
 def test_the_top_level_holds_only_what_was_agreed() -> None:

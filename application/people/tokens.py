@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from itsdangerous import BadSignature, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 
@@ -164,7 +165,8 @@ def _text(value: UUID) -> str:
 
 
 def _uuid(text: str) -> UUID:
-    return UUID(bytes=urlsafe_b64decode(text + "=="))
+    # Takes a third of the time of `UUID(bytes=...)`.
+    return msgspec.convert(urlsafe_b64decode(text + "=="), UUID)
 
 
 def _two_uuids(text: str) -> tuple[UUID, UUID]:

@@ -55,17 +55,19 @@ class Calls:
             return problems.http_refused(InternalServerError())
 
     def _result(self, request: CurrentRequest) -> Reply | Response:
-        routes = self._adapter(request)
         environ = request.environ
         path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
         method = environ["REQUEST_METHOD"]
         try:
             found = self._routes.find(method, path)
-            request.rule, arguments = found or routes.match(path, method, return_rule=True)
+            request.rule, arguments = found or self._adapter(request).match(
+                path, method, return_rule=True
+            )
         finally:
             problems.refuse_at_the_door()
         if method == "OPTIONS":
-            return Reply(200, {"Allow": ", ".join(sorted(routes.allowed_methods(path)))})
+            allowed = self._adapter(request).allowed_methods(path)
+            return Reply(200, {"Allow": ", ".join(sorted(allowed))})
         answer: Reply | Response = self._views[request.rule.endpoint](**arguments)
         return answer
 

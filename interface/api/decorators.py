@@ -111,7 +111,7 @@ class Blueprint(flask_smorest.Blueprint):
             @wraps(view)
             def answering(*args: Any, **kwargs: Any) -> Reply | Response:
                 result = view(*args, **kwargs)
-                if isinstance(result, Reply | Response):
+                if isinstance(result, (Reply, Response)):
                     return result
                 value, headers = result if type(result) is tuple else (result, {})
                 return Reply(status_code, headers, answer.encoded(value))

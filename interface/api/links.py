@@ -292,15 +292,14 @@ def _own(link_id: UUID) -> LinkRow:
 
 
 def _issue(calendar_id: UUID, links: list[NewLink]) -> Written[list[SingleUseLink]]:
-    current, now = services(), services().now()
-    with current.agent_limits.issuing(
-        caller(), len(links), request=idempotency_key(), now=now
-    ) as key:
+    current, owner = services(), caller()
+    now = current.now()
+    with current.agent_limits.issuing(owner, len(links), request=idempotency_key(), now=now) as key:
         return current.links.issue(
             calendar_id=calendar_id,
-            owner_id=caller().account_id,
+            owner_id=owner.account_id,
             links=links,
-            actor=caller().actor,
+            actor=owner.actor,
             now=now,
             idempotency_key=key,
         )

@@ -7,18 +7,23 @@ only where this finds nothing, and finds one of the others or says why there is 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from werkzeug.routing import Rule
 
 _VARIABLE = re.compile(r"<(?:(\w+):)?(\w+)>")
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "": ("[^/]+", str),
-    "uuid": ("-".join(f"[A-Fa-f0-9]{{{length}}}" for length in (8, 4, 4, 4, 12)), UUID),
+    "uuid": (
+        "-".join(f"[A-Fa-f0-9]{{{length}}}" for length in (8, 4, 4, 4, 12)),
+        partial(msgspec.convert, type=UUID),  # takes a third of the time of `UUID`
+    ),
 }
-"""The pattern and the type of each kind of variable.
+"""The pattern of each kind of variable, and what reads it.
 
 Routes with any other kind are left to werkzeug.
 """
@@ -29,7 +34,7 @@ Arguments = dict[str, Any]
 class _Route(NamedTuple):
     rule: Rule
     variables: list[tuple[int, str, Callable[[str], Any]]]
-    """The number of the group, the name and the type of each."""
+    """The number of the group, the name and the reader of each."""
 
 
 class Routes:

@@ -8,9 +8,8 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import lru_cache
 from traceback import StackSummary, walk_tb
 from typing import Any, TextIO
 
@@ -18,7 +17,6 @@ import msgspec
 
 from application.eventstore.database import safe_description
 from interface import current_request
-from interface.observability.request_facts import request_id
 
 OUR_FOLDERS = ("application", "domain", "interface", "projections")
 _FIELDS = ("method", "route", "status", "milliseconds")
@@ -62,7 +60,8 @@ class JSONLines(logging.Formatter):
         if trace := _trace(record):
             facts["exception"] = trace
         level = record.levelname.lower()
-        return _json_line(record.created, level, record.name, _message(record), facts)
+        now = datetime.fromtimestamp(record.created, UTC)
+        return _json_line(now, level, record.name, _message(record), facts)
 
 
 class JSONHandler(logging.StreamHandler[TextIO]):
@@ -70,10 +69,13 @@ class JSONHandler(logging.StreamHandler[TextIO]):
 
     def write(self, logger: str, message: str, facts: Mapping[str, Any], now: datetime) -> None:
         """Writes the line that a record of the level INFO would become."""
-        line = _json_line(now.timestamp(), "info", logger, message, facts)
-        with self.lock or nullcontext(), suppress(OSError, ValueError):  # the stream was closed
-            self.stream.write(f"{line}{self.terminator}")
-            self.flush()
+        line = _json_line(now, "info", logger, message, facts)
+        try:
+            with self.lock or nullcontext():
+                self.stream.write(f"{line}{self.terminator}")
+                self.stream.flush()
+        except (OSError, ValueError):
+            pass  # the stream was closed
 
 
 def info(logger: logging.Logger, message: str, facts: Mapping[str, Any], *, now: datetime) -> None:
@@ -91,29 +93,22 @@ def info(logger: logging.Logger, message: str, facts: Mapping[str, Any], *, now:
 
 
 def _json_line(
-    seconds: float, level: str, logger: str, message: str, facts: Mapping[str, Any]
+    now: datetime, level: str, logger: str, message: str, facts: Mapping[str, Any]
 ) -> str:
-    """Returns a line of JSON for a moment in Unix time, with the id of the current request."""
-    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    """Returns a line of JSON for a moment in UTC, with the id of the current request."""
     members = {
-        "time": f"{_in_utc(whole)}.{milliseconds:03}Z",
+        "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": level,
         "logger": logger,
         "message": message,
     }
-    if (known := _request_id()) is not None:
-        members["request_id"] = known
+    if (request := current_request.find()) is not None:
+        members["request_id"] = request.id
     members |= facts
     try:
         return _encode(members).decode()
     except UnicodeEncodeError:  # half a character, as in the name of a file
         return json.dumps(members)
-
-
-@lru_cache(maxsize=1)
-def _in_utc(second: int) -> str:
-    """Returns a second since 1970, which many lines share, as in `2027-01-18T09:00:00`."""
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class TextLines(logging.Formatter):
@@ -122,14 +117,9 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Returns the record as a line of text, followed by its traceback."""
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname} {record.name}"
-        if (known := _request_id()) is not None:
-            line += f" [{known}]"
+        if (request := current_request.find()) is not None:
+            line += f" [{request.id}]"
         return "\n".join([f"{line}: {_message(record)}", *_trace(record).splitlines()])
-
-
-def _request_id() -> str | None:
-    """Returns the id of the current request, if there is one."""
-    return None if current_request.find() is None else request_id()
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -7,6 +7,7 @@ included. The state of the views is read from the database at each scrape, once 
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from hmac import compare_digest
 from math import inf
 from pathlib import Path
@@ -22,10 +23,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from interface.bootstrap import Services
-from interface.current_request import this_request
+from interface.current_request import CurrentRequest, this_request
 from interface.ip_address import is_loopback
 from interface.observability import killed_workers
-from interface.observability.request_facts import method, route, seconds_taken
 from interface.observability.view_metrics import views_of
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def _refusal(token: str) -> Response | None:
     return refused
 
 
-def count_request(status: int) -> None:
-    """Counts the current request, which is answered with this status."""
-    measured: Metrics = this_request().extensions[_EXTENSION]
-    measured.count_request(status)
+def count_request(request: CurrentRequest, status: int, seconds: float) -> None:
+    """Counts a request that is answered with this status after so many seconds."""
+    measured: Metrics = request.extensions[_EXTENSION]
+    measured.count_request(request, status, seconds)
 
 
 def count_redemption(outcome: str) -> None:
@@ -155,19 +155,18 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
-        self._seconds_of: dict[tuple[str, str, int], Histogram] = {}
+        # Finding a counter by its labels takes longer than counting.
+        self._redemptions_of = cache(self._redemptions.labels)
+        self._seconds_of = cache(
+            lambda method, route, hundreds: self._seconds.labels(method, route, f"{hundreds}xx")
+        )
         for outcome in OUTCOMES:
-            self._redemptions.labels(outcome)
+            self._redemptions_of(outcome)
 
-    def count_request(self, status: int) -> None:
-        """Counts the current request, which is answered with this status."""
-        kind = (method(), route(), status // 100)
-        seconds = self._seconds_of.get(kind)
-        if seconds is None:
-            seconds = self._seconds.labels(*kind[:2], f"{kind[2]}xx")
-            self._seconds_of[kind] = seconds
-        seconds.observe(seconds_taken())
-        refusal = this_request().refused_by
+    def count_request(self, request: CurrentRequest, status: int, seconds: float) -> None:
+        """Counts a request that is answered with this status after so many seconds."""
+        self._seconds_of(request.method, request.route, status // 100).observe(seconds)
+        refusal = request.refused_by
         if refusal is None and status >= 400:
             refusal = self._refusal_of(status)
         if refusal is not None:
@@ -175,7 +174,7 @@ class Metrics:
 
     def count_redemption(self, outcome: str) -> None:
         """Counts a request to redeem a link by its outcome."""
-        self._redemptions.labels(outcome).inc()
+        self._redemptions_of(outcome).inc()
 
     def scrape(self) -> Response:
         """Returns all metrics. They are computed at most once a second, however many ask."""

@@ -8,8 +8,8 @@ import logging
 from datetime import datetime
 from types import TracebackType
 
+from interface.current_request import CurrentRequest, this_request
 from interface.observability.logs import info
-from interface.observability.request_facts import endpoint, method, route, seconds_taken
 
 NOT_LOGGED = {"health.alive", "health.ready", "metrics", "static"}
 """Endpoints that are called all day long."""
@@ -21,17 +21,18 @@ log = logging.getLogger(__name__)
 
 def unexpected(exc_info: ExcInfo) -> None:
     """Logs an unexpected error in the current request."""
-    where = {"method": method(), "route": route()}
+    request = this_request()
+    where = {"method": request.method, "route": request.route}
     log.error("unexpected error in %(method)s %(route)s", where, exc_info=exc_info, extra=where)
 
 
-def answered(status: int, *, now: datetime) -> None:
-    """Logs that the current request is answered with this status."""
-    if endpoint() not in NOT_LOGGED:
+def answered(request: CurrentRequest, status: int, seconds: float, *, now: datetime) -> None:
+    """Logs that a request is answered with this status after so many seconds."""
+    if request.endpoint not in NOT_LOGGED:
         facts = {
-            "method": method(),
-            "route": route(),
+            "method": request.method,
+            "route": request.route,
             "status": status,
-            "milliseconds": round(seconds_taken() * 1000, 1),
+            "milliseconds": round(seconds * 1000, 1),
         }
         info(log, "%(method)s %(route)s %(status)d in %(milliseconds).1f ms", facts, now=now)

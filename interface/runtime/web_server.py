@@ -20,7 +20,6 @@ from interface.runtime import connection_warden, forks, parent_watchdog, primary
 from interface.runtime.lanes import Lane
 from interface.runtime.request_front import RequestFront, SlowWork
 from interface.settings import Settings
-from interface.web import public_address
 from interface.web.problems import TooManySignIns
 
 MOST_CONNECTIONS = 4096  # of a worker, idle ones included
@@ -90,7 +89,7 @@ def _worker(settings: Settings, app: Flask, hosts: Hosts) -> RequestFront:
     return RequestFront(
         app,
         threads=THREADS,
-        public_path=public_address.path_of(settings),
+        public_path=settings.public_address.path,
         slow_work=slow_work(),
         heartbeats=Path(folder) if folder else None,
     )

@@ -1,58 +1,74 @@
 """Reads JSON objects that the API takes."""
 
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, missing
+from marshmallow import RAISE, Schema, ValidationError, missing
+from marshmallow.decorators import POST_LOAD, VALIDATES_SCHEMA
 
 
 class Body(Schema):
-    """A JSON object."""
+    """A JSON object.
+
+    Of the library's hooks, it may have `validates_schema` and `post_load`.
+    """
 
     error_messages = {  # noqa: RUF012 - marshmallow expects a plain dict
         "type": "Must be a JSON object.",
         "unknown": "Unknown field.",
     }
 
-    def _deserialize(self, data: Any, **options: Any) -> Any:
-        """Reads the fields that are there, which nearly always are right.
+    def load(self, data: Any, *, many: Any = None, partial: Any = None, unknown: Any = None) -> Any:
+        """Reads an object, which nearly always is right.
 
-        The library prepares for each field what it takes to collect faults. So it only gets
-        what is wrong, whole, and lists.
+        The library prepares for each object and each field what it takes to collect faults. So it
+        only gets what is wrong, whole, and lists.
         """
-        if not options["many"] and options["partial"] is None and options["unknown"] == RAISE:
-            with suppress(ValidationError):
-                return self._right(data)
-        return super()._deserialize(data, **options)
-
-    def _right(self, data: Any) -> dict[str, Any]:
-        """Returns the fields of an object. Raises `ValidationError` if anything is wrong."""
-        if not isinstance(data, dict):
-            raise ValidationError("")
-        values, known = {}, 0
-        for name, key, field, may_be_absent in self._plan:
-            if name in data:
-                values[key] = field.deserialize(data[name], name, data)
-                known += 1
-            elif not may_be_absent:
-                values[key] = field.deserialize(missing, name, data)
-        if known < len(data):
-            raise ValidationError("")
-        return values
+        if not (many or self.many) and partial is None and (unknown or self.unknown) == RAISE:
+            try:
+                return self._read(data)
+            except ValidationError:
+                pass
+        return super().load(data, many=many, partial=partial, unknown=unknown)
 
     @cached_property
-    def _plan(self) -> list[tuple[str, str, fields.Field[Any], bool]]:
-        """The name of each field in the object and in the result, and whether absence is nothing.
-
-        Without that, it is a default or a fault.
-        """
-        return [
-            (
-                field.data_key or name,
-                field.attribute or name,
-                field,
-                field.load_default is missing and not field.required,
-            )
+    def _read(self) -> Callable[[Any], Any]:
+        """Reads an object. Raises `ValidationError`, which does not say what is wrong with it."""
+        known = {
+            field.data_key or name: (field.attribute or name, field)
             for name, field in self.load_fields.items()
+        }
+        required = {name for name, (_, field) in known.items() if field.required}
+        defaults = [
+            (key, field.load_default)
+            for key, field in known.values()
+            if field.load_default is not missing
         ]
+        checks = [
+            (getattr(self, name), options["pass_original"])
+            for name, _, options in self._hooks[VALIDATES_SCHEMA]
+        ]
+        makes = [getattr(self, name) for name, *_ in self._hooks[POST_LOAD]]
+
+        def read(data: Any) -> Any:
+            if not (isinstance(data, dict) and required <= data.keys() <= known.keys()):
+                raise ValidationError("")
+            values = {key: value() if callable(value) else value for key, value in defaults}
+            for name, value in data.items():
+                key, field = known[name]
+                if value is not None:
+                    values[key] = found = field._deserialize(value, name, data)
+                    for validate in field.validators:
+                        validate(found)
+                elif field.allow_none:
+                    values[key] = None
+                else:
+                    raise ValidationError("")
+            for check, takes_original in checks:
+                check(values, data) if takes_original else check(values)
+            for make in makes:
+                values = make(values)
+            return values
+
+        return read

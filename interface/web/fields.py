@@ -224,6 +224,8 @@ class Text(fields.String):
     another are left out.
     """
 
+    MAY_BE_EMPTY = True
+
     def __init__(
         self,
         *,
@@ -245,7 +247,9 @@ class Text(fields.String):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs).replace("\r\n", "\n")
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        text = value.replace("\r\n", "\n")
         if len(text) > self.longest:
             raise ValidationError(too_long(self.longest))
         text = text.strip()
@@ -254,7 +258,11 @@ class Text(fields.String):
             if any(map(self._is_forbidden, text)):
                 raise ValidationError(Sentence("Must not contain control characters."))
             text = without_misleading(text).strip()
-        return text if is_visible(text) else ""
+        if is_visible(text):
+            return text
+        if not self.MAY_BE_EMPTY:
+            raise ValidationError(Sentence("Must not be empty."))
+        return ""
 
     def _is_forbidden(self, sign: str) -> bool:
         return unicodedata.category(sign) in ("Cc", "Cs") and sign not in self._allowed
@@ -263,16 +271,10 @@ class Text(fields.String):
 class Name(Text):
     """Text that must not be empty."""
 
+    MAY_BE_EMPTY = False
+
     def _schema(self, *, several_lines: bool) -> dict[str, Any]:
         return {"minLength": 1, "pattern": _NAME_PATTERN}
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        if not text:
-            raise ValidationError(Sentence("Must not be empty."))
-        return text
 
 
 class Email(Name):

@@ -1,7 +1,6 @@
 """The headers that answers have whatever they say: what browsers may do with them."""
 
-from interface.current_request import this_request
-from interface.observability.request_facts import endpoint
+from interface.current_request import CurrentRequest
 from interface.web.request_context import is_https
 
 PROGRAMS = ("/api/", "/healthz", "/metrics", "/readyz")
@@ -28,8 +27,10 @@ _PAGE = (
 )
 
 
-def fixed_headers(status: int, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Returns what to add to the headers of the current request's answer.
+def fixed_headers(
+    request: CurrentRequest, status: int, headers: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Returns what to add to the headers of a request's answer.
 
     Pages are protected from each other and from other sites. In what programs read, nothing
     is shown, run or followed, so it has none of that.
@@ -37,12 +38,12 @@ def fixed_headers(status: int, headers: list[tuple[str, str]]) -> list[tuple[str
     fixed = [_TYPE]
     if is_https():
         fixed.append(_HTTPS)
-    if all(name != "Cache-Control" for name, _ in headers):
+    if "Cache-Control" not in dict(headers):
         fixed.append(_NOT_STORED)
-    path: str = this_request().environ["PATH_INFO"]
+    path: str = request.environ["PATH_INFO"]
     if path.startswith(PROGRAMS) and path != DOCUMENT_PAGE:
         return fixed
-    if endpoint() == "static" and status < 400:
+    if request.endpoint == "static" and status < 400:
         return [*fixed, _REFERRER]
     policy = _DOCS_POLICY if path == DOCUMENT_PAGE else _PAGE_POLICY
     return [*fixed, *_PAGE, ("Content-Security-Policy", policy)]

@@ -1,8 +1,6 @@
 """Presents a link to its owner, whether it was just written or read from the list."""
 
 from collections.abc import Mapping
-from dataclasses import fields
-from operator import attrgetter
 from typing import Any
 
 from application.people import personal_data
@@ -11,13 +9,10 @@ from interface.web.request_context import services
 from projections.views import link_list
 from projections.views.link_list import LinkDetails
 
-_FIELDS = tuple(field.name for field in fields(LinkDetails))
-_values = attrgetter(*_FIELDS)
-
 
 def present_link(link: LinkDetails) -> dict[str, Any]:
     """Returns the fields of a link, with `url` and `token` while it is active."""
-    output = dict(zip(_FIELDS, _values(link), strict=True))
+    output = {**vars(link)}
     if link.status is LinkStatus.ACTIVE:
         token = services().tokens.for_link(link.id)
         output |= {"url": booking_url(token), "token": token}

@@ -25,7 +25,6 @@ from domain import errors
 from domain.errors import AdmitOneError, Unavailable
 from interface.current_request import this_request
 from interface.observability.metrics import RefusalResponse
-from interface.observability.request_facts import endpoint
 from interface.web import public_address
 from projections.evidence.checkpoint_store import CheckpointDamaged, NoCheckpoint
 from projections.rebuild.jobs import RebuildRunning
@@ -193,7 +192,8 @@ def refuse_at_the_door() -> None:
 
 def refused(error: AdmitOneError) -> Response:
     """Returns the problem document for a refusal."""
-    problem = problem_of(type(error), owner=endpoint().rpartition(".")[0] not in INVITEE_BLUEPRINTS)
+    blueprint = this_request().endpoint.rpartition(".")[0]
+    problem = problem_of(type(error), owner=blueprint not in INVITEE_BLUEPRINTS)
     members = {"errors": error.errors} if isinstance(error, errors.Invalid) else {}
     body = document(problem.status, problem.slug, error.detail) | members
     response = _response(problem.status, problem.slug, body)

@@ -18,7 +18,7 @@ MACHINE_PATHS = ("/healthz", "/metrics", "/readyz")
 
 def enter_public_path(environ: "WSGIEnvironment", settings: Settings) -> None:
     """Makes the path of the public address the root of this request."""
-    root = path_of(settings)
+    root = settings.public_address.path
     environ["PATH_INFO"] = path_below(root, environ["PATH_INFO"])
     environ["SCRIPT_NAME"] = root
 
@@ -33,14 +33,9 @@ def path_below(root: str, path: str) -> str:
     return path or "/"
 
 
-def path_of(settings: Settings) -> str:
-    """Returns the path of the public address. Empty: the service has the host for itself."""
-    return _public(settings).path
-
-
 def public_path() -> str:
-    """Returns `path_of` the current request's settings."""
-    return path_of(services().settings)
+    """Returns the path of the public address. Empty: the service has the host for itself."""
+    return services().settings.public_address.path
 
 
 def is_for_us() -> bool:
@@ -51,7 +46,7 @@ def is_for_us() -> bool:
     addresses are let through where machines ask.
     """
     settings = services().settings
-    public = _public(settings)
+    public = settings.public_address
     sent = this_request().environ.get("HTTP_HOST", "")
     if sent == public.authority:
         return True
@@ -70,7 +65,7 @@ def is_our_origin(text: str) -> bool:
     origin = _origin(text)
     if origin is None:
         return False
-    if origin == _public(settings)._replace(path=""):
+    if origin == settings.public_address._replace(path=""):
         return True
     # Until a public address is set, a web server in front may speak either scheme.
     host = _origin(f"{origin.scheme}://{this_request().environ.get('HTTP_HOST', '')}")
@@ -85,12 +80,3 @@ def _origin(text: str) -> WebAddress | None:
     except InvalidAddress:
         return None
     return None if text.endswith("/") or address.path else address
-
-
-def _public(settings: Settings) -> WebAddress:
-    return _parsed(settings.public_url or settings.local_url)
-
-
-@lru_cache(maxsize=8)
-def _parsed(public_url: str) -> WebAddress:
-    return web_address.parse(public_url)

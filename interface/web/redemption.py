@@ -1,8 +1,7 @@
 """Redeems a link for the API and the pages: books, records refusals, counts outcomes."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -56,26 +55,33 @@ def count_repeated_booking() -> None:
     metrics.count_redemption("repeated")
 
 
-@contextmanager
-def recording_refusals(token: str) -> Iterator[None]:
-    """Records, for the link's owner, why an attempt to book with the link is refused.
+class recording_refusals:  # noqa: N801 - used as a function
+    """Records, for the link's owner, why the block refuses an attempt to book with the link.
 
     Only refusals that concern an existing link are recorded.
     """
-    try:
-        yield
-    except (LinkEnded, SlotRefused, IdempotencyMismatch) as refusal:
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, refusal: BaseException | None, *__: object) -> None:
+        if not isinstance(refusal, (LinkEnded, SlotRefused, IdempotencyMismatch)):
+            return
         current = services()
         try:
             current.refused_attempts.record(
-                link_id_of(token),
+                link_id_of(self._token),
                 reason=problem_of(type(refusal), owner=False).slug,
                 address=client_address(),
                 now=current.now(),
             )
         except DATABASE_ERRORS as error:
             log.warning("a refused attempt was not recorded: %s", error)
-        raise
 
 
 def counting_refusals(view: Callable[P, R]) -> Callable[P, R]:

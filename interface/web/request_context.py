@@ -31,8 +31,7 @@ def sent() -> Request:
 
 def services() -> Services:
     """Returns the services of this application."""
-    found: Services = this_request().extensions["admitone"]
-    return found
+    return this_request().services
 
 
 def read_database() -> Database:
@@ -54,7 +53,7 @@ def mail_goes_out() -> bool:
 
 def is_https() -> bool:
     """Returns True if people reach the service by HTTPS, so that cookies can require it."""
-    return services().settings.public_url.startswith("https://")
+    return services().settings.public_address.scheme == "https"
 
 
 def client_address() -> str:

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, Response, json
 
 from interface.api.answers import Answer
-from interface.observability.request_facts import endpoint
+from interface.current_request import this_request
 from interface.web import problems
 from interface.web.problems import INVITEE_BLUEPRINTS
 
@@ -43,14 +43,15 @@ def every_refusal_is_documented(
 
     def checked(refused: Callable[[Any], Response], error: Exception) -> Response:
         response = refused(error)
-        notes = getattr(app.view_functions.get(endpoint()), "_apidoc", {})
-        is_owner = endpoint().rpartition(".")[0] not in INVITEE_BLUEPRINTS
+        endpoint = this_request().endpoint
+        notes = getattr(app.view_functions.get(endpoint), "_apidoc", {})
+        is_owner = endpoint.rpartition(".")[0] not in INVITEE_BLUEPRINTS
         documented = {
             problems.problem_of(kind, owner=is_owner)[:2] for kind in notes.get("refusals", ())
         }
         found = response.status_code, getattr(response, "refusal", None)
         if notes and found[0] in CONTRACT and found not in documented:
-            undocumented.append((endpoint(), found))
+            undocumented.append((endpoint, found))
         return response
 
     for name in ("refused", "http_refused"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from werkzeug.test import create_environ
 
 from interface.bootstrap import Services
+from interface.current_request import CurrentRequest
 from interface.web import request_context
 from interface.web.request_context import client_address, counted_address
 from interface.wsgi import WebApplication
@@ -123,7 +124,8 @@ def test_a_request_is_counted_by_the_setting(
     app: WebApplication, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = [("X-Forwarded-For", SPOOFED), ("X-Forwarded-For", CLIENT)]
-    with app.serving(create_environ(headers=headers, environ_base={"REMOTE_ADDR": PROXY})):
+    environ = create_environ(headers=headers, environ_base={"REMOTE_ADDR": PROXY})
+    with CurrentRequest(environ, app.extensions):
         assert client_address() == PROXY
         trusting = replace(services, settings=replace(services.settings, trusted_proxies=TRUSTED))
         monkeypatch.setattr(request_context, "services", lambda: trusting)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.booking_rules import WEEKDAYS
+from interface.current_request import CurrentRequest
 from interface.pages.shared.slot_picker import nearest_slots
 from interface.web.invitation import invitation
 from tests.support.examples import TOMORROW_AT_NINE
@@ -34,7 +35,7 @@ def test_they_are_the_nearest_on_either_side(
 ) -> None:
     invitee = new_invitee_browser(**changes)
     app: Any = invitee.browser.application
-    with app.serving({}):
+    with CurrentRequest({}, app.extensions):
         slots = nearest_slots(
             invitation(invitee.link["token"]).open_slots, WEEK_LATER, time_zone="UTC"
         )
