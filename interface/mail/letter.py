@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import cache
 
@@ -12,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 
 from interface import i18n
 from interface.mail.mail import Mail
-from interface.mail.message import Form, written
+from interface.mail.message import Form, Mailbox, written
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,11 @@ class Letter:
 class Envelope:
     """The sender, recipient, time (UTC) and id of a mail; a repeated one has the same id."""
 
-    sender: Address
-    recipient: Address
+    sender: Mailbox
+    recipient: Mailbox
     message_id: str
     date: datetime
-    reply_to: Address | None = None
+    reply_to: Mailbox | None = None
 
 
 @dataclass(frozen=True)
@@ -51,21 +50,20 @@ class CalendarPart:
     content: bytes = field(repr=False)
 
 
-def mailbox(name: str, email: str) -> Address:
+def mailbox(name: str, email: str) -> Mailbox:
     """Returns an address with a name for a header, whatever signs the name contains.
 
     The domain is in ASCII, as mail servers know it.
     """
     user, _, domain = email.rpartition("@")
-    with_name = _one_line(name)
     if not domain.isascii():
-        domain = idna.encode(domain, uts46=True).decode()
-    return Address(with_name, username=user, domain=domain)
+        email = f"{user}@{idna.encode(domain, uts46=True).decode()}"
+    return Mailbox(_one_line(name), email)
 
 
 def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = None) -> Mail:
     """Returns the letter as plain text, as HTML and, if there is any, with its calendar part."""
-    headers: list[tuple[str, str | Address]] = [
+    headers: list[tuple[str, str | Mailbox]] = [
         ("From", envelope.sender),
         ("To", envelope.recipient),
         ("Subject", _one_line(letter.subject)),
@@ -84,16 +82,15 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
     ]
     if calendar is not None:
         forms.append(Form(f"text/calendar; method={calendar.method}", calendar.content.decode()))
-    return Mail(written(headers, forms), envelope.sender.addr_spec, envelope.recipient.addr_spec)
+    return Mail(written(headers, forms), envelope.sender.address, envelope.recipient.address)
 
 
 def _one_line(text: str) -> str:
     """Returns the text without line breaks and other signs that a header must not have."""
-    if not text.isprintable():
-        for sign in {*text}:
-            if not sign.isprintable():
-                text = text.replace(sign, " ")
-    return text.strip()
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(sign if sign.isprintable() else " " for sign in line).strip()
+    return line
 
 
 def _render(name: str, letter: Letter) -> str:
