@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from functools import cache
 
 import idna
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from interface import i18n
 from interface.mail.mail import Mail
@@ -74,12 +74,7 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
     ]
     if envelope.reply_to is not None:
         headers.append(("Reply-To", envelope.reply_to))
-    html = _render("letter.html", letter)
-    forms = [
-        Form("text/plain", _render("letter.txt", letter)),
-        # In ASCII, so that it need not be encoded line by line.
-        Form("text/html", html.encode("ascii", "xmlcharrefreplace").decode()),
-    ]
+    forms = [Form("text/plain", _as_text(letter)), Form("text/html", _as_html(letter))]
     if calendar is not None:
         forms.append(Form(f"text/calendar; method={calendar.method}", calendar.content.decode()))
     return Mail(written(headers, forms), envelope.sender.address, envelope.recipient.address)
@@ -93,24 +88,33 @@ def _one_line(text: str) -> str:
     return line
 
 
-def _render(name: str, letter: Letter) -> str:
-    return _template(name).render(letter=letter, language=i18n.language())
+def _as_text(letter: Letter) -> str:
+    parts = [letter.title, letter.lead]
+    if letter.facts:
+        parts.append("\n".join([f"{label}: {value}" for label, value in letter.facts]))
+    if letter.quote is not None:
+        label, typed = letter.quote
+        parts.append("\n".join([f"{label}:", *[f"> {line}" for line in typed.splitlines()]]))
+    parts += [f"{text}:\n{url}" for text, url in letter.actions]
+    return "\n\n".join([*parts, *letter.closing])
+
+
+def _as_html(letter: Letter) -> str:
+    """Returns a page in ASCII, so that it need not be encoded line by line."""
+    html = _template().render(letter=letter, language=i18n.language())
+    return html.encode("ascii", "xmlcharrefreplace").decode()
 
 
 @cache
-def _template(name: str) -> Template:
-    template = _templates().get_template(name)
-    template.globals = {}  # which would be copied for every letter
-    return template
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
+def _template() -> Template:
+    templates = Environment(
         loader=PackageLoader("interface.mail"),
-        autoescape=select_autoescape(["html"]),
+        autoescape=True,
         undefined=StrictUndefined,
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    template = templates.get_template("letter.html")
+    template.globals = {}  # which would be copied for every letter
+    return template
