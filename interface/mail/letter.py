@@ -81,10 +81,11 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
 
 
 def _one_line(text: str) -> str:
-    """Returns the text without line breaks and other signs that a header must not have."""
+    """Returns the text with single spaces, for all signs that a header must not have as well."""
     line = " ".join(text.split())
     if not line.isprintable():
-        line = "".join(sign if sign.isprintable() else " " for sign in line).strip()
+        line = "".join([sign if sign.isprintable() else " " for sign in line])
+        line = " ".join(line.split())
     return line
 
 
