@@ -1,11 +1,11 @@
 """The claims of senders: what each may try now, and what became of it."""
 
-from collections.abc import Collection
-from dataclasses import fields
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
 
+import msgspec
 from psycopg import Connection, Cursor
 from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
@@ -23,9 +23,6 @@ CLAIM = timedelta(minutes=2)
 LOCK_TIMEOUT = "2s"
 """A sender waits this long for what another session has locked: less than for a server, so that
 it never takes the one for the other."""
-
-_OUTCOME = [field.name for field in fields(Outcome)]
-_UNTIL = ("id", "attempts", "next_attempt_at")
 
 # The deliveries that are due, the first of each subject. OFFSET lets PostgreSQL look for the
 # earlier ones of each delivery by itself, and not for those of all that wait.
@@ -58,9 +55,9 @@ _SETTLE = """
         answer = CASE WHEN deliveries.state = 'due' THEN outcome.answer END,
         next_attempt_at = coalesce(outcome.next_attempt_at, deliveries.next_attempt_at),
         sent_at = outcome.sent_at, claimed_by = NULL
-    FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[], %s::timestamptz[],
-            %s::timestamptz[])
-        AS outcome (id, attempts, state, answer, next_attempt_at, sent_at)
+    FROM json_to_recordset(%s::json)
+        AS outcome (id uuid, attempts integer, state text, answer text,
+            next_attempt_at timestamptz, sent_at timestamptz)
     WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts"""
 
 # The deliveries behind a postponed one are postponed with it, so that no claim looks at them in
@@ -68,8 +65,9 @@ _SETTLE = """
 _HOLD = """
     UPDATE deliveries AS later SET next_attempt_at = outcome.next_attempt_at
     FROM deliveries AS held
-        JOIN unnest(%s::uuid[], %s::integer[], %s::timestamptz[])
-            AS outcome (id, attempts, next_attempt_at) USING (id, attempts)
+        JOIN json_to_recordset(%s::json)
+            AS outcome (id uuid, attempts integer, next_attempt_at timestamptz)
+            USING (id, attempts)
     WHERE held.state = 'due' AND later.state = 'due'
         AND later.subject = held.subject AND later.target = held.target
         AND later.channel = held.channel AND later.fact > held.fact
@@ -161,12 +159,10 @@ class Claims:
 
     def settle(self, *outcomes: Outcome) -> None:
         """Records what became of claimed deliveries. Raises `Unavailable`."""
-        columns = [[getattr(each, name) for each in outcomes] for name in _OUTCOME]
-        self._database.run_idempotent(partial(self._execute, _SETTLE, columns))
+        self._database.run_idempotent(partial(self._execute, _SETTLE, [_json(outcomes)]))
         postponed = [each for each in outcomes if each.state is DeliveryState.DUE]
         if postponed:
-            until = [[getattr(each, name) for each in postponed] for name in _UNTIL]
-            self._database.run_idempotent(partial(self._execute, _HOLD, until))
+            self._database.run_idempotent(partial(self._execute, _HOLD, [_json(postponed)]))
 
     def release(self, claimed: Collection[Delivery], *, now: datetime) -> None:
         """Makes due again what was claimed and not tried. Raises `Unavailable`."""
@@ -217,3 +213,8 @@ class Claims:
 def _turn(delivery: Delivery) -> tuple[bool, datetime, int, Audience]:
     """Returns by what claimed deliveries are put in order, those that were tried before first."""
     return delivery.attempts == 1, delivery.due_at, delivery.fact or 0, delivery.audience
+
+
+def _json(outcomes: Sequence[Outcome]) -> str:
+    # As in the outbox: psycopg would look at each value of an array.
+    return msgspec.json.encode(outcomes).decode()

@@ -1,10 +1,12 @@
 """A delivery: one message to one receiver because of one event, and what became of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
+
+import msgspec
 
 LONGEST_ANSWER = 500  # characters
 
@@ -29,8 +31,7 @@ class DeliveryState(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewDelivery:
+class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery to add to the table. Times are UTC.
 
     `owner_id` is the account that it concerns, of a booking its owner. `fact` is the position of
@@ -52,8 +53,7 @@ class NewDelivery:
     subject: UUID | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery(NewDelivery):
+class Delivery(NewDelivery, frozen=True, kw_only=True):
     """A delivery as it is stored. `answer` is what the other side said to the last attempt."""
 
     id: UUID
@@ -74,7 +74,7 @@ class Delivery(NewDelivery):
         return self.next_attempt_at if self.state is DeliveryState.DUE else None
 
 
-COLUMNS = ", ".join(field.name for field in fields(Delivery))
+COLUMNS = ", ".join(Delivery.__struct_fields__)
 """The columns of the table that make a delivery."""
 
 

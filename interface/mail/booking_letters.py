@@ -150,7 +150,7 @@ def booking_letter(news: BookingNews) -> Letter:
         subject=gettext(subject) % words,
         title=gettext(title),
         lead=gettext(lead) % words,
-        facts=[(label, value) for label, value in _facts(news) if value],
+        facts=[(gettext(label), value) for label, value in _facts(news) if value],
         quote=(_quote_label(news), news.quote) if news.quote else None,
         actions=_actions(news),
         closing=_closing(news),
@@ -172,25 +172,26 @@ def _actions(news: BookingNews) -> list[tuple[str, str]]:
 
 
 def _facts(news: BookingNews) -> list[tuple[str, str]]:
+    """Returns labels, yet to be translated, and values, of which some are empty."""
     slot, previous = news.booking.slot, news.previous_slot
     facts = [
-        (gettext("When"), _when(slot, news.zone)),
-        (gettext("Previously"), _when(previous, news.zone) if previous else ""),
-        (gettext("Calendar"), news.terms.name),
-        (gettext("Location"), news.place),
+        (_("When"), _when(slot, news.zone)),
+        (_("Previously"), _when(previous, news.zone) if previous else ""),
+        (_("Calendar"), news.terms.name),
+        (_("Location"), news.place),
     ]
     if news.is_for_invitee:
         description = "" if news.kind == CANCELLED else news.terms.description
         return [
             *facts,
-            (gettext("Host"), news.host),
-            (gettext("Description"), description),
+            (_("Host"), news.host),
+            (_("Description"), description),
         ]
     return [
         *facts,
-        (gettext("Invitee"), news.invitee_name),
-        (gettext("E-mail address"), news.invitee.email if news.invitee else ""),
-        (gettext("Notes"), news.notes or ""),
+        (_("Invitee"), news.invitee_name),
+        (_("E-mail address"), news.invitee.email if news.invitee else ""),
+        (_("Notes"), news.notes or ""),
     ]
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address
 from email.utils import format_datetime
 from functools import cache
 
 import idna
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from interface import i18n
 from interface.mail.mail import Mail
-from interface.mail.message import Form, written
+from interface.mail.message import Form, Mailbox, written
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,11 @@ class Letter:
 class Envelope:
     """The sender, recipient, time (UTC) and id of a mail; a repeated one has the same id."""
 
-    sender: Address
-    recipient: Address
+    sender: Mailbox
+    recipient: Mailbox
     message_id: str
     date: datetime
-    reply_to: Address | None = None
+    reply_to: Mailbox | None = None
 
 
 @dataclass(frozen=True)
@@ -51,21 +50,20 @@ class CalendarPart:
     content: bytes = field(repr=False)
 
 
-def mailbox(name: str, email: str) -> Address:
+def mailbox(name: str, email: str) -> Mailbox:
     """Returns an address with a name for a header, whatever signs the name contains.
 
     The domain is in ASCII, as mail servers know it.
     """
     user, _, domain = email.rpartition("@")
-    with_name = _one_line(name)
     if not domain.isascii():
-        domain = idna.encode(domain, uts46=True).decode()
-    return Address(with_name, username=user, domain=domain)
+        email = f"{user}@{idna.encode(domain, uts46=True).decode()}"
+    return Mailbox(_one_line(name), email)
 
 
 def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = None) -> Mail:
     """Returns the letter as plain text, as HTML and, if there is any, with its calendar part."""
-    headers: list[tuple[str, str | Address]] = [
+    headers: list[tuple[str, str | Mailbox]] = [
         ("From", envelope.sender),
         ("To", envelope.recipient),
         ("Subject", _one_line(letter.subject)),
@@ -76,44 +74,48 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
     ]
     if envelope.reply_to is not None:
         headers.append(("Reply-To", envelope.reply_to))
-    html = _render("letter.html", letter)
-    forms = [
-        Form("text/plain", _render("letter.txt", letter)),
-        # In ASCII, so that it need not be encoded line by line.
-        Form("text/html", html.encode("ascii", "xmlcharrefreplace").decode()),
-    ]
+    forms = [Form("text/plain", _as_text(letter)), Form("text/html", _as_html(letter))]
     if calendar is not None:
         forms.append(Form(f"text/calendar; method={calendar.method}", calendar.content.decode()))
-    return Mail(written(headers, forms), envelope.sender.addr_spec, envelope.recipient.addr_spec)
+    return Mail(written(headers, forms), envelope.sender.address, envelope.recipient.address)
 
 
 def _one_line(text: str) -> str:
-    """Returns the text without line breaks and other signs that a header must not have."""
-    if not text.isprintable():
-        for sign in {*text}:
-            if not sign.isprintable():
-                text = text.replace(sign, " ")
-    return text.strip()
+    """Returns the text with single spaces, for all signs that a header must not have as well."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join([sign if sign.isprintable() else " " for sign in line])
+        line = " ".join(line.split())
+    return line
 
 
-def _render(name: str, letter: Letter) -> str:
-    return _template(name).render(letter=letter, language=i18n.language())
+def _as_text(letter: Letter) -> str:
+    parts = [letter.title, letter.lead]
+    if letter.facts:
+        parts.append("\n".join([f"{label}: {value}" for label, value in letter.facts]))
+    if letter.quote is not None:
+        label, typed = letter.quote
+        parts.append("\n".join([f"{label}:", *[f"> {line}" for line in typed.splitlines()]]))
+    parts += [f"{text}:\n{url}" for text, url in letter.actions]
+    return "\n\n".join([*parts, *letter.closing])
+
+
+def _as_html(letter: Letter) -> str:
+    """Returns a page in ASCII, so that it need not be encoded line by line."""
+    html = _template().render(letter=letter, language=i18n.language())
+    return html.encode("ascii", "xmlcharrefreplace").decode()
 
 
 @cache
-def _template(name: str) -> Template:
-    template = _templates().get_template(name)
-    template.globals = {}  # which would be copied for every letter
-    return template
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
+def _template() -> Template:
+    templates = Environment(
         loader=PackageLoader("interface.mail"),
-        autoescape=select_autoescape(["html"]),
+        autoescape=True,
         undefined=StrictUndefined,
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    template = templates.get_template("letter.html")
+    template.globals = {}  # which would be copied for every letter
+    return template

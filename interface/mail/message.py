@@ -4,16 +4,35 @@
 most of the time of a mail.
 """
 
+import re
 from binascii import b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.header import Header
-from email.headerregistry import Address
-from uuid import uuid4
+from email.utils import quote
+from secrets import token_hex
 
 _LONGEST_HEADER = 78  # characters, by which every program takes it
 _LONGEST_LINE = 998  # bytes, by RFC 5321
 _END = "\r\n"
+_SPECIAL = re.compile(r'[][()<>@,:;."\\]')  # only within quotation marks, by RFC 5322
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """An address to which mail goes, and the name of its reader; "" if nobody has said.
+
+    `address` is as mail servers take it: its domain is in ASCII, and it needs no quotation marks.
+    """
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        if not self.name:
+            return self.address
+        name = f'"{quote(self.name)}"' if _SPECIAL.search(self.name) else self.name
+        return f"{name} <{self.address}>"
 
 
 @dataclass(frozen=True)
@@ -24,12 +43,12 @@ class Form:
     text: str = field(repr=False)
 
 
-def written(headers: Sequence[tuple[str, str | Address]], forms: Sequence[Form]) -> bytes:
+def written(headers: Sequence[tuple[str, str | Mailbox]], forms: Sequence[Form]) -> bytes:
     """Returns the message. Values of headers must have no line breaks.
 
     In ASCII, unless there is an address beyond it.
     """
-    boundary = f"=_{uuid4().hex}"
+    boundary = f"=_{token_hex(16)}"  # which no reader of an earlier mail can guess
     lines = [_header(name, value) for name, value in headers]
     lines += [
         "MIME-Version: 1.0",
@@ -42,16 +61,18 @@ def written(headers: Sequence[tuple[str, str | Address]], forms: Sequence[Form])
     return _END.join(lines).encode()
 
 
-def _header(name: str, value: str | Address) -> str:
-    text = value.display_name if isinstance(value, Address) else value
-    if text.isascii() and "=?" not in text:
-        line = f"{name}: {value}"
-        if len(line) <= _LONGEST_HEADER:
-            return line
-        if isinstance(value, str) and (folded := _folded(line, after=len(name) + 2)):
-            return folded
+def _header(name: str, value: str | Mailbox) -> str:
+    line = f"{name}: {value}"
+    is_plain = line.isascii() and "=?" not in line
+    if is_plain and len(line) <= _LONGEST_HEADER:
+        return line
+    if isinstance(value, Mailbox):
+        text, address = value.name, f"{_END} <{value.address}>"
+    elif is_plain and (folded := _folded(line, after=len(name) + 2)):
+        return folded
+    else:
+        text, address = value, ""
     encoded = Header(text, "utf-8", header_name=name).encode(linesep=_END)
-    address = f"{_END} <{value.addr_spec}>" if isinstance(value, Address) else ""
     return f"{name}: {encoded}{address}"
 
 

@@ -85,21 +85,21 @@ def calendar_file(entry: Entry, *, time_zone: str, invitation: Invitation | None
     zones: list[str] = []
     if invitation is not None:
         is_cancelled = entry.status is BookingStatus.CANCELLED
-        method.append(_line("METHOD", "CANCEL" if is_cancelled else "REQUEST"))
+        method.append(f"METHOD:{'CANCEL' if is_cancelled else 'REQUEST'}")
         people.append(_address("ORGANIZER", invitation.organizer))
         # They have chosen the time themselves, so nobody has to answer.
         people += (
-            _address("ATTENDEE", attendee, PARTSTAT="ACCEPTED", RSVP="FALSE")
+            _address("ATTENDEE", attendee, ";PARTSTAT=ACCEPTED;RSVP=FALSE")
             for attendee in invitation.attendees
         )
     if invitation is not None or time_zone == "UTC" or start.fold or end.fold:
         # A wall-clock time that occurs twice is read as the first one by every program.
-        times = [_line("DTSTART", _instant(start)), _line("DTEND", _instant(end))]
+        times = [f"DTSTART:{_instant(start)}", f"DTEND:{_instant(end)}"]
     else:
         zones = _time_zone(zone, entry.slot)
         times = [
-            _line("DTSTART", _local(start), TZID=zone.key),
-            _line("DTEND", _local(end), TZID=zone.key),
+            f"DTSTART;TZID={zone.key}:{_local(start)}",
+            f"DTEND;TZID={zone.key}:{_local(end)}",
         ]
     return _file(*method, *zones, *_event(entry, *people, *times))
 
@@ -111,11 +111,11 @@ def feed_file(entries: Iterable[Entry], *, name: str, organizer: Person) -> byte
     what they have, but it takes up no time.
     """
     lines = [
-        _line("METHOD", "PUBLISH"),
-        _line("NAME", _text(name)),
-        _line("X-WR-CALNAME", _text(name)),
-        _line("REFRESH-INTERVAL", REFRESH_INTERVAL, VALUE="DURATION"),
-        _line("X-PUBLISHED-TTL", REFRESH_INTERVAL),
+        "METHOD:PUBLISH",
+        f"NAME:{_text(name)}",
+        f"X-WR-CALNAME:{_text(name)}",
+        f"REFRESH-INTERVAL;VALUE=DURATION:{REFRESH_INTERVAL}",
+        f"X-PUBLISHED-TTL:{REFRESH_INTERVAL}",
     ]
     address = _address("ORGANIZER", organizer)
     for entry in entries:
@@ -123,10 +123,10 @@ def feed_file(entries: Iterable[Entry], *, name: str, organizer: Person) -> byte
         lines += _event(
             entry,
             address,
-            _line("DTSTART", _instant(entry.slot.start)),
-            _line("DTEND", _instant(entry.slot.end)),
-            _line("LAST-MODIFIED", _instant(entry.as_of)),
-            _line("TRANSP", "TRANSPARENT" if is_cancelled else "OPAQUE"),
+            f"DTSTART:{_instant(entry.slot.start)}",
+            f"DTEND:{_instant(entry.slot.end)}",
+            f"LAST-MODIFIED:{_instant(entry.as_of)}",
+            f"TRANSP:{'TRANSPARENT' if is_cancelled else 'OPAQUE'}",
         )
     return _file(*lines)
 
@@ -140,7 +140,7 @@ def _file(*lines: str) -> bytes:
         "END:VCALENDAR",
         "",
     ]
-    return "\r\n".join(file).encode()
+    return "\r\n".join([_folded(line) for line in file]).encode()
 
 
 def _event(entry: Entry, *lines: str) -> list[str]:
@@ -153,31 +153,29 @@ def _event(entry: Entry, *lines: str) -> list[str]:
     }
     return [
         "BEGIN:VEVENT",
-        _line("UID", entry.uid),
-        _line("DTSTAMP", _instant(entry.as_of)),
-        *(_line(name, text) for name, text in texts.items() if text),
-        _line("STATUS", _STATUS[entry.status]),
-        _line("SEQUENCE", str(entry.sequence)),
+        f"UID:{entry.uid}",
+        f"DTSTAMP:{_instant(entry.as_of)}",
+        *[f"{name}:{text}" for name, text in texts.items() if text],
+        f"STATUS:{_STATUS[entry.status]}",
+        f"SEQUENCE:{entry.sequence}",
         *lines,
         "END:VEVENT",
     ]
 
 
-def _address(name: str, person: Person, **parameters: str) -> str:
+def _address(name: str, person: Person, parameters: str = "") -> str:
     # A parameter can't hold double quotes or control characters at all.
     shown = person.name.replace('"', "")
     if not shown.isprintable():
         shown = "".join(filter(str.isprintable, shown))
-    return _line(name, f"mailto:{person.email}", CN=f'"{shown}"', **parameters)
+    return f'{name};CN="{shown}"{parameters}:mailto:{person.email}'
 
 
-def _line(name: str, value: str, **parameters: str) -> str:
+def _folded(line: str) -> str:
     """Returns a line; where it is longer than 75 bytes, it goes on behind a space in the next."""
-    shown = "".join([f";{key}={text}" for key, text in parameters.items()])
-    line = f"{name}{shown}:{value}"
+    if len(line.encode()) <= _MOST_BYTES:
+        return line
     if line.isascii():
-        if len(line) <= _MOST_BYTES:
-            return line
         rest = range(_MOST_BYTES, len(line), _MOST_BYTES - 1)
         later = [f" {line[place : place + _MOST_BYTES - 1]}" for place in rest]
         return "\r\n".join([line[:_MOST_BYTES], *later])
@@ -210,7 +208,7 @@ def _local(moment: datetime) -> str:
 def _time_zone(zone: ZoneInfo, slot: Slot) -> list[str]:
     """Returns the zone with the clock changes from a year before the slot to a year after it."""
     begin = slot.start - _A_YEAR
-    lines = ["BEGIN:VTIMEZONE", _line("TZID", zone.key)]
+    lines = ["BEGIN:VTIMEZONE", f"TZID:{zone.key}"]
     lines += _observance(zone, begin, _offset(zone, begin))
     for change in _changes(zone, begin, slot.end + _A_YEAR):
         lines += _observance(zone, change, _offset(zone, change - _A_DAY))
@@ -223,10 +221,10 @@ def _observance(zone: ZoneInfo, begin: datetime, offset_before: timedelta) -> li
     kind = "DAYLIGHT" if local.dst() else "STANDARD"
     return [
         f"BEGIN:{kind}",
-        _line("DTSTART", _local(begin + offset_before)),
-        _line("TZOFFSETFROM", _offset_text(offset_before)),
-        _line("TZOFFSETTO", _offset_text(local.utcoffset() or timedelta())),
-        _line("TZNAME", _text(local.tzname() or zone.key)),
+        f"DTSTART:{_local(begin + offset_before)}",
+        f"TZOFFSETFROM:{_offset_text(offset_before)}",
+        f"TZOFFSETTO:{_offset_text(local.utcoffset() or timedelta())}",
+        f"TZNAME:{_text(local.tzname() or zone.key)}",
         f"END:{kind}",
     ]
 

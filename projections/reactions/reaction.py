@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from application.eventstore.mapper import MAPPER
 from projections.engine import positions
 from projections.engine.projection import Handler, Memory, Projection
 from projections.engine.tables import Copy, Rows, Write
+
+_RECORDED_AT = attrgetter("recorded_at")
 
 
 class Reaction(Projection):
@@ -46,8 +49,10 @@ class Reaction(Projection):
         if "begun_at" not in memory:
             memory["begun_at"] = positions.begun_at(conn, self.name)
         begun_at: datetime = memory["begun_at"]
-        new = {event.position for event in batch if event.recorded_at >= begun_at}
-        noted = [(position, event) for position, event in rows.noted if position in new]
+        noted = rows.noted
+        if min(map(_RECORDED_AT, batch)) < begun_at:
+            new = {event.position for event in batch if event.recorded_at >= begun_at}
+            noted = [(position, event) for position, event in noted if position in new]
         return self.react(conn, noted, memory) if noted else ()
 
     def create(self, conn: Connection[DictRow]) -> None:

@@ -1,9 +1,10 @@
 """Senders find what is due by index, however much was sent before."""
 
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from application.deliveries import outbox
 from application.deliveries.claims import Claims

@@ -2,15 +2,17 @@
 
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import parseaddr
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from interface.mail.message import Form, written
+from interface.mail.letter import mailbox
+from interface.mail.message import Form, Mailbox, written
 
-ADA = Address("Ada Lovelace", "ada", "example.org")
+ADA = Mailbox("Ada Lovelace", "ada@example.org")
 
 
 def read(content: bytes) -> EmailMessage:
@@ -33,7 +35,7 @@ def read(content: bytes) -> EmailMessage:
 def test_headers_are_read_as_they_were_meant_and_go_over_any_server(
     subject: str, name: str
 ) -> None:
-    recipient = Address(name, "ada", "example.org")
+    recipient = Mailbox(name, "ada@example.org")
     content = written([("To", recipient), ("Subject", subject.strip())], [Form("text/plain", "x")])
     assert content.isascii()
     mail = read(content)
@@ -41,6 +43,18 @@ def test_headers_are_read_as_they_were_meant_and_go_over_any_server(
     (written_to,) = (value for key, value in mail.raw_items() if key == "To")
     shown, address = parseaddr(written_to)
     assert (str(make_header(decode_header(shown))), address) == (name, "ada@example.org")
+    assert mail.defects == []
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
+def test_whatever_somebody_is_called_their_mail_goes_to_them_alone(name: str) -> None:
+    recipient = mailbox(name, "ada@example.org")
+    mail = read(written([("To", recipient)], [Form("text/plain", "x")]))
+    (written_to,) = (value for key, value in mail.raw_items() if key == "To")
+    shown, address = parseaddr(written_to)
+    assert (str(make_header(decode_header(shown))), address) == (recipient.name, "ada@example.org")
+    assert recipient.name.isprintable()
+    assert mail.keys() == ["To", "MIME-Version", "Content-Type"]
     assert mail.defects == []
 
 
@@ -72,5 +86,5 @@ def test_texts_are_read_as_they_were_written_in_lines_that_any_server_takes(text
 
 
 def test_a_local_part_beyond_ascii_stays_as_it_is() -> None:
-    content = written([("To", Address("Zoë", "zoë", "example.org"))], [Form("text/plain", "x")])
+    content = written([("To", Mailbox("Zoë", "zoë@example.org"))], [Form("text/plain", "x")])
     assert "zoë@example.org" in content.decode()
