@@ -30,6 +30,7 @@ a fork the child begins with an empty queue: nobody leads there.
 import os
 from collections import deque
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -90,7 +91,6 @@ class Append:
     ) -> None:
         """`read` has the versions that must still be the newest. `patience` is in seconds."""
         self.rows = rows
-        self.versions = rows.versions
         self.read = read
         self.patient_until = monotonic() + patience
         self.must_be_alone = False
@@ -101,6 +101,11 @@ class Append:
         self.news = Lock()
         """Released when there is an outcome or something to do; for the caller alone."""
         self.news.acquire()
+
+    @cached_property
+    def versions(self) -> frozenset[Version]:
+        """The versions of the aggregates that the events give."""
+        return frozenset(self.rows.versions)
 
     def may_join(
         self, first: "Append", versions: Collection[Version], written: Collection[UUID]
