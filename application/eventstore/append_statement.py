@@ -119,7 +119,7 @@ class Rows(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The positions of the events in order, and the places of stale reads, from 0 on."""
+    """The positions of the events in order, and the places of stale reads, from 1 on."""
 
     positions: list[int]
     stale: list[int]
@@ -159,12 +159,13 @@ def _people(people: Sequence[PersonalDataRow]) -> tuple[bytes, ...]:
 
 def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
     """Appends the rows of all callers whose reads are not stale; waits so long for the turn."""
-    form = _form(tuple([each.counts for each in callers]))
+    columns, counts, _ = zip(*callers, strict=True)
+    form = _form(counts)
     patience = str(max(1, milliseconds)).encode()
-    columns = map(b"".join, zip(*[each.columns for each in callers], strict=True))
-    rows = map(add, form.headers, compress(columns, form.has_column))
-    [[positions, stale]] = form.statement.run(conn, [patience, *rows, *form.callers])
-    return Result(as_bigints(positions or b""), [place - 1 for place in as_bigints(stale or b"")])
+    joined = map(b"".join, zip(*columns, strict=True))
+    arrays = map(add, form.headers, compress(joined, form.has_column))
+    [[positions, stale]] = form.statement.run(conn, [patience, *arrays, *form.callers])
+    return Result(as_bigints(positions or b""), as_bigints(stale or b""))
 
 
 def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID, int]]:

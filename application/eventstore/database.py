@@ -276,9 +276,8 @@ class _Lending:
         return self._conn
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
-        if is_read_only or self._conn.pgconn.transaction_status != TransactionStatus.IDLE:
-            self._conn.close()  # of a read-only one, so that the pool looks for the new primary
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            self._conn.close()  # so that the pool looks for the new primary
         self._database.pool.putconn(self._conn)
 
 
@@ -328,21 +327,30 @@ class _Pool(ConnectionPool[Any]):
 
     def getconn(self, timeout: float | None = None) -> PatientConnection:
         """Lends an idle connection in a shorter way than the library; without one, as it does."""
-        with self._lock:
-            conn = self._get_ready_connection(timeout) if self._pool else None
-        if conn is None:
-            conn = super().getconn(timeout)
-        conn._pool = self
+        conn: PatientConnection
+        if timeout is None or timeout > 0:
+            with self._lock:
+                if self._pool:
+                    conn = self._pool.pop()
+                    conn._pool = self
+                    if len(self._pool) < self._nconns_min:
+                        self._nconns_min = len(self._pool)
+                    return conn
+        conn = super().getconn(timeout)
         return conn
 
     def putconn(self, conn: PatientConnection) -> None:
         """Takes back a connection that is fit to be lent; the library sees to any other.
 
-        It also does whatever is more than that: somebody waits, or the pool has been closed.
+        It also does whatever is more than that: somebody waits, or the pool has been closed. What
+        is in a transaction, or does not answer, is closed before.
         """
+        is_idle = conn.pgconn.transaction_status == TransactionStatus.IDLE
+        if not is_idle:
+            conn.close()
         is_fit = (
-            conn._pool is self
-            and conn.pgconn.transaction_status == TransactionStatus.IDLE
+            is_idle
+            and conn._pool is self
             and conn._created_at > self._drained_at
             and conn._expire_at > monotonic()
         )
@@ -352,11 +360,6 @@ class _Pool(ConnectionPool[Any]):
                 self._pool.append(conn)
                 return
         super().putconn(conn)
-
-    def _get_ready_connection(self, timeout: float | None) -> PatientConnection | None:
-        """Returns an idle connection, which the library takes from the other end."""
-        self._pool.rotate(1)
-        return super()._get_ready_connection(timeout)
 
     @staticmethod
     def check_connection(conn: PatientConnection) -> None:

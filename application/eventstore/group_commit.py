@@ -217,20 +217,16 @@ class AppendQueue:
                 for append in taken or [each for each in self._waiting if each is leader]:
                     append.outcome = append.outcome or Lost(lost)
             again = [each for each in taken if each.outcome is None and not each.is_abandoned]
-            waiting = [*again, *self._waiting]
-            recorded: set[Version] = set()
             for append in taken:
                 append.is_under_way = False
-                if waiting and isinstance(append.outcome, list):
-                    recorded |= append.versions
-            for append in waiting:
-                if taken_before := append.versions & recorded:
-                    append.outcome = VersionConflict(*min(taken_before))
-            self._waiting = deque(each for each in waiting if each.outcome is None)
+            waiting = [*again, *self._waiting]
+            if waiting:
+                _tell_rivals(waiting, taken)
+                self._waiting = deque([each for each in waiting if each.outcome is None])
             if self._leader not in self._waiting:
                 self._leader = None
             self._pass_on_the_lead()
-            for append in (leader, *taken):
+            for append in {leader, *taken}:
                 append.tell()
             for append in waiting:
                 # The next leader has been told. The others wake only if they have to watch that it
@@ -278,6 +274,17 @@ class AppendQueue:
         self._leader = append
         self._led_since = monotonic()
         append.tell()
+
+
+def _tell_rivals(waiting: Collection[Append], taken: Collection[Append]) -> None:
+    """Tells those whose versions have just been recorded for somebody else."""
+    recorded: set[Version] = set()
+    for append in taken:
+        if isinstance(append.outcome, list):
+            recorded |= append.versions
+    for append in waiting:
+        if taken_before := append.versions & recorded:
+            append.outcome = VersionConflict(*min(taken_before))
 
 
 _QUEUES: WeakSet[AppendQueue] = WeakSet()

@@ -7,7 +7,7 @@ time that psycopg's adapter for lists takes, which looks at every value.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 from operator import add, attrgetter
 from struct import Struct
 from uuid import UUID
@@ -22,7 +22,8 @@ _HEADER = Struct("!iiIii")  # dimensions, whether there are NULLs, type, length,
 _LENGTH = Struct("!i")
 _BIGINT = Struct("!q")
 _SIZE_OF_UUID, _SIZE_OF_BIGINT = 16, 8
-_UUID_ELEMENT, _BIGINT_ELEMENT = Struct("!i16s"), Struct("!iq")
+_UUID_ELEMENT, _BIGINT_ELEMENT = Struct("!i16s"), Struct("!iq")  # the size, and the value
+_BIGINT_AFTER_SIZE = Struct("!4xq")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -89,7 +90,7 @@ def as_int(value: bytes) -> int:
 
 def as_bigints(value: bytes) -> list[int]:
     """Reads a bigint[] without NULLs."""
-    return [number for _, number in _BIGINT_ELEMENT.iter_unpack(value[_HEADER.size :])]
+    return [*chain.from_iterable(_BIGINT_AFTER_SIZE.iter_unpack(value[_HEADER.size :]))]
 
 
 def as_uuid(value: bytes) -> UUID:
