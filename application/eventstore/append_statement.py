@@ -132,9 +132,7 @@ def rows(
     read: Mapping[UUID, int],
 ) -> Rows:
     """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
-    given, versions, topics, states = zip(*map(_columns_of, events), strict=True)
-    # The library may give the id of an aggregate as text.
-    ids = [each if isinstance(each, UUID) else UUID(each) for each in given]
+    ids, versions, topics, states = zip(*map(_columns_of, events), strict=True)
     return Rows(
         (
             uuids(ids),
@@ -147,7 +145,7 @@ def rows(
             bigints(read.values()),
         ),
         (len(events), len(people), len(forgotten), len(read)),
-        (*zip(ids, versions, strict=True),),
+        [*zip(ids, versions, strict=True)],
     )
 
 

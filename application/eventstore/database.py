@@ -173,8 +173,6 @@ class Database(PostgresDatastore):
 
     def take(self) -> PatientConnection:
         """Returns a connection, which has to be given back. `checked_out` does both."""
-        if self.pool.closed:
-            self.pool.open(wait=False)
         while True:
             conn = self._wait_for_connection()
             if not has_hung_up(conn) and not self.hosts.was_left(conn.address, conn.opened_at):
@@ -326,7 +324,10 @@ class _Pool(ConnectionPool[Any]):
         self.check()
 
     def getconn(self, timeout: float | None = None) -> PatientConnection:
-        """Lends an idle connection in a shorter way than the library; without one, as it does."""
+        """Lends an idle connection in a shorter way than the library; without one, as it does.
+
+        Opens the pool when the first one is asked for.
+        """
         conn: PatientConnection
         if timeout is None or timeout > 0:
             with self._lock:
@@ -336,6 +337,7 @@ class _Pool(ConnectionPool[Any]):
                     if len(self._pool) < self._nconns_min:
                         self._nconns_min = len(self._pool)
                     return conn
+        self.open(wait=False)
         conn = super().getconn(timeout)
         return conn
 
