@@ -13,7 +13,6 @@ over `unnest`. To PostgreSQL `unnest($1)` looks as if it had to be planned again
 """
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any, cast
 
 import psycopg
@@ -58,7 +57,9 @@ class Statement:
             conn.prepared.clear()
             result = self._run(conn, values)
         columns = range(result.nfields)
-        return [[*map(result.get_value, repeat(row), columns)] for row in range(result.ntuples)]
+        return [
+            [result.get_value(row, column) for column in columns] for row in range(result.ntuples)
+        ]
 
     def _run(self, conn: PatientConnection, values: Sequence[bytes | None]) -> PGresult:
         if self.name not in conn.prepared:

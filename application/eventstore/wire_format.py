@@ -4,11 +4,10 @@ They are part of the protocol and the same in every version. Writing an array ta
 time that psycopg's adapter for lists takes, which looks at every value.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import chain, repeat
-from operator import add, attrgetter
+from operator import add
 from struct import Struct
 from uuid import UUID
 
@@ -21,25 +20,22 @@ _ELEMENTS = {UUIDS: 2950, BIGINTS: 20, TEXTS: 25, BYTEAS: 17, JSONBS: 3802}
 _HEADER = Struct("!iiIii")  # dimensions, whether there are NULLs, type, length, first index
 _LENGTH = Struct("!i")
 _BIGINT = Struct("!q")
-_SIZE_OF_UUID, _SIZE_OF_BIGINT = 16, 8
-_UUID_ELEMENT, _BIGINT_ELEMENT = Struct("!i16s"), Struct("!iq")  # the size, and the value
-_BIGINT_AFTER_SIZE = Struct("!4xq")
+_SIZE_OF_UUID = _LENGTH.pack(16)
+_SIZE_AND_BIGINT = Struct("!iq")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta.resolution
-_NUMBER = attrgetter("int")  # of a UUID
 
 
 def uuids(values: Iterable[UUID]) -> bytes:
     """Returns the elements of a uuid[]."""
-    sizes = repeat(_SIZE_OF_UUID)
-    return b"".join(map(_UUID_ELEMENT.pack, sizes, map(int.to_bytes, map(_NUMBER, values), sizes)))
+    return b"".join([_SIZE_OF_UUID + value.int.to_bytes(16, "big") for value in values])
 
 
 def bigints(values: Iterable[int]) -> bytes:
     """Returns the elements of a bigint[]."""
-    return b"".join(map(_BIGINT_ELEMENT.pack, repeat(_SIZE_OF_BIGINT), values))
+    return b"".join([_SIZE_AND_BIGINT.pack(8, value) for value in values])
 
 
 def texts(values: Iterable[str | None]) -> bytes:
@@ -50,9 +46,9 @@ def texts(values: Iterable[str | None]) -> bytes:
     return b"".join(map(_text, values))
 
 
-def byteas(values: Sequence[bytes]) -> bytes:
+def byteas(values: Iterable[bytes]) -> bytes:
     """Returns the elements of a bytea[]."""
-    return b"".join(map(add, map(_LENGTH.pack, map(len, values)), values))
+    return b"".join([_LENGTH.pack(len(value)) + value for value in values])
 
 
 def jsonbs(values: Iterable[bytes]) -> bytes:
@@ -90,7 +86,7 @@ def as_int(value: bytes) -> int:
 
 def as_bigints(value: bytes) -> list[int]:
     """Reads a bigint[] without NULLs."""
-    return [*chain.from_iterable(_BIGINT_AFTER_SIZE.iter_unpack(value[_HEADER.size :]))]
+    return [number for _, number in _SIZE_AND_BIGINT.iter_unpack(value[_HEADER.size :])]
 
 
 def as_uuid(value: bytes) -> UUID:
