@@ -1,7 +1,7 @@
 -- The places, from 1, of those aggregates whose newest version is not the given one. Unlike a
 -- subquery, a volatile function sees what was committed while its statement waited for the turn to
--- append. One call for all takes a third of the time of newest_version() for each, which earlier
--- versions of the service still call. The scalar subquery can be run only through the index.
+-- append. It replaces newest_version(), which is called for each of them and stays for earlier
+-- versions of the service that run meanwhile. PostgreSQL can look up a version only by the index.
 CREATE FUNCTION public.stale_places(ids uuid[], versions bigint[])
 RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

@@ -103,6 +103,19 @@ def test_an_upgraded_database_has_the_columns_of_a_new_one(
         assert upgraded.execute(columns).fetchall() == new.execute(columns).fetchall()
 
 
+def test_an_earlier_version_of_the_service_still_finds_the_function_that_its_appends_call(
+    new_database: Callable[[], str],
+) -> None:
+    with connect(new_database()) as conn:
+        conn.execute(
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
+            " VALUES (%s, 1, 'test.happened', '{}')",
+            (LINK,),
+        )
+        found = conn.execute("SELECT newest_version(%s) AS newest", (LINK,)).fetchone()
+    assert found == {"newest": 1}
+
+
 @pytest.fixture
 def before_0018(new_database: Callable[[], str]) -> str:
     """A database as it was before there was an index of what was typed, with something typed."""
