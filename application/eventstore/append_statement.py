@@ -13,7 +13,8 @@ committed until then. A caller who read an older version gets nothing recorded; 
 # ruff: noqa: S608 - only constants are put into statements
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from operator import attrgetter
+from itertools import compress
+from operator import add, attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -32,10 +33,12 @@ from application.eventstore.wire_format import (
     TEXTS,
     UUIDS,
     arrays,
+    as_bigints,
     as_int,
     as_uuid,
     bigints,
     byteas,
+    headers,
     jsonbs,
     texts,
     uuids,
@@ -43,12 +46,21 @@ from application.eventstore.wire_format import (
 
 CHANNEL = "stored_events"
 
-_EVENTS, _PEOPLE, _FORGOTTEN = (
-    (UUIDS, BIGINTS, TEXTS, BYTEAS),
+
+class _Part(NamedTuple):
+    """The rows of one kind, which a statement gets as one array for each column."""
+
+    types: tuple[int, ...]
+    columns: str
+
+
+_EVENTS = _Part((UUIDS, BIGINTS, TEXTS, BYTEAS), "originator_id, originator_version, topic, state")
+_PEOPLE = _Part(
     (UUIDS, BIGINTS, BYTEAS, JSONBS, TEXTS),
-    (UUIDS, UUIDS),
+    "originator_id, originator_version, salt, data, language",
 )
-_READ = (UUIDS, BIGINTS)
+_FORGOTTEN = _Part((UUIDS, UUIDS), "booking_id, id")
+_READ = _Part((UUIDS, BIGINTS), "id, version")
 _PARTS = (_EVENTS, _PEOPLE, _FORGOTTEN, _READ)
 
 _SQL_TYPES = {
@@ -58,16 +70,6 @@ _SQL_TYPES = {
     BYTEAS: "bytea[]",
     JSONBS: "jsonb[]",
 }
-_EVENT_COLUMNS = "originator_id, originator_version, topic, state"
-_PERSON_COLUMNS = "originator_id, originator_version, salt, data, language"
-
-_TURN = f"""patience AS MATERIALIZED (
-            SELECT set_config('lock_timeout', $1, true)
-        ), turn AS MATERIALIZED (
-            SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
-            FROM patience
-        )"""
-
 _RECORDED = Statement(
     "recorded",
     """SELECT id, version
@@ -76,12 +78,12 @@ _RECORDED = Statement(
         SELECT true FROM stored_events
         WHERE originator_id = id AND originator_version = version LIMIT 1
     )""",
-    (UUIDS, BIGINTS),
+    _READ.types,
 )
 
 _columns_of = attrgetter("originator_id", "originator_version", "topic", "state")
-
-Columns = tuple[bytes, ...]
+_NO_PEOPLE = (b"",) * len(_PEOPLE.types)
+_NO_FORGOTTEN = (b"",) * len(_FORGOTTEN.types)
 
 
 class PersonalDataRow(NamedTuple):
@@ -106,23 +108,18 @@ class Forgotten(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows that one caller appends, as the encoded elements of each column.
+    """The rows that one caller appends."""
 
-    A part without rows has no columns.
-    """
-
-    events: Columns
-    people: Columns
-    forgotten: Columns
-    read: Columns
-    counts: tuple[int, int, int, int]
-    """The number of rows of each of them."""
-    versions: frozenset[tuple[UUID, int]]
+    columns: tuple[bytes, ...]
+    """The encoded elements of the columns of events, people, forgotten, and what was read."""
+    counts: tuple[int, ...]
+    """The number of rows of each of these four."""
+    versions: Sequence[tuple[UUID, int]]
     """Those of the aggregates that the events give."""
 
 
 class Result(NamedTuple):
-    """The positions of the events in order, and the places of stale reads, from 0 on."""
+    """The positions of the events in order, and the places of stale reads, from 1 on."""
 
     positions: list[int]
     stale: list[int]
@@ -135,20 +132,24 @@ def rows(
     read: Mapping[UUID, int],
 ) -> Rows:
     """Returns the rows of one caller; see `EventRecorder.insert_events` for what they are."""
-    given, versions, topics, states = zip(*map(_columns_of, events), strict=True)
-    # The library may give the id of an aggregate as text.
-    ids = [each if isinstance(each, UUID) else UUID(each) for each in given]
+    ids, versions, topics, states = zip(*map(_columns_of, events), strict=True)
     return Rows(
-        (uuids(ids), bigints(versions), texts(topics), byteas(states)),
-        _people(people) if people else (),
-        tuple(map(uuids, zip(*forgotten, strict=True))),
-        (uuids(read), bigints(read.values())) if read else (),
+        (
+            uuids(ids),
+            bigints(versions),
+            texts(topics),
+            byteas(states),
+            *(_people(people) if people else _NO_PEOPLE),
+            *(map(uuids, zip(*forgotten, strict=True)) if forgotten else _NO_FORGOTTEN),
+            uuids(read),
+            bigints(read.values()),
+        ),
         (len(events), len(people), len(forgotten), len(read)),
-        frozenset(zip(ids, versions, strict=True)),
+        [*zip(ids, versions, strict=True)],
     )
 
 
-def _people(people: Sequence[PersonalDataRow]) -> Columns:
+def _people(people: Sequence[PersonalDataRow]) -> tuple[bytes, ...]:
     ids, versions, salts, data, languages = zip(*people, strict=True)
     documents = map(msgspec.json.encode, data)
     return uuids(ids), bigints(versions), byteas(salts), jsonbs(documents), texts(languages)
@@ -156,89 +157,107 @@ def _people(people: Sequence[PersonalDataRow]) -> Columns:
 
 def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
     """Appends the rows of all callers whose reads are not stale; waits so long for the turn."""
-    values = [str(max(1, milliseconds)).encode()]
-    counts = [*zip(*[each.counts for each in callers], strict=True)]
-    people, forgotten, read = map(any, counts[1:])
-    for part, types in enumerate(_PARTS):
-        if length := sum(counts[part]):
-            elements = zip(*[each[part] for each in callers if each.counts[part]], strict=True)
-            values += arrays(types, length, elements)
-            if read:
-                values.append(_numbers(counts[part]))
-    found = _statement(people, forgotten, read).run(conn, values)
-    if not read:
-        return Result([as_int(position or b"") for [position] in found], [])
-    return Result(
-        [as_int(position) for position, _ in found if position is not None],
-        [as_int(place) - 1 for _, place in found if place is not None],
-    )
+    columns, counts, _ = zip(*callers, strict=True)
+    form = _form(counts)
+    patience = str(max(1, milliseconds)).encode()
+    joined = map(b"".join, zip(*columns, strict=True))
+    arrays = map(add, form.headers, compress(joined, form.has_column))
+    [[positions, stale]] = form.statement.run(conn, [patience, *arrays, *form.callers])
+    return Result(as_bigints(positions or b""), as_bigints(stale or b""))
 
 
 def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID, int]]:
     """Returns the versions of these callers' events that are in the log."""
-    length = sum(each.counts[0] for each in callers)
-    columns = zip(*[each.events[:2] for each in callers], strict=True)
+    length = sum(len(each.versions) for each in callers)
+    columns = zip(*[each.columns[: len(_READ.types)] for each in callers], strict=True)
     return {
         (as_uuid(originator_id or b""), as_int(version or b""))
-        for originator_id, version in _RECORDED.run(conn, [*arrays(_READ, length, columns)])
+        for originator_id, version in _RECORDED.run(conn, [*arrays(_READ.types, length, columns)])
     }
 
 
+class _Form(NamedTuple):
+    """What all appends have in common whose callers have the same numbers of rows."""
+
+    statement: Statement
+    has_column: list[bool]
+    """For each of the columns in `Rows`."""
+    headers: list[bytes]
+    """Those of the arrays of the columns that it has."""
+    callers: list[bytes]
+    """For each part, an array with the number of the caller of each row."""
+
+
 @lru_cache(maxsize=1024)
-def _numbers(counts: tuple[int, ...]) -> bytes:
-    """Returns the number of its caller for each row."""
-    numbers = [caller for caller, count in enumerate(counts) for _ in range(count)]
+def _form(counts: tuple[tuple[int, ...], ...]) -> _Form:
+    """Returns the form for callers with these numbers of rows of each part."""
+    of_parts = [*zip(_PARTS, zip(*counts, strict=True), strict=True)]
+    _, people, forgotten, _ = (any(rows) for _, rows in of_parts)
+    is_there = (True, people, forgotten, True)
+    there = [*compress(of_parts, is_there)]
+    return _Form(
+        _statement(people, forgotten),
+        [each for part, each in zip(_PARTS, is_there, strict=True) for _ in part.types],
+        [header for part, rows in there for header in headers(part.types, sum(rows))],
+        [_callers(rows) for _, rows in there],
+    )
+
+
+def _callers(rows: Sequence[int]) -> bytes:
+    """Returns an array with the number of its caller for each row."""
+    numbers = [caller for caller, count in enumerate(rows) for _ in range(count)]
     [array] = arrays((BIGINTS,), len(numbers), [[bigints(numbers)]])
     return array
 
 
 @cache
-def _statement(people: bool, forgotten: bool, read: bool) -> Statement:
+def _statement(people: bool, forgotten: bool) -> Statement:
     """Returns the statement without the parts that a transaction does not need."""
     parameters = [TEXT]
 
-    def rows_of(types: Sequence[int], columns: str) -> str:
-        """Returns arrays as rows, with the number of their caller if that matters."""
-        arrays = []
-        for kind in (*types, BIGINTS) if read else types:
-            parameters.append(kind)
-            arrays.append(f"(SELECT ${len(parameters)}::{_SQL_TYPES[kind]})")
-        columns += ", caller" if read else ""
-        return f"unnest({', '.join(arrays)}) WITH ORDINALITY AS row ({columns}, place)"
+    def parameter(kind: int) -> str:
+        parameters.append(kind)
+        return f"${len(parameters)}::{_SQL_TYPES[kind]}"
 
-    unless_stale = "WHERE NOT caller = ANY (ARRAY(SELECT caller FROM stale))" if read else ""
-    event = f"""event AS (
-            INSERT INTO stored_events ({_EVENT_COLUMNS})
-            SELECT {_EVENT_COLUMNS} FROM turn, {rows_of(_EVENTS, _EVENT_COLUMNS)} {unless_stale}
+    parts = [*compress(_PARTS, (True, people, forgotten, True))]
+    columns_of = {part: [parameter(kind) for kind in part.types] for part in parts}
+    callers_of = {part: parameter(BIGINTS) for part in parts}
+
+    def rows_of(part: _Part) -> str:
+        """Returns the rows of the callers whose reads are not stale."""
+        arrays = [f"(SELECT {array})" for array in [*columns_of[part], callers_of[part]]]
+        return f"""SELECT {part.columns}
+            FROM unnest({", ".join(arrays)}) WITH ORDINALITY AS row ({part.columns}, caller, place)
+            WHERE NOT caller = ANY (ARRAY(SELECT caller FROM stale))"""
+
+    # Each step needs what the one before returns: the patience is set, then the turn taken, then
+    # what was read is compared, in the list of columns, which is computed after the turn has come.
+    # A condition would be computed before.
+    steps = f"""turn AS MATERIALIZED (
+            SELECT pg_advisory_xact_lock({advisory_locks.APPEND}), pg_notify('{CHANNEL}', '')
+            FROM set_config('lock_timeout', $1, true)
+        ), stale AS MATERIALIZED (
+            SELECT place, ({callers_of[_READ]})[place] AS caller
+            FROM (
+                SELECT unnest(stale_places({", ".join(columns_of[_READ])})) AS place FROM turn
+            ) AS outdated
+        ), event AS (
+            INSERT INTO stored_events ({_EVENTS.columns}) {rows_of(_EVENTS)}
             ORDER BY place
             RETURNING notification_id
         )"""
-    parts = [event]
     if people:
-        parts.append(f"""person AS (
-            INSERT INTO personal_data ({_PERSON_COLUMNS})
-            SELECT {_PERSON_COLUMNS} FROM turn, {rows_of(_PEOPLE, _PERSON_COLUMNS)} {unless_stale}
-        )""")
+        steps += f""", person AS (
+            INSERT INTO personal_data ({_PEOPLE.columns}) {rows_of(_PEOPLE)}
+        )"""
     if forgotten:
-        parts.append(f"""forgotten AS MATERIALIZED (
-            SELECT booking_id, id FROM turn, {rows_of(_FORGOTTEN, "booking_id, id")} {unless_stale}
+        steps += f""", forgotten AS MATERIALIZED (
+            {rows_of(_FORGOTTEN)}
         ), {ERASING}, erasure AS (
             INSERT INTO erasures (booking_id, id) SELECT booking_id, id FROM forgotten
             ON CONFLICT DO NOTHING
-        )""")
-    result = "SELECT notification_id FROM event"
-    if read:
-        # The function is called in the list of columns, which is computed after the turn has
-        # come. A condition would be computed before.
-        comparison = f"""newest AS MATERIALIZED (
-            SELECT caller, place, version, newest_version(id) AS newest
-            FROM turn, {rows_of(_READ, "id, version")}
-        ), stale AS MATERIALIZED (
-            SELECT caller, place FROM newest WHERE newest IS DISTINCT FROM version
         )"""
-        parts.insert(0, comparison)
-        result = """SELECT notification_id, NULL::bigint FROM event
-            UNION ALL SELECT NULL, place FROM stale"""
-    has = {"people": people, "forgotten": forgotten, "read": read}
+    has = {"people": people, "forgotten": forgotten}
     name = " ".join(["append", *(part for part, is_there in has.items() if is_there)])
-    return Statement(name, f"WITH {_TURN}, {', '.join(parts)} {result}", parameters)
+    result = "SELECT ARRAY(SELECT notification_id FROM event), ARRAY(SELECT place FROM stale)"
+    return Statement(name, f"WITH {steps} {result}", parameters)

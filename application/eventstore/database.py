@@ -173,8 +173,6 @@ class Database(PostgresDatastore):
 
     def take(self) -> PatientConnection:
         """Returns a connection, which has to be given back. `checked_out` does both."""
-        if self.pool.closed:
-            self.pool.open(wait=False)
         while True:
             conn = self._wait_for_connection()
             if not has_hung_up(conn) and not self.hosts.was_left(conn.address, conn.opened_at):
@@ -276,9 +274,8 @@ class _Lending:
         return self._conn
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
-        if is_read_only or self._conn.pgconn.transaction_status != TransactionStatus.IDLE:
-            self._conn.close()  # of a read-only one, so that the pool looks for the new primary
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            self._conn.close()  # so that the pool looks for the new primary
         self._database.pool.putconn(self._conn)
 
 
@@ -327,22 +324,35 @@ class _Pool(ConnectionPool[Any]):
         self.check()
 
     def getconn(self, timeout: float | None = None) -> PatientConnection:
-        """Lends an idle connection in a shorter way than the library; without one, as it does."""
-        with self._lock:
-            conn = self._get_ready_connection(timeout) if self._pool else None
-        if conn is None:
-            conn = super().getconn(timeout)
-        conn._pool = self
+        """Lends an idle connection in a shorter way than the library; without one, as it does.
+
+        Opens the pool when the first one is asked for.
+        """
+        conn: PatientConnection
+        if timeout is None or timeout > 0:
+            with self._lock:
+                if self._pool:
+                    conn = self._pool.pop()
+                    conn._pool = self
+                    if len(self._pool) < self._nconns_min:
+                        self._nconns_min = len(self._pool)
+                    return conn
+        self.open(wait=False)
+        conn = super().getconn(timeout)
         return conn
 
     def putconn(self, conn: PatientConnection) -> None:
         """Takes back a connection that is fit to be lent; the library sees to any other.
 
-        It also does whatever is more than that: somebody waits, or the pool has been closed.
+        It also does whatever is more than that: somebody waits, or the pool has been closed. What
+        is in a transaction, or does not answer, is closed before.
         """
+        is_idle = conn.pgconn.transaction_status == TransactionStatus.IDLE
+        if not is_idle:
+            conn.close()
         is_fit = (
-            conn._pool is self
-            and conn.pgconn.transaction_status == TransactionStatus.IDLE
+            is_idle
+            and conn._pool is self
             and conn._created_at > self._drained_at
             and conn._expire_at > monotonic()
         )
@@ -352,11 +362,6 @@ class _Pool(ConnectionPool[Any]):
                 self._pool.append(conn)
                 return
         super().putconn(conn)
-
-    def _get_ready_connection(self, timeout: float | None) -> PatientConnection | None:
-        """Returns an idle connection, which the library takes from the other end."""
-        self._pool.rotate(1)
-        return super()._get_ready_connection(timeout)
 
     @staticmethod
     def check_connection(conn: PatientConnection) -> None:

@@ -21,8 +21,8 @@ class deadline:  # noqa: N801 - used as a function
     def __enter__(self) -> None:
         ends_at = monotonic() + self._seconds
         outer = _ends_at.get()
-        is_first = outer is None or ends_at < outer
-        self._token = _ends_at.set(ends_at) if is_first else None
+        if outer is None or ends_at < outer:
+            self._token = _ends_at.set(ends_at)
 
     def __exit__(self, *_: object) -> None:
         if self._token is not None:

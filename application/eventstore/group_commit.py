@@ -30,6 +30,7 @@ a fork the child begins with an empty queue: nobody leads there.
 import os
 from collections import deque
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -90,7 +91,6 @@ class Append:
     ) -> None:
         """`read` has the versions that must still be the newest. `patience` is in seconds."""
         self.rows = rows
-        self.versions = rows.versions
         self.read = read
         self.patient_until = monotonic() + patience
         self.must_be_alone = False
@@ -101,6 +101,11 @@ class Append:
         self.news = Lock()
         """Released when there is an outcome or something to do; for the caller alone."""
         self.news.acquire()
+
+    @cached_property
+    def versions(self) -> frozenset[Version]:
+        """The versions of the aggregates that the events give."""
+        return frozenset(self.rows.versions)
 
     def may_join(
         self, first: "Append", versions: Collection[Version], written: Collection[UUID]
@@ -212,20 +217,16 @@ class AppendQueue:
                 for append in taken or [each for each in self._waiting if each is leader]:
                     append.outcome = append.outcome or Lost(lost)
             again = [each for each in taken if each.outcome is None and not each.is_abandoned]
-            waiting = [*again, *self._waiting]
-            recorded: set[Version] = set()
             for append in taken:
                 append.is_under_way = False
-                if waiting and isinstance(append.outcome, list):
-                    recorded |= append.versions
-            for append in waiting:
-                if taken_before := append.versions & recorded:
-                    append.outcome = VersionConflict(*min(taken_before))
-            self._waiting = deque(each for each in waiting if each.outcome is None)
+            waiting = [*again, *self._waiting]
+            if waiting:
+                _tell_rivals(waiting, taken)
+                self._waiting = deque([each for each in waiting if each.outcome is None])
             if self._leader not in self._waiting:
                 self._leader = None
             self._pass_on_the_lead()
-            for append in (leader, *taken):
+            for append in {leader, *taken}:
                 append.tell()
             for append in waiting:
                 # The next leader has been told. The others wake only if they have to watch that it
@@ -273,6 +274,17 @@ class AppendQueue:
         self._leader = append
         self._led_since = monotonic()
         append.tell()
+
+
+def _tell_rivals(waiting: Collection[Append], taken: Collection[Append]) -> None:
+    """Tells those whose versions have just been recorded for somebody else."""
+    recorded: set[Version] = set()
+    for append in taken:
+        if isinstance(append.outcome, list):
+            recorded |= append.versions
+    for append in waiting:
+        if taken_before := append.versions & recorded:
+            append.outcome = VersionConflict(*min(taken_before))
 
 
 _QUEUES: WeakSet[AppendQueue] = WeakSet()

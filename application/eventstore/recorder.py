@@ -181,11 +181,11 @@ class EventRecorder(PostgresApplicationRecorder):
     def _append(self, conn: PatientConnection, taken: Sequence[Append]) -> None:
         """Appends, and leaves a host that does not commit."""
         try:
-            _append(conn, taken)
+            is_confirmed = _append(conn, taken)
         except LOST:
             self.datastore.leave(conn)
             raise
-        if any(isinstance(append.outcome, Unconfirmed) for append in taken):
+        if not is_confirmed:
             self.datastore.leave(conn)
 
     def _positions_if_recorded(self, stored_events: Sequence[StoredEvent]) -> list[int] | None:
@@ -292,12 +292,13 @@ class EventStoreFactory(PostgresFactory):
         return EventRecorder(cast("Database", self.datastore))
 
 
-def _append(conn: PatientConnection, taken: Sequence[Append]) -> None:
+def _append(conn: PatientConnection, taken: Sequence[Append]) -> bool:
     """Appends what these callers have in one transaction, and gives them their outcomes.
 
-    Those who are left without one go again. Raises the errors of a lost connection.
+    Those who are left without one go again. Returns False if the events are committed here, and
+    perhaps nowhere else. Raises the errors of a lost connection.
     """
-    patience = min(append.patient_until for append in taken) - monotonic()
+    patience = min([append.patient_until for append in taken]) - monotonic()
     conn.warnings.clear()
     try:
         result = append_statement.append(
@@ -318,24 +319,26 @@ def _append(conn: PatientConnection, taken: Sequence[Append]) -> None:
             _blame(taken, error)
     else:
         if conn.warnings:
-            # Somebody cancelled the wait for a synchronous standby: the events are committed
-            # here, and perhaps nowhere else. A query would see the local copy.
+            # Somebody cancelled the wait for a synchronous standby. A query would see the local
+            # copy.
             for append in taken:
                 append.outcome = Unconfirmed()
-            return
+            return False
         _share_out(result, taken)
+    return True
 
 
 def _share_out(result: append_statement.Result, taken: Sequence[Append]) -> None:
     """Gives everybody their positions, except those who read what has changed since."""
-    read = [(append, version) for append in taken for version in append.read.items()]
-    for place in result.stale:
-        append, version = read[place]
-        append.outcome = StaleRead(*version)
+    if result.stale:
+        read = [(append, version) for append in taken for version in append.read.items()]
+        for place in result.stale:
+            append, version = read[place - 1]
+            append.outcome = StaleRead(*version)
     positions = iter(result.positions)
     for append in taken:
         if append.outcome is None:
-            append.outcome = list(islice(positions, len(append.versions)))
+            append.outcome = list(islice(positions, len(append.rows.versions)))
 
 
 def _refuse_rivals(conn: PatientConnection, taken: Sequence[Append], error: psycopg.Error) -> bool:

@@ -4,7 +4,7 @@ They are part of the protocol and the same in every version. Writing an array ta
 time that psycopg's adapter for lists takes, which looks at every value.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import add
@@ -20,7 +20,8 @@ _ELEMENTS = {UUIDS: 2950, BIGINTS: 20, TEXTS: 25, BYTEAS: 17, JSONBS: 3802}
 _HEADER = Struct("!iiIii")  # dimensions, whether there are NULLs, type, length, first index
 _LENGTH = Struct("!i")
 _BIGINT = Struct("!q")
-_SIZE_OF_UUID, _SIZE_OF_BIGINT = _LENGTH.pack(16), _LENGTH.pack(8)
+_SIZE_OF_UUID = _LENGTH.pack(16)
+_SIZE_AND_BIGINT = Struct("!iq")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,12 +30,12 @@ _MICROSECOND = timedelta.resolution
 
 def uuids(values: Iterable[UUID]) -> bytes:
     """Returns the elements of a uuid[]."""
-    return _of_one_size(_SIZE_OF_UUID, [value.bytes for value in values])
+    return b"".join([_SIZE_OF_UUID + value.int.to_bytes(16, "big") for value in values])
 
 
 def bigints(values: Iterable[int]) -> bytes:
     """Returns the elements of a bigint[]."""
-    return _of_one_size(_SIZE_OF_BIGINT, [*map(_BIGINT.pack, values)])
+    return b"".join([_SIZE_AND_BIGINT.pack(8, value) for value in values])
 
 
 def texts(values: Iterable[str | None]) -> bytes:
@@ -59,7 +60,13 @@ def arrays(
     kinds: tuple[int, ...], length: int, columns: Iterable[Iterable[bytes]]
 ) -> Iterator[bytes]:
     """Returns one array of `length` elements for each column, which may come in several pieces."""
-    return map(add, _headers(kinds, length), map(b"".join, columns))
+    return map(add, headers(kinds, length), map(b"".join, columns))
+
+
+@lru_cache(maxsize=256)
+def headers(kinds: tuple[int, ...], length: int) -> list[bytes]:
+    """Returns what precedes the elements of arrays of these types, all of `length`."""
+    return [_HEADER.pack(1, 1, _ELEMENTS[kind], length, 1) for kind in kinds]
 
 
 def bigint(value: int) -> bytes:
@@ -77,6 +84,11 @@ def as_int(value: bytes) -> int:
     return int.from_bytes(value, signed=True)
 
 
+def as_bigints(value: bytes) -> list[int]:
+    """Reads a bigint[] without NULLs."""
+    return [number for _, number in _SIZE_AND_BIGINT.iter_unpack(value[_HEADER.size :])]
+
+
 def as_uuid(value: bytes) -> UUID:
     """Reads a uuid."""
     return UUID(bytes=value)
@@ -85,16 +97,6 @@ def as_uuid(value: bytes) -> UUID:
 def as_datetime(value: bytes) -> datetime:
     """Reads a timestamptz; the result is in UTC."""
     return _EPOCH + as_int(value) * _MICROSECOND
-
-
-@lru_cache(maxsize=256)
-def _headers(kinds: tuple[int, ...], length: int) -> list[bytes]:
-    return [_HEADER.pack(1, 1, _ELEMENTS[kind], length, 1) for kind in kinds]
-
-
-def _of_one_size(size: bytes, elements: Sequence[bytes]) -> bytes:
-    """Returns the elements, each after its size."""
-    return size + size.join(elements) if elements else b""
 
 
 @lru_cache(maxsize=256)

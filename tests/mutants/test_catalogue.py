@@ -11,7 +11,8 @@ AT_LEAST = 40
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.fault.replace(" ", "-"))
 def test_the_place_of_every_fault_is_found_once_and_its_tests_exist(mutant: Mutant) -> None:
-    ast.parse(mutant.planted())
+    if mutant.file.endswith(".py"):
+        ast.parse(mutant.planted())
     assert mutant.before != mutant.after
     assert [test for test in mutant.tests if not (ROOT / test).exists()] == []
 

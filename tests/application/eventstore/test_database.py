@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolTimeout
 
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.database import Database, PatientConnection, has_hung_up
@@ -50,6 +51,13 @@ def test_the_connection_that_was_used_last_is_lent_next(database: Database) -> N
         assert one is not two
     with database.checked_out() as again:
         assert again is one
+
+
+def test_nobody_is_lent_a_connection_when_no_time_is_left(database: Database) -> None:
+    with database.checked_out():
+        pass  # now it is idle
+    with deadline(0), pytest.raises(PoolTimeout):
+        database.take()
 
 
 def fails(conn: psycopg.Connection[Any]) -> None:

@@ -78,6 +78,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0060_attempts_of_requests.sql",
         "0061_claims_of_senders.sql",
         "0062_fewer_indexes_of_deliveries.sql",
+        "0063_stale_places.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()
@@ -100,6 +101,19 @@ def test_an_upgraded_database_has_the_columns_of_a_new_one(
         ORDER BY table_name, ordinal_position"""
     with connect(before_0008) as upgraded, connect(new_database()) as new:
         assert upgraded.execute(columns).fetchall() == new.execute(columns).fetchall()
+
+
+def test_an_earlier_version_of_the_service_still_finds_the_function_that_its_appends_call(
+    new_database: Callable[[], str],
+) -> None:
+    with connect(new_database()) as conn:
+        conn.execute(
+            "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
+            " VALUES (%s, 1, 'test.happened', '{}')",
+            (LINK,),
+        )
+        found = conn.execute("SELECT newest_version(%s) AS newest", (LINK,)).fetchone()
+    assert found == {"newest": 1}
 
 
 @pytest.fixture
