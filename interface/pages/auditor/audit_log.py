@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, ValidationError, fields, validate
 
 from application.audit.event_search import find_aggregates, find_bookings, find_events
 from application.audit.found import Found, describe
@@ -29,6 +29,7 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.audit_queries import MAPPER, record_access
 from interface.web.fields import LAST_POSITION, Day, LocalInstant, Text
+from interface.web.period import Period
 from interface.web.request_context import services
 from projections.evidence import evidence_checks
 from projections.views.calendar_list import calendars_called
@@ -42,7 +43,7 @@ _DOTTED_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _IS_POSITION = validate.Range(0, LAST_POSITION)
 
 
-class LogQuery(Schema):
+class LogQuery(Period):
     """A text to search for, or filters of the log; times are wall-clock times of the auditor."""
 
     class Meta:

@@ -134,7 +134,15 @@ def test_times_of_the_filter_are_those_of_the_auditors_clock(
         assert shown == is_shown, query
 
 
-@pytest.mark.parametrize("query", ["since=yesterday", "until=2026-02-30T10:00", "after=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=yesterday",
+        "until=2026-02-30T10:00",
+        "since=2026-02-28T10:00&until=2026-02-28T09:00",
+        "after=x",
+    ],
+)
 def test_an_invalid_filter_is_refused(auditor: SignedIn, query: str) -> None:
     answer = auditor.get(f"/audit?{query}")
     assert answer.status_code == 422
