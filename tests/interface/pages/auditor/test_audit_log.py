@@ -161,8 +161,7 @@ def test_an_address_leads_to_the_booking_and_is_not_recorded(
     answer = auditor.get("/audit?q=ADA@example.org")
     assert answer.location == f"/audit/history/{booked.booking}"
     assert [what for _, what in recorded_accesses(services)] == [
-        "GET /audit (a search)",
-        f"GET /audit (a search), found {booked.booking}",
+        f"GET /audit (a search), found {booked.booking}"
     ]
 
 
@@ -256,7 +255,12 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
         "Last fetched none recorded yet",
     ):
         assert said in page, said
+    with accesses_cannot_be_recorded(services):
+        assert auditor.get("/audit/checkpoint/file").status_code == 503
+    before = len(recorded_accesses(services))
     file = auditor.get("/audit/checkpoint/file")
+    (recorded,) = recorded_accesses(services)[before:]
+    assert recorded[1].endswith("/file, answered with the checkpoint of 6 events")
     assert file.headers["Content-Disposition"] == 'attachment; filename="6.checkpoint"'
     (kept,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     assert file.get_data(as_text=True) == kept.read_text()
