@@ -5,8 +5,11 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from interface.bootstrap import build
 from interface.i18n import LANGUAGES
+from interface.runtime.forks import STOP_SIGNALS
 from interface.settings import Settings
 from interface.wsgi import create_app
 
@@ -25,6 +28,24 @@ def test_until_the_database_starts_little_is_loaded() -> None:
         f"print(sorted({slow!r} & set(sys.modules)))"
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_that_comes_before_anything_is_started_ends_the_start_without_a_word(
+    number: int,
+) -> None:
+    done = run(
+        "import os, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'interface.runtime.supervisor':\n"
+        f"            os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv[1:] = ['serve']\n"
+        "from interface.cli import main\n"
+        "main()"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_application_starts_no_thread_and_no_connection_before_it_is_used() -> None:
