@@ -71,6 +71,20 @@ def test_what_every_process_needs_is_loaded_before_the_first_fork(tmp_path: Path
     assert done.stdout == "sender, projector, web server\nTrue\nTrue 1\n", done.stderr
 
 
+def test_there_is_an_account_when_the_address_is_printed(conninfo: str, tmp_path: Path) -> None:
+    done = run(
+        "from pathlib import Path\n"
+        "import psycopg\n"
+        "from interface.runtime.loaded_service import LoadedService\n"
+        "from interface.settings import Settings\n"
+        "def say(text):\n"
+        f"    with psycopg.connect({conninfo!r}) as conn:\n"
+        "        print(*text.split()[:2], conn.execute('TABLE accounts').rowcount)\n"
+        f"LoadedService(Settings({conninfo!r}, data=Path({str(tmp_path)!r}))).welcome(say)"
+    )
+    assert done.stdout == "Admit One 1\nTo sign 1\n", done.stderr
+
+
 def test_the_refusal_of_a_process_is_one_sentence_and_its_death_is_reported_once() -> None:
     done = run(
         "from domain.errors import NotFound\n"
