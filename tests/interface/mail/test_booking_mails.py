@@ -155,14 +155,33 @@ def test_a_changed_place_and_a_request_are_told_with_the_owners_words(
     ],
 )
 def test_calendars_read_the_right_instants_whatever_the_clocks_do(
-    host_desk: Desk, send: Send, mail_server: MailServer, zone: str, start: datetime
+    host_desk: Desk,
+    send: Send,
+    mail_server: MailServer,
+    clock: Clock,
+    zone: str,
+    start: datetime,
 ) -> None:
+    clock.time = start - timedelta(days=9)
     calendar_id = host_desk.new_calendar(time_zone=zone, **ALWAYS_OPEN)
     host_desk.new_booking(calendar_id, start)
     send()
+    assert len(mail_server.mails) == 2
     for mail in mail_server.mails:
         _, event = calendar_part(mail)
         assert (event["DTSTART"].dt, event["DTEND"].dt) == (start, start + AN_HOUR / 2)
+
+
+def test_a_mail_names_the_offset_of_a_time_that_occurs_twice(
+    host_desk: Desk, send: Send, mail_server: MailServer, clock: Clock
+) -> None:
+    start = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
+    clock.time = start - timedelta(days=9)
+    calendar_id = host_desk.new_calendar(time_zone="Europe/London", **ALWAYS_OPEN)
+    host_desk.new_booking(calendar_id, start)
+    send()
+    assert "1:30\u202fAM (GMT+01:00)–1:00\u202fAM (GMT+00:00)" in text_of(mail_server.mails[0])
+    assert str(mail_server.mails[0]["Subject"]).endswith("1:30 AM (GMT+01:00)")
 
 
 def test_both_are_reminded_a_day_before(
