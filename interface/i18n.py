@@ -232,15 +232,10 @@ def time_text(moment: datetime, zone: str) -> str:
     With its offset from UTC if it occurs twice, because clocks are set back.
     """
     local = moment.astimezone(ZoneInfo(zone))
-    text = clock_text(local)
+    text = _time_text(local.hour, local.minute, locale(), preferred_clock())
     if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset():
         return text
     return f"{text} ({offset_text(moment, zone)})"
-
-
-def clock_text(local: datetime) -> str:
-    """Formats the wall-clock time of a moment that is already in its zone, such as 09:30."""
-    return _time_text(local.hour, local.minute, locale(), preferred_clock())
 
 
 def times_text(start: datetime, end: datetime, zone: str) -> str:
