@@ -5,16 +5,20 @@ and how often. Times to move to follow the newest rules of the calendar, within 
 link. The owner may always cancel and move, at any notice. Both are bound by the agenda.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from domain.agenda import AgendaDay
-from domain.availability import is_offered
+from domain.availability import is_offered, offered_slots
 from domain.booking import INVITEE, Booking, BookingStatus
 from domain.booking_rules import BookingRules
 from domain.calendar import CalendarTerms
 from domain.errors import (
+    AdmitOneError,
+    BookingCancelled,
+    ChangeRefused,
+    NoOtherTimes,
     RescheduleLimitReached,
     Sentence,
     SlotNotOffered,
@@ -25,6 +29,8 @@ from domain.offer import EVERYTHING, Offer
 from domain.slot import MINUTE, Reservation
 
 _SLOT_TAKEN = Sentence("That time was just taken. The booking has not moved: pick another time.")
+
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 Agenda = Mapping[date, AgendaDay]
 """The days of an owner's agenda, as far as they exist, by UTC day."""
@@ -71,6 +77,27 @@ def must_be_movable(booking: Booking, agreed: CalendarTerms, *, now: datetime) -
         raise TooLate(until, contact=agreed.contact)
     if not moves_left(booking, agreed):
         raise RescheduleLimitReached(contact=agreed.contact)
+
+
+def must_have_other_times(
+    booking: Booking, agreed: CalendarTerms, rules: BookingRules, *, offer: Offer, now: datetime
+) -> None:
+    """Checks that the offer of its link leaves the booking a time to move to, free or not.
+
+    `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
+    """
+    offered = offered_slots(rules, now=now, since=now, until=_END_OF_TIME, most=2, offer=offer)
+    if all(slot == booking.slot for slot in offered):
+        raise NoOtherTimes(contact=agreed.contact)
+
+
+def reason_against(check: Callable[[], None]) -> AdmitOneError | None:
+    """Returns the refusal that a check of the invitee's change raises, or None."""
+    try:
+        check()
+    except (ChangeRefused, BookingCancelled) as refusal:
+        return refusal
+    return None
 
 
 def rules_of_move(booking: Booking, newest: BookingRules, *, actor: str) -> BookingRules:

@@ -22,7 +22,8 @@ Each docstring is the sentence people see.
     ├── InviteeForgotten
     ├── ChangeRefused             the invitee can't change the booking themselves any more
     │   ├── TooLate
-    │   └── RescheduleLimitReached
+    │   ├── RescheduleLimitReached
+    │   └── NoOtherTimes
     ├── StaleVersion
     ├── IdempotencyMismatch
     └── Unavailable               nothing is wrong with the request: try again
@@ -164,6 +165,10 @@ class TooLate(ChangeRefused):
 
 class RescheduleLimitReached(ChangeRefused):
     """This booking has been moved as often as its host allows."""
+
+
+class NoOtherTimes(ChangeRefused):
+    """This booking can't be moved: its link offers no other times."""
 
 
 class StaleVersion(AdmitOneError):

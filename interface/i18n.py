@@ -81,7 +81,6 @@ def prepare(environment: Environment) -> None:
         "month_text": month_text,
         "time_text": time_text,
         "times_text": times_text,
-        "distinct_time_text": distinct_time_text,
         "minute_text": minute_text,
         "moment_text": moment_text,
         "exact_text": exact_text,
@@ -229,27 +228,20 @@ def month_text(moment: date) -> str:
 
 
 def time_text(moment: datetime, zone: str) -> str:
-    """Formats the wall-clock time in `zone`, such as 09:30."""
-    return clock_text(moment.astimezone(ZoneInfo(zone)))
+    """Formats the wall-clock time in `zone`, such as 09:30.
 
-
-def clock_text(local: datetime) -> str:
-    """Formats the wall-clock time of a moment that is already in its zone, such as 09:30."""
-    return _time_text(local.hour, local.minute, locale(), preferred_clock())
+    With its offset from UTC if it occurs twice, because clocks are set back.
+    """
+    local = moment.astimezone(ZoneInfo(zone))
+    text = _time_text(local.hour, local.minute, locale(), preferred_clock())
+    if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset():
+        return text
+    return f"{text} ({offset_text(moment, zone)})"
 
 
 def times_text(start: datetime, end: datetime, zone: str) -> str:
     """Formats start and end on the clock in `zone`, such as 09:30–10:00."""
     return f"{time_text(start, zone)}–{time_text(end, zone)}"
-
-
-def distinct_time_text(moment: datetime, zone: str) -> str:
-    """Formats the wall-clock time in `zone`, with its offset from UTC if it occurs twice."""
-    local = moment.astimezone(ZoneInfo(zone))
-    text = time_text(moment, zone)
-    if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset():
-        return text
-    return f"{text} ({offset_text(moment, zone)})"
 
 
 def minute_text(minute: int) -> str:
@@ -264,13 +256,9 @@ def hour_text(time_of_day: str) -> str:
 
 def moment_text(moment: datetime, zone: str) -> str:
     """Formats date and wall-clock time in `zone`, such as 24 Nov 2026, 09:30."""
-    if preferred_clock() is not None:
-        pattern = str(dates.get_datetime_format("medium", locale=locale())).replace("'", "")
-        return pattern.replace("{0}", time_text(moment, zone)).replace(
-            "{1}", short_date_text(moment, zone)
-        )
-    return dates.format_datetime(wall_clock(moment, zone), "medium", locale=locale()).replace(
-        f":{moment.second:02d}", "", 1
+    pattern = str(dates.get_datetime_format("medium", locale=locale())).replace("'", "")
+    return pattern.replace("{0}", time_text(moment, zone)).replace(
+        "{1}", short_date_text(moment, zone)
     )
 
 

@@ -4,7 +4,6 @@ There may be several of a kind, newest first: the newest signs, and all are acce
 be exchanged while everything that the older ones signed goes on working.
 """
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from application.key_fingerprints import KeyKind, Keys, KnownKey, fingerprint
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.verifier import ProofError
 from domain.errors import AdmitOneError
-from interface.private_files import create_private, write_private
+from interface.private_files import create_private, replace_private
 from interface.settings import PREFIX, Settings, SettingsError
 from projections.evidence.checkpoint_store import CheckpointStore
 
@@ -172,10 +171,8 @@ def _read(kind: KeyKind, path: Path) -> tuple[str, ...]:
 def _write(settings: Settings, kind: KeyKind, keys: Sequence[str]) -> None:
     """Replaces the file as a whole, so that no key is lost if that fails."""
     path = settings.data / FILES[kind]
-    draft = path.with_name(f"{path.name}.new")
     try:
-        write_private(draft, "".join(f"{key}\n" for key in keys))
-        os.replace(draft, path)
+        replace_private(path, "".join(f"{key}\n" for key in keys).encode())
     except OSError as error:
         raise _unusable(kind, path, error) from error
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,16 +29,41 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
 
     Raises `FileExistsError` if there is one by then.
     """
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with _draft_of(path) as (draft, file):
+        yield file
+        _flush(file)
+        os.link(draft, path)
+
+
+def replace_private(path: Path, content: bytes, *, is_flushed: bool = True) -> None:
+    """Writes a whole file of mode 0600, in the place of one that may be there, or nothing.
+
+    Unless it `is_flushed`, a loss of power may take it back or leave it empty.
+    """
+    with _draft_of(path) as (draft, file):
+        file.write(content)
+        if is_flushed:
+            _flush(file)
+        file.close()
+        os.replace(draft, path)
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Yields a new file of mode 0600 beside `path`, which is deleted unless it was moved."""
+    draft = f"{path}.{secrets.token_hex(4)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
+            yield draft, file
     finally:
-        draft.unlink()
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def make_private(folder: Path, *, except_for: Path | None = None) -> None:

@@ -12,7 +12,7 @@ from application.eventstore.streams import OwnersTime
 from application.people import personal_data
 from domain import booking_changes
 from domain.agenda import AgendaDay, days_around
-from domain.booking import Booking
+from domain.booking import INVITEE, Booking
 from domain.booking_changes import is_bound_by_offer, offered_move, rules_of_move
 from domain.calendar import Calendar, CalendarTerms
 from domain.link import SingleUseLink
@@ -158,6 +158,19 @@ class BookingCommands:
     def agreed_terms(self, booking: Booking) -> CalendarTerms:
         """Returns the terms under which the booking was made."""
         return _agreed(self.event_store.load(_agreed_calendar(booking)), booking)
+
+    def must_be_movable(self, booking: Booking, *, agreed: CalendarTerms, now: datetime) -> None:
+        """Checks that the invitee may move the booking, and that their link offers other times.
+
+        Raises `BookingCancelled`, `TooLate`, `RescheduleLimitReached` or `NoOtherTimes`.
+        """
+        booking_changes.must_be_movable(booking, agreed, now=now)
+        offer = self.offer_of_move(booking, actor=INVITEE)
+        if offer == EVERYTHING:
+            return
+        newest = self.event_store.get(Calendar, booking.calendar_id).terms.rules
+        rules = rules_of_move(booking, newest, actor=INVITEE)
+        booking_changes.must_have_other_times(booking, agreed, rules, offer=offer, now=now)
 
     def offer_of_move(self, booking: Booking, *, actor: str) -> Offer:
         """Returns the limits within which this actor can move the booking: those of its link.

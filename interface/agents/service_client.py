@@ -39,6 +39,7 @@ _NEXT = {
     "validation": "Correct these arguments, and call the tool again.",
     "too-late": "Don't try again: tell the user how to reach the host.",
     "reschedule-limit": "Don't try again: tell the user how to reach the host.",
+    "no-other-times": "Don't try again: tell the user how to reach the host.",
     "agent-limit": "Don't try again: the owner of the key has set this limit. Tell the user.",
     "too-many-open-links": "List the active links and show them to the user, who can say which of"
     " them to revoke or to wait for.",

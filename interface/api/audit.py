@@ -6,7 +6,7 @@ Each access is recorded before it is answered. If it can't be recorded, it is no
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from flask import Response
@@ -44,7 +44,8 @@ from interface.web.audit_queries import (
     newest_checkpoint,
     proof_of_single_use,
     record_access,
-    record_given,
+    recording_answer,
+    say_is_given,
 )
 from interface.web.fields import Day
 from interface.web.history_json import history_json, step_json
@@ -78,7 +79,19 @@ def audited(view: Callable[P, R]) -> Callable[P, R]:
         record_access(caller().actor)
         return view(*args, **kwargs)
 
-    cast("Any", recorded).is_audited = True
+    return recorded
+
+
+def audited_with_answer(view: Callable[P, R]) -> Callable[P, R]:
+    """Serves like `audited`, but records the access afterwards, with what is said of the answer."""
+
+    @requires("audit")
+    @refuses(Invalid)
+    @wraps(view)
+    def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
+        with recording_answer(caller().actor):
+            return view(*args, **kwargs)
+
     return recorded
 
 
@@ -194,7 +207,7 @@ def report_single_use(query: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/checkpoint")
-@audited
+@audited_with_answer
 @refuses(NoCheckpoint, CheckpointDamaged)
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def checkpoint() -> Any:
@@ -203,12 +216,12 @@ def checkpoint() -> Any:
     Store it where the service can't change it: later it proves that the log was not changed.
     """
     newest = newest_checkpoint()
-    record_given(caller().actor, newest)
+    say_is_given(newest)
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.route("/witness-request")
-@audited
+@audited_with_answer
 @blueprint.arguments(WitnessQuery, location="query")
 @refuses(NoCheckpoint, CheckpointDamaged)
 @blueprint.response(200, _TEXT, content_type="text/plain")
@@ -220,7 +233,7 @@ def ask_witness(query: dict[str, Any]) -> Any:
     """
     newest = newest_checkpoint()
     request = request_to_witness(services().database, query["old"], newest)
-    record_given(caller().actor, newest)
+    say_is_given(newest)
     return Response(request, content_type="text/plain; charset=utf-8")
 
 

@@ -5,6 +5,7 @@ from marshmallow import fields, validate
 from application.audit.replay import LARGEST_PAGE, LONGEST_PERIOD
 from application.people.security_log import KINDS
 from interface.web.fields import LAST_POSITION, AsOfField, Day, Instant, InstantOrDay, Text
+from interface.web.period import Period
 from interface.web.request_schemas import LONGEST_PERSON, LimitedQuery, Query
 
 _IS_POSITION = validate.Range(0, LAST_POSITION, error="Must be a whole number, 0 or more.")
@@ -82,7 +83,7 @@ class AccessQuery(LimitedQuery):
     )
 
 
-class SecurityQuery(LimitedQuery):
+class SecurityQuery(LimitedQuery, Period):
     """The entries of the security log to return."""
 
     before = fields.Integer(
@@ -108,7 +109,7 @@ class SecurityQuery(LimitedQuery):
     until = Instant(load_default=None, metadata={"description": "Only entries before this time."})
 
 
-class ReportQuery(Query):
+class ReportQuery(Query, Period):
     """The period whose events are counted. The whole log is checked."""
 
     since = InstantOrDay(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from domain.errors import Invalid
 from interface.api.decorators import not_modified
 from interface.web.entity_tags import entity_tag, known_tag
+from interface.web.period import REVERSED
 from projections.open_slots import OpenSlots
 from projections.views import booking_calendar, calendar_list
 
@@ -21,7 +22,7 @@ def free_slots(open_slots: OpenSlots, query: dict[str, Any]) -> Any:
     first = query["first"] or open_slots.now.astimezone(ZoneInfo(time_zone)).date()
     last = query["last"] or first + timedelta(days=DEFAULT_DAYS - 1)
     if last < first:
-        raise Invalid({"to": ["Must not lie before from."]})
+        raise Invalid({"to": [REVERSED]})
     if (last - first).days >= MOST_DAYS:
         raise Invalid({"to": [f"Must lie within {MOST_DAYS} days of from."]})
     tag = entity_tag(calendar_list.NAME, booking_calendar.NAME, by_the_minute=True)

@@ -10,6 +10,7 @@ from domain.errors import (
     BookingCancelled,
     BookingNotFound,
     Busy,
+    NoOtherTimes,
     RescheduleLimitReached,
     SlotNotOffered,
     SlotTaken,
@@ -57,7 +58,7 @@ def read(token: str) -> Any:
 
 @blueprint.route("/<token>/slots")
 @blueprint.arguments(SlotsQuery, location="query")
-@refuses(*UNKNOWN, *IMMOVABLE)
+@refuses(*UNKNOWN, *IMMOVABLE, NoOtherTimes)
 @has_etag
 @blueprint.response(200, SlotsOutput)
 def slots(query: dict[str, Any], token: str) -> Any:

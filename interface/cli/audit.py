@@ -9,7 +9,7 @@ import click
 
 from domain.errors import AdmitOneError
 from interface.cli import context
-from interface.cli.audit_context import named, newest_checkpoint, recorded_access
+from interface.cli.audit_context import named, newest_checkpoint, recorded_access, refuse_reversed
 from interface.cli.checkpoints import checkpoints
 from interface.cli.replay import agenda, replay
 from interface.cli.security_log import security
@@ -186,6 +186,7 @@ def export(out: Path, first: int | None, last: int | None, of_security_log: bool
     """
     from projections.evidence import log_export, security_log_proofs
 
+    refuse_reversed(first, last, "--to")
     part = f"{first or 'start'} to {last or 'end'}"
     with recorded_access(f"export {'security log' if of_security_log else part}") as services:
         newest = newest_checkpoint(services, of_security_log=of_security_log)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from application.eventstore.deadline import deadline
 from domain.errors import AdmitOneError
@@ -18,6 +20,12 @@ LONGEST_SECONDS = 3600.0
 
 class CheckpointsNotWritten(AdmitOneError):
     """The folder of checkpoints can't be written."""
+
+
+def refuse_reversed(start: Any, end: Any, option: str) -> None:
+    """Refuses a period that ends before it begins; `option` is that of its end."""
+    if start is not None and end is not None and end < start:
+        raise click.BadParameter("Must not lie before the start.", param_hint=option)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 
 from interface.cli import context
-from interface.cli.audit_context import named
+from interface.cli.audit_context import named, refuse_reversed
 from interface.cli.field_type import FieldType
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def security(as_json: bool, follow: bool, account: str | None, limit: int, **fil
     """
     from application.people import access_log
 
+    refuse_reversed(filters["since"], filters["until"], "--until")
     with context.services() as services:
         filters["account_id"] = account and _account_id(services, account)
         named = {name: str(value) for name, value in filters.items() if value is not None}

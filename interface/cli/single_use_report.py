@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.audit_context import newest_checkpoint, recorded_access, refuse_reversed
 from interface.cli.field_type import FieldType
 from interface.private_files import write_private
 
@@ -56,6 +56,7 @@ def single_use(since: datetime | None, until: datetime | None, html: Path | None
     from interface.web.single_use_page import single_use_page
     from projections.evidence.checkpoint_store import NoCheckpoint
 
+    refuse_reversed(since, until, "--to")
     period = f"{since or 'the beginning'} to {until or 'now'}"
     with recorded_access(f"report single-use, {period}") as services:
         try:

@@ -1,6 +1,5 @@
 """`admitone audit witness`: cosigns the checkpoints of another installation's log."""
 
-import os
 import secrets
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from application.proofs.verifier import ProofError, parse_key
 from application.proofs.witness import Cosigner, Witness
 from domain.errors import AdmitOneError
 from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.private_files import create_private
 
 PRIVATE_KEY, PUBLIC_KEY, LOG_KEY = "private-key.txt", "witness-key.txt", "log-key.txt"
 LAST = "last.checkpoint"
@@ -49,9 +49,8 @@ def init(folder: Path, name: str, log_key: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
         (folder / LOG_KEY).write_text(f"{key}\n")
         (folder / PUBLIC_KEY).write_text(f"{cosigner.verifier_key()}\n")
-        descriptor = os.open(folder / PRIVATE_KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{cosigner.private_key()}\n")
+        with create_private(folder / PRIVATE_KEY) as file:
+            file.write(f"{cosigner.private_key()}\n".encode())
     except ProofError as error:
         raise WitnessUnusable(f"The witness can't be created: {error}.") from error
     except OSError as error:

@@ -87,6 +87,14 @@ _TO_OWNERS = {
     ),
 }
 
+# By whether the invitee can still move the booking, and cancel it.
+_SHOW = {
+    (True, True): _("Show, move or cancel the booking"),
+    (True, False): _("Show or move the booking"),
+    (False, True): _("Show or cancel the booking"),
+    (False, False): _("Show the booking"),
+}
+
 
 @dataclass(frozen=True)
 class BookingNews:
@@ -94,7 +102,8 @@ class BookingNews:
 
     `booking` is as the event left it. `previous_slot` is where it was before it was moved, `notes`
     what the invitee typed, and `quote` what somebody typed with this event. `invitee` is None
-    once that person is forgotten. At `url`, the reader sees the booking.
+    once that person is forgotten. `can_move` and `can_cancel` say what a reader who is the
+    invitee may still do. At `url`, the reader sees the booking.
     """
 
     kind: str
@@ -108,6 +117,8 @@ class BookingNews:
     invitee: Invitee | None
     notes: str | None
     quote: str | None
+    can_move: bool
+    can_cancel: bool
     url: str
 
     @property
@@ -168,7 +179,7 @@ def _actions(news: BookingNews) -> list[tuple[str, str]]:
         return []
     if news.kind == REQUEST:
         return [(gettext("Pick another time"), news.url)]
-    return [(gettext("Show, move or cancel the booking"), news.url)]
+    return [(gettext(_SHOW[news.can_move, news.can_cancel]), news.url)]
 
 
 def _facts(news: BookingNews) -> list[tuple[str, str]]:
@@ -200,7 +211,7 @@ def _closing(news: BookingNews) -> list[str]:
         return []
     if news.kind == CANCELLED:
         return [gettext("To book another time, ask %(host)s for a new link.") % {"host": news.host}]
-    return [gettext("The link is for you alone: whoever has it can move and cancel your booking.")]
+    return [gettext("The link is for you alone: whoever has it can change your booking.")]
 
 
 def _when(slot: Slot, zone: str) -> str:

@@ -16,6 +16,7 @@ from application.people.accounts import Account
 from application.people.email_address import has_public_domain
 from application.people.personal_data import Invitee, Prefill
 from domain.booking import Booking, BookingStatus
+from domain.booking_changes import must_be_cancellable, must_be_movable, reason_against
 from domain.calendar import Calendar, CalendarTerms
 from domain.link import LinkStatus, SingleUseLink
 from interface import i18n
@@ -184,8 +185,12 @@ def _news(
     texts = facts.texts_of(booking_id)
     typed, with_event = texts.get(1), texts.get(booking.version, {})
     path = f"bookings/{booking_id}"
-    if delivery.audience is Audience.INVITEE:
+    is_for_invitee = delivery.audience is Audience.INVITEE
+    if is_for_invitee:
         path = f"m/{services.tokens.for_managing(booking_id)}"
+    # Whether the link still offers another time is left to the page: it would have to be read.
+    move = partial(must_be_movable, booking, terms, now=services.now())
+    cancel = partial(must_be_cancellable, booking, terms, now=services.now())
     return BookingNews(
         kind=delivery.kind,
         audience=delivery.audience,
@@ -198,6 +203,8 @@ def _news(
         invitee=Invitee.from_data(typed),
         notes=typed.get("notes") if typed else None,
         quote=with_event.get(_QUOTES[delivery.kind]) if delivery.kind in _QUOTES else None,
+        can_move=is_for_invitee and reason_against(move) is None,
+        can_cancel=is_for_invitee and reason_against(cancel) is None,
         url=f"{services.settings.public_url}/{path}",
     )
 

@@ -141,21 +141,25 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def _find_or_start(embedded: EmbeddedPostgres) -> None:
-    """Returns once the server of a running or starting service answers, or starts one."""
+    """Returns once the server of a running or starting service answers, or starts one.
+
+    Raises psycopg's error if there is such a service and its server does not answer in time.
+    """
     ends_at = monotonic() + START_SECONDS
-    while not _answers(embedded.conninfo):
+    while (obstacle := _obstacle(embedded.conninfo)) is not None:
         try:
             embedded.start()
             return
         except AlreadyRuns:
             if monotonic() > ends_at:
-                raise
+                raise obstacle from None
             sleep(0.1)
 
 
-def _answers(conninfo: str) -> bool:
+def _obstacle(conninfo: str) -> psycopg.OperationalError | None:
+    """Returns why the server does not answer, or None if it does."""
     try:
         psycopg.connect(conninfo, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    except psycopg.OperationalError as error:
+        return error
+    return None

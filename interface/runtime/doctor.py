@@ -47,6 +47,7 @@ LATE_SECONDS = 600.0  # of a message that should have been sent
 OTHER_PROCESSES = 16
 """Connections beside the pools of web workers and sender: 4 of the projector, 3 of a rebuild, 3 on
 which senders wait and 3 on which they record, and 3 for commands."""
+_START = "Start it with `admitone serve`. If it runs, mend what it names."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -230,7 +231,7 @@ def _server(
 
 def _service(services: Services, now: datetime) -> Iterator[Finding]:
     if (reason := why_not_ready(services.settings)) is not None:
-        yield Finding(f"People can't book here: {reason}", "Start it with `admitone serve`.")
+        yield Finding(f"People can't book here: {reason}", _START)
     yield from _beside_the_primary(services)
     yield from _views(services)
     yield from _deliveries(services, now)

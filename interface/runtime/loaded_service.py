@@ -99,21 +99,31 @@ class LoadedService:
         To be called in a process of its own, because it starts threads.
         """
         services = self._services
-        say(f"Admit One is at {services.settings.public_url}")
         try:
-            account = services.accounts.first() or self._first_owner()
-            if services.accounts.anybody_has_signed_in():
-                return
-            if services.settings.oidc_only:
-                say(f"People sign in with {services.settings.oidc_provider_name}.")
-            elif sys.stdout.isatty():
-                say(f"Sign in (once, within a day): {services.sign_in_url(account)}")
-            else:
-                say(f"To sign in: admitone accounts sign-in-link {account.email}")
+            how_to_sign_in = self._how_to_sign_in()
         except Unavailable:
-            say("The database stopped answering before a sign-in link was created.")
+            how_to_sign_in = "The database stopped answering before a sign-in link was created."
         finally:
             services.close()
+        # Last: whoever waits for the address can count on the first account.
+        say(f"Admit One is at {services.settings.public_url}")
+        if how_to_sign_in:
+            say(how_to_sign_in)
+
+    def _how_to_sign_in(self) -> str:
+        """Creates the first account, if there is none, and says how to sign in to it.
+
+        Returns an empty text once anybody has signed in.
+        """
+        services = self._services
+        account = services.accounts.first() or self._first_owner()
+        if services.accounts.anybody_has_signed_in():
+            return ""
+        if services.settings.oidc_only:
+            return f"People sign in with {services.settings.oidc_provider_name}."
+        if sys.stdout.isatty():
+            return f"Sign in (once, within a day): {services.sign_in_url(account)}"
+        return f"To sign in: admitone accounts sign-in-link {account.email}"
 
     def _first_owner(self) -> Account:
         accounts = self._services.accounts

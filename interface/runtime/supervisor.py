@@ -31,7 +31,7 @@ from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
 from interface.runtime.managed_process import ManagedProcess
 from interface.runtime.metrics_folder import empty_metrics_folder
-from interface.runtime.postgres_binaries import AlreadyRuns, EmbeddedPostgresError
+from interface.runtime.postgres_binaries import EmbeddedPostgresError
 from interface.runtime.readiness_probe import why_not_ready
 from interface.settings import PREFIX, Settings, SettingsError
 
@@ -223,15 +223,16 @@ class Supervisor:
                 self._say(news)
 
     def _revive_database(self, server: EmbeddedPostgres) -> None:
-        """Starts the database again. If that fails, as on a full disk, tries again later."""
+        """Starts the database again. If that fails, as on a full disk, tries again later.
+
+        So it does while a command has started the database for its own time.
+        """
         if monotonic() < self._database_again_at:
             return
         if not self._database_failed:
             self._say("The database died; starting it again.")
         try:
             server.start()
-        except AlreadyRuns:
-            raise
         except EmbeddedPostgresError as error:
             if not self._database_failed:
                 self._say(f"{error}\nThis is tried again until it succeeds.")

@@ -1,6 +1,7 @@
 """Reads histories and checkpoints, and records accesses, for the API and the pages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,11 +21,14 @@ from application.eventstore import event_log
 from application.eventstore.mapper import JSONMapper
 from application.people import access_log
 from domain.errors import Invalid
+from interface.current_request import this_request
 from interface.web.request_context import sent, services
 from projections.evidence.checkpoint_store import CheckpointDamaged, SignedCheckpoint
 
 MAPPER = JSONMapper()
 LONGEST_QUERY = 8000
+_RESULT = "admitone.result"
+"""The key in a request's WSGI environment for what its record says about the answer."""
 LONGEST_LOG = 100_000
 """Events. A request checks them within its time; the command checks any number."""
 
@@ -54,13 +58,28 @@ def newest_checkpoint() -> SignedCheckpoint:
     return services().checkpoint_store().require_newest()
 
 
-def record_given(actor: str, given: SignedCheckpoint) -> None:
-    """Records that `actor` gets this checkpoint, unless the request is for the head alone.
+@contextmanager
+def recording_answer(actor: str) -> Iterator[None]:
+    """Records, after the block, who asks for what, and what the block says of the answer.
 
-    Call it last, when nothing else can be refused. Raises `Unavailable`; then do not give it.
+    It is one record, made before anything is answered or refused. Raises `Unavailable`; then show
+    nothing.
     """
+    try:
+        yield
+    finally:
+        record_access(actor, this_request().environ.get(_RESULT, ""))
+
+
+def say_in_record(result: str) -> None:
+    """Has the record of this request end in `result`. Call it last, when nothing can be refused."""
+    this_request().environ[_RESULT] = result
+
+
+def say_is_given(checkpoint: SignedCheckpoint) -> None:
+    """Like `say_in_record`: that the request gets this checkpoint, unless it asks for no body."""
     if sent().method != "HEAD":
-        record_access(actor, f"{access_log.CHECKPOINT_GIVEN}{given.signed.size} events")
+        say_in_record(f"{access_log.CHECKPOINT_GIVEN}{checkpoint.signed.size} events")
 
 
 def history_of(

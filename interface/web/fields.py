@@ -50,6 +50,11 @@ def whole_number(text: str) -> int | None:
     return number if number <= LAST_POSITION else None
 
 
+def is_date(text: str) -> bool:
+    """Returns True if the text has the form of a date such as 2026-12-24."""
+    return _DATE.fullmatch(text) is not None
+
+
 class Instant(fields.Field[datetime]):
     """A moment in RFC 3339 with any offset, deserialized to UTC and serialized with Z."""
 

@@ -1,6 +1,6 @@
 """A booking as its invitee or its owner manages it, read from the log, which is never behind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,24 +42,26 @@ class ManagedBooking:
     @property
     def can_cancel(self) -> bool:
         """Returns True if the invitee may cancel now."""
-        return self._may(booking_changes.must_be_cancellable)
+        return booking_changes.reason_against(self.must_be_cancellable) is None
 
     @property
     def can_reschedule(self) -> bool:
         """Returns True if the invitee may move the booking now."""
-        return self._may(booking_changes.must_be_movable)
+        return self.reason_against_moving is None
+
+    @cached_property
+    def reason_against_moving(self) -> AdmitOneError | None:
+        """Returns the refusal of moving the booking now, or None if the invitee may."""
+        return booking_changes.reason_against(self.must_be_movable)
+
+    def must_be_cancellable(self) -> None:
+        """Raises the reason why the invitee can't cancel now, if there is one."""
+        booking_changes.must_be_cancellable(self.booking, self.agreed, now=services().now())
 
     def must_be_movable(self) -> None:
         """Raises the reason why the invitee can't move the booking now, if there is one."""
-        booking_changes.must_be_movable(self.booking, self.agreed, now=services().now())
-
-    def _may(self, check: Callable[..., None]) -> bool:
-        """Returns True if the invitee may do now what `check` checks."""
-        try:
-            check(self.booking, self.agreed, now=services().now())
-        except AdmitOneError:
-            return False
-        return True
+        current = services()
+        current.bookings.must_be_movable(self.booking, agreed=self.agreed, now=current.now())
 
     def open_slots(self, *, actor: str = INVITEE) -> OpenSlots:
         """Returns the free slots to which this actor can move the booking."""

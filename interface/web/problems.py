@@ -53,6 +53,7 @@ _PROBLEMS: dict[type[AdmitOneError], tuple[int, str]] = {
     errors.InviteeForgotten: (409, "invitee-forgotten"),
     errors.TooLate: (409, "too-late"),
     errors.RescheduleLimitReached: (409, "reschedule-limit"),
+    errors.NoOtherTimes: (409, "no-other-times"),
     errors.StaleVersion: (412, "stale-version"),
     errors.IdempotencyMismatch: (422, "idempotency-mismatch"),
     errors.Busy: (503, "busy"),

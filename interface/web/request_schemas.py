@@ -26,6 +26,7 @@ from interface.web.body_reading import Body
 from interface.web.calendar_schemas import whole_number
 from interface.web.fields import Day, Email, Flag, Instant, InstantOrDay, Name, Text, TimeZone
 from interface.web.pagination import DEFAULT_PAGE, LARGEST_PAGE
+from interface.web.period import Period
 
 LONGEST_PERSON = 200
 LONGEST_NOTE = 2000
@@ -329,7 +330,7 @@ class LinkQuery(PageQuery):
     )
 
 
-class BookingQuery(PageQuery):
+class BookingQuery(PageQuery, Period):
     """The bookings to return."""
 
     q = Text(

@@ -93,6 +93,8 @@ def _news(kind: str, audience: Audience) -> BookingNews:
         invitee=_INVITEE,
         notes=_NOTES,
         quote=_QUOTES.get(kind),
+        can_move=True,
+        can_cancel=True,
         url=f"{_SERVICE}/m/1",
     )
 

@@ -13,6 +13,7 @@ from domain.booking_changes import (
     cancel,
     cancel_until,
     moves_left,
+    must_have_other_times,
     offered_move,
     reschedule,
     reschedule_until,
@@ -21,11 +22,13 @@ from domain.booking_changes import (
 from domain.calendar import CalendarTerms
 from domain.errors import (
     BookingCancelled,
+    NoOtherTimes,
     RescheduleLimitReached,
     SlotNotOffered,
     SlotTaken,
     TooLate,
 )
+from domain.offer import Offer
 from domain.slot import Reservation, Slot
 from tests.domain.replay import collected
 from tests.support.desk import minutes, terms
@@ -195,6 +198,28 @@ def test_an_invitee_moves_as_often_as_they_agreed_to() -> None:
     move(booking, agenda, agreed=STRICT)
     with pytest.raises(RescheduleLimitReached, match=r"Call 555\.$"):
         move(booking, agenda, TOMORROW_AT_NINE, agreed=STRICT)
+
+
+@pytest.mark.parametrize(
+    ("offer", "has_others"),
+    [
+        (Offer(last_day=TOMORROW_AT_NINE.date()), True),
+        (Offer(last_day=NOW.date() - timedelta(days=1)), False),
+        (Offer(slots=(TOMORROW_AT_NINE, TOMORROW_AT_TEN)), True),
+        (Offer(slots=(TOMORROW_AT_NINE,)), False),
+        (Offer(slots=(NOW, TOMORROW_AT_NINE)), False),
+    ],
+)
+def test_a_booking_can_be_moved_while_its_link_offers_times_ahead_other_than_its_own(
+    offer: Offer, has_others: bool
+) -> None:
+    booking, _ = a_booking()
+    rules = rules_of_move(booking, STRICT.rules, actor=INVITEE)
+    if has_others:
+        must_have_other_times(booking, STRICT, rules, offer=offer, now=NOW)
+    else:
+        with pytest.raises(NoOtherTimes, match=r"no other times\. Call 555\.$"):
+            must_have_other_times(booking, STRICT, rules, offer=offer, now=NOW)
 
 
 def test_whoever_is_asked_for_another_time_may_always_pick_one() -> None:

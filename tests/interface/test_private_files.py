@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interface.private_files import make_private, write_private
+from interface.private_files import create_private, make_private, replace_private, write_private
 
 
 def mode(path: Path) -> int:
@@ -22,6 +22,22 @@ def test_a_file_that_others_could_read_is_closed_to_them_before_it_is_written(
     for path in (there, new):
         write_private(path, "Zoë")
         assert (mode(path), path.read_text()) == (0o600, "Zoë")
+
+
+def test_a_file_is_created_or_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(TypeError), create_private(path) as file:
+        os.write(file.fileno(), "half")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+    with create_private(path) as file:
+        file.write(b"first")
+    with pytest.raises(FileExistsError), create_private(path) as file:
+        file.write(b"second")
+    assert path.read_bytes() == b"first"
+    path.chmod(0o644)
+    replace_private(path, b"third")
+    assert (mode(path), path.read_bytes()) == (0o600, b"third")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_is_made_private_whether_it_is_there_or_not(tmp_path: Path) -> None:

@@ -102,12 +102,13 @@ CONFIG = {
 
 # Fields whose rules no schema can express: opening hours end after they start and do not overlap,
 # a calendar has hours and a time zone or follows a schedule that there is, a link has one expiry
-# within a year, `to` does not lie before `from`, a calendar offers the slots that its link offers,
-# an owner has few calendars elsewhere, webhooks (`url`) and feeds (`detail`), a replay has ids or a
-# time, a cursor is one that an answer named, and a witness knows no more than there is (`old`).
+# within a year, a period does not end (`to`, `until`) before it begins, a calendar offers the slots
+# that its link offers, an owner has few calendars elsewhere, webhooks (`url`) and feeds (`detail`),
+# a replay has ids or a time, a cursor is one that an answer named, and a witness knows no more than
+# there is (`old`).
 BEYOND_SCHEMAS = {
-    *("availability", "time_zone", "schedule_id", "expires_at", "expires_in_days", "to", "offer"),
-    *("url", "detail", "ids", "cursor", "old"),
+    *("availability", "time_zone", "schedule_id", "expires_at", "expires_in_days", "offer"),
+    *("to", "until", "url", "detail", "ids", "cursor", "old"),
 }
 
 # A server of somebody else. Nothing is sent to it: see `nobody_is_called`.

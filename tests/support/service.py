@@ -78,7 +78,7 @@ class Service(HttpDesk):
             command_database.database(settings, DatabaseRole.SERVICE) as conninfo,
             closing(build(settings, conninfo)) as services,
         ):
-            wait_until(services.accounts.first)  # the first account is created after the welcome
+            wait_until(services.accounts.first)  # it may not be ready yet
             yield services
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -169,7 +169,7 @@ def _serve(
 
 
 def wait_until_ready(service: Service) -> None:
-    """Returns when /readyz says so and the welcome is printed."""
+    """Returns when /readyz says so and the welcome is printed, so that there is an account."""
     ends_at = monotonic() + READY_SECONDS
     while monotonic() < ends_at:
         if service.process.poll() is not None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, ValidationError, fields, validate
 
 from application.audit.event_search import find_aggregates, find_bookings, find_events
 from application.audit.found import Found, describe
@@ -17,18 +17,18 @@ from application.people import access_log
 from application.people.accounts import AccountNotFound
 from application.people.security_log import account_actor
 from interface.pages.auditor.actors import names_of
-from interface.pages.auditor.audited import audited
+from interface.pages.auditor.audited import audited, audited_with_answer
 from interface.pages.auditor.history_view import (
     TITLES,
     kind_of,
     title_of,
 )
-from interface.pages.shared import auth
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.web.audit_queries import MAPPER, record_access
+from interface.web.audit_queries import MAPPER, say_in_record
 from interface.web.fields import LAST_POSITION, Day, LocalInstant, Text
+from interface.web.period import Period
 from interface.web.request_context import services
 from projections.evidence import evidence_checks
 from projections.views.calendar_list import calendars_called
@@ -42,7 +42,7 @@ _DOTTED_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _IS_POSITION = validate.Range(0, LAST_POSITION)
 
 
-class LogQuery(Schema):
+class LogQuery(Period):
     """A text to search for, or filters of the log; times are wall-clock times of the auditor."""
 
     class Meta:
@@ -57,7 +57,7 @@ class LogQuery(Schema):
 
 
 @blueprint.get("/audit")
-@audited
+@audited_with_answer
 def index() -> ResponseReturnValue:
     """Shows the log with its filters, or the results of a search."""
     query = load(LogQuery(), request.args)
@@ -112,9 +112,9 @@ def _search_results(text: str) -> ResponseReturnValue:
     day = _day_in(text)
     found = services().database.in_snapshot(lambda conn: _found(conn, text, day))
     if found:
-        record_access(auth.actor(), f", found {', '.join(str(each.id) for each in found)}")
+        say_in_record(f", found {', '.join(str(each.id) for each in found)}")
     if not found and (owner_id := _owner_with_address(text)):
-        record_access(auth.actor(), f", found {owner_id}")
+        say_in_record(f", found {owner_id}")
         return redirect(url_for("history_pages.agenda", owner_id=owner_id))
     if len(found) == 1 and day is None:
         return redirect(url_for("history_pages.history", aggregate_id=found[0].id))

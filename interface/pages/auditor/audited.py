@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from interface.pages.shared import auth
 from interface.pages.shared.auth import for_role
-from interface.web.audit_queries import record_access
+from interface.web.audit_queries import record_access, recording_answer
 
 P = ParamSpec("P")
 
@@ -21,5 +21,19 @@ def audited(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRetur
     def recording(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         record_access(auth.actor())
         return view(*args, **kwargs)
+
+    return recording
+
+
+def audited_with_answer(
+    view: Callable[P, ResponseReturnValue],
+) -> Callable[P, ResponseReturnValue]:
+    """Shows it like `audited`, but records it afterwards, with what is said of the answer."""
+
+    @for_role("auditor")
+    @wraps(view)
+    def recording(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+        with recording_answer(auth.actor()):
+            return view(*args, **kwargs)
 
     return recording

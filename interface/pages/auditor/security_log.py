@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, fields, validate
 
 from application.people import security_log
 from application.people.accounts import AccountNotFound
@@ -19,6 +19,7 @@ from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import LAST_POSITION, LocalInstant, Text
+from interface.web.period import Period
 from interface.web.request_context import services
 
 blueprint = Blueprint("security_pages", __name__)
@@ -57,7 +58,7 @@ _FILTERS = ("account", "kind", "since", "until")
 _NO_ACCOUNT = _("There is no account with this address.")
 
 
-class SecurityLogQuery(Schema):
+class SecurityLogQuery(Period):
     """The choice of entries to show; times are wall-clock times of the reader."""
 
     class Meta:

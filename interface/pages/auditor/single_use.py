@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from marshmallow import EXCLUDE, Schema
+from marshmallow import EXCLUDE
 
 from application.audit.single_use_report import LogTooLong
 from application.eventstore import event_log
@@ -16,20 +16,21 @@ from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.audit_queries import proof_of_single_use
 from interface.web.fields import Day
+from interface.web.period import Period
 from interface.web.request_context import services
 
 blueprint = Blueprint("single_use_pages", __name__)
 protect_from_csrf(blueprint)
 
 
-class PeriodQuery(Schema):
+class PeriodQuery(Period):
     """The days whose events are counted, by the auditor's clock. The whole log is checked."""
 
     class Meta:
         unknown = EXCLUDE
 
-    first = Day(data_key="from", load_default=None)
-    last = Day(data_key="to", load_default=None)
+    since = Day(data_key="from", load_default=None)
+    until = Day(data_key="to", load_default=None)
 
 
 @blueprint.get("/audit/single-use")
@@ -41,7 +42,7 @@ def show() -> ResponseReturnValue:
     proof = None
     if not query.errors:
         with suppress(LogTooLong):
-            proof = proof_of_single_use(*_period(query.values["first"], query.values["last"]))
+            proof = proof_of_single_use(*_period(query.values["since"], query.values["until"]))
     page = render_template(
         "audit/single_use.html",
         proof=proof,

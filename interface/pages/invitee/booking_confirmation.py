@@ -9,7 +9,7 @@ from application.people.personal_data import Invitee
 from domain import booking_changes
 from domain.booking import Booking, BookingStatus
 from domain.calendar import CalendarTerms
-from domain.errors import AdmitOneError, BookingNotFound
+from domain.errors import AdmitOneError, BookingNotFound, NoOtherTimes
 from domain.slot import Slot
 from interface.i18n import gettext, local_day, slot_text, times_text, wall_clock
 from interface.pages.invitee.refusal_pages import refused
@@ -85,6 +85,7 @@ def booking_page(found: ManagedBooking, token: str, *, refusal: AdmitOneError | 
         cancel_until=booking_changes.cancel_until(found.booking, found.agreed),
         reschedule_until=booking_changes.reschedule_until(found.booking, found.agreed),
         moves_left=booking_changes.moves_left(found.booking, found.agreed),
+        has_no_other_times=isinstance(found.reason_against_moving, NoOtherTimes),
         refusal=refusal,
         google=calendar_links.google_calendar(details.appointment),
         outlook_com=calendar_links.outlook_com(details.appointment),

@@ -71,6 +71,8 @@ def reschedule(token: str) -> ResponseReturnValue:
             now=current.now(),
         )
     except SlotRefused as refusal:
+        if reason := found.reason_against_moving:
+            return _nothing_changed(found, token, reason)
         wait_for_newest_bookings()
         return refusal_page(_days_page(found, token, lost=True), refusal, owner=False)
     except (ChangeRefused, BookingCancelled) as refusal:
@@ -83,7 +85,7 @@ def ask_to_cancel(token: str) -> ResponseReturnValue:
     """Asks for confirmation, and for a reason."""
     found = found_by(token)
     try:
-        booking_changes.must_be_cancellable(found.booking, found.agreed, now=services().now())
+        found.must_be_cancellable()
     except (ChangeRefused, BookingCancelled) as refusal:
         return _nothing_changed(found, token, refusal)
     return _question("invitee/cancel.html", found, token, reason="", errors={})

@@ -1,6 +1,5 @@
 """The days and times that an invitee can choose from."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,11 +9,10 @@ from zoneinfo import ZoneInfo
 from domain.availability import SlotsOfSpan
 from domain.slot import Slot
 from interface.i18n import (
-    clock_text,
     free_day_text,
     local_day,
-    offset_text,
     short_day_text,
+    time_text,
     week_start,
     weekday_text,
 )
@@ -155,17 +153,8 @@ def nearest_slots(open_slots: OpenSlots, lost: datetime | None, *, time_zone: st
 
 
 def time_labels(slots: Sequence[Slot], time_zone: str) -> dict[Slot, str]:
-    """Returns the wall-clock time of each start, with its offset where two would look the same.
-
-    That happens on the day on which clocks are set back.
-    """
-    zone = ZoneInfo(time_zone)
-    labels = {slot: clock_text(slot.start.astimezone(zone)) for slot in slots}
-    times = Counter(labels.values())
-    return {
-        slot: f"{label} ({offset_text(slot.start, time_zone)})" if times[label] > 1 else label
-        for slot, label in labels.items()
-    }
+    """Returns the time of each start by the clock of the zone."""
+    return {slot: time_text(slot.start, time_zone) for slot in slots}
 
 
 def host_labels(slots: Sequence[Slot], *, time_zone: str, host_zone: str) -> dict[Slot, str]:
@@ -180,7 +169,7 @@ def host_labels(slots: Sequence[Slot], *, time_zone: str, host_zone: str) -> dic
     for slot in slots:
         own, theirs = slot.start.astimezone(here), slot.start.astimezone(there)
         differs = differs or own.utcoffset() != theirs.utcoffset()
-        label = clock_text(theirs)
+        label = time_text(slot.start, host_zone)
         is_same_day = own.day == theirs.day
         labels[slot] = label if is_same_day else f"{weekday_text(theirs.date())} {label}"
     return labels if differs else {}

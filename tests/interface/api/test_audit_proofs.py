@@ -15,7 +15,12 @@ from application.proofs.verifier import (
 from application.proofs.witness import Cosigner, Witness
 from interface.bootstrap import Services
 from interface.web import audit_queries
-from tests.support.audit_trail import BookedLink, sign_checkpoint
+from tests.support.audit_trail import (
+    BookedLink,
+    accesses_cannot_be_recorded,
+    recorded_accesses,
+    sign_checkpoint,
+)
 from tests.support.examples import NOW
 from tests.support.http_desk import refusal
 from tests.support.owner import Owner
@@ -127,7 +132,15 @@ def test_a_checkpoint_counts_as_fetched_only_by_whoever_was_given_it(
     assert auditor.get("/audit/witness-request?old=99999").status_code == 422
     headers = {"Authorization": f"Bearer {auditor.key}"}
     assert auditor.call("HEAD", "/api/v1/audit/checkpoint", **headers).status_code == 200
+    with accesses_cannot_be_recorded(services):
+        assert refusal(auditor.get("/audit/checkpoint")) == (503, "unavailable")
     assert access_log.checkpoints_taken(services.database) == []
     auditor.get("/audit/checkpoint")
     (taken,) = access_log.checkpoints_taken(services.database)
     assert taken.was_fetched
+    path = "GET /api/v1/audit/checkpoint"
+    assert [what for _, what in recorded_accesses(services)] == [
+        "GET /api/v1/audit/witness-request?old=99999",
+        path,
+        f"{path}, answered with the checkpoint of 6 events",
+    ]

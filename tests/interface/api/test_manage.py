@@ -155,6 +155,28 @@ def test_a_cancellation_after_the_notice_is_too_late(
     assert owner.cancel(booked["booking_id"]).json["status"] == "cancelled"
 
 
+def test_a_booking_whose_link_offers_no_other_times_can_be_moved_by_its_owner_alone(
+    owner: Owner, clock: Clock
+) -> None:
+    calendar_id = owner.new_calendar(contact="Call 555-0100.")
+    link = owner.new_link(calendar_id, offer={"slots": [NINE, TEN]})
+    booked = owner.book(link)
+    assert owner.manage(booked).json["can_reschedule"]
+    clock.time = TOMORROW_AT_NINE.replace(hour=8)
+    noon = f"{A_DAY}T12:00:00Z"
+    assert owner.move(booked["booking_id"], noon).status_code == 200
+    clock.time = TOMORROW_AT_NINE.replace(hour=11)
+    assert not owner.manage(booked).json["can_reschedule"]
+    refused = free(owner, booked)
+    assert refusal(refused) == (409, "no-other-times")
+    assert refused.json["detail"].endswith("offers no other times. Call 555-0100.")
+    tomorrow = {"start": "2026-11-25T09:00:00Z"}
+    assert refusal(owner.manage(booked, "reschedule", tomorrow)) == (422, "slot-not-offered")
+    owner.ask_to_reschedule(booked["booking_id"])
+    assert owner.manage(booked).json["can_reschedule"]
+    assert owner.manage(booked, "reschedule", tomorrow).status_code == 200
+
+
 def test_an_invitee_forgets_themselves_and_still_manages_the_booking(
     owner: Owner, services: Services, booked: dict[str, Any]
 ) -> None:

@@ -63,6 +63,26 @@ def test_a_wrong_query_parameter_is_refused_by_name(owner: Owner) -> None:
                 assert wrong_fields(answer) == {name}, (path, name, value)
 
 
+def test_a_period_that_ends_before_it_begins_is_refused_by_its_end(
+    owner: Owner, auditor: Owner
+) -> None:
+    for query in (
+        "from=2026-11-25&to=2026-11-24",
+        "from=2026-11-26&to=2026-11-24",
+        "from=2026-11-24T09:00:01Z&to=2026-11-24T10:00:00%2B01:00",
+    ):
+        for reader, path in ((owner, "/bookings"), (auditor, "/audit/reports/single-use")):
+            assert wrong_fields(reader.get(f"{path}?{query}")) == {"to"}, (path, query)
+    reversed_ = "since=2026-11-24T09:00:01Z&until=2026-11-24T09:00:00Z"
+    assert wrong_fields(auditor.get(f"/audit/security?{reversed_}")) == {"until"}
+    for query in (
+        "from=2026-11-24&to=2026-11-24",
+        "from=2026-11-24T09:00:00Z&to=2026-11-24",
+        "from=2026-11-24T09:00:00Z&to=2026-11-24T09:00:00Z",
+    ):
+        assert owner.get(f"/bookings?{query}").status_code == 200, query
+
+
 def test_every_wrong_parameter_is_named_at_once(owner: Owner) -> None:
     answer = owner.get("/bookings?status=x&limit=0&from=x&to=y&calendar_id=z&q=%00")
     assert wrong_fields(answer) == {"status", "limit", "from", "to", "calendar_id", "q"}

@@ -26,7 +26,11 @@ OF_OTHER_AGGREGATES: Kinds = {
 }
 """Raised by a function that looks up other aggregates as well."""
 ONLY_FOR_INVITEES: Kinds = {errors.TooLate, errors.RescheduleLimitReached}
-ONLY_SHOWN: Kinds = {errors.BookingCancelled, errors.RescheduleLimitReached}
+ONLY_SHOWN: Kinds = {
+    errors.BookingCancelled,
+    errors.RescheduleLimitReached,
+    errors.NoOtherTimes,
+}
 """Trying finds which changes a manage link still allows; a refusal is only shown."""
 NEVER: dict[str, Kinds] = {
     "key.read": {AccountNotFound},
@@ -42,7 +46,7 @@ NEVER: dict[str, Kinds] = {
     "manage.read": ONLY_SHOWN | {errors.LinkNotFound, errors.TooLate},
     "manage.slots": {errors.LinkNotFound},
     "manage.cancel": ONLY_SHOWN | {errors.LinkNotFound},
-    "manage.reschedule": {errors.LinkNotFound},
+    "manage.reschedule": {errors.LinkNotFound, errors.NoOtherTimes},
     "manage.forget": ONLY_SHOWN | {errors.LinkNotFound, errors.TooLate},
 }
 

@@ -16,7 +16,8 @@ from application.eventstore.connection import connect
 from application.key_fingerprints import KeyKind
 from application.people import security_log
 from interface.bootstrap import Services
-from interface.runtime import doctor
+from interface.runtime import command_database, doctor
+from interface.runtime.postgres_locks import LauncherLock
 from projections.evidence import evidence_checks
 from projections.evidence.evidence_checks import Finding
 from tests.support.command_line import Command, Outcome
@@ -64,7 +65,7 @@ def test_a_service_that_does_not_answer_is_named(admitone: Command) -> None:
     done = admitone("doctor")
     assert done.status == 1
     assert "WRONG: People can't book here: http://127.0.0.1:8000 does not answer" in done.out
-    assert "  Start it with `admitone serve`.\n" in done.out
+    assert "  Start it with `admitone serve`. If it runs, mend what it names.\n" in done.out
 
 
 def test_a_server_that_can_lose_what_was_confirmed_is_named(admitone: Command) -> None:
@@ -190,3 +191,19 @@ def test_a_database_that_does_not_answer_is_named(
     monkeypatch.setenv("ADMITONE_DATABASE_URL", f"host=/nowhere dbname=x{uuid4().hex}")
     (finding,) = found(admitone("doctor"), "WRONG")
     assert finding.startswith("The database can't be used")
+
+
+def test_the_reason_is_named_for_which_the_database_of_a_running_service_does_not_answer(
+    admitone: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ADMITONE_DATABASE_URL")
+    monkeypatch.setattr(command_database, "START_SECONDS", 0.0)
+    (tmp_path / "postgres").mkdir()
+    lock = LauncherLock(tmp_path / "postgres")
+    lock.acquire()
+    try:
+        (finding,) = found(admitone("doctor"), "WRONG")
+    finally:
+        lock.release()
+    assert finding.startswith("The database can't be used: ")
+    assert "No such file or directory" in finding

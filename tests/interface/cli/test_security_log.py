@@ -64,6 +64,9 @@ def test_the_log_is_printed_in_order_and_reading_it_is_recorded(
     named = f"{first['account_id']} (olivia, {olivia})"
     assert f"account.created  {ME}  account={named}  roles=owner" in lines.out
     assert admitone("audit", "security", "--since", "2099-01-01").out == ""
+    before = admitone("audit", "security", "--since", "2099-01-01", "--until", "2098-01-01")
+    assert (before.status, before.out) == (2, "")
+    assert "--until: Must not lie before the start." in before.err
     account = services.accounts.by_email(olivia)
     assert [what for _, what in recorded_accesses(services)] == [
         "security",

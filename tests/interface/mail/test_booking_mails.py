@@ -12,6 +12,7 @@ from icalendar import Calendar
 from application.deliveries.sender import Sender
 from application.people.accounts import Account
 from application.people.personal_data import Invitee
+from domain.offer import Offer
 from interface.bootstrap import Services
 from tests.interface.mail.conftest import Send
 from tests.support.clock import Clock
@@ -154,14 +155,33 @@ def test_a_changed_place_and_a_request_are_told_with_the_owners_words(
     ],
 )
 def test_calendars_read_the_right_instants_whatever_the_clocks_do(
-    host_desk: Desk, send: Send, mail_server: MailServer, zone: str, start: datetime
+    host_desk: Desk,
+    send: Send,
+    mail_server: MailServer,
+    clock: Clock,
+    zone: str,
+    start: datetime,
 ) -> None:
+    clock.time = start - timedelta(days=9)
     calendar_id = host_desk.new_calendar(time_zone=zone, **ALWAYS_OPEN)
     host_desk.new_booking(calendar_id, start)
     send()
+    assert len(mail_server.mails) == 2
     for mail in mail_server.mails:
         _, event = calendar_part(mail)
         assert (event["DTSTART"].dt, event["DTEND"].dt) == (start, start + AN_HOUR / 2)
+
+
+def test_a_mail_names_the_offset_of_a_time_that_occurs_twice(
+    host_desk: Desk, send: Send, mail_server: MailServer, clock: Clock
+) -> None:
+    start = datetime(2027, 10, 31, 0, 30, tzinfo=UTC)
+    clock.time = start - timedelta(days=9)
+    calendar_id = host_desk.new_calendar(time_zone="Europe/London", **ALWAYS_OPEN)
+    host_desk.new_booking(calendar_id, start)
+    send()
+    assert "1:30\u202fAM (GMT+01:00)–1:00\u202fAM (GMT+00:00)" in text_of(mail_server.mails[0])
+    assert str(mail_server.mails[0]["Subject"]).endswith("1:30 AM (GMT+01:00)")
 
 
 def test_both_are_reminded_a_day_before(
@@ -179,6 +199,30 @@ def test_both_are_reminded_a_day_before(
         "text/html",
     }
     assert len(mail_server.by_id()) == 4
+
+
+@pytest.mark.parametrize(
+    ("agreed", "offer", "words"),
+    [
+        ({}, Offer(), "Show, move or cancel the booking"),
+        ({}, Offer(slots=(NEXT_WEEK,)), "Show or cancel the booking"),
+        ({"reschedule_limit": 0}, Offer(), "Show or cancel the booking"),
+        ({"cancel_notice_minutes": 20_000}, Offer(), "Show or move the booking"),
+    ],
+)
+def test_a_mail_to_an_invitee_leads_to_what_they_can_still_do(
+    host_desk: Desk,
+    send: Send,
+    mail_server: MailServer,
+    agreed: dict[str, Any],
+    offer: Offer,
+    words: str,
+) -> None:
+    calendar_id = host_desk.new_calendar(**agreed)
+    link_id = host_desk.new_link(calendar_id, offer=offer)
+    host_desk.book(link_id, NEXT_WEEK)
+    send()
+    assert words in text_of(mail_server.mails[0])
 
 
 def test_nobody_is_reminded_of_what_was_moved_or_has_begun(

@@ -1,14 +1,17 @@
 """Any process of a running service that is killed comes back."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 
 import pytest
 
+from interface.runtime.postgres_binaries import AlreadyRuns
+from interface.runtime.postgres_locks import LauncherLock
 from tests.support.processes import web_workers
 from tests.support.restartable_service import RestartableService, restartable_service
-from tests.support.service import Answer
+from tests.support.service import Answer, log_of
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -34,6 +37,15 @@ def insist(ask: Callable[[], Answer], status: int) -> Answer:
 
     wait_until(is_hoped_for)
     return answers[-1]
+
+
+def acquired(lock: LauncherLock) -> bool:
+    """Returns True once no other process holds the lock."""
+    try:
+        lock.acquire()
+    except AlreadyRuns:
+        return False
+    return True
 
 
 def test_killed_web_workers_are_replaced(restartable: RestartableService) -> None:
@@ -108,6 +120,24 @@ def test_a_database_that_can_not_be_started_again_at_once_is_started_later(
     away.rename(needed)
     insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
     wait_until(lambda: "The database runs again." in log.read_text())
+
+
+def test_a_command_that_starts_the_database_in_place_of_the_service_does_not_end_that(
+    restartable: RestartableService,
+) -> None:
+    running = restartable.running()
+    calendar = running.new_calendar()
+    (needed,) = (restartable.data / "postgres").glob("cluster/global/pg_control")
+    away = needed.rename(needed.with_suffix(".away"))
+    restartable.process("postgres").kill()
+    wait_until(lambda: "This is tried again until it succeeds." in log_of(running))
+    lock = LauncherLock(restartable.data / "postgres")
+    wait_until(lambda: acquired(lock))
+    away.rename(needed)
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.process.wait(3)  # it tries every second or two
+    lock.release()
+    insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
 
 
 def test_after_the_first_process_was_killed_the_others_end_by_themselves(

@@ -5,8 +5,11 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from interface.bootstrap import build
 from interface.i18n import LANGUAGES
+from interface.runtime.forks import STOP_SIGNALS
 from interface.settings import Settings
 from interface.wsgi import create_app
 
@@ -25,6 +28,24 @@ def test_until_the_database_starts_little_is_loaded() -> None:
         f"print(sorted({slow!r} & set(sys.modules)))"
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_that_comes_before_anything_is_started_ends_the_start_without_a_word(
+    number: int,
+) -> None:
+    done = run(
+        "import os, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'interface.runtime.supervisor':\n"
+        f"            os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "sys.argv[1:] = ['serve']\n"
+        "from interface.cli import main\n"
+        "main()"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_application_starts_no_thread_and_no_connection_before_it_is_used() -> None:
@@ -48,6 +69,20 @@ def test_what_every_process_needs_is_loaded_before_the_first_fork(tmp_path: Path
         "print(gc.get_freeze_count() > 0, threading.active_count())"
     )
     assert done.stdout == "sender, projector, web server\nTrue\nTrue 1\n", done.stderr
+
+
+def test_there_is_an_account_when_the_address_is_printed(conninfo: str, tmp_path: Path) -> None:
+    done = run(
+        "from pathlib import Path\n"
+        "import psycopg\n"
+        "from interface.runtime.loaded_service import LoadedService\n"
+        "from interface.settings import Settings\n"
+        "def say(text):\n"
+        f"    with psycopg.connect({conninfo!r}) as conn:\n"
+        "        print(*text.split()[:2], conn.execute('TABLE accounts').rowcount)\n"
+        f"LoadedService(Settings({conninfo!r}, data=Path({str(tmp_path)!r}))).welcome(say)"
+    )
+    assert done.stdout == "Admit One 1\nTo sign 1\n", done.stderr
 
 
 def test_the_refusal_of_a_process_is_one_sentence_and_its_death_is_reported_once() -> None:

@@ -134,7 +134,15 @@ def test_times_of_the_filter_are_those_of_the_auditors_clock(
         assert shown == is_shown, query
 
 
-@pytest.mark.parametrize("query", ["since=yesterday", "until=2026-02-30T10:00", "after=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=yesterday",
+        "until=2026-02-30T10:00",
+        "since=2026-02-28T10:00&until=2026-02-28T09:00",
+        "after=x",
+    ],
+)
 def test_an_invalid_filter_is_refused(auditor: SignedIn, query: str) -> None:
     answer = auditor.get(f"/audit?{query}")
     assert answer.status_code == 422
@@ -153,8 +161,7 @@ def test_an_address_leads_to_the_booking_and_is_not_recorded(
     answer = auditor.get("/audit?q=ADA@example.org")
     assert answer.location == f"/audit/history/{booked.booking}"
     assert [what for _, what in recorded_accesses(services)] == [
-        "GET /audit (a search)",
-        f"GET /audit (a search), found {booked.booking}",
+        f"GET /audit (a search), found {booked.booking}"
     ]
 
 
@@ -248,7 +255,12 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
         "Last fetched none recorded yet",
     ):
         assert said in page, said
+    with accesses_cannot_be_recorded(services):
+        assert auditor.get("/audit/checkpoint/file").status_code == 503
+    before = len(recorded_accesses(services))
     file = auditor.get("/audit/checkpoint/file")
+    (recorded,) = recorded_accesses(services)[before:]
+    assert recorded[1].endswith("/file, answered with the checkpoint of 6 events")
     assert file.headers["Content-Disposition"] == 'attachment; filename="6.checkpoint"'
     (kept,) = services.settings.checkpoints_folder.glob("*/*.checkpoint")
     assert file.get_data(as_text=True) == kept.read_text()

@@ -55,6 +55,9 @@ def test_events_are_counted_on_the_days_asked_for(auditor: SignedIn, booked: Boo
     wrong = auditor.get(f"{PROOF}?from=yesterday")
     assert wrong.status_code == 422
     assert "Must be a date such as" in words(wrong)
+    wrong = auditor.get(f"{PROOF}?from=2026-11-24&to=2026-11-23")
+    assert wrong.status_code == 422
+    assert "Must not lie before the start." in words(wrong)
 
 
 def test_a_log_too_long_for_a_page_is_left_to_the_command(

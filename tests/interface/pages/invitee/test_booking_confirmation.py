@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from icalendar import Calendar
 
+from domain.booking_rules import WEEKDAYS
 from interface.bootstrap import Services
 from interface.smtp_address import SmtpServer
 from interface.web import request_context
@@ -40,6 +41,19 @@ def test_a_booking_leads_to_its_own_page(invitee: InviteeBrowser, services: Serv
     assert booking["invitee"] == ADA | {"time_zone": "Europe/London"}
     manage = services.tokens.for_managing(services.tokens.booking_id(manage_token(answer)))
     assert manage == manage_token(answer)
+
+
+def test_a_time_that_occurs_twice_has_its_offset(
+    new_invitee_browser: Callable[..., InviteeBrowser], clock: Clock
+) -> None:
+    start = "2027-04-03T16:00:00Z"  # 02:30 in Adelaide, half an hour before that is 02:00 again
+    clock.time = datetime(2027, 3, 30, tzinfo=UTC)
+    every_hour = {day: [["00:00", "24:00"]] for day in WEEKDAYS}
+    invitee = new_invitee_browser(availability={"weekly": every_hour})
+    booked = invitee.post(invitee.form(start, "Australia/Adelaide"))
+    shown = text_of(invitee.browser.get(booked.headers["Location"]))
+    assert "2:30 AM (GMT+10:30)–2:00 AM (GMT+09:30)" in shown
+    assert "You can cancel until Apr 4, 2027, 2:30 AM (GMT+10:30)." in shown
 
 
 def test_the_page_says_where_the_confirmation_goes_or_that_none_is_sent(

@@ -168,6 +168,10 @@ def test_a_clock_that_shows_a_time_twice_tells_the_two_apart(
     shown = text_of(invitee.get("?tz=America/New_York&day=2027-11-07"))
     assert "1:30 AM (GMT-04:00)" in shown
     assert "1:30 AM (GMT-05:00)" in shown
+    invitee.owner.book(invitee.owner.new_link(invitee.link["calendar_id"]), "2027-11-07T06:30:00Z")
+    shown = text_of(invitee.get("?tz=America/New_York&day=2027-11-07"))
+    assert "1:30 AM (GMT-04:00)" in shown
+    assert "1:30 AM (GMT-05:00)" not in shown
 
 
 def test_another_browser_is_told_that_the_link_was_used(invitee: InviteeBrowser) -> None:

@@ -139,6 +139,24 @@ def test_the_number_of_moves_ends(managing: Managing) -> None:
     assert managing.state()["start"] == TEN
 
 
+def test_where_the_link_offers_no_other_times_the_page_says_so_and_who_helps(
+    new_invitee_browser: Callable[..., InviteeBrowser],
+) -> None:
+    invitee = new_invitee_browser(contact="Call 555-0100.")
+    offer = {"slots": [NINE]}
+    invitee.link = invitee.owner.new_link(invitee.link["calendar_id"], offer=offer)
+    managing = Managing(invitee)
+    seen = managing.words()
+    assert "This booking can't be moved: its link offers no other times." in seen
+    assert "Call 555-0100." in seen
+    assert f"{managing.path}/reschedule" not in " ".join(managing.links())
+    assert "bietet keine anderen Zeiten an" in managing.words(language="de")
+    for refused in (managing.get("/reschedule"), managing.post("/reschedule", start=NOON)):
+        assert refused.status_code == 409
+        assert "Nothing was changed." in text_of(refused)
+        assert "its link offers no other times" in text_of(refused)
+
+
 def test_a_booking_is_cancelled_after_a_question_with_an_optional_reason(
     managing: Managing, services: Services
 ) -> None:
