@@ -1,11 +1,12 @@
 """A real PostgreSQL, services on it, and the whole service as a process of its own."""
 
+import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -55,6 +56,11 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Runs the longest files first, so that none is left running alone at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(("tests/browser/", "tests/siege/")))
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the garbage collector from walking through all modules and tests again and again."""
+    gc.freeze()
 
 
 # Nothing is decided by timing, which on a busy machine says nothing about the code.
@@ -159,18 +165,20 @@ def empty(conn: psycopg.Connection[Any]) -> None:
         """SELECT tablename FROM pg_tables WHERE schemaname = 'public'
         AND tablename NOT IN ('schema_steps', 'projection_positions')"""
     ).fetchall()
-    filled = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {0}, pg_relation_size({0}) > {2} WHERE EXISTS (SELECT FROM {1})").format(
-            name, sql.Identifier(name), LARGE
-        )
-        for (name,) in tables
-    )
     bypass_log_trigger(conn)
-    for name, is_large in conn.execute(filled).fetchall():
+    for name, is_large in conn.execute(filled_of(*(name for (name,) in tables))).fetchall():
         remove = sql.SQL("TRUNCATE {} CASCADE" if is_large else "DELETE FROM {}")
         conn.execute(remove.format(sql.Identifier(name)))
     conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
     conn.execute("UPDATE projection_positions SET position = 0, begun_at = now()")
+
+
+@cache
+def filled_of(*tables: str) -> bytes:
+    """Returns the query for those of the tables that have rows, and whether they are large."""
+    each = "SELECT {0}, pg_relation_size({0}) > {2} WHERE EXISTS (SELECT FROM {1})"
+    queries = [sql.SQL(each).format(name, sql.Identifier(name), LARGE) for name in tables]
+    return sql.SQL(" UNION ALL ").join(queries).as_bytes()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A busy owner: several calendars, links in each state, bookings near and far."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -77,9 +77,12 @@ class Demo:
     batch: tuple[UUID, UUID]
     used: UUID
     revoked: UUID
+    replaced: UUID
     booking: UUID
     elsewhere: UUID
     cancelled: UUID
+    day_of_cancelled: date
+    """A day with every kind of change to an agenda."""
     forgotten: UUID
     busy_calendar: UUID
     webhook: UUID
@@ -158,7 +161,8 @@ def fill(services: Services) -> Demo:
         for weeks, weekday, clock, calendar, who in _BOOKINGS
     }
     ahead, elsewhere = bookings[2, 1], bookings[3, 4]
-    off = desk.new_booking(calendars["intro"], _at(now, 2, 3, "10:00"), _INVITEES["kim"])
+    off_at = _at(now, 2, 3, "10:00")
+    off = desk.new_booking(calendars["intro"], off_at, _INVITEES["kim"])
     desk.reschedule(off, _at(now, 2, 3, "16:00"))
     desk.cancel(off, reason="My train was cancelled.")
     desk.ask_to_reschedule(elsewhere, "I have to catch a train. Could we meet in the afternoon?")
@@ -199,9 +203,11 @@ def fill(services: Services) -> Demo:
         batch=(links["batch-first"], links["batch-last"]),
         used=links["used"],
         revoked=links["revoked"],
+        replaced=links["replaced"],
         booking=ahead,
         elsewhere=elsewhere,
         cancelled=off,
+        day_of_cancelled=off_at.date(),
         forgotten=forgotten,
         busy_calendar=family,
         webhook=webhook,
@@ -223,15 +229,16 @@ def _links(desk: Desk, intro: UUID, review: UUID, now: datetime) -> dict[str, UU
         "expired": desk.new_link(
             intro, recipient="Emmy Noether", now=month_ago, expires_at=now - timedelta(days=2)
         ),
-        "revoked": desk.new_link(review, recipient="Somebody who changed their mind"),
+        "revoked": desk.new_link(review, recipient=f"Ada <{'long' * 20}@example.org>"),
+        "replaced": desk.new_link(intro, recipient=f"Grace <{'long' * 20}@example.org>"),
         "batch-first": first,
         "batch-last": last,
     }
-    desk.revoke(found["revoked"], reason="They found another time.")
+    desk.revoke(found["revoked"], reason="Why " * 50)
+    desk.replace(found["replaced"])
     desk.new_link(review, recipient=_INVITEES["long"].name, note="Asked twice already; be kind.")
     desk.new_link(review, note="For whoever answers the newsletter first")
     desk.new_link(intro)
-    desk.replace(desk.new_link(intro, recipient="Hedy Lamarr"))
     booking = desk.new_booking(
         intro, _at(now, 1, 3, "11:00"), _INVITEES["ada"], recipient="Ada's assistant"
     )

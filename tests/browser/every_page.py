@@ -105,6 +105,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("share-preview", f"{calendar}/as-invitee?link={demo.active}"),
         Place("share-issued", f"{calendar}/share/{demo.active}"),
         Place("share-several", f"{calendar}/share/several"),
+        Place("share-several-none", f"{calendar}/share/several", prepare=_continue_with_nobody),
         Place("share-several-shown", f"{calendar}/share/several", prepare=_paste_recipients),
         Place("share-several-issued", f"{calendar}/share/several/{first}/{last}"),
         Place("share-again", f"/links/{demo.used}/again"),
@@ -121,6 +122,7 @@ def _owner(demo: Demo) -> list[Place]:
         Place("links-revoke", f"/links/revoke?link={demo.active}&link={demo.batch[0]}"),
         Place("link-used", f"/links/{demo.used}"),
         Place("link-revoked", f"/links/{demo.revoked}"),
+        Place("link-replaced", f"/links/{demo.replaced}"),
         Place("bookings", "/bookings"),
         Place("bookings-past", "/bookings?show=past"),
         Place("bookings-cancelled", "/bookings?show=cancelled"),
@@ -187,6 +189,7 @@ def _admin(demo: Demo) -> list[Place]:
 
 def _auditor(demo: Demo) -> list[Place]:
     used, forgotten = f"/audit/history/{demo.used}", f"/audit/history/{demo.forgotten}"
+    agenda, day = f"/audit/agendas/{demo.owner}", demo.day_of_cancelled
     return [
         Place("audit", "/audit", AUDITOR),
         Place("audit-none-match", "/audit?actor=nobody", AUDITOR),
@@ -200,8 +203,8 @@ def _auditor(demo: Demo) -> list[Place]:
         Place("audit-story-wrong", f"{used}?at=then&to=x", AUDITOR, 422),
         Place("audit-story-forgotten", forgotten, AUDITOR),
         Place("audit-calendar", f"/audit/history/{demo.calendar}", AUDITOR),
-        Place("audit-agenda", f"/audit/agendas/{demo.owner}", AUDITOR),
-        Place("audit-agenda-wrong", f"/audit/agendas/{demo.owner}?from=x", AUDITOR, 422),
+        Place("audit-agenda", f"{agenda}?from={day}&to={day}", AUDITOR),
+        Place("audit-agenda-wrong", f"{agenda}?from=x", AUDITOR, 422),
         Place("audit-no-story", f"/audit/history/{UUID(int=0)}", AUDITOR, 404),
         Place("audit-accesses", "/audit/accesses", AUDITOR),
         Place("audit-accesses-none", "/audit/accesses?before=0", AUDITOR),
@@ -319,6 +322,11 @@ def _see_other_days(page: Page) -> None:
     page.locator(".times-of-day button.plain").click()
     expect(page.locator("#page-of-days")).to_be_visible()
     expect(page.locator("[name=name]")).to_have_value("Ada Lovelace")
+
+
+def _continue_with_nobody(page: Page) -> None:
+    page.locator("#understood [type=submit]").click()
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
 
 
 def _paste_recipients(page: Page) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as StayedSo
@@ -14,16 +13,14 @@ from interface.bootstrap import build
 from interface.settings import Settings
 from tests.browser.demo_data import ADMIN, AUDITOR, BEGINNER, EMAIL, OPERATOR, Demo, fill
 from tests.browser.every_page import NOT_PAGES, every_place, go
+from tests.browser.page_checks import AXE, violations
 from tests.browser.site import Site
 
-_AXE = Axe().axe_script
 # Only these can come out differently in other colours, and these at another width. The size of
 # targets is checked only where it is asked for.
 _IN_COLOURS = {"runOnly": ["color-contrast"]}
 _AT_WIDTH = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
 _ALL = {"rules": {"target-size": {"enabled": True}}}
-# Nobody reads where in the document the elements without a fault are.
-_BRIEF = {"resultTypes": ["violations"], "selectors": False}
 _WIDE, _NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 _ENLARGED = {"width": 640, "height": 400}  # the wide screen with everything twice as large
 
@@ -64,6 +61,7 @@ def test_axe_finds_no_fault_on_any_page(
     page = new_page(reduced_motion="reduce")  # colours are as they will stay
     if who is not None:
         site.sign_in(page, who)
+    page.add_init_script(AXE)
     faults = []
     for place in every_place(demo):
         if place.who == who:
@@ -263,34 +261,32 @@ def _faults_of(page: Page) -> list[str]:
     Colours are checked wide and light, and narrow and dark; in the other two only if that width has
     colours of its own.
     """
-    page.evaluate(_AXE)
-    found = _violations(page, "light", _ALL)
+    found = _faults_by_axe(page, "light", _ALL)
     wide = set(page.evaluate(_COLOURS))
     page.set_viewport_size(_NARROW)  # type: ignore[arg-type]
     if _scrolls_sideways(page):
         found.append("scrolls sideways at 360 px")
     narrow = set(page.evaluate(_COLOURS))
     if narrow - wide:
-        found += _violations(page, "light, narrow", _IN_COLOURS)
+        found += _faults_by_axe(page, "light, narrow", _IN_COLOURS)
     page.emulate_media(color_scheme="dark")
-    found += _violations(page, "dark, narrow", _AT_WIDTH)
+    found += _faults_by_axe(page, "dark, narrow", _AT_WIDTH)
     page.set_viewport_size(_ENLARGED)  # type: ignore[arg-type]
     if _scrolls_sideways(page):
         found.append("scrolls sideways at 200 %")
     if wide - narrow:
         page.set_viewport_size(_WIDE)  # type: ignore[arg-type]
-        found += _violations(page, "dark", _IN_COLOURS)
+        found += _faults_by_axe(page, "dark", _IN_COLOURS)
     language = page.locator("html").get_attribute("lang")
     if language != "en":
         found.append(f"has the language {language}")
     return found
 
 
-def _violations(page: Page, looks: str, options: dict[str, Any]) -> list[str]:
-    result = page.evaluate("options => axe.run(options)", _BRIEF | options)
+def _faults_by_axe(page: Page, looks: str, options: dict[str, Any]) -> list[str]:
     return [
         f"{looks}: {violation['id']} at {node['html'][:160]}: {node['failureSummary']}"
-        for violation in result["violations"]
+        for violation in violations(page, **options)
         for node in violation["nodes"]
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
+from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard
 from tests.browser.site import Site
 
 
@@ -110,34 +110,3 @@ def test_the_list_follows_what_is_typed_and_keeps_its_tab(
     expect(page.get_by_role("link", name="Active 1")).to_have_attribute("aria-current", "page")
     page.go_back()
     expect(page.get_by_role("link", name="Grace", exact=True)).to_be_visible()
-
-
-@pytest.mark.parametrize(("width", "color_scheme"), [(360, "dark")])
-def test_links_are_accessible_and_fit(
-    new_page: Callable[..., Page], site: Site, color_scheme: str, width: int
-) -> None:
-    person = site.new_person(f"links-{color_scheme}-{width}@example.org", "Lin Ker")
-    page = new_page(color_scheme=color_scheme, viewport={"width": width, "height": 800})
-    person.sign_in(page, f"links-{color_scheme}-{width}@example.org")
-    page.goto("/links")
-    expect(page.get_by_text("No links yet")).to_be_visible()
-    must_be_accessible(page)
-    calendar_id = person.new_calendar(name="A calendar with a name that is not short at all")
-    booking = person.new_booking(calendar_id)
-    revoked, replaced, active = (
-        person.new_link(calendar_id, recipient=f"{name} <{'long' * 20}@example.org>")
-        for name in ("Ada", "Grace", "Alan")
-    )
-    person.revoke(revoked, "Why " * 50)
-    person.replace(replaced)
-    used = person.get(f"/bookings/{booking['booking_id']}").json["link_id"]
-    for path in (
-        "/links",
-        "/links?q=nobody",
-        *(f"/links/{link_id}" for link_id in (used, revoked["id"], replaced["id"], active["id"])),
-        f"/links/revoke?link={active['id']}",
-        f"/links/{active['id']}/replace",
-        "/links/revoke?matching=yes",
-    ):
-        page.goto(path)
-        must_be_accessible(page)

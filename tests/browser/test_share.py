@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard, must_be_accessible
+from tests.browser.page_checks import CLIPBOARD, COPIED, NOT_COPIED, clipboard
 from tests.browser.site import Site
 
 
@@ -215,31 +215,3 @@ def test_several_links_are_issued_and_downloaded(
     assert [(row["recipient"], row["email"], row["url"]) for row in found] == list(
         zip(("Ada", "Grace", "Alan"), ("", "grace@example.org", ""), urls, strict=True)
     )
-
-
-@pytest.mark.parametrize(("width", "color_scheme"), [(360, "dark")])
-def test_sharing_is_accessible_and_fits(
-    owner_page: Callable[..., Page], site: Site, color_scheme: str, width: int
-) -> None:
-    calendar_id = site.new_calendar(name="Accessible")
-    options = {"color_scheme": color_scheme, "viewport": {"width": width, "height": 800}}
-    page = owner_page(**options)
-    page.get_by_role("button", name="Share Accessible").first.click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_be_visible()
-    must_be_accessible(page)
-    dialog.get_by_role("button", name="Copy").click()
-    expect(dialog.get_by_role("button", name="Copy again")).to_be_visible()
-    must_be_accessible(page)
-    page.goto(f"/settings/calendars/{calendar_id}/share")
-    must_be_accessible(page)
-    page.get_by_role("link", name="Create several links at once").click()
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("Enter at least one recipient.")).to_be_visible()
-    must_be_accessible(page)
-    page.get_by_label("Recipients").fill("Ada\nGrace <grace@example.org>\nAda")
-    expect(page.get_by_role("button", name="Create 2 links")).to_be_visible()
-    must_be_accessible(page)
-    page.get_by_role("button", name="Create 2 links").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("2 new links")
-    must_be_accessible(page)

@@ -13,10 +13,14 @@ from tests.support.signed_in_browser import SignedIn
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
 
 
-@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
-def test_a_catalogue_has_words_for_every_text_and_no_others(app: Flask, language: str) -> None:
-    before = (messages.FOLDER / f"{language}.po").read_text()
-    catalog = messages.update(language)
+@pytest.fixture(scope="module", params=[each for each in LANGUAGES if each != "en"])
+def catalog(request: pytest.FixtureRequest, web_application: object) -> Catalog:
+    """A catalogue with all texts of the pages, which take long to collect."""
+    return messages.update(request.param)
+
+
+def test_a_catalogue_has_words_for_every_text_and_no_others(catalog: Catalog) -> None:
+    before = (messages.FOLDER / f"{catalog.locale}.po").read_text()
     assert messages.missing(catalog) == []
     kept = {message.id for message in catalog if message.id}
     assert before.count('msgid "') == len(kept), "run python -m interface.pages.messages"
@@ -29,9 +33,8 @@ def test_a_message_with_only_a_fuzzy_translation_has_none() -> None:
     assert messages.missing(catalog) == ["Links"]
 
 
-@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
-def test_translations_keep_every_placeholder(language: str) -> None:
-    for message in messages.update(language):
+def test_translations_keep_every_placeholder(catalog: Catalog) -> None:
+    for message in catalog:
         if message.id:
             texts = _forms(message.string)
             assert _placeholders(texts[-1:]) == _placeholders(_forms(message.id)), message.id
