@@ -122,7 +122,10 @@ def is_offered(
 
 
 class _Limits(NamedTuple):
-    """Slots start on these days of the calendar's zone, both included, in [earliest, latest)."""
+    """The limits within which slots start: days of the calendar's zone, and [earliest, latest).
+
+    Both days are included.
+    """
 
     first_day: date
     last_day: date
@@ -181,7 +184,7 @@ def _free_starts(
 def _offered_starts(
     rules: BookingRules, zone: ZoneInfo, start: int, stop: int, limits: _Limits
 ) -> list[int]:
-    """Returns the minutes of [start, stop), on days that may have any, at which slots start."""
+    """Returns the minutes of [start, stop) at which slots start, on the days within the limits."""
     duration, increment = rules.duration_minutes, rules.start_increment_minutes
     starts: set[int] = set()
     for run, end in _runs(_openings(rules.availability, zone, start, stop + duration)):

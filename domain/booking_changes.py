@@ -82,7 +82,7 @@ def must_be_movable(booking: Booking, agreed: CalendarTerms, *, now: datetime) -
 def must_have_other_times(
     booking: Booking, agreed: CalendarTerms, rules: BookingRules, *, offer: Offer, now: datetime
 ) -> None:
-    """Checks that the offer of its link leaves the booking a time to move to, free or not.
+    """Checks that the booking's link offers a time to move it to, whether free or not.
 
     `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
     """
@@ -92,7 +92,7 @@ def must_have_other_times(
 
 
 def reason_against(check: Callable[[], None]) -> AdmitOneError | None:
-    """Returns the refusal that a check of the invitee's change raises, or None."""
+    """Returns the refusal with which this check forbids a change to the invitee, or None."""
     try:
         check()
     except (ChangeRefused, BookingCancelled) as refusal:

@@ -27,8 +27,8 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class CurrentRequest:
     """A request, and what is found out about it while it is answered.
 
-    In its `with` block, it is the current request. Its id, method, route and endpoint are safe to
-    log and to measure. Path and query are not, because they may hold a token.
+    It is the current request in its own `with` block. Its id, method, route and endpoint are safe
+    to log and to measure. Its path and query are not, because they may hold a token.
     """
 
     __slots__ = (
@@ -44,7 +44,7 @@ class CurrentRequest:
         self.began = monotonic()
         received = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str = received if _PLAIN_ID.fullmatch(received) else urandom(16).hex()
-        """The id that it came with, if that is a plain one, else a new one."""
+        """The id that it came with if that is a plain one, else a new one."""
         self.rule: Rule | None = None
         """The route that the path matches."""
         self.caller: Caller | None = None

@@ -45,12 +45,12 @@ class reading:  # noqa: N801 - used as a function
 
     @cached_property
     def locale(self) -> Locale:
-        """What `choose` returns."""
+        """The reader's locale."""
         return self._choose()
 
     @cached_property
     def clock(self) -> int | None:
-        """What `choose_clock` returns."""
+        """The hours of the clock that the reader prefers, or None."""
         return self._choose_clock()
 
 
@@ -147,8 +147,8 @@ def preferred_clock() -> int | None:
 
 def language_tag() -> str:
     """Returns the reader's language with the region, if they have named one, such as `de-CH`."""
-    reader = locale()
-    return f"{reader.language}-{reader.territory}" if reader.territory else reader.language
+    chosen = locale()
+    return f"{chosen.language}-{chosen.territory}" if chosen.territory else chosen.language
 
 
 def mark_for_translation(message: str) -> str:

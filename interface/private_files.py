@@ -36,9 +36,9 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_private(path: Path, content: bytes, *, is_flushed: bool = True) -> None:
-    """Writes a whole file of mode 0600, in the place of one that may be there, or nothing.
+    """Writes a file of mode 0600 as a whole or not at all; replaces one that is there.
 
-    Unless it `is_flushed`, a loss of power may take it back or leave it empty.
+    Unless it `is_flushed`, a power failure may undo that or leave the file empty.
     """
     with _draft_of(path) as (draft, file):
         file.write(content)
@@ -50,7 +50,10 @@ def replace_private(path: Path, content: bytes, *, is_flushed: bool = True) -> N
 
 @contextmanager
 def _draft_of(path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Yields a new file of mode 0600 beside `path`, which is deleted unless it was moved."""
+    """Yields the path of a new file of mode 0600 beside `path`, and the file, open.
+
+    Deletes it at the end, unless the block has moved it.
+    """
     draft = f"{path}.{secrets.token_hex(4)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

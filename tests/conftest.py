@@ -166,7 +166,7 @@ def empty(conn: psycopg.Connection[Any]) -> None:
         AND tablename NOT IN ('schema_steps', 'projection_positions')"""
     ).fetchall()
     bypass_log_trigger(conn)
-    for name, is_large in conn.execute(filled_of(*(name for (name,) in tables))).fetchall():
+    for name, is_large in conn.execute(query_for_filled(*(name for (name,) in tables))).fetchall():
         remove = sql.SQL("TRUNCATE {} CASCADE" if is_large else "DELETE FROM {}")
         conn.execute(remove.format(sql.Identifier(name)))
     conn.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
@@ -174,7 +174,7 @@ def empty(conn: psycopg.Connection[Any]) -> None:
 
 
 @cache
-def filled_of(*tables: str) -> bytes:
+def query_for_filled(*tables: str) -> bytes:
     """Returns the query for those of the tables that have rows, and whether they are large."""
     each = "SELECT {0}, pg_relation_size({0}) > {2} WHERE EXISTS (SELECT FROM {1})"
     queries = [sql.SQL(each).format(name, sql.Identifier(name), LARGE) for name in tables]

@@ -160,7 +160,7 @@ class BookingCommands:
         return _agreed(self.event_store.load(_agreed_calendar(booking)), booking)
 
     def must_be_movable(self, booking: Booking, *, agreed: CalendarTerms, now: datetime) -> None:
-        """Checks that the invitee may move the booking, and that their link offers other times.
+        """Checks that the invitee may move the booking, and that their link offers another time.
 
         Raises `BookingCancelled`, `TooLate`, `RescheduleLimitReached` or `NoOtherTimes`.
         """

@@ -87,7 +87,7 @@ class LinkCommands:
                 try:
                     return issue_for(calendar)  # the append checks that it is still the newest
                 except (StaleRead, CalendarArchived, Invalid):
-                    pass  # the log decides, and not what is remembered
+                    pass  # what is remembered may be out of date, so read the log
             return store.retry_on_conflict(decide)
 
     def change(

@@ -46,10 +46,10 @@ class Redemption:
 
 
 class _Basis(NamedTuple):
-    """What a link is redeemed by, as it was at one moment.
+    """What the decision is based on, as it was at one moment.
 
-    `reservation` is the slot asked for with its buffers, None if it is not offered. `agenda` has
-    every day that it touches, those that are new as well.
+    `reservation` is the requested slot with its buffers, or None if it is not offered. `agenda`
+    has every day that it touches, new ones included.
     """
 
     link: SingleUseLink
@@ -123,8 +123,8 @@ class RedemptionCommands:
     def _load(self, link_id: UUID, request: RedemptionRequest) -> _Basis:
         """Loads what the decision needs.
 
-        Which days to read depends on link and calendar. So this guesses by what the process
-        remembers, and reads again if the calendar is not known, or turns out to have other terms.
+        Which days to read depends on link and calendar. So this guesses from what the process
+        remembers, and reads again if the calendar was not known or turns out to have other terms.
         """
         store = self.event_store
         known = store.last_known(SingleUseLink, link_id)

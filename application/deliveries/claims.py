@@ -216,5 +216,5 @@ def _turn(delivery: Delivery) -> tuple[bool, datetime, int, Audience]:
 
 
 def _json(outcomes: Sequence[Outcome]) -> str:
-    # As in the outbox: psycopg would look at each value of an array.
+    """Returns outcomes as JSON; of an array, psycopg would look at every value."""
     return msgspec.json.encode(outcomes).decode()

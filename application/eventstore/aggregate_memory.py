@@ -14,17 +14,17 @@ from application.eventstore.streams import StoredRow
 from domain.aggregate import Aggregate
 
 MOST_BYTES = 8 * 2**20
-"""The size of all remembered aggregates together, about."""
+"""The approximate size of all remembered aggregates together."""
 
 BYTES_BESIDE_EVENTS = 1200
-"""The size of an aggregate's objects beside the bytes of its events, about."""
+"""The approximate size of an aggregate's objects, beside the bytes of its events."""
 
 
 @dataclass(eq=False, slots=True)
 class Remembered:
     """An aggregate, which nobody may change, and the event that made it what it is.
 
-    `size` is in bytes. `confirmed_at` is when the log was asked last and had that event, by the
+    `size` is in bytes. `confirmed_at` is when a read last found that event in the log, by the
     monotonic clock.
     """
 
@@ -37,7 +37,7 @@ class Remembered:
 class AggregateMemory:
     """Aggregates as they were when they were last read or written. For any thread.
 
-    Those that were not used for long are dropped.
+    Once they take up too much, those that were used longest ago are dropped.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:

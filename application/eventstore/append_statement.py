@@ -62,6 +62,7 @@ _PEOPLE = _Part(
 _FORGOTTEN = _Part((UUIDS, UUIDS), "booking_id, id")
 _READ = _Part((UUIDS, BIGINTS), "id, version")
 _PARTS = (_EVENTS, _PEOPLE, _FORGOTTEN, _READ)
+_ALWAYS = (_EVENTS, _READ)  # parts of every statement, the others only where there are rows
 
 _SQL_TYPES = {
     UUIDS: "uuid[]",
@@ -115,7 +116,7 @@ class Rows(NamedTuple):
     counts: tuple[int, ...]
     """The number of rows of each of these four."""
     versions: Sequence[tuple[UUID, int]]
-    """Those of the aggregates that the events give."""
+    """The aggregate of each event, and the version that the event gives it."""
 
 
 class Result(NamedTuple):
@@ -156,13 +157,16 @@ def _people(people: Sequence[PersonalDataRow]) -> tuple[bytes, ...]:
 
 
 def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
-    """Appends the rows of all callers whose reads are not stale; waits so long for the turn."""
+    """Appends the rows of all callers whose reads are not stale.
+
+    Waits at most so many milliseconds for the turn. Raises psycopg's errors.
+    """
     columns, counts, _ = zip(*callers, strict=True)
     form = _form(counts)
     patience = str(max(1, milliseconds)).encode()
     joined = map(b"".join, zip(*columns, strict=True))
-    arrays = map(add, form.headers, compress(joined, form.has_column))
-    [[positions, stale]] = form.statement.run(conn, [patience, *arrays, *form.callers])
+    values = map(add, form.headers, compress(joined, form.has_column))
+    [[positions, stale]] = form.statement.run(conn, [patience, *values, *form.callers])
     return Result(as_bigints(positions or b""), as_bigints(stale or b""))
 
 
@@ -177,57 +181,54 @@ def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID
 
 
 class _Form(NamedTuple):
-    """What all appends have in common whose callers have the same numbers of rows."""
+    """What appends share if their callers have the same numbers of rows."""
 
     statement: Statement
     has_column: list[bool]
-    """For each of the columns in `Rows`."""
+    """Says of each column in `Rows` whether the statement takes it."""
     headers: list[bytes]
-    """Those of the arrays of the columns that it has."""
+    """The beginnings of the arrays that it takes."""
     callers: list[bytes]
-    """For each part, an array with the number of the caller of each row."""
+    """For each of its parts, an array with the number of each row's caller."""
 
 
 @lru_cache(maxsize=1024)
 def _form(counts: tuple[tuple[int, ...], ...]) -> _Form:
     """Returns the form for callers with these numbers of rows of each part."""
-    of_parts = [*zip(_PARTS, zip(*counts, strict=True), strict=True)]
-    _, people, forgotten, _ = (any(rows) for _, rows in of_parts)
-    is_there = (True, people, forgotten, True)
-    there = [*compress(of_parts, is_there)]
+    counts_of = dict(zip(_PARTS, zip(*counts, strict=True), strict=True))
+    parts = tuple(part for part in _PARTS if part in _ALWAYS or any(counts_of[part]))
     return _Form(
-        _statement(people, forgotten),
-        [each for part, each in zip(_PARTS, is_there, strict=True) for _ in part.types],
-        [header for part, rows in there for header in headers(part.types, sum(rows))],
-        [_callers(rows) for _, rows in there],
+        _statement(parts),
+        [part in parts for part in _PARTS for _ in part.types],
+        [header for part in parts for header in headers(part.types, sum(counts_of[part]))],
+        [_callers(counts_of[part]) for part in parts],
     )
 
 
-def _callers(rows: Sequence[int]) -> bytes:
-    """Returns an array with the number of its caller for each row."""
-    numbers = [caller for caller, count in enumerate(rows) for _ in range(count)]
+def _callers(counts: Sequence[int]) -> bytes:
+    """Returns an array with the number of each row's caller; `counts` are the rows of each."""
+    numbers = [caller for caller, count in enumerate(counts) for _ in range(count)]
     [array] = arrays((BIGINTS,), len(numbers), [[bigints(numbers)]])
     return array
 
 
 @cache
-def _statement(people: bool, forgotten: bool) -> Statement:
-    """Returns the statement without the parts that a transaction does not need."""
+def _statement(parts: tuple[_Part, ...]) -> Statement:
+    """Returns the statement that has only these parts."""
     parameters = [TEXT]
 
     def parameter(kind: int) -> str:
         parameters.append(kind)
         return f"${len(parameters)}::{_SQL_TYPES[kind]}"
 
-    parts = [*compress(_PARTS, (True, people, forgotten, True))]
     columns_of = {part: [parameter(kind) for kind in part.types] for part in parts}
     callers_of = {part: parameter(BIGINTS) for part in parts}
 
     def rows_of(part: _Part) -> str:
         """Returns the rows of the callers whose reads are not stale."""
-        arrays = [f"(SELECT {array})" for array in [*columns_of[part], callers_of[part]]]
+        columns = [f"(SELECT {array})" for array in [*columns_of[part], callers_of[part]]]
         return f"""SELECT {part.columns}
-            FROM unnest({", ".join(arrays)}) WITH ORDINALITY AS row ({part.columns}, caller, place)
+            FROM unnest({", ".join(columns)}) WITH ORDINALITY AS row ({part.columns}, caller, place)
             WHERE NOT caller = ANY (ARRAY(SELECT caller FROM stale))"""
 
     # Each step needs what the one before returns: the patience is set, then the turn taken, then
@@ -246,18 +247,19 @@ def _statement(people: bool, forgotten: bool) -> Statement:
             ORDER BY place
             RETURNING notification_id
         )"""
-    if people:
+    name = "append"
+    if _PEOPLE in parts:
+        name += " people"
         steps += f""", person AS (
             INSERT INTO personal_data ({_PEOPLE.columns}) {rows_of(_PEOPLE)}
         )"""
-    if forgotten:
+    if _FORGOTTEN in parts:
+        name += " forgotten"
         steps += f""", forgotten AS MATERIALIZED (
             {rows_of(_FORGOTTEN)}
         ), {ERASING}, erasure AS (
             INSERT INTO erasures (booking_id, id) SELECT booking_id, id FROM forgotten
             ON CONFLICT DO NOTHING
         )"""
-    has = {"people": people, "forgotten": forgotten}
-    name = " ".join(["append", *(part for part, is_there in has.items() if is_there)])
     result = "SELECT ARRAY(SELECT notification_id FROM event), ARRAY(SELECT place FROM stale)"
     return Statement(name, f"WITH {steps} {result}", parameters)

@@ -324,9 +324,9 @@ class _Pool(ConnectionPool[Any]):
         self.check()
 
     def getconn(self, timeout: float | None = None) -> PatientConnection:
-        """Lends an idle connection in a shorter way than the library; without one, as it does.
+        """Lends an idle connection, in a shorter way than the library; if none is idle, asks that.
 
-        Opens the pool when the first one is asked for.
+        Opens the pool when it is first used.
         """
         conn: PatientConnection
         if timeout is None or timeout > 0:
@@ -342,10 +342,10 @@ class _Pool(ConnectionPool[Any]):
         return conn
 
     def putconn(self, conn: PatientConnection) -> None:
-        """Takes back a connection that is fit to be lent; the library sees to any other.
+        """Takes back a connection that is fit to be lent again; leaves any other to the library.
 
-        It also does whatever is more than that: somebody waits, or the pool has been closed. What
-        is in a transaction, or does not answer, is closed before.
+        Also leaves it to the library if somebody waits for one, or the pool has been closed. A
+        connection that is lost or still in a transaction is closed first.
         """
         is_idle = conn.pgconn.transaction_status == TransactionStatus.IDLE
         if not is_idle:

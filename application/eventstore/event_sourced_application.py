@@ -44,8 +44,8 @@ class Written(NamedTuple, Generic[T]):
 class EventSourcedApplication(Application[UUID]):
     """Loads and saves aggregates.
 
-    Loading does not get slower with an aggregate's age: of a calendar the last events say all,
-    and what a process knows it does not read again (see `application.eventstore.aggregate_memory`).
+    Loading does not get slower as an aggregate ages: the last events of a calendar say all, and
+    what a process knows is not read again (see `application.eventstore.aggregate_memory`).
     """
 
     recorder: EventRecorder
@@ -79,7 +79,7 @@ class EventSourcedApplication(Application[UUID]):
         """Reads all of these aggregates in one statement, which sees the log at one moment.
 
         So a decision that needs several of them knows of each what it knows of the others.
-        Those that this process remembers are read from there on.
+        Of those that this process remembers, only later events are read.
         `busy_at` also asks whether the calendars elsewhere say that the owner is busy then.
         """
         readings = [Reading(each, self._memory.get(each.id)) for each in wanted]
@@ -117,10 +117,10 @@ class EventSourcedApplication(Application[UUID]):
     def remembered(
         self, kind: type[A], aggregate_id: UUID, *, for_seconds: float = inf
     ) -> A | None:
-        """Returns an aggregate as this process saw it last, which nobody may change.
+        """Returns an aggregate as this process last saw it, or None. The caller must not change it.
 
-        It may be out of date: good for guessing what to read. Also for deciding, where the append
-        checks the version and the log was read at most `for_seconds` ago: a database that was
+        It may be out of date, so use it to guess what to read. A decision may rely on it only if
+        the append checks its version and the log was read at most `for_seconds` ago: a database
         restored meanwhile could have another event of that version.
         """
         remembered = self._memory.get(aggregate_id)
@@ -168,8 +168,8 @@ class EventSourcedApplication(Application[UUID]):
         for aggregate in aggregates:
             if events := aggregate.collect_events():
                 stored += map(MAPPER.to_stored_event, events)
-                if version := aggregate.version - len(events):
-                    read[aggregate.id] = version
+                if version_read := aggregate.version - len(events):
+                    read[aggregate.id] = version_read
                 else:
                     new.append((aggregate, stored[-1]))
         if not stored:
@@ -178,7 +178,7 @@ class EventSourcedApplication(Application[UUID]):
         positions = self.recorder.insert_events(
             stored, personal_data=personal_data, forgotten=forgotten, unchanged=read
         )
-        # What is remembered already is brought up to date when it is needed again, if ever.
+        # The others, if they are remembered, are brought up to date when they are needed again.
         for aggregate, last in new:
             row = StoredRow(last.originator_version, last.topic, last.state)
             self._remember(aggregate, row, confirmed_at=asked_at)

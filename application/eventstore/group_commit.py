@@ -104,7 +104,7 @@ class Append:
 
     @cached_property
     def versions(self) -> frozenset[Version]:
-        """The versions of the aggregates that the events give."""
+        """The aggregate of each event, and the version that the event gives it."""
         return frozenset(self.rows.versions)
 
     def may_join(
@@ -221,7 +221,7 @@ class AppendQueue:
                 append.is_under_way = False
             waiting = [*again, *self._waiting]
             if waiting:
-                _tell_rivals(waiting, taken)
+                _refuse_rivals(waiting, taken)
                 self._waiting = deque([each for each in waiting if each.outcome is None])
             if self._leader not in self._waiting:
                 self._leader = None
@@ -276,8 +276,8 @@ class AppendQueue:
         append.tell()
 
 
-def _tell_rivals(waiting: Collection[Append], taken: Collection[Append]) -> None:
-    """Tells those whose versions have just been recorded for somebody else."""
+def _refuse_rivals(waiting: Collection[Append], taken: Collection[Append]) -> None:
+    """Gives a conflict to those whose versions have just been recorded for somebody else."""
     recorded: set[Version] = set()
     for append in taken:
         if isinstance(append.outcome, list):

@@ -36,7 +36,7 @@ _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
 """The number of last events that say all about an aggregate, with the first; else it takes all."""
 
 REMEMBERED_KINDS = frozenset({Calendar, Schedule, SingleUseLink, AgendaDay})
-"""The aggregates that a process remembers, because it decides from them more than once."""
+"""The kinds of aggregates that a process remembers, because it decides from them repeatedly."""
 
 
 class Wanted(NamedTuple, Generic[A]):
@@ -84,19 +84,20 @@ class Reading:
     """A request for one aggregate: all of it, or what may have followed what is remembered."""
 
     def __init__(self, wanted: Wanted[Any], remembered: Remembered | None) -> None:
-        kind, key, version = wanted
+        kind, aggregate_id, version = wanted
         most = _NEWEST_EVENTS.get(kind, NEWEST)
         self.wanted = wanted
         self.remembered = None
         if version is None and remembered is not None and isinstance(remembered.aggregate, kind):
             self.remembered = remembered
-            self.parts = [Part(key, remembered.last.version, NEWEST, most)]
+            self.parts = [Part(aggregate_id, remembered.last.version, NEWEST, most)]
             return
         until = NEWEST if version is None else min(max(version, 0), NEWEST)
         if most == NEWEST:
-            self.parts = [Part(key, 1, until, NEWEST)]
+            self.parts = [Part(aggregate_id, 1, until, NEWEST)]
         else:
-            self.parts = [Part(key, 1, min(1, until), 1), Part(key, 2, until, most)]
+            first = Part(aggregate_id, 1, min(1, until), 1)
+            self.parts = [first, Part(aggregate_id, 2, until, most)]
 
     def built(self, events: Sequence[StoredRow]) -> Any:
         """Returns the aggregate that these events make; None if there is none of this kind.

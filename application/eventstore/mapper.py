@@ -188,9 +188,9 @@ class JSONMapper(Mapper[UUID]):
 
 
 def _made(kind: type[Made], values: dict[str, Any]) -> Made:
-    """Returns an object of a frozen class, of values that are known to be right.
+    """Returns an object of a frozen class with these values, which are known to be right.
 
-    Its constructor takes four times as long, and a rebuild reads millions of events.
+    The constructor would take four times as long, and a rebuild reads millions of events.
     """
     made = object.__new__(kind)
     vars(made).update(values)

@@ -1,7 +1,7 @@
--- The places, from 1, of those aggregates whose newest version is not the given one. Unlike a
--- subquery, a volatile function sees what was committed while its statement waited for the turn to
--- append. It replaces newest_version(), which is called for each of them and stays for earlier
--- versions of the service that run meanwhile. PostgreSQL can look up a version only by the index.
+-- Returns the places, from 1, of those aggregates whose newest version is not the given one. A
+-- volatile function sees what was committed while its statement waited for the turn to append; a
+-- subquery would not. It is written so that PostgreSQL can find a version only by the index.
+-- Earlier versions of the service, which may run meanwhile, still call newest_version().
 CREATE FUNCTION public.stale_places(ids uuid[], versions bigint[])
 RETURNS bigint[] LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

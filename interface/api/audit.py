@@ -39,13 +39,13 @@ from interface.api.decorators import Blueprint, caller, requires
 from interface.api.openapi import refuses
 from interface.web.audit_queries import (
     MAPPER,
+    add_checkpoint_to_record,
     history_of,
     history_of_agenda,
     newest_checkpoint,
     proof_of_single_use,
     record_access,
-    recording_answer,
-    say_is_given,
+    recording_access,
 )
 from interface.web.fields import Day
 from interface.web.history_json import history_json, step_json
@@ -82,14 +82,14 @@ def audited(view: Callable[P, R]) -> Callable[P, R]:
     return recorded
 
 
-def audited_with_answer(view: Callable[P, R]) -> Callable[P, R]:
-    """Serves like `audited`, but records the access afterwards, with what is said of the answer."""
+def audited_with_result(view: Callable[P, R]) -> Callable[P, R]:
+    """Serves like `audited`, but records the access after the view, with the result it adds."""
 
     @requires("audit")
     @refuses(Invalid)
     @wraps(view)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
-        with recording_answer(caller().actor):
+        with recording_access(caller().actor):
             return view(*args, **kwargs)
 
     return recorded
@@ -207,7 +207,7 @@ def report_single_use(query: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/checkpoint")
-@audited_with_answer
+@audited_with_result
 @refuses(NoCheckpoint, CheckpointDamaged)
 @blueprint.response(200, _TEXT, content_type="text/plain")
 def checkpoint() -> Any:
@@ -216,12 +216,12 @@ def checkpoint() -> Any:
     Store it where the service can't change it: later it proves that the log was not changed.
     """
     newest = newest_checkpoint()
-    say_is_given(newest)
+    add_checkpoint_to_record(newest)
     return Response(newest.text, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.route("/witness-request")
-@audited_with_answer
+@audited_with_result
 @blueprint.arguments(WitnessQuery, location="query")
 @refuses(NoCheckpoint, CheckpointDamaged)
 @blueprint.response(200, _TEXT, content_type="text/plain")
@@ -233,7 +233,7 @@ def ask_witness(query: dict[str, Any]) -> Any:
     """
     newest = newest_checkpoint()
     request = request_to_witness(services().database, query["old"], newest)
-    say_is_given(newest)
+    add_checkpoint_to_record(newest)
     return Response(request, content_type="text/plain; charset=utf-8")
 
 

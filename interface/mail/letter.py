@@ -81,7 +81,7 @@ def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = 
 
 
 def _one_line(text: str) -> str:
-    """Returns the text with single spaces, for all signs that a header must not have as well."""
+    """Returns the text with single spaces, also in place of signs that a header must not have."""
     line = " ".join(text.split())
     if not line.isprintable():
         line = "".join([sign if sign.isprintable() else " " for sign in line])

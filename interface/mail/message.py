@@ -48,7 +48,7 @@ def written(headers: Sequence[tuple[str, str | Mailbox]], forms: Sequence[Form])
 
     In ASCII, unless there is an address beyond it.
     """
-    boundary = f"=_{token_hex(16)}"  # which no reader of an earlier mail can guess
+    boundary = f"=_{token_hex(16)}"  # random, so that no text can contain it on purpose
     lines = [_header(name, value) for name, value in headers]
     lines += [
         "MIME-Version: 1.0",

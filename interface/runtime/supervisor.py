@@ -225,7 +225,7 @@ class Supervisor:
     def _revive_database(self, server: EmbeddedPostgres) -> None:
         """Starts the database again. If that fails, as on a full disk, tries again later.
 
-        So it does while a command has started the database for its own time.
+        It also tries again later while a command runs the database.
         """
         if monotonic() < self._database_again_at:
             return

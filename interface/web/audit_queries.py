@@ -28,7 +28,7 @@ from projections.evidence.checkpoint_store import CheckpointDamaged, SignedCheck
 MAPPER = JSONMapper()
 LONGEST_QUERY = 8000
 _RESULT = "admitone.result"
-"""The key in a request's WSGI environment for what its record says about the answer."""
+"""The key in a request's WSGI environment for the result that its record names."""
 LONGEST_LOG = 100_000
 """Events. A request checks them within its time; the command checks any number."""
 
@@ -59,11 +59,11 @@ def newest_checkpoint() -> SignedCheckpoint:
 
 
 @contextmanager
-def recording_answer(actor: str) -> Iterator[None]:
-    """Records, after the block, who asks for what, and what the block says of the answer.
+def recording_access(actor: str) -> Iterator[None]:
+    """Records, after the block, who asks for what, with the result that the block adds.
 
-    It is one record, made before anything is answered or refused. Raises `Unavailable`; then show
-    nothing.
+    The record is made before anything is answered or refused. Raises `Invalid` and `Unavailable`
+    like `record_access`; then answer nothing.
     """
     try:
         yield
@@ -71,15 +71,15 @@ def recording_answer(actor: str) -> Iterator[None]:
         record_access(actor, this_request().environ.get(_RESULT, ""))
 
 
-def say_in_record(result: str) -> None:
-    """Has the record of this request end in `result`. Call it last, when nothing can be refused."""
+def add_to_record(result: str) -> None:
+    """Adds a result to the record of this access. Call it last, when nothing can be refused."""
     this_request().environ[_RESULT] = result
 
 
-def say_is_given(checkpoint: SignedCheckpoint) -> None:
-    """Like `say_in_record`: that the request gets this checkpoint, unless it asks for no body."""
+def add_checkpoint_to_record(checkpoint: SignedCheckpoint) -> None:
+    """Adds to the record that this checkpoint is given; a HEAD request gets none."""
     if sent().method != "HEAD":
-        say_in_record(f"{access_log.CHECKPOINT_GIVEN}{checkpoint.signed.size} events")
+        add_to_record(f"{access_log.CHECKPOINT_GIVEN}{checkpoint.signed.size} events")
 
 
 def history_of(

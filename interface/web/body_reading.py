@@ -34,7 +34,7 @@ class Body(Schema):
 
     @cached_property
     def _read(self) -> Callable[[Any], Any]:
-        """Reads an object. Raises `ValidationError`, which does not say what is wrong with it."""
+        """Reads a valid object. Raises `ValidationError`, without the reason, for any other."""
         known = {
             field.data_key or name: (field.attribute or name, field)
             for name, field in self.load_fields.items()

@@ -172,7 +172,7 @@ def _address(name: str, person: Person, parameters: str = "") -> str:
 
 
 def _folded(line: str) -> str:
-    """Returns a line; where it is longer than 75 bytes, it goes on behind a space in the next."""
+    """Returns a line; beyond 75 bytes, it goes on in the next one, which begins with a space."""
     if len(line.encode()) <= _MOST_BYTES:
         return line
     if line.isascii():

@@ -51,7 +51,7 @@ class ManagedBooking:
 
     @cached_property
     def reason_against_moving(self) -> AdmitOneError | None:
-        """Returns the refusal of moving the booking now, or None if the invitee may."""
+        """The reason why the invitee can't move the booking now, or None."""
         return booking_changes.reason_against(self.must_be_movable)
 
     def must_be_cancellable(self) -> None:

@@ -1,4 +1,4 @@
-"""The rule of every period that somebody asks for: it does not end before it begins."""
+"""The rule for every period that somebody asks for: it must not end before it begins."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ REVERSED = Sentence("Must not lie before the start.")
 
 
 class Period(Schema):
-    """A schema with the fields `since` and `until`. Each may be missing."""
+    """A schema with the fields `since` and `until`. Either may be None."""
 
     @validates_schema(pass_original=True)
     def _must_not_end_before_it_begins(
@@ -23,7 +23,7 @@ class Period(Schema):
         if since is None or until is None:
             return
         name = self.fields["until"].data_key or "until"
-        # A day that became a moment is that of its end, which is the start of the next day.
+        # An end that was typed as a day has become the start of the next one.
         is_day_before = since == until and isinstance(until, datetime) and is_date(typed[name])
         if until < since or is_day_before:
             raise ValidationError([REVERSED], name)

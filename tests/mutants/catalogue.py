@@ -390,8 +390,8 @@ MUTANTS = (
     ),
     _store(
         "after a restore, events follow versions that are not there",
-        "                if version := aggregate.version - len(events):",
-        "                if version := 0:",
+        "                if version_read := aggregate.version - len(events):",
+        "                if version_read := 0:",
     ),
     _store(
         "after a restore, what a process remembers is believed",

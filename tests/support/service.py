@@ -78,7 +78,7 @@ class Service(HttpDesk):
             command_database.database(settings, DatabaseRole.SERVICE) as conninfo,
             closing(build(settings, conninfo)) as services,
         ):
-            wait_until(services.accounts.first)  # it may not be ready yet
+            wait_until(services.accounts.first)  # the service may still be starting
             yield services
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from application.people import access_log
 from application.people.accounts import AccountNotFound
 from application.people.security_log import account_actor
 from interface.pages.auditor.actors import names_of
-from interface.pages.auditor.audited import audited, audited_with_answer
+from interface.pages.auditor.audited import audited, audited_with_result
 from interface.pages.auditor.history_view import (
     TITLES,
     kind_of,
@@ -26,7 +26,7 @@ from interface.pages.auditor.history_view import (
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
-from interface.web.audit_queries import MAPPER, say_in_record
+from interface.web.audit_queries import MAPPER, add_to_record
 from interface.web.fields import LAST_POSITION, Day, LocalInstant, Text
 from interface.web.period import Period
 from interface.web.request_context import services
@@ -57,7 +57,7 @@ class LogQuery(Period):
 
 
 @blueprint.get("/audit")
-@audited_with_answer
+@audited_with_result
 def index() -> ResponseReturnValue:
     """Shows the log with its filters, or the results of a search."""
     query = load(LogQuery(), request.args)
@@ -112,9 +112,9 @@ def _search_results(text: str) -> ResponseReturnValue:
     day = _day_in(text)
     found = services().database.in_snapshot(lambda conn: _found(conn, text, day))
     if found:
-        say_in_record(f", found {', '.join(str(each.id) for each in found)}")
+        add_to_record(f", found {', '.join(str(each.id) for each in found)}")
     if not found and (owner_id := _owner_with_address(text)):
-        say_in_record(f", found {owner_id}")
+        add_to_record(f", found {owner_id}")
         return redirect(url_for("history_pages.agenda", owner_id=owner_id))
     if len(found) == 1 and day is None:
         return redirect(url_for("history_pages.history", aggregate_id=found[0].id))

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from interface.pages.shared import auth
 from interface.pages.shared.auth import for_role
-from interface.web.audit_queries import record_access, recording_answer
+from interface.web.audit_queries import record_access, recording_access
 
 P = ParamSpec("P")
 
@@ -25,15 +25,15 @@ def audited(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRetur
     return recording
 
 
-def audited_with_answer(
+def audited_with_result(
     view: Callable[P, ResponseReturnValue],
 ) -> Callable[P, ResponseReturnValue]:
-    """Shows it like `audited`, but records it afterwards, with what is said of the answer."""
+    """Shows it like `audited`, but records the access after the view, with the result it adds."""
 
     @for_role("auditor")
     @wraps(view)
     def recording(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        with recording_answer(auth.actor()):
+        with recording_access(auth.actor()):
             return view(*args, **kwargs)
 
     return recording

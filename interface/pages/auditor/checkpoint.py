@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from application.people import access_log
 from application.proofs import verifier as proofs_verifier
 from interface.pages.auditor.actors import names_of
-from interface.pages.auditor.audited import audited, audited_with_answer
+from interface.pages.auditor.audited import audited, audited_with_result
 from interface.pages.shared.auth import user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
-from interface.web.audit_queries import newest_checkpoint, say_is_given
+from interface.web.audit_queries import add_checkpoint_to_record, newest_checkpoint
 from interface.web.request_context import services
 from projections.evidence.checkpoint_store import CheckpointDamaged
 
@@ -44,11 +44,11 @@ def show() -> ResponseReturnValue:
 
 
 @blueprint.get("/audit/checkpoint/file")
-@audited_with_answer
+@audited_with_result
 def download() -> ResponseReturnValue:
     """Sends the checkpoint as a file, to store elsewhere."""
     newest = newest_checkpoint()
-    say_is_given(newest)
+    add_checkpoint_to_record(newest)
     return _file(newest.text, f"{newest.signed.size}.checkpoint")
 
 

@@ -65,7 +65,7 @@ def test_a_service_that_does_not_answer_is_named(admitone: Command) -> None:
     done = admitone("doctor")
     assert done.status == 1
     assert "WRONG: People can't book here: http://127.0.0.1:8000 does not answer" in done.out
-    assert "  Start it with `admitone serve`. If it runs, mend what it names.\n" in done.out
+    assert "  Start it with `admitone serve`. If it already runs, solve the problem" in done.out
 
 
 def test_a_server_that_can_lose_what_was_confirmed_is_named(admitone: Command) -> None:
@@ -193,7 +193,7 @@ def test_a_database_that_does_not_answer_is_named(
     assert finding.startswith("The database can't be used")
 
 
-def test_the_reason_is_named_for_which_the_database_of_a_running_service_does_not_answer(
+def test_where_the_database_of_a_running_service_does_not_answer_the_reason_is_named(
     admitone: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ADMITONE_DATABASE_URL")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 
 import pytest
@@ -11,7 +12,7 @@ from interface.runtime.postgres_binaries import AlreadyRuns
 from interface.runtime.postgres_locks import LauncherLock
 from tests.support.processes import web_workers
 from tests.support.restartable_service import RestartableService, restartable_service
-from tests.support.service import Answer, log_of
+from tests.support.service import Answer, Service, log_of
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -37,6 +38,17 @@ def insist(ask: Callable[[], Answer], status: int) -> Answer:
 
     wait_until(is_hoped_for)
     return answers[-1]
+
+
+@contextmanager
+def database_down(restartable: RestartableService, running: Service) -> Iterator[None]:
+    """Kills the database, which can't be started again within the block."""
+    (needed,) = (restartable.data / "postgres").glob("cluster/global/pg_control")
+    away = needed.rename(needed.with_suffix(".away"))
+    restartable.process("postgres").kill()
+    wait_until(lambda: "This is tried again until it succeeds." in log_of(running))
+    yield
+    away.rename(needed)
 
 
 def acquired(lock: LauncherLock) -> bool:
@@ -111,29 +123,20 @@ def test_a_database_that_can_not_be_started_again_at_once_is_started_later(
 ) -> None:
     running = restartable.running()
     calendar = running.new_calendar()
-    (needed,) = (restartable.data / "postgres").glob("cluster/global/pg_control")
-    away = needed.rename(needed.with_suffix(".away"))
-    restartable.process("postgres").kill()
-    log = restartable.data / "service.log"
-    wait_until(lambda: "This is tried again until it succeeds." in log.read_text())
-    assert running.call("GET", "/healthz").status_code == 200
-    away.rename(needed)
+    with database_down(restartable, running):
+        assert running.call("GET", "/healthz").status_code == 200
     insist(lambda: running.post(f"/calendars/{calendar}/links", {}), 201)
-    wait_until(lambda: "The database runs again." in log.read_text())
+    wait_until(lambda: "The database runs again." in log_of(running))
 
 
-def test_a_command_that_starts_the_database_in_place_of_the_service_does_not_end_that(
+def test_a_command_that_starts_the_database_itself_does_not_end_the_service(
     restartable: RestartableService,
 ) -> None:
     running = restartable.running()
     calendar = running.new_calendar()
-    (needed,) = (restartable.data / "postgres").glob("cluster/global/pg_control")
-    away = needed.rename(needed.with_suffix(".away"))
-    restartable.process("postgres").kill()
-    wait_until(lambda: "This is tried again until it succeeds." in log_of(running))
     lock = LauncherLock(restartable.data / "postgres")
-    wait_until(lambda: acquired(lock))
-    away.rename(needed)
+    with database_down(restartable, running):
+        wait_until(lambda: acquired(lock))
     with pytest.raises(subprocess.TimeoutExpired):
         running.process.wait(3)  # it tries every second or two
     lock.release()
