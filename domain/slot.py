@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
 MINUTE = timedelta(minutes=1)
 
@@ -44,7 +43,8 @@ class Slot:
         return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
 
 
-class Reservation(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reservation:
     """A slot with the buffers that its calendar keeps free before and after it."""
 
     slot: Slot

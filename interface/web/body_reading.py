@@ -23,9 +23,10 @@ class Body(Schema):
         """Reads an object, which nearly always is right.
 
         The library prepares for each object and each field what it takes to collect faults. So it
-        only gets what is wrong, whole, and lists.
+        only gets what is wrong, whole, lists, and changes, which leave out what stays as it is.
         """
-        if not (many or self.many) and partial is None and (unknown or self.unknown) == RAISE:
+        is_plain = not (many or self.many or partial or self.partial)
+        if is_plain and (unknown or self.unknown) == RAISE:
             try:
                 return self._read(data)
             except ValidationError:

@@ -246,6 +246,9 @@ def test_the_agenda_of_a_period_holds_the_time_reserved_on_all_of_its_days(
     assert folded(found) == flat(found.state)
     reserved = [key for day in found.state.values() for key in day["reservations"]]
     assert reserved == [str(booking_id) for booking_id in bookings[:2]]
+    for day in found.state.values():
+        for reservation in day["reservations"].values():
+            assert reservation.keys() == {"slot", "buffer_before", "buffer_after"}
     for last, refusal in (
         (first - timedelta(days=1), Invalid),
         (first + timedelta(days=92), Invalid),

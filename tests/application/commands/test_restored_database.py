@@ -6,11 +6,19 @@ from uuid import UUID
 
 import pytest
 
+from application.commands.new_link import NewLink
 from application.eventstore import event_sourced_application
 from domain.agenda import AgendaDay
 from domain.booking import Booking
 from domain.calendar import Calendar
-from domain.errors import CalendarArchived, CalendarNotFound, LinkNotFound, SlotTaken
+from domain.errors import (
+    CalendarArchived,
+    CalendarNotFound,
+    LinkNotFound,
+    SlotNotOffered,
+    SlotTaken,
+)
+from domain.offer import Offer
 from tests.support.desk import Desk
 from tests.support.examples import OWNER, TOMORROW_AT_NINE, TOMORROW_AT_TEN
 from tests.support.log_trigger import writable_log
@@ -102,6 +110,21 @@ def test_links_and_calendars_that_were_lost_are_not_found(desk: Desk, there: Des
     with pytest.raises(CalendarNotFound):
         there.new_link(calendar_id)
     assert desk.log() == []
+
+
+def test_a_booking_moves_within_the_offer_of_the_link_that_takes_the_place_of_a_lost_one(
+    desk: Desk, there: Desk
+) -> None:
+    calendar_id = desk.new_calendar()
+    moment = desk.services.event_store.head()
+    there.issue(calendar_id, NewLink(), key="a form")
+    restore(desk, moment)
+    offer = Offer(slots=(TOMORROW_AT_NINE, TOMORROW_AT_TEN))
+    (link,) = desk.issue(calendar_id, NewLink(offer=offer), key="a form").value
+    booking_id = desk.book(link.id)
+    with pytest.raises(SlotNotOffered):
+        there.reschedule(booking_id, ELEVEN, by_invitee=True)
+    there.reschedule(booking_id, TOMORROW_AT_TEN, by_invitee=True)
 
 
 def test_another_event_in_place_of_a_lost_one_is_noticed(

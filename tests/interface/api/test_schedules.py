@@ -65,6 +65,13 @@ def test_weekly_hours_and_overrides_of_a_schedule_are_changed_independently(owne
     assert changed["availability"] == SCHEDULE_JSON["availability"] | {"weekly": {}}
 
 
+def test_a_change_that_names_all_but_the_overrides_leaves_those_as_they_are(owner: Owner) -> None:
+    path = f"/schedules/{new_schedule(owner)}"
+    all_but_overrides = SCHEDULE_JSON | {"availability": {"weekly": {}}}
+    changed = owner.patch(path, all_but_overrides, **ANY).json
+    assert changed["availability"] == SCHEDULE_JSON["availability"] | {"weekly": {}}
+
+
 def test_a_change_of_another_version_of_a_schedule_is_refused(owner: Owner) -> None:
     path = f"/schedules/{new_schedule(owner)}"
     owner.patch(path, {"name": "Early"}, **{"If-Match": '"1"'})

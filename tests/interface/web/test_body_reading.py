@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError
 from marshmallow.decorators import PRE_LOAD, VALIDATES
 
 from interface.web.body_reading import Body
-from interface.web.calendar_schemas import CalendarInput
+from interface.web.calendar_schemas import CalendarChange, CalendarInput, ScheduleChange
 from interface.web.request_schemas import LinkBatchInput, LinkInput, RedeemInput, ReplayInput
 from tests.support.examples import calendar_json, redeem_json
 
@@ -45,6 +45,10 @@ LINK = {
         (CalendarInput, calendar_json()),
         (CalendarInput, calendar_json(availability={"weekly": {"someday": [["09:00"]]}})),
         (CalendarInput, calendar_json(schedule_id="0b0f3c3e-6d0c-4c57-9c0e-2f6f1f0a7d11")),
+        (CalendarChange, {"contact": "Call 555-0100."}),
+        (CalendarChange, calendar_json(availability={"weekly": {"monday": []}})),
+        (ScheduleChange, {"availability": {"overrides": {"2026-12-24": []}}}),
+        (ScheduleChange, {"name": "", "more": 1}),
         (ReplayInput, {"after": "2027-01-18T09:00:00Z"}),
         (ReplayInput, {"ids": []}),
         (ReplayInput, {}),
