@@ -63,16 +63,14 @@ def written(headers: Sequence[tuple[str, str | Mailbox]], forms: Sequence[Form])
 
 def _header(name: str, value: str | Mailbox) -> str:
     line = f"{name}: {value}"
-    is_plain = line.isascii() and "=?" not in line
-    if is_plain and len(line) <= _LONGEST_HEADER:
-        return line
-    if isinstance(value, Mailbox):
-        text, address = value.name, f"{_END} <{value.address}>"
-    elif is_plain and (folded := _folded(line, after=len(name) + 2)):
-        return folded
-    else:
-        text, address = value, ""
+    text = value.name if isinstance(value, Mailbox) else value
+    if text.isascii() and "=?" not in text:
+        if len(line) <= _LONGEST_HEADER:
+            return line
+        if isinstance(value, str) and (folded := _folded(line, after=len(name) + 2)):
+            return folded
     encoded = Header(text, "utf-8", header_name=name).encode(linesep=_END)
+    address = f"{_END} <{value.address}>" if isinstance(value, Mailbox) else ""
     return f"{name}: {encoded}{address}"
 
 

@@ -85,6 +85,14 @@ def test_texts_are_read_as_they_were_written_in_lines_that_any_server_takes(text
     assert parts[0].get_content().replace("\r\n", "\n") == text.removesuffix("\n") + "\n"
 
 
-def test_a_local_part_beyond_ascii_stays_as_it_is() -> None:
-    content = written([("To", Mailbox("Zoë", "zoë@example.org"))], [Form("text/plain", "x")])
-    assert "zoë@example.org" in content.decode()
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("", "To: zoë@example.org"),
+        ("Doe, Zoe", 'To: "Doe, Zoe" <zoë@example.org>'),
+        ("Zoë", "To: =?utf-8?q?Zo=C3=AB?=\r\n <zoë@example.org>"),
+    ],
+)
+def test_a_local_part_beyond_ascii_stays_as_it_is(name: str, header: str) -> None:
+    content = written([("To", Mailbox(name, "zoë@example.org"))], [Form("text/plain", "x")])
+    assert content.decode().startswith(f"{header}\r\nMIME-Version")
