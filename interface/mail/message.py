@@ -22,7 +22,8 @@ _SPECIAL = re.compile(r'[][()<>@,:;."\\]')  # only within quotation marks, by RF
 class Mailbox:
     """An address to which mail goes, and the name of its reader; "" if nobody has said.
 
-    `address` is as mail servers take it: its domain is in ASCII, and it needs no quotation marks.
+    `address` is as mail servers take it: with quotation marks if it needs any, and its domain in
+    ASCII.
     """
 
     name: str

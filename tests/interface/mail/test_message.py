@@ -58,6 +58,14 @@ def test_whatever_somebody_is_called_their_mail_goes_to_them_alone(name: str) ->
     assert mail.defects == []
 
 
+@pytest.mark.parametrize("user", ["a@example.com,b", "a>,<b", 'a"b', "a\\b", "(a)b"])
+def test_what_an_earlier_version_took_for_one_address_gets_one_mail(user: str) -> None:
+    recipient = mailbox("Ada", f"{user}@example.org")
+    (found,) = read(written([("To", recipient)], [Form("text/plain", "x")]))["To"].addresses
+    assert (found.username, found.domain) == (user, "example.org")
+    assert found.addr_spec == recipient.address
+
+
 def test_a_long_subject_in_ascii_goes_on_in_further_lines_as_it_is() -> None:
     subject = "New booking: Introduction with Ada Lovelace, " * 4
     content = written([("Subject", subject.strip())], [Form("text/plain", "x")])
