@@ -56,7 +56,8 @@ def single_use(since: datetime | None, until: datetime | None, html: Path | None
     from interface.web.single_use_page import single_use_page
     from projections.evidence.checkpoint_store import NoCheckpoint
 
-    refuse_reversed(since, until, "--to")
+    # A day as the end has become the start of the next day: what counts is the last moment before.
+    refuse_reversed(since, until and until - datetime.resolution, "--to")
     period = f"{since or 'the beginning'} to {until or 'now'}"
     with recorded_access(f"report single-use, {period}") as services:
         try:

@@ -11,7 +11,7 @@ from application.proofs.verifier import ProofError, parse_key
 from application.proofs.witness import Cosigner, Witness
 from domain.errors import AdmitOneError
 from interface.cli.audit_context import newest_checkpoint, recorded_access
-from interface.private_files import create_private
+from interface.private_files import replace_private
 
 PRIVATE_KEY, PUBLIC_KEY, LOG_KEY = "private-key.txt", "witness-key.txt", "log-key.txt"
 LAST = "last.checkpoint"
@@ -49,8 +49,7 @@ def init(folder: Path, name: str, log_key: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
         (folder / LOG_KEY).write_text(f"{key}\n")
         (folder / PUBLIC_KEY).write_text(f"{cosigner.verifier_key()}\n")
-        with create_private(folder / PRIVATE_KEY) as file:
-            file.write(f"{cosigner.private_key()}\n".encode())
+        replace_private(folder / PRIVATE_KEY, f"{cosigner.private_key()}\n".encode())
     except ProofError as error:
         raise WitnessUnusable(f"The witness can't be created: {error}.") from error
     except OSError as error:

@@ -1,9 +1,10 @@
 """The words of a mail to its reader, and the message that is made of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, quote
 from functools import cache
 
 import idna
@@ -12,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from interface import i18n
 from interface.mail.mail import Mail
 from interface.mail.message import Form, Mailbox, written
+
+_SPECIAL = re.compile(r'[][()<>@,:;"\\\s]')  # only within quotation marks, by RFC 5322
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,15 @@ class CalendarPart:
 def mailbox(name: str, email: str) -> Mailbox:
     """Returns an address with a name for a header, whatever signs the name contains.
 
-    The domain is in ASCII, as mail servers know it.
+    The domain is in ASCII, as mail servers know it. Version 0.2 accepted addresses with signs that
+    would make several of one, such as a comma: these get quotation marks.
     """
     user, _, domain = email.rpartition("@")
+    if _SPECIAL.search(user):
+        user = f'"{quote(user)}"'
     if not domain.isascii():
-        email = f"{user}@{idna.encode(domain, uts46=True).decode()}"
-    return Mailbox(_one_line(name), email)
+        domain = idna.encode(domain, uts46=True).decode()
+    return Mailbox(_one_line(name), f"{user}@{domain}")
 
 
 def compose(letter: Letter, envelope: Envelope, calendar: CalendarPart | None = None) -> Mail:

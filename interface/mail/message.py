@@ -22,7 +22,8 @@ _SPECIAL = re.compile(r'[][()<>@,:;."\\]')  # only within quotation marks, by RF
 class Mailbox:
     """An address to which mail goes, and the name of its reader; "" if nobody has said.
 
-    `address` is as mail servers take it: its domain is in ASCII, and it needs no quotation marks.
+    `address` is as mail servers take it: with quotation marks if it needs any, and its domain in
+    ASCII.
     """
 
     name: str
@@ -63,16 +64,14 @@ def written(headers: Sequence[tuple[str, str | Mailbox]], forms: Sequence[Form])
 
 def _header(name: str, value: str | Mailbox) -> str:
     line = f"{name}: {value}"
-    is_plain = line.isascii() and "=?" not in line
-    if is_plain and len(line) <= _LONGEST_HEADER:
-        return line
-    if isinstance(value, Mailbox):
-        text, address = value.name, f"{_END} <{value.address}>"
-    elif is_plain and (folded := _folded(line, after=len(name) + 2)):
-        return folded
-    else:
-        text, address = value, ""
+    text = value.name if isinstance(value, Mailbox) else value
+    if text.isascii() and "=?" not in text:
+        if len(line) <= _LONGEST_HEADER:
+            return line
+        if isinstance(value, str) and (folded := _folded(line, after=len(name) + 2)):
+            return folded
     encoded = Header(text, "utf-8", header_name=name).encode(linesep=_END)
+    address = f"{_END} <{value.address}>" if isinstance(value, Mailbox) else ""
     return f"{name}: {encoded}{address}"
 
 

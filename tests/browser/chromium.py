@@ -45,7 +45,7 @@ def launch(playwright: Playwright) -> Browser:
             continue
     raise NoBrowser(
         "no Chromium on PATH that starts, and neither `playwright install chromium`"
-        f" nor `apt-get install {_WINDOWLESS}` brought one"
+        " nor `apt-get install chromium` brought one"
     )
 
 
@@ -57,8 +57,9 @@ def _candidates() -> Iterator[str | None]:
         yield None
     if os.geteuid() == 0 and shutil.which("apt-get"):
         _runs("apt-get", "update")
-        if _runs("apt-get", "install", "--yes", "--no-install-recommends", _WINDOWLESS):
-            yield from _on_path()
+        for package in (_WINDOWLESS, "chromium"):  # not every Debian has the first
+            if _runs("apt-get", "install", "--yes", "--no-install-recommends", package):
+                yield from _on_path()
 
 
 def _on_path() -> list[str]:

@@ -299,6 +299,13 @@ def test_an_export_is_proved_with_the_verifier_file_alone(
     assert (refused.status, refused.out.startswith("NOT PROVED: position ")) == (1, True)
 
 
+def test_an_export_that_ends_before_it_begins_is_refused(admitone: Command, tmp_path: Path) -> None:
+    out = tmp_path / "export.jsonl"
+    refused = admitone("audit", "export", "--out", str(out), "--from", "9", "--to", "8")
+    assert (refused.status, out.exists()) == (2, False)
+    assert "--to: Must not lie before the start." in refused.err
+
+
 def test_any_range_that_is_exported_is_proved(
     admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
 ) -> None:

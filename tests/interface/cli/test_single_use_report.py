@@ -74,6 +74,13 @@ def test_counts_are_of_the_requested_period(
     assert found["counts"]["links"]["issued"] == links
 
 
+@pytest.mark.parametrize("end", ["2026-11-22", "2026-11-23", "2026-11-23T23:59:59Z"])
+def test_a_period_that_ends_before_it_begins_is_refused(admitone: Command, end: str) -> None:
+    done = admitone(*REPORT, "--from", "2026-11-24", "--to", end)
+    assert (done.status, done.out) == (2, "")
+    assert "--to: Must not lie before the start." in done.err
+
+
 @pytest.mark.parametrize("time", ["yesterday", "2026-11-23T08:00:00", "2026-13-01"])
 def test_a_time_that_makes_no_sense_is_refused(admitone: Command, time: str) -> None:
     for option in ("--from", "--to"):

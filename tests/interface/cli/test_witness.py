@@ -1,7 +1,9 @@
 """`admitone audit witness`: the log on one side, the witness with only a folder on the other."""
 
+import os
 import stat
 from collections.abc import Callable
+from errno import EPERM
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,20 @@ def test_checkpoints_of_the_security_log_are_cosigned_as_well(
         assert (cosigned.status, cosigned.err) == (0, "")
         admitone("accounts", "sign-out", "olivia@example.org")
     assert int(admitone("audit", "witness", "last", str(folder)).out) > int(old) > 0
+
+
+def test_a_witness_may_live_where_files_have_one_name_only(
+    admitone: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(EPERM, "Operation not permitted")  # as on a USB stick
+
+    key, folder = tmp_path / "key.txt", tmp_path / "witness"
+    key.write_text(admitone("audit", "key").out)
+    monkeypatch.setattr(os, "link", refused)
+    made = ("audit", "witness", "init", str(folder), "--name", "w", "--log-key", str(key))
+    assert admitone(*made).status == 0
+    assert admitone("audit", "witness", "last", str(folder)).out == "0\n"
 
 
 def test_what_is_no_folder_of_a_witness_is_refused(
