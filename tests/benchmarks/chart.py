@@ -5,12 +5,13 @@ from html import escape
 from typing import Any
 
 from tests.benchmarks import usage
-from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, UNTOLD
+from tests.benchmarks.sides import CRUD, CRUD_TOLD, CRUD_WSGI, OURS, UNTOLD
 
 WIDTH, ROW, GAP, LEFT, RIGHT, TOP = 700, 18, 12, 225, 50, 34
 COLOURS = {
     OURS: "#9c3b2a",
     UNTOLD: "#c27b6e",
+    CRUD_TOLD: "#3f5263",
     CRUD: "#5b7083",
     CRUD_WSGI: "#9fb0bf",
     usage.WEB: "#9c3b2a",

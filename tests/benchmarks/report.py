@@ -5,9 +5,12 @@ from typing import Any
 
 from tests.benchmarks import at_the_store, growth, over_http, told, usage
 from tests.benchmarks.ratios import shown
-from tests.benchmarks.sides import CRUD, CRUD_WSGI, OURS, UNTOLD
+from tests.benchmarks.sides import CRUD, CRUD_TOLD, CRUD_WSGI, OURS, UNTOLD
 
 Row = Sequence[object]
+
+LIKE = {OURS: CRUD_TOLD, UNTOLD: CRUD}
+"""With what each of ours is compared: both send mails, or neither does."""
 
 
 def table(head: Sequence[str], rows: Sequence[Row]) -> list[str]:
@@ -47,31 +50,38 @@ def machine_line(on: dict[str, str]) -> str:
 
 
 def pairs_table(http: dict[str, Any]) -> list[str]:
-    """Returns pairs a second of each side by the number of clients."""
-    rows = []
-    for clients, found in http["clients"].items():
-        rates = [side["pairs_per_second"] for side in found["sides"].values()]
-        ratios = [found["ratios"][name][CRUD]["pairs_per_second"] for name in (OURS, UNTOLD)]
-        rows.append([clients, *(f"{rate:,.0f}" for rate in rates), *map(shown, ratios)])
-    head = [OURS, UNTOLD, CRUD, CRUD_WSGI, f"{OURS} / CRUD", "nobody told / CRUD"]
-    return table(["clients", *head], rows)
+    """Returns pairs a second of each side, and the ratios of like to like, by clients."""
+    found = http["clients"].values()
+    rows: list[Row] = [
+        [name, *(f"{each['sides'][name]['pairs_per_second']:,.0f}" for each in found)]
+        for name in (OURS, CRUD_TOLD, UNTOLD, CRUD, CRUD_WSGI)
+    ]
+    for ours, other in (*LIKE.items(), (OURS, CRUD)):
+        ratios = [each["ratios"][ours][other]["pairs_per_second"] for each in found]
+        rows.append([f"{ours} / {other}", *map(shown, ratios)])
+    clients = [f"{count} client{'' if count == '1' else 's'}" for count in http["clients"]]
+    return table(["pairs a second", *clients], rows)
 
 
 def cpu_table(http: dict[str, Any]) -> list[str]:
     """Returns CPU milliseconds a pair of ours and of the hand-written service, by kind."""
     rows = []
     for clients, found in http["clients"].items():
-        for name in (OURS, UNTOLD, CRUD):
+        for name in (OURS, CRUD_TOLD, UNTOLD, CRUD):
             side = found["sides"][name]
             each = [side["cpu_ms"].get(kind) for kind in _KINDS]
-            to_crud = found["ratios"].get(name)
-            ratio = shown(to_crud[CRUD]["service_cpu_ms"]) if to_crud else ""
+            ratio = _to_like(found, name, "service_cpu_ms")
             parts = ["" if cpu is None else f"{cpu:.2f}" for cpu in each]
             clients_cpu = f"{side['cpu_ms'][usage.CLIENTS]:.2f}"
             total = f"{side['service_cpu_ms']:.2f}"
             rows.append([f"{clients}: {name}", *parts, total, clients_cpu, ratio])
-    head = ["CPU ms a pair", *_KINDS, "service", usage.CLIENTS, "this / CRUD"]
+    head = ["CPU ms a pair", *_KINDS, "service", usage.CLIENTS, "to its like"]
     return table(head, rows)
+
+
+def _to_like(found: dict[str, Any], name: str, what: str) -> str:
+    """Returns the ratio of ours to the hand-written service that tells as many; else nothing."""
+    return shown(found["ratios"][name][LIKE[name]][what]) if name in LIKE else ""
 
 
 def _http(found: dict[str, Any]) -> Iterator[str]:
@@ -84,11 +94,10 @@ def _http(found: dict[str, Any]) -> Iterator[str]:
     for clients, each in found["clients"].items():
         for name, side in each["sides"].items():
             times = [f"{ms:.1f}" for what in _ANSWERS for ms in side[what].values()]
-            to_crud = each["ratios"].get(name)
-            ratio = shown(to_crud[CRUD]["redeem_p99_ms"]) if to_crud else ""
+            ratio = _to_like(each, name, "redeem_p99_ms")
             answers.append([f"{clients}: {name}", *times, ratio, f"{side['refused']:.1%}"])
     columns = [f"{what[:-3]} {hundredth}" for what in _ANSWERS for hundredth in _HUNDREDTHS]
-    head = ["answers, ms", *columns, "redeem p99, this / CRUD", "answered busy"]
+    head = ["answers, ms", *columns, "redeem p99, to its like", "answered busy"]
     yield from table(head, answers)
     yield ""
     memory = [

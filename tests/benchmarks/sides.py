@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, LiteralString
@@ -18,6 +19,7 @@ from interface.runtime import web_server
 from interface.runtime.parent_watchdog import for_children
 from interface.settings import Settings
 from tests.benchmarks import usage
+from tests.benchmarks.crud import mails
 from tests.benchmarks.crud import service as crud
 from tests.benchmarks.load import Target
 from tests.benchmarks.usage import Kinds
@@ -26,7 +28,7 @@ from tests.support.service import Service, free_port
 from tests.support.waiting import wait_until
 
 OURS, UNTOLD = "Admit One", "Admit One, nobody told"
-CRUD, CRUD_WSGI = "CRUD", "CRUD, granian WSGI"
+CRUD, CRUD_TOLD, CRUD_WSGI = "CRUD", "CRUD with mails", "CRUD, granian WSGI"
 KEY = "a-key-that-is-long-enough-for-a-benchmark"
 WORKERS = Settings.workers  # as many as ours
 STOP_SECONDS = 20
@@ -44,6 +46,7 @@ _ALL_TOLD = """
 _ASKED_EVERY_SECONDS = 0.1
 SERVE: dict[str, list[str]] = {
     CRUD: ["-m", "tests.benchmarks.crud.server"],
+    CRUD_TOLD: ["-m", "tests.benchmarks.crud.server"],
     # As its author would run it: the server's own WSGI side, and no front.
     CRUD_WSGI: [
         *("-m", "granian", "--interface", "wsgi", "--factory", "--no-ws"),
@@ -51,6 +54,7 @@ SERVE: dict[str, list[str]] = {
         "tests.benchmarks.crud.server:application",
     ],
 }
+_MAILER = ["-m", "tests.benchmarks.crud.mails"]
 
 
 @dataclass
@@ -77,21 +81,12 @@ def our_side(service: Service, conninfo: str) -> Side:
     )
     target = Target(service.port, service.key, calendar_id)
 
-    def wait_for(query: LiteralString) -> None:
-        with psycopg.connect(conninfo, autocommit=True) as conn:
-            conn.execute("SET enable_seqscan = off")
-            wait_until(
-                lambda: conn.execute(query).fetchone() == (True,),
-                REST_SECONDS,
-                every=_ASKED_EVERY_SECONDS,
-            )
-
     def show() -> None:
-        wait_for(_ALL_SHOWN)
+        _wait_for(conninfo, _ALL_SHOWN)
 
     def rest() -> None:
         show()
-        wait_for(_ALL_TOLD)
+        _wait_for(conninfo, _ALL_TOLD)
 
     return Side(OURS, conninfo, target, usage.ours(service.process.pid), show, rest)
 
@@ -120,26 +115,55 @@ def crud_side(name: str, conninfo: str, folder: Path) -> Iterator[Side]:
         "GRANIAN_HOST": "127.0.0.1",
         "GRANIAN_PORT": str(port),
     }
-    if name == CRUD:
+    if name == CRUD_TOLD:
+        environment["CRUD_MAILS"] = str(folder / "mails of CRUD")
+    if name != CRUD_WSGI:
         environment = for_children(environment)
-    with (folder / f"{port}.log").open("w") as log:
+    log = folder / f"{port}.log"
+    with ExitStack() as stack:
+        server = stack.enter_context(_running(SERVE[name], environment, log))
+        kinds: Kinds = {usage.WEB: lambda: processes.family(server.pid)}
+        rest = _nothing
+        if name == CRUD_TOLD:
+            mailer = stack.enter_context(_running(_MAILER, environment, log))
+            kinds = {**kinds, usage.OTHER: lambda: processes.family(mailer.pid)}
+            rest = partial(_wait_for, conninfo, mails.IS_EMPTY)
+        wait_until(lambda: server.poll() is not None or _answers(port))
+        if server.poll() is not None:
+            raise AssertionError(log, log.read_text())
+        target = Target(port, KEY, str(crud.CALENDAR_ID))
+        yield Side(name, conninfo, target, kinds, show=_nothing, rest=rest)
+
+
+@contextmanager
+def _running(
+    arguments: list[str], environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs Python with these arguments in a session of its own."""
+    with log.open("a") as output:
         process = subprocess.Popen(
-            [sys.executable, *SERVE[name]],
+            [sys.executable, *arguments],
             env=environment,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        wait_until(lambda: process.poll() is not None or _answers(port))
-        if process.poll() is not None:
-            raise AssertionError(log.name, Path(log.name).read_text())
-        kinds: Kinds = {usage.WEB: lambda: processes.family(process.pid)}
-        target = Target(port, KEY, str(crud.CALENDAR_ID))
-        yield Side(name, conninfo, target, kinds, show=_nothing, rest=_nothing)
+        yield process
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
+
+
+def _wait_for(conninfo: str, query: LiteralString) -> None:
+    """Waits until the answer to a query is true."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute("SET enable_seqscan = off")
+        wait_until(
+            lambda: conn.execute(query).fetchone() == (True,),
+            REST_SECONDS,
+            every=_ASKED_EVERY_SECONDS,
+        )
 
 
 def _nothing() -> None:

@@ -13,7 +13,7 @@ from tests.benchmarks.crud.service import create_app, new_pool
 def application() -> Flask:
     """Builds the application on what the environment names."""
     pool = new_pool(os.environ["CRUD_DATABASE_URL"], connections=Settings.pool_size)
-    return create_app(pool, os.environ["CRUD_KEY_SHA256"])
+    return create_app(pool, os.environ["CRUD_KEY_SHA256"], tells="CRUD_MAILS" in os.environ)
 
 
 def worker() -> RequestFront:

@@ -3,7 +3,8 @@
 The calls take and return the same JSON as ours, on the same paths. A link is used up by an UPDATE
 that finds it unused, and PostgreSQL keeps bookings apart. There is no history, no view, no
 replay, no account, no metrics and no log line for each request: all that it leaves out makes it
-faster, so the comparison does not flatter us.
+faster, so the comparison does not flatter us. It can be told to send mails of bookings, as ours
+does; see `tests.benchmarks.crud.mails`.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 from psycopg.rows import dict_row
 from psycopg.types.range import TimestamptzRange
 from psycopg_pool import ConnectionPool
+
+from tests.benchmarks.crud import mails
 
 TABLES = """
     CREATE TABLE links (
@@ -109,9 +112,10 @@ def new_pool(conninfo: str, connections: int) -> ConnectionPool[psycopg.Connecti
 
 
 def create_tables(conninfo: str) -> None:
-    """Creates the two tables."""
+    """Creates the two tables, and that of the mails."""
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(TABLES)
+        conn.execute(mails.OUTBOX)
 
 
 def issue_link(
@@ -134,9 +138,18 @@ def issue_link(
 
 
 def redeem_link(
-    conn: psycopg.Connection[Any], token: str, start: datetime, invitee: dict[str, Any], notes: Any
+    conn: psycopg.Connection[Any],
+    token: str,
+    start: datetime,
+    invitee: dict[str, Any],
+    notes: Any,
+    *,
+    tells: bool = False,
 ) -> UUID:
-    """Uses a link up and stores the booking, together; returns its id. Raises `Refused`."""
+    """Uses a link up and stores the booking, together; returns its id. Raises `Refused`.
+
+    If it `tells`, the mails of it are stored with them.
+    """
     booking_id, now, digest = uuid4(), datetime.now(UTC), _sha256(token)
     try:
         with conn.transaction():
@@ -156,12 +169,16 @@ def redeem_link(
                     now,
                 ),
             )
+            if tells:
+                mails.put(conn, booking_id, invitee["email"])
     except psycopg.errors.ExclusionViolation:
         raise Refused(409, "slot-taken") from None
     return booking_id
 
 
-def create_app(pool: ConnectionPool[psycopg.Connection[Any]], key_sha256: str) -> Flask:
+def create_app(
+    pool: ConnectionPool[psycopg.Connection[Any]], key_sha256: str, *, tells: bool = False
+) -> Flask:
     """Builds the application. `key_sha256` is the hash of the owner's API key, in hexadecimal."""
     app = Flask(__name__)
     link_input, redeem_input = LinkInput(), RedeemInput()
@@ -200,7 +217,7 @@ def create_app(pool: ConnectionPool[psycopg.Connection[Any]], key_sha256: str) -
         if not is_offered(start, datetime.now(UTC)):
             raise Refused(422, "slot-not-offered")
         with pool.connection() as conn:
-            booking_id = redeem_link(conn, token, start, invitee, typed.get("notes"))
+            booking_id = redeem_link(conn, token, start, invitee, typed.get("notes"), tells=tells)
         manage_url = f"{PUBLIC_URL}/m/{booking_id}"
         booked = {
             "booking_id": booking_id,
