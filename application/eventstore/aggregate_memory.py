@@ -13,7 +13,7 @@ from uuid import UUID
 from application.eventstore.streams import StoredRow
 from domain.aggregate import Aggregate
 
-MOST_BYTES = 8 * 2**20
+MOST_BYTES = 4 * 2**20
 """The approximate size of all remembered aggregates together."""
 
 BYTES_BESIDE_EVENTS = 1200
