@@ -78,8 +78,9 @@ function regroup(chooser, zone) {
     day.push(start);
   }
   const { address, one, many, none } = chooser.dataset;
-  const shown = chooser.querySelector("[aria-current=date]")?.id.replace("day-", "");
-  const chosen = days.get(shown)?.length ? shown : [...days].find(([, starts]) => starts.length)?.[0];
+  // Without a day in the address, the server shows the first free one: here it may be another.
+  const wanted = new URLSearchParams(location.search).get("day");
+  const chosen = days.get(wanted)?.length ? wanted : [...days].find(([, starts]) => starts.length)?.[0];
   const longDay = new Intl.DateTimeFormat(asked.dataset.locale, { dateStyle: "full", timeZone: "UTC" });
   [...days].forEach(([day, starts], place) => {
     const number = cells[place].firstElementChild.firstChild.textContent;
