@@ -139,7 +139,10 @@ def _limits(rules: BookingRules, zone: ZoneInfo, offer: Offer, *, now: datetime)
     last_day = min(window_end, offer.last_day or date.max)
     earliest = now.astimezone(UTC) + rules.minimum_notice_minutes * MINUTE
     # In every time zone, a date has ended two days after it began in UTC.
-    latest = max(earliest, datetime.combine(last_day, time(), UTC) + timedelta(days=2))
+    latest = datetime.combine(last_day, time(), UTC) + timedelta(days=2)
+    if offer.slots:  # days behind the last of them take long to work out, and have none
+        latest = min(latest, max(offer.slots) + MINUTE)
+    latest = max(earliest, latest)
     return _Limits(offer.first_day or date.min, last_day, earliest, latest)
 
 

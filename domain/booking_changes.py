@@ -86,9 +86,7 @@ def must_have_other_times(
 
     `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
     """
-    # Days behind the last offered time take long to work out, and have none.
-    until = max(offer.slots) + MINUTE if offer.slots else _END_OF_TIME
-    offered = offered_slots(rules, now=now, since=now, until=until, most=2, offer=offer)
+    offered = offered_slots(rules, now=now, since=now, until=_END_OF_TIME, most=2, offer=offer)
     if all(slot == booking.slot for slot in offered):
         raise NoOtherTimes(contact=agreed.contact)
 
