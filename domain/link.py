@@ -154,7 +154,7 @@ class SingleUseLink(Aggregate):
 
     @property
     def origin(self) -> tuple[UUID, UUID, Offer | None]:
-        """What never changes about a link: its owner, its calendar and its offer."""
+        """The owner, the calendar and the offer of the link, which never change."""
         return self.owner_id, self.calendar_id, self.offer
 
     def change(

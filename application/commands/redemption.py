@@ -46,7 +46,7 @@ class Redemption:
 
 
 class _Basis(NamedTuple):
-    """What the decision is based on, as it was at one moment.
+    """The aggregates that a redemption is decided from, read at one moment.
 
     `reservation` is the requested slot with its buffers, or None if it is not offered. `agenda`
     has every day that it touches, new ones included.

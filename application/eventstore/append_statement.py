@@ -181,7 +181,7 @@ def recorded(conn: PatientConnection, callers: Sequence[Rows]) -> set[tuple[UUID
 
 
 class _Form(NamedTuple):
-    """What appends share if their callers have the same numbers of rows."""
+    """The statement for given numbers of rows, and its values that depend on these alone."""
 
     statement: Statement
     has_column: list[bool]

@@ -188,7 +188,7 @@ def _news(
     is_for_invitee = delivery.audience is Audience.INVITEE
     if is_for_invitee:
         path = f"m/{services.tokens.for_managing(booking_id)}"
-    # Whether the link still offers another time is left to the page: it would have to be read.
+    # The page also says whether the link still offers another time. Here, that would cost a read.
     move = partial(must_be_movable, booking, terms, now=services.now())
     cancel = partial(must_be_cancellable, booking, terms, now=services.now())
     return BookingNews(

@@ -14,13 +14,13 @@ from tests.browser.demo_data import ADMIN, AUDITOR, BEGINNER, EMAIL, OPERATOR, D
 from tests.browser.every_page import NOT_PAGES, every_place, go
 from tests.browser.page_checks import AXE, violations
 from tests.browser.site import Site
+from tests.support.waiting import wait_until
 
 # Only these can come out differently in other colours, and these at another width. The size of
 # targets is checked only where it is asked for.
 _IN_COLOURS = {"runOnly": ["color-contrast"]}
 _AT_WIDTH = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}
 _ALL = {"rules": {"target-size": {"enabled": True}}}
-LOOKS, LOOK_MILLISECONDS = 50, 100
 _WIDE, _NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 _ENLARGED = {"width": 640, "height": 400}  # the wide screen with everything twice as large
 
@@ -293,11 +293,12 @@ def _faults_by_axe(page: Page, looks: str, options: dict[str, Any]) -> list[str]
 
 def _scrolls_sideways(page: Page) -> bool:
     """Returns True if the page is wider than the window, and stays so: an open menu moves later."""
-    for _ in range(LOOKS):
-        if page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"):
-            return False
-        page.wait_for_timeout(LOOK_MILLISECONDS)
-    return True
+    fits = "document.scrollingElement.scrollWidth <= innerWidth"
+    try:
+        wait_until(lambda: page.evaluate(fits), every=0.1)
+    except AssertionError:
+        return True
+    return False
 
 
 def _tab_to(page: Page, name: str) -> None:

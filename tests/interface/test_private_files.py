@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -24,10 +25,15 @@ def test_a_file_that_others_could_read_is_closed_to_them_before_it_is_written(
         assert (mode(path), path.read_text()) == (0o600, "Zoë")
 
 
+def fail_half_way(file: BinaryIO) -> None:
+    file.write(b"half")
+    raise OSError("the disk is full")
+
+
 def test_a_file_is_created_or_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with pytest.raises(TypeError), create_private(path) as file:
-        os.write(file.fileno(), "half")  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="the disk is full"), create_private(path) as file:
+        fail_half_way(file)
     assert list(tmp_path.iterdir()) == []
     with create_private(path) as file:
         file.write(b"first")
