@@ -7,6 +7,7 @@ deadline for each request, and an outcome that is looked up, never guessed.
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from os import sched_yield
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, cast
@@ -165,6 +166,7 @@ class EventRecorder(PostgresApplicationRecorder):
         taken: Sequence[Append] = ()
         lost: BaseException | None = None
         try:
+            sched_yield()
             with self.datastore.checked_out() as conn:
                 taken = self.queue.take()  # only now: meanwhile others have joined
                 if taken:

@@ -96,6 +96,27 @@ def test_callers_who_wait_share_a_transaction_and_a_notification(
     assert sorted(count for _, count in transactions) == [1, 2 * CALLERS]
 
 
+def test_whoever_joins_while_the_leader_yields_shares_its_transaction(
+    recorder: EventRecorder, conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = stored(), stored()
+    with ThreadPoolExecutor() as threads:
+        late = []
+
+        def another_joins() -> None:
+            late.append(threads.submit(recorder.insert_events, [second]))
+            wait_until(lambda: len(recorder.queue) == 2)
+
+        monkeypatch.setattr("application.eventstore.recorder.sched_yield", another_joins)
+        positions = [*recorder.insert_events([first]), *late[0].result()]
+    assert [(row[0], row[1]) for row in log(conninfo)] == [
+        (positions[0], first.originator_id),
+        (positions[1], second.originator_id),
+    ]
+    [(transactions,)] = query(conninfo, "SELECT count(DISTINCT xmin::text) FROM stored_events")
+    assert transactions == 1
+
+
 def test_each_caller_hears_of_its_own_conflict_and_the_others_are_recorded(
     recorder: EventRecorder, conninfo: str
 ) -> None:
