@@ -43,6 +43,7 @@ SETTINGS = {
     "shared_buffers": "32MB",
     "huge_pages": "off",
     "max_connections": "60",
+    "max_pred_locks_per_transaction": "10",  # as few as possible: nothing is SERIALIZABLE
     "autovacuum_max_workers": "2",
     "max_worker_processes": "2",
     "max_parallel_workers_per_gather": "0",

@@ -56,13 +56,9 @@ def _keep_watching(hosts: Hosts, watch: "_Watch", is_at_work: Event, stop: Event
         if not is_at_work.is_set():
             continue
         try:
-            opened_at = monotonic()
             with closing(connect(hosts, application_name="admitone patrol")) as conn:
-                while is_at_work.is_set() and not hosts.has_left(conn, opened_at):
-                    watch.look(conn)
-                    outage.succeeded()
-                    if stop.wait(LOOK_SECONDS):
-                        return
+                watch.look(conn)
+            outage.succeeded()
         except _Stopped:
             return
         except psycopg.Error as error:

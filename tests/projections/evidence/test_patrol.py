@@ -223,6 +223,26 @@ def test_the_service_reports_a_change_of_a_signed_event_by_itself_until_it_is_un
     wait_until(lambda: faults() == {})
 
 
+def test_the_patrol_has_no_session_while_it_waits(
+    conninfo: str,
+    store: CheckpointStore,
+    desk: Desk,
+    conn: Connection[DictRow],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patrol_loop, "LOOK_SECONDS", 0.3)
+    at_work, stop = Event(), Event()
+    at_work.set()
+
+    def sessions() -> int:
+        query = "SELECT FROM pg_stat_activity WHERE application_name = 'admitone patrol'"
+        return len(conn.execute(query).fetchall())
+
+    with patrol_periodically(conninfo, store, 24, at_work, stop):
+        wait_until(lambda: len(evidence_checks.all_checks(desk.services.database)) > 0)
+        wait_until(lambda: sessions() == 0)
+
+
 @pytest.mark.usefixtures("on_duty")
 def test_a_change_before_the_signature_is_reported_and_not_signed(
     desk: Desk, conn: Connection[DictRow], store: CheckpointStore, catch_up: Callable[[], None]
