@@ -104,6 +104,7 @@ def new_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
             "viewport": {"width": 1280, "height": 800},
             "locale": "en-GB",
             "timezone_id": "Europe/Paris",
+            "reduced_motion": "reduce",  # drawing each step of a dialog that opens takes long
             "base_url": site.url,
         }
         context = browser.new_context(**standard | options)

@@ -26,6 +26,7 @@ def test_an_auditor_finds_a_history_and_sees_its_state_at_an_earlier_time(
     booking = site.new_booking(site.new_calendar(), invitee=invitee)
     page = new_page(java_script_enabled=java_script_enabled)
     site.sign_in(page, EMAIL)
+    page.goto("/")
     page.get_by_role("link", name="Audit", exact=True).click()
     page.get_by_role("searchbox").fill(address)
     page.get_by_role("button", name="Search").click()

@@ -36,6 +36,7 @@ def held_up(site: Site) -> Iterator[None]:
 def ask_for_rebuild(page: Page, site: Site) -> None:
     """Press Rebuild, and again at the question."""
     site.sign_in(page, EMAIL)
+    page.goto("/")
     page.get_by_role("link", name="Operations").click()
     expect(page.get_by_text("Projector running")).to_be_visible()
     row(page).get_by_role("button", name=f"Rebuild {VIEW}").click()

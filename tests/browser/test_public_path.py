@@ -48,7 +48,8 @@ def test_everything_that_a_browser_asks_for_lies_below_the_path(
     for page in (owner, ada):
         page.on("request", remember)
 
-    site.sign_in(owner)
+    owner.goto(site.sign_in_link())
+    owner.get_by_role("button", name="Sign in").click()
     owner.get_by_role("link", name="Settings").click()
     owner.get_by_role("link", name="Calendars", exact=True).click()
     share(owner, "Intro call")

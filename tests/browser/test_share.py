@@ -42,8 +42,9 @@ def test_the_five_steps_of_the_guide_end_with_the_link_in_the_clipboard(
     new_page: Callable[..., Page], site: Site
 ) -> None:
     calendar_id = site.new_calendar(name="Guided tour")
-    page = new_page(permissions=CLIPBOARD)
+    page = new_page(permissions=CLIPBOARD, reduced_motion="no-preference")
     site.sign_in(page)
+    page.goto("/")
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Calendars").click()
     share(page, "Guided tour")
