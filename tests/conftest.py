@@ -56,9 +56,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(("tests/browser/", "tests/siege/")))
 
 
+def pytest_collection() -> None:
+    """Finds all tests without the garbage collector, as hardly anything of them is garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Keeps the garbage collector from walking through all modules and tests again and again."""
     gc.freeze()
+    gc.enable()
 
 
 # Nothing is decided by timing, which on a busy machine says nothing about the code.
