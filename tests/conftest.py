@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from psycopg.rows import DictRow, dict_row
 from werkzeug.local import LocalProxy
 
 from application.people import authentication
-from interface import cli
 from interface.bootstrap import Services, apply_schema, build
 from interface.observability import logs
 from interface.runtime.embedded_postgres import EmbeddedPostgres
@@ -29,7 +27,7 @@ from interface.settings import Settings
 from interface.wsgi import create_app
 from projections.engine import positions
 from tests.support.clock import Clock
-from tests.support.command_line import Command, Outcome
+from tests.support.command_line import Command, run_command
 from tests.support.desk import Desk
 from tests.support.examples import NOW, SECRET
 from tests.support.log_trigger import bypass_log_trigger
@@ -58,9 +56,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(("tests/browser/", "tests/siege/")))
 
 
+def pytest_collection() -> None:
+    """Finds all tests without the garbage collector, as hardly anything of them is garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Keeps the garbage collector from walking through all modules and tests again and again."""
     gc.freeze()
+    gc.enable()
 
 
 # Nothing is decided by timing, which on a busy machine says nothing about the code.
@@ -279,16 +283,9 @@ def person(
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `admitone` with these arguments, as its script does."""
-
-    def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return Outcome(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
+def run() -> Command:
+    """Runs `admitone` with the environment of this process."""
+    return run_command
 
 
 @pytest.fixture

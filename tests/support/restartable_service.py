@@ -36,6 +36,11 @@ class RestartableService:
         wait_until_ready(service)
         return service
 
+    def stop(self) -> None:
+        """Stops the service once it is ready, unless it has ended."""
+        if self.service.process.poll() is None:
+            stop_service(self.running())
+
     def processes(self) -> list[Process]:
         """Returns all processes of the service."""
         return family(self.service.process.pid)

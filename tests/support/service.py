@@ -21,6 +21,7 @@ from interface.database_roles import DatabaseRole
 from interface.runtime import command_database
 from interface.runtime.parent_watchdog import for_children
 from interface.settings import Settings
+from tests.support.command_line import run_command
 from tests.support.http_desk import HttpDesk
 from tests.support.waiting import wait_until
 
@@ -82,15 +83,11 @@ class Service(HttpDesk):
             yield services
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `admitone` beside the service."""
-        return subprocess.run(
-            [sys.executable, "-m", "interface.cli", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
+        """Runs `admitone` beside the service, in this process."""
+        done = run_command(*arguments, environment=self.environment)
+        completed = subprocess.CompletedProcess(arguments, *done)
+        completed.check_returncode()
+        return completed
 
     def call(self, method: str, path: str, json: Any = None, **headers: str) -> Answer:
         """Sends a request on a connection of its own."""

@@ -7,7 +7,6 @@ were. The processes remember what came later.
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +190,5 @@ def test_what_was_lost_is_done_again_and_nothing_else_is_refused(
     monkeypatch.setenv("ADMITONE_DATABASE_URL", restorable.conninfo)
     monkeypatch.setenv("ADMITONE_SECRET_KEYS", SECRET)
     monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
-    monkeypatch.setattr(
-        import_module("interface.cli.projections"), "_yield_to_others", lambda: None
-    )
     verified = run("projections", "verify", "--all")
     assert verified.status == 0, verified

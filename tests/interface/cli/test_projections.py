@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from importlib import import_module
 
 import psycopg
 import pytest
@@ -18,14 +17,6 @@ from tests.support.desk import Desk
 from tests.support.every_event import everything_happens
 
 NAMES = [projection.name for projection in CATALOGUE]
-
-
-@pytest.fixture(autouse=True)
-def _no_haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands run in the process of the tests, which goes on."""
-    monkeypatch.setattr(
-        import_module("interface.cli.projections"), "_yield_to_others", lambda: None
-    )
 
 
 @pytest.fixture

@@ -122,9 +122,6 @@ def test_a_backup_that_is_older_than_the_checkpoints_comes_back_without_those_fo
     new_empty_database: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        import_module("interface.cli.projections"), "_yield_to_others", lambda: None
-    )
     assert run("restore", str(FOLDER / "admitone.backup")).status == 0
     settings = Settings(data=data)
     with closing(build(settings, empty_database, now=lambda: NOW)) as services:
@@ -179,12 +176,8 @@ def test_checkpoints_are_set_aside_unasked_only_if_no_other_database_can_have_th
 
 
 def test_links_and_keys_of_step_0051_work_and_the_log_is_as_it_was_signed_then(
-    run: Command, data: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+    run: Command, data: Path, empty_database: str
 ) -> None:
-    # This process would keep a low priority, and no garbage collection, for all other tests.
-    monkeypatch.setattr(
-        import_module("interface.cli.projections"), "_yield_to_others", lambda: None
-    )
     done = run("restore", str(FOLDER / "admitone.backup"))
     assert done.status == 0, done.err
     assert "The log is as it was recorded: 43 events, 43 of them covered" in done.out

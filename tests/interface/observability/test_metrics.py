@@ -43,7 +43,7 @@ def computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def app(services: Services) -> Flask:
+def new_app(services: Services) -> Flask:
     """An application that has counted nothing yet."""
     return create_app(services)
 
@@ -127,8 +127,8 @@ def test_the_booking_form_is_counted_like_the_api(
     assert outcomes(lambda: invitee.get()) == {}
 
 
-def test_outcomes_that_have_not_happened_yet_are_zero(app: Flask) -> None:
-    text = scrape(app.test_client())
+def test_outcomes_that_have_not_happened_yet_are_zero(new_app: Flask) -> None:
+    text = scrape(new_app.test_client())
     for outcome in OUTCOMES:
         assert value(text, "admitone_redemptions_total", outcome=outcome) == 0
 
@@ -152,7 +152,10 @@ def test_refusals_are_counted_by_reason_from_calls_and_pages(owner: Owner, app: 
     }
 
 
-def test_request_times_are_labelled_with_the_route_and_never_the_path(owner: Owner) -> None:
+def test_request_times_are_labelled_with_the_route_and_never_the_path(
+    owner: Owner, new_app: Flask
+) -> None:
+    owner = replace(owner, client=new_app.test_client())
     link = owner.new_link()
     path = f"/api/v1/booking-links/{link['token']}"
     for _ in range(3):
@@ -296,16 +299,16 @@ def test_a_database_without_our_tables_counts_as_down(app: Flask, conninfo: str)
 
 
 def test_metrics_are_computed_once_a_second_at_most(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
+    new_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "KEEP_SECONDS", 1.0)
     seconds = [100.0]
     monkeypatch.setattr(metrics, "monotonic", lambda: seconds[0])
-    first = scrape(app.test_client())
+    first = scrape(new_app.test_client())
     seconds[0] += 0.9
-    assert scrape(app.test_client()) == first
+    assert scrape(new_app.test_client()) == first
     seconds[0] += 0.2
-    assert scrape(app.test_client()) != first
+    assert scrape(new_app.test_client()) != first
 
 
 TOKEN = "a-token-for-prometheus-that-is-long"  # noqa: S105

@@ -75,6 +75,14 @@ def data(made_cluster: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made_cluster, tmp_path / "postgres"))
 
 
+@pytest.fixture(scope="module")
+def running(made_cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data folder of a server that tests may ask but not stop."""
+    data = Path(shutil.copytree(made_cluster, tmp_path_factory.mktemp("running") / "postgres"))
+    with EmbeddedPostgres(data):
+        yield data
+
+
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
     """A folder that every user may walk to, unlike pytest's."""
@@ -172,32 +180,30 @@ def test_once_started_a_connection_works_and_starting_again_changes_nothing(data
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_text_is_utf_8_and_folds_beyond_ascii(data: Path) -> None:
-    with EmbeddedPostgres(data) as server, psycopg.connect(server.conninfo) as connection:
+def test_text_is_utf_8_and_folds_beyond_ascii(running: Path) -> None:
+    with psycopg.connect(EmbeddedPostgres(running).conninfo) as connection:
         assert connection.execute("SELECT lower('ÀÉ'), 'Z' < 'a'").fetchone() == ("àé", True)
 
 
-def test_what_is_committed_is_on_the_disk(data: Path) -> None:
-    with EmbeddedPostgres(data) as server, psycopg.connect(server.conninfo) as connection:
+def test_what_is_committed_is_on_the_disk(running: Path) -> None:
+    with psycopg.connect(EmbeddedPostgres(running).conninfo) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             shown = connection.execute("SELECT current_setting(%s)", [setting])
             assert shown.fetchone() == ("on",), setting
 
 
-def test_only_the_user_who_runs_it_can_reach_the_socket_and_read_the_files(data: Path) -> None:
-    with EmbeddedPostgres(data):
-        for path in (data / "socket", data / "cluster", data / "server.log"):
-            assert path.stat().st_mode & 0o077 == 0, path
+def test_only_the_user_who_runs_it_can_reach_the_socket_and_read_the_files(running: Path) -> None:
+    for path in ("socket", "cluster", "server.log"):
+        assert (running / path).stat().st_mode & 0o077 == 0, path
 
 
 @needs_proc
-def test_it_listens_on_no_tcp_port(data: Path) -> None:
-    with EmbeddedPostgres(data):
-        pid = server_pid(data)
-        mine = set(re.findall(r"socket:\[(\d+)\]", " ".join(open_files(pid))))
-        tcp = "".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
-        assert mine
-        assert not mine & {line.split()[9] for line in tcp.splitlines()}
+def test_it_listens_on_no_tcp_port(running: Path) -> None:
+    pid = server_pid(running)
+    mine = set(re.findall(r"socket:\[(\d+)\]", " ".join(open_files(pid))))
+    tcp = "".join(Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    assert mine
+    assert not mine & {line.split()[9] for line in tcp.splitlines()}
 
 
 @needs_proc
@@ -240,16 +246,15 @@ def test_poll_tells_that_the_server_died_and_start_brings_it_back(data: Path) ->
         assert rows(server.conninfo) == ["kept"]
 
 
-def test_of_two_objects_the_second_is_refused_at_once(data: Path) -> None:
-    with EmbeddedPostgres(data) as first:
-        began = time.monotonic()
-        with pytest.raises(EmbeddedPostgresError) as refused:
-            EmbeddedPostgres(data).start()
-        assert time.monotonic() - began < AT_MOST
-        assert str(refused.value) == (
-            f"Another Admit One (process {os.getpid()}) already runs on the data folder {data}."
-        )
-        psycopg.connect(first.conninfo).close()
+def test_of_two_objects_the_second_is_refused_at_once(running: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(EmbeddedPostgresError) as refused:
+        EmbeddedPostgres(running).start()
+    assert time.monotonic() - began < AT_MOST
+    assert str(refused.value) == (
+        f"Another Admit One (process {os.getpid()}) already runs on the data folder {running}."
+    )
+    psycopg.connect(EmbeddedPostgres(running).conninfo).close()
 
 
 def test_of_two_simultaneous_first_starts_one_wins_and_the_other_says_who(

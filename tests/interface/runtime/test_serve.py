@@ -166,7 +166,7 @@ def test_it_stops_cleanly_and_the_next_start_has_all_data(
 def test_it_can_be_stopped_while_it_starts(
     restartable: RestartableService, newest: str, count: int
 ) -> None:
-    stop_service(restartable.running())
+    restartable.stop()
     starting = restartable.starting()
     wait_until(lambda: sum(newest == process.name for process in restartable.processes()) >= count)
     processes = restartable.processes()
@@ -179,7 +179,7 @@ def test_it_can_be_stopped_while_it_starts(
 def test_of_two_starts_at_once_on_one_folder_the_second_says_so_and_ends(
     restartable: RestartableService,
 ) -> None:
-    stop_service(restartable.running())
+    restartable.stop()
     rivals = at_once([partial(start_again, restartable.service)] * 2)
     wait_until(lambda: any(rival.process.poll() is not None for rival in rivals))
     (loser,) = [rival for rival in rivals if rival.process.poll() is not None]
