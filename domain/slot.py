@@ -38,9 +38,9 @@ class Slot:
 
     def days(self) -> tuple[date, ...]:
         """Returns the UTC days touched, in order. An end at midnight doesn't touch the new day."""
-        first = self.start.date()
-        last = (self.end - timedelta.resolution).date()
-        return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+        first = self.start.toordinal()
+        last = (self.end - timedelta.resolution).toordinal()
+        return tuple(map(date.fromordinal, range(first, last + 1)))
 
 
 @dataclass(frozen=True, slots=True)

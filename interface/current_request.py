@@ -7,7 +7,7 @@ here.
 import re
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from os import urandom
+from random import randbytes
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,7 +43,7 @@ class CurrentRequest:
         self.services: Services = extensions["admitone"]
         self.began = monotonic()
         received = environ.get("HTTP_X_REQUEST_ID", "")
-        self.id: str = received if _PLAIN_ID.fullmatch(received) else urandom(16).hex()
+        self.id: str = received if _PLAIN_ID.fullmatch(received) else _new_id()
         """The id that it came with if that is a plain one, else a new one."""
         self.rule: Rule | None = None
         """The route that the path matches."""
@@ -84,6 +84,10 @@ class CurrentRequest:
     def seconds_taken(self) -> float:
         """Returns the seconds since it began."""
         return monotonic() - self.began
+
+
+def _new_id() -> str:
+    return randbytes(16).hex()  # noqa: S311 - not a secret, so the kernel need not be asked
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("request")

@@ -21,10 +21,9 @@ from random import uniform
 from secrets import randbits
 from threading import Event
 from time import monotonic
+from typing import cast
 
 import psycopg
-from psycopg import Connection
-from psycopg.rows import DictRow
 
 from application.deliveries.channel import Channel, Failed, NotNeeded, Refused, Send
 from application.deliveries.claims import CLAIM, Claims
@@ -35,7 +34,6 @@ from application.eventstore.database import (
     DATABASE_ERRORS,
     RECONNECT_SECONDS,
     PatientConnection,
-    has_hung_up,
 )
 from application.eventstore.deadline import deadline
 from application.eventstore.hosts import Hosts
@@ -136,14 +134,17 @@ class Sender:
                 finally:
                     self._channel.close()
 
-    def _open_session(self) -> Connection[DictRow]:
+    def _open_session(self) -> PatientConnection:
         """Returns a connection that has the sender's lock, where the other senders see it."""
         with ExitStack() as on_failure:
-            conn = connect(
-                self._hosts,
-                application_name=f"admitone {self._channel.name} sender",
-                settings={**UNATTENDED, **BY_INDEX},
-                kind=PatientConnection,
+            conn = cast(
+                "PatientConnection",
+                connect(
+                    self._hosts,
+                    application_name=f"admitone {self._channel.name} sender",
+                    settings={**UNATTENDED, **BY_INDEX},
+                    kind=PatientConnection,
+                ),
             )
             on_failure.callback(conn.close)
             conn.execute(
@@ -155,22 +156,22 @@ class Sender:
             on_failure.pop_all()
         return conn
 
-    def _check_session(self, conn: Connection[DictRow]) -> None:
+    def _check_session(self, conn: PatientConnection) -> None:
         """Raises psycopg's error if the session with the sender's lock is lost.
 
         A closed connection is noticed at once, a silent one when claims are next taken over, every
         two seconds.
         """
-        if has_hung_up(conn) or monotonic() >= self._next_take_over:
+        if conn.has_hung_up() or monotonic() >= self._next_take_over:
             self._take_over(conn, before=self._now() + self._claim - ABANDONED)
             self._next_take_over = monotonic() + TAKE_OVER_SECONDS
 
-    def _take_over(self, conn: Connection[DictRow], *, before: datetime) -> None:
+    def _take_over(self, conn: PatientConnection, *, before: datetime) -> None:
         """Makes due again what killed senders have claimed. Fails if the session is lost."""
         with deadline(DATABASE_SECONDS):
             Claims.take_over(conn, self._channel.name, before=before, now=self._now())
 
-    def _send_and_wait(self, conn: Connection[DictRow], stop: Event) -> None:
+    def _send_and_wait(self, conn: PatientConnection, stop: Event) -> None:
         """Sends what is due, and waits. Closes the channel's connections if nothing was sent."""
         begun = monotonic()
         if self.send_due(stop, conn):
@@ -179,7 +180,7 @@ class Sender:
             self._channel.close()
             stop.wait(POLL_SECONDS)
 
-    def send_due(self, stop: Event, conn: Connection[DictRow] | None = None) -> int:
+    def send_due(self, stop: Event, conn: PatientConnection | None = None) -> int:
         """Sends everything that is due now and returns how many deliveries were tried.
 
         Claims nothing more once the session of `conn`, which has the sender's lock, is lost.

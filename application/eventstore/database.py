@@ -93,12 +93,21 @@ class PatientConnection(Connection[DictRow]):
         """The warnings of the server, until somebody clears them."""
         self.address = address_of(pgconn)
         self.opened_at = monotonic()
+        self._unread = select.poll()
+        self._unread.register(self.fileno(), select.POLLIN)
         self.add_notice_handler(partial(_keep_warning, self.warnings))
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Waits like psycopg's method, but only until the deadline."""
         left = seconds_left()
         return super().wait(gen, interval, left if timeout is None else min(left, timeout))
+
+    def has_hung_up(self) -> bool:
+        """Returns True if it was closed, by us or, while it is idle, by the server.
+
+        Of an idle connection nothing is unread but the server's farewell.
+        """
+        return self.closed or bool(self._unread.poll(0))
 
 
 def _keep_warning(warnings: list[str], notice: Diagnostic) -> None:
@@ -175,7 +184,7 @@ class Database(PostgresDatastore):
         """Returns a connection, which has to be given back. `checked_out` does both."""
         while True:
             conn = self._wait_for_connection()
-            if not has_hung_up(conn) and not self.hosts.was_left(conn.address, conn.opened_at):
+            if not conn.has_hung_up() and not self.hosts.was_left(conn.address, conn.opened_at):
                 return conn
             conn.close()
             self.pool.putconn(conn)
@@ -366,13 +375,6 @@ class _Pool(ConnectionPool[Any]):
     @staticmethod
     def check_connection(conn: PatientConnection) -> None:
         """Checks a connection without a query, because the server may be silent."""
-        if has_hung_up(conn):
+        if conn.has_hung_up():
             conn.close()
             raise psycopg.OperationalError("the server has closed the connection")
-
-
-def has_hung_up(conn: Connection[DictRow]) -> bool:
-    """Returns True if an idle connection has unread data: the server has closed it."""
-    poll = select.poll()
-    poll.register(conn.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

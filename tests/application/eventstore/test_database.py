@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolTimeout
 
 from application.eventstore.conninfo import with_defaults
-from application.eventstore.database import Database, PatientConnection, has_hung_up
+from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from application.eventstore.recorder import EventRecorder
 from domain.errors import Unavailable
@@ -77,10 +77,10 @@ def takes_too_long(conn: psycopg.Connection[Any]) -> None:
         conn.execute("SELECT pg_sleep(1)")
 
 
-def stands_still(conn: psycopg.Connection[Any]) -> None:
+def stands_still(conn: PatientConnection) -> None:
     """The server ends a transaction that nobody goes on with."""
     conn.execute("SET LOCAL idle_in_transaction_session_timeout = '10ms'")
-    wait_until(lambda: has_hung_up(conn))
+    wait_until(conn.has_hung_up)
     conn.execute("SELECT 1")
 
 
@@ -112,6 +112,17 @@ def test_a_transaction_that_fails_in_any_way_leaves_no_connection_in_it(
         found = conn.execute("SELECT pg_current_xact_id_if_assigned() AS id").fetchone()
     assert found == {"id": None}
     wait_until(lambda: sessions(conninfo, "idle in transaction%") == 0)
+    database.close()
+
+
+def test_a_connection_that_was_closed_while_nobody_used_it_is_not_lent(conninfo: str) -> None:
+    database = Database(conninfo, max_pool_size=1)
+    with database.checked_out() as first:
+        pass
+    first.close()
+    with database.checked_out() as second:
+        assert second.execute("SELECT 1 AS one").fetchone() == {"one": 1}
+    assert second is not first
     database.close()
 
 
