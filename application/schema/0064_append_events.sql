@@ -27,7 +27,8 @@ $$;
 --
 -- A session plans each statement only once, perhaps while the tables are empty: it is written so
 -- that PostgreSQL can find a version only by the index. Rows come from generate_subscripts() because
--- PostgreSQL, when it sees how many unnest() will return, plans it again each time.
+-- PostgreSQL, when it sees how many unnest() will return, plans it again each time. By ORDINALITY it
+-- knows their order and does not sort.
 --
 -- The number of the lock is APPEND in advisory_locks.py, and the channel CHANNEL in
 -- append_statement.py. Earlier versions of the service, which may run meanwhile, use the same ones,
@@ -60,7 +61,8 @@ BEGIN
     WITH event AS (
         INSERT INTO public.stored_events (originator_id, originator_version, topic, state)
         SELECT event_ids[n], event_versions[n], topics[n], states[n]
-        FROM generate_subscripts(event_ids, 1) AS n ORDER BY n
+        FROM generate_subscripts(event_ids, 1) WITH ORDINALITY AS event (n, place)
+        ORDER BY place
         RETURNING notification_id
     )
     SELECT ARRAY(SELECT notification_id FROM event) INTO positions;
