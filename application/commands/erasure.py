@@ -21,7 +21,6 @@ from application.busy_calendars import busy_calendars
 from application.commands.same_invitee import about_invitees, forgotten_with
 from application.deliveries import outbox
 from application.eventstore.database import Database
-from application.eventstore.erasing import ERASING
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
 from application.eventstore.recorder import Forgotten
 from application.link_requests import LinkRequests
@@ -35,10 +34,6 @@ from domain.booking import INVITEE, Booking
 PAGE = 1000
 RETENTION = "retention"
 OPERATOR = "operator"
-
-_ERASE = f"""
-    WITH forgotten AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id), {ERASING}
-    SELECT FROM forgotten_person"""  # noqa: S608 - a constant
 
 _FORGOTTEN = f"""
     SELECT event.notification_id AS position, originator_id AS booking_id,
@@ -68,7 +63,9 @@ def erase(database: Database, originator_ids: Collection[UUID]) -> int:
     def run(conn: Connection[DictRow]) -> int:
         for query in outbox.forgetting(ids):
             query.execute(conn)
-        return conn.execute(_ERASE.encode(), (ids,)).rowcount
+        [row] = conn.execute("SELECT erase_invitees(%s) AS erased", (ids,))
+        erased: int = row["erased"]
+        return erased
 
     return database.run_idempotent(run)
 

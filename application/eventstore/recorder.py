@@ -331,16 +331,16 @@ def _append(conn: PatientConnection, taken: Sequence[Append]) -> bool:
 
 
 def _share_out(result: append_statement.Result, taken: Sequence[Append]) -> None:
-    """Gives everybody their positions, except those who read what has changed since."""
+    """Gives everybody their positions, or a stale read to those whose fault it is."""
     if result.stale:
         read = [(append, version) for append in taken for version in append.read.items()]
         for place in result.stale:
             append, version = read[place - 1]
             append.outcome = StaleRead(*version)
+        return
     positions = iter(result.positions)
     for append in taken:
-        if append.outcome is None:
-            append.outcome = list(islice(positions, len(append.rows.versions)))
+        append.outcome = list(islice(positions, len(append.rows.versions)))
 
 
 def _refuse_rivals(conn: PatientConnection, taken: Sequence[Append], error: psycopg.Error) -> bool:

@@ -11,7 +11,7 @@ from operator import add
 from struct import Struct
 from uuid import UUID
 
-BIGINT, TEXT, SINGLE_UUID, TIMESTAMPTZ = 20, 25, 2950, 1184
+BIGINT, SINGLE_UUID, TIMESTAMPTZ = 20, 2950, 1184
 UUIDS, BIGINTS, TEXTS, BYTEAS, JSONBS = 2951, 1016, 1009, 1001, 3807
 """PostgreSQL's numbers for types, and for arrays of uuid, bigint, text, bytea and jsonb."""
 

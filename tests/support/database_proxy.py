@@ -11,9 +11,9 @@ from time import sleep
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-# PostgreSQL's protocol: every form of an append is prepared once in a connection, under a name
-# that is bound every time. What comes after the binding tells the server to begin.
-_PREPARED = re.compile(rb"P....([^\0]+)\0[^\0]*INSERT INTO stored_events", re.DOTALL)
+# PostgreSQL's protocol: an append is prepared once in a connection, under a name that is bound
+# every time. What comes after the binding tells the server to begin.
+_PREPARED = re.compile(rb"P....([^\0]+)\0[^\0]*FROM append_events\(", re.DOTALL)
 _BEGIN_NOW = 10  # bytes
 _READY_FOR_QUERY = b"Z\0\0\0\x05"  # the last message of an answer
 _LOOK_BACK = 4096  # bytes

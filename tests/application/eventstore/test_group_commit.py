@@ -160,23 +160,22 @@ class Callers(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(which=st.integers(0, 9), reply=st.booleans())
     def server_answers(self, which: int, reply: bool) -> None:
-        """The server records what it can, as the primary key says, and may be heard or not."""
+        """The server compares reads, then the primary key versions; it may be heard or not."""
         leader, taken = self.under_way[which % len(self.under_way)]
         rivals = [append for append in taken if self.conflicts(append)]
         stale = [append for append in taken if self.stale(append)]
+        is_recorded = not stale and not rivals
         for append in taken:
-            if not rivals and append not in stale:
+            if is_recorded:
                 self.record(append)
             if not reply:
                 continue
-            if append in rivals:
+            if append in stale:
+                append.outcome = StaleRead(*self.stale(append)[0])
+            elif append in rivals and not stale:
                 append.outcome = VersionConflict(*min(self.conflicts(append)))
-            elif not rivals:
-                append.outcome = (
-                    StaleRead(*self.stale(append)[0])
-                    if append in stale
-                    else self.caller_of(append).recorded_at
-                )
+            elif is_recorded:
+                append.outcome = self.caller_of(append).recorded_at
         self.settle(leader, taken, lost=not reply)
 
     @precondition(lambda self: self.under_way)

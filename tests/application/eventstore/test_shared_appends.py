@@ -1,6 +1,6 @@
 """Callers who share a transaction: whatever happens to it, each is told its own truth."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from uuid import UUID, uuid4
@@ -54,9 +54,11 @@ def distant(proxy: Proxy) -> Iterator[EventRecorder]:
     database.close()
 
 
-def an_append(event: StoredEvent, patience: float = 60.0) -> Append:
-    rows = append_statement.rows([event], (), (), {})
-    return Append(rows, {}, patience=patience)
+def an_append(
+    event: StoredEvent, *, read: Mapping[UUID, int] | None = None, patience: float = 60.0
+) -> Append:
+    read = read or {}
+    return Append(append_statement.rows([event], (), (), read), read, patience=patience)
 
 
 def append(recorder: EventRecorder, events: Sequence[StoredEvent]) -> Callable[[], Sequence[int]]:
@@ -169,6 +171,22 @@ def test_whoever_shares_a_transaction_with_a_conflict_is_recorded_in_the_next_on
     recorder.lead(conflicting)
     assert isinstance(conflicting.outcome, VersionConflict)
     assert fine.outcome is None
+    recorder.lead(fine)
+    assert fine.outcome == [log(conninfo)[-1][0]]
+
+
+def test_whoever_shares_a_transaction_with_a_stale_read_is_recorded_in_the_next_one(
+    recorder: EventRecorder, conninfo: str
+) -> None:
+    changed = stored()
+    recorder.insert_events([changed, stored(changed.originator_id, 2)])
+    stale, fine = an_append(stored(), read={id_of(changed): 1}), an_append(stored())
+    recorder.queue.join(stale)
+    recorder.queue.join(fine)
+    recorder.lead(stale)
+    assert isinstance(stale.outcome, StaleRead)
+    assert fine.outcome is None
+    assert len(log(conninfo)) == 2
     recorder.lead(fine)
     assert fine.outcome == [log(conninfo)[-1][0]]
 

@@ -495,6 +495,8 @@ def test_no_role_can_give_itself_more_rights(database: str, role: str, statement
         (PROJECTOR, "SELECT url FROM webhooks"),
         (AUDITOR, "INSERT INTO stored_events VALUES (gen_random_uuid(), 1, 'x', '{}')"),
         (AUDITOR, "SELECT nextval('stored_events_notification_id_seq')"),
+        (PROJECTOR, "SELECT erase_invitees(ARRAY[gen_random_uuid()])"),
+        (AUDITOR, "SELECT erase_invitees(ARRAY[gen_random_uuid()])"),
         (AUDITOR, "DELETE FROM personal_data"),
         (AUDITOR, "SELECT * FROM accounts"),
         (AUDITOR, "SELECT * FROM deliveries"),
