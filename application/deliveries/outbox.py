@@ -49,11 +49,18 @@ _ADD = f"""
     SELECT gen_random_uuid(), {_NAMES}, due_at FROM {_NEW}
     ON CONFLICT DO NOTHING"""  # noqa: S608 - only constants
 
+# LATERAL with OFFSET finds those of each booking by the index: the plan is made while PostgreSQL
+# believes that the table is as good as empty. A sender may change the state meanwhile, so the
+# condition on it stands outside.
 _END = """
     UPDATE deliveries SET state = 'ended'
-    FROM json_to_recordset($1::json) AS later (id uuid, position bigint)
-    WHERE booking_id = later.id AND kind = $2 AND fact < later.position
-        AND state IN ('due', 'parked')"""
+    WHERE state IN ('due', 'parked') AND id = ANY(ARRAY(
+        SELECT earlier.id
+        FROM json_to_recordset($1::json) AS later (booking_id uuid, position bigint)
+        CROSS JOIN LATERAL (
+            SELECT id FROM deliveries
+            WHERE booking_id = later.booking_id AND kind = $2 AND fact < later.position OFFSET 0
+        ) AS earlier))"""
 
 # What tells the owner of an appointment stays due; it no longer names the person.
 _FORGET = f"""
@@ -97,7 +104,7 @@ def ending_earlier(kind: str, facts: Sequence[tuple[UUID, int]]) -> list[Query]:
 
     Each of `facts` is a booking and the position of that event.
     """
-    later = [{"id": booking_id, "position": position} for booking_id, position in facts]
+    later = [{"booking_id": booking_id, "position": position} for booking_id, position in facts]
     return [Query(_END, (_json(later), kind))] if later else []
 
 
