@@ -12,9 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection
-from psycopg.rows import DictRow
-
 from application.deliveries import outbox
 from application.deliveries.delivery import Audience, NewDelivery
 from application.eventstore.database import Database
@@ -98,7 +95,7 @@ class LinkRequests:
         mail = _mail(LINK_REQUEST, Audience.OWNER, link, now=now)
         with self._database.connection() as conn, conn.transaction():
             if conn.execute(_ASK.encode(), values).rowcount > 0:
-                _add(conn, mail)
+                outbox.add(conn, mail)
 
     def all(self, owner_id: UUID) -> list[LinkRequest]:
         """Returns the first 100 requests to an owner, the oldest first."""
@@ -136,7 +133,7 @@ class LinkRequests:
                 return
             conn.execute(_ANSWERED, (now, link.id))
             if request.email is not None:
-                _add(conn, mail)
+                outbox.add(conn, mail)
 
     def dismiss(self, owner_id: UUID, link_id: UUID) -> None:
         """Ends a request without a new link. Does nothing the second time."""
@@ -176,11 +173,6 @@ def _mail(
         target=target,
         due_at=now,
     )
-
-
-def _add(conn: Connection[DictRow], mail: NewDelivery) -> None:
-    for query in outbox.adding([mail]):
-        query.execute(conn)
 
 
 def report(requests: Collection[LinkRequest]) -> list[dict[str, Any]]:

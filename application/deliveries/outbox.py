@@ -30,22 +30,37 @@ _COLUMNS = {
     "due_at": "timestamptz",
 }
 _NAMES = ", ".join(_COLUMNS)
+_NEW = f"""json_to_recordset($1::json)
+        AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})"""
+
 # The id of what an event causes is a hash of its cause, so the same is never added twice. Another
-# column here would change all ids. Rows that no event causes get a random id.
+# column here would change all ids. OFFSET keeps PostgreSQL from making it twice, and from comparing
+# with all rows. ON CONFLICT takes longer: it writes each row in such a way that it can be undone.
 _CAUSE = "concat_ws(chr(31), fact, channel, kind, audience, target, booking_id, link_id)"
-_ID = f"""CASE WHEN fact IS NULL THEN gen_random_uuid()
-    ELSE encode(substring(sha256(convert_to({_CAUSE}, 'UTF8')) FOR 16), 'hex')::uuid END"""
+_ID = f"encode(substring(sha256(convert_to({_CAUSE}, 'UTF8')) FOR 16), 'hex')::uuid"
+_ADD_CAUSED = f"""
+    INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
+    SELECT id, {_NAMES}, due_at FROM (SELECT {_ID} AS id, * FROM {_NEW} OFFSET 0) AS caused
+    WHERE NOT EXISTS (
+        SELECT FROM deliveries WHERE deliveries.id = caused.id OFFSET 0)"""  # noqa: S608 - constants
+
 _ADD = f"""
     INSERT INTO deliveries (id, {_NAMES}, next_attempt_at)
-    SELECT {_ID}, {_NAMES}, due_at FROM json_to_recordset($1::json)
-        AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
+    SELECT gen_random_uuid(), {_NAMES}, due_at FROM {_NEW}
     ON CONFLICT DO NOTHING"""  # noqa: S608 - only constants
 
+# LATERAL with OFFSET finds those of each booking by the index: the plan is made while PostgreSQL
+# believes that the table is as good as empty. A sender may change the state meanwhile, so the
+# condition on it stands outside.
 _END = """
     UPDATE deliveries SET state = 'ended'
-    FROM json_to_recordset($1::json) AS later (id uuid, position bigint)
-    WHERE booking_id = later.id AND kind = $2 AND fact < later.position
-        AND state IN ('due', 'parked')"""
+    WHERE state IN ('due', 'parked') AND id = ANY(ARRAY(
+        SELECT earlier.id
+        FROM json_to_recordset($1::json) AS later (booking_id uuid, position bigint)
+        CROSS JOIN LATERAL (
+            SELECT id FROM deliveries
+            WHERE booking_id = later.booking_id AND kind = $2 AND fact < later.position OFFSET 0
+        ) AS earlier))"""
 
 # What tells the owner of an appointment stays due; it no longer names the person.
 _FORGET = f"""
@@ -57,8 +72,16 @@ _FORGET = f"""
 
 
 def adding(deliveries: Sequence[NewDelivery]) -> list[Query]:
-    """Returns what adds deliveries, except those that the same event has caused already."""
-    return [Query(_ADD, (_json(deliveries),))] if deliveries else []
+    """Returns what adds deliveries that events cause, except those that are there already.
+
+    It is for the transaction that moves the position of a reaction, which keeps others out.
+    """
+    return [Query(_ADD_CAUSED, (_json(deliveries),))] if deliveries else []
+
+
+def add(conn: Connection[DictRow], delivery: NewDelivery) -> None:
+    """Adds a delivery that no event causes; of mails to an owner about a link only the first."""
+    Query(_ADD, (_json([delivery]),)).execute(conn)
 
 
 def add_notice(
@@ -73,8 +96,7 @@ def add_notice(
         due_at=now,
         target=target,
     )
-    for query in adding([notice]):
-        query.execute(conn)
+    add(conn, notice)
 
 
 def ending_earlier(kind: str, facts: Sequence[tuple[UUID, int]]) -> list[Query]:
@@ -82,7 +104,7 @@ def ending_earlier(kind: str, facts: Sequence[tuple[UUID, int]]) -> list[Query]:
 
     Each of `facts` is a booking and the position of that event.
     """
-    later = [{"id": booking_id, "position": position} for booking_id, position in facts]
+    later = [{"booking_id": booking_id, "position": position} for booking_id, position in facts]
     return [Query(_END, (_json(later), kind))] if later else []
 
 

@@ -19,6 +19,7 @@ from tests.support.examples import NOW
 from tests.support.stored_rows import stored, typed
 
 EVENTS = 100_000
+TABLES = ["stored_events", "personal_data", "refused_attempts", "deliveries"]
 RUNS = 6  # PostgreSQL decides after five whether to plan once and for all
 KINDS = list(product([False, True], [False, True], [False, True]))
 """With and without personal data, forgotten aggregates, and reads."""
@@ -37,7 +38,7 @@ class Touched(NamedTuple):
 def warm(new_database: Callable[[], str]) -> Iterator[PatientConnection]:
     """A connection that has planned everything on an empty database, which then grew."""
     with PatientConnection.connect(new_database(), autocommit=True, row_factory=dict_row) as conn:
-        for table in ("stored_events", "personal_data", "refused_attempts"):
+        for table in TABLES:
             conn.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)".encode())
         for kind in KINDS * RUNS:
             run(conn, kind, uuid4())
@@ -49,6 +50,11 @@ def warm(new_database: Callable[[], str]) -> Iterator[PatientConnection]:
                     FROM generate_series(1, %s) RETURNING originator_id
                 ), person AS (
                     INSERT INTO personal_data SELECT originator_id, 1, '', '{}' FROM event
+                ), delivery AS (
+                    INSERT INTO deliveries
+                        (id, channel, kind, audience, owner_id, link_id, due_at, next_attempt_at)
+                    SELECT originator_id, 'webhook', 'link.issued', 'owner', originator_id,
+                        originator_id, now(), now() FROM event
                 )
                 INSERT INTO refused_attempts (link_id, at, reason, address_hash)
                 SELECT originator_id, now(), 'link-redeemed', '' FROM event""",
@@ -81,9 +87,9 @@ def touched(conn: PatientConnection) -> Touched:
         found = cursor.execute(
             """SELECT
                 (SELECT sum(seq_tup_read) FROM pg_stat_user_tables
-                    WHERE relname IN ('stored_events', 'personal_data', 'refused_attempts')
-                )::bigint AS in_sequence,
-                (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint AS by_index"""
+                    WHERE relname = ANY(%s))::bigint AS in_sequence,
+                (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)::bigint AS by_index""",
+            (TABLES,),
         ).fetchone()
     assert found
     return found

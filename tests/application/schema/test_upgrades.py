@@ -80,6 +80,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0062_fewer_indexes_of_deliveries.sql",
         "0063_stale_places.sql",
         "0064_append_events.sql",
+        "0065_deliveries_of_bookings.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()

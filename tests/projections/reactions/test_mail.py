@@ -170,6 +170,20 @@ def test_the_same_event_never_causes_the_same_twice(
     assert deliveries() == before
 
 
+def test_new_events_cause_what_they_should_when_earlier_ones_are_read_again_with_them(
+    desk: Desk, conninfo: str, deliveries: Callable[[], Any]
+) -> None:
+    first = desk.new_booking(desk.new_calendar())
+    before = deliveries()
+    desk.cancel(first)
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("UPDATE projection_positions SET position = 0 WHERE name = 'mail_v1'")
+    after = deliveries()
+    assert [row["kind"] for row in after].count("confirmation") == 2
+    assert [row["kind"] for row in after].count("cancelled") == 2
+    assert {row["id"] for row in before} < {row["id"] for row in after}
+
+
 def test_rebuilding_every_view_sends_nothing_again(
     desk: Desk, conninfo: str, deliveries: Callable[[], Any]
 ) -> None:
