@@ -21,8 +21,8 @@ from psycopg.rows import DictRow, dict_row
 from werkzeug.local import LocalProxy
 
 from application.people import authentication
-from interface import cli
 from interface.bootstrap import Services, apply_schema, build
+from interface.cli import command_line
 from interface.observability import logs
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.settings import Settings
@@ -285,7 +285,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["admitone", *arguments])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            command_line.main()
         return Outcome(int(ended.value.code or 0), *capsys.readouterr())
 
     return run

@@ -42,7 +42,7 @@ def test_a_signal_that_comes_before_anything_is_started_ends_the_start_without_a
         f"            os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "sys.argv[1:] = ['serve']\n"
-        "from interface.cli import main\n"
+        "from interface.cli.__main__ import main\n"
         "main()"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
