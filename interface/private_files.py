@@ -1,12 +1,16 @@
 """Files and folders that nobody but the user of the service may read."""
 
+import fcntl
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
+
+_DRAFT = ".draft"
 
 
 def open_private(path: Path) -> BinaryIO:
@@ -31,7 +35,8 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
     """
     with _draft_of(path) as (draft, file):
         yield file
-        _flush(file)
+        file.flush()
+        os.fsync(file.fileno())
         os.link(draft, path)
 
 
@@ -42,31 +47,45 @@ def replace_private(path: Path, content: bytes, *, is_flushed: bool = True) -> N
     """
     with _draft_of(path) as (draft, file):
         file.write(content)
+        file.flush()
         if is_flushed:
-            _flush(file)
-        file.close()
+            os.fsync(file.fileno())
         os.replace(draft, path)
 
 
 @contextmanager
-def _draft_of(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+def _draft_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Yields the path of a new file of mode 0600 beside `path`, and the file, open.
 
-    Deletes it at the end, unless the block has moved it.
+    Deletes it at the end, unless the block has moved it. A process that is killed before leaves it
+    behind, until the next one writes to the same path.
     """
-    draft = f"{path}.{secrets.token_hex(4)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    _delete_abandoned_drafts(path)
+    draft, file = _new_draft(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with file:
             yield draft, file
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(draft)
+        draft.unlink(missing_ok=True)
 
 
-def _flush(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _new_draft(path: Path) -> tuple[Path, BinaryIO]:
+    """Creates a draft and locks it, so that others see that it is being written."""
+    while True:
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_DRAFT}")
+        file = os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return draft, file
+        file.close()  # another process deleted it before it was locked
+
+
+def _delete_abandoned_drafts(path: Path) -> None:
+    """Deletes the drafts of `path` that no process has locked: whoever wrote them has ended."""
+    for draft in path.parent.glob(f".{escape(path.name)}.*{_DRAFT}"):
+        with suppress(OSError), draft.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink()
 
 
 def make_private(folder: Path, *, except_for: Path | None = None) -> None:

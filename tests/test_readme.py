@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from interface.cli import commands
+from interface.cli.command_line import commands
 
 ROOT = Path(__file__).parent.parent
 READMES = [

@@ -1,5 +1,6 @@
 """The JSON API under /api/v1, and its OpenAPI document."""
 
+from functools import partial
 from importlib.resources import files
 
 from flask import Flask
@@ -58,5 +59,5 @@ def init_app(app: Flask) -> None:
         audit.blueprint,
     ):
         api.register_blueprint(blueprint)
-    document_messages(api)
+    api.write_later(partial(document_messages, api))
     calls.answer_calls(app)

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from datetime import date, timedelta
 from itertools import groupby
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 import flask_smorest
@@ -91,17 +91,47 @@ class Api(flask_smorest.Api):
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
+        self._unwritten: list[Callable[[], None]] = []
+        self._writing = Lock()
         self.register_field(Instant, "string", "date-time")
         self.register_field(Day, "string", "date")
         self.register_field(InstantOrDay, "string", None)
         self.register_field(AsOfField, "string", None)
         self.spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
 
+    def register_blueprint(
+        self, blp: flask_smorest.Blueprint, *, parameters: Any = None, **options: Any
+    ) -> None:
+        """Serves the endpoints of a blueprint, and has them written into the document later."""
+        app = self._app
+        app.register_blueprint(blp, **options)
+
+        def write() -> None:
+            blp.register_views_in_doc(self, app, self.spec, name=blp.name, parameters=parameters)
+            self.spec.tag({"name": blp.name, "description": blp.description})
+
+        self.write_later(write)
+
+    def write_later(self, write: Callable[[], None]) -> None:
+        """Has a part of the document written when somebody first reads the document.
+
+        To write it takes longer than the rest of the application, and most processes never need it.
+        """
+        self._unwritten.append(write)
+
+    def document(self) -> dict[str, Any]:
+        """Returns the document, without its servers."""
+        with self._writing:
+            while self._unwritten:
+                self._unwritten.pop(0)()
+        document: dict[str, Any] = self.spec.to_dict()
+        return document
+
     def _openapi_json(self) -> Response:
         """Returns the document. Its server is the public address, if one is set."""
         settings = services().settings
         server = settings.public_url if settings.public_url_is_set else "/"
-        document = {**self.spec.to_dict(), "servers": [{"url": server}]}
+        document = {**self.document(), "servers": [{"url": server}]}
         text = json.dumps(document, indent=2, sort_keys=False)
         return Response(_with_dates_ahead(text, services().now().date()), mimetype=_JSON)
 
@@ -131,10 +161,9 @@ def note(view: V, **lists: Iterable[Any]) -> V:
 
     The lists are `refusals`, `headers`, `security`, `revalidated` and `names`.
     """
-    notes = deepcopy(getattr(view, "_apidoc", {}))
-    for name, values in lists.items():
-        notes[name] = [*notes.get(name, ()), *values]
-    cast("Any", view)._apidoc = notes
+    notes = getattr(view, "_apidoc", {})
+    added = {name: [*notes.get(name, ()), *values] for name, values in lists.items()}
+    cast("Any", view)._apidoc = notes | added
     return view
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interface.database_roles import DatabaseRole
+from interface.loading import without_garbage_collection
 from interface.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def origin() -> "Origin":
 @contextmanager
 def services(role: DatabaseRole = DatabaseRole.SERVICE) -> Iterator["Services"]:
     """Yields services on a database with all its tables, with the rights of a role."""
-    from application.people import security_log  # slow, and not needed for a help text
-    from interface.bootstrap import build, require_keys
-    from interface.runtime import command_database
+    with without_garbage_collection():
+        from application.people import security_log  # slow, and not needed for a help text
+        from interface.bootstrap import build, require_keys
+        from interface.runtime import command_database
 
     current = settings()
     with security_log.acting(origin), command_database.database(current, role) as conninfo:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from interface.cli import context
+from interface.loading import without_garbage_collection
 
 
 @click.command()
@@ -17,8 +18,9 @@ def doctor(as_json: bool) -> None:
     Looks at settings, data folder, keys, database, views, deliveries, evidence and backups, and
     changes nothing. Exit status 1: something is wrong; advice alone does not count.
     """
-    from interface.bootstrap import utc_now  # slow, and not needed for a help text
-    from interface.runtime.doctor import examine
+    with without_garbage_collection():
+        from interface.bootstrap import utc_now  # slow, and not needed for a help text
+        from interface.runtime.doctor import examine
 
     findings = examine(context.settings(), os.environ, now=utc_now)
     if as_json:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from domain.errors import AdmitOneError
 from interface.database_roles import DatabaseRole
+from interface.loading import without_garbage_collection
 from interface.private_files import make_private
 from interface.runtime.embedded_postgres import EmbeddedPostgres
 from interface.runtime.heartbeat import WorkerWatch
@@ -150,9 +151,10 @@ class Supervisor:
     def _start_children(self) -> "LoadedService":
         self._metrics = folder = empty_metrics_folder(self._settings)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
-        from interface.runtime.loaded_service import LoadedService  # slow: the database starts now
+        with without_garbage_collection():  # slow: the database starts now
+            from interface.runtime.loaded_service import LoadedService
 
-        service = LoadedService(self._settings, web_only=self._web_only)
+            service = LoadedService(self._settings, web_only=self._web_only)
         self._prepare_database(service)
         self._workers = WorkerWatch(folder)
         self._children = [

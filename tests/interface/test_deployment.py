@@ -12,7 +12,7 @@ import click
 import pytest
 import yaml
 
-from interface.cli import commands
+from interface.cli.command_line import commands
 from interface.settings import secret_variables, variables
 
 FOLDER = Path(__file__).parents[2] / "interface" / "deployment"

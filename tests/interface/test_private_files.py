@@ -1,7 +1,10 @@
 """What is written for one person's eyes has a mode that lets nobody else read it."""
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +47,49 @@ def test_a_file_is_created_or_replaced_as_a_whole_or_not_at_all(tmp_path: Path) 
     replace_private(path, b"third")
     assert (mode(path), path.read_bytes()) == (0o600, b"third")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def leave_a_draft(path: Path) -> None:
+    """Starts to write a file in a process that is killed before it has finished."""
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from interface.private_files import create_private\n"
+        "with create_private(Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, path]).returncode == -signal.SIGKILL
+    assert path not in path.parent.iterdir()
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next_one_that_writes_the_file(
+    tmp_path: Path,
+) -> None:
+    path, other = tmp_path / "file[1]", tmp_path / "file"
+    leave_a_draft(path)
+    leave_a_draft(other)
+    replace_private(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    with create_private(other) as file:
+        file.write(b"whole too")
+    assert set(tmp_path.iterdir()) == {path, other}
+
+
+def test_a_draft_that_is_being_written_is_left_to_its_writer(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with create_private(path) as file:
+        file.write(b"slow")
+        replace_private(tmp_path / "another", b"")
+        replace_private(path, b"fast")
+        path.unlink()
+    assert path.read_bytes() == b"slow"
+
+
+def test_a_file_with_a_similar_name_is_nobody_elses_draft(tmp_path: Path) -> None:
+    copy = tmp_path / "backup.zip.20270118"
+    copy.write_text("kept by a person")
+    replace_private(tmp_path / "backup.zip", b"new")
+    assert copy.read_text() == "kept by a person"
 
 
 def test_a_folder_is_made_private_whether_it_is_there_or_not(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from interface import cli
+from interface.cli import command_line
 
 
 class Outcome(NamedTuple):
@@ -36,7 +36,7 @@ def run_command(*arguments: str, environment: Mapping[str, str] = os.environ) ->
         redirect_stderr(StringIO()) as err,
         pytest.raises(SystemExit) as ended,
     ):
-        cli.main()
+        command_line.main()
     return Outcome(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 

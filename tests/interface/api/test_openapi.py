@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from interface.api.openapi import Api
+from interface.bootstrap import build
+from interface.settings import Settings
+from interface.wsgi import create_app
 from tests.interface.api.openapi import (
     API,
     example_of,
@@ -114,6 +118,15 @@ def test_the_document_is_openapi_3_1_without_dangling_references(document: dict[
 def test_the_document_is_byte_for_byte_the_recorded_one(document: dict[str, Any]) -> None:
     remedy = "is the change meant? Then: python -m tests.interface.api.recorded_document"
     assert lines_of(document) == RECORD.read_text().splitlines(), remedy
+
+
+def test_the_document_is_written_only_when_somebody_reads_it() -> None:
+    services = build(Settings(secret_keys=("k" * 32,)), "host=nowhere.invalid")
+    api: Api = create_app(services).extensions["flask-smorest"]["apis"][""]["ext_obj"]
+    assert not api.spec.to_dict()["paths"]
+    assert api.document() == api.document()
+    assert api.spec.to_dict()["paths"]
+    services.close()
 
 
 def test_every_call_is_in_the_document_and_nothing_else(

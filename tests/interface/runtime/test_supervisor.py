@@ -42,10 +42,30 @@ def test_a_signal_that_comes_before_anything_is_started_ends_the_start_without_a
         f"            os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "sys.argv[1:] = ['serve']\n"
-        "from interface.cli import main\n"
+        "from interface.cli.__main__ import main\n"
         "main()"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_is_loaded_at_a_start_is_not_searched_for_garbage() -> None:
+    done = run(
+        "import gc\n"
+        "found = []\n"
+        "def note(phase, info):\n"
+        "    found.append(phase)\n"
+        "gc.callbacks.append(note)\n"
+        "from interface.loading import without_garbage_collection\n"
+        "found.clear()\n"
+        "with without_garbage_collection():\n"
+        "    import interface.bootstrap\n"
+        "    print(found)\n"
+        "print(gc.isenabled())\n"
+        "gc.disable()\n"
+        "with without_garbage_collection(): pass\n"
+        "print(gc.isenabled())"
+    )
+    assert done.stdout == "[]\nTrue\nFalse\n", done.stderr
 
 
 def test_an_application_starts_no_thread_and_no_connection_before_it_is_used() -> None:
