@@ -98,6 +98,17 @@ def test_a_booking_is_moved_by_choosing_day_and_time_and_confirming(managing: Ma
     assert "After this, you can't move it again." in managing.words(f"/reschedule?start={NINE}")
 
 
+def test_nobody_is_asked_to_move_a_booking_to_the_time_that_it_has(managing: Managing) -> None:
+    page = f"/reschedule?tz=UTC&start={NOON}"
+    assert managing.post("/reschedule", start=NOON, tz="UTC").status_code == 303
+    back = managing.get(page)
+    assert back.status_code == 302
+    assert "You're booked" in text_of(managing.browser.get(back.headers["Location"]))
+    managing.owner.ask_to_reschedule(managing.booking["id"])
+    back = managing.browser.get(managing.get(page).headers["Location"])
+    assert "asks you to choose another time" in text_of(back)
+
+
 def test_a_time_that_was_just_taken_is_told_above_other_times(managing: Managing) -> None:
     managing.owner.book(managing.owner.new_link(managing.booking["calendar_id"]), TEN)
     for start, status in ((TEN, 409), (f"{A_DAY}T10:10:00Z", 422)):
