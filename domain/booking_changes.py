@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from domain.agenda import AgendaDay
 from domain.availability import is_offered, offered_slots
 from domain.booking import INVITEE, Booking, BookingStatus
-from domain.booking_rules import BookingRules
+from domain.booking_rules import LIMITS, BookingRules
 from domain.calendar import CalendarTerms
 from domain.errors import (
     AdmitOneError,
@@ -84,8 +84,12 @@ def must_have_other_times(
 ) -> None:
     """Checks that the booking's link offers a time to move it to, whether free or not.
 
-    `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
+    Times beyond the booking window count, because the window moves on. A link that offers all of
+    its calendar can't be the reason. `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
     """
+    if offer == EVERYTHING:
+        return
+    rules = replace(rules, booking_window_days=LIMITS["booking_window_days"][1])
     offered = offered_slots(rules, now=now, since=now, until=_END_OF_TIME, most=2, offer=offer)
     if all(slot == booking.slot for slot in offered):
         raise NoOtherTimes(contact=agreed.contact)

@@ -48,7 +48,8 @@ def _named(followers: Sequence[Projection], name: str) -> Projection:
     for follower in followers:
         if name in (follower.name, follower.name.rpartition("_v")[0]):
             return follower
-    raise ViewNotFound
+    names = ", ".join(follower.name for follower in followers)
+    raise ViewNotFound(f"There is no such view. The views are {names}.")
 
 
 def create_views(conn: Connection[DictRow]) -> None:

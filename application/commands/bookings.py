@@ -12,8 +12,9 @@ from application.eventstore.streams import OwnersTime
 from application.people import personal_data
 from domain import booking_changes
 from domain.agenda import AgendaDay, days_around
-from domain.booking import INVITEE, Booking
+from domain.booking import Booking
 from domain.booking_changes import is_bound_by_offer, offered_move, rules_of_move
+from domain.booking_rules import BookingRules
 from domain.calendar import Calendar, CalendarTerms
 from domain.link import SingleUseLink
 from domain.offer import EVERYTHING, Offer
@@ -159,27 +160,21 @@ class BookingCommands:
         """Returns the terms under which the booking was made."""
         return _agreed(self.event_store.load(_agreed_calendar(booking)), booking)
 
-    def must_be_movable(self, booking: Booking, *, agreed: CalendarTerms, now: datetime) -> None:
-        """Checks that the invitee may move the booking, and that their link offers another time.
-
-        Raises `BookingCancelled`, `TooLate`, `RescheduleLimitReached` or `NoOtherTimes`.
-        """
-        booking_changes.must_be_movable(booking, agreed, now=now)
-        offer = self.offer_of_move(booking, actor=INVITEE)
-        if offer == EVERYTHING:
-            return
+    def limits_of_move(self, booking: Booking, *, actor: str) -> tuple[BookingRules, Offer]:
+        """Returns the rules and the offer within which this actor can move the booking now."""
         newest = self.event_store.get(Calendar, booking.calendar_id).terms.rules
-        rules = rules_of_move(booking, newest, actor=INVITEE)
-        booking_changes.must_have_other_times(booking, agreed, rules, offer=offer, now=now)
+        rules = rules_of_move(booking, newest, actor=actor)
+        return rules, self._offer_of_move(booking, actor=actor)
 
-    def offer_of_move(self, booking: Booking, *, actor: str) -> Offer:
-        """Returns the limits within which this actor can move the booking: those of its link.
+    def _offer_of_move(self, booking: Booking, *, actor: str) -> Offer:
+        """Returns the offer of the booking's link as far as it binds this actor.
 
         Without the duration of the offer, because the booking has its own.
         """
         if not is_bound_by_offer(booking, actor=actor):
             return EVERYTHING
-        link = self.event_store.get(SingleUseLink, booking.link_id)
+        # The offer of a link never changes.
+        link = self.event_store.last_known(SingleUseLink, booking.link_id)
         return replace(link.offer or EVERYTHING, duration_minutes=None)
 
     def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:
@@ -195,7 +190,7 @@ class BookingCommands:
         Guesses like `RedemptionCommands` by the calendar that the process remembers.
         """
         store, calendar_id = self.event_store, booking.calendar_id
-        offer = self.offer_of_move(booking, actor=actor)
+        offer = self._offer_of_move(booking, actor=actor)
         calendar = store.last_known(Calendar, calendar_id)
         while True:
             rules = rules_of_move(booking, calendar.terms.rules, actor=actor)

@@ -21,11 +21,18 @@ class MailFolder:
         """
         file = self._folder / f"{about}.{delivery_id}.eml"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_private(file, mail.content, is_flushed=False)
+            self._replace(file, mail.content)
         except OSError as error:
             raise Failed(f"{file} can't be written: {error.strerror}.") from error
         return f"written to {file}"
+
+    def _replace(self, file: Path, content: bytes) -> None:
+        """Writes the file, and creates the folder if it turns out that there is none."""
+        try:
+            replace_private(file, content, is_flushed=False)
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_private(file, content, is_flushed=False)
 
     def forget(self, about: UUID) -> None:
         """Deletes all mails about a booking. Raises `Failed`."""

@@ -11,9 +11,10 @@ from application.people.rate_limits import FORGED_TOKENS
 from application.people.tokens import InvalidToken
 from domain import booking_changes
 from domain.booking import INVITEE, Booking
+from domain.booking_rules import BookingRules
 from domain.calendar import CalendarTerms
 from domain.errors import AdmitOneError, BookingNotFound
-from interface.web.invitation import newest_calendar
+from domain.offer import Offer
 from interface.web.rate_limits import count_failure
 from interface.web.request_context import services
 from projections.open_slots import OpenSlots
@@ -60,22 +61,34 @@ class ManagedBooking:
 
     def must_be_movable(self) -> None:
         """Raises the reason why the invitee can't move the booking now, if there is one."""
-        current = services()
-        current.bookings.must_be_movable(self.booking, agreed=self.agreed, now=current.now())
+        now = services().now()
+        booking_changes.must_be_movable(self.booking, self.agreed, now=now)
+        rules, offer = self._limits_of_invitee
+        booking_changes.must_have_other_times(
+            self.booking, self.agreed, rules, offer=offer, now=now
+        )
 
     def open_slots(self, *, actor: str = INVITEE) -> OpenSlots:
         """Returns the free slots to which this actor can move the booking."""
         current = services()
-        newest = newest_calendar(self.booking.calendar_id).terms.rules
-        rules = booking_changes.rules_of_move(self.booking, newest, actor=actor)
+        rules, offer = (
+            self._limits_of_invitee
+            if actor == INVITEE
+            else current.bookings.limits_of_move(self.booking, actor=actor)
+        )
         return OpenSlots(
             current.database,
             self.booking.owner_id,
             rules,
             current.now(),
-            offer=current.bookings.offer_of_move(self.booking, actor=actor),
+            offer=offer,
             moving=self.booking.id,
         )
+
+    @cached_property
+    def _limits_of_invitee(self) -> tuple[BookingRules, Offer]:
+        """The rules and the offer within which the invitee can move the booking."""
+        return services().bookings.limits_of_move(self.booking, actor=INVITEE)
 
 
 def managed(booking: Booking) -> ManagedBooking:

@@ -97,6 +97,22 @@ def test_the_menu_opens_beside_its_button_on_a_scrolled_page(
     assert 0 <= gap <= 8
 
 
+def test_without_javascript_the_menu_opens_in_the_middle_of_the_window(
+    new_page: Callable[..., Page], site: Site, email: str
+) -> None:
+    page = new_page(java_script_enabled=False)
+    site.sign_in(page, email)
+    page.goto(f"{CALENDARS}/new")
+    page.get_by_label("Name", exact=True).fill("Intro call")
+    page.get_by_label("Time zone").fill("UTC")
+    page.get_by_role("button", name="Create calendar").click()
+    page.get_by_role("button", name="Actions for Intro call").click()
+    menu = page.locator("[popover]:popover-open").bounding_box()
+    assert menu is not None
+    assert abs(menu["x"] + menu["width"] / 2 - 640) < 10
+    assert abs(menu["y"] + menu["height"] / 2 - 400) < 10
+
+
 def test_unsaved_changes_are_not_lost_without_a_question(
     page: Page, site: Site, email: str
 ) -> None:

@@ -222,6 +222,16 @@ def test_a_booking_can_be_moved_while_its_link_offers_times_ahead_other_than_its
             must_have_other_times(booking, STRICT, rules, offer=offer, now=NOW)
 
 
+def test_times_that_a_link_offers_beyond_the_booking_window_are_other_times() -> None:
+    booking, _ = a_booking()
+    newest = replace(STRICT.rules, booking_window_days=1)
+    rules = rules_of_move(booking, newest, actor=INVITEE)
+    next_week = TOMORROW_AT_NINE + timedelta(days=7)
+    offer = Offer(slots=(TOMORROW_AT_NINE, next_week))
+    assert offered_move(rules, next_week, now=NOW, offer=offer) is None
+    must_have_other_times(booking, STRICT, rules, offer=offer, now=NOW)
+
+
 def test_whoever_is_asked_for_another_time_may_always_pick_one() -> None:
     booking, agenda = a_booking()
     move(booking, agenda, agreed=STRICT)

@@ -41,13 +41,20 @@ blueprint.register_error_handler(AdmitOneError, refused)
 
 @blueprint.get("/m/<token>/reschedule")
 def choose(token: str) -> ResponseReturnValue:
-    """Shows days and times or, for the free time that the address names, asks to confirm it."""
+    """Shows days and times or, for the free time that the address names, asks to confirm it.
+
+    The time that the booking has leads to the booking, as after the browser's Back.
+    """
     found = found_by(token)
+    start = from_address(Instant(), "start")
+    if start == found.booking.slot.start:
+        zone = invitee_zone(found)
+        address = url_for("booking_confirmation.show", token=token, tz=zone, show="booking")
+        return redirect(address)
     try:
         found.must_be_movable()
     except (ChangeRefused, BookingCancelled) as refusal:
         return _nothing_changed(found, token, refusal)
-    start = from_address(Instant(), "start")
     if start is not None:
         slot = free_slot(found.open_slots(), start, time_zone=invitee_zone(found))
         if slot is not None:

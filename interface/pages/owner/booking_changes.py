@@ -59,10 +59,15 @@ class PlaceForm(Schema):
 @blueprint.get("/bookings/<uuid:booking_id>/reschedule")
 @for_role("owner")
 def choose(booking_id: UUID) -> ResponseReturnValue:
-    """Shows days and times or, for the free time that the address names, asks to confirm it."""
+    """Shows days and times or, for the free time that the address names, asks to confirm it.
+
+    The time that the booking has leads to the booking, as after the browser's Back.
+    """
     found = _found(booking_id)
-    found.booking.must_be_confirmed()
     start = from_address(Instant(), "start")
+    if start == found.booking.slot.start:
+        return redirect(url_for("bookings_pages.show", booking_id=booking_id))
+    found.booking.must_be_confirmed()
     slot = None
     if start is not None:
         slot = free_slot(found.open_slots(actor=auth.actor()), start, time_zone=user_time_zone())

@@ -187,7 +187,10 @@ def ask_to_revoke() -> ResponseReturnValue:
             return redirect(url_for("links_pages.index"))
         active = first_links(query | {"status": LinkStatus.ACTIVE}, LARGEST_BATCH + 1)
     else:
-        active = [link for link in _selected(request.args) if link.status is LinkStatus.ACTIVE]
+        selected = _selected(request.args)
+        active = [link for link in selected if link.status is LinkStatus.ACTIVE]
+        if len(selected) == 1 and not active:  # its page says what became of it
+            return redirect(url_for("links_pages.show", link_id=selected[0].id))
     if not active:
         return redirect(url_for("links_pages.index", notice="nothing-to-revoke"))
     return _revoke_form(active[:LARGEST_BATCH], has_more=len(active) > LARGEST_BATCH)

@@ -8,7 +8,16 @@ from typing import ParamSpec
 from urllib.parse import unquote
 from uuid import UUID, uuid4
 
-from flask import Flask, Response, g, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as AnyResponse
@@ -58,7 +67,10 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if current_session() is None:
             here = request.script_root + request.full_path.rstrip("?")
-            address = url_for("home.show", next=here if request.method == "GET" else None)
+            if request.method == "GET":
+                address = url_for("home.show", next=here)
+            else:
+                address = url_for("home.show", next=page_of(here), notice="not-signed-in")
             if "HX-Request" in request.headers:  # leads the whole page there, not only a part
                 return Response(status=204, headers={"HX-Redirect": address})
             return redirect(address)
@@ -66,6 +78,16 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
     guarded.for_people_signed_in = True  # type: ignore[attr-defined]
     return guarded
+
+
+def page_of(path: str) -> str:
+    """Returns the page with the form that was sent to this path: the nearest one above it."""
+    root, adapter = request.script_root, current_app.create_url_adapter(request)
+    while adapter is not None and len(path) > len(root):
+        if adapter.test(path.partition("?")[0].removeprefix(root), method="GET"):
+            return path
+        path = path.rpartition("/")[0]
+    return url_for("home.show")
 
 
 def has_role(role: str) -> bool:

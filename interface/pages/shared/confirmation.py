@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
@@ -18,7 +18,13 @@ from application.people.passkeys import PasskeyRefused
 from application.people.rate_limits import WRONG_PASSKEYS
 from interface.i18n import gettext
 from interface.i18n import mark_for_translation as _
-from interface.pages.shared.auth import local_path, password_client, require_session, signed_in
+from interface.pages.shared.auth import (
+    local_path,
+    page_of,
+    password_client,
+    require_session,
+    signed_in,
+)
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
@@ -114,7 +120,7 @@ def _page(path: str, *, is_form: bool, errors: dict[str, list[str]] | None = Non
         has_passkeys=bool(current.passkeys.are_possible and current.passkeys.all(account)),
         has_password=account.has_password and not current.settings.oidc_only,
         provider=_provider_of(account),
-        provider_path=_page_of(path) if is_form else path,
+        provider_path=page_of(path) if is_form else path,
         back=url_for("home.show"),
         errors=errors or {},
     )
@@ -127,13 +133,3 @@ def _provider_of(account: Account) -> str | None:
     if provider is None or not current.identities.is_connected(account, provider.client.issuer):
         return None
     return current.settings.oidc_provider_name
-
-
-def _page_of(path: str) -> str:
-    """Returns the page with the form that was sent to this path: the nearest one above it."""
-    root, adapter = request.script_root, current_app.create_url_adapter(request)
-    while adapter is not None and len(path) > len(root):
-        if adapter.test(path.partition("?")[0].removeprefix(root), method="GET"):
-            return path
-        path = path.rpartition("/")[0]
-    return url_for("home.show")

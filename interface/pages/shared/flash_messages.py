@@ -17,7 +17,7 @@ NOTICES = {
         "Schedule deleted. Calendars that followed it keep its hours as their own."
     ),
     "links-revoked": _("Links revoked."),
-    "nothing-to-revoke": _("Select at least one active link to revoke."),
+    "nothing-to-revoke": _("Select at least one link that is still active."),
     "link-revoked": _("Link revoked."),
     "link-changed": _("Changes saved."),
     "link-replaced": _("Link replaced. The old link no longer works, so send the new one."),
@@ -54,6 +54,7 @@ NOTICES = {
     "provider-connected": _("Connected. You can sign in with it."),
     "provider-disconnected": _("Disconnected. You can no longer sign in to this account with it."),
     "signed-out": _("You are signed out."),
+    "not-signed-in": _("You were signed out, so nothing was changed. Sign in and try again."),
     "session-ended": _("Signed out of that browser."),
     "roles-changed": _("Roles changed."),
     "account-disabled": _("Account disabled. Nobody can sign in to it."),

@@ -169,7 +169,7 @@ function showFailure({ elt, path }) {
   else if (elt.matches("form[method=get]")) elt.submit();
 }
 
-// Opens the ⋮ menu beside its button.
+// Opens the ⋮ menu beside its button; without this script, it opens in the middle of the window.
 document.addEventListener("beforetoggle", (event) => {
   const menu = event.target;
   if (event.newState !== "open" || !menu.classList.contains("actions")) return;
@@ -177,8 +177,9 @@ document.addEventListener("beforetoggle", (event) => {
   requestAnimationFrame(() => {
     const place = button.getBoundingClientRect();
     const below = place.bottom + menu.offsetHeight < innerHeight;
-    menu.style.top = `${(below ? place.bottom + 4 : place.top - menu.offsetHeight - 4) + scrollY}px`;
-    menu.style.left = `${Math.max(8, place.right - menu.offsetWidth) + scrollX}px`;
+    const top = (below ? place.bottom + 4 : place.top - menu.offsetHeight - 4) + scrollY;
+    const left = Math.max(8, place.right - menu.offsetWidth) + scrollX;
+    Object.assign(menu.style, { position: "absolute", margin: 0, inset: `${top}px auto auto ${left}px` });
     menu.querySelector("a, button").focus();
   });
 }, true);

@@ -26,6 +26,14 @@ def story(services: Services, catch_up: Callable[[], None]) -> None:
     catch_up()
 
 
+def test_a_view_that_does_not_exist_is_refused_with_the_names_of_those_that_do(
+    admitone: Command,
+) -> None:
+    refused = admitone("projections", "rebuild", "link_lists")
+    assert refused.status == 1
+    assert f"There is no such view. The views are {', '.join(NAMES)}." in refused.err
+
+
 def test_a_rebuild_prints_progress_rates_and_rows_in_plain_lines(
     admitone: Command, story: None, services: Services
 ) -> None:

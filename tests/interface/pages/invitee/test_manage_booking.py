@@ -1,12 +1,17 @@
 """An invitee moves and cancels their booking, and has their details erased, without scripts."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from html import unescape
 from typing import Any
 
 import pytest
 
+from application.eventstore.loading import Loaded, Wanted
+from domain.booking import Booking
+from domain.calendar import Calendar
+from domain.link import SingleUseLink
 from interface.bootstrap import Services
 from projections.engine import positions
 from tests.support.clock import Clock
@@ -93,6 +98,17 @@ def test_a_booking_is_moved_by_choosing_day_and_time_and_confirming(managing: Ma
     assert "After this, you can't move it again." in managing.words(f"/reschedule?start={NINE}")
 
 
+def test_nobody_is_asked_to_move_a_booking_to_the_time_that_it_has(managing: Managing) -> None:
+    page = f"/reschedule?tz=UTC&start={NOON}"
+    assert managing.post("/reschedule", start=NOON, tz="UTC").status_code == 303
+    back = managing.get(page)
+    assert back.status_code == 302
+    assert "You're booked" in text_of(managing.browser.get(back.headers["Location"]))
+    managing.owner.ask_to_reschedule(managing.booking["id"])
+    back = managing.browser.get(managing.get(page).headers["Location"])
+    assert "asks you to choose another time" in text_of(back)
+
+
 def test_a_time_that_was_just_taken_is_told_above_other_times(managing: Managing) -> None:
     managing.owner.book(managing.owner.new_link(managing.booking["calendar_id"]), TEN)
     for start, status in ((TEN, 409), (f"{A_DAY}T10:10:00Z", 422)):
@@ -155,6 +171,44 @@ def test_where_the_link_offers_no_other_times_the_page_says_so_and_who_helps(
         assert refused.status_code == 409
         assert "Nothing was changed." in text_of(refused)
         assert "its link offers no other times" in text_of(refused)
+
+
+def test_times_that_open_later_are_not_denied_and_until_then_the_page_says_who_helps(
+    new_invitee_browser: Callable[..., InviteeBrowser], clock: Clock
+) -> None:
+    invitee = new_invitee_browser(contact="Call 555-0100.", minimum_notice_minutes=180)
+    offer = {"slots": [NINE, "2026-12-08T09:00:00Z"]}
+    calendar_id = invitee.link["calendar_id"]
+    invitee.link = invitee.owner.new_link(calendar_id, offer=offer)
+    managing = Managing(invitee)
+    sooner = {"booking_window_days": 7}
+    invitee.owner.patch(f"/calendars/{calendar_id}", sooner, **{"If-Match": "*"})
+    clock.time = TOMORROW_AT_NINE.replace(hour=7)  # too late to offer nine again
+    assert "You can move this booking 3 more times" in managing.words()
+    choosing = managing.words("/reschedule")
+    assert "No times are available at the moment. Please contact Olivia Owner." in choosing
+    assert "Call 555-0100." in choosing
+
+
+def test_choosing_another_time_reads_calendar_and_link_at_most_once(
+    new_invitee_browser: Callable[..., InviteeBrowser],
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    invitee = new_invitee_browser()
+    offer = {"from": A_DAY, "to": A_DAY}
+    invitee.link = invitee.owner.new_link(invitee.link["calendar_id"], offer=offer)
+    managing = Managing(invitee)
+    read: list[type] = []
+    load = services.event_store.load
+
+    def recording(*wanted: Wanted[Any], **busy: Any) -> Loaded:
+        read.extend(each.kind for each in wanted if each.version is None)
+        return load(*wanted, **busy)
+
+    monkeypatch.setattr(services.event_store, "load", recording)
+    assert managing.get("/reschedule").status_code == 200
+    assert Counter(read) <= Counter([Booking, Calendar, SingleUseLink])
 
 
 def test_a_booking_is_cancelled_after_a_question_with_an_optional_reason(

@@ -43,6 +43,8 @@ def test_a_booking_is_moved_to_a_free_time(
     assert "Move this booking?" in words(person.get(f"{path}/reschedule?start={TEN}"))
     seen = after(person, person.post(f"{path}/reschedule", {"start": TEN}))
     assert "Booking moved." in seen
+    back = person.get(f"{path}/reschedule?start={TEN}")
+    assert (back.status_code, back.headers["Location"]) == (302, path)
     assert owner.get(path).json == booking | {"start": TEN, "end": f"{A_DAY}T10:30:00Z"}
 
 

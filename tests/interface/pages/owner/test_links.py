@@ -194,6 +194,19 @@ def test_one_link_is_revoked_with_a_reason_that_its_page_shows(
     assert link["url"] not in text(page)
 
 
+def test_asking_to_revoke_a_link_that_has_ended_leads_to_its_page(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    first, second = owner.new_link(calendar_id), owner.new_link(calendar_id)
+    for link in (first, second):
+        owner.revoke(link)
+    asked = person.get(f"/links/revoke?link={first['id']}")
+    assert (asked.status_code, asked.headers["Location"]) == (302, f"/links/{first['id']}")
+    asked = person.get(f"/links/revoke?link={first['id']}&link={second['id']}")
+    told = text(person.get(asked.headers["Location"]))
+    assert "Select at least one link that is still active." in told
+
+
 def test_a_link_used_before_it_was_revoked_says_so(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:

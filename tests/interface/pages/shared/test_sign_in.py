@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from flask import Flask, redirect
@@ -18,6 +19,8 @@ from tests.support.examples import NOW
 from tests.support.owner import Owner
 from tests.support.signed_in_browser import SignedIn
 
+WEBHOOK = f"/settings/webhooks/{UUID(int=1)}"
+
 
 def test_a_sign_in_link_shows_first_and_signs_in_once(
     app: Flask, services: Services, owner: Owner
@@ -30,6 +33,26 @@ def test_a_sign_in_link_shows_first_and_signs_in_once(
     assert "Hello, Olivia Owner" in browser.get("/").get_data(as_text=True)
     assert app.test_client().post(address).status_code == 410
     assert app.test_client().get(address).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("sent_to", "page"),
+    [
+        ("/settings/calendars/new", "/settings/calendars/new"),
+        ("/links/revoke", "/links/revoke"),
+        (f"{WEBHOOK}/delete", f"{WEBHOOK}/delete"),
+        (f"{WEBHOOK}/test", WEBHOOK),
+    ],
+)
+def test_a_form_sent_after_the_session_ended_says_so_and_leads_back_to_its_page(
+    app: Flask, sent_to: str, page: str
+) -> None:
+    browser = app.test_client()
+    answer = browser.post(sent_to, data={"name": "Intro call"})
+    assert answer.status_code == 302
+    told = browser.get(answer.headers["Location"]).get_data(as_text=True)
+    assert "You were signed out, so nothing was changed." in told
+    assert f'name="next" value="{page}"' in told
 
 
 def test_password_signs_in_and_a_wrong_one_says_so(
