@@ -57,8 +57,8 @@ def replace_private(path: Path, content: bytes, *, is_flushed: bool = True) -> N
 def _draft_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Yields the path of a new file of mode 0600 beside `path`, and the file, open.
 
-    Deletes it at the end, unless the block has moved it. If the process is killed before that, it
-    stays until another one writes to the same path.
+    Deletes it at the end, unless the block has moved it. A process that is killed before leaves it
+    behind, until the next one writes to the same path.
     """
     _delete_abandoned_drafts(path)
     draft, file = _new_draft(path)

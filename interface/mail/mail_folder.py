@@ -27,7 +27,7 @@ class MailFolder:
         return f"written to {file}"
 
     def _replace(self, file: Path, content: bytes) -> None:
-        """Writes the file, and creates the folder if it does not exist."""
+        """Writes the file, and creates the folder if it turns out that there is none."""
         try:
             replace_private(file, content, is_flushed=False)
         except FileNotFoundError:
