@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def without_garbage_collection() -> Iterator[None]:
     """Turns the garbage collector off while the block loads modules.
 
-    It would search objects again and again that live as long as the process.
+    It would search the same objects again and again, which live as long as the process.
     """
     was_enabled = gc.isenabled()
     gc.disable()

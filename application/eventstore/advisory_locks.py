@@ -26,7 +26,7 @@ SENDER = 4_011_201
 
 
 def is_held(conn: Connection[DictRow], number: int, view: str | None = None) -> bool:
-    """Returns whether anybody holds a lock in the database of `conn`: `REBUILD` for a `view`."""
+    """Returns True if anybody holds the lock in the database of `conn`: `REBUILD` for a `view`."""
     row = conn.execute(
         """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

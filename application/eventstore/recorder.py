@@ -356,13 +356,11 @@ def _refuse_rivals(conn: PatientConnection, taken: Sequence[Append], error: psyc
 
 def _blame(taken: Sequence[Append], error: psycopg.Error) -> None:
     """Gives the only caller the error. If there are several, each goes again alone."""
-    for append in taken:
-        append.must_be_alone = True
-    if len(taken) == 1:
-        is_duplicate = isinstance(error, psycopg.errors.UniqueViolation)
+    if len(taken) > 1:
+        for append in taken:
+            append.must_be_alone = True
+    elif isinstance(error, psycopg.errors.UniqueViolation):
         diag = error.diag
-        taken[0].outcome = (
-            IntegrityError(f"{diag.constraint_name}: {diag.message_detail}")
-            if is_duplicate
-            else error
-        )
+        taken[0].outcome = IntegrityError(f"{diag.constraint_name}: {diag.message_detail}")
+    else:
+        taken[0].outcome = error
