@@ -287,8 +287,8 @@ MUTANTS = (
     ),
     _slot(
         "a slot until midnight touches the next day",
-        "(self.end - timedelta.resolution).date()",
-        "self.end.date()",
+        "(self.end - timedelta.resolution).toordinal()",
+        "self.end.toordinal()",
     ),
     _slot(
         "slots that touch overlap",
@@ -435,9 +435,9 @@ MUTANTS = (
         "        if taken_before := recorded:",
     ),
     _recorder(
-        "an error of one fails all who share the transaction",
-        "    if len(taken) == 1:",
-        "    if True:",
+        "an error of one is told to the first who shares the transaction",
+        "    if len(taken) > 1:",
+        "    if False:",
     ),
     _recorder(
         "a full disk is tried again until the deadline",
