@@ -161,7 +161,7 @@ class Database(PostgresDatastore):
         )
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """Returns a function that applies UTC and the other settings to a new connection."""
+        """Returns a function that sets PostgreSQL's settings on a new connection."""
 
         def after_connect(conn: Connection[Any]) -> None:
             self.pool.is_away = False
