@@ -13,7 +13,7 @@ PROJECTOR = 4_011_200_118
 """Held by the one projector at work, until its session ends."""
 
 APPEND = 4_011_200_119
-"""Held by each append to the log, until it has committed."""
+"""Held by each append to the log, until it has committed. `append_events()` has the number too."""
 
 SECURITY_LOG = 4_011_200_120
 """Held by whoever adds to the security log, until the transaction ends."""

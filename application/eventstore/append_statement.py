@@ -42,6 +42,7 @@ from application.eventstore.wire_format import (
 )
 
 CHANNEL = "stored_events"
+"""The channel on which `append_events()` notifies whoever follows the log."""
 
 _EVENTS = (UUIDS, BIGINTS, TEXTS, BYTEAS)
 _PEOPLE = (UUIDS, BIGINTS, BYTEAS, JSONBS, TEXTS)

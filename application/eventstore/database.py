@@ -105,7 +105,7 @@ class PatientConnection(Connection[DictRow]):
     def has_hung_up(self) -> bool:
         """Returns True if an idle connection was closed, by us or by the server.
 
-        All that an idle connection can have unread is that the server ends it.
+        Unless it listens, it has something to read only when the server has ended it.
         """
         return self.closed or bool(self._unread.poll(0))
 
