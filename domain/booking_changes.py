@@ -85,7 +85,7 @@ def must_have_other_times(
     """Checks that the booking's link offers a time to move it to, whether free or not.
 
     Times beyond the booking window count, because the window moves on. A link that offers all of
-    its calendar can't be the reason. `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
+    its calendar rules out nothing. `rules` come from `rules_of_move`. Raises `NoOtherTimes`.
     """
     if offer == EVERYTHING:
         return

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Keeps the garbage collector still while the block loads modules.
+    """Turns the garbage collector off while the block loads modules.
 
-    It would walk again and again through objects that live as long as the process.
+    It would search the same objects again and again, which live as long as the process.
     """
     was_enabled = gc.isenabled()
     gc.disable()

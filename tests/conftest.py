@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection() -> None:
-    """Finds all tests without the garbage collector, as hardly anything of them is garbage."""
+    """Turns the garbage collector off until all tests are collected: little of them is garbage."""
     gc.disable()
 
 

@@ -161,7 +161,7 @@ class BookingCommands:
         return _agreed(self.event_store.load(_agreed_calendar(booking)), booking)
 
     def limits_of_move(self, booking: Booking, *, actor: str) -> tuple[BookingRules, Offer]:
-        """Returns the rules and the offer within which this actor can move the booking now."""
+        """Returns the rules and the offer that bind this actor if they move the booking now."""
         newest = self.event_store.get(Calendar, booking.calendar_id).terms.rules
         rules = rules_of_move(booking, newest, actor=actor)
         return rules, self._offer_of_move(booking, actor=actor)

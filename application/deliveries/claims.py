@@ -61,8 +61,8 @@ _SETTLE = """
     WHERE deliveries.id = outcome.id AND deliveries.attempts = outcome.attempts"""
 
 # The deliveries behind a postponed one are postponed with it, so that no claim looks at them in
-# vain. If another sender has claimed that one since, its outcome says for how long. OFFSET and the
-# array of ids let PostgreSQL find each by index, and not read all that wait.
+# vain. If another sender has claimed that one since, its outcome says for how long. With OFFSET 0
+# and the array of ids, PostgreSQL finds each by an index instead of reading all that wait.
 _HOLD = """
     WITH behind AS (
         SELECT later.id, outcome.next_attempt_at

@@ -34,8 +34,9 @@ _NEW = f"""json_to_recordset($1::json)
         AS new ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})"""
 
 # The id of what an event causes is a hash of its cause, so the same is never added twice. Another
-# column here would change all ids. OFFSET keeps PostgreSQL from making it twice, and from comparing
-# with all rows. ON CONFLICT takes longer: it writes each row in such a way that it can be undone.
+# column here would change all ids. OFFSET 0 keeps PostgreSQL from computing it twice, and from
+# reading all rows to compare it. ON CONFLICT would take longer: it writes each row in such a way
+# that it can be undone.
 _CAUSE = "concat_ws(chr(31), fact, channel, kind, audience, target, booking_id, link_id)"
 _ID = f"encode(substring(sha256(convert_to({_CAUSE}, 'UTF8')) FOR 16), 'hex')::uuid"
 _ADD_CAUSED = f"""
@@ -49,9 +50,9 @@ _ADD = f"""
     SELECT gen_random_uuid(), {_NAMES}, due_at FROM {_NEW}
     ON CONFLICT DO NOTHING"""  # noqa: S608 - only constants
 
-# LATERAL with OFFSET finds those of each booking by the index: the plan is made while PostgreSQL
-# believes that the table is as good as empty. A sender may change the state meanwhile, so the
-# condition on it stands outside.
+# LATERAL with OFFSET 0 finds those of each booking by the index, even by a plan that was made while
+# PostgreSQL took the table for empty. The condition on the state stands outside, because a sender
+# may change it meanwhile.
 _END = """
     UPDATE deliveries SET state = 'ended'
     WHERE state IN ('due', 'parked') AND id = ANY(ARRAY(
@@ -74,13 +75,13 @@ _FORGET = f"""
 def adding(deliveries: Sequence[NewDelivery]) -> list[Query]:
     """Returns what adds deliveries that events cause, except those that are there already.
 
-    It is for the transaction that moves the position of a reaction, which keeps others out.
+    Only for the transaction that moves the position of a reaction: no two of them run at once.
     """
     return [Query(_ADD_CAUSED, (_json(deliveries),))] if deliveries else []
 
 
 def add(conn: Connection[DictRow], delivery: NewDelivery) -> None:
-    """Adds a delivery that no event causes; of mails to an owner about a link only the first."""
+    """Adds a delivery that no event causes; of those about requests for a link, only the first."""
     Query(_ADD, (_json([delivery]),)).execute(conn)
 
 

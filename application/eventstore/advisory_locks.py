@@ -13,7 +13,7 @@ PROJECTOR = 4_011_200_118
 """Held by the one projector at work, until its session ends."""
 
 APPEND = 4_011_200_119
-"""Held by each append to the log, until it has committed."""
+"""Held by each append to the log, until it has committed. `append_events()` has the number too."""
 
 SECURITY_LOG = 4_011_200_120
 """Held by whoever adds to the security log, until the transaction ends."""
@@ -26,7 +26,7 @@ SENDER = 4_011_201
 
 
 def is_held(conn: Connection[DictRow], number: int, view: str | None = None) -> bool:
-    """Returns whether anybody holds a lock in the database of `conn`: `REBUILD` for a `view`."""
+    """Returns True if anybody holds the lock in the database of `conn`: `REBUILD` for a `view`."""
     row = conn.execute(
         """SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -42,6 +42,7 @@ from application.eventstore.wire_format import (
 )
 
 CHANNEL = "stored_events"
+"""The channel on which `append_events()` notifies whoever follows the log."""
 
 _EVENTS = (UUIDS, BIGINTS, TEXTS, BYTEAS)
 _PEOPLE = (UUIDS, BIGINTS, BYTEAS, JSONBS, TEXTS)
@@ -144,7 +145,8 @@ def _people(people: Sequence[PersonalDataRow]) -> tuple[bytes, ...]:
 def append(conn: PatientConnection, callers: Sequence[Rows], milliseconds: int) -> Result:
     """Appends the rows of all callers, or of none if a read is stale.
 
-    Waits at most so many milliseconds for the turn. Raises psycopg's errors.
+    Waits at most so many milliseconds for the turn, and for each lock that others hold. Raises
+    psycopg's errors.
     """
     columns, counts, _ = zip(*callers, strict=True)
     elements = map(b"".join, zip(*columns, strict=True))

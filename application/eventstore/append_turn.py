@@ -68,7 +68,7 @@ class Refusals:
         """Returns what to tell a writer who did not get a turn in time.
 
         That is `Busy` if others are served meanwhile, and if there is no time left to find out,
-        but plain `Unavailable` if the server can't be had. A host where commits hang is left.
+        but plain `Unavailable` if the server can't be reached. A host where commits hang is left.
         """
         if self._finding.acquire(timeout=seconds_left()):
             try:

@@ -103,9 +103,9 @@ class PatientConnection(Connection[DictRow]):
         return super().wait(gen, interval, left if timeout is None else min(left, timeout))
 
     def has_hung_up(self) -> bool:
-        """Returns True if it was closed, by us or, while it is idle, by the server.
+        """Returns True if an idle connection was closed, by us or by the server.
 
-        Of an idle connection nothing is unread but the server's farewell.
+        Unless it listens, it has something to read only when the server has ended it.
         """
         return self.closed or bool(self._unread.poll(0))
 
@@ -161,7 +161,7 @@ class Database(PostgresDatastore):
         )
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """Returns a function that sets UTC, the schema and two time-outs on a new connection."""
+        """Returns a function that sets PostgreSQL's settings on a new connection."""
 
         def after_connect(conn: Connection[Any]) -> None:
             self.pool.is_away = False
@@ -320,8 +320,9 @@ def sleep_within_deadline(seconds: float) -> bool:
 class _Pool(ConnectionPool[Any]):
     """A pool that lends the connection that was used last, and reconnects at a steady pace.
 
-    The library's lends all in turn. Each has a process of the server, and one that has just worked
-    finds what it needs in the caches of the processor; those that are left over are closed.
+    The library's pool lends all in turn. But each has a process of the server, and one that has
+    just worked still finds what it needs in the processor's caches. Those that nobody needs are
+    closed.
     """
 
     is_away = False
@@ -333,7 +334,7 @@ class _Pool(ConnectionPool[Any]):
         self.check()
 
     def getconn(self, timeout: float | None = None) -> PatientConnection:
-        """Lends an idle connection, in a shorter way than the library; if none is idle, asks that.
+        """Lends an idle connection in fewer steps than the library, which is asked if none is idle.
 
         Opens the pool when it is first used.
         """

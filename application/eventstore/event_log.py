@@ -44,7 +44,7 @@ def head(conn: Connection[DictRow]) -> int:
 
 
 def before_first(conn: Connection[DictRow]) -> int:
-    """Returns the position before that of the first event, which a forger may have made < 1."""
+    """Returns the position before the first event, which may be below 0 if somebody forged it."""
     row = conn.execute("SELECT min(notification_id) AS first FROM stored_events").fetchone()
     return row["first"] - 1 if row and row["first"] is not None else 0
 
@@ -64,7 +64,7 @@ _NEXT = f"{_SELECT} WHERE notification_id > $1::bigint ORDER BY notification_id 
 
 
 def read_next(pipeline: Pipeline, after: int, limit: int) -> list[RecordedEvent]:
-    """Like `read`, for who does it many times a second."""
+    """Like `read`, for a reader that does it many times a second."""
     return pipeline.fetch(Query(_NEXT, (after, limit)), RecordedEvent._make)
 
 

@@ -5,8 +5,8 @@ A commit takes as long for one event as for a hundred, and writers have to take 
 * A caller queues. If nobody leads, it leads: it takes everybody who is in the queue by the time
   it has a connection, and appends what they have in one transaction. Then it hands the lead to
   whoever is first in the queue. There is no thread, no timer and no waiting for more callers: a
-  caller who is alone appends at once. But a leader yields the processor before it begins: others
-  who are ready to run get as far as the queue first, and on an idle machine it takes no time.
+  caller who is alone appends at once. A leader only yields the processor before it begins, so that
+  others who are ready to run can still join the queue; on an idle machine that takes no time.
 * Two callers with the same version of an aggregate never share a transaction, and neither does
   one who has read an aggregate with one who writes it before. The later one waits: the first may
   still fail. If it succeeds, the later one has lost and is told so without asking the server.

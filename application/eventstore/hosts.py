@@ -70,7 +70,7 @@ class Hosts:
         return make_conninfo("", **(self._parts | lists))
 
     def names(self, address: Address) -> bool:
-        """Returns whether the connection string names this host."""
+        """Returns True if the connection string names this host."""
         return any(address in _names(each) for each in self._each)
 
     def avoid(self, address: Address) -> None:

@@ -33,7 +33,10 @@ _MISSING: dict[type, type[NotFound]] = {
     Booking: BookingNotFound,
 }
 _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
-"""The number of last events that say all about an aggregate, with the first; else it takes all."""
+"""How many of its newest events say all about an aggregate, together with the first one.
+
+Kinds that are not here need their whole history.
+"""
 
 REMEMBERED_KINDS = frozenset({Calendar, Schedule, SingleUseLink, AgendaDay})
 """The kinds of aggregates that a process remembers, because it decides from them repeatedly."""
@@ -102,7 +105,7 @@ class Reading:
     def built(self, events: Sequence[StoredRow]) -> Any:
         """Returns the aggregate that these events make; None if there is none of this kind.
 
-        Without the library's checks of what the events are: the mapper has read them.
+        Skips the library's checks of the events, because the mapper has just read them.
         """
         kind, aggregate = self.wanted.kind, None
         if self.remembered is not None:

@@ -55,6 +55,8 @@ class UnknownTopic(LookupError):
 
 
 class _Form(NamedTuple):
+    """How the events of one class are written and read."""
+
     event_class: type[Any]
     fields: tuple[str, ...]
     values: Callable[[dict[str, Any]], tuple[Any, ...]]

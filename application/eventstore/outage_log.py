@@ -7,7 +7,7 @@ from application.eventstore.database import safe_description
 
 
 class OutageLog:
-    """One line when something begins to fail and one when it is over, however often it is tried.
+    """Writes a line when something begins to fail and one when it is over, however often it fails.
 
     Meant for one thread; several may say the same twice.
     """

@@ -1,7 +1,7 @@
 """Transactions of many statements that take one round trip, with the commit.
 
 As in `statement`, psycopg's cursors would cost more than what the server does. The statements are
-prepared once a connection, so they are planned once: see `statement` for what that asks of them.
+prepared, and so planned, once for each connection: see `statement` for what that asks of them.
 The server itself counts the rows of each, and commits only if they are as many as they should be.
 """
 

@@ -113,7 +113,7 @@ class EventRecorder(PostgresApplicationRecorder):
         an aggregate in `unchanged`, and `DiskFull` at once. At the deadline, raises `Busy` if
         others were ahead all the time, `TurnHeld` or `CommitsHang` if one of them blocked the
         rest, and `Unconfirmed` if the events may be recorded. Raises `Unavailable` if the server
-        could not be had, at the deadline or before.
+        can't be reached, at the deadline or before.
         """
         if not stored_events:
             return []
@@ -166,7 +166,7 @@ class EventRecorder(PostgresApplicationRecorder):
         taken: Sequence[Append] = ()
         lost: BaseException | None = None
         try:
-            sched_yield()
+            sched_yield()  # so that others who are ready to run can join
             with self.datastore.checked_out() as conn:
                 taken = self.queue.take()  # only now: meanwhile others have joined
                 if taken:
@@ -183,7 +183,7 @@ class EventRecorder(PostgresApplicationRecorder):
     def _append(self, conn: PatientConnection, taken: Sequence[Append]) -> None:
         """Appends, and leaves a host that does not commit."""
         try:
-            is_confirmed = _append(conn, taken)
+            is_confirmed = _append_together(conn, taken)
         except LOST:
             self.datastore.leave(conn)
             raise
@@ -294,7 +294,7 @@ class EventStoreFactory(PostgresFactory):
         return EventRecorder(cast("Database", self.datastore))
 
 
-def _append(conn: PatientConnection, taken: Sequence[Append]) -> bool:
+def _append_together(conn: PatientConnection, taken: Sequence[Append]) -> bool:
     """Appends what these callers have in one transaction, and gives them their outcomes.
 
     Those who are left without one go again. Returns False if the events are committed here, and
@@ -331,7 +331,7 @@ def _append(conn: PatientConnection, taken: Sequence[Append]) -> bool:
 
 
 def _share_out(result: append_statement.Result, taken: Sequence[Append]) -> None:
-    """Gives everybody their positions, or a stale read to those whose fault it is."""
+    """Gives everybody their positions, or a `StaleRead` to those who read what has changed."""
     if result.stale:
         read = [(append, version) for append in taken for version in append.read.items()]
         for place in result.stale:
@@ -356,13 +356,11 @@ def _refuse_rivals(conn: PatientConnection, taken: Sequence[Append], error: psyc
 
 def _blame(taken: Sequence[Append], error: psycopg.Error) -> None:
     """Gives the only caller the error. If there are several, each goes again alone."""
-    for append in taken:
-        append.must_be_alone = True
-    if len(taken) == 1:
-        is_duplicate = isinstance(error, psycopg.errors.UniqueViolation)
+    if len(taken) > 1:
+        for append in taken:
+            append.must_be_alone = True
+    elif isinstance(error, psycopg.errors.UniqueViolation):
         diag = error.diag
-        taken[0].outcome = (
-            IntegrityError(f"{diag.constraint_name}: {diag.message_detail}")
-            if is_duplicate
-            else error
-        )
+        taken[0].outcome = IntegrityError(f"{diag.constraint_name}: {diag.message_detail}")
+    else:
+        taken[0].outcome = error

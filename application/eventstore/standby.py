@@ -76,7 +76,7 @@ class Standby(Database):
     def obstacle(self) -> str | None:
         """Returns why the standby is passed over, as a sentence; None if it is used.
 
-        It is looked at once a second. While somebody else does, what was found before holds.
+        Checks once a second. While another thread is checking, what was found before holds.
         """
         if self._checking.acquire(blocking=False):
             try:
@@ -112,7 +112,7 @@ class Standby(Database):
         self._outage.failed(error)
 
     def _check(self) -> None:
-        """Finds out how old what the standby shows can be."""
+        """Finds out for how long what the standby shows is fresh enough."""
         asked_at = monotonic()
         try:
             with deadline(ANSWER_SECONDS):

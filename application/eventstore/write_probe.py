@@ -1,8 +1,8 @@
 """Finds out whether writes get through, and if they don't, why.
 
-A probe writes a row of its own in the turn that appends to the log take, and commits it as they
-do. So it meets whatever an append would meet, and leaves no trace in the log. The row finds room
-in its table even if the log does not: so the probe lets the server fill a temporary file first.
+A probe takes the turn as an append to the log does, writes a row of its own, and commits. So it
+meets whatever an append would meet, and leaves no trace in the log. There may be room for that row
+where there is none for the log, so the probe first lets the server fill a temporary file.
 """
 
 from math import inf

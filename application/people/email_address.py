@@ -10,8 +10,8 @@ from domain.errors import Sentence
 # Domains that exist inside one network only.
 _LOCAL_DOMAINS = ("arpa", "internal", "invalid", "local", "localhost", "onion", "test")
 
-# The form of nearly all addresses. The library accepts it too, but takes twenty times as long,
-# and a twentieth of a second before the first.
+# The form of nearly all addresses. The library accepts it too, but takes twenty times as long, and
+# a twentieth of a second to load.
 _PLAIN = re.compile(
     r"(?P<local>[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@"
     r"(?P<domain>(?:[A-Za-z0-9](?:[A-Za-z0-9]|-(?!-)){0,30}[A-Za-z0-9]\.)+[A-Za-z]{2,30})"

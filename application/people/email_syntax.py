@@ -1,4 +1,4 @@
-"""The syntax of all e-mail addresses, by a library that takes long to load."""
+"""The full syntax of e-mail addresses, from a library that takes long to load."""
 
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
@@ -11,5 +11,5 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def parts_of(address: str) -> ValidatedEmail:
-    """Returns the parts of an address. Raises `EmailNotValidError` if it is none."""
+    """Returns the parts of an address. Raises `EmailNotValidError` if it is not one."""
     return validate_email(address, check_deliverability=False, globally_deliverable=False)

@@ -122,28 +122,28 @@ class _Signer:
 
     def __init__(self, secret_keys: Sequence[str], salt: str) -> None:
         """Takes the secret keys, newest first. The first one signs."""
-        # Each has taken in its key, which costs most of a signature.
-        self._begun = [
+        # Each has its key already worked in, which is most of the work of a signature.
+        self._keyed = [
             hmac.new(hmac.digest(key.encode(), salt.encode(), "sha256"), digestmod="sha256")
             for key in secret_keys
         ]
 
     def signed(self, text: str) -> str:
         """Returns the token that carries a text."""
-        return _signed(text.encode(), self._begun[0]).decode()
+        return _signed(text.encode(), self._keyed[0]).decode()
 
     def unsigned(self, token: str) -> str:
         """Returns the text that a token carries. Raises `InvalidToken`."""
         sent = token.encode(errors="replace")
         carried = sent.rpartition(b".")[0]
-        for begun in self._begun:
-            if hmac.compare_digest(_signed(carried, begun), sent):
+        for keyed in self._keyed:
+            if hmac.compare_digest(_signed(carried, keyed), sent):
                 return carried.decode()
         raise InvalidToken
 
 
-def _signed(carried: bytes, begun: hmac.HMAC) -> bytes:
-    signature = begun.copy()
+def _signed(carried: bytes, keyed: hmac.HMAC) -> bytes:
+    signature = keyed.copy()
     signature.update(carried)
     return carried + b"." + urlsafe_b64encode(signature.digest()).rstrip(b"=")
 

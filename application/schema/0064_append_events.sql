@@ -1,6 +1,6 @@
 -- Erases what is stored about invitees outside the log, by the ids of bookings and links; returns
--- the number of rows of personal data. Mails about a booking are not here: a reaction to the event
--- ends them. It runs rarely, and so is planned anew each time, for the tables as they are.
+-- the number of rows of personal data. Leaves mails about a booking alone: a reaction to the event
+-- ends them. It runs rarely, so it is planned anew each time, for the tables as they are.
 CREATE FUNCTION public.erase_invitees(ids uuid[])
 RETURNS bigint LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -17,18 +17,18 @@ BEGIN
 END
 $$;
 
--- Appends events to the log, with the personal data behind them, and forgets; returns the positions
--- of the events in order. If a version that was read is not the newest of its aggregate, does
--- nothing and returns the places of such reads, from 1 on. Waits for its turn, and for rows that
--- others hold, at most so many milliseconds each time.
+-- Appends events to the log, with the personal data behind them, and erases what is stored about
+-- people who are forgotten; returns the positions of the events in order. If a version that was read
+-- is not the newest of its aggregate, records nothing and returns the places of such reads, from 1
+-- on. Waits for its turn, and for each lock that others hold, at most so many milliseconds.
 --
--- Each statement of a volatile function sees what was committed before it began. So the reads, which
--- are compared after the turn has come, are compared with all that earlier turns have recorded.
+-- Each statement of a volatile function sees what was committed before that statement began. So what
+-- was read is compared with all that earlier turns have recorded.
 --
--- A session plans each statement only once, perhaps while the tables are empty: it is written so
--- that PostgreSQL can find a version only by the index. Rows come from generate_subscripts() because
--- PostgreSQL, when it sees how many unnest() will return, plans it again each time. By ORDINALITY it
--- knows their order and does not sort.
+-- A session plans each statement only once, perhaps while the tables are empty, so each is written in
+-- such a way that PostgreSQL can find a version only by the index. Rows come from
+-- generate_subscripts(): PostgreSQL estimates how many rows unnest() returns, and would plan the
+-- statement again for other numbers. WITH ORDINALITY tells it the order, so that it does not sort.
 --
 -- The number of the lock is APPEND in advisory_locks.py, and the channel CHANNEL in
 -- append_statement.py. Earlier versions of the service, which may run meanwhile, use the same ones,
@@ -66,6 +66,7 @@ BEGIN
         RETURNING notification_id
     )
     SELECT ARRAY(SELECT notification_id FROM event) INTO positions;
+    -- Before the new personal data is added, because that stays.
     IF cardinality(forgotten_ids) > 0 THEN
         PERFORM public.erase_invitees(forgotten_ids);
         INSERT INTO public.erasures (booking_id, id)

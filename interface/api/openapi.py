@@ -115,7 +115,8 @@ class Api(flask_smorest.Api):
     def write_later(self, write: Callable[[], None]) -> None:
         """Has a part of the document written when somebody first reads the document.
 
-        To write it takes longer than the rest of the application, and most processes never need it.
+        That takes longer than building the rest of the application, and most processes never need
+        the document.
         """
         self._unwritten.append(write)
 

@@ -6,7 +6,7 @@ import sys
 from interface.loading import without_garbage_collection
 
 INTERRUPTED = 130
-"""The exit status, as shells report it of a program that SIGINT ended."""
+"""The exit status that shells report for a program that SIGINT ended."""
 
 
 def main() -> None:

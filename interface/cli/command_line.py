@@ -1,4 +1,4 @@
-"""The `admitone` command."""
+"""Finds the command that the arguments name, runs it, and prints a refusal as a sentence."""
 
 import sys
 from importlib import import_module

@@ -151,7 +151,7 @@ class Supervisor:
     def _start_children(self) -> "LoadedService":
         self._metrics = folder = empty_metrics_folder(self._settings)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
-        with without_garbage_collection():  # slow: the database starts now
+        with without_garbage_collection():  # slow, so the database is starting meanwhile
             from interface.runtime.loaded_service import LoadedService
 
             service = LoadedService(self._settings, web_only=self._web_only)

@@ -90,18 +90,9 @@ def invitation(token: str) -> Invitation:
     try:
         calendar, host = calendar_list.calendar_and_host(current.database, link.calendar_id)
     except CalendarNotFound:  # the view is behind the log
-        calendar = newest_calendar(link.calendar_id)
+        calendar = calendar_list.row_of(current.event_store.get(Calendar, link.calendar_id))
         host = current.accounts.by_id(link.owner_id).name
     return Invitation(link, calendar, host)
-
-
-def newest_calendar(calendar_id: UUID) -> CalendarRow:
-    """Returns a calendar as its view has it or, if the view does not have it yet, the log."""
-    current = services()
-    try:
-        return calendar_list.calendar(current.database, calendar_id)
-    except CalendarNotFound:
-        return calendar_list.row_of(current.event_store.get(Calendar, calendar_id))
 
 
 def active_invitation(token: str) -> Invitation:

@@ -273,7 +273,7 @@ _FOCUS = """() => {
 def _faults_of(page: Page, judged: set[str]) -> list[str]:
     """Returns the faults of a page: wide and narrow, light and dark, and at 200 %.
 
-    Combinations of colours are judged once: those of this page without a fault join `judged`.
+    Each combination of colours is judged once: those in which axe finds no fault join `judged`.
     """
     found = _faults_by_axe(page, "light", _ALL_BUT_COLOURS)
     found += _faults_of_colours(page, "light", judged)

@@ -435,9 +435,9 @@ MUTANTS = (
         "        if taken_before := recorded:",
     ),
     _recorder(
-        "an error of one fails all who share the transaction",
-        "    if len(taken) == 1:",
-        "    if True:",
+        "an error of one is told to the first who shares the transaction",
+        "    if len(taken) > 1:",
+        "    if False:",
     ),
     _recorder(
         "a full disk is tried again until the deadline",

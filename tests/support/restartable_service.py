@@ -37,7 +37,7 @@ class RestartableService:
         return service
 
     def stop(self) -> None:
-        """Stops the service once it is ready, unless it has ended."""
+        """Stops the service once it is ready, unless it has ended already."""
         if self.service.process.poll() is None:
             stop_service(self.running())
 

@@ -43,7 +43,7 @@ blueprint.register_error_handler(AdmitOneError, refused)
 def choose(token: str) -> ResponseReturnValue:
     """Shows days and times or, for the free time that the address names, asks to confirm it.
 
-    The time that the booking has leads to the booking, as after the browser's Back.
+    Leads to the booking if that is the time that it has, as after the browser's Back.
     """
     found = found_by(token)
     start = from_address(Instant(), "start")

@@ -61,7 +61,7 @@ class PlaceForm(Schema):
 def choose(booking_id: UUID) -> ResponseReturnValue:
     """Shows days and times or, for the free time that the address names, asks to confirm it.
 
-    The time that the booking has leads to the booking, as after the browser's Back.
+    Leads to the booking if that is the time that it has, as after the browser's Back.
     """
     found = _found(booking_id)
     start = from_address(Instant(), "start")

@@ -160,7 +160,7 @@ class Callers(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(which=st.integers(0, 9), reply=st.booleans())
     def server_answers(self, which: int, reply: bool) -> None:
-        """The server compares reads, then the primary key versions; it may be heard or not."""
+        """The server compares what was read, then the versions; its answer may come or be lost."""
         leader, taken = self.under_way[which % len(self.under_way)]
         rivals = [append for append in taken if self.conflicts(append)]
         stale = [append for append in taken if self.stale(append)]

@@ -23,12 +23,12 @@ TABLES = ["stored_events", "personal_data", "refused_attempts", "deliveries"]
 RUNS = 6  # PostgreSQL decides after five whether to plan once and for all
 KINDS = list(product([False, True], [False, True], [False, True]))
 """With and without personal data, forgotten aggregates, and reads."""
-FORMS = 3
+STATEMENTS = 3
 """An append and two readings."""
 
 
 class Touched(NamedTuple):
-    """The rows of all tables of the log that were read so far, one after the other or by index."""
+    """The rows of `TABLES` that were read so far, one after the other or by index."""
 
     in_sequence: int
     by_index: int
@@ -64,7 +64,7 @@ def warm(new_database: Callable[[], str]) -> Iterator[PatientConnection]:
 
 
 def run(conn: PatientConnection, kind: tuple[bool, bool, bool], known: UUID) -> None:
-    """Appends an event, with what a statement of this kind has besides, and reads streams."""
+    """Appends an event, with what an append of this kind has besides, and reads streams."""
     people, forgotten, read = kind
     event = stored()
     rows = append_statement.rows(
@@ -95,12 +95,12 @@ def touched(conn: PatientConnection) -> Touched:
     return found
 
 
-def test_every_form_of_a_statement_is_planned_once(warm: PatientConnection) -> None:
+def test_every_statement_is_planned_once(warm: PatientConnection) -> None:
     plans = warm.execute(
         """SELECT name, custom_plans FROM pg_prepared_statements WHERE name LIKE 'append%'
             OR name LIKE 'read%'"""
     ).fetchall()
-    assert len(plans) == FORMS
+    assert len(plans) == STATEMENTS
     assert {row["custom_plans"] for row in plans} == {RUNS - 1}
 
 

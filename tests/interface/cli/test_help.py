@@ -84,7 +84,9 @@ def test_plain_commands_load_neither_the_web_application_nor_progress_bars(
         ["privacy", "retention"],
         ["audit", "accesses"],
     )
-    slow = {"babel", "email_validator", "flask", "granian", "icalendar", "jinja2", "marshmallow"}
-    slow |= {"rich"}
+    slow = {
+        *("babel", "email_validator", "flask", "granian"),
+        *("icalendar", "jinja2", "marshmallow", "rich"),
+    }
     settings = {"ADMITONE_DATABASE_URL": new_database(), "ADMITONE_DATA": str(tmp_path)}
     assert loaded_by(*plain, of=slow, **settings) == "[]"

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command without a word, whatever it is doing."""
+"""Ctrl-C ends a command without a word, even while it loads."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 def interrupted_at(
     moment: str, arguments: Sequence[str], *, started_by: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `admitone`, which is interrupted when it begins to load a module, its `moment`."""
+    """Runs `admitone` and interrupts it when it begins to load the module `moment`."""
     script = (
         f"{started_by}\n"
         "import os, runpy, signal, sys\n"
