@@ -173,8 +173,7 @@ class BookingCommands:
         """
         if not is_bound_by_offer(booking, actor=actor):
             return EVERYTHING
-        # The offer of a link never changes.
-        link = self.event_store.last_known(SingleUseLink, booking.link_id)
+        link = self.event_store.get(SingleUseLink, booking.link_id)
         return replace(link.offer or EVERYTHING, duration_minutes=None)
 
     def _booking(self, booking_id: UUID, owner_id: UUID | None) -> Booking:
