@@ -287,8 +287,8 @@ MUTANTS = (
     ),
     _slot(
         "a slot until midnight touches the next day",
-        "(self.end - timedelta.resolution).date()",
-        "self.end.date()",
+        "(self.end - timedelta.resolution).toordinal()",
+        "self.end.toordinal()",
     ),
     _slot(
         "slots that touch overlap",
