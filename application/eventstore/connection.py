@@ -10,6 +10,16 @@ from psycopg.rows import DictRow, dict_row
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.hosts import Hosts
 
+EVERYWHERE: Mapping[str, str] = {
+    "timezone": "UTC",
+    # Nobody but the owner creates anything in `public`. A schema that is named like the user is
+    # not searched.
+    "search_path": "public",
+    # Whoever waits for a lock has to see afterwards what others committed meanwhile.
+    "default_transaction_isolation": "read committed",
+}
+"""PostgreSQL's settings for all sessions, whatever those of the server or the database are."""
+
 FOUND_GONE: Mapping[str, str] = {
     # The server drops a client that it can't reach for three seconds, and its locks with it.
     "tcp_keepalives_idle": "2",
@@ -50,16 +60,15 @@ def connect(
 
     `where` is a connection string, or the hosts of one, of which the best one is tried first.
 
-    Names without a schema are those of `public`, where nobody but the owner creates anything: a
-    schema that is named like the user is not searched. `settings` are PostgreSQL's, for the whole
-    session. Raises psycopg's own errors.
+    `settings` are PostgreSQL's, for the whole session, besides those of `EVERYWHERE`. Raises
+    psycopg's own errors.
     """
     completed = with_defaults(Hosts.of(where).conninfo(), application_name=application_name)
     with ExitStack() as on_failure:
         conn: Connection[DictRow] = on_failure.enter_context(
             closing(kind.connect(completed, autocommit=autocommit, row_factory=dict_row))
         )
-        configure(conn, {"timezone": "UTC", "search_path": "public", **(settings or {})})
+        configure(conn, {**EVERYWHERE, **(settings or {})})
         on_failure.pop_all()
     return conn
 

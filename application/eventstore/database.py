@@ -18,7 +18,7 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, dict_row, kwargs_row
 from psycopg_pool import PoolTimeout
 
-from application.eventstore.connection import configure
+from application.eventstore.connection import EVERYWHERE, configure
 from application.eventstore.conninfo import with_defaults
 from application.eventstore.deadline import REQUEST_SECONDS, deadline, seconds_left
 from application.eventstore.hosts import FindPrimary, Hosts, address_of
@@ -137,8 +137,7 @@ class Database(PostgresDatastore):
         `settings` are PostgreSQL's, for all sessions.
         """
         self._settings = {
-            "timezone": "UTC",
-            "search_path": "public",
+            **EVERYWHERE,
             "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
             "lock_timeout": f"{REQUEST_SECONDS * PATIENCE * 1000:.0f}ms",
             **(settings or {}),

@@ -73,6 +73,12 @@ BEGIN
     GRANT INSERT (originator_id, originator_version, topic, state)
         ON public.stored_events TO admitone_service;
     GRANT USAGE ON SEQUENCE public.stored_events_notification_id_seq TO admitone_service;
+    -- Everybody may run functions, unless the owner's default privileges say otherwise. Earlier
+    -- versions of the service call the last two.
+    GRANT EXECUTE ON FUNCTION public.append_events, public.erase_invitees, public.stale_places,
+        public.newest_version TO admitone_service;
+    GRANT EXECUTE ON FUNCTION public.folded(text), public.search_key(text), public.search_key(jsonb)
+        TO admitone_service, admitone_projector;
     GRANT SELECT, INSERT, DELETE ON public.personal_data, public.sessions TO admitone_service;
     GRANT UPDATE (last_used_at, confirmed_by, confirmed_until)
         ON public.sessions TO admitone_service;

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
+from psycopg.conninfo import conninfo_to_dict
 
 from application.eventstore import append_statement, group_commit
-from application.eventstore.database import Database
+from application.eventstore.database import Database, PatientConnection
 from application.eventstore.deadline import deadline
 from application.eventstore.group_commit import Append, NoTurn
 from application.eventstore.recorder import (
@@ -117,6 +118,33 @@ def test_whoever_joins_while_the_leader_yields_shares_its_transaction(
     ]
     [(transactions,)] = query(conninfo, "SELECT count(DISTINCT xmin::text) FROM stored_events")
     assert transactions == 1
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_read_is_compared_with_the_newest_events_whatever_isolation_the_database_prefers(
+    new_database: Callable[[], str], level: str
+) -> None:
+    conninfo = new_database()
+    name = conninfo_to_dict(conninfo)["dbname"]
+    query(conninfo, f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'")
+    database = Database(conninfo)
+    recorder = EventRecorder(database)
+    read = stored()
+    recorder.insert_events([read])
+    with (
+        PatientConnection.connect(conninfo, autocommit=True) as ahead,
+        ThreadPoolExecutor() as threads,
+    ):
+        ahead.execute("BEGIN")
+        change = append_statement.rows([stored(read.originator_id, 2)], [], [], {})
+        append_statement.append(ahead, [change], 1000)
+        late = threads.submit(recorder.insert_events, [stored()], unchanged={id_of(read): 1})
+        wait_until(lambda: waiting_for_a_lock(conninfo) or late.done())
+        ahead.execute("COMMIT")
+        with pytest.raises(StaleRead):
+            late.result()
+    database.close()
+    assert len(log(conninfo)) == 2
 
 
 def test_each_caller_hears_of_its_own_conflict_and_the_others_are_recorded(

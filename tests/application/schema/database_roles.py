@@ -31,7 +31,10 @@ def acting_as(conninfo: str, role: str) -> Iterator[Connection[DictRow]]:
 
 @contextmanager
 def database_with_roles(server: str) -> Iterator[str]:
-    """Creates a database as a migrator who is not a superuser, and removes it and new roles."""
+    """Creates a database as a migrator who is not a superuser, and removes it and new roles.
+
+    By default, nobody else may run the migrator's functions.
+    """
     with psycopg.connect(server, autocommit=True) as admin:
         before = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles")}
         database, migrator = sql.Identifier(DATABASE), sql.Identifier(MIGRATOR)
@@ -40,6 +43,8 @@ def database_with_roles(server: str) -> Iterator[str]:
             admin.execute(sql.SQL("CREATE ROLE {} CREATEROLE").format(migrator))
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, migrator))
         conninfo = make_conninfo(server, dbname=DATABASE)
+        with acting_as(conninfo, MIGRATOR) as conn:
+            conn.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
         try:
             for _ in range(2):
                 apply_schema(as_role(conninfo, MIGRATOR))
