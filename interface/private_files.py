@@ -33,6 +33,7 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
 
     Raises `FileExistsError` if there is one by then.
     """
+    delete_abandoned_drafts(path.parent, path.name)
     with _draft_of(path) as (draft, file):
         yield file
         file.flush()
@@ -40,17 +41,32 @@ def create_private(path: Path) -> Iterator[BinaryIO]:
         os.link(draft, path)
 
 
-def replace_private(path: Path, content: bytes, *, is_flushed: bool = True) -> None:
+def replace_private(path: Path, content: bytes, *, is_one_of_many: bool = False) -> None:
     """Writes a file of mode 0600 as a whole or not at all; replaces one that is there.
 
-    Unless it `is_flushed`, a power failure may undo that or leave the file empty.
+    If it `is_one_of_many`, time counts more: a power failure may undo that or leave the file empty,
+    and the folder isn't searched for abandoned drafts.
     """
+    if not is_one_of_many:
+        delete_abandoned_drafts(path.parent, path.name)
     with _draft_of(path) as (draft, file):
         file.write(content)
         file.flush()
-        if is_flushed:
+        if not is_one_of_many:
             os.fsync(file.fileno())
         os.replace(draft, path)
+
+
+def delete_abandoned_drafts(folder: Path, name: str | None = None) -> None:
+    """Deletes the drafts that no process has locked any more: whoever wrote them was killed.
+
+    Those of one file or, without a name, of all files in the folder.
+    """
+    of = "*" if name is None else escape(name)
+    for draft in folder.glob(f".{of}.*{_DRAFT}"):
+        with suppress(OSError), draft.open("r+b") as file:  # NFS locks only what is open to write
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink()
 
 
 @contextmanager
@@ -58,9 +74,8 @@ def _draft_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Yields the path of a new file of mode 0600 beside `path`, and the file, open.
 
     Deletes it at the end, unless the block has moved it. A process that is killed before leaves it
-    behind, until the next one writes to the same path.
+    behind, abandoned.
     """
-    _delete_abandoned_drafts(path)
     draft, file = _new_draft(path)
     try:
         with file:
@@ -74,18 +89,11 @@ def _new_draft(path: Path) -> tuple[Path, BinaryIO]:
     while True:
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_DRAFT}")
         file = os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
+        with suppress(OSError):  # a file system without locks, so that nobody deletes drafts either
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if draft.exists():
             return draft, file
         file.close()  # another process deleted it before it was locked
-
-
-def _delete_abandoned_drafts(path: Path) -> None:
-    """Deletes the drafts of `path` that no process has locked: whoever wrote them has ended."""
-    for draft in path.parent.glob(f".{escape(path.name)}.*{_DRAFT}"):
-        with suppress(OSError), draft.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            draft.unlink()
 
 
 def make_private(folder: Path, *, except_for: Path | None = None) -> None:

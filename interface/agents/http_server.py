@@ -70,8 +70,10 @@ async def serve(
         limit_concurrency=MOST_AT_ONCE,
         timeout_graceful_shutdown=5,
     )
-    async with manager.run():
-        await uvicorn.Server(config).serve([listener])
+    server = uvicorn.Server(config)
+    with server.capture_signals():  # hands a signal on once the manager's tasks have ended
+        async with manager.run():
+            await server.serve([listener])
 
 
 def _access_of_request(context: Context) -> Access:

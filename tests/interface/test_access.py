@@ -30,7 +30,6 @@ RULES = {
     "help_pages": EVERYBODY,
     "home": EVERYBODY,
     "sign_in": EVERYBODY,
-    "sign_in.sign_out": SIGNED_IN,
     "llms_text": EVERYBODY,
     "identity_provider": EVERYBODY,
     "identity_provider.confirm": SIGNED_IN,

@@ -1,5 +1,6 @@
 """What is written for one person's eyes has a mode that lets nobody else read it."""
 
+import errno
 import os
 import signal
 import stat
@@ -83,6 +84,35 @@ def test_a_draft_that_is_being_written_is_left_to_its_writer(tmp_path: Path) -> 
         replace_private(path, b"fast")
         path.unlink()
     assert path.read_bytes() == b"slow"
+
+
+def test_a_file_is_written_also_on_a_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    path = tmp_path / "file"
+    with create_private(path) as file:
+        file.write(b"slow")
+        replace_private(path, b"fast")
+        path.unlink()
+    assert path.read_bytes() == b"slow"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pipe_with_the_name_of_a_draft_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    os.mkfifo(tmp_path / ".file.00000000.draft")
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from interface.private_files import replace_private\n"
+        "replace_private(Path(sys.argv[1]), b'written')\n"
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=True, timeout=20)
+    assert path.read_bytes() == b"written"
 
 
 def test_a_file_with_a_similar_name_is_nobody_elses_draft(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from application.people.tokens import InvalidToken
 from interface.i18n import gettext, language_tag
 from interface.i18n import mark_for_translation as _
 from interface.pages.shared import auth
-from interface.pages.shared.auth import local_path, require_session, signed_in
+from interface.pages.shared.auth import current_session, local_path
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import Name
@@ -131,12 +131,12 @@ def use_sign_in_link(token: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
-@signed_in
 def sign_out() -> ResponseReturnValue:
-    """Signs out in this browser."""
-    session = require_session()
-    services().sessions.end(session)
-    notice = "signed-out" if _signs_in_by_provider(session.account) else None
+    """Signs out in this browser. Does nothing if the session has ended already."""
+    session, notice = current_session(), None
+    if session is not None:
+        services().sessions.end(session)
+        notice = "signed-out" if _signs_in_by_provider(session.account) else None
     return auth.end_session(redirect(url_for("home.show", notice=notice), 303))
 
 

@@ -151,8 +151,11 @@ async def read_to_the_end(stream: ByteReceiveStream) -> None:
             await stream.receive()
 
 
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)]
+)
 def test_the_command_says_where_assistants_reach_it_and_ends_when_it_is_told_to(
-    service: Service, reader: str
+    service: Service, reader: str, number: signal.Signals, status: int
 ) -> None:
     command = [sys.executable, "-m", "interface.cli", "mcp", "--http", "--bind", "127.0.0.1:0"]
     environment = {"ADMITONE_MCP_URL": service.url, "PYTHONPATH": ":".join(sys.path)}
@@ -161,9 +164,9 @@ def test_the_command_says_where_assistants_reach_it_and_ends_when_it_is_told_to(
         url = process.stderr.readline().split()[-1].rstrip(".")
         headers = JSON | {"Authorization": f"Bearer {reader}"}
         assert httpx2.post(url, headers=headers, json=LISTING, timeout=30).status_code == 200
-        process.terminate()
+        process.send_signal(number)
         assert process.stderr.read() == ""
-    assert process.returncode in (0, -signal.SIGTERM)
+    assert process.returncode == status
 
 
 def test_options_win_over_the_environment(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,13 @@ def test_signing_out_ends_the_session_on_the_server(person: SignedIn) -> None:
     assert "Sign in" in person.get("/").get_data(as_text=True)
 
 
+def test_signing_out_after_the_session_ended_asks_nobody_to_sign_in_and_try_again(
+    app: Flask,
+) -> None:
+    answer = app.test_client().post("/sign-out")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+
+
 def test_forms_from_elsewhere_are_refused(person: SignedIn) -> None:
     for headers in (
         {"Sec-Fetch-Site": "cross-site"},
