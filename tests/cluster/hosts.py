@@ -62,14 +62,15 @@ class Hosts:
         if folder is not None:
             self.settings |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(folder)}
 
-    def command(self, *arguments: str) -> None:
-        """Runs `admitone` beside the projectors."""
-        subprocess.run(
+    def command(self, *arguments: str) -> str:
+        """Runs `admitone` beside the projectors, with their code, and returns what it prints."""
+        return subprocess.run(
             [sys.executable, "-m", "interface.cli", *arguments],
             env=self._environment(),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
             check=True,
-        )
+        ).stdout
 
     def start_web(self, number: int) -> None:
         """Starts a web host, for the first time or with its port and its data again."""
