@@ -33,9 +33,9 @@ _MISSING: dict[type, type[NotFound]] = {
     Booking: BookingNotFound,
 }
 _NEWEST_EVENTS = {Calendar: Calendar.NEWEST_EVENTS}
-"""How many of its newest events say all about an aggregate, together with the first one.
+"""The number of newest events that, with the first event, give the whole state of an aggregate.
 
-Kinds that are not here need their whole history.
+An aggregate of any other kind is loaded from all of its events.
 """
 
 REMEMBERED_KINDS = frozenset({Calendar, Schedule, SingleUseLink, AgendaDay})

@@ -55,7 +55,7 @@ class UnknownTopic(LookupError):
 
 
 class _Form(NamedTuple):
-    """How the events of one class are written and read."""
+    """Converts the events of one class to stored fields and back."""
 
     event_class: type[Any]
     fields: tuple[str, ...]
