@@ -1,12 +1,10 @@
 """The owner's list of links: what became of each, newest first."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
-from unicodedata import normalize
 from uuid import UUID
 
 import msgspec
@@ -14,7 +12,13 @@ from psycopg import sql
 
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee, Prefill
-from application.people.typed_search import FIRST_PATTERN, PATTERNS, has_words, words_of
+from application.people.typed_search import (
+    FIRST_PATTERN,
+    PATTERNS,
+    has_trigram,
+    has_words,
+    words_of,
+)
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
@@ -273,7 +277,6 @@ _AND_THE_FIRST = sql.SQL("""
 _SEARCHED_FIRST = 1000
 _THEN_SEARCHED = (10_000, 100_000, 1_000_000, 10_000_000)  # links, by one attempt after another
 _MOST_FOUND = 5000
-_HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
 
 
 class LinkOrder(StrEnum):
@@ -378,7 +381,7 @@ def links_of(
         parts["first"] = sql.Literal(_SEARCHED_FIRST)
         links = read(_SEARCH_AMONG_FIRST)
         if len(links) < limit:
-            is_long = _has_trigram(words[0])
+            is_long = has_trigram(words[0])
             find = _FIND.format(
                 **parts,
                 is_found=_SOMEWHERE if is_long else _BEGINS_A_WORD,
@@ -399,11 +402,6 @@ def links_of(
                     if database.fetch_one(_BEYOND.format(**parts), values) is None:
                         break
     return links[::-1] if backwards else links
-
-
-def _has_trigram(text: str) -> bool:
-    """Returns True if the index of searched texts can find this one: if it has three letters."""
-    return _HAS_TRIGRAM.search(normalize("NFKD", text)) is not None
 
 
 def link(database: Database, link_id: UUID, *, now: datetime) -> LinkRow:
