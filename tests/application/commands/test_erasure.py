@@ -161,6 +161,19 @@ def test_a_link_asked_for_with_a_used_one_is_erased_with_its_invitee_if_they_ask
     assert desk.link(new_id).status(LATER) is LinkStatus.ACTIVE
 
 
+def test_erasure_includes_the_links_that_replaced_one_that_was_asked_for(
+    olivia_desk: Desk,
+) -> None:
+    desk = olivia_desk
+    booking_id = booked(desk)
+    new_id = asked_anew(desk, desk.booking(booking_id).link_id, email=ADA.email)
+    asked_anew(desk, new_id, GRACE.name, GRACE.email)
+    desk.revoke(desk.replace(desk.replace(new_id).value.id).value.id)
+    desk.forget(booking_id)
+    assert recipients(desk) == {GRACE.name}
+    assert ADA.email not in str(desk.personal_rows())
+
+
 def test_who_used_a_link_before_somebody_else_asked_with_it_is_not_erased(
     olivia_desk: Desk,
 ) -> None:
