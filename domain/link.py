@@ -186,6 +186,20 @@ class SingleUseLink(Aggregate):
             timestamp=now,
         )
 
+    def forget_text(self, *, actor: str, now: datetime) -> None:
+        """Records that the typed text is erased, so that no change or replacement takes it over.
+
+        Does nothing without a text, or once the link was redeemed or revoked.
+        """
+        if self.booking_id is None and not self.is_revoked and self.personal_data is not None:
+            self.trigger_event(
+                self.Changed,
+                expires_at=self.expires_at,
+                personal_data=None,
+                actor=actor,
+                timestamp=now,
+            )
+
     def status(self, now: datetime) -> LinkStatus:
         """Returns the state at `now`. A final state outranks the clock."""
         if self.booking_id is not None:

@@ -22,7 +22,8 @@ from application.commands.same_invitee import about_invitees, forgotten_with
 from application.deliveries import outbox
 from application.eventstore.database import Database
 from application.eventstore.event_sourced_application import EventSourcedApplication, Written
-from application.eventstore.recorder import Forgotten
+from application.eventstore.loading import Wanted
+from application.eventstore.recorder import Forgotten, VersionConflict
 from application.link_requests import LinkRequests
 from application.people import security_log
 from application.people.accounts import AccountNotFound, Accounts
@@ -30,6 +31,7 @@ from application.people.api_keys import ApiKeys
 from application.people.email_address import spellings
 from application.webhooks.webhooks import webhooks_of
 from domain.booking import INVITEE, Booking
+from domain.link import SingleUseLink
 
 PAGE = 1000
 RETENTION = "retention"
@@ -223,12 +225,29 @@ class ErasureCommands:
     ) -> Written[Booking]:
         if booking.is_invitee_forgotten:
             self._erase({each.id for each in forgotten})
-        before = booking.version
+            return Written(booking, self.event_store.head())
         booking.forget_invitee(actor=actor, now=now)
-        written = self.event_store.write(booking, forgotten=forgotten)
-        if booking.version > before:
-            self._record_in_security_log(booking, actor=actor)
-        return written
+        links = self._without_text(booking, forgotten, actor=actor, now=now)
+        position = self.event_store.record(booking, *links, forgotten=forgotten)
+        self._record_in_security_log(booking, actor=actor)
+        return Written(booking, position)
+
+    def _without_text(
+        self, booking: Booking, forgotten: Collection[Forgotten], *, actor: str, now: datetime
+    ) -> list[SingleUseLink]:
+        """Returns the other links that are forgotten with a booking, without their text.
+
+        Raises `VersionConflict` if one of them was replaced since they were looked up.
+        """
+        others = {each.id for each in forgotten} - {booking.id, booking.link_id}
+        if not others:
+            return []
+        links = self.event_store.load(*(Wanted(SingleUseLink, each) for each in others))
+        if not set(self._about([booking.id])).issubset(forgotten):
+            raise VersionConflict(booking.id, booking.version)
+        for link in links.all(SingleUseLink):
+            link.forget_text(actor=actor, now=now)
+        return links.all(SingleUseLink)
 
     def _record_in_security_log(self, booking: Booking, *, actor: str) -> None:
         """Records after the event, which has the actor as well; of invitees without an address."""

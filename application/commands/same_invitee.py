@@ -1,9 +1,9 @@
 """Finds the bookings and links with texts about the invitee of a booking.
 
 These are the booking, its link, the links that were replaced by that one, because a replacement
-copies recipient and note, and the links on the other side of a request for a new link, as far as
-they are about the same person. Bookings that the person made with those are not among them: each
-is forgotten by itself.
+copies recipient and note, and the links on the other side of a request for a new link, with those
+that replaced them, as far as they are about the same person. Bookings that the person made with
+those are not among them: each is forgotten by itself.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -46,7 +46,11 @@ _OTHER_SIDES = """
     SELECT new_link_id AS link_id, link_id AS other_id FROM answered_requests
         WHERE new_link_id = ANY(%(ids)s::uuid[])
     UNION
-    SELECT link_id, new_link_id FROM answered_requests WHERE link_id = ANY(%(ids)s::uuid[])"""
+    SELECT link_id, new_link_id FROM answered_requests WHERE link_id = ANY(%(ids)s::uuid[])
+    UNION
+    SELECT originator_id, (convert_from(state, 'UTF8')::jsonb->>'replaced_by')::uuid
+        FROM stored_events WHERE originator_id = ANY(%(ids)s::uuid[]) AND topic = 'link.revoked'
+            AND convert_from(state, 'UTF8')::jsonb->>'replaced_by' IS NOT NULL"""
 
 _TEXTS = "SELECT originator_id, data FROM personal_data WHERE originator_id = ANY(%s)"
 
@@ -86,9 +90,10 @@ def _pairs(rows: Iterable[DictRow]) -> set[About]:
 
 
 def _other_sides(conn: Connection[DictRow], pairs: Collection[About]) -> set[About]:
-    """Returns the links from which these were requested, and those requested from these.
+    """Returns the links from which these were requested, and those that were issued for these.
 
-    Leaves out links about somebody else: whoever has a link can ask for a new one.
+    The latter were requested, or are replacements. Leaves out links about somebody else: whoever
+    has a link can ask for a new one.
     """
     sides: dict[UUID, list[UUID]] = {}
     for row in conn.execute(_OTHER_SIDES, {"ids": [link_id for _, link_id in pairs]}):

@@ -94,11 +94,6 @@ def as_uuid(value: bytes) -> UUID:
     return UUID(bytes=value)
 
 
-def as_datetime(value: bytes) -> datetime:
-    """Reads a timestamptz; the result is in UTC."""
-    return _EPOCH + as_int(value) * _MICROSECOND
-
-
 @lru_cache(maxsize=256)
 def _text(value: str | None) -> bytes:
     return _NULL if value is None else byteas([value.encode()])

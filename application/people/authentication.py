@@ -53,6 +53,11 @@ _SESSION = f"""
     WHERE disabled_at IS NULL"""  # noqa: S608 - constants
 
 
+_WITH_PASSWORD_HASH = f"""
+    SELECT {ACCOUNT_COLUMNS} FROM accounts
+    WHERE id = %s AND password_hash = %s AND disabled_at IS NULL"""  # noqa: S608 - constants
+
+
 class Proof(StrEnum):
     """The kinds of proof that somebody can give of who they are."""
 
@@ -223,13 +228,19 @@ class Sessions:
             spellings(email),
         )
         stored = row["password_hash"] if row and row["disabled_at"] is None else None
-        if not self._matches(stored or self._hash_of_nobody(), password) or not row or not stored:
+        is_right = self._matches(stored or self._hash_of_nobody(), password)
+        # Checked again, because that took a while: a password that was replaced meanwhile signs
+        # nobody in any more.
+        accounts = self._database.fetch_objects(
+            account_of_row, _WITH_PASSWORD_HASH, (row and row["id"], stored if is_right else None)
+        )
+        if not accounts:
             with self._database.connection() as conn, conn.transaction():
                 security_log.record_failed_sign_in(
                     conn, account_id=row["id"] if row else None, how="password"
                 )
             raise WrongPassword
-        return self._accounts.by_id(row["id"])
+        return accounts[0]
 
     def set_password(self, account: Account, password: str, *, now: datetime) -> None:
         """Sets a new password, signs out everywhere and ends the account's sign-in link.

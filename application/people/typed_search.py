@@ -5,6 +5,9 @@ compared as the function `folded` of the schema returns them, and `search_key` m
 an index of trigrams holds.
 """
 
+import re
+from unicodedata import normalize
+
 from domain.visible_text import is_visible
 
 PATTERNS = """(SELECT array_agg('%%' || search_key(word) || '%%')
@@ -14,6 +17,8 @@ PATTERNS = """(SELECT array_agg('%%' || search_key(word) || '%%')
 FIRST_PATTERN = "(SELECT '%%' || search_key((%(words)s::text[])[1]) || '%%')"
 """The pattern of the word that fewest texts are likely to have."""
 
+_HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
+
 
 def words_of(text: str) -> list[str]:
     """Returns the words to search for, first the one that fewest texts are likely to have.
@@ -22,6 +27,11 @@ def words_of(text: str) -> list[str]:
     """
     words = dict.fromkeys(word for word in text.split() if is_visible(word))
     return sorted(words, key=lambda word: (not any(map(str.isdigit, word)), -len(word)))
+
+
+def has_trigram(word: str) -> bool:
+    """Returns True if the index of searched texts can find this word: if it has three letters."""
+    return _HAS_TRIGRAM.search(normalize("NFKD", word)) is not None
 
 
 def has_words(text: str) -> str:

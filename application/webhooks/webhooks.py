@@ -122,7 +122,7 @@ _CHANGE = f"""
         url = coalesce(%(url)s, url), events = coalesce(%(events)s::text[], events),
         personal_data = coalesce(%(personal_data)s, personal_data),
         is_active = coalesce(%(is_active)s, is_active),
-        problem = CASE WHEN %(is_active)s IS NULL THEN problem END
+        problem = CASE WHEN %(is_active)s IS NULL AND url = coalesce(%(url)s, url) THEN problem END
     {_OWN}"""  # noqa: S608 - a constant
 
 _ROTATE = f"""

@@ -1,12 +1,10 @@
 """The owner's list of links: what became of each, newest first."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
-from unicodedata import normalize
 from uuid import UUID
 
 import msgspec
@@ -14,13 +12,14 @@ from psycopg import sql
 
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee, Prefill
-from application.people.typed_search import FIRST_PATTERN, PATTERNS, has_words, words_of
+from application.people.typed_search import words_of
 from domain.booking import Booking, BookingStatus
 from domain.errors import LinkNotFound
 from domain.link import LinkStatus, SingleUseLink
 from domain.offer import Offer
 from projections.engine.projection import Projection, applies
 from projections.engine.tables import Rows, Table
+from projections.views.link_search import LinkSearch
 
 NAME = "link_list_v3"
 
@@ -220,60 +219,50 @@ _LIST = sql.SQL("{select} WHERE link_id IN ({page}) ORDER BY {sorted}")
 _PAGE = sql.SQL("""
     SELECT link_id FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {limit}""")
 
-# Whatever has a word has a key that has the word's. Not the other way round, and the key has the
-# notes of an invitee as well, so those that remain are compared in full.
-_SEARCHED = """concat_ws(E'\\n', typed.data->>'recipient', typed.data->>'note',
-    typed.data->>'reference', typed.data->>'prefill_name', typed.data->>'prefill_email',
-    made.data->>'name', made.data->>'email')"""
-_MATCHES = sql.SQL(f"""
-    concat_ws(E'\\n', typed.search_key, made.search_key) LIKE ALL ({PATTERNS})
-    AND {has_words(_SEARCHED)}""")
 
-# A key that has the word somewhere, if that has trigrams of which the index knows. One or two
-# letters have such only at the beginning of a word.
-_SOMEWHERE = sql.SQL(f"search_key LIKE {FIRST_PATTERN}")
-_BEGINS_A_WORD = sql.SQL(r"""search_key ~ (SELECT '(^|[ \n.,@_+/()-])'
-    || regexp_replace(search_key((%(words)s::text[])[1]), '([^a-z0-9])', '\\\1', 'g'))""")
+@dataclass(frozen=True)
+class LinkFilter:
+    """The conditions by which links of an owner are chosen, and the values in them.
 
-# A common text is soon found among the first links of the list, a rare one by the index, which
-# covers all owners. The index is not used if there are no more links. If it finds more than 5,000
-# texts, more of the list is read instead: step by step to its end for a text with trigrams, the
-# first 100,000 links for a shorter one. Of a short text the index finds only beginnings of words,
-# so the first links are read as well.
-_SEARCH_AMONG_FIRST = sql.SQL("""
-    SELECT link_id FROM (
-        SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
-    ) AS first {typed}
-    WHERE {matches} ORDER BY {sorted} LIMIT {limit}""")
+    `positions` are the first and last that may be chosen.
+    """
 
-_BEYOND = sql.SQL("SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first} LIMIT 1")
+    owner_id: UUID
+    now: datetime
+    status: LinkStatus | None = None
+    calendar_id: UUID | None = None
+    positions: tuple[int, int] | None = None
+    ids: Collection[UUID] | None = None
 
-_FIND = sql.SQL("""
-    SELECT originator_id FROM personal_data
-    WHERE EXISTS (SELECT FROM {links} WHERE {conditions} ORDER BY {sorted} OFFSET {first})
-        AND {is_found} LIMIT {most} + 1""")
+    @property
+    def conditions(self) -> sql.Composed:
+        """Returns the conditions, joined by AND.
 
-_SEARCH_BY_INDEX = sql.SQL("""
-    WITH found AS MATERIALIZED (
-        SELECT id FROM unnest(%(found)s::uuid[]) AS found (id)
-    ), candidates AS MATERIALIZED (
-        SELECT link.* FROM found CROSS JOIN LATERAL (
-            SELECT * FROM {links} WHERE link_id = id
-            UNION ALL SELECT * FROM {links} WHERE booking_id = id OFFSET 0
-        ) AS link WHERE {conditions}{besides}
-    )
-    SELECT link_id FROM candidates {typed}
-    WHERE {matches} GROUP BY link_id, {columns} ORDER BY {sorted} LIMIT {limit}""")
+        Only what is asked for: a plan that has to serve every question reads every link.
+        """
+        asked = ["owner_id = %(owner_id)s"]
+        if self.status is not None:
+            asked.append(WITH_STATUS[self.status])
+        if self.calendar_id is not None:
+            asked.append("calendar_id = %(calendar_id)s")
+        if self.positions is not None:
+            asked.append("position BETWEEN %(from)s AND %(to)s")
+        if self.ids is not None:
+            asked.append("link_id = ANY(%(ids)s)")
+        return sql.SQL(" AND ").join(map(sql.SQL, asked))
 
-_AND_THE_FIRST = sql.SQL("""
-        UNION ALL SELECT * FROM (
-            SELECT * FROM {links} WHERE {conditions} ORDER BY {sorted} LIMIT {first}
-        ) AS first WHERE EXISTS (SELECT FROM found)""")
-
-_SEARCHED_FIRST = 1000
-_THEN_SEARCHED = (10_000, 100_000, 1_000_000, 10_000_000)  # links, by one attempt after another
-_MOST_FOUND = 5000
-_HAS_TRIGRAM = re.compile(r"[a-z0-9]{3}|[^\W\x00-\x7f]", re.IGNORECASE)
+    @property
+    def values(self) -> dict[str, Any]:
+        """Returns the values in the conditions, by name."""
+        first, last = self.positions or (None, None)
+        return {
+            "owner_id": self.owner_id,
+            "now": self.now,
+            "calendar_id": self.calendar_id,
+            "from": first,
+            "to": last,
+            "ids": None if self.ids is None else list(self.ids),
+        }
 
 
 class LinkOrder(StrEnum):
@@ -332,78 +321,33 @@ def links_of(
     columns, at_cursor, ascends = _ORDERED_BY[order]
     direction, beyond = ("ASC", ">") if ascends is not backwards else ("DESC", "<")
     cursor = after if backwards else before
+    links = LinkFilter(owner_id, now, status, calendar_id, positions, ids)
+    conditions = links.conditions
+    if cursor is not None:
+        conditions += sql.SQL(f" AND ({', '.join(columns)}) {beyond} {at_cursor}")
     words = words_of(q or "")
-    values = {
-        "owner_id": owner_id,
-        "now": now,
-        "calendar_id": calendar_id,
-        "words": words,
-        "ids": None if ids is None else list(ids),
-        "from": positions and positions[0],
-        "to": positions and positions[1],
-        "cursor": cursor,
-    }
-    conditions = {
-        "owner_id": "owner_id = %(owner_id)s",
-        "cursor": f"({', '.join(columns)}) {beyond} {at_cursor}",
-        "ids": "link_id = ANY(%(ids)s)",
-        "from": "position BETWEEN %(from)s AND %(to)s",
-        "calendar_id": "calendar_id = %(calendar_id)s",
-    }
-    # Only what is asked for: a plan that has to serve every question reads every link.
-    asked = [condition for name, condition in conditions.items() if values[name] is not None]
-    if status is not None:
-        asked.append(WITH_STATUS[status])
+    values = links.values | {"cursor": cursor, "words": words}
     parts: dict[str, sql.Composable] = {
         "links": LINKS.identifier,
-        "conditions": sql.SQL(" AND ").join(map(sql.SQL, asked)),
+        "conditions": conditions,
         "sorted": sql.SQL(", ".join(f"{column} {direction}" for column in columns)),
         # Written out: for a value that comes later, PostgreSQL expects a tenth of all links.
         "limit": sql.Literal(limit),
         "typed": _TYPED,
-        "matches": _MATCHES,
         "columns": sql.SQL(", ".join(columns)),
     }
 
-    def read(page: sql.SQL, **more: sql.Composable) -> list[LinkRow]:
-        chosen = page.format(**parts | more)
-        query = _LIST.format(select=_SELECT, page=chosen, sorted=parts["sorted"])
+    def read(page: sql.Composable, values: Mapping[str, Any]) -> list[LinkRow]:
+        query = _LIST.format(select=_SELECT, page=page, sorted=parts["sorted"])
         return [_row(**row) for row in database.fetch_all(query, values)]
 
     if not q:
-        links = read(_PAGE)
+        found = read(_PAGE.format(**parts), values)
     elif not words:
-        links = []
+        found = []
     else:
-        parts["first"] = sql.Literal(_SEARCHED_FIRST)
-        links = read(_SEARCH_AMONG_FIRST)
-        if len(links) < limit:
-            is_long = _has_trigram(words[0])
-            find = _FIND.format(
-                **parts,
-                is_found=_SOMEWHERE if is_long else _BEGINS_A_WORD,
-                most=sql.Literal(_MOST_FOUND),
-            )
-            values["found"] = found = [
-                row["originator_id"] for row in database.fetch_all(find, values)
-            ]
-            if len(found) <= _MOST_FOUND:
-                besides = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)
-                links = read(_SEARCH_BY_INDEX, besides=besides) or links
-            else:
-                for first in _THEN_SEARCHED if is_long else _THEN_SEARCHED[:2]:
-                    parts["first"] = sql.Literal(first)
-                    links = read(_SEARCH_AMONG_FIRST)
-                    if len(links) == limit:
-                        break
-                    if database.fetch_one(_BEYOND.format(**parts), values) is None:
-                        break
-    return links[::-1] if backwards else links
-
-
-def _has_trigram(text: str) -> bool:
-    """Returns True if the index of searched texts can find this one: if it has three letters."""
-    return _HAS_TRIGRAM.search(normalize("NFKD", text)) is not None
+        found = LinkSearch(database, words, limit, parts, values, read).run()
+    return found[::-1] if backwards else found
 
 
 def link(database: Database, link_id: UUID, *, now: datetime) -> LinkRow:

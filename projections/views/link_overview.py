@@ -1,6 +1,5 @@
 """An overview of an owner's links: the number with each status, and those issued together."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from psycopg import sql
 
 from application.eventstore.database import Database
 from domain.link import LinkStatus
-from projections.views.link_list import LINKS, WITH_STATUS
+from projections.views.link_list import LINKS, WITH_STATUS, LinkFilter
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def counts_of(
     positions: tuple[int, int] | None = None,
 ) -> dict[LinkStatus, int]:
     """Returns how many links of an owner have each status. Reads the index of the list alone."""
-    filters = _Filters(owner_id, now, None, calendar_id, positions)
+    links = LinkFilter(owner_id, now, calendar_id=calendar_id, positions=positions)
     counts = [
         sql.SQL("count(*) FILTER (WHERE {}) AS {}").format(
             sql.SQL(condition), sql.Identifier(status.value)
@@ -83,9 +82,9 @@ def counts_of(
         for status, condition in WITH_STATUS.items()
     ]
     query = _COUNTS.format(
-        counts=sql.SQL(", ").join(counts), links=LINKS.identifier, conditions=filters.conditions
+        counts=sql.SQL(", ").join(counts), links=LINKS.identifier, conditions=links.conditions
     )
-    row = database.fetch_one(query, filters.values) or {}
+    row = database.fetch_one(query, links.values) or {}
     return {status: row[status.value] for status in LinkStatus}
 
 
@@ -108,12 +107,12 @@ def groups_of(
     """
     backwards = after is not None
     ascends = newest_first is backwards
-    filters = _Filters(owner_id, now, status, calendar_id, None)
+    links = LinkFilter(owner_id, now, status, calendar_id)
     cursor = after if backwards else before
     beyond, earlier = (">", "<") if ascends else ("<", ">")
     query = _GROUPS.format(
         links=LINKS.identifier,
-        conditions=filters.conditions,
+        conditions=links.conditions,
         active=sql.SQL(WITH_STATUS[LinkStatus.ACTIVE]),
         beyond_cursor=sql.SQL("true" if cursor is None else f"position {beyond} %(cursor)s"),
         direction=sql.SQL("ASC" if ascends else "DESC"),
@@ -122,7 +121,7 @@ def groups_of(
         from_head=sql.SQL(f"{beyond}="),
         farthest=sql.Literal(2**63 - 1 if ascends else -1),
     )
-    rows = database.fetch_all(query, filters.values | {"cursor": cursor, "limit": limit})
+    rows = database.fetch_all(query, links.values | {"cursor": cursor, "limit": limit})
     groups = [_group(newest_first=newest_first, **row) for row in rows]
     return groups[::-1] if backwards else groups
 
@@ -136,36 +135,3 @@ def link_replaced_by(database: Database, link_id: UUID) -> UUID | None:
 def _group(*, newest_first: bool, lowest: int, highest: int, **columns: Any) -> LinkGroup:
     first, last = (highest, lowest) if newest_first else (lowest, highest)
     return LinkGroup(first=first, last=last, **columns)
-
-
-@dataclass(frozen=True)
-class _Filters:
-    """The conditions by which links are chosen, and the values in them."""
-
-    owner_id: UUID
-    now: datetime
-    status: LinkStatus | None
-    calendar_id: UUID | None
-    positions: Collection[int] | None
-
-    @property
-    def conditions(self) -> sql.Composable:
-        asked = ["owner_id = %(owner_id)s"]
-        if self.status is not None:
-            asked.append(WITH_STATUS[self.status])
-        if self.calendar_id is not None:
-            asked.append("calendar_id = %(calendar_id)s")
-        if self.positions is not None:
-            asked.append("position BETWEEN %(from)s AND %(to)s")
-        return sql.SQL(" AND ").join(map(sql.SQL, asked))
-
-    @property
-    def values(self) -> dict[str, Any]:
-        first, last = self.positions or (None, None)
-        return {
-            "owner_id": self.owner_id,
-            "now": self.now,
-            "calendar_id": self.calendar_id,
-            "from": first,
-            "to": last,
-        }

@@ -159,6 +159,24 @@ def test_a_link_that_ended_is_not_changed(
     assert link.version == version
 
 
+def test_the_text_of_a_link_that_can_still_be_used_or_replaced_is_forgotten_once() -> None:
+    link = issued()
+    change(link, personal_data="text")
+    for _ in range(2):
+        link.forget_text(actor=ACTOR, now=IN_90_DAYS)
+    assert (link.expires_at, link.personal_data, link.typed_version) == (JUST_BEFORE, None, 3)
+    assert len(collected(link)) == 3
+
+
+@pytest.mark.parametrize("end", [redeem, revoke])
+def test_of_a_link_that_was_redeemed_or_revoked_no_text_is_forgotten(end: Any) -> None:
+    link = issued()
+    change(link, personal_data="text")
+    end(link)
+    link.forget_text(actor=ACTOR, now=NOW)
+    assert len(collected(link)) == 3
+
+
 @pytest.mark.parametrize("version", [0, 1, 3])
 def test_a_change_of_another_version_than_the_newest_is_refused(version: int) -> None:
     link = issued()

@@ -145,7 +145,7 @@ _hosts = _in(
 )
 _routes = _in("interface/api/routes.py", "tests/interface/api/test_routes.py")
 _search = _in(
-    "projections/views/link_list.py",
+    "projections/views/link_search.py",
     "tests/projections/views/test_link_search.py",
 )
 
@@ -601,17 +601,17 @@ MUTANTS = (
     ),
     _search(
         "links beyond the first are not found where very many have the text",
-        "                    if database.fetch_one(_BEYOND.format(**parts), values) is None:",
-        "                    if True:",
+        "or not self._has_more_than(first)",
+        "or True",
     ),
     _search(
         "a short text is looked for in all links",
-        "_THEN_SEARCHED if is_long else _THEN_SEARCHED[:2]",
-        "_THEN_SEARCHED",
+        "THEN_SEARCHED if is_long else THEN_SEARCHED[:2]",
+        "THEN_SEARCHED",
     ),
     _search(
         "a short text is found only where a word begins",
-        'besides = sql.SQL("") if is_long else _AND_THE_FIRST.format(**parts)',
+        'besides = sql.SQL("") if is_long else self._query(_AND_THE_FIRST)',
         'besides = sql.SQL("")',
     ),
     # Nobody changes the log unnoticed, and people can be forgotten.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
 from application.audit import event_search
-from application.audit.event_search import EventPage, find_events
+from application.audit.event_search import EventPage, find_aggregates, find_events
 from application.commands.new_link import NewLink
 from application.eventstore.mapper import JSONMapper
 from interface.bootstrap import Services
@@ -93,3 +94,22 @@ def test_all_pages_together_hold_every_matching_event(
         if row["p"] > after and first <= (row["r"] - NOW) / timedelta(hours=1) < end
     ]
     assert found == sorted(wanted)
+
+
+@pytest.mark.parametrize("text", ["P1234@Example.org", "person p1234"])
+def test_what_somebody_typed_is_looked_up_in_the_index_of_trigrams(
+    conn: Connection[DictRow], services: Services, text: str
+) -> None:
+    conn.execute(
+        """INSERT INTO personal_data (originator_id, originator_version, salt, data)
+        SELECT lpad(n::text, 32, '0')::uuid, 1, '',
+            jsonb_build_object('name', 'Person ' || n, 'email', 'p' || n || '@example.org')
+        FROM generate_series(1, 5000) AS n"""
+    )
+    with conn.transaction():
+        assert find_aggregates(conn, f"{text} ", services.tokens) == [UUID("1234".zfill(32))]
+        row = conn.execute(
+            "SELECT pg_stat_get_xact_numscans('personal_data_search'::regclass) AS scans"
+        ).fetchone()
+    assert row is not None
+    assert row["scans"] > 0

@@ -161,6 +161,37 @@ def test_a_link_asked_for_with_a_used_one_is_erased_with_its_invitee_if_they_ask
     assert desk.link(new_id).status(LATER) is LinkStatus.ACTIVE
 
 
+def test_erasure_includes_the_links_that_replaced_one_that_was_asked_for(
+    olivia_desk: Desk,
+) -> None:
+    desk = olivia_desk
+    booking_id = booked(desk)
+    new_id = asked_anew(desk, desk.booking(booking_id).link_id, email=ADA.email)
+    asked_anew(desk, new_id, GRACE.name, GRACE.email)
+    desk.revoke(desk.replace(desk.replace(new_id).value.id).value.id)
+    desk.forget(booking_id)
+    assert recipients(desk) == {GRACE.name}
+    assert ADA.email not in str(desk.personal_rows())
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["forget first", "forget last"])
+@pytest.mark.parametrize("is_replaced", [True, False], ids=["replaced", "changed"])
+def test_a_link_that_is_changed_or_replaced_during_an_erasure_keeps_no_text_of_before(
+    olivia_desk: Desk, is_replaced: bool, is_first: bool
+) -> None:
+    desk = olivia_desk
+    booking_id = booked(desk)
+    new_id = asked_anew(desk, desk.booking(booking_id).link_id, email=ADA.email)
+    change = partial(
+        desk.replace if is_replaced else partial(desk.change_link, note="By train"), new_id
+    )
+    forget = partial(desk.forget, booking_id)
+    desk.let_first(forget if is_first else change)
+    (change if is_first else forget)()
+    kept = is_first and not is_replaced
+    assert [row["data"] for row in desk.personal_rows()] == [{"note": "By train"}] * kept
+
+
 def test_who_used_a_link_before_somebody_else_asked_with_it_is_not_erased(
     olivia_desk: Desk,
 ) -> None:

@@ -147,12 +147,14 @@ def test_arrays_arrive_as_they_were_sent(
     ] == rows
 
 
-def test_a_time_is_read_in_utc_to_the_microsecond(database: Database) -> None:
+def test_a_time_arrives_as_it_was_sent_to_the_microsecond(database: Database) -> None:
     time = datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     for moment in (time, time + timedelta(days=9999)):
-        now = Statement(f"at {moment}", f"SELECT '{moment}'::timestamptz", [])
-        [[value]] = run(database, now)
-        assert wire_format.as_datetime(value or b"") == moment
+        compare = Statement(
+            f"is {moment}", f"SELECT ($1 = '{moment}')::integer", [wire_format.TIMESTAMPTZ]
+        )
+        [[is_same]] = run(database, compare, wire_format.timestamptz(moment))
+        assert wire_format.as_int(is_same or b"") == 1
 
 
 def test_an_error_is_psycopgs_and_the_connection_stays_usable(one: Database) -> None:

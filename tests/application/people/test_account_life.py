@@ -282,6 +282,22 @@ def test_a_password_that_is_hard_to_guess_is_accepted(
     assert sessions.with_password(olivia.email, password).id == olivia.id
 
 
+def test_a_password_that_is_replaced_while_it_is_checked_signs_nobody_in(
+    sessions: Sessions, olivia: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions.set_password(olivia, PASSWORD, now=NOW)
+    verify = PasswordHasher.verify
+
+    def verify_too_late(hasher: PasswordHasher, *hash_and_password: str) -> bool:
+        is_right = verify(hasher, *hash_and_password)
+        sessions.set_password(olivia, "another camel 17", now=NOW)
+        return is_right
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify_too_late)
+    with pytest.raises(WrongPassword):
+        sessions.with_password(olivia.email, PASSWORD)
+
+
 def test_a_password_is_stored_as_a_hash_that_takes_much_memory(
     services: Services, monkeypatch: pytest.MonkeyPatch, conninfo: str
 ) -> None:

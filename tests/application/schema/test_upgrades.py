@@ -81,6 +81,7 @@ def test_a_parked_event_keeps_its_correlation_id_when_the_column_is_renamed(
         "0063_stale_places.sql",
         "0064_append_events.sql",
         "0065_deliveries_of_bookings.sql",
+        "0066_audit_search_by_trigrams.sql",
     ]
     with connect(before_0008) as conn:
         (row,) = conn.execute("SELECT * FROM parked_events").fetchall()

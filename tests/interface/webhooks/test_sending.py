@@ -230,6 +230,7 @@ def test_a_receiver_that_is_gone_pauses_its_webhook_until_the_owner_resumes_it(
     owner_id, webhook_id = receiver.webhook.owner_id, receiver.webhook.id
     paused = webhooks.one(owner_id, webhook_id)
     assert (paused.is_active, paused.problem) == (False, "gone")
+    assert webhooks.change(owner_id, webhook_id, url=paused.url).problem == "gone"
     host_desk.new_link()
     assert receiver.send() == ["parked", "ended", "ended"]
     assert len(receiver.server.requests) == 1
@@ -238,6 +239,17 @@ def test_a_receiver_that_is_gone_pauses_its_webhook_until_the_owner_resumes_it(
     receiver.server.answer = says("200 OK")
     assert webhooks.replay(owner_id, webhook_id, after=NOW, now=NOW) == 3
     assert receiver.send() == ["sent"] * 3
+
+
+def test_another_address_of_a_paused_webhook_has_not_said_that_it_is_gone(
+    receiver: WebhookReceiver, host_desk: Desk
+) -> None:
+    receiver.server.answer = says("410 Gone")
+    host_desk.new_link()
+    receiver.send()
+    webhooks, webhook = receiver.services.webhooks, receiver.webhook
+    changed = webhooks.change(webhook.owner_id, webhook.id, url=f"{webhook.url}/v2")
+    assert (changed.is_active, changed.problem) == (False, None)
 
 
 def test_a_replay_sends_again_under_the_same_id(

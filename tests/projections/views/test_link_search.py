@@ -15,7 +15,7 @@ from psycopg.rows import DictRow, dict_row
 from application.eventstore.database import Database
 from application.people.personal_data import Invitee, Prefill
 from domain.link import LinkStatus
-from projections.views import link_list
+from projections.views import link_list, link_search
 from projections.views.link_list import LinkOrder, links_of
 from tests.support.desk import Desk
 from tests.support.examples import ADA, NOW, OWNER, TOMORROW_AT_NINE
@@ -31,7 +31,7 @@ def search(
     request: pytest.FixtureRequest,
 ) -> Search:
     """Finds links in each of the two ways."""
-    monkeypatch.setattr(link_list, "_SEARCHED_FIRST", request.param)
+    monkeypatch.setattr(link_search, "SEARCHED_FIRST", request.param)
 
     def find(q: str) -> list[UUID]:
         catch_up()
@@ -74,7 +74,7 @@ def test_a_text_is_found_whatever_its_accents_and_capitals(
 def test_one_or_two_letters_are_found_where_a_word_begins_however_many_links_there_are(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(link_list, "_SEARCHED_FIRST", 1)
+    monkeypatch.setattr(link_search, "SEARCHED_FIRST", 1)
     calendar_id = desk.new_calendar()
     of_li, alib = desk.new_link(calendar_id, recipient="Wei Li"), desk.new_link(calendar_id)
     desk.change_link(alib, recipient="Alib", reference="R (42)")
@@ -94,9 +94,9 @@ def test_one_or_two_letters_are_found_where_a_word_begins_however_many_links_the
 def test_a_text_that_very_many_have_is_looked_for_in_growing_parts_of_the_list(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, catch_up: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(link_list, "_SEARCHED_FIRST", 1)
-    monkeypatch.setattr(link_list, "_THEN_SEARCHED", (2, 3, 4))
-    monkeypatch.setattr(link_list, "_MOST_FOUND", 2)
+    monkeypatch.setattr(link_search, "SEARCHED_FIRST", 1)
+    monkeypatch.setattr(link_search, "THEN_SEARCHED", (2, 3, 4))
+    monkeypatch.setattr(link_search, "MOST_FOUND", 2)
     calendar_id = desk.new_calendar()
     names = ("Bob Li", "Bob", "Bob", "Limbob Rossi")
     oldest, second, third, newest = (desk.new_link(calendar_id, recipient=name) for name in names)
