@@ -2,9 +2,7 @@
 
 from uuid import UUID
 
-from domain.errors import LinkNotFound
 from domain.link import SingleUseLink
-from interface.i18n import mark_for_translation as _
 from interface.pages.shared.auth import require_session
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
@@ -43,10 +41,7 @@ def schedule_names() -> dict[UUID, str]:
 def own_link(link_id: UUID) -> LinkRow:
     """Returns a link of theirs. Raises `LinkNotFound`."""
     current = services()
-    try:
-        return link_list.link_of(current.database, own_id(), link_id, now=current.now())
-    except LinkNotFound:  # whose own sentence is for people who copied a link
-        raise LinkNotFound(_("Link not found.")) from None
+    return link_list.link_of(current.database, own_id(), link_id, now=current.now())
 
 
 def url_of(link: LinkRow | SingleUseLink) -> str:

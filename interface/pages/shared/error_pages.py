@@ -7,16 +7,17 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from application.people.rate_limits import TooManyAttempts
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, LinkNotFound
 from interface.i18n import duration_text, gettext
 from interface.web.problems import WrongHost, headers_of, refusal_page
 
 
 def refused(error: AdmitOneError) -> Response:
     """Returns a page with the message of the refusal."""
-    page = render_template(
-        "message.html", title=gettext(error.detail), hint=when_to_try_again(error)
-    )
+    # The sentence of `LinkNotFound` is for people who have copied a link. They have other pages.
+    is_link = isinstance(error, LinkNotFound)
+    title = gettext("Link not found.") if is_link else gettext(error.detail)
+    page = render_template("message.html", title=title, hint=when_to_try_again(error))
     return refusal_page(page, error, owner=True)
 
 
