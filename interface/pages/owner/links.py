@@ -48,10 +48,10 @@ from interface.pages.owner.link_forms import (
     selectable_days,
 )
 from interface.pages.owner.link_requests import requests_of_owner
-from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
+from interface.pages.owner.owned import own_calendar, own_calendars, own_id, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import Day, Text, in_utc
@@ -129,7 +129,7 @@ def export() -> ResponseReturnValue:
     links = first_links(query, MOST_EXPORTED)
     services().security_log.record(
         LINKS_EXPORTED,
-        account_id=require_session().account.id,
+        account_id=own_id(),
         details={"links": str(len(links))},
     )
     calendars = own_calendars()
@@ -161,7 +161,7 @@ def change(link_id: UUID) -> ResponseReturnValue:
     try:
         result = current.links.change(
             link_id=link_id,
-            owner_id=require_session().account.id,
+            owner_id=own_id(),
             typed={"recipient": values["recipient"], "note": values["note"]},
             expires_at=None if is_same_day else end_of_day(values["expires_on"], zone),
             version=values["version"],
@@ -210,7 +210,7 @@ def revoke() -> ResponseReturnValue:
     result = wait_until_visible(
         current.links.revoke_many(
             link_ids=[link.id for link in links],
-            owner_id=require_session().account.id,
+            owner_id=own_id(),
             reason=loaded.values["reason"],
             actor=auth.actor(),
             now=current.now(),
@@ -260,7 +260,7 @@ def replace(link_id: UUID) -> ResponseReturnValue:
     try:
         result = current.links.replace(
             link_id=link_id,
-            owner_id=require_session().account.id,
+            owner_id=own_id(),
             actor=auth.actor(),
             now=current.now(),
             idempotency_key=form_key(),
@@ -369,7 +369,7 @@ def _selected(form: Any) -> list[LinkRow]:
         raise LinkNotFound from None
     return link_list.links_of(
         current.database,
-        require_session().account.id,
+        own_id(),
         now=current.now(),
         ids=ids,
         limit=LARGEST_BATCH,

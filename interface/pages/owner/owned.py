@@ -1,4 +1,4 @@
-"""Calendars and links of the person who is signed in."""
+"""Calendars, links and bookings of the person who is signed in."""
 
 from uuid import UUID
 
@@ -6,7 +6,8 @@ from domain.link import SingleUseLink
 from interface.pages.shared.auth import require_session
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
-from projections.views import calendar_list, link_list, schedule_list
+from projections.views import booking_calendar, calendar_list, link_list, schedule_list
+from projections.views.booking_calendar import BookingRow
 from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkRow
 from projections.views.schedule_list import ScheduleRow
@@ -42,6 +43,11 @@ def own_link(link_id: UUID) -> LinkRow:
     """Returns a link of theirs. Raises `LinkNotFound`."""
     current = services()
     return link_list.link_of(current.database, own_id(), link_id, now=current.now())
+
+
+def own_booking(booking_id: UUID) -> BookingRow:
+    """Returns a booking of theirs. Raises `BookingNotFound`."""
+    return booking_calendar.booking_of(services().database, own_id(), booking_id)
 
 
 def url_of(link: LinkRow | SingleUseLink) -> str:
