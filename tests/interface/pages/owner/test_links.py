@@ -322,6 +322,17 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
     assert "Japan Time\u00a0– Tokyo" in page
 
 
+def test_a_link_has_the_same_name_on_every_page(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link = owner.new_link(calendar_id, reference="candidate-4711")
+    for path in ("/", "/links", f"/links/{link['id']}"):
+        assert "candidate-4711" in text(person.get(path)), path
+    booking = owner.book(link)
+    page = text(person.get(f"/bookings/{booking['booking_id']}"))
+    assert f'/links/{link["id"]}">candidate-4711</a>' in page
+
+
 def test_an_expired_link_shows_when_and_offers_another(
     person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
 ) -> None:
