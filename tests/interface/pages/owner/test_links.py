@@ -322,6 +322,14 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
     assert "Japan Time\u00a0– Tokyo" in page
 
 
+def test_a_long_name_is_cut_between_its_signs(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    invitee = {"name": "&" * 60, "email": "ada@example.org"}
+    owner.book(owner.new_link(calendar_id), invitee=invitee)
+    assert f"{'&' * 37}...<br>" in text(person.get("/links"))
+
+
 def test_a_link_has_the_same_name_on_every_page(
     person: SignedIn, owner: Owner, calendar_id: str
 ) -> None:
