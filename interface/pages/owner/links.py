@@ -59,6 +59,7 @@ from interface.web.problems import refusal_page
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON, RevokeInput
 from projections.views import link_list, link_overview
+from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkDetails, LinkRow
 
 blueprint = Blueprint("links_pages", __name__)
@@ -136,7 +137,7 @@ def export() -> ResponseReturnValue:
     return csv_file(
         "links.csv",
         CSV_TITLES,
-        [_csv_row(link, calendars[link.calendar_id].terms.name) for link in links],
+        [_csv_row(link, calendars.get(link.calendar_id)) for link in links],
     )
 
 
@@ -271,7 +272,8 @@ def replace(link_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("links_pages.show", link_id=new.id, notice="link-replaced"), 303)
 
 
-def _csv_row(link: LinkRow, calendar: str) -> list[str]:
+def _csv_row(link: LinkRow, calendar: CalendarRow | None) -> list[str]:
+    """Returns the cells of a link. Its calendar is None while that view is behind."""
     booking = link.booking
     invitee = booking.invitee if booking else None
     return [
@@ -279,7 +281,7 @@ def _csv_row(link: LinkRow, calendar: str) -> list[str]:
         spreadsheet_cell(link.prefill.email if link.prefill else None),
         spreadsheet_cell(link.note),
         spreadsheet_cell(link.reference),
-        spreadsheet_cell(calendar),
+        spreadsheet_cell(calendar.terms.name if calendar else None),
         link.status.value,
         in_utc(link.issued_at),
         in_utc(link.expires_at),

@@ -4,6 +4,7 @@ import html
 import re
 from typing import Any
 
+import psycopg
 import pytest
 
 from interface.pages.owner import link_filters
@@ -339,6 +340,20 @@ def test_a_link_has_the_same_name_on_every_page(
     booking = owner.book(link)
     page = text(person.get(f"/bookings/{booking['booking_id']}"))
     assert f'/links/{link["id"]}">candidate-4711</a>' in page
+
+
+def test_links_are_shown_while_the_view_of_calendars_is_behind(
+    person: SignedIn, owner: Owner, calendar_id: str, conninfo: str
+) -> None:
+    link = owner.new_link(calendar_id, recipient="Ada")
+    owner.book(owner.new_link(calendar_id, recipient="Grace"))
+    owner.new_calendar(name="Another call")
+    owner.catch_up()
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("DELETE FROM calendar_list_v2 WHERE calendar_id = %s", (calendar_id,))
+    for path in ("/", "/links", f"/links/revoke?link={link['id']}", "/links/export.csv"):
+        answer = person.get(path)
+        assert (answer.status_code, "Ada" in text(answer)) == (200, True), path
 
 
 def test_an_expired_link_shows_when_and_offers_another(
