@@ -18,7 +18,7 @@ from interface.current_request import CurrentRequest, this_request
 from interface.observability import health, metrics, request_log
 from interface.pages.shared import error_pages
 from interface.web import problems, public_address, static_files
-from interface.web.fixed_headers import fixed_headers
+from interface.web.fixed_headers import PROGRAMS, fixed_headers
 from interface.web.reader_preferences import reader_clock, reader_locale
 from interface.web.request_context import LARGEST_BODY, origin_of_request
 
@@ -110,4 +110,4 @@ def _http_refused(error: HTTPException) -> ResponseReturnValue:
 
 def _is_for_programs() -> bool:
     path: str = this_request().environ["PATH_INFO"]
-    return path.startswith("/api/")
+    return path.startswith(PROGRAMS)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import click
 
@@ -11,6 +11,7 @@ from domain.errors import AdmitOneError
 from interface.cli import context
 from interface.cli.audit_context import named, newest_checkpoint, recorded_access, refuse_reversed
 from interface.cli.checkpoints import checkpoints
+from interface.cli.files import TEXT_FILE, writing
 from interface.cli.replay import agenda, replay
 from interface.cli.security_log import security
 from interface.cli.single_use_report import report
@@ -46,16 +47,16 @@ def audit() -> None:
 @click.option(
     "--checkpoint",
     "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=TEXT_FILE,
     help="A checkpoint that was stored elsewhere. Default: all in the checkpoints folder.",
 )
 @click.option(
     "--key",
     "key_file",
-    type=click.Path(exists=True, path_type=Path),
+    type=TEXT_FILE,
     help="A file with the public key. Default: this installation's.",
 )
-def verify(file: Path | None, key_file: Path | None) -> None:
+def verify(file: TextIO | None, key_file: TextIO | None) -> None:
     """Recompute every hash of the log and compare it with the signed checkpoints.
 
     Also compares personal data with the commitments in the log. Exit status 1: something is not
@@ -70,14 +71,14 @@ def verify(file: Path | None, key_file: Path | None) -> None:
     from projections.evidence.log_verification import verify as verify_log
     from projections.evidence.patrol import check_personal_data
 
-    with recorded_access(f"verify against {file or 'all checkpoints'}") as services:
+    with recorded_access(f"verify against {file.name if file else 'all checkpoints'}") as services:
         keys = _public_keys(services.settings, key_file)
         store = CheckpointStore(services.settings.checkpoints_folder, *keys)
         try:
             checkpoints = store.all()
             leaves = store.leaves()
             if file is not None:
-                external = verify_with_any(file.read_text(), keys)
+                external = verify_with_any(file.read(), keys)
                 smaller = (stored for stored in checkpoints if stored.size < external.size)
                 checkpoints = [*smaller, external]
         except (ProofError, OSError) as error:
@@ -145,7 +146,8 @@ def checkpoint(out: Path | None, of_security_log: bool) -> None:
     if out is None:
         click.echo(newest.text, nl=False)
     else:
-        out.write_text(newest.text)  # to be given away: it holds nothing secret
+        with writing(out):
+            out.write_text(newest.text)  # to be given away: it holds nothing secret
         click.echo(f"Wrote {out}.")
 
 
@@ -190,54 +192,54 @@ def export(out: Path, first: int | None, last: int | None, of_security_log: bool
     part = f"{first or 'start'} to {last or 'end'}"
     with recorded_access(f"export {'security log' if of_security_log else part}") as services:
         newest = newest_checkpoint(services, of_security_log=of_security_log)
-        with services.database.connection() as conn, open_private(out) as file:
+        with writing(out), services.database.connection() as conn, open_private(out) as file:
             if of_security_log:
                 count = security_log_proofs.write_export(conn, file, newest.signed)
             else:
                 count = log_export.write(conn, file, newest.signed, first=first, last=last)
     beside = out.with_name(f"{out.name}.checkpoint")
-    write_private(beside, newest.text)
+    with writing(beside):
+        write_private(beside, newest.text)
     click.echo(f"Wrote {count} events to {out}, and the checkpoint that proves them to {beside}.")
 
 
 @audit.command("verify-export")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.File("rb"))
 @click.option(
     "--checkpoint",
     "signed_file",
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=TEXT_FILE,
     help="The file with the signed checkpoint.",
 )
 @click.option(
     "--key",
     "key_file",
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=TEXT_FILE,
     help="The file with the public key.",
 )
 @click.option(
     "--witness",
     "witness_file",
-    type=click.Path(exists=True, path_type=Path),
+    type=TEXT_FILE,
     help="A file with the key of a witness who must have cosigned the checkpoint.",
 )
-def check_export(file: Path, signed_file: Path, key_file: Path, witness_file: Path | None) -> None:
+def check_export(
+    file: BinaryIO, signed_file: TextIO, key_file: TextIO, witness_file: TextIO | None
+) -> None:
     """Verify an export. Needs no database.
 
     The file application/proofs/verifier.py does the same without Admit One.
     """
     from application.proofs.verifier import ProofError, verify_cosignature, verify_export
 
+    checkpoint = signed_file.read()
     try:
         if witness_file is not None:
-            witness_key = witness_file.read_text().strip()
-            verify_cosignature(signed_file.read_text(), witness_key)
-        with file.open("rb") as lines:
-            signed, indices = verify_export(
-                lines, signed_file.read_text(), key_file.read_text().strip()
-            )
-    except (ProofError, UnicodeDecodeError) as error:
+            verify_cosignature(checkpoint, witness_file.read().strip())
+        signed, indices = verify_export(file, checkpoint, key_file.read().strip())
+    except ProofError as error:
         click.echo(f"NOT PROVED: {error}")
         sys.exit(1)
     click.echo(f"Proved: {len(indices)} events are in the tree of {signed.size}.")
@@ -262,11 +264,11 @@ def list_accesses(limit: int) -> None:
         click.echo(f"{access.at:%Y-%m-%d %H:%M:%S} UTC  {name_of(access.actor)}  {access.what}")
 
 
-def _public_keys(settings: Settings, file: Path | None) -> tuple[str, ...]:
+def _public_keys(settings: Settings, file: TextIO | None) -> tuple[str, ...]:
     from interface import key_store
 
     if file is not None:
-        return (file.read_text().strip(),)
+        return (file.read().strip(),)
     return key_store.checkpoint_signer(settings).verifier_keys()
 
 

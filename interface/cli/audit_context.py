@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from application.eventstore.deadline import deadline
-from domain.errors import AdmitOneError
 from interface.cli import context
+from interface.cli.files import writing
 from interface.database_roles import DatabaseRole
 
 if TYPE_CHECKING:
     from interface.bootstrap import Services
-    from projections.evidence.checkpoint_store import CheckpointStore, SignedCheckpoint
+    from projections.evidence.checkpoint_store import SignedCheckpoint
 
 LONGEST_SECONDS = 3600.0
-
-
-class CheckpointsNotWritten(AdmitOneError):
-    """The folder of checkpoints can't be written."""
 
 
 def refuse_reversed(start: Any, end: Any, option: str) -> None:
@@ -64,7 +60,7 @@ def newest_checkpoint(services: "Services", *, of_security_log: bool = False) ->
     from projections.evidence.checkpoint_signing import sign_all_due
 
     store = services.checkpoint_store()
-    with writing_to(store), services.database.connection() as conn:
+    with writing(store.folder), services.database.connection() as conn:
         sign_all_due(conn, services.checkpoint_signer(), store, now=services.now())
     return store.require_newest()
 
@@ -73,18 +69,7 @@ def _newest_of_security_log(services: "Services") -> "SignedCheckpoint":
     from projections.evidence.security_log_proofs import SecurityLogSigner
 
     signer = SecurityLogSigner(services.checkpoint_signer(), services.checkpoint_store())
-    with writing_to(signer.store), services.database.connection() as conn:
+    with writing(signer.store.folder), services.database.connection() as conn:
         while signer.sign_due(conn, now=services.now()):
             pass
     return signer.store.require_newest()
-
-
-@contextmanager
-def writing_to(store: "CheckpointStore") -> Iterator[None]:
-    """Turns what the file system refuses into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointsNotWritten(
-            f"The folder {store.folder} can't be written: {error.strerror}."
-        ) from error

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from interface.cli.audit_context import recorded_access, writing_to
+from interface.cli.audit_context import recorded_access
+from interface.cli.files import writing
 from interface.database_roles import DatabaseRole
 
 
@@ -25,7 +26,7 @@ def repair(dry_run: bool) -> None:
 
     with recorded_access("checkpoints repair") as services:
         store = services.checkpoint_store()
-        with writing_to(store), services.database.connection() as conn:
+        with writing(store.folder), services.database.connection() as conn:
             findings = checkpoint_repair.repair(conn, store, dry_run=dry_run)
     for finding in findings:
         file = finding.file.relative_to(store.folder)
@@ -61,7 +62,7 @@ def set_aside_newer() -> None:
     with recorded_access("checkpoints set-aside") as services:
         store = services.checkpoint_store()
         with (
-            writing_to(store),
+            writing(store.folder),
             command_database.server(services.settings, DatabaseRole.AUDITOR) as conninfo,
             services.database.connection() as conn,
         ):

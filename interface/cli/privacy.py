@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from interface.cli import context
+from interface.cli.files import writing
 from interface.private_files import write_private
 
 
@@ -59,10 +60,8 @@ def export(email: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
+    with writing(out):
         write_private(out, text)
-    except OSError as error:
-        raise click.ClickException(f"{out} can't be written: {error.strerror}.") from error
 
 
 @privacy.command()

@@ -10,6 +10,7 @@ import click
 
 from interface.cli.audit_context import newest_checkpoint, recorded_access, refuse_reversed
 from interface.cli.field_type import FieldType
+from interface.cli.files import writing
 from interface.private_files import write_private
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ def single_use(since: datetime | None, until: datetime | None, html: Path | None
             )
     click.echo(json.dumps(result, indent=2))
     if html is not None:
-        try:
+        with writing(html):
             write_private(html, single_use_page(result))
-        except OSError as error:
-            raise click.ClickException(f"{html} can't be written: {error.strerror}.") from error
     if not result["holds"]:
         sys.exit(1)

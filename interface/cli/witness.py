@@ -11,6 +11,7 @@ from application.proofs.verifier import ProofError, parse_key
 from application.proofs.witness import Cosigner, Witness
 from domain.errors import AdmitOneError
 from interface.cli.audit_context import newest_checkpoint, recorded_access
+from interface.cli.files import TEXT_FILE
 from interface.private_files import replace_private
 
 PRIVATE_KEY, PUBLIC_KEY, LOG_KEY = "private-key.txt", "witness-key.txt", "log-key.txt"
@@ -37,13 +38,13 @@ def witness() -> None:
 @click.option(
     "--log-key",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=TEXT_FILE,
     help="A file with the log's public key, from `audit key`, by another channel.",
 )
-def init(folder: Path, name: str, log_key: Path) -> None:
+def init(folder: Path, name: str, log_key: TextIO) -> None:
     """Create the folder of a new witness, and print the key by which auditors know it."""
     try:
-        key = log_key.read_text().strip()
+        key = log_key.read().strip()
         parse_key(key)
         cosigner = Cosigner(name, secrets.token_bytes(32))
         folder.mkdir(mode=0o700, parents=True)
@@ -70,7 +71,7 @@ def last(folder: Path) -> None:
 
 @witness.command()
 @_folder
-@click.argument("request", type=click.File(encoding="utf-8"), default="-")
+@click.argument("request", type=TEXT_FILE, default="-")
 def cosign(folder: Path, request: TextIO) -> None:
     """Check that a checkpoint extends the last one, cosign it, and print it.
 

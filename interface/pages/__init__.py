@@ -40,6 +40,7 @@ from interface.pages.shared import (
     settings_pages,
     sign_in,
 )
+from interface.web.public_address import this_address
 from interface.web.reader_preferences import with_choice
 from interface.web.request_context import mail_goes_out
 from interface.web.static_files import asset
@@ -59,6 +60,7 @@ def init_app(app: Flask) -> None:
         "asset": asset,
         "notice": flash_messages.notice,
         "mail_goes_out": mail_goes_out,
+        "this_address": this_address,
         "with_choice": with_choice,
     }
     for module in (

@@ -1,9 +1,10 @@
 """The headers that answers have whatever they say: what browsers may do with them."""
 
 from interface.current_request import CurrentRequest
+from interface.web.public_address import MACHINE_PATHS
 from interface.web.request_context import is_https
 
-PROGRAMS = ("/api/", "/healthz", "/metrics", "/readyz")
+PROGRAMS = ("/api/", *MACHINE_PATHS)
 """The beginnings of paths at which only programs read."""
 
 DOCUMENT_PAGE = "/api/docs"

@@ -208,12 +208,14 @@ def http_refused(error: HTTPException) -> Response:
     status = error.code or 500
     slug = slug_of(status)
     body = document(status, slug, error.description or error.name, title=error.name)
-    response = _response(status, slug, body)
-    _with_retry_after(response, error)
-    for name, value in error.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            response.headers[name] = value
+    response = _with_retry_after(_response(status, slug, body), error)
+    response.headers.update(headers_of(error))
     return response
+
+
+def headers_of(error: HTTPException) -> list[tuple[str, str]]:
+    """Returns the headers that a refusal has beside its body, such as the methods allowed."""
+    return [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
 
 
 def refusal_page(html: str, error: AdmitOneError, *, owner: bool) -> Response:

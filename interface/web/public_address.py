@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from flask import request
+
 from interface import web_address
 from interface.current_request import this_request
 from interface.settings import Settings
@@ -31,6 +33,11 @@ def path_below(root: str, path: str) -> str:
     if root and (path == root or path.startswith(f"{root}/")):
         path = path[len(root) :]
     return path or "/"
+
+
+def this_address() -> str:
+    """Returns path and query of the current request, as its client knows them."""
+    return f"{public_path()}{request.full_path}".removesuffix("?")
 
 
 def public_path() -> str:

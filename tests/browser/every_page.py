@@ -24,7 +24,7 @@ NOT_PAGES = {
     "identity_provider.sign_out",
     "links_pages.export",
     "booking_confirmation.qr",
-    "booking_page.times",
+    "booking_page.start_over",
     "share_link.qr",
     "share_link.times",
     "share_batch.batch_csv",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -114,6 +115,32 @@ def test_the_first_page_is_made_once_for_any_zone(
     page.reload()
     by_server = page.locator("#chooser").inner_text()
     assert by_script.split() == by_server.split()
+
+
+def test_a_browser_that_keeps_nothing_shows_its_own_zone(
+    new_page: Callable[..., Page], site: Site, calendar: str
+) -> None:
+    page = new_page(**NEW_YORK)
+    page.add_init_script(
+        "Object.defineProperty(document, 'cookie', { get: () => '', set() {} });"
+        "Object.defineProperty(window, 'sessionStorage', {"
+        "  get() { throw new DOMException('Access is denied.', 'SecurityError'); } });"
+    )
+    opened(page, site.new_link(calendar))
+    expect(page.get_by_text("Times shown in Eastern Time – New York")).to_be_visible()
+
+
+def test_the_first_page_can_be_of_a_day_without_times(
+    new_page: Callable[..., Page], site: Site
+) -> None:
+    someone = site.new_person("weekdays@example.org", "Willa")
+    calendar = someone.new_calendar(availability={"weekly": {"wednesday": [["09:00", "17:00"]]}})
+    link = someone.new_link(calendar)
+    start = moment(someone.slots(link)[0])
+    page = new_page(**NEW_YORK)
+    page.goto(f"/b/{link['token']}?day={start.date() + timedelta(days=1)}")
+    expect(page.get_by_text("Times shown in Eastern Time – New York")).to_be_visible()
+    expect(page.get_by_text("No available times on this day.")).to_be_visible()
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -132,8 +132,9 @@ def choose(token: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/b/<token>/times")
-def times(token: str) -> ResponseReturnValue:
-    """Leads whoever reloads the page of other times to the first one."""
+@blueprint.get("/b/<token>/ask")
+def start_over(token: str) -> ResponseReturnValue:
+    """Leads whoever reloads what a form has led to, or changes its language, to the first page."""
     link_id_of(token)
     return redirect(url_for("booking_page.choose", token=token))
 

@@ -12,9 +12,10 @@ from domain.blocked_time import closed_during, opened_again
 from domain.errors import Invalid, Sentence
 from domain.slot import Slot
 from interface.pages.owner.booking_spans import SPANS
+from interface.pages.owner.owned import own_calendars, own_id
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import errors_of, load
 from interface.web.fields import Day, LocalTime
@@ -57,16 +58,13 @@ def block() -> ResponseReturnValue:
     if errors:
         return _form_again(sent, errors)
     current = services()
-    owner_id = require_session().account.id
-    calendars = calendar_list.calendars_of(current.database, owner_id)
+    only = values["calendar_id"]
     try:
         written = current.calendars.change_hours(
             change=_CHANGES[values["do"]],
             slot=_slot(values["on"], values["begins"], values["ends"]),
-            calendar_ids=[
-                each.id for each in calendars if values["calendar_id"] in (None, each.id)
-            ],
-            owner_id=owner_id,
+            calendar_ids=[each for each in own_calendars() if only in (None, each)],
+            owner_id=own_id(),
             actor=auth.actor(),
             now=current.now(),
         )
@@ -102,13 +100,11 @@ def _slot(day: date, begins: time, ends: time) -> Slot:
 
 
 def _form_again(sent: dict[str, str], errors: dict[str, list[str]]) -> ResponseReturnValue:
-    current = services()
-    calendars = calendar_list.calendars_of(current.database, require_session().account.id)
     page = render_template(
         "bookings/block.html",
         typed=sent,
         errors=errors,
-        calendars={each.id: each for each in calendars},
+        calendars=own_calendars(),
         zone=user_time_zone(),
     )
     return page, 422

@@ -13,9 +13,10 @@ from domain.booking import Booking
 from domain.calendar import LONGEST_LOCATION
 from domain.errors import Invalid, SlotRefused
 from interface.i18n import local_day
+from interface.pages.owner.owned import own_id
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.pages.shared.slot_picker import free_slot
@@ -197,12 +198,12 @@ def _saved(
 def _found(booking_id: UUID) -> ManagedBooking:
     """Returns a booking of theirs as the log has it now. Raises `BookingNotFound`."""
     store = services().event_store
-    return managed(store.get_own(Booking, booking_id, require_session().account.id))
+    return managed(store.get_own(Booking, booking_id, own_id()))
 
 
 def _by_owner() -> dict[str, Any]:
     return {
-        "owner_id": require_session().account.id,
+        "owner_id": own_id(),
         "actor": auth.actor(),
         "now": services().now(),
     }

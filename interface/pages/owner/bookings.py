@@ -12,7 +12,8 @@ from application.deliveries.outbox import MAIL
 from domain.booking import BookingStatus
 from domain.errors import Invalid
 from interface.pages.owner.booking_spans import SPANS, span_context
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.owner.owned import own_booking, own_calendar, own_calendars, own_id, own_link
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.deliveries import kind_text, shown
 from interface.pages.shared.forms import load
@@ -21,7 +22,7 @@ from interface.web.calendar_feed import owners_entry
 from interface.web.fields import Day, LocalTime, Text
 from interface.web.pagination import cursor, start_and_id_of
 from interface.web.request_context import services
-from projections.views import booking_calendar, calendar_list, link_list
+from projections.views import booking_calendar
 
 blueprint = Blueprint("bookings_pages", __name__)
 protect_from_csrf(blueprint)
@@ -64,20 +65,19 @@ def index() -> ResponseReturnValue:
     if query.errors:
         raise Invalid(query.errors)
     filters = query.values
-    account_id = require_session().account.id
-    calendars = calendar_list.calendars_of(services().database, account_id)
+    calendars = own_calendars()
     return render_template(
         "bookings/index.html",
         view=filters["view"],
         filters=filters,
         zone=user_time_zone(),
         address=_address,
-        calendars={calendar.id: calendar for calendar in calendars},
+        calendars=calendars,
         is_filtered=bool(filters["q"] or filters["calendar_id"]),
         **(
-            _list(account_id, filters)
+            _list(filters)
             if filters["view"] == "list"
-            else span_context(account_id, filters, calendars)
+            else span_context(own_id(), filters, calendars.values())
         ),
     )
 
@@ -87,14 +87,13 @@ def index() -> ResponseReturnValue:
 def show(booking_id: UUID) -> ResponseReturnValue:
     """Shows one booking."""
     current = services()
-    account_id = require_session().account.id
-    booking = booking_calendar.booking_of(current.database, account_id, booking_id)
+    booking = own_booking(booking_id)
     return render_template(
         "bookings/show.html",
         booking=booking,
         minutes=(booking.end - booking.start) // timedelta(minutes=1),
-        link=link_list.link_of(current.database, account_id, booking.link_id, now=current.now()),
-        calendar=calendar_list.calendar_of(current.database, account_id, booking.calendar_id),
+        link=own_link(booking.link_id),
+        calendar=own_calendar(booking.calendar_id),
         zone=user_time_zone(),
         is_over=booking.end <= current.now(),
         mails=shown(
@@ -108,15 +107,13 @@ def show(booking_id: UUID) -> ResponseReturnValue:
 @for_role("owner")
 def ics(booking_id: UUID) -> ResponseReturnValue:
     """Sends one booking as an iCalendar file for the owner's calendar program."""
-    booking = booking_calendar.booking_of(
-        services().database, require_session().account.id, booking_id
-    )
-    content = icalendar_file.calendar_file(owners_entry(booking), time_zone=user_time_zone())
+    entry = owners_entry(own_booking(booking_id))
+    content = icalendar_file.calendar_file(entry, time_zone=user_time_zone())
     headers = {"Content-Disposition": 'attachment; filename="booking.ics"'}
     return Response(content, content_type=icalendar_file.MEDIA_TYPE, headers=headers)
 
 
-def _list(account_id: UUID, filters: dict[str, Any]) -> dict[str, Any]:
+def _list(filters: dict[str, Any]) -> dict[str, Any]:
     current = services()
     now = current.now()
     criteria: dict[str, dict[str, Any]] = {
@@ -126,7 +123,7 @@ def _list(account_id: UUID, filters: dict[str, Any]) -> dict[str, Any]:
     }
     rows = booking_calendar.bookings_of(
         current.database,
-        account_id,
+        own_id(),
         limit=PAGE_SIZE + 1,
         calendar_id=filters["calendar_id"],
         q=filters["q"],

@@ -21,7 +21,13 @@ from interface.pages.owner.hours_form import (
     labels_of,
     version_sent,
 )
-from interface.pages.owner.owned import own_calendar, own_id, own_schedules, schedule_names
+from interface.pages.owner.owned import (
+    own_calendar,
+    own_calendars,
+    own_id,
+    own_schedules,
+    schedule_names,
+)
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
 from interface.pages.shared.auth import for_role, require_session
@@ -39,7 +45,7 @@ protect_from_csrf(blueprint)
 @for_role("owner")
 def index() -> ResponseReturnValue:
     """Shows all calendars, the archived ones last."""
-    calendars = calendar_list.calendars_of(services().database, own_id())
+    calendars = own_calendars().values()
     return render_template(
         "calendars/index.html",
         calendars=[calendar for calendar in calendars if not calendar.is_archived],
@@ -205,10 +211,9 @@ def _form_page(
 
 def _others(calendar_id: UUID) -> list[CalendarRow]:
     """Returns the owner's calendars whose own hours can be changed, without this one."""
-    calendars = calendar_list.calendars_of(services().database, own_id())
     return [
         each
-        for each in calendars
+        for each in own_calendars().values()
         if each.id != calendar_id and not each.is_archived and each.terms.schedule_id is None
     ]
 

@@ -5,10 +5,10 @@ from uuid import UUID
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from interface.pages.owner.owned import own_calendar, own_link
+from interface.pages.owner.owned import own_booking, own_calendar, own_id, own_link
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.web.request_context import services
 from projections.views import booking_calendar
@@ -21,8 +21,7 @@ protect_from_csrf(blueprint)
 @for_role("owner")
 def ask_to_forget(booking_id: UUID) -> ResponseReturnValue:
     """Asks for confirmation, and lists what will be erased."""
-    account_id = require_session().account.id
-    booking = booking_calendar.booking_of(services().database, account_id, booking_id)
+    booking = own_booking(booking_id)
     if booking.invitee is None:
         return redirect(url_for("bookings_pages.show", booking_id=booking_id))
     return render_template(
@@ -42,7 +41,7 @@ def forget(booking_id: UUID) -> ResponseReturnValue:
     current = services()
     result = current.erasure.forget(
         booking_id=booking_id,
-        owner_id=require_session().account.id,
+        owner_id=own_id(),
         actor=auth.actor(),
         now=current.now(),
     )

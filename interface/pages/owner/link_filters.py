@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from application.commands.links import LARGEST_BATCH
 from domain.link import LinkStatus
-from interface.pages.shared.auth import require_session
+from interface.pages.owner.owned import own_id
 from interface.pages.shared.forms import load
 from interface.web.fields import Text
 from interface.web.request_context import services
@@ -76,7 +76,7 @@ def _links(query: dict[str, Any], **part: Any) -> list[LinkRow]:
     current = services()
     return link_list.links_of(
         current.database,
-        require_session().account.id,
+        own_id(),
         now=current.now(),
         q=query["q"],
         status=query["status"],
@@ -89,7 +89,7 @@ def _links(query: dict[str, Any], **part: Any) -> list[LinkRow]:
 
 def _groups(query: dict[str, Any], **part: Any) -> list[LinkRow | LinkGroup]:
     """Returns the groups of a page, with the link itself in the place of a group of one."""
-    current, owner_id = services(), require_session().account.id
+    current, owner_id = services(), own_id()
     groups = link_overview.groups_of(
         current.database,
         owner_id,
@@ -131,7 +131,7 @@ def counts_of(query: dict[str, Any]) -> dict[LinkStatus | None, int]:
     current = services()
     counts = link_overview.counts_of(
         current.database,
-        require_session().account.id,
+        own_id(),
         now=current.now(),
         calendar_id=query["calendar"],
         positions=_positions(query),

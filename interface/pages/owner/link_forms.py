@@ -18,6 +18,7 @@ from domain.errors import Invalid, Sentence
 from domain.link import LONGEST_LIFE, SingleUseLink
 from domain.offer import Offer
 from interface.i18n import gettext, local_day, sentence, short_date_text
+from interface.pages.owner.owned import own_id
 from interface.pages.owner.pasted_recipients import (
     PastedRecipient,
     UnreadableRecipient,
@@ -26,7 +27,7 @@ from interface.pages.owner.pasted_recipients import (
 )
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import require_session, user_time_zone
+from interface.pages.shared.auth import user_time_zone
 from interface.web.fields import Day, Instant, Text
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON, LONGEST_REFERENCE
@@ -142,7 +143,7 @@ def issue_links(
     content = msgspec.json.encode([calendar.id, recipients, values], order="sorted").decode()
     result = current.links.issue(
         calendar_id=calendar.id,
-        owner_id=require_session().account.id,
+        owner_id=own_id(),
         links=new_links(values, recipients, zone=user_time_zone()),
         actor=auth.actor(),
         now=current.now(),

@@ -48,10 +48,10 @@ from interface.pages.owner.link_forms import (
     selectable_days,
 )
 from interface.pages.owner.link_requests import requests_of_owner
-from interface.pages.owner.owned import own_calendar, own_calendars, own_link, url_of
+from interface.pages.owner.owned import own_calendar, own_calendars, own_id, own_link, url_of
 from interface.pages.owner.read_your_writes import wait_until_visible
 from interface.pages.shared import auth
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import Day, Text, in_utc
@@ -59,6 +59,7 @@ from interface.web.problems import refusal_page
 from interface.web.request_context import services
 from interface.web.request_schemas import LONGEST_NOTE, LONGEST_PERSON, RevokeInput
 from projections.views import link_list, link_overview
+from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkDetails, LinkRow
 
 blueprint = Blueprint("links_pages", __name__)
@@ -129,14 +130,14 @@ def export() -> ResponseReturnValue:
     links = first_links(query, MOST_EXPORTED)
     services().security_log.record(
         LINKS_EXPORTED,
-        account_id=require_session().account.id,
+        account_id=own_id(),
         details={"links": str(len(links))},
     )
     calendars = own_calendars()
     return csv_file(
         "links.csv",
         CSV_TITLES,
-        [_csv_row(link, calendars[link.calendar_id].terms.name) for link in links],
+        [_csv_row(link, calendars.get(link.calendar_id)) for link in links],
     )
 
 
@@ -161,7 +162,7 @@ def change(link_id: UUID) -> ResponseReturnValue:
     try:
         result = current.links.change(
             link_id=link_id,
-            owner_id=require_session().account.id,
+            owner_id=own_id(),
             typed={"recipient": values["recipient"], "note": values["note"]},
             expires_at=None if is_same_day else end_of_day(values["expires_on"], zone),
             version=values["version"],
@@ -210,7 +211,7 @@ def revoke() -> ResponseReturnValue:
     result = wait_until_visible(
         current.links.revoke_many(
             link_ids=[link.id for link in links],
-            owner_id=require_session().account.id,
+            owner_id=own_id(),
             reason=loaded.values["reason"],
             actor=auth.actor(),
             now=current.now(),
@@ -260,7 +261,7 @@ def replace(link_id: UUID) -> ResponseReturnValue:
     try:
         result = current.links.replace(
             link_id=link_id,
-            owner_id=require_session().account.id,
+            owner_id=own_id(),
             actor=auth.actor(),
             now=current.now(),
             idempotency_key=form_key(),
@@ -271,7 +272,8 @@ def replace(link_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("links_pages.show", link_id=new.id, notice="link-replaced"), 303)
 
 
-def _csv_row(link: LinkRow, calendar: str) -> list[str]:
+def _csv_row(link: LinkRow, calendar: CalendarRow | None) -> list[str]:
+    """Returns the cells of a link. Its calendar is None while that view is behind."""
     booking = link.booking
     invitee = booking.invitee if booking else None
     return [
@@ -279,7 +281,7 @@ def _csv_row(link: LinkRow, calendar: str) -> list[str]:
         spreadsheet_cell(link.prefill.email if link.prefill else None),
         spreadsheet_cell(link.note),
         spreadsheet_cell(link.reference),
-        spreadsheet_cell(calendar),
+        spreadsheet_cell(calendar.terms.name if calendar else None),
         link.status.value,
         in_utc(link.issued_at),
         in_utc(link.expires_at),
@@ -369,7 +371,7 @@ def _selected(form: Any) -> list[LinkRow]:
         raise LinkNotFound from None
     return link_list.links_of(
         current.database,
-        require_session().account.id,
+        own_id(),
         now=current.now(),
         ids=ids,
         limit=LARGEST_BATCH,

@@ -1,14 +1,13 @@
-"""Calendars and links of the person who is signed in."""
+"""Calendars, links and bookings of the person who is signed in."""
 
 from uuid import UUID
 
-from domain.errors import LinkNotFound
 from domain.link import SingleUseLink
-from interface.i18n import mark_for_translation as _
 from interface.pages.shared.auth import require_session
 from interface.web.link_presenter import booking_url
 from interface.web.request_context import services
-from projections.views import calendar_list, link_list, schedule_list
+from projections.views import booking_calendar, calendar_list, link_list, schedule_list
+from projections.views.booking_calendar import BookingRow
 from projections.views.calendar_list import CalendarRow
 from projections.views.link_list import LinkRow
 from projections.views.schedule_list import ScheduleRow
@@ -43,10 +42,12 @@ def schedule_names() -> dict[UUID, str]:
 def own_link(link_id: UUID) -> LinkRow:
     """Returns a link of theirs. Raises `LinkNotFound`."""
     current = services()
-    try:
-        return link_list.link_of(current.database, own_id(), link_id, now=current.now())
-    except LinkNotFound:  # whose own sentence is for people who copied a link
-        raise LinkNotFound(_("Link not found.")) from None
+    return link_list.link_of(current.database, own_id(), link_id, now=current.now())
+
+
+def own_booking(booking_id: UUID) -> BookingRow:
+    """Returns a booking of theirs. Raises `BookingNotFound`."""
+    return booking_calendar.booking_of(services().database, own_id(), booking_id)
 
 
 def url_of(link: LinkRow | SingleUseLink) -> str:

@@ -22,9 +22,9 @@ from interface.pages.owner.link_forms import (
     issue_links,
     typed_in,
 )
-from interface.pages.owner.owned import own_calendar, own_link, url_of
+from interface.pages.owner.owned import own_calendar, own_id, own_link, url_of
 from interface.pages.owner.pasted_recipients import PastedRecipients
-from interface.pages.shared.auth import for_role, require_session, user_time_zone
+from interface.pages.shared.auth import for_role, user_time_zone
 from interface.pages.shared.csrf import protect_from_csrf
 from interface.pages.shared.forms import load
 from interface.web.fields import in_utc
@@ -117,7 +117,7 @@ def batch_csv(calendar_id: UUID, first_id: UUID, last_id: UUID) -> ResponseRetur
     links = _active_batch(calendar_id, first_id, last_id)
     services().security_log.record(
         LINKS_EXPORTED,
-        account_id=require_session().account.id,
+        account_id=own_id(),
         details={"calendar": str(calendar_id), "links": str(len(links))},
     )
     return csv_file(
@@ -167,7 +167,7 @@ def _active_batch(calendar_id: UUID, first_id: UUID, last_id: UUID) -> list[Link
     current = services()
     links = link_list.links_of(
         current.database,
-        require_session().account.id,
+        own_id(),
         now=current.now(),
         calendar_id=calendar_id,
         status=LinkStatus.ACTIVE,

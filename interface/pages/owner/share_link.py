@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from domain.errors import CalendarArchived, Invalid, LinkNotFound, Sentence
 from domain.link import LinkStatus, SingleUseLink
 from interface.i18n import local_day
-from interface.i18n import mark_for_translation as _
 from interface.pages.owner.link_forms import (
     NOBODY,
     LinkForm,
@@ -123,7 +122,7 @@ def qr(link_id: UUID) -> ResponseReturnValue:
     """Sends the address of an active link as a QR code."""
     link = own_link(link_id)
     if link.status is not LinkStatus.ACTIVE:
-        raise LinkNotFound(_("Link not found."))
+        raise LinkNotFound
     return qr_code(url_of(link))
 
 

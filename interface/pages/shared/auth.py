@@ -28,7 +28,7 @@ from application.people.security_log import account_actor
 from application.people.tokens import InvalidToken
 from interface.i18n import gettext
 from interface.web.browser_name import browser_name
-from interface.web.public_address import public_path
+from interface.web.public_address import public_path, this_address
 from interface.web.request_context import client_address, is_https, services
 
 P = ParamSpec("P")
@@ -66,11 +66,11 @@ def signed_in(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         if current_session() is None:
-            here = request.script_root + request.full_path.rstrip("?")
             if request.method == "GET":
-                address = url_for("home.show", next=here)
+                address = url_for("home.show", next=this_address())
             else:
-                address = url_for("home.show", next=page_of(here), notice="not-signed-in")
+                here = page_of(this_address())
+                address = url_for("home.show", next=here, notice="not-signed-in")
             if "HX-Request" in request.headers:  # leads the whole page there, not only a part
                 return Response(status=204, headers={"HX-Redirect": address})
             return redirect(address)

@@ -26,6 +26,7 @@ from interface.pages.shared.auth import (
     signed_in,
 )
 from interface.pages.shared.csrf import protect_from_csrf
+from interface.web.public_address import this_address
 from interface.web.rate_limits import count_failure, limiting_passwords
 from interface.web.request_context import services
 
@@ -60,8 +61,7 @@ def confirmed(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseRet
 
 def ask_to_confirm() -> ResponseReturnValue:
     """Asks for a password or a passkey, and goes on with this request when it gets one."""
-    here = request.script_root + request.full_path.rstrip("?")
-    return _page(here, is_form=request.method == "POST"), 403
+    return _page(this_address(), is_form=request.method == "POST"), 403
 
 
 @blueprint.post("/account/confirm")

@@ -3,19 +3,21 @@
 from math import ceil
 
 from flask import Response, render_template
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from application.people.rate_limits import TooManyAttempts
-from domain.errors import AdmitOneError
+from domain.errors import AdmitOneError, LinkNotFound
 from interface.i18n import duration_text, gettext
-from interface.web.problems import WrongHost, refusal_page
+from interface.web.problems import WrongHost, headers_of, refusal_page
 
 
 def refused(error: AdmitOneError) -> Response:
     """Returns a page with the message of the refusal."""
-    page = render_template(
-        "message.html", title=gettext(error.detail), hint=when_to_try_again(error)
-    )
+    # The sentence of `LinkNotFound` is for people who have copied a link. They have other pages.
+    is_link = isinstance(error, LinkNotFound)
+    title = gettext("Link not found.") if is_link else gettext(error.detail)
+    page = render_template("message.html", title=title, hint=when_to_try_again(error))
     return refusal_page(page, error, owner=True)
 
 
@@ -32,7 +34,7 @@ def wrong_host(error: WrongHost) -> Response:
     return refusal_page(render_template("wrong_host.html"), error, owner=True)
 
 
-def http_refused(error: HTTPException) -> tuple[str, int]:
+def http_refused(error: HTTPException) -> ResponseReturnValue:
     """Returns a page for an HTTP error of the framework, such as 404."""
     status = error.code or 500
     sentences = {
@@ -42,4 +44,4 @@ def http_refused(error: HTTPException) -> tuple[str, int]:
         500: gettext("Something went wrong on our side. Please try again shortly."),
     }
     title = sentences.get(status, gettext("That isn't possible."))
-    return render_template("message.html", title=title), status
+    return render_template("message.html", title=title), status, headers_of(error)

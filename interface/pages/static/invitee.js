@@ -3,13 +3,21 @@
 
 // Keeps what is typed in this tab, until it is booked.
 const DRAFTS = "admitone-draft:";
+const kept = storageOfTab();
 const draftKey = DRAFTS + location.pathname.replace(/\/(times|ask)$/, "");
-const draft = () => JSON.parse(sessionStorage.getItem(draftKey) ?? "{}");
+const draft = () => JSON.parse(kept?.getItem(draftKey) ?? "{}");
 const isDraft = (field) => field.matches("form[data-draft] :is(input:not([type=hidden], [type=radio]), textarea)");
 
 document.addEventListener("input", ({ target }) => {
-  if (isDraft(target)) sessionStorage.setItem(draftKey, JSON.stringify({ ...draft(), [target.name]: target.value }));
+  if (isDraft(target)) kept?.setItem(draftKey, JSON.stringify({ ...draft(), [target.name]: target.value }));
 });
+function storageOfTab() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null; // in a browser that is told to keep nothing, not even cookies
+  }
+}
 function fillIn(part) {
   for (const [name, text] of Object.entries(draft())) {
     const field = part.querySelector(`form[data-draft] [name="${CSS.escape(name)}"]`);
@@ -36,7 +44,7 @@ document.addEventListener("click", (event) => {
   location.assign(address);
 });
 if (document.querySelector("[data-booked]")) {
-  for (const key of Object.keys(sessionStorage)) if (key.startsWith(DRAFTS)) sessionStorage.removeItem(key);
+  for (const key of Object.keys(kept ?? {})) if (key.startsWith(DRAFTS)) kept.removeItem(key);
 }
 
 // Shows the page in the browser's time zone, which the server does not know on the first visit,
@@ -46,11 +54,11 @@ const asked = document.querySelector("[data-ask-zone]");
 if (asked && browserZone && browserZone !== asked.dataset.askZone) showIn(browserZone);
 
 function showIn(zone) {
-  const kept = `${ZONE_COOKIE}=${zone}`;
-  const isKept = () => document.cookie.split("; ").includes(kept);
+  const cookie = `${ZONE_COOKIE}=${zone}`;
+  const isKept = () => document.cookie.split("; ").includes(cookie);
   if (isKept()) return; // and the server does not know it
   const secure = location.protocol === "https:" ? "; secure" : "";
-  document.cookie = `${kept}; path=${asked.dataset.root}; max-age=31536000; samesite=lax${secure}`;
+  document.cookie = `${cookie}; path=${asked.dataset.root}; max-age=31536000; samesite=lax${secure}`;
   const chooser = document.getElementById("chooser");
   if (chooser && !(isKept() && "starts" in chooser.dataset && regroup(chooser, zone))) {
     const address = new URL(location.href);
@@ -65,10 +73,11 @@ function showIn(zone) {
 }
 
 // Sorts the free times of the page into the days of another zone. Returns false, with nothing
-// changed, if some lie on days that the page does not have.
+// changed, if some lie on days that the page does not have, or if it has no list of times.
 function regroup(chooser, zone) {
   const cells = [...chooser.querySelectorAll(".days > li")];
   if (!cells.length) return true;
+  if (!chooser.querySelector(".times")) return false;
   const first = Date.parse(chooser.querySelector(".days").dataset.first);
   const days = new Map(cells.map((_, place) => [new Date(first + place * 86400000).toISOString().slice(0, 10), []]));
   const dayOf = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short" });

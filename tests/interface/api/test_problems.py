@@ -71,7 +71,7 @@ NEVER_OVER_HTTP = {
     # Told by commands, or in the log of the projector.
     "application.backup.BackupUnusable",
     "interface.cli.audit.Unproved",
-    "interface.cli.audit_context.CheckpointsNotWritten",
+    "interface.cli.files.NotWritten",
     "interface.cli.witness.WitnessUnusable",
     "interface.key_store.KeyInUse",
     "interface.key_store.KeysAreSettings",

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from application.people.security_log import account_actor
 from application.proofs import verifier
@@ -249,9 +250,33 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
     catch_up()
     folder = desk.services.settings.checkpoints_folder
     folder.write_text("a file in its place")
-    assert refusal(admitone("audit", "checkpoint")) == (
-        f"The folder {folder} can't be written: File exists."
+    assert refusal(admitone("audit", "checkpoint")) == (f"{folder} can't be written: File exists.")
+
+
+@pytest.mark.parametrize("command", ["checkpoint", "export"])
+def test_a_file_that_cannot_be_written_is_a_sentence(
+    command: str, admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
+) -> None:
+    desk.new_link()
+    catch_up()
+    file = tmp_path / "no-such-folder" / "file"
+    assert refusal(admitone("audit", command, "--out", str(file))) == (
+        f"{file} can't be written: No such file or directory."
     )
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--key"])
+def test_a_file_that_is_no_text_proves_nothing(
+    option: str, admitone: Command, desk: Desk, catch_up: Callable[[], None], tmp_path: Path
+) -> None:
+    desk.new_link()
+    catch_up()
+    admitone("audit", "checkpoint")
+    file = tmp_path / "picture"
+    file.write_bytes(b"\x89PNG\xff")
+    assert "can't be used: " in refusal(admitone("audit", "verify", option, str(file)))
+    folder = admitone("audit", "verify", option, str(tmp_path))
+    assert (folder.status, "Is a directory" in folder.err) == (2, True)
 
 
 def test_a_damaged_tree_over_an_unchanged_log_is_rebuilt(

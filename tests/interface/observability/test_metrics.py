@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+import interface
 from application.commands.redemption import RedemptionCommands
 from application.deliveries.deliveries import Backlog
 from domain.errors import Busy
@@ -30,6 +31,8 @@ from tests.support.examples import NINE, NOW, SECRET, TEN, redeem_json
 from tests.support.invitee_browser import InviteeBrowser
 from tests.support.owner import Owner
 from tests.support.service import free_port
+
+MANUAL = Path(interface.__file__).parent / "help" / "operator.md"
 
 REDEMPTIONS = ("admitone_redemptions_total", "outcome")
 JSON = "application/json"
@@ -212,6 +215,13 @@ def test_checks_of_the_log_are_measured(services: Services) -> None:
     assert found["admitone_evidence_fault"] == dict.fromkeys(NAMES, 0) | {"log": 1}
     assert found["admitone_evidence_failures"] == dict.fromkeys(NAMES, 0) | {"signature": 2}
     assert 0 <= found["admitone_evidence_age_seconds"]["log"] < 60
+
+
+def test_the_manual_names_every_check_of_the_log() -> None:
+    (row,) = [
+        line for line in MANUAL.read_text().splitlines() if "`admitone_evidence_fault`" in line
+    ]
+    assert [name for name in NAMES if f"`{name}`" not in row] == []
 
 
 def test_a_rebuild_is_measured_with_its_progress_and_state() -> None:

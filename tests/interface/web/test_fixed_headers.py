@@ -42,3 +42,11 @@ def test_browsers_are_not_held_to_https_where_people_reach_the_service_without(
     monkeypatch.setattr(fixed_headers, "is_https", lambda: False)
     for path in ("/", "/healthz", "/static/app.css"):
         assert "Strict-Transport-Security" not in app.test_client().get(path).headers
+
+
+def test_a_refusal_where_only_programs_read_is_no_page(owner: Owner) -> None:
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = owner.client.post(path)
+        assert answer.status_code == 405
+        assert answer.content_type == "application/problem+json"
+        assert set(answer.headers.keys()) == FOR_PROGRAMS | {"Allow"}

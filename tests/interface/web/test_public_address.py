@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urldefrag, urlsplit
 
 import pytest
@@ -13,7 +13,9 @@ from flask import Flask
 from icalendar import Calendar
 from werkzeug.test import Client
 
+from domain.errors import Unavailable
 from interface.bootstrap import Services
+from interface.pages.invitee import booking_page
 from tests.support.examples import NOW, calendar_json, redeem_json
 from tests.support.http_desk import refusal
 from tests.support.owner import Owner
@@ -192,6 +194,26 @@ def test_an_invitee_books_below_the_public_path(visitor: Visitor, owner: Owner) 
     assert f"Path={path}" in answer.headers["Set-Cookie"].split("; ")
     assert "You're booked" in unescape(visitor.get(answer.headers["Location"]).text)
     assert visitor.get(path).headers["Location"] == answer.headers["Location"]
+
+
+def test_a_page_that_names_its_own_address_names_the_public_path(
+    visitor: Visitor, services: Services, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calendar = call(visitor, owner, "/calendars", calendar_json()).json["id"]
+    link = call(visitor, owner, f"/calendars/{calendar}/links", {}).json
+    owner.catch_up()
+    services.accounts.change(owner.account, name="Olivia", time_zone=None)
+    signed_in(visitor, owner, services)
+    page = visitor.get(f"{ROOT}/bookings?view=week").text
+    assert f'name="next" value="{ROOT}/bookings?view=week"' in page
+
+    def unavailable(token: str) -> NoReturn:
+        raise Unavailable
+
+    monkeypatch.setattr(booking_page, "invitation", unavailable)
+    path = f"{ROOT}/b/{link['token']}?tz=Europe/Paris"
+    page = visitor.get(path).text
+    assert f'<a href="{path}">Try again</a>' in page
 
 
 @pytest.fixture

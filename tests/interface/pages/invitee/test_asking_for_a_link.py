@@ -1,5 +1,6 @@
 """Somebody whose link has ended asks the host for a new one."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -61,6 +62,13 @@ def test_a_name_is_needed_and_what_was_typed_is_kept(
     assert 'value="nonsense"' in page
     assert "Please &lt;3" in page
     assert services.link_requests.all(ended.owner.account.id) == []
+
+
+def test_the_language_of_a_form_that_was_refused_can_be_changed(ended: InviteeBrowser) -> None:
+    page = ended.ask(name="").get_data(as_text=True)
+    (german,) = re.findall(r'href="(\?lang=de)"', page)
+    answer = ended.browser.get(f"{ended.path}/ask{german}", follow_redirects=True)
+    assert "Dieser Link wurde schon benutzt." in text_of(answer)
 
 
 def test_what_was_typed_into_a_form_that_lost_its_link_is_in_the_request(

@@ -4,6 +4,7 @@ import html
 import re
 from typing import Any
 
+import psycopg
 import pytest
 
 from interface.pages.owner import link_filters
@@ -322,6 +323,39 @@ def test_the_page_of_a_link_tells_what_happened_in_the_owners_zone(
     assert "Japan Time\u00a0– Tokyo" in page
 
 
+def test_a_long_name_is_cut_between_its_signs(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    invitee = {"name": "&" * 60, "email": "ada@example.org"}
+    owner.book(owner.new_link(calendar_id), invitee=invitee)
+    assert f"{'&' * 37}...<br>" in text(person.get("/links"))
+
+
+def test_a_link_has_the_same_name_on_every_page(
+    person: SignedIn, owner: Owner, calendar_id: str
+) -> None:
+    link = owner.new_link(calendar_id, reference="candidate-4711")
+    for path in ("/", "/links", f"/links/{link['id']}"):
+        assert "candidate-4711" in text(person.get(path)), path
+    booking = owner.book(link)
+    page = text(person.get(f"/bookings/{booking['booking_id']}"))
+    assert f'/links/{link["id"]}">candidate-4711</a>' in page
+
+
+def test_links_are_shown_while_the_view_of_calendars_is_behind(
+    person: SignedIn, owner: Owner, calendar_id: str, conninfo: str
+) -> None:
+    link = owner.new_link(calendar_id, recipient="Ada")
+    owner.book(owner.new_link(calendar_id, recipient="Grace"))
+    owner.new_calendar(name="Another call")
+    owner.catch_up()
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("DELETE FROM calendar_list_v2 WHERE calendar_id = %s", (calendar_id,))
+    for path in ("/", "/links", f"/links/revoke?link={link['id']}", "/links/export.csv"):
+        answer = person.get(path)
+        assert (answer.status_code, "Ada" in text(answer)) == (200, True), path
+
+
 def test_an_expired_link_shows_when_and_offers_another(
     person: SignedIn, owner: Owner, calendar_id: str, clock: Clock
 ) -> None:
@@ -341,11 +375,14 @@ def test_links_of_another_owner_are_not_found(
     calendar_id = other.new_calendar()
     link = other.new_link(calendar_id, recipient="Secret")
     assert "Secret" not in text(person.get("/links"))
-    for path in (f"/links/{link['id']}", f"/links/{link['id']}/replace"):
-        answer = person.get(path)
+    replace = f"/links/{link['id']}/replace"
+    for answer in (
+        person.get(f"/links/{link['id']}"),
+        person.get(replace),
+        person.post(replace),
+        person.post("/links/revoke", {"link": link["id"]}),
+    ):
         assert (answer.status_code, "Link not found." in text(answer)) == (404, True)
-    assert person.post(f"/links/{link['id']}/replace").status_code == 404
-    assert person.post("/links/revoke", {"link": link["id"]}).status_code == 404
     assert status_of(other, link) == "active"
 
 
