@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 from domain.errors import Sentence, TimeOfDay
-from domain.wall_clock import minute_of_day
+from domain.wall_clock import DAY, minute_of_day
 
 FOLDER = Path(__file__).parent / "pages/messages"
 SOURCE_LANGUAGE = "en"
@@ -245,13 +245,18 @@ def times_text(start: datetime, end: datetime, zone: str) -> str:
 
 
 def minute_text(minute: int) -> str:
-    """Formats a time of day, in minutes since midnight, such as 09:30."""
+    """Formats a time of day, in minutes since midnight, such as 09:30 or 9:30 AM.
+
+    A day begins at 00:00 and ends at 24:00; on a clock of 12 hours, both are 12:00 AM.
+    """
+    if minute == DAY and clock_hours() == 24:
+        return "24:00"
     return _time_text(minute // 60 % 24, minute % 60, locale(), preferred_clock())
 
 
 def hour_text(time_of_day: str) -> str:
     """Shows a time from 00:00 to 24:00 by the reader's clock, such as 09:30 or 9:30 AM."""
-    return time_of_day if clock_hours() == 24 else minute_text(minute_of_day(time_of_day))
+    return minute_text(minute_of_day(time_of_day))
 
 
 def moment_text(moment: datetime, zone: str) -> str:

@@ -41,8 +41,7 @@ from interface.web_address import InvalidAddress
 CHECK_SECONDS = 5.0
 KEPT_SECONDS = 60.0
 _NO_ADDRESS = Sentence(
-    "Must be an address that starts with https://, http:// or webcal://,"
-    " without a user name or a password."
+    "Must be an address that starts with https:// or http://, without a user name or a password."
 )
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 65536

@@ -30,6 +30,7 @@ from interface.pages.shared import (
     auth,
     confirmation,
     csrf,
+    evidence,
     flash_messages,
     forms,
     help_pages,
@@ -58,6 +59,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters["attributes"] = forms.attributes
     app.jinja_env.globals |= {
         "asset": asset,
+        "evidence_faults": evidence.evidence_faults,
         "notice": flash_messages.notice,
         "mail_goes_out": mail_goes_out,
         "this_address": this_address,

@@ -24,7 +24,7 @@ _ALL_BUT_COLOURS = {
 _AT_WIDTH = {"runOnly": ["target-size", "scrollable-region-focusable"]}
 _COLOURS = {"runOnly": ["color-contrast"]}
 _WIDE: ViewportSize = {"width": 1280, "height": 800}
-_NARROW: ViewportSize = {"width": 360, "height": 740}
+_NARROW: ViewportSize = {"width": 320, "height": 740}
 _ENLARGED: ViewportSize = {"width": 640, "height": 400}  # wide, with everything twice as large
 
 
@@ -281,7 +281,7 @@ def _faults_of(page: Page, judged: set[str]) -> list[str]:
     found += _faults_of_colours(page, "dark", judged)
     page.set_viewport_size(_NARROW)
     if _scrolls_sideways(page):
-        found.append("scrolls sideways at 360 px")
+        found.append("scrolls sideways at 320 px")
     found += _faults_by_axe(page, "narrow", _AT_WIDTH)
     found += _faults_of_colours(page, "dark, narrow", judged)
     page.emulate_media(color_scheme="light")

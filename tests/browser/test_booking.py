@@ -284,6 +284,18 @@ def test_days_of_a_link_that_ended_lead_to_the_reason(
     expect(page.get_by_role("heading", level=1)).to_contain_text("This link is no longer active.")
 
 
+def test_other_days_of_a_link_that_ended_lead_to_the_reason(
+    page: Page, site: Site, calendar: str
+) -> None:
+    link = site.new_link(calendar)
+    at_form(page, link, free(site, link, 0))
+    site.revoke(link)
+    page.get_by_role("button", name="Other days").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("This link is no longer active.")
+    expect(page.get_by_text("You have not been booked.")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_have_value("Ada Lovelace")
+
+
 def test_a_double_click_books_once(page: Page, site: Site, calendar: str) -> None:
     link = site.new_link(calendar)
     at_form(page, link, free(site, link, 0))

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
+from domain.booking_rules import WEEKDAYS
 from tests.browser.site import Site, moment
 
 
@@ -43,6 +46,35 @@ def test_on_a_narrow_screen_only_the_days_with_bookings_are_listed(
         page.goto(f"/bookings?view={view}&on={day}")
         expect(page.locator(f"{days}:visible")).to_have_count(1)
         expect(page.locator(f"{days}:visible")).to_contain_text("Ada Lovelace")
+
+
+def next_repeated_hour() -> tuple[str, datetime]:
+    """Returns where clocks are set back next, and when the hour that occurs twice begins again."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return next(
+        (zone, hour)
+        for hour in (now + timedelta(hours=hours) for hours in range(2, 300 * 24))
+        for zone in ("Europe/Berlin", "Australia/Sydney")
+        if hour.astimezone(ZoneInfo(zone)).fold
+    )
+
+
+def test_on_a_narrow_screen_the_times_of_an_hour_that_occurs_twice_are_shown_in_full(
+    new_page: Callable[..., Page], site: Site
+) -> None:
+    owner = site.new_person("cleo@example.org", "Cleo Clock")
+    zone, again = next_repeated_hour()
+    all_day = {"weekly": {day: [["00:00", "24:00"]] for day in WEEKDAYS}}
+    calendar = owner.new_calendar(time_zone=zone, availability=all_day, booking_window_days=365)
+    start = (again - timedelta(minutes=30)).isoformat()
+    assert owner.redeem(owner.new_link(calendar), start).status_code == 201
+    page = new_page(viewport={"width": 320, "height": 740})
+    owner.sign_in(page, "cleo@example.org")
+    for path in ("/bookings", f"/bookings?view=week&on={again.date()}"):
+        page.goto(path)
+        times = page.locator(".times-of")
+        expect(times).to_have_text(re.compile(r"\(GMT.*–.*\(GMT"))
+        assert times.evaluate("each => each.getBoundingClientRect().right <= innerWidth"), path
 
 
 def test_time_is_blocked_by_drawing_over_the_hours_or_by_keys_and_opened_by_keyboard(

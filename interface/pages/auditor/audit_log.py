@@ -30,7 +30,6 @@ from interface.web.audit_queries import MAPPER, add_to_record
 from interface.web.fields import LAST_POSITION, Day, LocalInstant, Text
 from interface.web.period import Period
 from interface.web.request_context import services
-from projections.evidence import evidence_checks
 from projections.views.calendar_list import calendars_called
 
 blueprint = Blueprint("audit_pages", __name__)
@@ -83,7 +82,6 @@ def index() -> ResponseReturnValue:
         titles={topic: title_of(topic) for topic in TITLES},
         title_of=title_of,
         name_of=names_of(step.actor for step in events.steps) if events else None,
-        evidence_faults=evidence_checks.faults(services().database),
         zone=user_time_zone(),
     )
     return page, 422 if query.errors else 200

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from domain.errors import AdmitOneError, LinkEnded, LinkRedeemed, Unavailable
+from domain.errors import AdmitOneError, LinkEnded, Unavailable
 from interface.i18n import gettext
 from interface.pages.shared.error_pages import when_to_try_again
 from interface.web.fields import in_utc
@@ -32,7 +32,7 @@ def link_ended(
     page = render_template(
         "invitee/ended.html",
         ended=type(refusal).__name__,
-        while_choosing=while_choosing and isinstance(refusal, LinkRedeemed),
+        while_choosing=while_choosing,
         token=token,
         host=invited.host_name,
         calendar_name=invited.calendar.terms.name,

@@ -22,7 +22,6 @@ from projections.catalogue import CATALOGUE, REACTIONS, follower_named, projecti
 from projections.engine import lag, parking
 from projections.engine.batch import retry_parked
 from projections.engine.runner import is_running
-from projections.evidence import evidence_checks
 from projections.rebuild.jobs import RebuildRunning, request_rebuild
 from projections.status import statuses
 
@@ -103,7 +102,6 @@ def _page(refusal: str | None = None) -> str:
         parked=parking.first_parked(database, [view.name for view in findings]),
         is_running=is_running(database),
         refusal=refusal,
-        evidence_faults=evidence_checks.faults(database),
         columns_of=_columns_of,
         zone=user_time_zone(),
     )

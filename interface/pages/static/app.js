@@ -152,7 +152,7 @@ window.addEventListener("pageshow", (event) => {
 });
 
 // Shows a form that was refused with its errors; if the server sent none, the form says that it
-// failed. A link that was refused is opened as a page of its own.
+// failed. A link or button that was refused opens its answer as a page of its own.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const response = event.detail;
   if (response.xhr.status < 400) return;
@@ -167,6 +167,7 @@ function showFailure({ elt, path }) {
   if (note) note.hidden = false;
   else if (elt.matches("a")) location.assign(path);
   else if (elt.matches("form[method=get]")) elt.submit();
+  else if (elt.matches("button[formaction]")) elt.form.requestSubmit(elt);
 }
 
 // Opens the ⋮ menu beside its button; without this script, it opens in the middle of the window.

@@ -203,11 +203,11 @@ def test_the_owners_page_lists_attempts(person: SignedIn, owner: Owner, clock: C
         " Nov 23, 2026, 8:00 AM, from one IP address"
     ) in page
     assert (
-        "3 more attempts to book after it was used"
+        "3 more attempts to book after the link was used"
         " last on Nov 23, 2026, 8:30 AM, from 2 IP addresses"
     ) in page
     german = words(person.get(f"/links/{link['id']}", headers={"Accept-Language": "de"}))
-    assert "Noch 3 Buchungsversuche, nachdem er benutzt war" in german
+    assert "Noch 3 Buchungsversuche, nachdem der Link benutzt war" in german
     assert "latest 100" not in page
 
 
@@ -219,8 +219,8 @@ def test_the_owners_page_says_that_there_may_have_been_more(
         services.refused_attempts.record(UUID(link["id"]), reason=reason, address="", now=NOW)
     page = words(person.get(f"/links/{link['id']}"))
     for sentence in (
-        "25 attempts to book after it expired",
-        "25 attempts to book after it was revoked",
+        "25 attempts to book after the link expired",
+        "25 attempts to book after the link was revoked",
         "25 attempts to book a time that isn't offered",
         "Booking repeated 25 times with different details",
         "Only the latest 100 refused attempts are stored.",

@@ -274,18 +274,29 @@ def test_the_checkpoint_is_shown_and_can_be_downloaded(
     assert auditor.get("/audit/checkpoint/file").status_code == 503
 
 
-def test_what_the_service_found_changed_stands_on_top_of_the_audit_and_of_operations(
-    sign_in_as: Callable[..., SignedIn], services: Services
+def test_what_the_service_found_changed_stands_on_top_of_every_audit_page_and_of_operations(
+    sign_in_as: Callable[..., SignedIn], services: Services, booked: BookedLink
 ) -> None:
     admin = sign_in_as("admin")
-    for path in ("/audit", "/operations"):
+    pages = [
+        "/audit",
+        "/audit?q=nothing",
+        f"/audit/history/{booked.link}",
+        f"/audit/agendas/{booked.owner}",
+        "/audit/security",
+        "/audit/single-use",
+        "/audit/checkpoint",
+        "/audit/accesses",
+        "/operations",
+    ]
+    for path in pages:
         assert "from outside" not in words(admin.get(path))
     with services.database.connection() as conn:
         evidence_checks.record(conn, evidence_checks.LOG, Finding(9, "not what was recorded", 5))
         evidence_checks.record(conn, evidence_checks.PERSONAL_DATA, Finding(9))
-    for path in ("/audit", "/operations"):
+    for path in pages:
         shown = words(admin.get(path))
-        assert "The event log was changed from outside. First position at fault: 5." in shown
+        assert "The event log was changed from outside. First position at fault: 5." in shown, path
         assert "Personal data was changed" not in shown
     assert admin.get("/readyz").status_code == 200
 

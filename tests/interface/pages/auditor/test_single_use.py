@@ -7,6 +7,8 @@ import pytest
 from application.audit import single_use_report
 from interface.bootstrap import Services
 from interface.web import audit_queries
+from projections.evidence import evidence_checks
+from projections.evidence.evidence_checks import Finding
 from tests.interface.pages.page_text import text, words
 from tests.support.audit_trail import BookedLink, sign_checkpoint
 from tests.support.examples import NOW
@@ -43,6 +45,16 @@ def test_a_statement_that_does_not_hold_leads_to_the_events_at_fault(
     page = text(auditor.get(PROOF))
     assert "Something below does not hold." in page
     assert f'<a href="/audit?after={position - 1}">{position}</a>' in page
+
+
+def test_the_proof_of_a_log_that_was_changed_claims_nothing_about_the_whole_log(
+    auditor: SignedIn, booked: BookedLink, services: Services
+) -> None:
+    with services.database.connection() as conn:
+        evidence_checks.record(conn, evidence_checks.LOG, Finding(6, "not what was recorded", 5))
+    shown = words(auditor.get(PROOF))
+    assert "The event log was changed from outside. First position at fault: 5." in shown
+    assert "Everything below holds for the whole log." not in shown
 
 
 def test_events_are_counted_on_the_days_asked_for(auditor: SignedIn, booked: BookedLink) -> None:

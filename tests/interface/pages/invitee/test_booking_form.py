@@ -76,7 +76,7 @@ def test_a_link_revoked_while_choosing_is_no_longer_active(invitee: InviteeBrows
     assert answer.status_code == 410
     assert "This link is no longer active." in text_of(answer)
     tells_nothing(answer)
-    assert "Ask Olivia Owner for a new one." in text_of(answer)
+    assert "You have not been booked. Ask Olivia Owner for a new link." in text_of(answer)
     assert invitee.get().status_code == 410
 
 

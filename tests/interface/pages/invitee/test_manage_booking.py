@@ -84,6 +84,7 @@ def test_a_booking_is_moved_by_choosing_day_and_time_and_confirming(managing: Ma
     assert f"{managing.path}/reschedule?tz=UTC&start={NOON}#details" in times
     assert f"{managing.path}/reschedule?tz=UTC&start={NINE}#details" in times
     assert f"{managing.path}/reschedule?tz=UTC&start={TEN}#details" not in times
+    assert "<title>Choose another time · Admit One</title>" in managing.get("/reschedule").text
     asked = managing.words(f"/reschedule?tz=UTC&start={NOON}")
     assert "Previous time Tuesday, November 24, 2026, 9:00" in asked
     assert "New time Tuesday, November 24, 2026, 12:00" in asked

@@ -137,6 +137,13 @@ def test_a_booking_across_midnight_is_in_both_columns_and_in_both_weeks(
     assert page.count("Ada Lovelace") == 2
 
 
+def test_a_day_that_is_open_throughout_ends_at_24_oclock_and_not_when_it_begins(
+    person: SignedIn, desk: Desk
+) -> None:
+    desk.new_calendar(**ALWAYS_OPEN)
+    assert "Open 00:00–24:00" in cell_of(person, "/bookings?view=week", "2026-11-25")
+
+
 def test_the_week_begins_where_the_reader_lives(person: SignedIn) -> None:
     def first_day(language: str) -> str:
         page = person.get("/bookings?view=week", headers={"Accept-Language": language})
