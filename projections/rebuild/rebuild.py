@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import DictRow
 
+from application.eventstore.advisory_locks import PROJECTOR, is_held
 from application.eventstore.connection import UNATTENDED, connect
 from application.eventstore.event_log import RecordedEvent, read
 from application.eventstore.mapper import JSONMapper
@@ -31,7 +32,6 @@ from projections.rebuild.view_diff import compare
 # So few events that the live view can wait while they are applied.
 _NEARLY_THERE = 200
 COMPARE_SECONDS = 10.0  # for the live view to reach the position of the new one
-STANDING_SECONDS = 1.5  # in which a live view that a projector updates would have moved
 SWITCH_SECONDS = 60.0
 # Readers queue behind a lock request on their tables: it has to be short, and rare.
 TABLES_WAIT = "100ms"
@@ -225,11 +225,10 @@ class Rebuild:
     def _snapshot(self, build: _Build, live: Connection[DictRow]) -> Iterator[bool]:
         """Shows both views at one position to the other connection, for as long as needed.
 
-        Yields False if the live view did not get there. It is locked only until the snapshot
-        is taken.
+        Yields False if the live view did not get there: without a projector it can't. It is
+        locked only until the snapshot is taken.
         """
         ends_at = monotonic() + COMPARE_SECONDS
-        moved_at, moved_to = monotonic(), -1
         self._other.isolation_level = IsolationLevel.REPEATABLE_READ
         try:
             with ExitStack() as stack:
@@ -242,9 +241,7 @@ class Rebuild:
                             stack.enter_context(self._other.transaction())
                             self._other.execute("SELECT FROM rebuilds LIMIT 1")
                             break
-                    if seen != moved_to:
-                        moved_at, moved_to = monotonic(), seen
-                    if monotonic() > min(ends_at, moved_at + STANDING_SECONDS):
+                    if monotonic() > ends_at or not is_held(self._conn, PROJECTOR):
                         break
                     sleep(0.02)
                 yield build.job.position <= seen

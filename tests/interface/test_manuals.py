@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import Service
-from tests.support.waiting import wait_until
 from tests.test_readme import READMES, ROOT
 
 HERE = "http://127.0.0.1:8000"
@@ -102,7 +101,7 @@ def test_the_commands_of_a_manual_can_be_pasted(
     manual: str, service: Service, folder: Path, new_database: Callable[[], str]
 ) -> None:
     link = service.new_link()
-    wait_until(lambda: is_signed(service))
+    service.sign_checkpoint()
     said = run(
         "\n".join([MANUALS[manual].before, *scripts_of(ROOT / manual), MANUALS[manual].after]),
         service,
@@ -116,7 +115,7 @@ def test_the_commands_of_a_manual_can_be_pasted(
 def test_the_page_of_checkpoints_shows_commands_that_can_be_pasted(
     service: Service, folder: Path
 ) -> None:
-    wait_until(lambda: is_signed(service))
+    service.sign_checkpoint()
     page = (ROOT / "interface/pages/templates/audit/checkpoint.html").read_text()
     shown = re.findall("<code>(admitone .*?)</code>", page, re.DOTALL)
     assert len(shown) == 3
@@ -161,11 +160,3 @@ def run(
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def is_signed(service: Service) -> bool:
-    try:
-        service.command("audit", "checkpoint")
-    except subprocess.CalledProcessError:
-        return False
-    return True

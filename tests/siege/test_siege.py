@@ -1,6 +1,6 @@
 """Honest people are served while strangers attack the port.
 
-`SIEGE_SECONDS` (3) is how long each attack is held. If it is not set, a few attacks are made,
+`SIEGE_SECONDS` (2) is how long each attack is held. If it is not set, a few attacks are made,
 and no time is judged.
 """
 
@@ -23,7 +23,7 @@ from tests.support.examples import redeem_json
 from tests.support.processes import web_workers
 from tests.support.service import Service, log_of, running_service
 
-SECONDS = float(os.environ.get("SIEGE_SECONDS", "3"))
+SECONDS = float(os.environ.get("SIEGE_SECONDS", "2"))
 TIMES_COUNT = SECONDS >= 30
 LONGEST_SECONDS = 2.0
 RECOVERY_SECONDS = 10.0 if TIMES_COUNT else 0.0

@@ -24,10 +24,13 @@ from tests.support.projector import apply_all, running_projector
 # Beside the others
 
 
-def test_a_live_view_that_is_far_behind_is_replaced_without_a_comparison(
+def test_a_live_view_that_nobody_brings_up_to_date_is_replaced_at_once_without_a_comparison(
     desk: Desk, conn: Connection[DictRow], conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "STANDING_SECONDS", 0.0)
+    def sleep(_: float) -> None:
+        pytest.fail("it waits for the live view")
+
+    monkeypatch.setattr(rebuild, "sleep", sleep)
     everything_happens(desk)
     for done in rebuilt(conninfo):
         assert (done.state, done.differing, done.rows) == ("done", None, None)
