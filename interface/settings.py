@@ -120,7 +120,7 @@ class Settings:
     """ADMITONE_PATRONI_URLS: comma-separated addresses of Patroni's API on the hosts that
     ADMITONE_DATABASE_URL names, which are asked for the primary. Unset: the first host that says
     that it takes writes is used."""
-    pool_size: Annotated[int, read.whole_number(1, 100)] = 5
+    pool_size: Annotated[int, read.whole_number(1, 100)] = 4
     """ADMITONE_POOL_SIZE: connections to the database that a web process opens at most, and as many
     to a standby, 1 to 100."""
     data: Annotated[Path, read.new_folder] = Path("var")
