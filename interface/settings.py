@@ -110,8 +110,8 @@ class Settings:
     """ADMITONE_DATABASE_WAIT: seconds for which a start waits for a database that is starting or
     can't be reached, 0 to 3600."""
     listen_url: Annotated[str | None, read.database_url] = None
-    """ADMITONE_LISTEN_URL: the same database and role for the sessions that senders keep while they
-    work, so that they do not occupy a pooler such as PgBouncer. Unset: ADMITONE_DATABASE_URL."""
+    """ADMITONE_LISTEN_URL: the same database and role for the session that senders keep while they
+    work, so that it does not occupy a pooler such as PgBouncer. Unset: ADMITONE_DATABASE_URL."""
     replica_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_REPLICA_URL: a standby of that database, for lists in the API and calendar feeds,
     which may be 5 seconds old. One that is further behind or does not answer is passed over.
