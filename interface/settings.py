@@ -110,8 +110,8 @@ class Settings:
     """ADMITONE_DATABASE_WAIT: seconds for which a start waits for a database that is starting or
     can't be reached, 0 to 3600."""
     listen_url: Annotated[str | None, read.database_url] = None
-    """ADMITONE_LISTEN_URL: the same database and role for the sessions that senders keep while they
-    work, so that they do not occupy a pooler such as PgBouncer. Unset: ADMITONE_DATABASE_URL."""
+    """ADMITONE_LISTEN_URL: the same database and role for the session that senders keep while they
+    work, so that it does not occupy a pooler such as PgBouncer. Unset: ADMITONE_DATABASE_URL."""
     replica_url: Annotated[str | None, read.database_url] = None
     """ADMITONE_REPLICA_URL: a standby of that database, for lists in the API and calendar feeds,
     which may be 5 seconds old. One that is further behind or does not answer is passed over.
@@ -120,7 +120,7 @@ class Settings:
     """ADMITONE_PATRONI_URLS: comma-separated addresses of Patroni's API on the hosts that
     ADMITONE_DATABASE_URL names, which are asked for the primary. Unset: the first host that says
     that it takes writes is used."""
-    pool_size: Annotated[int, read.whole_number(1, 100)] = 5
+    pool_size: Annotated[int, read.whole_number(1, 100)] = 4
     """ADMITONE_POOL_SIZE: connections to the database that a web process opens at most, and as many
     to a standby, 1 to 100."""
     data: Annotated[Path, read.new_folder] = Path("var")

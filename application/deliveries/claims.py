@@ -99,7 +99,7 @@ _TAKE_OVER = f"""
     UPDATE deliveries SET next_attempt_at = %(now)s, claimed_by = NULL
     WHERE id = ANY(ARRAY(
         SELECT id FROM deliveries
-        WHERE channel = %(channel)s AND state = 'due' AND attempts > 0
+        WHERE channel = ANY(%(channels)s) AND state = 'due' AND attempts > 0
             AND claimed_by IS NOT NULL
             AND next_attempt_at > %(now)s AND next_attempt_at <= %(before)s
             AND claimed_by <> ALL (ARRAY(
@@ -118,17 +118,15 @@ class Claims:
         self._database = database
 
     @classmethod
-    def of_senders(
-        cls, conninfo: str, *, count: int, find_primary: FindPrimary | None = None
-    ) -> Self:
-        """Returns the claims of so many senders of a process, on connections of their own.
+    def of_senders(cls, conninfo: str, *, find_primary: FindPrimary | None = None) -> Self:
+        """Returns the claims of the senders of a process, which share a connection for them.
 
         They claim and settle by index even in a new database, whose tables grow fast, and wait for
         their commits: a claim or an outcome that is lost is a message that is sent again.
         """
         settings = {**FOUND_GONE, **BY_INDEX, "lock_timeout": LOCK_TIMEOUT}
         return cls(
-            Database(conninfo, max_pool_size=count, find_primary=find_primary, settings=settings)
+            Database(conninfo, max_pool_size=1, find_primary=find_primary, settings=settings)
         )
 
     @property
@@ -193,14 +191,14 @@ class Claims:
 
     @staticmethod
     def take_over(
-        conn: Connection[DictRow], channel: str, *, before: datetime, now: datetime
+        conn: Connection[DictRow], channels: Sequence[str], *, before: datetime, now: datetime
     ) -> None:
         """Makes due again what killed senders have claimed. Raises psycopg's errors.
 
-        `conn` is a session in which a sender has its lock. Leaves younger claims, which expire
+        `conn` is a session in which senders have their locks. Leaves younger claims, which expire
         after `before`: their sender may only have lost its session.
         """
-        values = {"channel": channel, "before": before, "now": now}
+        values = {"channels": list(channels), "before": before, "now": now}
         conn.execute(_TAKE_OVER.encode(), values)
 
     def _execute(self, statement: str, values: Any, conn: PatientConnection) -> Cursor[DictRow]:

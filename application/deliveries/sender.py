@@ -14,29 +14,20 @@ So each delivery is sent at least once, and its id shows if it came twice.
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import islice
 from random import uniform
-from secrets import randbits
 from threading import Event
 from time import monotonic
-from typing import cast
 
 import psycopg
 
 from application.deliveries.channel import Channel, Failed, NotNeeded, Refused, Send
 from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, Outcome
-from application.eventstore import advisory_locks
-from application.eventstore.connection import BY_INDEX, UNATTENDED, connect
-from application.eventstore.database import (
-    DATABASE_ERRORS,
-    RECONNECT_SECONDS,
-    PatientConnection,
-)
+from application.deliveries.sender_session import DATABASE_SECONDS, SenderSession
+from application.eventstore.database import DATABASE_ERRORS, RECONNECT_SECONDS
 from application.eventstore.deadline import deadline
-from application.eventstore.hosts import Hosts
 from application.eventstore.outage_log import OutageLog
 from domain.errors import AdmitOneError, Unavailable
 
@@ -52,14 +43,6 @@ FEWEST = 16
 done, and to read and to record for each delivery would be most of the work."""
 SHORTEST_ROUND_SECONDS = 0.5
 """The shortest time between two looks, so that a busy service has many deliveries for each."""
-DATABASE_SECONDS = 3.0
-"""A sender waits this long for the database, and then connects anew: a server that is no longer the
-primary may never answer."""
-ABANDONED = timedelta(seconds=3)
-"""The age that a claim must have before it is taken over, and so must the session of the sender
-that takes it over: after an outage, all senders can return first."""
-TAKE_OVER_SECONDS = 2.0
-"""Seconds between two looks for claims to take over."""
 FIRST_SECONDS = 1.0  # the longest pause after the first attempt
 LONGEST_SECONDS = 86_400.0
 GROWTH = 4  # of the longest pause, with each attempt
@@ -84,21 +67,20 @@ class Sender:
 
     def __init__(
         self,
-        where: str | Hosts,
         claims: Claims,
         channel: Channel,
         *,
         now: Callable[[], datetime],
+        session: SenderSession | None = None,
         claim: timedelta = CLAIM,
     ) -> None:
-        self._hosts = Hosts.of(where)
+        """Without a `session`, its claims last until they expire, even if it is killed."""
         self._claims = claims
         self._channel = channel
         self._now = now
+        self._session = session
+        self._number = None if session is None else session.add_sender(channel.name)
         self._claim = claim
-        self._number = randbits(31)
-        self._holds_lock = False  # stays so where deliveries are sent without `run`
-        self._next_take_over = 0.0
         self._at_once = channel.at_once  # as many as can be tried while what was read is fresh
         self._unrecorded: list[Outcome] = []  # for want of a database
         self._could_not_read = False  # in the last round, although there were claims
@@ -109,86 +91,38 @@ class Sender:
         )
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set. Connects again whenever the database was lost, or left.
+        """Works until `stop` is set. Goes on in a new session whenever the database was lost."""
+        while not stop.is_set():
+            try:
+                while not stop.is_set():
+                    self._send_and_wait(stop)
+                    self._outage.succeeded()
+            except DATABASE_ERRORS as error:
+                self._outage.failed(error)
+                if self._session is not None:
+                    self._session.doubt()
+                stop.wait(RECONNECT_SECONDS)
+            finally:
+                self._channel.close()
 
-        A new session takes the lock before the previous one is closed, because an error need not
-        have ended that one: without a lock, others would take over what was sent and is not
-        recorded yet. If no session can be opened, the previous one is closed as well.
-        """
-        with ExitStack() as session:
-            while not stop.is_set():
-                try:
-                    opened_at = monotonic()
-                    try:
-                        conn = self._open_session()
-                    finally:  # if opening failed, perhaps for want of room, this makes some
-                        session.close()
-                    session.callback(conn.close)
-                    self._next_take_over = opened_at + ABANDONED.total_seconds()
-                    while not (stop.is_set() or self._hosts.has_left(conn, opened_at)):
-                        self._send_and_wait(conn, stop)
-                        self._outage.succeeded()
-                except DATABASE_ERRORS as error:
-                    self._outage.failed(error)
-                    stop.wait(RECONNECT_SECONDS)
-                finally:
-                    self._channel.close()
-
-    def _open_session(self) -> PatientConnection:
-        """Returns a connection that has the sender's lock, where the other senders see it."""
-        with ExitStack() as on_failure:
-            conn = cast(
-                "PatientConnection",
-                connect(
-                    self._hosts,
-                    application_name=f"admitone {self._channel.name} sender",
-                    settings={**UNATTENDED, **BY_INDEX},
-                    kind=PatientConnection,
-                ),
-            )
-            on_failure.callback(conn.close)
-            conn.execute(
-                "SELECT pg_advisory_lock_shared(%s, %s)", (advisory_locks.SENDER, self._number)
-            )
-            # Takes nothing over yet, but fails on a standby, where no sender would see the lock.
-            self._take_over(conn, before=self._now())
-            self._holds_lock = True
-            on_failure.pop_all()
-        return conn
-
-    def _check_session(self, conn: PatientConnection) -> None:
-        """Raises psycopg's error if the session with the sender's lock is lost.
-
-        A closed connection is noticed at once, a silent one when claims are next taken over, every
-        two seconds.
-        """
-        if conn.has_hung_up() or monotonic() >= self._next_take_over:
-            self._take_over(conn, before=self._now() + self._claim - ABANDONED)
-            self._next_take_over = monotonic() + TAKE_OVER_SECONDS
-
-    def _take_over(self, conn: PatientConnection, *, before: datetime) -> None:
-        """Makes due again what killed senders have claimed. Fails if the session is lost."""
-        with deadline(DATABASE_SECONDS):
-            Claims.take_over(conn, self._channel.name, before=before, now=self._now())
-
-    def _send_and_wait(self, conn: PatientConnection, stop: Event) -> None:
+    def _send_and_wait(self, stop: Event) -> None:
         """Sends what is due, and waits. Closes the channel's connections if nothing was sent."""
         begun = monotonic()
-        if self.send_due(stop, conn):
+        if self.send_due(stop):
             stop.wait(begun + SHORTEST_ROUND_SECONDS - monotonic())
         else:
             self._channel.close()
             stop.wait(POLL_SECONDS)
 
-    def send_due(self, stop: Event, conn: PatientConnection | None = None) -> int:
+    def send_due(self, stop: Event) -> int:
         """Sends everything that is due now and returns how many deliveries were tried.
 
-        Claims nothing more once the session of `conn`, which has the sender's lock, is lost.
+        Claims nothing more once the session, which has the sender's lock, is lost.
         """
         count = 0
         while not stop.is_set():
-            if conn is not None:
-                self._check_session(conn)
+            if self._session is not None:
+                self._session.check()
             if not (tried := self.send_some(stop)):
                 break
             count += tried
@@ -231,16 +165,15 @@ class Sender:
 
         A claim without an answer may still be committed, so it is looked for until it expires.
         """
-        sender = self._number if self._holds_lock else None
         with deadline(DATABASE_SECONDS):
             if lost:
-                self._claims.release_until(self._channel.name, lost, sender=sender, now=now)
+                self._claims.release_until(self._channel.name, lost, sender=self._number, now=now)
             return self._claims.claim(
                 self._channel.name,
                 most=self._channel.at_once,
                 now=now,
                 until=expires_at,
-                sender=sender,
+                sender=self._number,
             )
 
     def _record(self) -> None:

@@ -9,6 +9,7 @@ from threading import Event
 from application.deliveries.channel import Channel
 from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.sender import Sender
+from application.deliveries.sender_session import SenderSession
 from application.key_fingerprints import KeyKind
 from interface import patroni
 from interface.bootstrap import build
@@ -45,18 +46,13 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
         silences: Silences = {}
         channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
         find_primary = patroni.finder(settings.patroni_urls)
-        claims = Claims.of_senders(conninfo, count=len(channels), find_primary=find_primary)
+        claims = Claims.of_senders(conninfo, find_primary=find_primary)
         session_hosts = claims.hosts
         if settings.listen_url is not None:
             session_hosts = patroni.hosts(settings.listen_url, settings.patroni_urls)
+        session = SenderSession(session_hosts, now=services.now, claim=claim)
         senders = [
-            Sender(
-                session_hosts,
-                claims,
-                channel,
-                now=services.now,
-                claim=claim,
-            )
+            Sender(claims, channel, now=services.now, session=session, claim=claim)
             for channel in channels
         ]
         retention = partial(delete_hourly, services, stop=stop)
@@ -72,6 +68,7 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
                 services.webhooks.renew_encryption()
                 run_all(senders, stop)
         finally:
+            session.close()
             claims.close()
             services.close()
 

@@ -44,9 +44,9 @@ LEAST_FREE_SHARE = 0.05
 MOST_CLOCK_SECONDS = 2.0
 BACKUP_DAYS = 7
 LATE_SECONDS = 600.0  # of a message that should have been sent
-OTHER_PROCESSES = 16
-"""Connections beside the pools of web workers and sender: 4 of the projector, 3 of a rebuild, 3 on
-which senders wait and 3 on which they record, and 3 for commands."""
+OTHER_PROCESSES = 12
+"""Connections beside the pools of web workers and sender: 4 of the projector, 3 of a rebuild, one
+that has the locks of senders and one on which they record, and 3 for commands."""
 _START = "Start it with `admitone serve`. If it already runs, solve the problem that it reports."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -40,7 +40,7 @@ SETTINGS = {
     "log_min_messages": "log",
     "log_checkpoints": "off",
     # Memory: the service shares small machines with the server.
-    "shared_buffers": "32MB",
+    "shared_buffers": "24MB",
     "huge_pages": "off",
     "max_connections": "60",
     "max_pred_locks_per_transaction": "10",  # as few as possible: nothing is SERIALIZABLE

@@ -15,7 +15,7 @@ from projections.evidence.checkpoint_store import CheckpointStore, Leaf
 from projections.evidence.log_leaves import leaves_of_log
 from projections.views.transparency_log import leaf_hashes, tile_reader, tree_size
 
-MOST_LEAVES = 50_000
+MOST_LEAVES = 10_000
 """New leaves under one checkpoint, so that a first one takes no more memory than any other."""
 
 
@@ -39,7 +39,7 @@ def sign_due(
 ) -> Checkpoint | None:
     """Signs the tree and stores the checkpoint, if the tree has grown since the last one.
 
-    A checkpoint covers at most 50,000 leaves more than the last. Returns None if nothing is
+    A checkpoint covers at most 10,000 leaves more than the last. Returns None if nothing is
     left to sign. The new events are hashed as the log has them now. Raises `HistoryChanged` if one
     of them is not what the tree has, or if the tree did not grow out of the last checkpoint;
     `CheckpointDamaged` if that is not as it was signed; `SigningElsewhere` and

@@ -10,12 +10,27 @@ from projections.evidence.checkpoint_store import Leaf
 from projections.views.transparency_log import leaf_of
 
 NO_LEAF = bytes(HASH)  # stands for a row that can't be an event
+READ_AT_ONCE = 500  # events
 
 
 def leaves_of_log(
     conn: Connection[DictRow], after: int, limit: int, *, until: int | None = None
 ) -> list[Leaf]:
-    """Returns the leaves of at most `limit` events after a position, up to the position `until`."""
+    """Returns the leaves of at most `limit` events after a position, up to the position `until`.
+
+    Never holds many events at once, because they take much more memory than their leaves.
+    """
+    leaves: list[Leaf] = []
+    while len(leaves) < limit:
+        wanted = min(READ_AT_ONCE, limit - len(leaves))
+        stretch = _stretch(conn, leaves[-1][0] if leaves else after, wanted, until)
+        leaves += stretch
+        if len(stretch) < wanted:
+            break
+    return leaves
+
+
+def _stretch(conn: Connection[DictRow], after: int, limit: int, until: int | None) -> list[Leaf]:
     try:
         return [(row.position, leaf_of(row)) for row in read(conn, after, limit, until=until)]
     except (psycopg.DataError, OverflowError):

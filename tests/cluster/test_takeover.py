@@ -12,7 +12,7 @@ from tests.cluster.hosts import Hosts
 from tests.support.waiting import wait_until
 
 SECONDS = 5.0
-APPLICATIONS = {"projector": "admitone projector", "sender": "admitone mail sender"}
+APPLICATIONS = {"projector": "admitone projector", "sender": "admitone senders"}
 
 
 def test_projectors_and_senders_killed(cluster: Cluster, hosts: Hosts, tmp_path: Path) -> None:

@@ -139,6 +139,10 @@ _sender = _in(
     "application/deliveries/sender.py",
     "tests/interface/mail/test_sender_and_database.py",
 )
+_sender_session = _in(
+    "application/deliveries/sender_session.py",
+    "tests/interface/mail/test_sender_and_database.py",
+)
 _hosts = _in(
     "application/eventstore/hosts.py",
     "tests/application/eventstore/test_hosts.py",
@@ -533,14 +537,13 @@ MUTANTS = (
     ),
     _sender(
         "a sender keeps claiming without the session that keeps its claims",
-        "                self._check_session(conn)",
+        "                self._session.check()",
         "                pass",
     ),
-    _sender(
+    _sender_session(
         "a sender lets go of its claims before it connects again",
-        "                    try:\n                        conn = self._open_session()",
-        "                    session.close()\n"
-        "                    try:\n                        conn = self._open_session()",
+        "        try:\n            conn = self._open()",
+        "        self._end()\n        try:\n            conn = self._open()",
     ),
     _sender(
         "what was sent while the database was away is forgotten",

@@ -26,4 +26,4 @@ def take_over_mail(conninfo: str, *, now: datetime = NOW, before: datetime | Non
     `before`: only those of claims that expire by then. By default all.
     """
     with connect(conninfo, application_name="test") as conn:
-        Claims.take_over(conn, "mail", before=before or now + CLAIM, now=now)
+        Claims.take_over(conn, ["mail"], before=before or now + CLAIM, now=now)

@@ -46,9 +46,7 @@ class WebhookReceiver:
 
     def __post_init__(self) -> None:
         self._channel = WebhookChannel(self.services)
-        self.sender = Sender(
-            self.conninfo, claims_of(self.services), self._channel, now=self.services.now
-        )
+        self.sender = Sender(claims_of(self.services), self._channel, now=self.services.now)
 
     @property
     def secret(self) -> str:

@@ -33,14 +33,14 @@ def test_no_plan_of_a_sender_reads_all_deliveries(services: Services, conninfo: 
     with services.database.connection() as conn:
         for query in outbox.adding(messages):
             query.execute(conn)
-    with closing(Claims.of_senders(conninfo, count=1)) as claims:
+    with closing(Claims.of_senders(conninfo)) as claims:
         now = NOW
         for _ in range(RUNS):
             claimed = claims.claim(outbox.WEBHOOK, most=32, now=now)
             claims.release(claimed, now=now)
             claims.release_until(outbox.WEBHOOK, [now], sender=None, now=now)
             with claims._database.checked_out() as conn:
-                claims.take_over(conn, outbox.WEBHOOK, before=now, now=now)
+                claims.take_over(conn, [outbox.WEBHOOK, outbox.MAIL], before=now, now=now)
             (message,) = claims.claim(outbox.WEBHOOK, most=32, now=now)
             now += timedelta(minutes=1)
             claims.settle(Outcome.postponed(message, answer="HTTP 500", until=now))

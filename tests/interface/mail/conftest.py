@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from application.deliveries.sender import Sender
+from application.deliveries.sender_session import SenderSession
 from application.people.accounts import Account
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
@@ -65,8 +66,11 @@ def host_desk(services: Services, host: Account) -> Desk:
 @pytest.fixture
 def sender(mailing: Services, conninfo: str) -> Iterator[Sender]:
     """Sends mail to the server."""
-    with closing(MailChannel(mailing)) as channel:
-        yield Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
+    with (
+        closing(MailChannel(mailing)) as channel,
+        closing(SenderSession(conninfo, now=mailing.now)) as session,
+    ):
+        yield Sender(claims_of(mailing), channel, now=mailing.now, session=session)
 
 
 @pytest.fixture

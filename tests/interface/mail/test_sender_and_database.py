@@ -14,10 +14,12 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from application.deliveries import sender as sending
+from application.deliveries import sender_session
 from application.deliveries.channel import Send
 from application.deliveries.claims import CLAIM, Claims
 from application.deliveries.delivery import Delivery, DeliveryState, Outcome
 from application.deliveries.sender import Sender
+from application.deliveries.sender_session import SenderSession
 from application.eventstore import advisory_locks
 from application.eventstore.connection import connect
 from domain.errors import Unavailable
@@ -74,7 +76,7 @@ def test_one_delivery_that_can_not_be_read_holds_up_no_other(
             raise Unavailable
 
     channel = Channel(read)
-    sender = Sender(conninfo, claims, channel, now=mailing.now)
+    sender = Sender(claims, channel, now=mailing.now)
     with pytest.raises(Unavailable):  # as if the database were away
         sender.send_some(Event())
     assert sender.send_some(Event()) == 2
@@ -97,12 +99,38 @@ def test_a_sender_claims_nothing_more_without_the_session_that_keeps_its_claims(
 
     monkeypatch.setattr(sending, "RECONNECT_SECONDS", 0.01)
     channel = Channel(end_the_session, at_once=1)
-    sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
-    stop = Event()
-    with background_thread("sender", partial(sender.run, stop), stop):
-        wait_until(lambda: len(channel.sent) == 2)
+    with closing(SenderSession(conninfo, now=mailing.now)) as session:
+        sender = Sender(claims_of(mailing), channel, now=mailing.now, session=session)
+        stop = Event()
+        with background_thread("sender", partial(sender.run, stop), stop):
+            wait_until(lambda: len(channel.sent) == 2)
     assert [len(held) for held in sessions] == [1, 1]
     assert sessions[0] != sessions[1]
+
+
+def test_a_session_that_replaces_another_has_the_locks_of_all_senders_of_the_process(
+    mailing: Services, conninfo: str
+) -> None:
+    with (
+        closing(SenderSession(conninfo, now=mailing.now)) as session,
+        psycopg.connect(conninfo, autocommit=True) as conn,
+    ):
+        numbers = {session.add_sender("mail"), session.add_sender("webhook")}
+
+        def holders() -> dict[int, set[int]]:
+            rows = conn.execute(
+                f"SELECT pid, objid::bigint {HELD}".encode(), (advisory_locks.SENDER,)
+            ).fetchall()
+            return {pid: {lock for of, lock in rows if of == pid} for pid, _ in rows}
+
+        session.check()
+        first = holders()
+        assert list(first.values()) == [numbers]
+        session.check()
+        assert holders() == first
+        session.doubt()
+        session.check()
+        wait_until(lambda: list(holders().values()) == [numbers] and holders() != first)
 
 
 def test_what_was_sent_is_not_taken_over_while_its_sender_reconnects_to_record_it(
@@ -123,7 +151,7 @@ def test_what_was_sent_is_not_taken_over_while_its_sender_reconnects_to_record_i
         sessions.append(connect(*args, **options))
         return sessions[-1]
 
-    monkeypatch.setattr(sending, "connect", connect_after_another_has_looked)
+    monkeypatch.setattr(sender_session, "connect", connect_after_another_has_looked)
     with closing(Proxy(conninfo)) as proxy:
 
         def lose_the_database(_: object) -> None:
@@ -131,9 +159,12 @@ def test_what_was_sent_is_not_taken_over_while_its_sender_reconnects_to_record_i
             proxy.cut()
 
         channel = Channel(lose_the_database)
-        with closing(Claims.of_senders(proxy.conninfo, count=1)) as claims:
+        with (
+            closing(Claims.of_senders(proxy.conninfo)) as claims,
+            closing(SenderSession(conninfo, now=mailing.now)) as session,
+        ):
             stop = Event()
-            sender = Sender(conninfo, claims, channel, now=mailing.now)
+            sender = Sender(claims, channel, now=mailing.now, session=session)
             with background_thread("sender", partial(sender.run, stop), stop):
                 wait_until(lambda: not mailing.deliveries.backlog(now=mailing.now()))
     assert taken_over == []
@@ -153,7 +184,7 @@ def test_each_mail_is_sent_once_whichever_statement_of_a_sender_or_its_answer_is
     to_come: list[str] = []
     with (
         closing(Proxy(conninfo)) as proxy,
-        closing(Claims.of_senders(proxy.conninfo, count=1)) as claims,
+        closing(Claims.of_senders(proxy.conninfo)) as claims,
         psycopg.connect(conninfo, autocommit=True) as conn,
     ):
 
@@ -172,7 +203,7 @@ def test_each_mail_is_sent_once_whichever_statement_of_a_sender_or_its_answer_is
         # claims and settles that, and then claims in vain.
         for place, fate in product(range(6), ("is lost", "is answered in vain")):
             channel = Channel(lambda _: clock.advance(seconds=2))
-            sender = Sender(conninfo, claims, channel, now=mailing.now)
+            sender = Sender(claims, channel, now=mailing.now)
             to_come[:] = ["arrives"] * place + [fate]
             for _ in range(3):
                 with suppress(Unavailable):
@@ -196,10 +227,11 @@ def test_a_sender_claims_nothing_while_its_session_is_on_a_standby(
     monkeypatch.setattr(sending, "RECONNECT_SECONDS", 0.01)
     standby = make_conninfo(conninfo, options="-c default_transaction_read_only=on")
     channel = Channel(lambda _: None)
-    sender = Sender(standby, claims_of(mailing), channel, now=mailing.now)
-    stop = Event()
-    with background_thread("sender", partial(sender.run, stop), stop):
-        wait_until(lambda: "no mail is sent" in caplog.text)
+    with closing(SenderSession(standby, now=mailing.now)) as session:
+        sender = Sender(claims_of(mailing), channel, now=mailing.now, session=session)
+        stop = Event()
+        with background_thread("sender", partial(sender.run, stop), stop):
+            wait_until(lambda: "no mail is sent" in caplog.text)
     assert channel.sent == []
 
 
@@ -208,7 +240,7 @@ def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
 ) -> None:
     apply_log(conninfo)
     with (
-        closing(Claims.of_senders(conninfo, count=1)) as claims,
+        closing(Claims.of_senders(conninfo)) as claims,
         psycopg.connect(conninfo) as another,
     ):
         left: list[object] = []
@@ -230,7 +262,7 @@ def test_what_was_sent_while_the_database_got_lost_is_recorded_and_not_sent_agai
 ) -> None:
     apply_log(conninfo)
     with closing(MailChannel(mailing)) as channel:
-        sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
+        sender = Sender(claims_of(mailing), channel, now=mailing.now)
         with monkeypatch.context() as lost:
             lost.setattr(Claims, "settle", Mock(side_effect=Unavailable))
             for _ in range(2):
@@ -258,7 +290,7 @@ def test_what_was_claimed_while_the_database_got_lost_is_sent_once_it_is_back(
         raise Unavailable
 
     with closing(MailChannel(mailing)) as channel:
-        sender = Sender(conninfo, claims_of(mailing), channel, now=mailing.now)
+        sender = Sender(claims_of(mailing), channel, now=mailing.now)
         for place, name, loss in (
             (Claims, "claim", lose_the_answer),
             (channel, "prepare", Mock(side_effect=Unavailable)),
@@ -281,9 +313,9 @@ def test_a_sender_leaves_a_host_of_the_database_that_does_not_answer(
         hosts = [conninfo_to_dict(each) for each in (proxy.conninfo, conninfo)]
         both = {name: ",".join(str(each[name]) for each in hosts) for name in ("host", "port")}
         both_hosts = make_conninfo(conninfo, **both)
-        claiming = stack.enter_context(closing(Claims.of_senders(both_hosts, count=1)))
+        claiming = stack.enter_context(closing(Claims.of_senders(both_hosts)))
         channel = stack.enter_context(closing(MailChannel(mailing)))
-        sender = Sender(both_hosts, claiming, channel, now=mailing.now)
+        sender = Sender(claiming, channel, now=mailing.now)
         assert sender.send_due(Event()) == 0
         apply_log(conninfo)
         with proxy.silence():

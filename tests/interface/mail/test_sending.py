@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from application.deliveries import sender as sending
+from application.deliveries import sender_session
 from application.deliveries.channel import Send as Sending
 from application.deliveries.claims import CLAIM
 from application.deliveries.deliveries import DeliveryNotFound, DeliveryOver
@@ -124,9 +125,7 @@ def test_a_server_that_is_not_there_is_named_and_the_mail_waits(
     nowhere = replace(mailing.settings, smtp_url=SmtpServer(HOST, free_port()))
     services = replace(mailing, settings=nowhere)
     apply_log(conninfo)
-    assert Sender(conninfo, claims_of(services), MailChannel(services), now=services.now).send_some(
-        Event()
-    )
+    assert Sender(claims_of(services), MailChannel(services), now=services.now).send_some(Event())
     waiting = next(each for each in services.deliveries.newest(limit=9) if each.attempts)
     assert (waiting.state, waiting.attempts) == (DeliveryState.DUE, 1)
     assert "127.0.0.1" in (waiting.answer or "")
@@ -201,7 +200,7 @@ def test_a_sender_does_not_release_what_another_has_claimed_since(
 def test_a_claim_outlasts_the_longest_round() -> None:
     """The mail server is slow in its whole dialogue, and the database in each of four steps."""
     dialogue = timedelta(seconds=2 * smtp.WHOLE_SECONDS + 2 * smtp.ANSWER_SECONDS)
-    database = timedelta(seconds=4 * sending.DATABASE_SECONDS)
+    database = timedelta(seconds=4 * sender_session.DATABASE_SECONDS)
     assert dialogue <= 3 / 4 * CLAIM
     assert dialogue + sending.LONGEST_BATCH + database < CLAIM
 
@@ -226,7 +225,7 @@ def test_a_sender_at_work_sends_what_a_killed_one_has_claimed(
     conninfo: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sending, "ABANDONED", timedelta())
+    monkeypatch.setattr(sender_session, "ABANDONED", timedelta())
     apply_log(conninfo)
     assert claims_of(mailing).claim("mail", most=1, now=NOW, sender=1)
     stop = Event()
@@ -266,7 +265,7 @@ def test_a_sender_releases_what_it_has_not_come_to_within_a_second(
             """Does nothing."""
 
     apply_log(conninfo)
-    sender = Sender(conninfo, claims_of(mailing), SlowChannel(), now=mailing.now)
+    sender = Sender(claims_of(mailing), SlowChannel(), now=mailing.now)
     assert sender.send_some(Event()) == 1
     (waiting,) = mailing.deliveries.newest(limit=9, state=DeliveryState.DUE)
     assert (waiting.attempts, waiting.next_attempt_at) == (0, NOW)
@@ -284,7 +283,6 @@ def test_many_senders_send_each_mail_once(
     with ExitStack() as channels:
         senders = [
             Sender(
-                conninfo,
                 claims_of(mailing),
                 channels.enter_context(closing(MailChannel(mailing))),
                 now=mailing.now,
@@ -325,7 +323,7 @@ def test_a_sender_finds_what_is_added_and_is_not_stopped_by_a_lost_connection(
         with psycopg.connect(conninfo, autocommit=True) as conn:
             conn.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE application_name = 'admitone mail sender' AND datname = current_database()"""
+                WHERE application_name = 'admitone senders' AND datname = current_database()"""
             )
         host_desk.book(host_desk.new_link(), NOW + timedelta(hours=7))
         apply_log(conninfo)
@@ -342,7 +340,7 @@ def test_a_sender_finds_what_is_added_and_is_not_stopped_by_a_lost_connection(
 def test_without_a_mail_server_mails_become_files_that_only_their_owner_reads(
     booking_id: UUID, services: Services, host_desk: Desk, conninfo: str, tmp_path: Path
 ) -> None:
-    sender = Sender(conninfo, claims_of(services), MailChannel(services), now=services.now)
+    sender = Sender(claims_of(services), MailChannel(services), now=services.now)
     apply_log(conninfo)
     assert sender.send_due(Event()) == 2
     files = sorted((tmp_path / "mail").iterdir())

@@ -1,4 +1,4 @@
-"""The senders of one process live and end together, and keep their sessions at a set address."""
+"""The senders of one process live and end together, and keep their session at a set address."""
 
 from dataclasses import replace
 from functools import partial
@@ -39,7 +39,7 @@ def test_an_error_of_one_sender_ends_all_of_them_and_is_raised() -> None:
     assert waiting.was_stopped
 
 
-def test_senders_keep_their_sessions_past_the_pooler(
+def test_senders_hold_their_locks_in_one_session_past_the_pooler(
     services: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All their other connections go through it."""
@@ -64,10 +64,13 @@ def test_senders_keep_their_sessions_past_the_pooler(
         )
         return [name for (name,) in found]
 
+    locks = f"""SELECT DISTINCT objid FROM pg_locks WHERE classid::bigint = {advisory_locks.SENDER}
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""  # noqa: S608
     with_lock = f"""EXISTS (SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid
         AND classid::bigint = {advisory_locks.SENDER})"""
     try:
-        wait_until(lambda: sessions(with_lock) == ["direct"] * 3)
+        wait_until(lambda: sessions(with_lock) == ["direct"])
+        assert len(query(conninfo, locks)) == 3
         claims = f"query LIKE '%%UPDATE deliveries%%' AND NOT {with_lock}"
         wait_until(lambda: set(sessions(claims)) == {"pooled"})
     finally:

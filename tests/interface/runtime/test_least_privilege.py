@@ -107,7 +107,7 @@ def test_no_role_of_the_service_is_a_superuser_and_the_superuser_owns_nothing_of
 def test_each_process_connects_with_a_role_of_its_own(upgraded: Service) -> None:
     expected = {
         ("admitone", DatabaseRole.SERVICE),
-        ("admitone mail sender", DatabaseRole.SERVICE),
+        ("admitone senders", DatabaseRole.SERVICE),
         ("admitone projector", DatabaseRole.PROJECTOR),
     }
     with as_superuser(upgraded) as conn:

@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from application.eventstore.connection import connect
-from application.eventstore.event_log import read
+from application.eventstore.event_log import RecordedEvent, read
 from application.proofs.checkpoint_signer import CheckpointSigner
 from application.proofs.merkle import Growth
 from application.proofs.verifier import leaf_bytes, leaf_hash
 from interface.runtime import checkpoint_loop
 from interface.runtime.checkpoint_loop import sign_periodically
-from projections.evidence import checkpoint_signing, checkpoint_store
+from projections.evidence import checkpoint_signing, checkpoint_store, log_leaves
 from projections.evidence.checkpoint_signing import HistoryChanged, sign_all_due, sign_due
 from projections.evidence.checkpoint_store import (
     CheckpointDamaged,
@@ -95,6 +96,30 @@ def test_many_new_events_get_several_checkpoints(
         pass
     assert [checkpoint.size for checkpoint in store.all()] == [3, 6]
     assert len(list(store.leaves())) == 6
+
+
+def test_signing_holds_few_events_at_once(
+    desk: Desk,
+    conn: Connection[DictRow],
+    store: CheckpointStore,
+    catch_up: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = []
+
+    def read_and_count(*args: Any, **kwargs: Any) -> list[RecordedEvent]:
+        events = read(*args, **kwargs)
+        held.append(len(events))
+        return events
+
+    monkeypatch.setattr(log_leaves, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(log_leaves, "read", read_and_count)
+    desk.redeem(desk.new_link())
+    catch_up()
+    checkpoint = sign_due(conn, SIGNER, store, now=NOW)
+    assert checkpoint is not None
+    assert checkpoint.size == len(list(store.leaves())) == len(read(conn, 0, 1000))
+    assert held == [2, 2, 2]
 
 
 def test_a_checkpoint_whose_writing_was_killed_is_signed_again(
