@@ -36,7 +36,7 @@ def on_request(
     A thread looks for requests on `hosts`; the processes connect by `conninfo`. A rebuild that was
     killed is started again. In the projector's own process it would hold up the views.
     """
-    rebuilds = _Rebuilds(_environment(conninfo, settings))
+    rebuilds = Rebuilds(_environment(conninfo, settings))
     with background_thread("rebuilds", partial(_watch, hosts, rebuilds, is_at_work, stop), stop):
         yield
 
@@ -51,7 +51,7 @@ def _environment(conninfo: str, settings: Settings) -> dict[str, str]:
     return environment
 
 
-def _watch(hosts: Hosts, rebuilds: "_Rebuilds", is_at_work: Event, stop: Event) -> None:
+def _watch(hosts: Hosts, rebuilds: "Rebuilds", is_at_work: Event, stop: Event) -> None:
     outage = OutageLog(log, "can't look for requested rebuilds", "looking for them again")
     while not stop.wait(LOOK_SECONDS):
         if not is_at_work.is_set():
@@ -71,7 +71,7 @@ def _watch(hosts: Hosts, rebuilds: "_Rebuilds", is_at_work: Event, stop: Event) 
     rebuilds.end()
 
 
-class _Rebuilds:
+class Rebuilds:
     """The processes that rebuild views."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -80,7 +80,10 @@ class _Rebuilds:
         self._failed_at: dict[str, float] = {}
 
     def start(self, names: Collection[str]) -> None:
-        """Starts to rebuild these views, except those whose rebuild runs or has just failed."""
+        """Starts to rebuild these views, except those whose rebuild runs or has just failed.
+
+        One that can't be started, for example because memory is short, has failed as well.
+        """
         for name, process in list(self._running.items()):
             if process.poll() is not None:
                 del self._running[name]
@@ -88,7 +91,11 @@ class _Rebuilds:
         for name in names:
             failed_at = self._failed_at.get(name, 0.0)
             if name not in self._running and monotonic() - failed_at > PAUSE_SECONDS:
-                self._running[name] = _start(name, self._environment)
+                try:
+                    self._running[name] = _start(name, self._environment)
+                except OSError as error:
+                    log.error("can't start to rebuild %s: %s", name, error)
+                    self._failed_at[name] = monotonic()
 
     def end(self) -> None:
         """Ends all of them and waits until they have."""
