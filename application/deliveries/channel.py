@@ -35,5 +35,8 @@ class Channel(Protocol):
     def prepare(self, deliveries: Collection[Delivery]) -> Send:
         """Reads what the deliveries say, and returns how to send each of them."""
 
+    def slow_targets(self) -> Collection[str]:
+        """Returns the targets that took long of late. Deliveries to all others come first."""
+
     def close(self) -> None:
         """Closes what was kept open for the next delivery."""

@@ -32,7 +32,8 @@ _DUE = """
         AND NOT EXISTS (SELECT FROM deliveries AS earlier
             WHERE earlier.subject = due.subject AND earlier.target = due.target
                 AND earlier.channel = due.channel AND earlier.state = 'due'
-                AND earlier.fact < due.fact OFFSET 0)"""
+                AND earlier.fact < due.fact OFFSET 0)
+        AND target <> ALL(%(besides)s::text[])"""
 _IN_TURN = "ORDER BY next_attempt_at, fact, audience"
 
 # A claim is an attempt that is due again when the claim expires. The number of attempts tells the
@@ -146,12 +147,13 @@ class Claims:
         now: datetime,
         until: datetime | None = None,
         sender: int | None = None,
+        besides: Collection[str] = (),
     ) -> list[Delivery]:
         """Returns the oldest deliveries of a channel that are due, and counts an attempt of each.
 
-        At most `most`, behind one that was tried before. No other sender gets them before the
-        claim has expired, by default after two minutes; or once no session holds the lock of the
-        `sender`, if it has one. Raises `Unavailable`.
+        At most `most`, behind one that was tried before, and none to the targets `besides`. No
+        other sender gets them before the claim has expired, by default after two minutes; or once
+        no session holds the lock of the `sender`, if it has one. Raises `Unavailable`.
         """
         values = {
             "channel": channel,
@@ -159,6 +161,7 @@ class Claims:
             "until": until or now + CLAIM,
             "most": most,
             "sender": sender,
+            "besides": list(besides),
         }
         with self._database.connection() as conn:
             rows = self._execute(_CLAIM, values, conn).fetchall()

@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from random import uniform
 from threading import Event
@@ -161,20 +162,24 @@ class Sender:
     def _claim_due(
         self, now: datetime, expires_at: datetime, lost: Collection[datetime]
     ) -> list[Delivery]:
-        """Claims what is due. Releases first what is left of lost claims.
+        """Claims what is due: to targets that are slow, only if there is nothing else.
 
-        A claim without an answer may still be committed, so it is looked for until it expires.
+        Releases first what is left of lost claims. A claim without an answer may still be
+        committed, so it is looked for until it expires.
         """
         with deadline(DATABASE_SECONDS):
             if lost:
                 self._claims.release_until(self._channel.name, lost, sender=self._number, now=now)
-            return self._claims.claim(
+            claim = partial(
+                self._claims.claim,
                 self._channel.name,
                 most=self._channel.at_once,
                 now=now,
                 until=expires_at,
                 sender=self._number,
             )
+            slow = self._channel.slow_targets()
+            return (claim(besides=slow) if slow else []) or claim()
 
     def _record(self) -> None:
         """Records what became of deliveries, or keeps it until the database can be had again."""

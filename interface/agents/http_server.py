@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -34,7 +34,7 @@ from interface.agents.tools import tools_for
 PATH = "/mcp"
 LARGEST_BODY = 256 * 1024  # bytes
 MOST_AT_ONCE = 100
-"""So many connections at a time; others are answered with 503."""
+"""So many connections at a time. If all of them wait for an answer, others are told so by a 503."""
 REQUEST_SECONDS = 10.0
 """For so long a client may take to send a whole request. Then the connection is closed."""
 MOST_REMEMBERED = 1000
@@ -96,7 +96,9 @@ def _hosts_allowed(hosts: Sequence[str]) -> TransportSecurityMiddleware:
 class _Connection(H11Protocol):
     """A connection that ends if a client does not send a whole request in time.
 
-    The library's stays open for whoever sends nothing, and for whoever sends slowly.
+    The library's stays open for whoever sends nothing, and for whoever sends slowly. If there are
+    too many, the one whose time is over first ends at once, so that nobody keeps others out by
+    connections on which nothing is asked.
     """
 
     _overdue: asyncio.TimerHandle | None = None
@@ -105,6 +107,7 @@ class _Connection(H11Protocol):
         """Gives the first request its time."""
         super().connection_made(transport)
         self._watch()
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Takes a part of a request, which may be its last or begin the next one."""
@@ -122,6 +125,19 @@ class _Connection(H11Protocol):
             self._end_watch()  # a whole request is here, and is being answered
         elif self._overdue is None:
             self._overdue = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
+
+    def _make_room(self) -> None:
+        connections = cast("set[_Connection]", self.connections)
+        if len(connections) >= MOST_AT_ONCE:
+            waits = {each: wait.when() for each in connections - {self} if (wait := each._wait())}
+            if waits:
+                first = min(waits, key=waits.__getitem__)
+                first._end_watch()
+                first.transport.close()
+
+    def _wait(self) -> asyncio.TimerHandle | None:
+        """Returns what ends the connection, while it is waited for its first or next request."""
+        return self._overdue or self.timeout_keep_alive_task
 
     def _end_watch(self) -> None:
         if self._overdue is not None:

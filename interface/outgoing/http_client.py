@@ -34,7 +34,7 @@ from domain.errors import Invalid, Sentence
 from interface.outgoing import outgoing_url
 from interface.outgoing.allowed_addresses import AllowedAddresses
 from interface.outgoing.outgoing_url import OutgoingUrl, Proxy
-from interface.outgoing.timed_socket import Deadline, TimedSocket
+from interface.outgoing.timed_socket import Deadline, TimedSocket, TooMuch
 from interface.version import version
 from interface.web_address import InvalidAddress
 
@@ -292,6 +292,8 @@ def _failures() -> Iterator[None]:
         raise HostNotFound from error
     except TimeoutError as error:
         raise TooSlow from error
+    except TooMuch as error:
+        raise TooLarge from error
     except (OSError, http.client.HTTPException, zlib.error) as error:
         raise RequestFailed from error
     except ValueError as error:  # a redirect leads to an address that is none

@@ -1,6 +1,8 @@
-"""A connection of which everything together has to end in time.
+"""A connection of which everything together has to end in time, and in size.
 
 A socket's own time-out begins again with every byte, so a server could keep a request for ever.
+And `http.client` and `smtplib` believe what the other side says of lengths, and read on as long as
+headers, chunks or lines go on: within its time, a server could fill all memory.
 """
 
 import io
@@ -18,7 +20,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_BYTES = 8 * 1024 * 1024
+"""So much may arrive within a deadline, in whatever form: more than any answer that is read."""
 _CONNECT_SECONDS = 5.0  # for one of several addresses of a host
+
+
+class TooMuch(OSError):
+    """More arrives than any answer that is read."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is too large")
 
 
 class Deadline:
@@ -52,15 +63,19 @@ class Deadline:
 
 
 class TimedSocket:
-    """A connected socket as `http.client` uses one, whose reads and writes end by a deadline."""
+    """A connected socket as `http.client` uses one, whose reads and writes end by a deadline.
+
+    Until then, at most `MOST_BYTES` can be read from it; `TooMuch` is raised for more.
+    """
 
     def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
         self._socket = connected
-        self._deadline = deadline
+        self.limit(deadline)
 
     def limit(self, deadline: Deadline) -> None:
-        """Lets all further reads and writes end by another deadline."""
+        """Lets all further reads and writes end by another deadline, and counts anew."""
         self._deadline = deadline
+        self._bytes_left = MOST_BYTES
 
     def seconds_left(self) -> float:
         """Returns the seconds that are left. Raises `TimeoutError` if none are."""
@@ -104,7 +119,12 @@ class TimedSocket:
     def makefile(self, mode: str) -> io.BufferedReader:
         """Returns a file from which can be read what arrives."""
         assert mode == "rb"  # noqa: S101 - the only mode that http.client asks for
-        return io.BufferedReader(_Arriving(self._socket, self.seconds_left))
+        return io.BufferedReader(_Arriving(self._socket, self.seconds_left, self._count))
+
+    def _count(self, size: int) -> None:
+        self._bytes_left -= size
+        if self._bytes_left < 0:
+            raise TooMuch
 
     def close(self) -> None:
         """Closes the connection, once all files made from it are closed too."""
@@ -112,19 +132,27 @@ class TimedSocket:
 
 
 class _Arriving(io.RawIOBase):
-    """The bytes that arrive at a socket. Each read ends by the deadline."""
+    """The bytes that arrive at a socket. Each read ends by the deadline, and is counted."""
 
-    def __init__(self, connected: socket.socket, seconds_left: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connected: socket.socket,
+        seconds_left: Callable[[], float],
+        count: Callable[[int], None],
+    ) -> None:
         self._socket = connected
         self._arriving = connected.makefile("rb", buffering=0)
         self._seconds_left = seconds_left
+        self._count = count
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
         self._socket.settimeout(self._seconds_left())
-        return self._arriving.readinto(buffer)
+        size = self._arriving.readinto(buffer)
+        self._count(size or 0)
+        return size
 
     def close(self) -> None:
         self._arriving.close()

@@ -23,7 +23,7 @@ from interface.runtime.parent_watchdog import end_with_parent, stop_on_signals
 from interface.runtime.primary_loop import following
 from interface.runtime.retention_loop import delete_hourly
 from interface.settings import Settings
-from interface.webhooks.channel import Silences, WebhookChannel
+from interface.webhooks.channel import Receivers, WebhookChannel
 
 WEBHOOK_SENDERS = 2  # so that one slow receiver does not hold up all others
 
@@ -43,8 +43,8 @@ def run(settings: Settings, *, claim: timedelta = CLAIM) -> None:
     ) as conninfo:
         services = build(settings, conninfo)
         channels: list[Channel] = [MailChannel(services)]
-        silences: Silences = {}
-        channels += [WebhookChannel(services, silences) for _ in range(WEBHOOK_SENDERS)]
+        receivers = Receivers()
+        channels += [WebhookChannel(services, receivers) for _ in range(WEBHOOK_SENDERS)]
         find_primary = patroni.finder(settings.patroni_urls)
         claims = Claims.of_senders(conninfo, find_primary=find_primary)
         session_hosts = claims.hosts

@@ -17,7 +17,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from interface.agents import http_server
-from interface.agents.http_server import LARGEST_BODY, PATH, serve
+from interface.agents.http_server import LARGEST_BODY, MOST_AT_ONCE, PATH, serve
 from interface.agents.service_client import ServiceClient
 from tests.interface.agents.talk import answer, printed, words
 from tests.support.command_line import Command
@@ -140,6 +140,23 @@ def test_whoever_sends_no_whole_request_is_sent_away(
         monkeypatch.undo()
         async with with_key(service.key) as http:
             assert (await http.post(url, headers=JSON, json=LISTING)).status_code == 200
+
+    served(service.url, talk)
+
+
+@pytest.mark.parametrize("sent", [b"POST /mcp HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_connections_on_which_nothing_is_asked_keep_nobody_out(
+    service: Service, sent: bytes
+) -> None:
+    async def talk(url: str) -> None:
+        port = int(url.split(":")[2].partition("/")[0])
+        async with contextlib.AsyncExitStack() as silent, with_key(service.key) as http:
+            for _ in range(MOST_AT_ONCE):
+                stream = await anyio.connect_tcp("127.0.0.1", port)
+                await silent.enter_async_context(stream)
+                await stream.send(sent)
+            for _ in range(3):
+                assert (await http.post(url, headers=JSON, json=LISTING)).status_code == 200
 
     served(service.url, talk)
 

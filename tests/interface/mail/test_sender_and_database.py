@@ -55,6 +55,10 @@ class Channel:
         self._before_reading(deliveries)
         return self._send
 
+    def slow_targets(self) -> Collection[str]:
+        """Is as quick for all."""
+        return ()
+
     def close(self) -> None:
         """Has kept nothing open."""
 

@@ -261,6 +261,9 @@ def test_a_sender_releases_what_it_has_not_come_to_within_a_second(
             clock.advance(seconds=2)
             return "250 OK"
 
+        def slow_targets(self) -> Collection[str]:
+            return ()
+
         def close(self) -> None:
             """Does nothing."""
 

@@ -142,22 +142,22 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_made_again(mail: M
 
 
 @contextmanager
-def dripping_server() -> Iterator[int]:
-    """A server that says a letter of its greeting now and then, and never all of it."""
+def greeting_server(part: bytes, *, pause: float) -> Iterator[int]:
+    """A server that says the same part of its greeting again and again, and never all of it."""
     stop = threading.Event()
     with socket.create_server((HOST, 0)) as listening:
         listening.settimeout(10)
 
-        def drip() -> None:
+        def greet() -> None:
             connected, _ = listening.accept()
             with connected:
-                while not stop.wait(0.05):
+                while not stop.wait(pause):
                     try:
-                        connected.sendall(b"2")
+                        connected.sendall(part)
                     except OSError:
                         return
 
-        thread = threading.Thread(target=drip)
+        thread = threading.Thread(target=greet)
         thread.start()
         try:
             yield listening.getsockname()[1]
@@ -168,7 +168,16 @@ def dripping_server() -> Iterator[int]:
 
 def test_a_server_that_drips_is_cut_off(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.3)
-    with dripping_server() as port, pytest.raises(Failed):
+    with greeting_server(b"2", pause=0.05) as port, pytest.raises(Failed):
+        SmtpConnection(SmtpServer(HOST, port), "book.example.org").send(mail)
+
+
+def test_a_server_that_never_comes_to_an_end_is_cut_off(mail: Mail) -> None:
+    lines = b"220-Welcome\r\n" * 9999
+    with (
+        greeting_server(lines, pause=0) as port,
+        pytest.raises(Failed, match="the answer is too large"),
+    ):
         SmtpConnection(SmtpServer(HOST, port), "book.example.org").send(mail)
 
 

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Iterator
 from ipaddress import ip_network
+from itertools import chain, repeat
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -134,6 +135,23 @@ def test_a_redirect_leads_nowhere_that_may_not_be_asked_directly(
 )
 def test_a_large_answer_is_not_read_to_its_end(server: OtherServer, response: bytes) -> None:
     server.answer = lambda: [response]
+    with pytest.raises(TooLarge):
+        get(f"http://{server.authority}/")
+
+
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"x" * 65536),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n" * 9999),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2500),
+    ],
+    ids=["chunk of a negative size", "trailer", "promises"],
+)
+def test_an_answer_without_end_is_not_read_for_ever(
+    server: OtherServer, start: bytes, rest: bytes
+) -> None:
+    server.answer = lambda: chain([start], repeat(rest))
     with pytest.raises(TooLarge):
         get(f"http://{server.authority}/")
 

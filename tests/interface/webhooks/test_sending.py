@@ -11,7 +11,7 @@ from application.deliveries.claims import CLAIM
 from application.deliveries.delivery import Outcome
 from application.deliveries.sender import MOST_ATTEMPTS
 from application.webhooks.secrets import WebhookSecrets
-from application.webhooks.webhooks import MOST_WEBHOOKS
+from application.webhooks.webhooks import MOST_WEBHOOKS, WebhookEvent
 from domain.errors import Invalid
 from interface.bootstrap import Services
 from interface.outgoing.allowed_addresses import AllowedAddresses
@@ -156,6 +156,29 @@ def test_a_receiver_that_gives_no_answer_is_left_alone_for_a_while(
     receiver.server.answer = says("200 OK")
     clock.advance(seconds=15)
     assert receiver.send() == ["sent"] * 3
+
+
+def test_messages_to_a_slow_receiver_come_behind_those_to_all_others(
+    receiver: WebhookReceiver, host_desk: Desk, clock: Clock
+) -> None:
+    def slowly() -> list[bytes]:
+        clock.advance(seconds=5)
+        return [answer()]
+
+    def at_once() -> list[bytes]:
+        told_before.append(len(receiver.server.requests))
+        return [answer()]
+
+    receiver.server.answer = slowly
+    host_desk.new_links(host_desk.new_calendar(), 4)
+    told_before: list[int] = []
+    with other_server() as quick:
+        quick.answer = at_once
+        services, owner_id = receiver.services, receiver.webhook.owner_id
+        new_webhook(services, owner_id, f"http://{quick.authority}/", WebhookEvent.LINK_REVOKED)
+        host_desk.revoke(host_desk.new_link())
+        assert set(receiver.send()) == {"sent"}
+    assert told_before == [1]
 
 
 def test_an_address_that_is_no_longer_allowed_is_not_reached(
