@@ -92,6 +92,20 @@ def existing_keys(settings: Settings) -> Keys:
     }
 
 
+def require_existing(settings: Settings, kind: KeyKind) -> Sequence[str]:
+    """Returns the keys of a kind, newest first. Raises `SettingsError` if there are none.
+
+    For commands that are about the keys of a service: others would say nothing of use.
+    """
+    keys = existing_keys(settings)[kind]
+    if not keys:
+        raise SettingsError(
+            f"There is no {_what(kind)} in {place(settings, kind)}. Give the command the settings"
+            " of the service, or start the service there first."
+        )
+    return keys
+
+
 def place(settings: Settings, kind: KeyKind) -> str:
     """Returns where the keys of a kind are: the name of a setting, or a path."""
     return _SETTINGS[kind] if configured(settings, kind) else str(settings.data / FILES[kind])
@@ -107,11 +121,11 @@ def rotate(settings: Settings, kind: KeyKind) -> str:
             f"The keys are in {_SETTINGS[kind]}: put a new one before the others there, with a"
             " comma between them."
         )
+    older = require_existing(settings, kind)
     if kind is KeyKind.AUDIT:
-        signer = checkpoint_signer(settings)
-        key, older = _new_signer(signer.name).private_key(), existing_keys(settings)[kind]
+        key = _new_signer(checkpoint_signer(settings).name).private_key()
     else:
-        key, older = new_secret(), secret_keys(settings)
+        key = new_secret()
     _write(settings, kind, [key, *older])
     return fingerprint(key)
 

@@ -155,9 +155,12 @@ def checkpoint(out: Path | None, of_security_log: bool) -> None:
 @_of_security_log
 def key(of_security_log: bool) -> None:
     """Print the public key that verifies checkpoints. Give it to auditors by another channel."""
+    from application.key_fingerprints import KeyKind
     from interface import key_store
 
-    signer = key_store.checkpoint_signer(context.settings())
+    settings = context.settings()
+    key_store.require_existing(settings, KeyKind.AUDIT)
+    signer = key_store.checkpoint_signer(settings)
     click.echo((signer.of_security_log() if of_security_log else signer).verifier_key())
 
 

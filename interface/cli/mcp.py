@@ -1,5 +1,6 @@
 """`admitone mcp`: gives an assistant the tools that a key or a link allows."""
 
+import signal
 import socket
 
 import click
@@ -91,6 +92,8 @@ def mcp(
         click.echo(f"Assistants reach the tools at http://{names[0]}{http_server.PATH}.", err=True)
         http_server.run(url, listener, hosts=[*names, *hosts], reads_only=read_only)
         return
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread that waits for input ends no sooner
     try:
         server.run(ServiceClient(url, key), link=link, reads_only=read_only)
     except Refused as refusal:

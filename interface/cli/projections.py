@@ -254,14 +254,14 @@ def _run_jobs(
 
     _yield_to_others()
     settings = context.settings()
-    may_switch = refuse_changed_log(
-        key_store.checkpoint_store(settings), accept_unsigned=accept_unsigned
-    )
     with (
         command_database.database(settings, DatabaseRole.PROJECTOR) as conninfo,
         Progress() as progress,
         security_log.acting(context.origin),
     ):
+        may_switch = refuse_changed_log(
+            key_store.checkpoint_store(settings), accept_unsigned=accept_unsigned
+        )
         rebuild = Rebuild(
             conninfo,
             chosen,

@@ -46,6 +46,7 @@ def unchanged(settings: Settings) -> Iterator[str]:
 
     Nothing is created or upgraded, not even in the embedded one.
     """
+    _refuse_empty_place(settings, DatabaseRole.OWNER)
     with _reached(settings, DatabaseRole.OWNER) as (conninfo, embedded):
         yield conninfo if embedded is None else embedded.conninfo
 
@@ -81,9 +82,10 @@ def _reached(
 
 @contextmanager
 def database(settings: Settings, role: DatabaseRole) -> Iterator[str]:
-    """Like `server`, but raises `SchemaMissing` if the database lacks tables."""
+    """Like `server`, but creates no database, and raises `SchemaMissing` if it lacks tables."""
     from interface.bootstrap import require_schema
 
+    _refuse_empty_place(settings, role)
     with server(settings, role) as conninfo:
         if settings.database_url is not None:
             require_schema(conninfo)
@@ -101,6 +103,7 @@ def database_of_process(
     """
     from interface.bootstrap import require_keys, require_schema
 
+    _refuse_empty_place(settings, role)
     with server(settings, role) as conninfo:
 
         def require_all() -> None:
@@ -138,6 +141,19 @@ def errors_as_sentences() -> Iterator[None]:
     ) as error:
         reason = database_start.reason(error)
         raise DatabaseRefused(f"The database can't be used: {reason}") from error
+
+
+def _refuse_empty_place(settings: Settings, role: DatabaseRole) -> None:
+    """Raises `DatabaseRefused` if the embedded database would have to be created.
+
+    Then the command lacks the settings of the service, most likely. On a new and empty database it
+    would say that a person is not known, and that all is well.
+    """
+    if settings.database_url_of(role) is None and not settings.embedded_database.exists():
+        raise DatabaseRefused(
+            f"There is no database in {settings.data}. Give the command the settings of the service"
+            " (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there first."
+        )
 
 
 def _find_or_start(embedded: EmbeddedPostgres) -> None:

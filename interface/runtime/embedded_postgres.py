@@ -160,9 +160,9 @@ class EmbeddedPostgres:
         if self._server is not None:
             self._server.stop()
             self._server = None
-            self._remove_remains()
-            if self._socket_folder.parent != self._data:
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # on a read-only disk they stay until the next start
+                self._remove_remains()
+                if self._socket_folder.parent != self._data:
                     self._socket_folder.rmdir()
         self._launcher_lock.release()
 
@@ -174,7 +174,8 @@ class EmbeddedPostgres:
             try:
                 yield
             except OSError as error:
-                raise EmbeddedPostgresError(f"PostgreSQL can't be started: {error}.") from error
+                why = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+                raise EmbeddedPostgresError(f"PostgreSQL can't be started: {why}.") from error
             undo.pop_all()
 
     def _conninfo(self, database: str, user: str = NAME) -> str:

@@ -43,7 +43,6 @@ class LauncherLock:
     def release(self) -> None:
         """Releases the lock, if this process holds it."""
         if self._file is not None:
-            self._file.truncate(0)
             # Unlocked and not just closed: a forked worker may hold a copy.
             fcntl.flock(self._file, fcntl.LOCK_UN)
             self._file.close()

@@ -1,10 +1,12 @@
-"""A small disk of its own, which can be filled without harm."""
+"""Disks that are small, full or read-only, for the duration of a block."""
 
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 SIZE = "400m"
 
@@ -37,3 +39,15 @@ def full(disk: Path) -> Iterator[None]:
         yield
     finally:
         ballast.unlink()
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Lets nobody write to a folder within the block, not even root. Skips if it can't."""
+    if subprocess.run(["mount", "--bind", str(folder), str(folder)]).returncode != 0:
+        pytest.skip("can't mount")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -1,5 +1,8 @@
 """`admitone mcp`, driven by the protocol's own client against a running service."""
 
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -293,3 +296,22 @@ def test_a_service_that_names_a_date_for_the_next_attempt_is_asked_again(
             ServiceClient(f"http://{server.authority}").read("/calendars")
         assert len(server.requests) == ATTEMPTS
     assert waits == [1.0] * (ATTEMPTS - 1)
+
+
+def test_ctrl_c_ends_the_server_although_its_input_is_still_open(service: Service) -> None:
+    variables = {"ADMITONE_PUBLIC_URL": service.url, "ADMITONE_KEY": service.key}
+    with subprocess.Popen(
+        [sys.executable, "-m", "interface.cli", "mcp"],
+        env=os.environ | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as waiting:
+        assert waiting.stdin is not None
+        assert waiting.stdout is not None
+        waiting.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        waiting.stdin.flush()
+        assert b'"id":1' in waiting.stdout.readline()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(timeout=30) == -signal.SIGINT  # 130 in a shell
+        assert waiting.communicate() == (b"", b"")

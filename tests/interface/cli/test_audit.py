@@ -338,7 +338,6 @@ def test_any_range_that_is_exported_is_proved(
     catch_up()
     head = desk.services.event_store.head()
     out, key = tmp_path / "export.jsonl", tmp_path / "key.txt"
-    key.write_text(admitone("audit", "key").out)
     for options, count in (
         ([], head),
         (["--from", "2"], head - 1),
@@ -348,6 +347,7 @@ def test_any_range_that_is_exported_is_proved(
     ):
         said = admitone("audit", "export", "--out", str(out), *options)
         assert said.out.startswith(f"Wrote {count} events"), options
+        key.write_text(admitone("audit", "key").out)
         beside = f"{out}.checkpoint"
         proved = admitone(
             "audit", "verify-export", str(out), "--checkpoint", beside, "--key", str(key)

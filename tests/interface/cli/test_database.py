@@ -156,6 +156,34 @@ def test_a_second_projector_takes_over_and_each_stops_on_a_signal(
         assert (projector.returncode, "Traceback" in said) == (0, False)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *COMMANDS[:-1],
+        ("backup", "of-nothing.backup"),
+        ("deliveries", "run"),
+        ("doctor",),
+        ("projections", "rebuild", "--all"),
+    ],
+)
+def test_a_command_that_lacks_the_settings_of_the_service_creates_no_empty_database(
+    run: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.delenv("ADMITONE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("ADMITONE_DATA", str(elsewhere))
+    done = run(*arguments)
+    assert done.status == 1
+    assert (
+        f"There is no database in {elsewhere}. Give the command the settings of the service"
+        " (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there first.\n"
+    ) in done.out + done.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_command_without_a_service_starts_the_database_for_its_own_time(
     run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -169,6 +197,7 @@ def test_a_command_without_a_service_starts_the_database_for_its_own_time(
         with EmbeddedPostgres(tmp_path / "postgres"):
             done.wait()
 
+    assert run("schema", "apply").status == 0
     assert run("accounts", "create", "ada@example.org").status == 0
     assert not list((tmp_path / "postgres" / "socket").iterdir())
     server = Thread(target=serve)

@@ -18,6 +18,7 @@ def listed(admitone: Command) -> list[list[str]]:
 
 
 def test_a_key_that_nothing_uses_is_dropped(admitone: Command, tmp_path: Path) -> None:
+    (tmp_path / "secret_keys").write_text("the-first-key-of-this-service-is-a-long-one\n")
     for _ in range(2):
         assert admitone("secrets", "rotate", "secret").status == 0
     before = listed(admitone)
@@ -30,6 +31,25 @@ def test_a_key_that_nothing_uses_is_dropped(admitone: Command, tmp_path: Path) -
     assert (done.status, done.out) == (0, f"Dropped {unused}. Restart the service.\n")
     assert listed(admitone) == [before[0], before[2]]
     assert len((tmp_path / "secret_keys").read_text().split()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("secrets", "rotate", "secret"), "There is no secret key in {}/secret_keys."),
+        (("secrets", "rotate", "audit"), "There is no audit key in {}/audit_key."),
+        (("audit", "key"), "There is no audit key in {}/audit_key."),
+    ],
+)
+def test_a_command_about_keys_makes_none_where_no_service_has_been(
+    admitone: Command, tmp_path: Path, arguments: tuple[str, ...], what: str
+) -> None:
+    """Its user would take them for those of the service that runs elsewhere."""
+    assert refusal(admitone(*arguments)) == (
+        f"{what.format(tmp_path)} Give the command the settings of the service, or start the"
+        " service there first."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_that_there_is_not_can_t_be_dropped(admitone: Command, tmp_path: Path) -> None:

@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from interface.key_store import checkpoint_signer
+from interface.settings import Settings
 from tests.support.command_line import Command, refusal
 from tests.support.desk import Desk
+
+
+@pytest.fixture(autouse=True)
+def _audit_key(admitone: Command) -> None:
+    """Makes the key that the service makes at its first start."""
+    checkpoint_signer(Settings.from_environment(os.environ))
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from interface.runtime.postgres_binaries import (
     in_user_namespace,
 )
 from tests.support.processes import open_files
+from tests.support.small_disk import read_only
 from tests.support.waiting import wait_until
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
@@ -243,6 +244,23 @@ def test_poll_tells_that_the_server_died_and_start_brings_it_back(data: Path) ->
         wait_until(lambda: server.poll() == -signal.SIGKILL)
         server.start()
         assert server.poll() is None
+        assert rows(server.conninfo) == ["kept"]
+
+
+@needs_root
+def test_a_server_that_died_on_a_read_only_disk_starts_once_the_disk_can_be_written(
+    data: Path,
+) -> None:
+    with EmbeddedPostgres(data) as server:
+        write_row(server.conninfo, "kept")
+        os.kill(server_pid(data), signal.SIGKILL)
+        wait_until(lambda: server.poll() == -signal.SIGKILL)
+        with read_only(data), pytest.raises(EmbeddedPostgresError) as refused:
+            server.start()
+        assert str(refused.value) == (
+            f"PostgreSQL can't be started: Read-only file system: {data}/launcher.lock."
+        )
+        server.start()
         assert rows(server.conninfo) == ["kept"]
 
 
