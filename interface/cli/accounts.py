@@ -32,7 +32,7 @@ def accounts() -> None:
 )
 def create(email: str, name: str | None, roles: tuple[str, ...]) -> None:
     """Create an account and print its one-time sign-in link."""
-    with context.services() as services:
+    with context.services(may_create=True) as services:
         account = services.accounts.create(email=email, name=name, roles=roles or ("owner",))
         if services.settings.oidc_only:
             name = services.settings.oidc_provider_name

@@ -40,15 +40,21 @@ def origin() -> "Origin":
 
 
 @contextmanager
-def services(role: DatabaseRole = DatabaseRole.SERVICE) -> Iterator["Services"]:
-    """Yields services on a database with all its tables, with the rights of a role."""
+def services(
+    role: DatabaseRole = DatabaseRole.SERVICE, *, may_create: bool = False
+) -> Iterator["Services"]:
+    """Yields services on a database with all its tables, with the rights of a role.
+
+    Unless the command `may_create` the embedded database, it is refused if there is none.
+    """
     with without_garbage_collection():
         from application.people import security_log  # slow, and not needed for a help text
         from interface.bootstrap import build, require_keys
         from interface.runtime import command_database
 
     current = settings()
-    with security_log.acting(origin), command_database.database(current, role) as conninfo:
+    database = command_database.database(current, role, may_create=may_create)
+    with security_log.acting(origin), database as conninfo:
         if role is DatabaseRole.SERVICE:  # an auditor's machine has not these keys
             require_keys(conninfo, current)
         built = build(current, conninfo)

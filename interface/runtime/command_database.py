@@ -81,11 +81,15 @@ def _reached(
 
 
 @contextmanager
-def database(settings: Settings, role: DatabaseRole) -> Iterator[str]:
-    """Like `server`, but creates no database, and raises `SchemaMissing` if it lacks tables."""
+def database(settings: Settings, role: DatabaseRole, *, may_create: bool = False) -> Iterator[str]:
+    """Like `server`, but raises `SchemaMissing` if the database lacks tables.
+
+    Unless it `may_create` the embedded one, raises `DatabaseRefused` if there is none.
+    """
     from interface.bootstrap import require_schema
 
-    _refuse_empty_place(settings, role)
+    if not may_create:
+        _refuse_empty_place(settings, role)
     with server(settings, role) as conninfo:
         if settings.database_url is not None:
             require_schema(conninfo)
