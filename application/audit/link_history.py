@@ -50,7 +50,7 @@ def link_of_booking(conn: Connection[DictRow], booking_id: UUID, mapper: JSONMap
 
 
 def changes_of_link(conn: Connection[DictRow], link_id: UUID, mapper: JSONMapper) -> list[datetime]:
-    """Returns when a link was changed by its owner, in order. Times are UTC."""
+    """Returns when a link was changed, or lost its text to an erasure, in order. Times are UTC."""
     own = read_streams(conn, [link_id])
     return [event.timestamp for event in _of_topics(own, mapper, SingleUseLink.Changed.TOPIC)]
 

@@ -14,13 +14,14 @@ from application.deliveries.delivery import COLUMNS, Audience, Delivery, Deliver
 from application.eventstore import advisory_locks
 from application.eventstore.connection import BY_INDEX, FOUND_GONE
 from application.eventstore.database import LOST, Database, PatientConnection
+from application.eventstore.deadline import seconds_left
 from application.eventstore.hosts import FindPrimary, Hosts
 from domain.errors import Unavailable
 
 CLAIM = timedelta(minutes=2)
 """For this time nobody else gets what a sender has claimed. Its slowest round is shorter."""
 
-LOCK_TIMEOUT = "2s"
+LOCK_SECONDS = 2.0
 """A sender waits this long for what another session has locked: less than for a server, so that
 it never takes the one for the other."""
 
@@ -125,7 +126,7 @@ class Claims:
         They claim and settle by index even in a new database, whose tables grow fast, and wait for
         their commits: a claim or an outcome that is lost is a message that is sent again.
         """
-        settings = {**FOUND_GONE, **BY_INDEX, "lock_timeout": LOCK_TIMEOUT}
+        settings = {**FOUND_GONE, **BY_INDEX, "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}ms"}
         return cls(
             Database(conninfo, max_pool_size=1, find_primary=find_primary, settings=settings)
         )
@@ -207,9 +208,11 @@ class Claims:
     def _execute(self, statement: str, values: Any, conn: PatientConnection) -> Cursor[DictRow]:
         """Runs a statement, and leaves a host that gives no answer or takes no writes.
 
-        What has waited for a lock in vain is not run again: near the deadline there is no time left
-        in which the server could tell a second wait from silence.
+        Runs nothing near the deadline, after a wait for a lock or for the connection: there is no
+        time left in which the server could tell a wait from silence.
         """
+        if seconds_left() < LOCK_SECONDS:
+            raise Unavailable
         try:
             return conn.execute(statement.encode(), values)
         except LockNotAvailable as error:

@@ -1,7 +1,7 @@
 """The database for the duration of one command; starts the embedded server if none runs yet."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from threading import Event
 from time import monotonic, sleep
 
@@ -153,11 +153,15 @@ def _refuse_empty_place(settings: Settings, role: DatabaseRole) -> None:
     Then the command lacks the settings of the service, most likely. On a new and empty database it
     would say that a person is not known, and that all is well.
     """
-    if settings.database_url_of(role) is None and not settings.embedded_database.exists():
-        raise DatabaseRefused(
-            f"There is no database in {settings.data}. Give the command the settings of the service"
-            " (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there first."
-        )
+    if settings.database_url_of(role) is not None:
+        return
+    with suppress(PermissionError):  # whoever may not look there is told so by what follows
+        if not settings.embedded_database.exists():
+            raise DatabaseRefused(
+                f"There is no database in {settings.data}. Give the command the settings of the"
+                " service (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there"
+                " first."
+            )
 
 
 def _find_or_start(embedded: EmbeddedPostgres) -> None:

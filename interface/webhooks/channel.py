@@ -19,8 +19,9 @@ FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=5)
 QUICK = timedelta(milliseconds=250)
 REST = 9
-"""A receiver that is not quick comes behind all others for so many times as long as it took. So it
-takes a tenth of a sender's time at most while others wait, and all of it while nobody does."""
+"""A receiver that is not quick comes behind all others for so many times as long as its last answer
+took. So it takes a tenth of a sender's time while others wait, or a third if a batch has several of
+its answers, and all of it while nobody does."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """`admitone` with a database that is missing, too old, incomplete or about to start."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from errno import EACCES
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -184,6 +187,25 @@ def test_a_command_that_lacks_the_settings_of_the_service_creates_no_empty_datab
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_command_that_may_not_look_at_the_database_says_so(
+    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As one of somebody else than the user that the service runs as."""
+    look, database = Path.stat, tmp_path / "postgres"
+
+    def refuse(path: Path, **options: Any) -> os.stat_result:
+        if path.is_relative_to(database):
+            raise PermissionError(EACCES, os.strerror(EACCES), str(path))
+        return look(path, **options)
+
+    monkeypatch.delenv("ADMITONE_DATABASE_URL", raising=False)
+    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "mkdir", lambda path, **_: refuse(path))
+    done = run("accounts", "sign-in-link", "ada@example.org")
+    assert done.err == f"PostgreSQL can't be started: Permission denied: {database}.\n"
+
+
 def test_a_command_without_a_service_starts_the_database_for_its_own_time(
     run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -199,6 +221,7 @@ def test_a_command_without_a_service_starts_the_database_for_its_own_time(
 
     assert run("accounts", "create", "ada@example.org").status == 0
     assert not list((tmp_path / "postgres" / "socket").iterdir())
+    lock.write_text("")
     server = Thread(target=serve)
     server.start()
     try:

@@ -1,6 +1,7 @@
 """Senders go on although the database fails them or keeps them waiting."""
 
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from itertools import product
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from application.deliveries import claims as claims_of_senders
 from application.deliveries import sender as sending
 from application.deliveries import sender_session
 from application.deliveries.channel import Send
@@ -22,6 +24,7 @@ from application.deliveries.sender import Sender
 from application.deliveries.sender_session import SenderSession
 from application.eventstore import advisory_locks
 from application.eventstore.connection import connect
+from application.eventstore.deadline import deadline
 from domain.errors import Unavailable
 from interface.bootstrap import Services
 from interface.mail.channel import MailChannel
@@ -143,6 +146,7 @@ def test_what_was_sent_is_not_taken_over_while_its_sender_reconnects_to_record_i
     """This is what happens when PgBouncer is killed and senders have sessions past it."""
     apply_log(conninfo)
     monkeypatch.setattr(sending, "DATABASE_SECONDS", 0.5)
+    monkeypatch.setattr(claims_of_senders, "LOCK_SECONDS", 0.1)
     others, taken_over = claims_of(mailing), list[Delivery]()
     sessions: list[psycopg.Connection[Any]] = []
 
@@ -239,20 +243,26 @@ def test_a_sender_claims_nothing_while_its_session_is_on_a_standby(
     assert channel.sent == []
 
 
-def test_a_sender_stays_on_a_host_where_another_session_keeps_it_waiting(
+def test_senders_stay_on_a_host_where_another_session_keeps_them_waiting(
     booking_id: UUID, mailing: Services, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One has the connection that they share, and the other waits for it first."""
     apply_log(conninfo)
     with (
         closing(Claims.of_senders(conninfo)) as claims,
         psycopg.connect(conninfo) as another,
+        ThreadPoolExecutor() as threads,
     ):
         left: list[object] = []
         monkeypatch.setattr(claims.hosts, "avoid", left.append)
-        first, _ = claims.claim("mail", most=2, now=mailing.now())
+        claimed = claims.claim("mail", most=2, now=mailing.now())
         another.execute("SELECT FROM deliveries FOR UPDATE")
-        with pytest.raises(Unavailable):
-            claims.settle(Outcome.sent(first, answer="250 OK", now=mailing.now()))
+
+        def settle(delivery: Delivery) -> None:
+            with deadline(sender_session.DATABASE_SECONDS), pytest.raises(Unavailable):
+                claims.settle(Outcome.sent(delivery, answer="250 OK", now=mailing.now()))
+
+        assert len(list(threads.map(settle, claimed))) == 2
     assert left == []
 
 
@@ -325,6 +335,7 @@ def test_a_sender_leaves_a_host_of_the_database_that_does_not_answer(
         with proxy.silence():
             with monkeypatch.context() as hasty:
                 hasty.setattr(sending, "DATABASE_SECONDS", 0.2)
+                hasty.setattr(claims_of_senders, "LOCK_SECONDS", 0.1)
                 with pytest.raises(Unavailable):
                     sender.send_due(Event())
             assert sender.send_due(Event()) == 2
