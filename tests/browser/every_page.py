@@ -223,6 +223,12 @@ def _invitee(demo: Demo) -> list[Place]:
     return [
         Place("invitee-choose", f"/b/{tokens['active']}", None),
         Place("invitee-form", f"/b/{tokens['active']}", None, prepare=_choose_a_time),
+        Place(
+            "invitee-form-elsewhere",
+            f"/b/{tokens['active']}?tz=Asia/Tokyo",
+            None,
+            prepare=_choose_a_time,
+        ),
         Place("invitee-form-days", f"/b/{tokens['active']}", None, prepare=_see_other_days),
         Place("invitee-used", f"/b/{tokens['used']}", None, 410),
         Place("invitee-expired", f"/b/{tokens['expired']}", None, 410),

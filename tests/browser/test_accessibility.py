@@ -261,6 +261,38 @@ _COMBINATIONS = """() => {
         return [style.color, behind(element), opacity(element), isLarge].join();
     });
 }"""
+# A menu or a dialog may cover what lies below it.
+_TEXT_ON_TEXT = """() => {
+    const layer = element => element === null || ["absolute", "fixed", "sticky"].includes(
+        getComputedStyle(element).position) ? element : layer(element.parentElement);
+    const shared = (a, b, from, to) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
+    const cut = ({ left, right, top, bottom }, element) => {  // what overflows may be hidden
+        if (element === null) return { left, right, top, bottom };
+        const edge = getComputedStyle(element).overflow === "visible"
+            ? { left, right, top, bottom } : element.getBoundingClientRect();
+        return cut({
+            left: Math.max(left, edge.left), right: Math.min(right, edge.right),
+            top: Math.max(top, edge.top), bottom: Math.min(bottom, edge.bottom),
+        }, element.parentElement);
+    };
+    const texts = [];
+    const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (nodes.nextNode()) {
+        const text = nodes.currentNode, element = text.parentElement;
+        if (!text.data.trim() || !element.checkVisibility()) continue;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        for (const line of range.getClientRects()) {
+            const box = cut(line, element);
+            if (box.top < box.bottom) texts.push({ text, box, layer: layer(element) });
+        }
+    }
+    return texts.flatMap((one, place) => texts.slice(place + 1).filter(other =>
+        one.text !== other.text && one.layer === other.layer
+        && shared(one.box, other.box, "left", "right") > 2
+        && shared(one.box, other.box, "top", "bottom") > (one.box.bottom - one.box.top) / 3
+    ).map(other => one.text.data.trim() + " / " + other.text.data.trim()));
+}"""
 _FOCUS = """() => {
     const element = document.activeElement;
     const style = getComputedStyle(element);
@@ -275,13 +307,14 @@ def _faults_of(page: Page, judged: set[str]) -> list[str]:
 
     Each combination of colours is judged once: those in which axe finds no fault join `judged`.
     """
-    found = _faults_by_axe(page, "light", _ALL_BUT_COLOURS)
+    found = _faults_by_axe(page, "light", _ALL_BUT_COLOURS) + _texts_on_texts(page)
     found += _faults_of_colours(page, "light", judged)
     page.emulate_media(color_scheme="dark")
     found += _faults_of_colours(page, "dark", judged)
     page.set_viewport_size(_NARROW)
     if _scrolls_sideways(page):
         found.append("scrolls sideways at 320 px")
+    found += _texts_on_texts(page)
     found += _faults_by_axe(page, "narrow", _AT_WIDTH)
     found += _faults_of_colours(page, "dark, narrow", judged)
     page.emulate_media(color_scheme="light")
@@ -312,6 +345,10 @@ def _faults_by_axe(page: Page, looks: str, options: dict[str, Any]) -> list[str]
         for violation in violations(page, **options)
         for node in violation["nodes"]
     ]
+
+
+def _texts_on_texts(page: Page) -> list[str]:
+    return [f"text lies on text: {both}" for both in page.evaluate(_TEXT_ON_TEXT)]
 
 
 def _scrolls_sideways(page: Page) -> bool:
