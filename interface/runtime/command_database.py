@@ -153,7 +153,16 @@ def _refuse_empty_place(settings: Settings, role: DatabaseRole) -> None:
     Then the command lacks the settings of the service, most likely. On a new and empty database it
     would say that a person is not known, and that all is well.
     """
-    if settings.database_url_of(role) is None and not settings.embedded_database.exists():
+    if settings.database_url_of(role) is not None:
+        return
+    try:
+        is_there = settings.embedded_database.exists()
+    except OSError as error:  # the folder belongs to another user
+        raise DatabaseRefused(
+            f"{settings.embedded_database} can't be read: {error.strerror}. Run the command as the"
+            " user of the service."
+        ) from error
+    if not is_there:
         raise DatabaseRefused(
             f"There is no database in {settings.data}. Give the command the settings of the service"
             " (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there first."

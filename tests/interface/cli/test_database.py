@@ -1,8 +1,10 @@
 """`admitone` with a database that is missing, too old, incomplete or about to start."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -182,6 +184,32 @@ def test_a_command_that_lacks_the_settings_of_the_service_creates_no_empty_datab
         " (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there first.\n"
     ) in done.out + done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["accounts list", "doctor", "projections status"])
+def test_a_data_folder_that_belongs_to_another_user_is_a_sentence(
+    tmp_path: Path, command: str
+) -> None:
+    data = tmp_path / "data"
+    (data / "postgres").mkdir(parents=True)
+    data.chmod(0)
+    # Root may read everything, unless it gives that right up.
+    rights = "-dac_override,-dac_read_search"
+    as_others = ["setpriv", "--bounding-set", rights, "--inh-caps", rights]
+    done = subprocess.run(
+        [
+            *(as_others if os.geteuid() == 0 else []),
+            *(sys.executable, "-m", "interface.cli", *command.split()),
+        ],
+        env=os.environ | {"ADMITONE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"{data}/postgres can't be read: Permission denied. Run the command as" in (
+        done.stdout + done.stderr
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_a_command_without_a_service_starts_the_database_for_its_own_time(
