@@ -86,10 +86,7 @@ def checkpoint_store(settings: Settings) -> CheckpointStore:
 
 def existing_keys(settings: Settings) -> Keys:
     """Returns the keys that there are, without creating any. Raises `SettingsError`."""
-    return {
-        kind: configured(settings, kind) or _read(kind, settings.data / FILES[kind])
-        for kind in KeyKind
-    }
+    return {kind: _existing(settings, kind) for kind in KeyKind}
 
 
 def require_existing(settings: Settings, kind: KeyKind) -> Sequence[str]:
@@ -97,7 +94,7 @@ def require_existing(settings: Settings, kind: KeyKind) -> Sequence[str]:
 
     For commands that are about the keys of a service: others would say nothing of use.
     """
-    keys = existing_keys(settings)[kind]
+    keys = _existing(settings, kind)
     if not keys:
         raise SettingsError(
             f"There is no {_what(kind)} in {place(settings, kind)}. Give the command the settings"
@@ -171,6 +168,10 @@ def _keys(settings: Settings, kind: KeyKind, make: Callable[[], str]) -> tuple[s
     if not keys:
         raise SettingsError(f"There is no {_what(kind)} in {path}.")
     return keys
+
+
+def _existing(settings: Settings, kind: KeyKind) -> tuple[str, ...]:
+    return configured(settings, kind) or _read(kind, settings.data / FILES[kind])
 
 
 def _read(kind: KeyKind, path: Path) -> tuple[str, ...]:

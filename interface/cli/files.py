@@ -11,7 +11,7 @@ from domain.errors import AdmitOneError
 TEXT_FILE = click.File(encoding="utf-8", errors="replace")
 """The type of an option that names a key or a checkpoint.
 
-A file that is no text is read all the same: as a wrong key, or a checkpoint that proves nothing.
+A file that is not text is read all the same: as a wrong key, or a checkpoint that proves nothing.
 """
 
 

@@ -1,7 +1,7 @@
 """The database for the duration of one command; starts the embedded server if none runs yet."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from threading import Event
 from time import monotonic, sleep
 
@@ -155,13 +155,18 @@ def _refuse_empty_place(settings: Settings, role: DatabaseRole) -> None:
     """
     if settings.database_url_of(role) is not None:
         return
-    with suppress(PermissionError):  # whoever may not look there is told so by what follows
-        if not settings.embedded_database.exists():
-            raise DatabaseRefused(
-                f"There is no database in {settings.data}. Give the command the settings of the"
-                " service (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there"
-                " first."
-            )
+    try:
+        is_there = settings.embedded_database.exists()
+    except OSError as error:  # the folder belongs to another user
+        raise DatabaseRefused(
+            f"{settings.embedded_database} can't be read: {error.strerror}. Run the command as the"
+            " user of the service."
+        ) from error
+    if not is_there:
+        raise DatabaseRefused(
+            f"There is no database in {settings.data}. Give the command the settings of the service"
+            " (ADMITONE_DATA, or ADMITONE_DATABASE_URL), or start the service there first."
+        )
 
 
 def _find_or_start(embedded: EmbeddedPostgres) -> None:

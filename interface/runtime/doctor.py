@@ -1,6 +1,7 @@
 """Looks for what is wrong with an installation, and says what to do about it. Changes nothing."""
 
 import ipaddress
+import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ BACKUP_DAYS = 7
 LATE_SECONDS = 600.0  # of a message that should have been sent
 OTHER_PROCESSES = 12
 """Connections beside the pools of web workers and sender: 4 of the projector, 3 of a rebuild, one
-that has the locks of senders and one on which they record, and 3 for commands."""
+that holds the locks of senders, one on which they record, and 3 for commands."""
 _START = "Start it with `admitone serve`. If it already runs, solve the problem that it reports."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -102,6 +103,11 @@ def _settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Fi
 def _data_folder(settings: Settings) -> Iterator[Finding]:
     if not settings.data.exists():
         return
+    if not os.access(settings.data, os.R_OK | os.X_OK):
+        yield Finding(
+            f"You may not read {settings.data}.", "Run the command as the user of the service."
+        )
+        return
     for path in (
         settings.data / "secret_keys",
         settings.data / "audit_key",
@@ -127,7 +133,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         "audit_key": key_store.checkpoint_signer,
     }
     for name, read in readers.items():
-        if getattr(settings, name) or (settings.data / name).exists():
+        if getattr(settings, name) or os.access(settings.data / name, os.F_OK):
             try:
                 read(settings)
             except SettingsError as error:

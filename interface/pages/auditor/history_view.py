@@ -34,7 +34,7 @@ TITLES = {
     "booking.made": _("Booking made"),
     "booking.rescheduled": _("Booking rescheduled"),
     "booking.changed": _("Location of the booking changed"),
-    "booking.reschedule_requested": _("Invitee asked to choose another time"),
+    "booking.reschedule_requested": _("Invitee was asked to choose another time"),
     "booking.cancelled": _("Booking cancelled"),
     "booking.invitee_forgotten": _("Invitee forgotten"),
 }

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from domain.calendar import Calendar
+from domain.errors import CalendarNotFound
 from domain.link import SingleUseLink
 from interface.pages.shared.auth import require_session
 from interface.web.link_presenter import booking_url
@@ -20,7 +22,11 @@ def own_id() -> UUID:
 
 def own_calendar(calendar_id: UUID) -> CalendarRow:
     """Returns a calendar of theirs. Raises `CalendarNotFound`."""
-    return calendar_list.calendar_of(services().database, own_id(), calendar_id)
+    current = services()
+    try:
+        return calendar_list.calendar_of(current.database, own_id(), calendar_id)
+    except CalendarNotFound:  # or the view is behind the log
+        return calendar_list.row_of(current.event_store.get_own(Calendar, calendar_id, own_id()))
 
 
 def own_calendars() -> dict[UUID, CalendarRow]:

@@ -4,11 +4,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from errno import EACCES
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import psycopg
 import pytest
@@ -187,23 +186,30 @@ def test_a_command_that_lacks_the_settings_of_the_service_creates_no_empty_datab
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_command_that_may_not_look_at_the_database_says_so(
-    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("command", ["accounts list", "doctor", "projections status"])
+def test_a_data_folder_that_belongs_to_another_user_is_a_sentence(
+    tmp_path: Path, command: str
 ) -> None:
-    """As one of somebody else than the user that the service runs as."""
-    look, database = Path.stat, tmp_path / "postgres"
-
-    def refuse(path: Path, **options: Any) -> os.stat_result:
-        if path.is_relative_to(database):
-            raise PermissionError(EACCES, os.strerror(EACCES), str(path))
-        return look(path, **options)
-
-    monkeypatch.delenv("ADMITONE_DATABASE_URL", raising=False)
-    monkeypatch.setenv("ADMITONE_DATA", str(tmp_path))
-    monkeypatch.setattr(Path, "stat", refuse)
-    monkeypatch.setattr(Path, "mkdir", lambda path, **_: refuse(path))
-    done = run("accounts", "sign-in-link", "ada@example.org")
-    assert done.err == f"PostgreSQL can't be started: Permission denied: {database}.\n"
+    data = tmp_path / "data"
+    (data / "postgres").mkdir(parents=True)
+    data.chmod(0)
+    # Root may read everything, unless it gives that right up.
+    rights = "-dac_override,-dac_read_search"
+    as_others = ["setpriv", "--bounding-set", rights, "--inh-caps", rights]
+    done = subprocess.run(
+        [
+            *(as_others if os.geteuid() == 0 else []),
+            *(sys.executable, "-m", "interface.cli", *command.split()),
+        ],
+        env=os.environ | {"ADMITONE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"{data}/postgres can't be read: Permission denied. Run the command as" in (
+        done.stdout + done.stderr
+    )
+    assert "Traceback" not in done.stderr
 
 
 def test_a_command_without_a_service_starts_the_database_for_its_own_time(

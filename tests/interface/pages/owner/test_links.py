@@ -346,7 +346,7 @@ def test_links_are_shown_while_the_view_of_calendars_is_behind(
     person: SignedIn, owner: Owner, calendar_id: str, conninfo: str
 ) -> None:
     link = owner.new_link(calendar_id, recipient="Ada")
-    owner.book(owner.new_link(calendar_id, recipient="Grace"))
+    booking = owner.book(owner.new_link(calendar_id, recipient="Grace"))
     owner.new_calendar(name="Another call")
     owner.catch_up()
     with psycopg.connect(conninfo) as conn:
@@ -354,6 +354,10 @@ def test_links_are_shown_while_the_view_of_calendars_is_behind(
     for path in ("/", "/links", f"/links/revoke?link={link['id']}", "/links/export.csv"):
         answer = person.get(path)
         assert (answer.status_code, "Ada" in text(answer)) == (200, True), path
+    one_link, one_booking = f"/links/{link['id']}", f"/bookings/{booking['booking_id']}"
+    for path in (one_link, f"{one_link}/replace", one_booking, f"{one_booking}/forget"):
+        answer = person.get(path)
+        assert (answer.status_code, "Intro call" in text(answer)) == (200, True), path
 
 
 def test_an_expired_link_shows_when_and_offers_another(
