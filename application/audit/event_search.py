@@ -31,7 +31,7 @@ _SEARCHED = """concat_ws(E'\\n', data->>'recipient', data->>'note', data->>'refe
     data->>'prefill_name', data->>'prefill_email', data->>'name', data->>'email', data->>'notes')"""
 _MATCHES = f"search_key LIKE ALL ({PATTERNS}) AND {has_words(_SEARCHED)}"
 _FIND = f"""
-    SELECT originator_id FROM personal_data WHERE {_MATCHES} LIMIT {MOST_FOUND}"""  # noqa: S608
+    SELECT originator_id FROM personal_data WHERE {_MATCHES} LIMIT {MOST_FOUND}"""  # noqa: S608 - constants
 # MATERIALIZED lets PostgreSQL choose the index of trigrams: it would count on finding enough soon
 # among all rows.
 _FIND_BY_INDEX = f"""

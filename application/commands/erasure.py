@@ -242,12 +242,13 @@ class ErasureCommands:
         others = {each.id for each in forgotten} - {booking.id, booking.link_id}
         if not others:
             return []
-        links = self.event_store.load(*(Wanted(SingleUseLink, each) for each in others))
+        loaded = self.event_store.load(*(Wanted(SingleUseLink, each) for each in others))
         if not set(self._about([booking.id])).issubset(forgotten):
             raise VersionConflict(booking.id, booking.version)
-        for link in links.all(SingleUseLink):
+        links = loaded.all(SingleUseLink)
+        for link in links:
             link.forget_text(actor=actor, now=now)
-        return links.all(SingleUseLink)
+        return links
 
     def _record_in_security_log(self, booking: Booking, *, actor: str) -> None:
         """Records after the event, which has the actor as well; of invitees without an address."""

@@ -35,9 +35,9 @@ class _Silence:
 
 @dataclass(frozen=True)
 class Receivers:
-    """What is known of receivers that gave no answer, or took long. Several channels may share it.
+    """The receivers that gave no answer or were slow of late. Several channels may share this.
 
-    `slow_until` is by the target of their deliveries.
+    `slow_until` says until when others come before a receiver; its key is the delivery's target.
     """
 
     silences: dict[UUID, _Silence] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the service found wrong with its evidence, for the pages of auditors and operators."""
+"""The faults in log, personal data and views that the service last found, for pages that warn."""
 
 from interface.web.request_context import services
 from projections.evidence import evidence_checks
